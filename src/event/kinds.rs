@@ -1,0 +1,741 @@
+//! The eleven structs, one per kind.
+
+use uuid::Uuid;
+
+use super::encode::{Encoder, field};
+use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
+use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_SPAN_ITEMS, MAX_STACK_CHARS, MAX_TEXT_CHARS};
+use crate::value::Attribute;
+
+/// Implements the builder methods that every event shares, and the traits.
+macro_rules! event {
+    ($name:ident, $kind:expr, $lane:expr, $duration:expr, $write:expr) => {
+        impl<'a> $name<'a> {
+            /// Sets the attributes.
+            #[must_use]
+            pub fn attributes(mut self, attributes: &'a [Attribute<'a>]) -> Self {
+                self.common.attributes = attributes;
+                self
+            }
+
+            /// Puts the event into a trace.
+            #[must_use]
+            pub fn trace(mut self, trace: TraceContext) -> Self {
+                self.common.trace = Some(trace);
+                self
+            }
+
+            /// Names the action that caused the event.
+            #[must_use]
+            pub fn action_id(mut self, action: Uuid) -> Self {
+                self.common.action_id = Some(action);
+                self
+            }
+
+            /// Sets the wall time, ns since the Unix epoch.
+            #[must_use]
+            pub fn at(mut self, wall_ns: u64) -> Self {
+                self.common.time = Some(wall_ns);
+                self
+            }
+        }
+
+        impl Sealed for $name<'_> {}
+
+        impl Event for $name<'_> {
+            fn kind(&self) -> EventKind {
+                $kind
+            }
+
+            fn lane(&self) -> Lane {
+                let lane: fn(&Self) -> Lane = $lane;
+                lane(self)
+            }
+
+            fn common(&self) -> &Common<'_> {
+                &self.common
+            }
+
+            fn duration_ns(&self) -> Option<u64> {
+                let duration: fn(&Self) -> Option<u64> = $duration;
+                duration(self)
+            }
+
+            fn write(&self, out: &mut Encoder<'_>) {
+                let write: fn(&Self, &mut Encoder<'_>) = $write;
+                write(self, out);
+            }
+        }
+    };
+}
+
+/// What happened to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SessionChange {
+    /// It began.
+    Start = 1,
+    /// It ended.
+    End = 2,
+}
+
+/// A session started or ended.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Session<'a> {
+    /// Which of the two.
+    pub change: SessionChange,
+    /// The session.
+    pub id: Uuid,
+    /// The one that it continues.
+    pub previous: Option<Uuid>,
+    /// Why: `user_app_launch`, `inactivity_timeout`, `process_death`, …
+    pub reason: &'a str,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> Session<'a> {
+    /// A session event.
+    pub fn new(change: SessionChange, id: Uuid, reason: &'a str) -> Self {
+        Self { change, id, previous: None, reason, common: Common::default() }
+    }
+}
+
+event!(Session, EventKind::Session, |_| Lane::Event, |_| None, |e, out| {
+    out.uint(field::TYPE, e.change as u64);
+    out.id(field::OBJECT_ID, e.id);
+    if let Some(previous) = e.previous {
+        out.id(field::PREVIOUS, previous);
+    }
+    out.text(field::REASON, e.reason, MAX_NAME_CHARS);
+});
+
+/// A versioned snapshot of a view.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct View<'a> {
+    /// The view.
+    pub id: Uuid,
+    /// Its name, as the user would say it.
+    pub name: &'a str,
+    /// Route or class.
+    pub url: &'a str,
+    /// Snapshot number, from 1.
+    pub version: u64,
+    /// Whether it is still shown.
+    pub is_active: bool,
+    /// Time spent, ns.
+    pub time_spent_ns: u64,
+    /// Time until it was complete, ns.
+    pub loading_time_ns: Option<u64>,
+    /// Actions so far.
+    pub action_count: u64,
+    /// Resources so far.
+    pub resource_count: u64,
+    /// Errors so far.
+    pub error_count: u64,
+    /// Long tasks so far.
+    pub long_task_count: u64,
+    /// Crashes: 0 or 1.
+    pub crash_count: u64,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> View<'a> {
+    /// The first snapshot of a view.
+    pub fn new(id: Uuid, name: &'a str) -> Self {
+        Self {
+            id,
+            name,
+            url: "",
+            version: 1,
+            is_active: true,
+            time_spent_ns: 0,
+            loading_time_ns: None,
+            action_count: 0,
+            resource_count: 0,
+            error_count: 0,
+            long_task_count: 0,
+            crash_count: 0,
+            common: Common::default(),
+        }
+    }
+}
+
+event!(View, EventKind::View, |_| Lane::Event, |e| Some(e.time_spent_ns), |e, out| {
+    out.id(field::OBJECT_ID, e.id);
+    out.text(field::NAME, e.name, MAX_NAME_CHARS);
+    out.text(field::URL, e.url, MAX_TEXT_CHARS);
+    out.uint(field::DOC_VERSION, e.version);
+    out.uint(field::ACTIVE, u64::from(e.is_active));
+    out.uint(field::DURATION, e.time_spent_ns);
+    out.optional(field::LOADING_TIME, e.loading_time_ns);
+    out.count(field::ACTION_COUNT, e.action_count);
+    out.count(field::RESOURCE_COUNT, e.resource_count);
+    out.count(field::ERROR_COUNT, e.error_count);
+    out.count(field::LONG_TASK_COUNT, e.long_task_count);
+    out.count(field::CRASH_COUNT, e.crash_count);
+});
+
+/// What the user did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ActionType {
+    /// A tap.
+    Tap = 1,
+    /// A scroll.
+    Scroll = 2,
+    /// A swipe.
+    Swipe = 3,
+    /// The back button or gesture.
+    Back = 4,
+    /// Said by the app.
+    Custom = 5,
+    /// A mutation of a traced store.
+    StateMutation = 6,
+    /// The app started.
+    ApplicationStart = 7,
+}
+
+/// Something the user did, or a state mutation.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Action<'a> {
+    /// What it was.
+    pub action_type: ActionType,
+    /// Its name, for a tap the target's.
+    pub name: &'a str,
+    /// Its id, where others refer to it; else the event's own.
+    pub id: Option<Uuid>,
+    /// Time until all that it caused had settled, ns.
+    pub loading_time_ns: Option<u64>,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> Action<'a> {
+    /// An action.
+    pub const fn new(action_type: ActionType, name: &'a str) -> Self {
+        let common = Common { attributes: &[], trace: None, action_id: None, time: None };
+        Self { action_type, name, id: None, loading_time_ns: None, common }
+    }
+
+    /// A tap on `target`.
+    pub const fn tap(target: &'a str) -> Self {
+        Self::new(ActionType::Tap, target)
+    }
+
+    /// An action that the app names.
+    pub const fn custom(name: &'a str) -> Self {
+        Self::new(ActionType::Custom, name)
+    }
+
+    /// A mutation of a traced store, `{Store}.{pattern}.Update`.
+    pub const fn mutation(name: &'a str) -> Self {
+        Self::new(ActionType::StateMutation, name)
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: Uuid) -> Self {
+        self.id = Some(id);
+        self
+    }
+}
+
+event!(Action, EventKind::Action, |_| Lane::Event, |e| e.loading_time_ns, |e, out| {
+    out.uint(field::TYPE, e.action_type as u64);
+    out.text(field::NAME, e.name, MAX_NAME_CHARS);
+    if let Some(id) = e.id {
+        out.id(field::OBJECT_ID, id);
+    }
+    out.optional(field::DURATION, e.loading_time_ns);
+});
+
+/// A network request of the app.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Resource<'a> {
+    /// The URL. Give it without query and user information unless they are harmless.
+    pub url: &'a str,
+    /// The HTTP method, upper case.
+    pub method: &'a str,
+    /// The status; 0 when there was no answer.
+    pub status: u16,
+    /// How long it took, ns.
+    pub duration_ns: u64,
+    /// Bytes of the response's body.
+    pub size: Option<u64>,
+    /// `http/1.1`, `h2`, …; empty when unknown.
+    pub protocol: &'a str,
+    /// Why there was no answer; empty otherwise.
+    pub error_type: &'a str,
+    /// The span that started it. The event's own `trace` is the request's span.
+    pub parent_span: Option<[u8; 8]>,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> Resource<'a> {
+    /// A finished request.
+    pub fn new(method: &'a str, url: &'a str, status: u16, duration_ns: u64) -> Self {
+        Self {
+            url,
+            method,
+            status,
+            duration_ns,
+            size: None,
+            protocol: "",
+            error_type: "",
+            parent_span: None,
+            common: Common::default(),
+        }
+    }
+
+    /// Says why there was no answer.
+    #[must_use]
+    pub fn failed(mut self, error_type: &'a str) -> Self {
+        self.error_type = error_type;
+        self
+    }
+
+    /// Sets the response's size in bytes.
+    #[must_use]
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
+        self
+    }
+
+    /// Sets the span that started the request.
+    #[must_use]
+    pub fn parent_span(mut self, span: [u8; 8]) -> Self {
+        self.parent_span = Some(span);
+        self
+    }
+}
+
+event!(Resource, EventKind::Resource, |_| Lane::Event, |e| Some(e.duration_ns), |e, out| {
+    out.text(field::URL, e.url, MAX_TEXT_CHARS);
+    out.text(field::METHOD, e.method, 32);
+    out.count(field::STATUS, u64::from(e.status));
+    out.uint(field::DURATION, e.duration_ns);
+    out.optional(field::SIZE, e.size);
+    out.text(field::PROTOCOL, e.protocol, 32);
+    out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
+    if let Some(parent) = e.parent_span {
+        out.bytes(field::PARENT_SPAN, &parent);
+    }
+});
+
+/// What kind of error it was. All but `Handled` go to the crash lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The app went on.
+    Handled = 1,
+    /// The process died.
+    Crash = 2,
+    /// The main thread stood still, and the process with it.
+    Hang = 3,
+    /// Android: application not responding.
+    Anr = 4,
+    /// The process was killed for its memory.
+    OutOfMemory = 5,
+}
+
+/// Where an error was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum ErrorSource {
+    /// The app's code.
+    Source = 1,
+    /// A network request.
+    Network = 2,
+    /// The console or a logger.
+    Logger = 3,
+    /// Code in a web view.
+    WebView = 4,
+    /// Said by the app.
+    Custom = 5,
+}
+
+/// An error, crash, hang, ANR or out-of-memory kill.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ErrorEvent<'a> {
+    /// What it was.
+    pub error_kind: ErrorKind,
+    /// The type or class of the error.
+    pub error_type: &'a str,
+    /// Its message, at most 8,192 characters.
+    pub message: &'a str,
+    /// The stack, at most 49,152 characters; empty when there is none.
+    pub stack: &'a str,
+    /// Where it was seen.
+    pub source: ErrorSource,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> ErrorEvent<'a> {
+    /// A handled error.
+    pub fn new(error_type: &'a str, message: &'a str) -> Self {
+        Self {
+            error_kind: ErrorKind::Handled,
+            error_type,
+            message,
+            stack: "",
+            source: ErrorSource::Source,
+            common: Common::default(),
+        }
+    }
+
+    /// A crash.
+    pub fn crash(error_type: &'a str, message: &'a str, stack: &'a str) -> Self {
+        Self { error_kind: ErrorKind::Crash, stack, ..Self::new(error_type, message) }
+    }
+
+    /// Sets the stack.
+    #[must_use]
+    pub fn stack(mut self, stack: &'a str) -> Self {
+        self.stack = stack;
+        self
+    }
+}
+
+event!(
+    ErrorEvent,
+    EventKind::Error,
+    |e| if e.error_kind == ErrorKind::Handled { Lane::Error } else { Lane::Crash },
+    |_| None,
+    |e, out| {
+        out.uint(field::TYPE, e.error_kind as u64);
+        out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
+        out.text(field::MESSAGE, e.message, MAX_MESSAGE_CHARS);
+        out.text(field::STACK, e.stack, MAX_STACK_CHARS);
+        out.uint(field::SOURCE, e.source as u64);
+    }
+);
+
+/// The main thread was busy for long.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct LongTask<'a> {
+    /// How long, ns.
+    pub duration_ns: u64,
+    /// Whether a frame froze (over 700 ms).
+    pub is_frozen_frame: bool,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl LongTask<'_> {
+    /// A long task.
+    pub fn new(duration_ns: u64) -> Self {
+        Self { duration_ns, is_frozen_frame: duration_ns > 700_000_000, common: Common::default() }
+    }
+}
+
+event!(LongTask, EventKind::LongTask, |_| Lane::Event, |e| Some(e.duration_ns), |e, out| {
+    out.uint(field::DURATION, e.duration_ns);
+    out.count(field::TYPE, u64::from(e.is_frozen_frame));
+});
+
+/// A measured vital: time to initial display, memory, …
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Vital<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its value.
+    pub value: f64,
+    /// The value's unit, in UCUM's terms (`s`, `By`, `1`).
+    pub unit: &'a str,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> Vital<'a> {
+    /// A vital.
+    pub fn new(name: &'a str, value: f64, unit: &'a str) -> Self {
+        Self { name, value, unit, common: Common::default() }
+    }
+}
+
+event!(Vital, EventKind::Vital, |_| Lane::Event, |_| None, |e, out| {
+    out.text(field::NAME, e.name, MAX_NAME_CHARS);
+    out.double(field::VALUE, e.value);
+    out.text(field::UNIT, e.unit, 63);
+});
+
+/// An event that only the app understands.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Custom<'a> {
+    /// Its name, which becomes the OpenTelemetry event name.
+    pub name: &'a str,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> Custom<'a> {
+    /// A custom event.
+    pub fn new(name: &'a str) -> Self {
+        Self { name, common: Common::default() }
+    }
+}
+
+event!(Custom, EventKind::Custom, |_| Lane::Event, |_| None, |e, out| {
+    out.text(field::NAME, e.name, MAX_NAME_CHARS);
+});
+
+/// Severity of a log record: the first number of each range of OpenTelemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Severity {
+    /// 1
+    Trace = 1,
+    /// 5
+    Debug = 5,
+    /// 9
+    Info = 9,
+    /// 13
+    Warn = 13,
+    /// 17
+    Error = 17,
+    /// 21
+    Fatal = 21,
+}
+
+/// A log record.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Log<'a> {
+    /// How severe.
+    pub severity: Severity,
+    /// The text, at most 8,192 characters.
+    pub body: &'a str,
+    /// The logger; empty when there is none.
+    pub logger: &'a str,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> Log<'a> {
+    /// A log record.
+    pub fn new(severity: Severity, body: &'a str) -> Self {
+        Self { severity, body, logger: "", common: Common::default() }
+    }
+}
+
+event!(
+    Log,
+    EventKind::Log,
+    |e| if e.severity >= Severity::Error { Lane::Error } else { Lane::Bulk },
+    |_| None,
+    |e, out| {
+        out.uint(field::LEVEL, e.severity as u64);
+        out.text(field::MESSAGE, e.body, MAX_MESSAGE_CHARS);
+        out.text(field::NAME, e.logger, MAX_NAME_CHARS);
+    }
+);
+
+/// Whether a sum or histogram starts anew with each point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Temporality {
+    /// Each point stands for the time since the last one.
+    Delta = 1,
+    /// Each point stands for the time since the start.
+    Cumulative = 2,
+}
+
+/// The value of a metric data point.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum MetricData<'a> {
+    /// A value that stands for itself.
+    Gauge(f64),
+    /// A sum.
+    Sum {
+        /// The sum.
+        value: f64,
+        /// Whether it only grows.
+        monotonic: bool,
+        /// What it is summed over.
+        temporality: Temporality,
+    },
+    /// An explicit-bucket histogram.
+    Histogram {
+        /// Upper bounds, ascending.
+        bounds: &'a [f64],
+        /// One count more than there are bounds.
+        buckets: &'a [u64],
+        /// Sum of the values.
+        sum: f64,
+        /// What it is counted over.
+        temporality: Temporality,
+    },
+}
+
+/// A metric data point.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Metric<'a> {
+    /// The metric's name.
+    pub name: &'a str,
+    /// Its unit, in UCUM's terms.
+    pub unit: &'a str,
+    /// The value.
+    pub data: MetricData<'a>,
+    /// Wall time at which the aggregation began, ns since the Unix epoch; 0 for a gauge.
+    pub start_ns: u64,
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> Metric<'a> {
+    /// A data point.
+    pub fn new(name: &'a str, unit: &'a str, data: MetricData<'a>) -> Self {
+        Self { name, unit, data, start_ns: 0, common: Common::default() }
+    }
+}
+
+event!(Metric, EventKind::Metric, |_| Lane::Bulk, |_| None, |e, out| {
+    out.text(field::NAME, e.name, MAX_NAME_CHARS);
+    out.text(field::UNIT, e.unit, 63);
+    out.count(field::START_TIME, e.start_ns);
+    match e.data {
+        MetricData::Gauge(value) => {
+            out.uint(field::TYPE, 1);
+            out.double(field::VALUE, value);
+        }
+        MetricData::Sum { value, monotonic, temporality } => {
+            out.uint(field::TYPE, 2);
+            out.double(field::VALUE, value);
+            out.count(field::MONOTONIC, u64::from(monotonic));
+            out.uint(field::TEMPORALITY, temporality as u64);
+        }
+        MetricData::Histogram { bounds, buckets, sum, temporality } => {
+            out.uint(field::TYPE, 3);
+            out.double(field::VALUE, sum);
+            out.uint(field::TEMPORALITY, temporality as u64);
+            out.doubles(field::BOUNDS, bounds);
+            out.uints(field::BUCKETS, buckets);
+        }
+    }
+});
+
+/// The role of a span (OpenTelemetry's numbers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SpanKind {
+    /// Inside the app.
+    Internal = 1,
+    /// Serves a request.
+    Server = 2,
+    /// Makes a request.
+    Client = 3,
+    /// Sends a message.
+    Producer = 4,
+    /// Handles a message.
+    Consumer = 5,
+}
+
+/// How a span ended (OpenTelemetry's numbers).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SpanStatus {
+    /// Nothing was said.
+    Unset = 0,
+    /// It succeeded.
+    Ok = 1,
+    /// It failed.
+    Error = 2,
+}
+
+/// Something that happened during a span.
+#[derive(Debug, Clone, Copy)]
+pub struct SpanEvent<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Wall time, ns since the Unix epoch.
+    pub time_ns: u64,
+    /// Its attributes.
+    pub attributes: &'a [Attribute<'a>],
+}
+
+/// A finished span. Its ids are the event's own trace context.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Span<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its role.
+    pub span_kind: SpanKind,
+    /// The span that started it; `None` at the root.
+    pub parent_span: Option<[u8; 8]>,
+    /// How long it took, ns.
+    pub duration_ns: u64,
+    /// How it ended.
+    pub status: SpanStatus,
+    /// Why it failed; empty otherwise.
+    pub status_message: &'a str,
+    /// What happened during it, at most 128.
+    pub events: &'a [SpanEvent<'a>],
+    /// Spans that it refers to, at most 128.
+    pub links: &'a [TraceContext],
+    /// The parts that every event has.
+    pub common: Common<'a>,
+}
+
+impl<'a> Span<'a> {
+    /// A finished span.
+    pub fn new(name: &'a str, context: TraceContext, duration_ns: u64) -> Self {
+        Self {
+            name,
+            span_kind: SpanKind::Internal,
+            parent_span: None,
+            duration_ns,
+            status: SpanStatus::Unset,
+            status_message: "",
+            events: &[],
+            links: &[],
+            common: Common { trace: Some(context), ..Common::default() },
+        }
+    }
+
+    /// Sets the span that started it.
+    #[must_use]
+    pub fn parent_span(mut self, span: [u8; 8]) -> Self {
+        self.parent_span = Some(span);
+        self
+    }
+}
+
+event!(Span, EventKind::Span, |_| Lane::Bulk, |e| Some(e.duration_ns), |e, out| {
+    out.text(field::NAME, e.name, MAX_NAME_CHARS);
+    out.uint(field::TYPE, e.span_kind as u64);
+    out.uint(field::DURATION, e.duration_ns);
+    out.count(field::STATUS, e.status as u64);
+    out.text(field::MESSAGE, e.status_message, MAX_TEXT_CHARS);
+    if let Some(parent) = e.parent_span {
+        out.bytes(field::PARENT_SPAN, &parent);
+    }
+    for event in e.events.iter().take(MAX_SPAN_ITEMS) {
+        out.nested(field::SPAN_EVENT, |out| {
+            out.text(field::NAME, event.name, MAX_NAME_CHARS);
+            out.uint(field::START_TIME, event.time_ns);
+            out.attributes(event.attributes);
+        });
+    }
+    for link in e.links.iter().take(MAX_SPAN_ITEMS) {
+        out.trace(field::LINK, link);
+    }
+    out.cut_items(e.events.len().saturating_sub(MAX_SPAN_ITEMS) + e.links.len().saturating_sub(MAX_SPAN_ITEMS));
+});

@@ -1,0 +1,180 @@
+//! A truncated or unreadable journal file must not take the app down.
+//!
+//! Touching a page of a mapped file that is no longer there raises SIGBUS. The handler looks the address up in a fixed
+//! table of our mappings; if it is ours, it puts an anonymous page there, marks the mapping as lost and returns, and the
+//! instruction runs again. Any other SIGBUS goes to the handler that was there before.
+//!
+//! The handler calls `mmap` and `sigaction` (both async-signal-safe on the systems we support) and touches atomics. It
+//! must never allocate, lock or format.
+//!
+//! The second duty here is the fork guard: a forked child shares the mapping and must never write to it.
+#![allow(unsafe_code, reason = "signal handling")]
+
+use std::mem::MaybeUninit;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+
+const SLOTS: usize = 64;
+
+struct Slot {
+    start: AtomicUsize,
+    len: AtomicUsize,
+    lost: AtomicBool,
+    used: AtomicBool,
+}
+
+static TABLE: [Slot; SLOTS] = [const {
+    Slot {
+        start: AtomicUsize::new(0),
+        len: AtomicUsize::new(0),
+        lost: AtomicBool::new(false),
+        used: AtomicBool::new(false),
+    }
+}; SLOTS];
+static PAGE: AtomicUsize = AtomicUsize::new(4096);
+static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut());
+static FORKED: AtomicBool = AtomicBool::new(false);
+static INSTALL: Once = Once::new();
+
+/// Whether this process is a forked child of the one that loaded the core. Then everything is off.
+#[inline]
+pub(crate) fn forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
+/// Keeps one mapping in the table.
+#[derive(Debug)]
+pub(super) struct Guard(Option<usize>);
+
+impl Guard {
+    /// Enters a mapping. With more than 64 of them the last ones go unguarded.
+    pub(super) fn protect(start: usize, len: usize) -> Self {
+        install();
+        let free = TABLE.iter().position(|slot| {
+            slot.used.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        });
+        if let Some(slot) = free.and_then(|at| TABLE.get(at)) {
+            slot.lost.store(false, Ordering::Relaxed);
+            slot.len.store(len, Ordering::Relaxed);
+            slot.start.store(start, Ordering::Release);
+        }
+        Self(free)
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.slot().is_some_and(|slot| slot.lost.load(Ordering::Relaxed))
+    }
+
+    fn slot(&self) -> Option<&'static Slot> {
+        TABLE.get(self.0?)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot() {
+            slot.start.store(0, Ordering::Release);
+            slot.used.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Installs the handler and the fork guard, once per process.
+pub(crate) fn install() {
+    INSTALL.call_once(|| {
+        PAGE.store(rustix::param::page_size(), Ordering::Relaxed);
+        // SAFETY: `action` is fully initialised (zero is valid for every field, the handler and flags are set), the
+        // previous action is written to memory that is never freed, and `child` only stores to an atomic.
+        unsafe {
+            libc::pthread_atfork(None, None, Some(child));
+            let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+            action.sa_sigaction = handler as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            libc::sigemptyset(&raw mut action.sa_mask);
+            let previous: *mut libc::sigaction = Box::into_raw(Box::new(MaybeUninit::zeroed().assume_init()));
+            PREVIOUS.store(previous, Ordering::Release);
+            libc::sigaction(libc::SIGBUS, &raw const action, previous);
+        }
+    });
+}
+
+extern "C" fn child() {
+    FORKED.store(true, Ordering::Relaxed);
+}
+
+extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes a valid siginfo to an SA_SIGINFO handler.
+    let address = unsafe { (*info).si_addr() } as usize;
+    for slot in &TABLE {
+        let start = slot.start.load(Ordering::Acquire);
+        let len = slot.len.load(Ordering::Relaxed);
+        if start != 0 && address.wrapping_sub(start) < len {
+            slot.lost.store(true, Ordering::Relaxed);
+            let page = PAGE.load(Ordering::Relaxed);
+            let at = address & !(page - 1);
+            // SAFETY: replaces one page inside our own mapping, whose contents are gone. `errno` is left as it was.
+            unsafe {
+                let errno = errno_location();
+                let saved = *errno;
+                let mapped = libc::mmap(
+                    at as *mut libc::c_void,
+                    page,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED,
+                    -1,
+                    0,
+                );
+                *errno = saved;
+                if mapped != libc::MAP_FAILED {
+                    return;
+                }
+            }
+            break;
+        }
+    }
+    // SAFETY: the previous action was filled by the kernel when ours was installed.
+    unsafe { pass_on(signal, info, context) }
+}
+
+/// Hands a SIGBUS that is not ours to whoever had it before.
+unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: see the caller; the pointers to functions were registered as handlers of exactly these types.
+    unsafe {
+        let previous = PREVIOUS.load(Ordering::Acquire);
+        if previous.is_null() {
+            return;
+        }
+        let function = (*previous).sa_sigaction;
+        if function == libc::SIG_DFL || function == libc::SIG_IGN {
+            // The instruction runs again, faults again, and the default action ends the process with the true cause.
+            let mut default: libc::sigaction = MaybeUninit::zeroed().assume_init();
+            default.sa_sigaction = libc::SIG_DFL;
+            libc::sigaction(signal, &raw const default, std::ptr::null_mut());
+        } else if (*previous).sa_flags & libc::SA_SIGINFO != 0 {
+            let function: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+                std::mem::transmute(function);
+            function(signal, info, context);
+        } else {
+            let function: extern "C" fn(libc::c_int) = std::mem::transmute(function);
+            function(signal);
+        }
+    }
+}
+
+#[cfg(target_os = "android")]
+unsafe fn errno_location() -> *mut libc::c_int {
+    // SAFETY: always valid for the calling thread.
+    unsafe { libc::__errno() }
+}
+
+#[cfg(target_os = "linux")]
+unsafe fn errno_location() -> *mut libc::c_int {
+    // SAFETY: always valid for the calling thread.
+    unsafe { libc::__errno_location() }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+unsafe fn errno_location() -> *mut libc::c_int {
+    // SAFETY: always valid for the calling thread.
+    unsafe { libc::__error() }
+}

@@ -1,0 +1,47 @@
+//! Named places at which the torture harness kills the process.
+//!
+//! With the feature `testing` off this is an empty function. With it, `THROUGHLINE_KILL=name:n` sends SIGKILL to the own
+//! process when `name` is reached for the n-th time: no destructor runs, no buffer is flushed, as when the system kills
+//! an app.
+
+/// Every name, so that a harness can go through them.
+pub const NAMES: [&str; 10] = [
+    "journal_payload_written",
+    "ring_wrap",
+    "before_commit",
+    "after_commit",
+    "crash_committed",
+    "batch_frozen",
+    "sent_unsettled",
+    "settled",
+    "checkpoint",
+    "recovery",
+];
+
+/// Dies here if the harness asked for it.
+#[cfg(feature = "testing")]
+pub fn kill_point(name: &str) {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();
+    static SEEN: AtomicU32 = AtomicU32::new(0);
+    let wanted = WANTED.get_or_init(|| {
+        let value = std::env::var("THROUGHLINE_KILL").ok()?;
+        let (name, count) = value.split_once(':')?;
+        Some((name.to_owned(), count.parse().ok()?))
+    });
+    if let Some((wanted, count)) = wanted
+        && wanted == name
+        && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == *count
+    {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// Nothing: the feature `testing` is off.
+#[cfg(not(feature = "testing"))]
+#[inline(always)]
+pub fn kill_point(_name: &str) {}

@@ -1,0 +1,21 @@
+//! Throughline.
+
+pub mod backoff;
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod ids;
+pub mod journal;
+pub mod kill_point;
+pub mod ledger;
+pub mod limits;
+pub mod sampling;
+pub mod schedule;
+pub mod time;
+pub mod trace;
+pub mod value;
+
+pub use config::{Config, Environment};
+pub use error::Error;
+pub use value::Value;
