@@ -30,6 +30,8 @@ pub const MAX_EVENT_BYTES: usize = 128 * 1024;
 
 /// Bytes of the journal's ring: one second of 10,000 events of 100 bytes.
 pub const JOURNAL_BYTES: usize = 1024 * 1024;
+/// Bytes of the ring that are used while there is no file (a device before its first unlock, a full disk).
+pub const HEAP_JOURNAL_BYTES: u64 = 256 * 1024;
 /// Bytes after the writer's position whose pages the worker makes writable ahead of time.
 pub const JOURNAL_PREFAULT_BYTES: usize = 128 * 1024;
 /// The journal wakes the worker when this many bytes wait: a quarter, long before the first lane is refused.
@@ -52,7 +54,6 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_DRAIN_EVENTS: usize = 512;
 /// Bytes drained in one transaction.
 pub const MAX_DRAIN_BYTES: usize = 256 * 1024;
-/// Bytes kept on the heap while storage is locked (a device before its first unlock): the ring itself is the bound.
 pub const DEFAULT_QUEUE_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes of the crash lane, which no other lane can evict.
 pub const DEFAULT_CRASH_BYTES: u64 = 8 * 1024 * 1024;
@@ -70,8 +71,10 @@ pub const FULL_DISK_EVICT_ROWS: usize = 10;
 pub const MAX_QUARANTINED: usize = 2;
 /// Bytes of the quarantine folder.
 pub const MAX_QUARANTINE_BYTES: u64 = 4 * 1024 * 1024;
-/// Times a file may be opened without the reading ending before it is set aside as poison.
-pub const MAX_OPEN_ATTEMPTS: u32 = 2;
+/// Deaths while reading a file, without progress in between, after which it is read one record at a time.
+pub const CAREFUL_AFTER_ATTEMPTS: u32 = 2;
+/// Such deaths after which the file is set aside as poison: two more at the same record.
+pub const QUARANTINE_AFTER_ATTEMPTS: u32 = 4;
 /// Processes that may share a data directory, each in a sub-directory of its own.
 pub const MAX_SIBLING_PROCESSES: u32 = 16;
 

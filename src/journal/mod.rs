@@ -25,7 +25,7 @@ use crate::frame::{self, FrameType, HEADER};
 use crate::ids::RunKey;
 use crate::kill_point::kill_point;
 use crate::ledger::DropReason;
-use crate::limits::{JOURNAL_BYTES, JOURNAL_PREFAULT_BYTES, JOURNAL_WAKE_BYTES};
+use crate::limits::{HEAP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_PREFAULT_BYTES, JOURNAL_WAKE_BYTES};
 use memory::Memory;
 pub(crate) use sigbus::{forked, install as install_guards};
 
@@ -36,8 +36,8 @@ pub(crate) const TAIL_AT: usize = 64;
 pub(crate) const HEAD_AT: usize = 72;
 pub(crate) const COUNTERS_AT: usize = 128;
 
-const LANES: usize = Lane::ALL.len();
-const DOORS: usize = DropReason::AT_THE_DOOR.len();
+pub(crate) const LANES: usize = Lane::ALL.len();
+pub(crate) const DOORS: usize = DropReason::AT_THE_DOOR.len();
 
 /// Where the ring lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +135,7 @@ pub struct Journal {
     base: AtomicPtr<Memory>,
     mode: AtomicU8,
     busy: AtomicBool,
+    capacity: AtomicU64,
 }
 
 impl std::fmt::Debug for Journal {
@@ -156,6 +157,7 @@ impl Journal {
             base: AtomicPtr::new(Box::into_raw(Box::new(memory))),
             mode: AtomicU8::new(JournalMode::Starting as u8),
             busy: AtomicBool::new(false),
+            capacity: AtomicU64::new(JOURNAL_BYTES as u64),
         })
     }
 
@@ -174,7 +176,7 @@ impl Journal {
         let memory = match mapped {
             Ok(memory) => memory,
             Err(error) => {
-                self.mode.store(JournalMode::Heap as u8, Ordering::Relaxed);
+                self.stay_on_heap();
                 return Err(error);
             }
         };
@@ -193,10 +195,17 @@ impl Journal {
         memory.store(HEAD_AT, head);
         store_counters(&memory, &writer.counters);
         let old = self.base.swap(Box::into_raw(memory), Ordering::AcqRel);
+        self.capacity.store(JOURNAL_BYTES as u64, Ordering::Relaxed);
         self.mode.store(JournalMode::Mapped as u8, Ordering::Relaxed);
         drop(writer);
         reclaim(old);
         Ok(())
+    }
+
+    /// Gives up on a file for now: the ring keeps at most 256 KiB of the app's memory.
+    pub fn stay_on_heap(&self) {
+        self.capacity.store(HEAP_JOURNAL_BYTES, Ordering::Relaxed);
+        self.mode.store(JournalMode::Heap as u8, Ordering::Relaxed);
     }
 
     fn write_preamble(&self, memory: &Memory) {
@@ -249,7 +258,7 @@ impl Journal {
         let room = (JOURNAL_BYTES - position(tail)) as u64;
         let skip = if need > room { room } else { 0 };
         let used = tail - self.head.load(Ordering::Acquire);
-        if used + skip + need > admitted(frame) {
+        if used + skip + need > admitted(frame, self.capacity.load(Ordering::Relaxed)) {
             drop(writer);
             if frame.is_accepted() {
                 self.refuse(lane, DropReason::JournalFull);
@@ -311,10 +320,16 @@ impl Journal {
         self.busy.swap(false, Ordering::AcqRel)
     }
 
-    /// Reads records from the head on until the tail or the budget ends. Only the worker may call this. Damaged stretches
-    /// are skipped to the next legal frame. The head stays: see [`Journal::advance`].
-    pub fn drain(&self, max_records: usize, max_bytes: usize, mut see: impl FnMut(Drained<'_>)) -> DrainEnd {
-        let head = self.head.load(Ordering::Relaxed);
+    /// Reads records from `from` (at least the head) on until the tail or the budget ends. Only the worker may call this.
+    /// Damaged stretches are skipped to the next legal frame. The head stays: see [`Journal::advance`].
+    pub fn drain(
+        &self,
+        from: u64,
+        max_records: usize,
+        max_bytes: usize,
+        mut see: impl FnMut(Drained<'_>),
+    ) -> DrainEnd {
+        let head = self.head.load(Ordering::Relaxed).max(from);
         let tail = self.tail.load(Ordering::Acquire);
         let memory = self.memory();
         let ring = |at: u64, len: usize, out: &mut Vec<u8>| memory.read(PREAMBLE + position(at), len, out);
@@ -360,8 +375,7 @@ fn reclaim(pointer: *mut Memory) {
 
 /// Bytes of the ring that a frame may fill: telemetry never costs a crash its place.
 #[inline]
-fn admitted(frame: FrameType) -> u64 {
-    let all = JOURNAL_BYTES as u64;
+fn admitted(frame: FrameType, all: u64) -> u64 {
     match frame {
         FrameType::Context | FrameType::Pad => all,
         // What is open was admitted when it was opened; its end is admitted like an error.

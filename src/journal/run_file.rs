@@ -67,6 +67,8 @@ impl RunFile {
         let budget = (max_records, max_bytes);
         let run = self.key.halves().0;
         let known = self.tail(from);
+        // A database that lost its newest commits (power failure) may lag behind by more than a lap.
+        let from = from.max(known.saturating_sub(JOURNAL_BYTES as u64));
         let mut end = scan(run, from, Some(known), budget, &word, &read, &mut see);
         if !end.more && end.to >= known {
             let behind = scan(run, end.to, None, budget, &word, &read, &mut see);
@@ -76,12 +78,12 @@ impl RunFile {
         end
     }
 
-    /// The written tail. A damaged one is no less than `from` and no more than a ring ahead of the written head.
+    /// The written tail, if it and the written head vouch for each other; else a ring's length behind `from`.
     fn tail(&self, from: u64) -> u64 {
         let (head, tail) = (self.word(HEAD_AT), self.word(TAIL_AT));
-        let limit = from.max(head.min(from + JOURNAL_BYTES as u64)) + JOURNAL_BYTES as u64;
-        let plausible = tail >= from && tail <= limit && tail % 8 == 0;
-        if plausible { tail } else { from + JOURNAL_BYTES as u64 }
+        let ring = JOURNAL_BYTES as u64;
+        let plausible = tail >= from && tail >= head && tail - head <= ring && tail.is_multiple_of(8);
+        if plausible { tail } else { from.saturating_add(ring) }
     }
 
     fn word(&self, at: usize) -> u64 {

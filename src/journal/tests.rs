@@ -10,7 +10,7 @@ fn journal() -> Journal {
 
 fn drained(journal: &Journal) -> Vec<Vec<u8>> {
     let mut seen = Vec::new();
-    let end = journal.drain(usize::MAX, usize::MAX, |record| seen.push(record.payload.to_vec()));
+    let end = journal.drain(0, usize::MAX, usize::MAX, |record| seen.push(record.payload.to_vec()));
     journal.advance(end.to);
     seen
 }
