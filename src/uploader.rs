@@ -63,6 +63,8 @@ pub struct Settled {
     pub failure: Option<String>,
     /// Server time less device time, ms.
     pub server_offset_ms: Option<i64>,
+    /// Whether the network or the backend was not there.
+    pub unreachable: bool,
 }
 
 #[derive(Debug)]
@@ -85,14 +87,14 @@ pub struct Uploader {
     targets: Vec<Target>,
     random: u64,
     conditions: Conditions,
-    flush: bool,
+    flush: Option<BootTime>,
 }
 
 impl Uploader {
     /// An uploader for the destinations that the queue was configured with, in the order of `exporters`.
     pub fn new(clock: Clock, policy: SendPolicy, exporters: Vec<(u32, Arc<dyn Exporter>)>, seed: u64, jitter: bool) -> Self {
         let mut uploader =
-            Self { clock, policy, targets: Vec::new(), random: seed | 1, conditions: Conditions::default(), flush: false };
+            Self { clock, policy, targets: Vec::new(), random: seed | 1, conditions: Conditions::default(), flush: None };
         let now = uploader.clock.boot();
         for (id, exporter) in exporters {
             let rest = if jitter { uploader.jitter() } else { Duration::ZERO };
@@ -129,12 +131,12 @@ impl Uploader {
         self.conditions
     }
 
-    /// Starts or ends a flush: while one is on, nothing waits for company, jitter or our own backoff. What a server asked
-    /// for, pauses and the host's conditions hold.
+    /// Starts or ends a flush: while one is on, nothing waits for company, nor for a jitter or backoff from before it. What
+    /// a server asked for, pauses and the host's conditions hold.
     pub fn set_flush(&mut self, flush: bool) {
-        self.flush = flush;
+        let now = self.clock.boot();
+        self.flush = flush.then_some(now);
         if flush {
-            let now = self.clock.boot();
             for target in &mut self.targets {
                 target.rest_until = now;
             }
@@ -165,7 +167,7 @@ impl Uploader {
                 }
                 let frozen = queue.batch(target.id, lane).is_some();
                 let oldest = if frozen { Duration::MAX } else { since.map_or(Duration::ZERO, |since| now.since(since)) };
-                let waiting = Waiting { rows: rows.max(1), oldest, flush: self.flush };
+                let waiting = Waiting { rows: rows.max(1), oldest, flush: self.flush.is_some() };
                 match decide(lane, waiting, self.conditions, self.policy, sent_today) {
                     Decision::Idle => continue,
                     Decision::Blocked(reason) => {
@@ -180,7 +182,7 @@ impl Uploader {
                 }
                 let rest = target.rest_until.since(now);
                 let first_crash = lane == Lane::Crash && target.failures == 0;
-                if !rest.is_zero() && !first_crash && !self.flush {
+                if !rest.is_zero() && !first_crash {
                     later(&mut wait, rest);
                     continue;
                 }
@@ -222,18 +224,19 @@ impl Uploader {
                 target.rest_until = now.after(after);
                 let settlement = Settlement::Retry { after, server_asked: false };
                 queue.settle(outgoing.destination, outgoing.lane, part.id, settlement)?;
-                return Ok(Settled { failure: Some(error.0), ..Settled::default() });
+                return Ok(Settled { failure: Some(error.0), unreachable: true, ..Settled::default() });
             }
         };
         let mut verdict = exporter.classify(&response);
         // Whatever a format says: no answer of a broken server costs a crash.
-        if outgoing.lane == Lane::Crash && response.status >= 500 && matches!(verdict, Verdict::Drop(_)) {
+        let spared = outgoing.lane == Lane::Crash && response.status >= 500 && matches!(verdict, Verdict::Drop(_));
+        if spared {
             verdict = Verdict::Retry;
         }
         let mut settled = Settled {
             server_offset_ms: response.header("date").and_then(|date| backoff::server_offset_ms(date, wall)),
             failure: Some(format!("the backend answered {}", response.status)),
-            delivered: 0,
+            ..Settled::default()
         };
         let accepting = queue.accepted_within(outgoing.destination, ACCEPT_WINDOW);
         let pauses = queue.pauses(outgoing.destination);
@@ -249,9 +252,13 @@ impl Uploader {
                 let asked = response
                     .header("retry-after")
                     .and_then(|value| backoff::retry_after(value, response.header("date"), wall));
-                let after = asked.unwrap_or_else(|| backoff::delay(target.failures, random));
-                target.failures += 1;
-                target.rest_until = now.after(after);
+                let failures = if spared { part.attempts } else { target.failures };
+                let after = asked.unwrap_or_else(|| backoff::delay(failures, random));
+                // A crash that is spared waits alone: it must not hold up what the backend would take.
+                if !spared {
+                    target.failures += 1;
+                    target.rest_until = now.after(after);
+                }
                 Settlement::Retry { after, server_asked: asked.is_some() }
             }
             Verdict::Split => halve(queue, &*exporter, outgoing, false)?.unwrap_or(Settlement::Drop(DropReason::TooLarge)),
@@ -279,7 +286,7 @@ enum Lease {
 }
 
 /// The next part of a destination's lane: of the frozen batch, or of one that is frozen now.
-fn lease(queue: &mut Queue, id: u32, lane: Lane, exporter: &dyn Exporter, flush: bool) -> Result<Lease, QueueError> {
+fn lease(queue: &mut Queue, id: u32, lane: Lane, exporter: &dyn Exporter, flush: Option<BootTime>) -> Result<Lease, QueueError> {
     // Parts can vanish (their rows were damaged); each turn settles one or freezes a batch.
     for _ in 0..MAX_BATCH_EVENTS {
         let Some(batch) = queue.batch(id, lane) else {
@@ -288,7 +295,10 @@ fn lease(queue: &mut Queue, id: u32, lane: Lane, exporter: &dyn Exporter, flush:
             }
             continue;
         };
-        let held = |part: &PartState| if flush && !part.server_asked { Duration::ZERO } else { queue.part_wait(part) };
+        let held = |part: &PartState| {
+            let overruled = flush.is_some_and(|since| !part.server_asked && queue.deferred_before(part, since));
+            if overruled { Duration::ZERO } else { queue.part_wait(part) }
+        };
         let Some(part) = batch.parts.iter().find(|part| held(part).is_zero()).cloned() else {
             return Ok(batch.parts.iter().map(held).min().map_or(Lease::Nothing, Lease::Wait));
         };
@@ -321,11 +331,15 @@ fn lease(queue: &mut Queue, id: u32, lane: Lane, exporter: &dyn Exporter, flush:
 fn freeze(queue: &mut Queue, id: u32, lane: Lane, exporter: &dyn Exporter) -> Result<bool, QueueError> {
     let rows = queue.next_rows(id, lane, MAX_BATCH_EVENTS, MAX_ROW_BYTES)?;
     let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(false) };
-    let (range, count) = ((first.seq, last.seq), rows.rows.len() as u64);
+    let range = (first.seq, last.seq);
+    let mut unsupported = 0;
     let mut signals: Vec<(u8, Vec<RowRef>)> = Vec::new();
     for row in &rows.rows {
         let kind: Option<EventKind> = Record::peek_kind(rows.record(row)).ok();
-        let Some(signal) = kind.and_then(|kind| exporter.signal(kind)) else { continue };
+        let Some(signal) = kind.and_then(|kind| exporter.signal(kind)) else {
+            unsupported += 1;
+            continue;
+        };
         match signals.iter_mut().find(|(known, _)| *known == signal) {
             Some((_, list)) => list.push(row.clone()),
             None => signals.push((signal, vec![row.clone()])),
@@ -335,7 +349,7 @@ fn freeze(queue: &mut Queue, id: u32, lane: Lane, exporter: &dyn Exporter) -> Re
     for (signal, list) in signals {
         plan(queue, lane, exporter, signal, &rows, &list, &mut parts)?;
     }
-    queue.freeze(id, lane, range, count, parts)?;
+    queue.freeze(id, lane, range, unsupported, parts)?;
     Ok(true)
 }
 

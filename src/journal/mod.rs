@@ -135,6 +135,7 @@ pub struct Journal {
     base: AtomicPtr<Memory>,
     mode: AtomicU8,
     busy: AtomicBool,
+    urgent: AtomicBool,
     capacity: AtomicU64,
 }
 
@@ -157,6 +158,7 @@ impl Journal {
             base: AtomicPtr::new(Box::into_raw(Box::new(memory))),
             mode: AtomicU8::new(JournalMode::Starting as u8),
             busy: AtomicBool::new(false),
+            urgent: AtomicBool::new(false),
             capacity: AtomicU64::new(JOURNAL_BYTES as u64),
         })
     }
@@ -288,6 +290,9 @@ impl Journal {
         let crossed = used < JOURNAL_WAKE_BYTES && used + skip + need >= JOURNAL_WAKE_BYTES;
         let edge = !self.busy.load(Ordering::Relaxed) && !self.busy.swap(true, Ordering::AcqRel);
         let urgent = matches!(frame, FrameType::Event(Lane::Crash));
+        if urgent {
+            self.urgent.store(true, Ordering::Release);
+        }
         Ok(if edge || crossed || urgent { Appended::Wake } else { Appended::Quiet })
     }
 
@@ -300,8 +305,6 @@ impl Journal {
             *count += 1;
             self.memory().store(COUNTERS_AT + 8 * (LANES * (1 + door) + lane), *count);
         }
-        drop(writer);
-        self.busy.store(true, Ordering::Release);
     }
 
     /// The run's counts now.
@@ -318,6 +321,11 @@ impl Journal {
     /// refused since the last call.
     pub fn take_busy(&self) -> bool {
         self.busy.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether a crash was appended since the last call.
+    pub fn take_urgent(&self) -> bool {
+        self.urgent.swap(false, Ordering::AcqRel)
     }
 
     /// Reads records from `from` (at least the head) on until the tail or the budget ends. Only the worker may call this.

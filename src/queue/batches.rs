@@ -12,7 +12,7 @@ use crate::event::Lane;
 use crate::kill_point::kill_point;
 use crate::ledger::DropReason;
 use crate::limits::MAX_DRAIN_EVENTS;
-use crate::time::{Deadline, nanos};
+use crate::time::{BootTime, Deadline, nanos};
 
 /// A row of [`Rows`].
 #[derive(Debug, Clone)]
@@ -128,6 +128,14 @@ impl Queue {
         })
     }
 
+    /// Whether a part's waiting time began before `since`, or in another boot.
+    pub fn deferred_before(&self, part: &PartState, since: BootTime) -> bool {
+        part.not_before.is_none_or(|deadline| {
+            let deadline = Deadline::from(deadline);
+            deadline.boot != self.clock.boot_id() || deadline.at.0.saturating_sub(deadline.remaining) < since.0
+        })
+    }
+
     /// Whether the destination accepted something within the last `window`.
     pub fn accepted_within(&self, destination: u32, window: Duration) -> bool {
         let accepted = self.control.destinations.get(&destination).and_then(|state| state.accepted_age);
@@ -184,17 +192,16 @@ impl Queue {
         Ok(found)
     }
 
-    /// Freezes a batch before its first send. Rows of the range that are in no part are dropped as unsupported.
+    /// Freezes a batch before its first send. `unsupported` rows of the range are in no part and are dropped as such.
     pub fn freeze(
         &mut self,
         destination: u32,
         lane: Lane,
         (from, to): (u64, u64),
-        rows: u64,
+        unsupported: u64,
         parts: Vec<NewPart>,
     ) -> Result<(), QueueError> {
         self.transact(false, |queue| {
-            let unsupported = rows.saturating_sub(parts.iter().map(|part| part.rows).sum());
             if let Some(state) = queue.control.destinations.get_mut(&destination) {
                 state.drop_events(lane, DropReason::Unsupported, unsupported);
             }

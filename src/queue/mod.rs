@@ -25,7 +25,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 pub use absorb::{Absorbed, Source};
 pub use batches::{NewPart, RowRef, Rows, Settlement};
 pub use schema::FILE;
-pub use salvage::{Opened, discard_opening, open_or_rebuild};
+pub(crate) use salvage::rebuild;
+pub use salvage::{Opened, open_or_rebuild};
 
 use crate::event::Lane;
 use crate::ids::RunKey;
@@ -357,6 +358,60 @@ impl Queue {
     pub fn run_start(&self, run: u32) -> Option<RunStart> {
         let state = self.control.runs.get(&run)?;
         Some(RunStart { key: state.run_key()?, base_wall: state.base_wall })
+    }
+
+    /// Corrects the time to which a run's events refer, when its file could be read.
+    pub fn set_base_wall(&mut self, run: u32, base_wall: u64) -> Result<(), QueueError> {
+        self.transact(false, |queue| {
+            if let Some(state) = queue.control.runs.get_mut(&run) {
+                state.base_wall = base_wall;
+            }
+            Ok(())
+        })
+    }
+
+    /// Cheap figures for `health()`: no query.
+    pub fn summary(&self, health: &mut crate::health::Health) {
+        health.queue = self.depth();
+        health.accepted = self.control.lanes.iter().map(|lane| lane.accepted).sum();
+        health.dropped = state::ledger(&self.control.books.drops);
+        health.retries = self.control.books.retries;
+        health.quarantined_files = self.control.books.quarantined_files;
+        health.destinations = self
+            .control
+            .active()
+            .map(|(_, state)| crate::health::DestinationHealth {
+                name: state.name.clone(),
+                delivered: state.delivered.iter().sum(),
+                dropped: state::ledger(&state.drops),
+                paused: state.paused.map(|_| state.pause_reason.clone()),
+            })
+            .collect();
+    }
+
+    /// Drops by reason that have not been reported as events yet; they count as reported from now on.
+    pub fn take_unreported(&mut self) -> Result<Vec<(DropReason, u64)>, QueueError> {
+        let mut all = state::ledger(&self.control.books.drops);
+        for state in self.control.destinations.values() {
+            all.merge(&state::ledger(&state.drops));
+        }
+        let mut news = Vec::new();
+        let mut reported = self.control.books.reported.clone();
+        reported.resize(DropReason::ALL.len(), 0);
+        for (reason, known) in DropReason::ALL.into_iter().zip(&mut reported) {
+            let now = all.of(reason);
+            if now > *known {
+                news.push((reason, now - *known));
+                *known = now;
+            }
+        }
+        if !news.is_empty() {
+            self.transact(false, |queue| {
+                queue.control.books.reported = reported;
+                Ok(())
+            })?;
+        }
+        Ok(news)
     }
 
     /// Notes that a dead run's file is about to be read. Returns how often that was tried without progress.

@@ -96,7 +96,7 @@ fn begin_opening(dir: &Path) -> Result<u32, QueueError> {
 }
 
 /// Says that opening ended, well or with an error: it did not kill the process.
-pub fn discard_opening(dir: &Path) {
+fn discard_opening(dir: &Path) {
     let _ = fs::remove_file(dir.join(OPENING));
 }
 

@@ -71,7 +71,7 @@ fn shape<'a>(row: &'a ExportRow<'_>, attributes: &mut Attributes<'a>) -> Shape<'
                 (semconv::VIEW_LONG_TASKS, field::LONG_TASK_COUNT),
                 (semconv::VIEW_CRASHES, field::CRASH_COUNT),
             ] {
-                attributes.count(key, Some(record.uint(number).unwrap_or(0)));
+                attributes.count(key, record.uint(number));
             }
             info(semconv::EVENT_VIEW)
         }

@@ -1,0 +1,489 @@
+//! [`Telemetry`]: what an app calls.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::debug::DebugLog;
+use crate::error::Error;
+use crate::event::{
+    Action, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, SessionChange, Span, TraceContext, View,
+    Vital,
+};
+use crate::health::{Health, StorageState};
+use crate::journal::forked;
+use crate::queue::DestinationBooks;
+use crate::recorder::{Open, Recorder};
+use crate::schedule::Conditions;
+use crate::switches::Switches;
+use crate::time::Clock;
+use crate::trace::TraceHosts;
+use crate::transport::Transport;
+use crate::worker::{Command, FlushOutcome, Shared, set_context, spawn};
+
+/// What the embedding program brings besides the configuration.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Host {
+    /// Sends requests instead of the built-in client.
+    pub transport: Option<Arc<dyn Transport>>,
+    /// Where time comes from.
+    pub clock: Clock,
+}
+
+/// The client. Cheap to clone; every clone is the same client.
+///
+/// Recording never fails and never waits: what cannot be kept is counted and shows in [`Telemetry::health`]. Dropping the
+/// last clone shuts down, for at most one second.
+///
+/// ```
+/// use throughline::{Config, Telemetry, event::Action};
+/// let dir = tempfile::tempdir()?;
+/// let telemetry = Telemetry::start(Config::builder("shop", dir.path()).build()?)?;
+/// telemetry.record_action(&Action::tap("buy").attributes(&[("sku", "A-17".into())]));
+/// assert!(telemetry.health().enabled);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Telemetry(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    enabled: AtomicBool,
+    config: Config,
+    host: Host,
+    hosts: TraceHosts,
+    shared: OnceLock<Arc<Shared>>,
+    commands: Mutex<Option<mpsc::UnboundedSender<Command>>>,
+    scope: Mutex<ScopeState>,
+    session_rate: AtomicU64,
+    closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct ScopeState {
+    session: Option<Uuid>,
+    view: Option<OpenView>,
+}
+
+#[derive(Debug)]
+struct OpenView {
+    open: Option<Open>,
+    id: Uuid,
+    name: String,
+    started: u64,
+}
+
+impl Telemetry {
+    /// Starts a client. Returns at once: opening the database and reading what an earlier process left is the worker's.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] when the data directory cannot be made or written.
+    pub fn start(config: Config) -> Result<Self, Error> {
+        Self::start_with(config, Host::default())
+    }
+
+    /// Starts a client with a transport or clock of the host's.
+    ///
+    /// # Errors
+    /// As [`Telemetry::start`].
+    pub fn start_with(config: Config, host: Host) -> Result<Self, Error> {
+        let inner = Inner {
+            enabled: AtomicBool::new(false),
+            hosts: TraceHosts::new(&config.trace_hosts),
+            session_rate: AtomicU64::new(config.session_sample_rate.to_bits()),
+            config,
+            host,
+            shared: OnceLock::new(),
+            commands: Mutex::new(None),
+            scope: Mutex::new(ScopeState::default()),
+            closed: AtomicBool::new(false),
+        };
+        if inner.config.enabled {
+            inner.switch_on()?;
+        }
+        Ok(Self(Arc::new(inner)))
+    }
+
+    #[inline]
+    fn on(&self) -> Option<&Shared> {
+        if !self.0.enabled.load(Ordering::Relaxed) {
+            return None;
+        }
+        let shared = self.0.shared.get()?;
+        if shared.switched_off.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(shared)
+    }
+
+    /// Records any event. Returns its id, or `None` when it was not kept; that has been counted.
+    #[inline]
+    pub fn record<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
+        self.on()?.recorder.record(event)
+    }
+
+    /// Records something the user did.
+    #[inline]
+    pub fn record_action(&self, action: &Action<'_>) -> Option<Uuid> {
+        self.record(action)
+    }
+
+    /// Records a snapshot of a view. [`Telemetry::start_view`] does this for the view that is shown.
+    #[inline]
+    pub fn record_view(&self, view: &View<'_>) -> Option<Uuid> {
+        self.record(view)
+    }
+
+    /// Records a finished request.
+    #[inline]
+    pub fn record_resource(&self, resource: &Resource<'_>) -> Option<Uuid> {
+        self.record(resource)
+    }
+
+    /// Records an error or a crash. A crash reaches SQLite in a commit of its own, synced to the disk.
+    #[inline]
+    pub fn record_error(&self, error: &ErrorEvent<'_>) -> Option<Uuid> {
+        self.record(error)
+    }
+
+    /// Records that the main thread was busy for long.
+    #[inline]
+    pub fn record_long_task(&self, task: &LongTask<'_>) -> Option<Uuid> {
+        self.record(task)
+    }
+
+    /// Records a vital.
+    #[inline]
+    pub fn record_vital(&self, vital: &Vital<'_>) -> Option<Uuid> {
+        self.record(vital)
+    }
+
+    /// Records an event that only the app understands.
+    #[inline]
+    pub fn record_custom(&self, custom: &Custom<'_>) -> Option<Uuid> {
+        self.record(custom)
+    }
+
+    /// Records a log.
+    #[inline]
+    pub fn record_log(&self, log: &Log<'_>) -> Option<Uuid> {
+        self.record(log)
+    }
+
+    /// Records a metric data point.
+    #[inline]
+    pub fn record_metric(&self, metric: &Metric<'_>) -> Option<Uuid> {
+        self.record(metric)
+    }
+
+    /// Records a finished span. Spans of a trace that is not sampled are counted, not kept.
+    #[inline]
+    pub fn record_span(&self, span: &Span<'_>) -> Option<Uuid> {
+        self.record(span)
+    }
+
+    /// Records a session's start or end that the app keeps itself.
+    #[inline]
+    pub fn record_session(&self, session: &Session<'_>) -> Option<Uuid> {
+        self.record(session)
+    }
+
+    /// Shows a view: the one before it ends, events from now on belong to it. Should the process die, the next start
+    /// closes it with `throughline.ended = process_death`.
+    pub fn start_view(&self, name: &str) -> Option<Uuid> {
+        let shared = self.on()?;
+        let mut scope = self.0.scope.lock().unwrap_or_else(PoisonError::into_inner);
+        close_view(shared, &mut scope);
+        let id = shared.recorder.new_id();
+        let session = scope.session?;
+        shared.recorder.set_scope(session, Some((id, name)), self.0.session_rate());
+        let started = shared.recorder.now();
+        let open = shared.recorder.open(&View::new(id, name).at(started)).map(|(open, _)| open);
+        scope.view = Some(OpenView { open, id, name: name.to_owned(), started });
+        Some(id)
+    }
+
+    /// Ends the view that is shown.
+    pub fn stop_view(&self) {
+        let Some(shared) = self.on() else { return };
+        let mut scope = self.0.scope.lock().unwrap_or_else(PoisonError::into_inner);
+        close_view(shared, &mut scope);
+        if let Some(session) = scope.session {
+            shared.recorder.set_scope(session, None, self.0.session_rate());
+        }
+    }
+
+    /// The session's id.
+    pub fn session_id(&self) -> Option<Uuid> {
+        self.on()?;
+        self.0.scope.lock().unwrap_or_else(PoisonError::into_inner).session
+    }
+
+    /// A new trace: the context of its root span.
+    pub fn new_trace(&self) -> Option<TraceContext> {
+        Some(self.on()?.recorder.new_trace())
+    }
+
+    /// A new span's context in the trace of `parent`.
+    pub fn child_of(&self, parent: TraceContext) -> Option<TraceContext> {
+        Some(self.on()?.recorder.child(parent))
+    }
+
+    /// A new id for an action that others will refer to.
+    pub fn new_id(&self) -> Option<Uuid> {
+        Some(self.on()?.recorder.new_id())
+    }
+
+    /// The headers that a request to `url` carries for the span `context`: none unless its host was allowed.
+    pub fn trace_headers(&self, url: &str, context: TraceContext) -> Vec<(&'static str, String)> {
+        if self.on().is_none() || !self.0.hosts.allow(url) {
+            return Vec::new();
+        }
+        vec![("traceparent", context.traceparent())]
+    }
+
+    /// Tells what the host knows about app and device.
+    pub fn set_conditions(&self, conditions: Conditions) {
+        self.0.send(Command::Conditions(conditions));
+    }
+
+    /// Switches recording on or off, and remembers it: the next start obeys. Off ends the thread and closes every file;
+    /// what had been recorded stays on the disk. A configuration with `enabled(false)` stays off at the next start
+    /// whatever was said here.
+    ///
+    /// # Errors
+    /// When switching on fails, as [`Telemetry::start`].
+    pub fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
+        let switches = Switches { enabled: Some(enabled), ..Switches::default() };
+        if enabled {
+            self.0.switch_on()?;
+            self.0.send(Command::Switches(switches));
+        } else {
+            self.0.send(Command::Switches(switches));
+            self.0.stop(true, Duration::from_secs(1));
+        }
+        Ok(())
+    }
+
+    /// Changes the share of sessions that is recorded, for this session too, and remembers it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
+    pub fn set_session_sample_rate(&self, rate: f64) -> Result<(), Error> {
+        check_rate("session_sample_rate", rate)?;
+        self.0.session_rate.store(rate.to_bits(), Ordering::Relaxed);
+        if let Some(shared) = self.on() {
+            shared.recorder.set_session_rate(rate);
+        }
+        self.0.send(Command::Switches(Switches { session_sample_rate: Some(rate), ..Switches::default() }));
+        Ok(())
+    }
+
+    /// Changes the share of traces that is recorded, and remembers it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
+    pub fn set_trace_sample_rate(&self, rate: f64) -> Result<(), Error> {
+        check_rate("trace_sample_rate", rate)?;
+        if let Some(shared) = self.on() {
+            shared.recorder.set_trace_rate(rate);
+        }
+        self.0.send(Command::Switches(Switches { trace_sample_rate: Some(rate), ..Switches::default() }));
+        Ok(())
+    }
+
+    /// Sends everything that has been recorded, as far as conditions and backends allow, for at most `timeout`.
+    pub fn flush(&self, timeout: Duration) -> FlushOutcome {
+        let reply = self.0.ask(timeout.saturating_add(Duration::from_secs(2)), |reply| Command::Flush { timeout, reply });
+        reply.unwrap_or_else(|| FlushOutcome { reason: Some(self.0.absence()), ..FlushOutcome::default() })
+    }
+
+    /// Waits until everything that has been recorded is in SQLite. False when it took longer than `timeout`.
+    pub fn drain(&self, timeout: Duration) -> bool {
+        self.0.ask(timeout, |reply| Command::Drain { reply }).is_some()
+    }
+
+    /// Closes the database and releases every lock, for an app that is about to be suspended. Events are kept in the
+    /// journal meanwhile. False when it took longer than `timeout`.
+    pub fn suspend(&self, timeout: Duration) -> bool {
+        self.0.ask(timeout, |reply| Command::Suspend { reply }).is_some()
+    }
+
+    /// Opens the database again.
+    pub fn resume(&self, timeout: Duration) -> bool {
+        self.0.ask(timeout, |reply| Command::Resume { reply }).is_some()
+    }
+
+    /// Ends the client: stops taking events, writes what it has to SQLite, closes. What was not sent waits for the next
+    /// start. False when it took longer than `timeout`; the worker then ends by itself.
+    pub fn shutdown(&self, timeout: Duration) -> bool {
+        if let Some(shared) = self.on() {
+            let mut scope = self.0.scope.lock().unwrap_or_else(PoisonError::into_inner);
+            close_view(shared, &mut scope);
+            if let Some(session) = scope.session.take() {
+                shared.recorder.record(&Session::new(SessionChange::End, session, "explicit_stop"));
+            }
+        }
+        self.0.stop(false, timeout)
+    }
+
+    /// The core's condition. Takes no lock that the worker holds for long.
+    pub fn health(&self) -> Health {
+        let Some(shared) = self.0.shared.get() else {
+            return Health { hints: vec!["switched off by the configuration".to_owned()], ..Health::default() };
+        };
+        let mut health = shared.health().clone();
+        health.enabled = self.on().is_some();
+        health.journal = Some(shared.recorder.journal().mode());
+        health.journal_bytes = shared.recorder.journal().waiting();
+        health.panics = shared.panics.load(Ordering::Relaxed);
+        if self.0.config.destinations.is_empty() {
+            health.hints.push("no endpoint is configured: events are kept on the device up to the quotas".to_owned());
+        }
+        if !health.enabled {
+            health.hints.push("switched off".to_owned());
+        }
+        health
+    }
+
+    /// The books of every destination, counted from the rows: `accepted = delivered + queued + Σ dropped`.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the database is not open, [`Error::Closed`] when the worker does not answer in time.
+    pub fn books(&self, timeout: Duration) -> Result<Vec<DestinationBooks>, Error> {
+        let reply = self.0.ask(timeout, |reply| Command::Books { reply });
+        reply
+            .ok_or_else(|| Error::Closed { reason: self.0.absence() })?
+            .map_err(|reason| Error::Storage { reason })
+    }
+}
+
+impl Inner {
+    fn session_rate(&self) -> f64 {
+        f64::from_bits(self.session_rate.load(Ordering::Relaxed))
+    }
+
+    /// Starts the worker, and the first time everything that it needs.
+    fn switch_on(&self) -> Result<(), Error> {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        if commands.as_ref().is_some_and(|sender| !sender.is_closed()) {
+            return Ok(());
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed { reason: "shut down: start a new client".to_owned() });
+        }
+        check_dir(&self.config.data_dir)?;
+        let shared = match self.shared.get() {
+            Some(shared) => shared,
+            None => {
+                let shared = self.build()?;
+                self.shared.get_or_init(|| shared)
+            }
+        };
+        shared.switched_off.store(false, Ordering::Release);
+        let (sender, receiver) = mpsc::unbounded_channel();
+        spawn(Arc::clone(shared), receiver).map_err(|error| Error::Storage { reason: error.to_string() })?;
+        *commands = Some(sender);
+        self.enabled.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn build(&self) -> Result<Arc<Shared>, Error> {
+        let wake = Arc::new(Notify::new());
+        let waker = Arc::clone(&wake);
+        let recorder = Recorder::new(self.host.clock.clone(), Box::new(move || waker.notify_one()))
+            .map_err(|error| Error::Storage { reason: error.to_string() })?;
+        recorder.set_trace_rate(self.config.trace_sample_rate);
+        set_context(&recorder, &self.config, None);
+        let session = recorder.new_id();
+        recorder.set_scope(session, None, self.session_rate());
+        recorder.record(&Session::new(SessionChange::Start, session, "user_app_launch"));
+        self.scope.lock().unwrap_or_else(PoisonError::into_inner).session = Some(session);
+        let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
+        Ok(Arc::new(Shared {
+            config: self.config.clone(),
+            clock: self.host.clock.clone(),
+            recorder,
+            wake,
+            health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
+            panics: AtomicU64::new(0),
+            transport,
+            debug: DebugLog::new(self.config.debug),
+            switched_off: AtomicBool::new(false),
+        }))
+    }
+
+    fn transport(&self) -> Option<Arc<dyn Transport>> {
+        if let Some(transport) = &self.host.transport {
+            return Some(Arc::clone(transport));
+        }
+        #[cfg(feature = "http")]
+        return Some(Arc::new(crate::transport::http::HttpTransport::new()));
+        #[cfg(not(feature = "http"))]
+        None
+    }
+
+    fn send(&self, command: Command) -> bool {
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        !forked() && commands.as_ref().is_some_and(|sender| sender.send(command).is_ok())
+    }
+
+    fn ask<T>(&self, timeout: Duration, command: impl FnOnce(SyncSender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = sync_channel(1);
+        self.send(command(reply)).then(|| answer.recv_timeout(timeout).ok()).flatten()
+    }
+
+    fn stop(&self, off: bool, timeout: Duration) -> bool {
+        self.enabled.store(false, Ordering::Release);
+        self.closed.fetch_or(!off, Ordering::AcqRel);
+        let ended = self.ask(timeout, |reply| Command::Shutdown { off, reply }).is_some();
+        *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        ended
+    }
+
+    fn absence(&self) -> String {
+        let text = if self.enabled.load(Ordering::Relaxed) { "the worker did not answer in time" } else { "switched off" };
+        text.to_owned()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !forked() {
+            self.stop(false, Duration::from_secs(1));
+        }
+    }
+}
+
+fn close_view(shared: &Shared, scope: &mut ScopeState) {
+    let Some(view) = scope.view.take() else { return };
+    let Some(open) = view.open else { return };
+    let mut last = View::new(view.id, &view.name).at(view.started);
+    last.version = 2;
+    last.is_active = false;
+    last.time_spent_ns = shared.recorder.now().saturating_sub(view.started);
+    shared.recorder.close(open, &last);
+}
+
+fn check_rate(field: &'static str, rate: f64) -> Result<(), Error> {
+    if (0.0..=1.0).contains(&rate) { Ok(()) } else { Err(Error::config(field, "must be between 0.0 and 1.0")) }
+}
+
+/// The directory must exist or be makeable, and be writable: two system calls.
+fn check_dir(dir: &Path) -> Result<(), Error> {
+    let refuse = |reason: String| Err(Error::config("data_dir", format!("{reason}: `{}`", dir.display())));
+    if let Err(error) = std::fs::create_dir_all(dir) {
+        return refuse(if dir.is_file() { "is a file".to_owned() } else { format!("cannot be made ({error})") });
+    }
+    match rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Ok(()),
+        Err(error) => refuse(format!("cannot be written ({error})")),
+    }
+}

@@ -1,0 +1,265 @@
+//! The hot path: stamp, sample, encode once, append. Runs on the caller's thread.
+//!
+//! Must never: wait for I/O, call back into the host, or see the queue, an exporter or the runtime.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use uuid::Uuid;
+
+use crate::event::encode::{Stamp, encode, encode_context, encode_scope};
+use crate::event::{Event, EventKind, Lane, TraceContext};
+use crate::frame::{self, FrameType};
+use crate::ids::{IdCounter, RunKey};
+use crate::journal::{Appended, Journal, RunStart, forked};
+use crate::ledger::DropReason;
+use crate::sampling;
+use crate::time::Clock;
+use crate::value::Attribute;
+
+thread_local! {
+    /// Set on the worker's threads: what our own uploads cause is never recorded.
+    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Marks the current thread as one of ours: `record` does nothing on it.
+pub fn mark_own_thread() {
+    OWN_THREAD.set(true);
+}
+
+/// An event that is not final yet. Close it with [`Recorder::close`]; a process that dies leaves it to recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    n: u64,
+    time: u64,
+    lane: Lane,
+}
+
+/// Stamps and appends events. Shared by all callers.
+pub struct Recorder {
+    journal: Journal,
+    key: RunKey,
+    base_wall: u64,
+    clock: Clock,
+    ids: IdCounter,
+    /// Wall less boot time, ns. Refreshed by the worker: one clock read per event.
+    offset: AtomicI64,
+    /// Version of the context (high half) and of the scope.
+    versions: AtomicU64,
+    next_version: AtomicU32,
+    session: std::sync::Mutex<Uuid>,
+    session_kept: AtomicBool,
+    trace_rate: AtomicU64,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("journal", &self.journal).finish_non_exhaustive()
+    }
+}
+
+impl Recorder {
+    /// A recorder of a new run. `wake` is called when the worker has to look at the journal.
+    pub fn new(clock: Clock, wake: Box<dyn Fn() + Send + Sync>) -> std::io::Result<Self> {
+        crate::journal::install_guards();
+        let key = RunKey::random();
+        let base_wall = clock.wall();
+        Ok(Self {
+            journal: Journal::new(RunStart { key, base_wall })?,
+            key,
+            base_wall,
+            offset: AtomicI64::new(clock.offset()),
+            clock,
+            ids: IdCounter::new(),
+            versions: AtomicU64::new(0),
+            next_version: AtomicU32::new(1),
+            session: std::sync::Mutex::new(Uuid::nil()),
+            session_kept: AtomicBool::new(true),
+            trace_rate: AtomicU64::new(1f64.to_bits()),
+            wake,
+        })
+    }
+
+    /// The journal that it appends to.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The run's key.
+    pub fn key(&self) -> RunKey {
+        self.key
+    }
+
+    /// Looks at the wall clock again; called by the worker while it ticks.
+    pub fn refresh_clock(&self) {
+        self.offset.store(self.clock.offset(), Ordering::Relaxed);
+    }
+
+    /// Wall time now, ns since the Unix epoch: boot time and the known offset.
+    #[inline]
+    pub fn now(&self) -> u64 {
+        self.clock.boot().0.saturating_add_signed(self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Records a final event. `None` when it was not kept; then it has been counted.
+    #[inline]
+    pub fn record<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
+        if OWN_THREAD.get() || forked() {
+            return None;
+        }
+        self.record_own(event)
+    }
+
+    /// As [`Recorder::record`], also on the worker's thread: the core's report about itself.
+    #[inline]
+    pub fn record_own<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
+        let lane = event.lane();
+        let time = self.time_of(event);
+        let n = self.ids.next();
+        self.append(FrameType::Event(lane), n, time, event).then(|| self.key.event_id(n, time))
+    }
+
+    /// Records an event that will be amended or closed. `None` when it was not kept; then it has been counted.
+    pub fn open<E: Event>(&self, event: &E) -> Option<(Open, Uuid)> {
+        if OWN_THREAD.get() || forked() {
+            return None;
+        }
+        let (lane, time, n) = (event.lane(), self.time_of(event), self.ids.next());
+        let kept = self.append(FrameType::Open(lane), n, time, event);
+        kept.then(|| (Open { n, time, lane }, self.key.event_id(n, time)))
+    }
+
+    /// Replaces the snapshot of an open event. A full journal may refuse it: then the last snapshot stays.
+    pub fn amend<E: Event>(&self, open: Open, event: &E) {
+        self.append(FrameType::Amend(open.lane), open.n, open.time, event);
+    }
+
+    /// Makes an open event final.
+    pub fn close<E: Event>(&self, open: Open, event: &E) {
+        self.append(FrameType::Close(open.lane), open.n, open.time, event);
+    }
+
+    #[inline]
+    fn time_of<E: Event + ?Sized>(&self, event: &E) -> u64 {
+        event.common().time.unwrap_or_else(|| self.now().saturating_sub(event.duration_ns().unwrap_or(0)))
+    }
+
+    /// Whether the event is of the sampled part. Errors and crashes always are.
+    #[inline]
+    fn is_kept<E: Event + ?Sized>(&self, event: &E) -> bool {
+        match event.lane() {
+            Lane::Crash | Lane::Error => true,
+            Lane::Event | Lane::Bulk => {
+                let unsampled_span = event.kind() == EventKind::Span
+                    && event.common().trace.is_some_and(|trace| !trace.sampled);
+                self.session_kept.load(Ordering::Relaxed) && !unsampled_span
+            }
+        }
+    }
+
+    #[inline]
+    fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E) -> bool {
+        if frame.is_accepted() && !self.is_kept(event) {
+            self.journal.refuse(frame.lane(), DropReason::SampledOut);
+            return false;
+        }
+        let versions = self.versions.load(Ordering::Acquire);
+        let stamp = Stamp {
+            time_delta: time.wrapping_sub(self.base_wall) as i64,
+            context: (versions >> 32) as u32,
+            scope: versions as u32,
+        };
+        let write = |buffer: &mut Vec<u8>| {
+            buffer.clear();
+            frame::put_counter(buffer, n);
+            if !encode(event, stamp, buffer) {
+                if frame.is_accepted() {
+                    self.journal.refuse(frame.lane(), DropReason::Oversize);
+                }
+                return false;
+            }
+            let kept = self.push(frame, buffer);
+            // One large event must not hold on to its memory.
+            if buffer.capacity() > 16 * 1024 {
+                *buffer = Vec::new();
+            }
+            kept
+        };
+        // The buffer is taken when `record` is called from a destructor of the thread, or from inside itself.
+        BUFFER
+            .try_with(|buffer| buffer.try_borrow_mut().map(|mut buffer| write(&mut buffer)).ok())
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| write(&mut Vec::new()))
+    }
+
+    #[inline]
+    fn push(&self, frame: FrameType, payload: &[u8]) -> bool {
+        match self.journal.append(frame, payload) {
+            Ok(Appended::Quiet) => true,
+            Ok(Appended::Wake) => {
+                (self.wake)();
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Journals a new version of the slowly changing attributes; events from now on refer to it.
+    pub fn set_context(&self, attributes: &[Attribute<'_>]) {
+        let mut record = Vec::new();
+        encode_context(attributes, &mut record);
+        self.set_version(&record, |versions, version| u64::from(version) << 32 | (versions & 0xffff_ffff));
+    }
+
+    /// Journals a new session or view; events from now on belong to it.
+    pub fn set_scope(&self, session: Uuid, view: Option<(Uuid, &str)>, session_rate: f64) {
+        *self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = session;
+        self.set_session_rate(session_rate);
+        let mut record = Vec::new();
+        encode_scope(session, view, &mut record);
+        self.set_version(&record, |versions, version| (versions & !0xffff_ffff) | u64::from(version));
+    }
+
+    fn set_version(&self, record: &[u8], place: impl Fn(u64, u32) -> u64) {
+        let version = self.next_version.fetch_add(1, Ordering::Relaxed);
+        let mut payload = Vec::with_capacity(record.len() + 5);
+        frame::put_counter(&mut payload, u64::from(version));
+        payload.extend_from_slice(record);
+        // Journaled before its first use. When even contexts are refused, events keep the version that they have.
+        if self.push(FrameType::Context, &payload) {
+            let _ = self.versions.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(place(now, version)));
+        }
+    }
+
+    /// Decides anew whether the current session is kept.
+    pub fn set_session_rate(&self, rate: f64) {
+        let session = *self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.session_kept.store(sampling::keep_session(session, rate), Ordering::Relaxed);
+    }
+
+    /// Sets the share of traces that are kept.
+    pub fn set_trace_rate(&self, rate: f64) {
+        self.trace_rate.store(rate.to_bits(), Ordering::Relaxed);
+    }
+
+    /// A new trace: its root's context.
+    pub fn new_trace(&self) -> TraceContext {
+        let n = self.ids.next();
+        let trace_id = self.key.trace_id(n);
+        let rate = f64::from_bits(self.trace_rate.load(Ordering::Relaxed));
+        TraceContext { trace_id, span_id: self.key.span_id(n), sampled: sampling::keep_trace(trace_id, rate) }
+    }
+
+    /// A new span in the trace of `parent`.
+    pub fn child(&self, parent: TraceContext) -> TraceContext {
+        TraceContext { span_id: self.key.span_id(self.ids.next()), ..parent }
+    }
+
+    /// A new id for a session, view, action or resource.
+    pub fn new_id(&self) -> Uuid {
+        self.key.object_id(self.ids.next())
+    }
+}

@@ -1,0 +1,205 @@
+//! One locked directory with its queue: the process's own, or an orphan that it adopted.
+//!
+//! ```text
+//! lock             flock of the owning process
+//! queue.db         the queue, and its WAL
+//! ballast          given up to get out of a full disk
+//! runs/*.journal   one journal per run of the process
+//! quarantine/      what could not be read
+//! switches.json    what was changed at run time
+//! process-N/       the same for the N-th further process
+//! ```
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use crate::config::{Config, Destination};
+use crate::dirlock::DirLock;
+use crate::export::Exporter;
+use crate::export::otlp::Otlp;
+use crate::ids::RunKey;
+use crate::journal::RunStart;
+use crate::journal::run_file::{RunFile, file_name, key_of};
+use crate::kill_point::kill_point;
+use crate::limits::{CAREFUL_AFTER_ATTEMPTS, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, QUARANTINE_AFTER_ATTEMPTS};
+use crate::queue::{Opened, Queue, QueueError, QueueLimits, open_or_rebuild};
+use crate::time::{Clock, nanos};
+use crate::uploader::Uploader;
+
+/// A dead run whose journal is being read.
+#[derive(Debug)]
+struct Reading {
+    path: PathBuf,
+    file: RunFile,
+    run: u32,
+    step: usize,
+}
+
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) queue: Queue,
+    pub(crate) uploader: Uploader,
+    pub(crate) opened: Opened,
+    limits: QueueLimits,
+    clock: Clock,
+    wanted: Vec<(String, u64)>,
+    dead: VecDeque<PathBuf>,
+    reading: Option<Reading>,
+    // Last, so that the lock outlives the database.
+    lock: DirLock,
+}
+
+impl Store {
+    /// Opens the queue in a locked directory and lists the runs that are over. `own` is the run that is not.
+    pub(crate) fn open(lock: DirLock, config: &Config, clock: &Clock, own: Option<RunKey>) -> Result<Self, QueueError> {
+        let limits = QueueLimits {
+            queue_bytes: config.queue_bytes,
+            crash_bytes: config.crash_bytes,
+            max_age: config.max_age,
+        };
+        let wanted: Vec<_> = config.destinations.iter().map(|d| (d.name.clone(), fingerprint(d))).collect();
+        let (mut queue, opened) = open_or_rebuild(lock.dir(), limits, clock)?;
+        queue.configure(&wanted)?;
+        let uploader = uploader(&queue, config, clock);
+        let mut dead = dead_runs(lock.dir(), own);
+        dead.sort();
+        let dead = dead.into_iter().map(|(_, path)| path).collect();
+        let clock = clock.clone();
+        Ok(Self { queue, uploader, opened, limits, clock, wanted, dead, reading: None, lock })
+    }
+
+    /// The directory.
+    pub(crate) fn dir(&self) -> &Path {
+        self.lock.dir()
+    }
+
+    /// Where the journal of a run goes.
+    pub(crate) fn journal_path(&self, key: RunKey) -> Result<PathBuf, QueueError> {
+        let runs = self.dir().join("runs");
+        std::fs::create_dir_all(&runs).map_err(|error| QueueError::Locked(error.to_string()))?;
+        Ok(runs.join(file_name(key)))
+    }
+
+    /// Whether dead runs are left to read.
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.reading.is_some() || !self.dead.is_empty()
+    }
+
+    /// One short step of recovery: at most one transaction's worth of records of a dead run.
+    pub(crate) fn recover(&mut self) -> Result<(), QueueError> {
+        if let Some(reading) = &mut self.reading {
+            let absorbed = self.queue.absorb(reading.run, &reading.file, reading.step, MAX_DRAIN_BYTES)?;
+            kill_point("recovery");
+            if absorbed.more {
+                return Ok(());
+            }
+            self.queue.finish_run(reading.run, &reading.file.counters())?;
+            kill_point("recovery");
+            let _ = std::fs::remove_file(&reading.path);
+            self.reading = None;
+            return Ok(());
+        }
+        let Some(path) = self.dead.pop_front() else { return Ok(()) };
+        let Some(key) = path.file_name().and_then(|name| key_of(&name.to_string_lossy())) else { return Ok(()) };
+        let known = self.queue.find_run(key).map(|(id, run)| (id, run.done));
+        if let Some((_, true)) = known {
+            let _ = std::fs::remove_file(&path);
+            return Ok(());
+        }
+        let run = match known {
+            Some((run, _)) => run,
+            None => self.queue.enter_run(identify(&path, key))?,
+        };
+        let attempts = self.queue.begin_reading(run)?;
+        let Ok(file) = RunFile::open(&path, key) else {
+            // A directory in its place, or no permission: it stays, and is tried again at the next start.
+            return Ok(());
+        };
+        if let (None, Some(start)) = (known, file.start()) {
+            self.queue.set_base_wall(run, start.base_wall)?;
+        }
+        if attempts >= QUARANTINE_AFTER_ATTEMPTS {
+            self.queue.quarantine_run(run, &file.counters())?;
+            let folder = self.dir().join("quarantine");
+            let _ = std::fs::create_dir_all(&folder);
+            let _ = std::fs::rename(&path, folder.join(file_name(key)));
+            return Ok(());
+        }
+        let step = if attempts >= CAREFUL_AFTER_ATTEMPTS { 1 } else { MAX_DRAIN_EVENTS };
+        self.reading = Some(Reading { path, file, run, step });
+        Ok(())
+    }
+
+    /// Sets the damaged database aside and goes on with a new one.
+    pub(crate) fn rebuild(mut self, config: &Config, reason: String) -> Result<Self, QueueError> {
+        self.reading = None;
+        let Self { queue, limits, clock, wanted, lock, .. } = self;
+        let dir = lock.dir().to_owned();
+        drop(queue);
+        let (mut queue, opened) = crate::queue::rebuild(&dir, limits, &clock, reason)?;
+        queue.configure(&wanted)?;
+        let uploader = uploader(&queue, config, &clock);
+        Ok(Self { queue, uploader, opened, limits, clock, wanted, dead: VecDeque::new(), reading: None, lock })
+    }
+
+    /// Checkpoints and closes. The lock is released.
+    pub(crate) fn close(self) {
+        self.queue.close();
+        drop(self.lock);
+    }
+
+    /// Removes an adopted directory that has nothing left to deliver.
+    pub(crate) fn remove(self) {
+        let dir = self.dir().to_owned();
+        self.queue.close();
+        let _ = std::fs::remove_dir_all(dir);
+        drop(self.lock);
+    }
+}
+
+fn uploader(queue: &Queue, config: &Config, clock: &Clock) -> Uploader {
+    let exporter = |(id, name): (u32, String)| {
+        let destination = config.destinations.iter().find(|destination| destination.name == name)?;
+        let exporter: Arc<dyn Exporter> = Arc::new(Otlp::new(destination));
+        Some((id, exporter))
+    };
+    let exporters = queue.destinations().into_iter().filter_map(exporter).collect();
+    let seed = RunKey::random().halves().0;
+    Uploader::new(clock.clone(), config.send, exporters, seed, config.start_jitter)
+}
+
+/// Changes when a destination's endpoint or headers do.
+fn fingerprint(destination: &Destination) -> u64 {
+    let mut crc = crc32c::crc32c(destination.endpoint.as_bytes());
+    for (name, value) in &destination.headers {
+        crc = crc32c::crc32c_append(crc, name.as_bytes());
+        crc = crc32c::crc32c_append(crc, value.as_bytes());
+    }
+    u64::from(crc) << 1 | u64::from(destination.encoding == crate::config::Encoding::Json)
+}
+
+/// Journals of other runs, with the time of their last change, so that the oldest comes first.
+fn dead_runs(dir: &Path, own: Option<RunKey>) -> Vec<(u64, PathBuf)> {
+    let entries = std::fs::read_dir(dir.join("runs")).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let key = path.file_name().and_then(|name| key_of(&name.to_string_lossy()));
+            key.is_some() && key != own
+        })
+        .map(|path| (modified(&path), path))
+        .collect()
+}
+
+fn modified(path: &Path) -> u64 {
+    let time = std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, nanos)
+}
+
+/// A run that the queue has never heard of. Without a readable preamble its events are dated by the file.
+fn identify(path: &Path, key: RunKey) -> RunStart {
+    RunStart { key, base_wall: modified(path) }
+}

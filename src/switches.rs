@@ -1,0 +1,42 @@
+//! What was changed at run time and outlasts the process: the app's own kill switch, and sampling rates.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+const FILE: &str = "switches.json";
+
+/// The persisted switches. `None` leaves the configuration's value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Switches {
+    /// False: off.
+    pub(crate) enabled: Option<bool>,
+    /// Share of sessions.
+    pub(crate) session_sample_rate: Option<f64>,
+    /// Share of traces.
+    pub(crate) trace_sample_rate: Option<f64>,
+}
+
+impl Switches {
+    /// Reads the switches. A file that cannot be read says nothing.
+    pub(crate) fn load(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join(FILE)).ok()?).ok()
+    }
+
+    /// Replaces the file in one step: a kill leaves the old one or the new one.
+    pub(crate) fn store(&self, dir: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(dir)?;
+        let old = Self::load(dir).unwrap_or_default();
+        let merged = Self {
+            enabled: self.enabled.or(old.enabled),
+            session_sample_rate: self.session_sample_rate.or(old.session_sample_rate),
+            trace_sample_rate: self.trace_sample_rate.or(old.trace_sample_rate),
+        };
+        let new = dir.join("switches.new");
+        let mut file = std::fs::File::create(&new)?;
+        file.write_all(&serde_json::to_vec(&merged)?)?;
+        file.sync_all()?;
+        std::fs::rename(new, dir.join(FILE))
+    }
+}

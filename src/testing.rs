@@ -1,0 +1,269 @@
+//! For tests: a backend on a raw socket that misbehaves on demand, and the ids of what it received.
+//!
+//! Only with the feature `testing`. The server is `std::net` and speaks just enough HTTP/1.1 to break it at every byte.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+/// How the server answers one request.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// 200 and an empty `partial_success`, as the Collector does.
+    Accept,
+    /// A status with headers (`name: value`) and a body; nothing is stored unless the status is 2xx.
+    Status(u16, Vec<String>, Vec<u8>),
+    /// 200, but the last `n` records were rejected.
+    Partial(u8),
+    /// Stores the request, then closes before the answer: a lost acknowledgement.
+    LoseAck,
+    /// Stores the request and closes after `n` bytes of the answer.
+    CutAnswer(usize),
+    /// Closes after `n` bytes of the request; stores nothing.
+    CutRequest(usize),
+    /// Stores the request and sends the answer a byte at a time.
+    Slow(Duration),
+    /// Announces more bytes than it sends.
+    WrongLength,
+    /// 200 and a body of this many bytes, none of them an answer.
+    Huge(usize),
+    /// 200 and a login page.
+    CaptivePortal,
+    /// Refuses (400) requests that contain one of these ids, stores others.
+    Poison(Vec<Uuid>),
+    /// Refuses (413) requests with more than this many records, stores others.
+    AtMost(usize),
+}
+
+/// A request that arrived whole.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The path.
+    pub path: String,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body without its compression.
+    pub body: Vec<u8>,
+    /// Ids of the records in it.
+    pub ids: Vec<Uuid>,
+    /// Whether the server keeps it.
+    pub stored: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    script: VecDeque<Answer>,
+    always: Option<Answer>,
+    received: Vec<Received>,
+}
+
+/// The server. Ends when it is dropped.
+#[derive(Debug)]
+pub struct FaultServer {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    stop: Arc<AtomicBool>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl FaultServer {
+    /// Listens on a free port of the loopback.
+    pub fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let server = Self {
+            address: listener.local_addr()?,
+            state: Arc::default(),
+            stop: Arc::default(),
+            connections: Arc::default(),
+        };
+        let (state, stop, connections) = (server.state.clone(), server.stop.clone(), server.connections.clone());
+        std::thread::Builder::new().name("fault-server".to_owned()).spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if stop.load(Ordering::Acquire) {
+                    break;
+                }
+                connections.fetch_add(1, Ordering::AcqRel);
+                let state = state.clone();
+                let _ = std::thread::Builder::new().spawn(move || serve(&stream, &state));
+            }
+        })?;
+        Ok(server)
+    }
+
+    /// The base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers the next requests in this order; afterwards accepts, or does what [`FaultServer::always`] said.
+    pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.state().script.extend(answers);
+    }
+
+    /// Answers every request that no script is for; `None` accepts.
+    pub fn always(&self, answer: Option<Answer>) {
+        self.state().always = answer;
+    }
+
+    /// Every request that arrived whole, in order.
+    pub fn received(&self) -> Vec<Received> {
+        self.state().received.clone()
+    }
+
+    /// Ids of the records that the server keeps, duplicates included.
+    pub fn stored_ids(&self) -> Vec<Uuid> {
+        let state = self.state();
+        state.received.iter().filter(|request| request.stored).flat_map(|request| request.ids.clone()).collect()
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Acquire)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl Drop for FaultServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serve(stream: &TcpStream, state: &Mutex<State>) {
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+    let _ = stream.set_nodelay(true);
+    while let Ok(true) = one_request(stream, state) {}
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// Serves one request; false when the connection is to be closed.
+fn one_request(mut stream: &TcpStream, state: &Mutex<State>) -> io::Result<bool> {
+    let mut head = Vec::new();
+    let mut byte = [0u8; 1];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte)? == 0 || head.len() > 64 * 1024 {
+            return Ok(false);
+        }
+        head.extend_from_slice(&byte);
+    }
+    let answer = {
+        let mut state = lock(state);
+        state.script.pop_front().or_else(|| state.always.clone()).unwrap_or(Answer::Accept)
+    };
+    if let Answer::CutRequest(bytes) = answer {
+        let mut part = vec![0u8; bytes];
+        let _ = stream.read(&mut part);
+        return Ok(false);
+    }
+    let text = String::from_utf8_lossy(&head).into_owned();
+    let mut lines = text.split("\r\n");
+    let path = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let header = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let length = header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+    let mut wire = vec![0u8; length];
+    stream.read_exact(&mut wire)?;
+    let body = if header("content-encoding").as_deref() == Some("gzip") {
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(wire.as_slice()).read_to_end(&mut plain)?;
+        plain
+    } else {
+        wire
+    };
+    let json = header("content-type").is_some_and(|value| value.contains("json"));
+    let ids = event_ids(&body);
+    let stored = match &answer {
+        Answer::Status(status, ..) => (200..300).contains(status),
+        Answer::WrongLength | Answer::Huge(_) | Answer::CaptivePortal => false,
+        Answer::Poison(poison) => !ids.iter().any(|id| poison.contains(id)),
+        Answer::AtMost(most) => ids.len() <= *most,
+        _ => true,
+    };
+    let records = ids.len();
+    lock(state).received.push(Received { path, headers, body, ids, stored });
+    let kind = if json { "application/json" } else { "application/x-protobuf" };
+    let empty: &[u8] = if json { b"{\"partialSuccess\":{}}" } else { &[0x0a, 0x00] };
+    let whole = match answer {
+        Answer::Accept | Answer::LoseAck | Answer::CutAnswer(_) | Answer::Slow(_) | Answer::CutRequest(_) => {
+            response(200, kind, &[], empty)
+        }
+        Answer::Poison(_) => response(if stored { 200 } else { 400 }, kind, &[], if stored { empty } else { b"bad" }),
+        Answer::AtMost(_) => response(if stored { 200 } else { 413 }, kind, &[], if stored { empty } else { b"big" }),
+        Answer::Status(status, ref extra, ref body) => response(status, kind, extra, body),
+        Answer::Partial(count) => {
+            let count = count.min(u8::try_from(records).unwrap_or(u8::MAX));
+            let text = format!("{{\"partialSuccess\":{{\"rejectedLogRecords\":\"{count}\"}}}}");
+            let binary = [0x0a, 2, 0x08, count.min(127)];
+            response(200, kind, &[], if json { text.as_bytes() } else { &binary })
+        }
+        Answer::WrongLength => b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nshort".to_vec(),
+        Answer::Huge(bytes) => response(200, "text/plain", &[], &vec![b'x'; bytes]),
+        Answer::CaptivePortal => response(200, "text/html", &[], b"<html><body>Welcome to the hotel</body></html>"),
+    };
+    match answer {
+        Answer::LoseAck => Ok(false),
+        Answer::CutAnswer(bytes) => {
+            stream.write_all(whole.get(..bytes).unwrap_or(&whole))?;
+            Ok(false)
+        }
+        Answer::WrongLength => {
+            stream.write_all(&whole)?;
+            Ok(false)
+        }
+        Answer::Slow(pause) => {
+            for byte in &whole {
+                stream.write_all(std::slice::from_ref(byte))?;
+                std::thread::sleep(pause);
+            }
+            Ok(true)
+        }
+        _ => {
+            stream.write_all(&whole)?;
+            Ok(true)
+        }
+    }
+}
+
+fn response(status: u16, kind: &str, extra: &[String], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n");
+    for header in extra {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let mut whole = head.into_bytes();
+    whole.extend_from_slice(body);
+    whole
+}
+
+/// The values of every `event.id` in an OTLP body, protobuf or JSON. Looks for the encoded key and value as bytes: the
+/// encoders are checked against OpenTelemetry's own types elsewhere.
+pub fn event_ids(body: &[u8]) -> Vec<Uuid> {
+    let patterns: [&[u8]; 2] =
+        [b"\x0a\x08event.id\x12\x26\x0a\x24", b"\"key\":\"event.id\",\"value\":{\"stringValue\":\""];
+    let mut ids = Vec::new();
+    for pattern in patterns {
+        let mut rest = body;
+        while let Some(at) = rest.windows(pattern.len()).position(|window| window == pattern) {
+            rest = rest.get(at + pattern.len()..).unwrap_or_default();
+            ids.extend(rest.get(..36).and_then(|id| Uuid::try_parse_ascii(id).ok()));
+        }
+    }
+    ids
+}

@@ -1,0 +1,735 @@
+//! The one background thread, `throughline`: drains the journal, recovers dead runs, uploads, answers the client.
+//!
+//! A current-thread tokio runtime drives one request at a time; SQLite is called in between, in steps short enough that
+//! the journal never starves. While events arrive the worker ticks; when the journal is clean and nothing waits for a
+//! time, it parks without a timer. A panic is caught, counted, and the worker starts again, three times at most.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::config::Config;
+use crate::debug::DebugLog;
+use crate::dirlock::{self, DirLock};
+use crate::event::Custom;
+use crate::health::{Health, StorageState};
+use crate::journal::JournalMode;
+use crate::kill_point::kill_point;
+use crate::limits::{BUSY_TICK, JOURNAL_PREFAULT_BYTES, JOURNAL_WAKE_BYTES, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, TICK};
+use crate::queue::{DestinationBooks, QueueError};
+use crate::recorder::{Recorder, mark_own_thread};
+use crate::schedule::{Blocked, Conditions};
+use crate::store::Store;
+use crate::switches::Switches;
+use crate::time::Clock;
+use crate::transport::{Response, Transport, TransportError};
+use crate::uploader::{Outgoing, Step};
+use crate::value::Value;
+
+/// Delay before the storage is tried again; doubles up to a minute.
+const REOPEN_AFTER: Duration = Duration::from_millis(250);
+/// Time between two reports of the core about itself.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+
+/// How a flush ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlushOutcome {
+    /// Whether everything that had been recorded was delivered, or given up and booked.
+    pub complete: bool,
+    /// Events delivered meanwhile.
+    pub delivered: u64,
+    /// Events that still wait, for the destination that has the most of them.
+    pub waiting: u64,
+    /// Why the rest was not delivered.
+    pub reason: Option<String>,
+}
+
+/// What the client asks of the worker.
+pub(crate) enum Command {
+    Flush { timeout: Duration, reply: SyncSender<FlushOutcome> },
+    Drain { reply: SyncSender<()> },
+    Books { reply: SyncSender<Result<Vec<DestinationBooks>, String>> },
+    Conditions(Conditions),
+    Suspend { reply: SyncSender<()> },
+    Resume { reply: SyncSender<()> },
+    Switches(Switches),
+    Shutdown { off: bool, reply: SyncSender<()> },
+}
+
+/// What the client and the worker share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) recorder: Recorder,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) health: Mutex<Health>,
+    pub(crate) panics: AtomicU64,
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+    pub(crate) debug: DebugLog,
+    /// Told by the worker when the persisted switch says "off".
+    pub(crate) switched_off: std::sync::atomic::AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts the thread.
+pub(crate) fn spawn(shared: Arc<Shared>, commands: mpsc::UnboundedReceiver<Command>) -> std::io::Result<()> {
+    std::thread::Builder::new().name("throughline".to_owned()).spawn(move || run(&shared, commands)).map(|_| ())
+}
+
+fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    mark_own_thread();
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(1)
+        .thread_name("throughline-io")
+        .thread_keep_alive(Duration::from_secs(2))
+        .on_thread_start(mark_own_thread)
+        .build();
+    let Ok(runtime) = runtime else {
+        shared.health().storage = StorageState::Locked("no runtime could be made".to_owned());
+        return;
+    };
+    for _ in 0..3 {
+        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands)));
+        match std::panic::catch_unwind(work) {
+            Ok(()) => break,
+            Err(_) => {
+                shared.panics.fetch_add(1, Ordering::Relaxed);
+                shared.debug.log("the worker panicked and starts again");
+            }
+        }
+    }
+    runtime.shutdown_background();
+}
+
+type InFlight<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + 'a>>;
+
+struct FlushJob {
+    until: Instant,
+    delivered: u64,
+    reply: SyncSender<FlushOutcome>,
+}
+
+struct Worker<'a> {
+    shared: &'a Arc<Shared>,
+    main: Option<Store>,
+    adopted: Vec<Store>,
+    /// The run's number in the main store.
+    run: u32,
+    in_flight: Option<(InFlight<'a>, Box<Outgoing>, PathBuf)>,
+    flushes: Vec<FlushJob>,
+    conditions: Conditions,
+    suspended: bool,
+    reopen_at: Option<Instant>,
+    reopen_after: Duration,
+    dirty: bool,
+    next_drain: Option<Instant>,
+    offline_since: Option<Instant>,
+    reported: Option<Instant>,
+    housekeeping: Option<Instant>,
+    last_failure: Option<String>,
+    server_offset_ms: i64,
+    closing: Option<(bool, SyncSender<()>)>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Arc<Shared>) -> Self {
+        Self {
+            shared,
+            main: None,
+            adopted: Vec::new(),
+            run: 0,
+            in_flight: None,
+            flushes: Vec::new(),
+            conditions: Conditions::default(),
+            suspended: false,
+            reopen_at: Some(Instant::now()),
+            reopen_after: REOPEN_AFTER,
+            dirty: true,
+            next_drain: Some(Instant::now()),
+            offline_since: None,
+            reported: None,
+            housekeeping: None,
+            last_failure: None,
+            server_offset_ms: 0,
+            closing: None,
+        }
+    }
+
+    async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>) {
+        if Switches::load(&self.shared.config.data_dir).is_some_and(|switches| self.obey(&switches)) {
+            self.shared.debug.log("switched off by an earlier call");
+            self.shared.health().storage = StorageState::Off;
+            return;
+        }
+        loop {
+            self.open_if_due();
+            let more = self.drain_if_due();
+            let recovering = self.recover();
+            let upload = self.upload();
+            self.publish();
+            self.finish_flushes(more || recovering, &upload);
+            if self.closing.is_some() && !more {
+                self.close();
+                return;
+            }
+            let timer = self.timer(more || recovering, &upload);
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => self.obey_command(command),
+                    // Every handle is gone without a shutdown.
+                    None => self.closing = self.closing.take().or(Some((false, std::sync::mpsc::sync_channel(1).0))),
+                },
+                result = response(&mut self.in_flight) => self.settle(result),
+                () = self.shared.wake.notified() => self.woken(),
+                () = sleep(timer) => {}
+            }
+        }
+    }
+
+    /// Applies persisted switches. True when the client is off.
+    fn obey(&self, switches: &Switches) -> bool {
+        if let Some(rate) = switches.session_sample_rate {
+            self.shared.recorder.set_session_rate(rate);
+        }
+        if let Some(rate) = switches.trace_sample_rate {
+            self.shared.recorder.set_trace_rate(rate);
+        }
+        let off = switches.enabled == Some(false);
+        if off {
+            self.shared.switched_off.store(true, Ordering::Release);
+        }
+        off
+    }
+
+    fn obey_command(&mut self, command: Command) {
+        match command {
+            Command::Flush { timeout, reply } => {
+                self.report_self();
+                self.next_drain = Some(Instant::now());
+                self.stores(|store| store.uploader.set_flush(true));
+                self.flushes.push(FlushJob { until: Instant::now() + timeout, delivered: 0, reply });
+            }
+            Command::Drain { reply } => {
+                while self.drain() {}
+                let _ = reply.send(());
+            }
+            Command::Books { reply } => {
+                while self.drain() {}
+                let books = match &self.main {
+                    Some(store) => store.queue.books().map_err(|error| error.to_string()),
+                    None => Err("the database is not open".to_owned()),
+                };
+                let _ = reply.send(books);
+            }
+            Command::Conditions(conditions) => {
+                self.conditions = conditions;
+                self.stores(|store| store.uploader.set_conditions(conditions));
+                if !conditions.foreground {
+                    self.next_drain = Some(Instant::now());
+                }
+            }
+            Command::Suspend { reply } => {
+                while self.drain() {}
+                self.in_flight = None;
+                self.suspended = true;
+                self.close_stores();
+                if let Some(transport) = &self.shared.transport {
+                    transport.idle();
+                }
+                self.shared.health().storage = StorageState::Suspended;
+                let _ = reply.send(());
+            }
+            Command::Resume { reply } => {
+                self.suspended = false;
+                self.reopen_at = Some(Instant::now());
+                self.open_if_due();
+                let _ = reply.send(());
+            }
+            Command::Switches(switches) => {
+                if let Err(error) = switches.store(&self.shared.config.data_dir) {
+                    self.shared.debug.log(&format!("the switches could not be kept: {error}"));
+                }
+            }
+            Command::Shutdown { off, reply } => {
+                self.next_drain = Some(Instant::now());
+                self.closing = Some((off, reply));
+            }
+        }
+    }
+
+    fn stores(&mut self, change: impl FnMut(&mut Store)) {
+        self.main.iter_mut().chain(&mut self.adopted).for_each(change);
+    }
+
+    /// Locks the directory, opens the queue, maps the journal.
+    fn open_if_due(&mut self) {
+        if self.main.is_some() || self.suspended || self.reopen_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        match self.open() {
+            Ok(()) => {
+                self.reopen_at = None;
+                self.reopen_after = REOPEN_AFTER;
+                self.shared.health().storage = StorageState::Open;
+            }
+            Err(error) => self.storage_failed(error),
+        }
+    }
+
+    fn open(&mut self) -> Result<(), QueueError> {
+        let shared = self.shared;
+        let locked = |error: std::io::Error| QueueError::Locked(error.to_string());
+        let lock = DirLock::acquire(&shared.config.data_dir).map_err(locked)?;
+        let journal = shared.recorder.journal();
+        // The journal first: until it is mapped, a kill loses what was recorded.
+        if matches!(journal.mode(), JournalMode::Starting | JournalMode::Heap) {
+            let runs = lock.dir().join("runs");
+            std::fs::create_dir_all(&runs).map_err(locked)?;
+            let path = runs.join(crate::journal::run_file::file_name(journal.start().key));
+            let _ = std::fs::remove_file(&path);
+            if let Err(error) = journal.map(&path) {
+                shared.debug.log(&format!("the journal stays on the heap: {error}"));
+            }
+        }
+        let is_main = lock.is_main(&shared.config.data_dir);
+        let mut store = Store::open(lock, &shared.config, &shared.clock, Some(journal.start().key))?;
+        if let Some(reason) = &store.opened.set_aside {
+            shared.debug.log(&format!("the database was set aside ({reason}), {} rows salvaged", store.opened.salvaged));
+            shared.health().set_aside = Some(reason.clone());
+        }
+        self.run = store.queue.enter_run(journal.start())?;
+        store.uploader.set_conditions(self.conditions);
+        store.uploader.set_flush(!self.flushes.is_empty());
+        let _ = store.queue.expire();
+        self.main = Some(store);
+        self.dirty = true;
+        self.next_drain = Some(Instant::now());
+        if is_main && !shared.config.destinations.is_empty() {
+            for lock in dirlock::orphans(&shared.config.data_dir) {
+                match Store::open(lock, &shared.config, &shared.clock, None) {
+                    Ok(store) => self.adopted.push(store),
+                    Err(error) => shared.debug.log(&format!("an orphaned directory could not be adopted: {error}")),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A storage error: damage climbs the ladder, a full disk makes room, everything else waits.
+    fn storage_failed(&mut self, error: QueueError) {
+        self.shared.debug.log(&format!("storage: {error}"));
+        let again = match error {
+            QueueError::Corrupt(reason) => match self.main.take().map(|store| store.rebuild(&self.shared.config, reason)) {
+                Some(Ok(mut store)) => {
+                    let entered = store.queue.enter_run(self.shared.recorder.journal().start());
+                    self.shared.health().set_aside = store.opened.set_aside.clone();
+                    store.uploader.set_conditions(self.conditions);
+                    self.main = Some(store);
+                    match entered {
+                        Ok(run) => {
+                            self.run = run;
+                            self.next_drain = Some(Instant::now());
+                            return;
+                        }
+                        Err(error) => StorageState::Locked(error.to_string()),
+                    }
+                }
+                Some(Err(error)) => StorageState::Locked(error.to_string()),
+                None => StorageState::Locked("damaged".to_owned()),
+            },
+            QueueError::Full => {
+                let made = self.main.as_mut().map(|store| store.queue.make_room());
+                if let Some(Ok(())) = made {
+                    self.next_drain = Some(Instant::now() + TICK);
+                }
+                StorageState::Full
+            }
+            other => {
+                self.main = None;
+                StorageState::Locked(other.to_string())
+            }
+        };
+        if self.main.is_none() {
+            self.in_flight = None;
+            let journal = self.shared.recorder.journal();
+            if journal.mode() == JournalMode::Starting {
+                journal.stay_on_heap();
+            }
+        }
+        self.shared.health().storage = again;
+        self.reopen_at = Some(Instant::now() + self.reopen_after);
+        self.reopen_after = (self.reopen_after * 2).min(Duration::from_secs(60));
+    }
+
+    fn woken(&mut self) {
+        let now = Instant::now();
+        let journal = self.shared.recorder.journal();
+        let urgent = journal.take_urgent() || journal.waiting() >= JOURNAL_WAKE_BYTES;
+        if urgent || !self.flushes.is_empty() {
+            self.next_drain = Some(now);
+        } else if self.next_drain.is_none() {
+            self.next_drain = Some(now + TICK);
+        }
+        self.dirty = true;
+    }
+
+    /// Drains one step if the tick is due. True when more waits.
+    fn drain_if_due(&mut self) -> bool {
+        if self.next_drain.is_none_or(|at| at > Instant::now()) && !(self.closing.is_some() && self.dirty) {
+            return false;
+        }
+        self.drain()
+    }
+
+    fn drain(&mut self) -> bool {
+        let journal = self.shared.recorder.journal();
+        let Some(store) = &mut self.main else {
+            self.next_drain = None;
+            self.dirty = journal.waiting() > 0;
+            return false;
+        };
+        journal.take_busy();
+        let waiting = journal.waiting();
+        match store.queue.absorb(self.run, journal, MAX_DRAIN_EVENTS, MAX_DRAIN_BYTES) {
+            Ok(absorbed) => {
+                journal.advance(absorbed.to);
+                self.dirty = absorbed.records > 0;
+                if self.dirty {
+                    self.shared.recorder.refresh_clock();
+                    let busy = waiting > (JOURNAL_PREFAULT_BYTES / 4) as u64;
+                    self.next_drain = Some(Instant::now() + if busy { BUSY_TICK } else { TICK });
+                    if self.shared.health().storage == StorageState::Full {
+                        self.shared.health().storage = StorageState::Open;
+                    }
+                } else {
+                    self.next_drain = None;
+                }
+                if absorbed.more {
+                    self.next_drain = Some(Instant::now());
+                }
+                absorbed.more
+            }
+            Err(error) => {
+                self.next_drain = Some(Instant::now() + Duration::from_secs(1));
+                self.storage_failed(error);
+                false
+            }
+        }
+    }
+
+    /// One step of recovery of one store. True when more is to do.
+    fn recover(&mut self) -> bool {
+        let mut failed = None;
+        for store in self.main.iter_mut().chain(&mut self.adopted) {
+            if store.is_recovering() {
+                match store.recover() {
+                    Ok(()) => return true,
+                    Err(error) => failed = Some(error),
+                }
+                break;
+            }
+        }
+        if let Some(error) = failed {
+            self.storage_failed(error);
+        }
+        false
+    }
+
+    /// Starts the next request if none is under way.
+    fn upload(&mut self) -> Step {
+        let Some(transport) = &self.shared.transport else { return Step::Idle };
+        if self.in_flight.is_some() || self.closing.is_some() {
+            return Step::Wait(Duration::from_secs(3600));
+        }
+        let mut wait = Step::Idle;
+        let mut failed = None;
+        let mut done = Vec::new();
+        for (at, store) in self.main.iter_mut().chain(&mut self.adopted).enumerate() {
+            match store.uploader.next(&mut store.queue) {
+                Ok(Step::Send(outgoing)) => {
+                    let request = outgoing.request.clone();
+                    self.in_flight = Some((transport.send(request), outgoing, store.dir().to_owned()));
+                    return Step::Wait(Duration::from_secs(3600));
+                }
+                Ok(Step::Idle) if at > 0 && !store.is_recovering() => done.push(at - 1),
+                Ok(step) => wait = sooner(wait, step),
+                Err(error) if at == 0 => failed = Some(error),
+                Err(_) => done.push(at - 1),
+            }
+        }
+        for at in done.into_iter().rev() {
+            let store = self.adopted.remove(at);
+            if store.queue.depth().iter().all(|(rows, _)| *rows == 0) { store.remove() } else { store.close() }
+        }
+        if let Some(error) = failed {
+            self.storage_failed(error);
+        }
+        match &wait {
+            Step::Idle => {
+                transport.idle();
+                self.offline_since = None;
+                self.clean_up();
+            }
+            Step::Wait(_) => transport.idle(),
+            Step::Blocked(Blocked::Offline) => {
+                self.offline_since = self.offline_since.or_else(|| Some(Instant::now()));
+            }
+            _ => {}
+        }
+        wait
+    }
+
+    /// What is done at most once a minute, when nothing else is.
+    fn clean_up(&mut self) {
+        let now = Instant::now();
+        if self.housekeeping.is_some_and(|last| now - last < REPORT_EVERY) {
+            return;
+        }
+        self.housekeeping = Some(now);
+        let run = self.run;
+        if let Some(store) = &mut self.main {
+            let _ = store.queue.expire();
+            let _ = store.queue.forget_old_runs(run);
+            let _ = store.queue.vacuum();
+            let _ = store.queue.checkpoint();
+            store.queue.arm_ballast();
+        }
+    }
+
+    fn settle(&mut self, result: Result<Response, TransportError>) {
+        let Some((_, outgoing, dir)) = self.in_flight.take() else { return };
+        let Some(store) = self.main.iter_mut().chain(&mut self.adopted).find(|store| store.dir() == dir) else { return };
+        match store.uploader.settle(&mut store.queue, &outgoing, result) {
+            Ok(settled) => {
+                for flush in &mut self.flushes {
+                    flush.delivered += settled.delivered;
+                }
+                match (&settled.failure, settled.unreachable) {
+                    (_, true) => self.offline_since = self.offline_since.or_else(|| Some(Instant::now())),
+                    _ => self.offline_since = None,
+                }
+                let log = match &settled.failure {
+                    Some(failure) => format!("upload of {} events failed: {failure}", outgoing.part.rows),
+                    None => format!("{} events delivered", settled.delivered),
+                };
+                self.shared.debug.log(&log);
+                self.last_failure = settled.failure.clone();
+                self.shared.health().last_upload = Some(settled.failure.map_or(Ok(settled.delivered), Err));
+                if let Some(offset) = settled.server_offset_ms {
+                    self.see_server_time(offset);
+                }
+            }
+            Err(error) => self.storage_failed(error),
+        }
+    }
+
+    /// Events from now on carry the offset to server time, so that both clocks' spans line up. `Date` has whole seconds.
+    fn see_server_time(&mut self, offset: i64) {
+        if (offset - self.server_offset_ms).abs() > 2_000 {
+            self.server_offset_ms = offset;
+            set_context(&self.shared.recorder, &self.shared.config, Some(offset));
+        }
+    }
+
+    /// Records how the core is doing, as events that travel with the next upload.
+    fn report_self(&mut self) {
+        let now = Instant::now();
+        let due = self.reported.is_none_or(|last| now - last >= REPORT_EVERY);
+        let Some(store) = self.main.as_mut().filter(|_| due && self.shared.config.self_report) else { return };
+        self.reported = Some(now);
+        let depth: u64 = store.queue.depth().iter().map(|(rows, _)| rows).sum();
+        let drops = store.queue.take_unreported().unwrap_or_default();
+        let offline = self.offline_since.map_or(0.0, |since| (now - since).as_secs_f64());
+        let attributes = [
+            ("throughline.queue.depth", Value::Int(depth as i64)),
+            ("throughline.flush.success", Value::Bool(self.last_failure.is_none())),
+            ("throughline.offline.duration", Value::Double(offline)),
+        ];
+        self.shared.recorder.record_own(&Custom::new("throughline.flush").attributes(&attributes));
+        for (reason, count) in drops {
+            let attributes = [("reason", Value::Text(reason.name())), ("count", Value::Int(count as i64))];
+            self.shared.recorder.record_own(&Custom::new("throughline.dropped").attributes(&attributes));
+        }
+    }
+
+    fn publish(&mut self) {
+        let mut health = self.shared.health();
+        if let Some(store) = &self.main {
+            store.queue.summary(&mut health);
+        }
+        health.offline = self.offline_since.map_or(Duration::ZERO, |since| since.elapsed());
+    }
+
+    fn finish_flushes(&mut self, busy: bool, upload: &Step) {
+        if self.flushes.is_empty() || (self.main.is_none() && self.suspended) {
+            let suspended = self.main.is_none() && self.suspended;
+            for flush in self.flushes.drain(..).filter(|_| suspended) {
+                let reason = Some("suspended".to_owned());
+                let _ = flush.reply.send(FlushOutcome { reason, ..FlushOutcome::default() });
+            }
+            return;
+        }
+        let now = Instant::now();
+        let storage_down = self.main.is_none();
+        let (over, reason) = match upload {
+            _ if busy || self.in_flight.is_some() || storage_down => (false, None),
+            Step::Idle => (true, None),
+            Step::Blocked(reason) => (true, Some(format!("blocked: {reason:?}"))),
+            Step::Wait(wait) => {
+                let last = self.flushes.iter().map(|flush| flush.until).max().unwrap_or(now);
+                (now + *wait > last, self.last_failure.clone().or_else(|| Some("waiting for the backend".to_owned())))
+            }
+            Step::Send(_) => (false, None),
+        };
+        let waiting = self.main.as_ref().map_or(0, waiting);
+        let (ended, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flushes).into_iter().partition(|f| over || f.until <= now);
+        self.flushes = rest;
+        for flush in ended {
+            let complete = over && waiting == 0;
+            let late = (!complete && reason.is_none()).then(|| {
+                self.last_failure.clone().unwrap_or_else(|| {
+                    if storage_down { "the database is not open" } else { "the time was up" }.to_owned()
+                })
+            });
+            let no_endpoint = self.shared.transport.is_none() || self.shared.config.destinations.is_empty();
+            let reason = match (complete, no_endpoint) {
+                (true, false) => None,
+                (_, true) => Some("no endpoint is configured: events are kept on the device".to_owned()),
+                _ => reason.clone().or(late),
+            };
+            let complete = complete && !no_endpoint;
+            let _ = flush.reply.send(FlushOutcome { complete, delivered: flush.delivered, waiting, reason });
+        }
+        if self.flushes.is_empty() {
+            self.stores(|store| store.uploader.set_flush(false));
+        }
+    }
+
+    /// When to look again without being woken; `None` parks.
+    fn timer(&self, more: bool, upload: &Step) -> Option<Instant> {
+        let now = Instant::now();
+        if more {
+            return Some(now);
+        }
+        let upload = match upload {
+            Step::Wait(wait) if self.in_flight.is_none() => Some(now + (*wait).min(Duration::from_secs(3600))),
+            _ => None,
+        };
+        let manual = matches!(self.shared.clock, Clock::Manual(_)).then(|| now + Duration::from_millis(5));
+        let reopen = self.reopen_at.filter(|_| self.main.is_none() && !self.suspended);
+        let flush = self.flushes.iter().map(|flush| flush.until).min();
+        [self.next_drain, upload, reopen, flush, manual].into_iter().flatten().min()
+    }
+
+    fn close_stores(&mut self) {
+        for store in self.main.take().into_iter().chain(self.adopted.drain(..)) {
+            store.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.in_flight = None;
+        let journal = self.shared.recorder.journal();
+        let (off, reply) = self.closing.take().unwrap_or((false, std::sync::mpsc::sync_channel(1).0));
+        if let Some(store) = &mut self.main
+            && journal.waiting() == 0
+            && !off
+        {
+            // The run is over: its journal is not needed any more.
+            let path = store.journal_path(journal.start().key);
+            if store.queue.finish_run(self.run, &journal.counters()).is_ok()
+                && let Ok(path) = path
+            {
+                kill_point("recovery");
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        self.publish();
+        self.close_stores();
+        self.shared.health().storage = if off { StorageState::Off } else { StorageState::Closed };
+        if let Some(transport) = &self.shared.transport {
+            transport.idle();
+        }
+        for flush in self.flushes.drain(..) {
+            let reason = Some("shut down".to_owned());
+            let _ = flush.reply.send(FlushOutcome { reason, ..FlushOutcome::default() });
+        }
+        let _ = reply.send(());
+    }
+}
+
+/// Journals the resource: service, SDK, OS, what the app added, and the offset to server time when it is known.
+pub(crate) fn set_context(recorder: &Recorder, config: &Config, server_offset_ms: Option<i64>) {
+    let mut attributes = vec![("service.name", Value::from(&config.service_name))];
+    if !config.service_version.is_empty() {
+        attributes.push(("service.version", Value::from(&config.service_version)));
+    }
+    attributes.push(("deployment.environment.name", config.environment.name().into()));
+    attributes.push(("telemetry.sdk.name", "throughline".into()));
+    attributes.push(("telemetry.sdk.language", "rust".into()));
+    attributes.push(("telemetry.sdk.version", env!("CARGO_PKG_VERSION").into()));
+    let os = match std::env::consts::OS {
+        "ios" | "macos" => "darwin",
+        "android" => "linux",
+        other => other,
+    };
+    attributes.push(("os.type", os.into()));
+    attributes.push(("host.arch", std::env::consts::ARCH.into()));
+    attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
+    if let Some(offset) = server_offset_ms {
+        attributes.push((crate::export::otlp::semconv::SERVER_OFFSET, offset.into()));
+    }
+    recorder.set_context(&attributes);
+}
+
+/// Rows that the destination with the most of them waits for.
+fn waiting(store: &Store) -> u64 {
+    use crate::event::Lane;
+    let destinations = store.queue.destinations();
+    if destinations.is_empty() {
+        return store.queue.depth().iter().map(|(rows, _)| rows).sum();
+    }
+    let of = |id: u32| Lane::ALL.iter().map(|lane| store.queue.waiting(id, *lane).unwrap_or(0)).sum();
+    destinations.into_iter().map(|(id, _)| of(id)).max().unwrap_or(0)
+}
+
+fn sooner(a: Step, b: Step) -> Step {
+    match (a, b) {
+        (Step::Wait(a), Step::Wait(b)) => Step::Wait(a.min(b)),
+        (Step::Idle, b) => b,
+        (a, Step::Idle) => a,
+        (Step::Wait(a), _) => Step::Wait(a),
+        (_, b) => b,
+    }
+}
+
+async fn response(in_flight: &mut Option<(InFlight<'_>, Box<Outgoing>, PathBuf)>) -> Result<Response, TransportError> {
+    match in_flight {
+        Some((sending, _, _)) => sending.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep(until: Option<Instant>) {
+    match until {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,46 @@
+//! What the areas share: a client on a temporary directory, and the law.
+
+use std::path::Path;
+use std::time::Duration;
+
+use throughline::event::{Action, ErrorEvent, Log, Metric, MetricData, Resource, Severity, Span};
+use throughline::{Config, ConfigBuilder, DestinationBooks, Environment, Telemetry};
+use uuid::Uuid;
+
+pub const LONG: Duration = Duration::from_secs(20);
+
+pub fn builder(dir: &Path) -> ConfigBuilder {
+    Config::builder("it", dir)
+        .environment(Environment::Test)
+        .flush_interval(Duration::from_secs(3600))
+        .flush_events(1_000_000)
+        .start_jitter(false)
+        .self_report(false)
+}
+
+pub fn start(dir: &Path, endpoint: &str) -> Telemetry {
+    Telemetry::start(builder(dir).endpoint(endpoint).build().unwrap()).unwrap()
+}
+
+/// One event of several kinds and lanes, in turn.
+pub fn record_mixed(telemetry: &Telemetry, n: usize) -> Option<Uuid> {
+    let number = i64::try_from(n).unwrap();
+    let attributes = [("n", number.into()), ("even", (n % 2 == 0).into()), ("text", "value".into())];
+    match n % 6 {
+        0 => telemetry.record_action(&Action::tap("buy").attributes(&attributes)),
+        1 => telemetry.record_log(&Log::new(Severity::Info, "a line").attributes(&attributes)),
+        2 => telemetry.record_error(&ErrorEvent::new("E", "handled").attributes(&attributes)),
+        3 => {
+            let trace = telemetry.new_trace().unwrap();
+            telemetry.record_span(&Span::new("work", trace, 5_000).attributes(&attributes))
+        }
+        4 => telemetry.record_metric(&Metric::new("depth", "1", MetricData::Gauge(1.0)).attributes(&attributes)),
+        _ => telemetry.record_resource(&Resource::new("GET", "http://localhost/a", 200, 7).attributes(&attributes)),
+    }
+}
+
+pub fn books(telemetry: &Telemetry) -> DestinationBooks {
+    let books = telemetry.books(LONG).unwrap().remove(0);
+    assert!(books.balanced(), "{books:?}");
+    books
+}

@@ -1,0 +1,92 @@
+//! The process that is killed: two threads record through the real client and write each id to standard output as
+//! soon as `record` has returned.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use throughline::event::{Action, ErrorEvent, Log, Severity};
+use throughline::journal::JournalMode;
+use throughline::{Config, Environment, Telemetry};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Data directory.
+    #[arg(long)]
+    dir: PathBuf,
+    /// Where to send.
+    #[arg(long)]
+    endpoint: String,
+    /// How long to record.
+    #[arg(long, default_value_t = 60)]
+    millis: u64,
+    /// Record nothing; deliver what is there.
+    #[arg(long)]
+    drain: bool,
+    /// Bytes of the queue.
+    #[arg(long, default_value_t = 64 * 1024 * 1024)]
+    queue_bytes: u64,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let config = Config::builder("torture", &options.dir)
+        .environment(Environment::Test)
+        .endpoint(&options.endpoint)
+        .flush_interval(Duration::from_millis(100))
+        .start_jitter(false)
+        .self_report(false)
+        .queue_bytes(options.queue_bytes)
+        .build()?;
+    let telemetry = Telemetry::start(config)?;
+    let started = Instant::now();
+    // The stated exception: until the journal is mapped, a kill loses what was recorded.
+    while telemetry.health().journal != Some(JournalMode::Mapped) {
+        ensure!(started.elapsed() < Duration::from_secs(10), "the journal was never mapped: {:?}", telemetry.health());
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    if options.drain {
+        for _ in 0..60 {
+            if telemetry.flush(Duration::from_secs(20)).complete {
+                break;
+            }
+        }
+        let books = telemetry.books(Duration::from_secs(10))?.remove(0);
+        ensure!(books.balanced(), "the books do not balance: {books:?}");
+        ensure!(books.queued == 0 && books.dropped.total() == 0, "not everything was delivered: {books:?}");
+        return Ok(());
+    }
+    let until = started + Duration::from_millis(options.millis);
+    std::thread::scope(|scope| {
+        for thread in 0..2u64 {
+            let telemetry = &telemetry;
+            scope.spawn(move || record(telemetry, thread, until));
+        }
+        telemetry.start_view("Torture");
+        telemetry.flush(Duration::from_secs(1));
+    });
+    telemetry.shutdown(Duration::from_secs(5));
+    Ok(())
+}
+
+fn record(telemetry: &Telemetry, thread: u64, until: Instant) {
+    let filler = "x".repeat(900);
+    let mut n = 0i64;
+    while Instant::now() < until {
+        n += 1;
+        let attributes = [("thread", (thread as i64).into()), ("n", n.into()), ("filler", filler.as_str().into())];
+        let id = match n % 40 {
+            7 => telemetry.record_error(&ErrorEvent::crash("Torture", "on purpose", "main").attributes(&attributes)),
+            3 | 23 => telemetry.record_error(&ErrorEvent::new("Torture", "handled").attributes(&attributes)),
+            1 | 11 | 21 | 31 => telemetry.record_log(&Log::new(Severity::Info, "line").attributes(&attributes)),
+            _ => telemetry.record_action(&Action::tap("button").attributes(&attributes[..2])),
+        };
+        // `None`: the journal was full, which has been counted. It must not happen at this pace.
+        if let Some(id) = id {
+            let _ = rustix::io::write(rustix::stdio::stdout(), id.as_bytes());
+        }
+        if n % 16 == 0 {
+            std::thread::sleep(Duration::from_micros(300));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A full disk: a small tmpfs is filled under a recording process and freed again.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use throughline::event::{Action, ErrorEvent};
+use throughline::testing::FaultServer;
+use throughline::{Config, Environment, Telemetry};
+
+use crate::random::Random;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Cycles of filling and freeing.
+    #[arg(short, default_value_t = 5)]
+    n: u64,
+    /// Seed of an earlier run.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<u64> {
+    let seed = options.seed.unwrap_or_else(Random::fresh_seed);
+    println!("torture disk-full: {} cycles, seed {seed}", options.n);
+    let mount = tempfile::tempdir()?;
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(mount.path()).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        println!("  mounting is not allowed here: skipped");
+        println!("0 passed, 0 failed");
+        return Ok(0);
+    }
+    let (mut passed, mut failed) = (0, 0);
+    for n in 0..options.n {
+        let mut random = Random::new(seed ^ n);
+        match cycle(&mut random, &mount.path().join(format!("store-{n}"))) {
+            Ok(()) => passed += 1,
+            Err(error) => {
+                failed += 1;
+                println!("  FAILED cycle {n}: {error:#}");
+            }
+        }
+    }
+    let _ = Command::new("umount").arg(mount.path()).output();
+    println!("{passed} passed, {failed} failed");
+    Ok(failed)
+}
+
+fn cycle(random: &mut Random, dir: &std::path::Path) -> Result<()> {
+    let server = FaultServer::start()?;
+    let config = Config::builder("full", dir)
+        .environment(Environment::Test)
+        .endpoint(server.url())
+        .flush_interval(Duration::from_secs(3600))
+        .flush_events(1_000_000)
+        .start_jitter(false)
+        .self_report(false)
+        .build()?;
+    let telemetry = Telemetry::start(config)?;
+    telemetry.drain(Duration::from_secs(5));
+    let filler = "x".repeat(200);
+    let record = |from: i64, count: i64| {
+        for n in from..from + count {
+            let attributes = [("n", n.into()), ("filler", filler.as_str().into())];
+            telemetry.record_action(&Action::tap("x").attributes(&attributes));
+            if n % 100 == 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    };
+    record(0, 500 + random.below(2_000) as i64);
+    let hog = dir.join("..").join("hog");
+    let mut file = File::create(&hog)?;
+    while file.write_all(&[7u8; 4096]).is_ok() {}
+    record(10_000, 3_000);
+    let crash = telemetry.record_error(&ErrorEvent::crash("Full", "while the disk was full", "main"));
+    ensure!(crash.is_some(), "a crash was refused while the disk was full");
+    record(20_000, 2_000);
+    std::thread::sleep(Duration::from_millis(300));
+    drop(file);
+    std::fs::remove_file(&hog)?;
+    ensure!(telemetry.drain(Duration::from_secs(10)), "the worker does not answer after the disk was freed");
+    std::thread::sleep(Duration::from_millis(1_200));
+    record(30_000, 200);
+    let outcome = telemetry.flush(Duration::from_secs(30));
+    let books = telemetry.books(Duration::from_secs(10))?.remove(0);
+    ensure!(books.balanced(), "the books do not balance: {books:?}");
+    ensure!(outcome.complete && books.queued == 0, "not delivered after the disk was freed: {outcome:?} {books:?}");
+    ensure!(crash.is_some_and(|id| server.stored_ids().contains(&id)), "the crash was lost");
+    telemetry.shutdown(Duration::from_secs(5));
+    drop(telemetry);
+    let _ = std::fs::remove_dir_all(dir);
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! kill -9 at named points and at random times, with a backend that loses acknowledgements meanwhile.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use indicatif::ProgressBar;
+use throughline::kill_point::NAMES;
+use throughline::testing::{Answer, FaultServer};
+use uuid::Uuid;
+
+use crate::random::Random;
+
+/// Kills of one store before it is drained and checked.
+const KILLS_PER_STORE: u64 = 10;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Kills.
+    #[arg(short, default_value_t = 200)]
+    n: u64,
+    /// Seed of an earlier run.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Stores tortured side by side.
+    #[arg(long, default_value_t = 2)]
+    jobs: u64,
+}
+
+#[derive(Default)]
+struct Tally {
+    points: BTreeMap<&'static str, u64>,
+    acknowledged: u64,
+    unique: u64,
+    repeats: u64,
+    failures: Vec<String>,
+    passed: u64,
+}
+
+pub(crate) fn run(options: &Options) -> Result<u64> {
+    let seed = options.seed.unwrap_or_else(Random::fresh_seed);
+    println!("torture kill: {} kills, seed {seed}", options.n);
+    let stores = options.n.div_ceil(KILLS_PER_STORE);
+    let next = AtomicU64::new(0);
+    let tally = Mutex::new(Tally::default());
+    let bar = ProgressBar::new(options.n);
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs {
+            scope.spawn(|| {
+                loop {
+                    let store = next.fetch_add(1, Ordering::Relaxed);
+                    if store >= stores {
+                        break;
+                    }
+                    let kills = KILLS_PER_STORE.min(options.n - store * KILLS_PER_STORE);
+                    let mut random = Random::new(seed ^ store.wrapping_mul(0x5851_f42d_4c95_7f2d));
+                    if let Err(error) = torture_store(&mut random, store, kills, &tally, &bar) {
+                        lock(&tally).failures.push(format!("store {store}: {error:#}"));
+                    }
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let tally = tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (point, kills) in &tally.points {
+        println!("  {kills:>6} kills at {point}");
+    }
+    println!(
+        "  {} acknowledged ids, {} unique ids delivered, {} repeats of a request (lost acknowledgements)",
+        tally.acknowledged, tally.unique, tally.repeats
+    );
+    for failure in &tally.failures {
+        println!("  FAILED {failure}");
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failures.len());
+    Ok(tally.failures.len() as u64)
+}
+
+fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Kills one store a few times, then delivers what is left and compares.
+fn torture_store(random: &mut Random, store: u64, kills: u64, tally: &Mutex<Tally>, bar: &ProgressBar) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let server = FaultServer::start()?;
+    let mut acknowledged = HashSet::new();
+    for kill in 0..kills {
+        server.script((0..12).map(|_| match random.below(10) {
+            0 => Answer::LoseAck,
+            1 => Answer::Status(503, vec![], vec![]),
+            2 => Answer::CutAnswer(random.below(80) as usize),
+            _ => Answer::Accept,
+        }));
+        // Each name in turn, so that every one gets its share whatever the seed.
+        let turn = (store * KILLS_PER_STORE + kill) as usize % (NAMES.len() + 2);
+        let point = NAMES.get(turn).copied();
+        let (ids, died_at) = one_kill(dir.path(), &server.url(), point, random)?;
+        acknowledged.extend(ids);
+        *lock(tally).points.entry(died_at).or_default() += 1;
+        bar.inc(1);
+    }
+    server.script([]);
+    let drained = child(dir.path(), &server.url(), None)?.arg("--drain").output().context("the draining child")?;
+    ensure!(drained.status.success(), "draining: {}", String::from_utf8_lossy(&drained.stderr));
+    let stored = server.stored_ids();
+    let unique: HashSet<Uuid> = stored.iter().copied().collect();
+    let lost = acknowledged.difference(&unique).count();
+    ensure!(lost == 0, "{lost} of {} acknowledged events lost", acknowledged.len());
+    // Not acknowledged but delivered: per process its session, its view, and one call under way in each thread.
+    let extra = unique.len() - acknowledged.len();
+    ensure!(extra as u64 <= (kills + 1) * 6, "{extra} events were delivered that nobody recorded");
+    let mut tally = lock(tally);
+    tally.acknowledged += acknowledged.len() as u64;
+    tally.unique += unique.len() as u64;
+    tally.repeats += (stored.len() - unique.len()) as u64;
+    tally.passed += kills;
+    Ok(())
+}
+
+fn child(dir: &Path, endpoint: &str, point: Option<(&str, u64)>) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("child").arg("--dir").arg(dir).args(["--endpoint", endpoint]).stdout(Stdio::piped());
+    command.env_remove("THROUGHLINE_KILL");
+    if let Some((name, count)) = point {
+        command.env("THROUGHLINE_KILL", format!("{name}:{count}"));
+    }
+    Ok(command)
+}
+
+/// Runs a child until it is dead. Returns the ids that it acknowledged and where it died.
+fn one_kill(dir: &Path, url: &str, point: Option<&'static str>, random: &mut Random) -> Result<(Vec<Uuid>, &'static str)> {
+    let most = match point {
+        Some("journal_payload_written") => 400,
+        Some("before_commit" | "after_commit") => 12,
+        Some("crash_committed" | "batch_frozen" | "sent_unsettled" | "settled") => 4,
+        _ => 2,
+    };
+    let count = 1 + random.below(most);
+    let mut process = child(dir, url, point.map(|name| (name, count)))?.spawn().context("the child")?;
+    let mut pipe = process.stdout.take().context("the child's pipe")?;
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    });
+    let died_at = match point {
+        Some(name) => wait_for_point(&mut process, name)?,
+        None => {
+            std::thread::sleep(Duration::from_micros(random.below(70_000)));
+            process.kill()?;
+            process.wait()?;
+            "a random time"
+        }
+    };
+    let bytes = reader.join().unwrap_or_default();
+    let (ids, _) = bytes.as_chunks::<16>();
+    Ok((ids.iter().map(|id| Uuid::from_bytes(*id)).collect(), died_at))
+}
+
+fn wait_for_point(process: &mut Child, name: &'static str) -> Result<&'static str> {
+    use std::os::unix::process::ExitStatusExt;
+    for _ in 0..4_000 {
+        if let Some(status) = process.try_wait()? {
+            if status.signal() == Some(9) {
+                return Ok(name);
+            }
+            ensure!(status.success(), "the child failed: {status}");
+            return Ok("(ended before its point)");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    process.kill()?;
+    process.wait()?;
+    Ok("(killed before its point)")
+}
