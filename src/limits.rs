@@ -54,6 +54,7 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_DRAIN_EVENTS: usize = 512;
 /// Bytes drained in one transaction.
 pub const MAX_DRAIN_BYTES: usize = 256 * 1024;
+/// Bytes of the whole queue: a week of a busy app.
 pub const DEFAULT_QUEUE_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes of the crash lane, which no other lane can evict.
 pub const DEFAULT_CRASH_BYTES: u64 = 8 * 1024 * 1024;

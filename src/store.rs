@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -20,7 +21,7 @@ use crate::dirlock::DirLock;
 use crate::export::Exporter;
 use crate::export::otlp::Otlp;
 use crate::ids::RunKey;
-use crate::journal::RunStart;
+use crate::journal::{RunCounters, RunStart};
 use crate::journal::run_file::{RunFile, file_name, key_of};
 use crate::kill_point::kill_point;
 use crate::limits::{CAREFUL_AFTER_ATTEMPTS, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, QUARANTINE_AFTER_ATTEMPTS};
@@ -47,6 +48,8 @@ pub(crate) struct Store {
     clock: Clock,
     wanted: Vec<(String, u64)>,
     dead: VecDeque<PathBuf>,
+    /// Runs that are not over in the books, and have no journal any more.
+    fileless: Vec<u32>,
     reading: Option<Reading>,
     // Last, so that the lock outlives the database.
     lock: DirLock,
@@ -66,9 +69,11 @@ impl Store {
         let uploader = uploader(&queue, config, clock);
         let mut dead = dead_runs(lock.dir(), own);
         dead.sort();
-        let dead = dead.into_iter().map(|(_, path)| path).collect();
+        let dead: VecDeque<_> = dead.into_iter().map(|(_, path)| path).collect();
+        let has_file = |key: RunKey| dead.iter().any(|path| path.ends_with(file_name(key)));
+        let fileless = queue.open_runs().filter(|(_, key)| Some(*key) != own && !has_file(*key)).map(|(run, _)| run).collect();
         let clock = clock.clone();
-        Ok(Self { queue, uploader, opened, limits, clock, wanted, dead, reading: None, lock })
+        Ok(Self { queue, uploader, opened, limits, clock, wanted, dead, fileless, reading: None, lock })
     }
 
     /// The directory.
@@ -85,7 +90,7 @@ impl Store {
 
     /// Whether dead runs are left to read.
     pub(crate) fn is_recovering(&self) -> bool {
-        self.reading.is_some() || !self.dead.is_empty()
+        self.reading.is_some() || !self.dead.is_empty() || !self.fileless.is_empty()
     }
 
     /// One short step of recovery: at most one transaction's worth of records of a dead run.
@@ -102,6 +107,9 @@ impl Store {
             self.reading = None;
             return Ok(());
         }
+        if let Some(run) = self.fileless.pop() {
+            return self.queue.finish_run(run, &RunCounters::default());
+        }
         let Some(path) = self.dead.pop_front() else { return Ok(()) };
         let Some(key) = path.file_name().and_then(|name| key_of(&name.to_string_lossy())) else { return Ok(()) };
         let known = self.queue.find_run(key).map(|(id, run)| (id, run.done));
@@ -114,18 +122,22 @@ impl Store {
             None => self.queue.enter_run(identify(&path, key))?,
         };
         let attempts = self.queue.begin_reading(run)?;
-        let Ok(file) = RunFile::open(&path, key) else {
-            // A directory in its place, or no permission: it stays, and is tried again at the next start.
-            return Ok(());
+        let file = match RunFile::open(&path, key) {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::NotFound) => {
+                self.queue.finish_run(run, &RunCounters::default())?;
+                self.set_aside(&path);
+                return Ok(());
+            }
+            // A locked device, or no permission: it stays, and is tried again at the next start.
+            Err(_) => return Ok(()),
         };
         if let (None, Some(start)) = (known, file.start()) {
             self.queue.set_base_wall(run, start.base_wall)?;
         }
         if attempts >= QUARANTINE_AFTER_ATTEMPTS {
             self.queue.quarantine_run(run, &file.counters())?;
-            let folder = self.dir().join("quarantine");
-            let _ = std::fs::create_dir_all(&folder);
-            let _ = std::fs::rename(&path, folder.join(file_name(key)));
+            self.set_aside(&path);
             return Ok(());
         }
         let step = if attempts >= CAREFUL_AFTER_ATTEMPTS { 1 } else { MAX_DRAIN_EVENTS };
@@ -133,16 +145,26 @@ impl Store {
         Ok(())
     }
 
+    fn set_aside(&self, path: &Path) {
+        let folder = self.dir().join("quarantine");
+        let _ = std::fs::create_dir_all(&folder);
+        if let Some(name) = path.file_name() {
+            let _ = std::fs::rename(path, folder.join(name));
+        }
+    }
+
     /// Sets the damaged database aside and goes on with a new one.
     pub(crate) fn rebuild(mut self, config: &Config, reason: String) -> Result<Self, QueueError> {
-        self.reading = None;
-        let Self { queue, limits, clock, wanted, lock, .. } = self;
+        if let Some(reading) = self.reading.take() {
+            self.dead.push_front(reading.path);
+        }
+        let Self { queue, limits, clock, wanted, dead, fileless, lock, .. } = self;
         let dir = lock.dir().to_owned();
         drop(queue);
         let (mut queue, opened) = crate::queue::rebuild(&dir, limits, &clock, reason)?;
         queue.configure(&wanted)?;
         let uploader = uploader(&queue, config, &clock);
-        Ok(Self { queue, uploader, opened, limits, clock, wanted, dead: VecDeque::new(), reading: None, lock })
+        Ok(Self { queue, uploader, opened, limits, clock, wanted, dead, fileless, reading: None, lock })
     }
 
     /// Checkpoints and closes. The lock is released.

@@ -354,6 +354,11 @@ impl Queue {
         self.control.runs.iter().find(|(_, run)| run.key == name).map(|(id, run)| (*id, run))
     }
 
+    /// Runs whose journal has not been read to its end.
+    pub fn open_runs(&self) -> impl Iterator<Item = (u32, RunKey)> + '_ {
+        self.control.runs.iter().filter(|(_, run)| !run.done).filter_map(|(id, run)| Some((*id, run.run_key()?)))
+    }
+
     /// Key and base time of a run.
     pub fn run_start(&self, run: u32) -> Option<RunStart> {
         let state = self.control.runs.get(&run)?;

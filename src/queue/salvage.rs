@@ -23,7 +23,6 @@ use crate::time::Clock;
 
 const QUARANTINE: &str = "quarantine";
 const OPENING: &str = "opening";
-const FILES: [&str; 3] = ["queue.db", "queue.db-wal", "queue.db-shm"];
 
 /// What opening came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -108,9 +107,12 @@ fn set_aside(dir: &Path, name: &str) -> Result<PathBuf, QueueError> {
     let free = (0..u32::MAX).map(|n| folder.join(format!("{name}-{n}"))).find(|path| !path.exists());
     let target = free.ok_or_else(|| QueueError::Other("the quarantine is full".to_owned()))?;
     fs::create_dir(&target).map_err(locked)?;
-    for file in FILES {
+    for file in schema::FILES {
         let from = dir.join(file);
-        if from.exists() {
+        if from.is_dir() {
+            // Under its own name SQLite would stumble over it once more.
+            fs::rename(&from, target.join(format!("{file}.directory"))).map_err(locked)?;
+        } else if from.exists() {
             fs::rename(&from, target.join(file)).map_err(locked)?;
         }
     }

@@ -17,6 +17,9 @@ pub(super) const MIN_SQLITE: i32 = 3_051_003;
 /// Name of the database's file.
 pub const FILE: &str = "queue.db";
 
+/// Every file that SQLite may make.
+pub(super) const FILES: [&str; 3] = ["queue.db", "queue.db-wal", "queue.db-shm"];
+
 /// The table of a lane. One each, so that every lane is only ever appended to: pages fill up, and none is split.
 pub(super) fn table(lane: Lane) -> &'static str {
     match lane {
@@ -47,8 +50,8 @@ pub(super) fn open(dir: &Path, max_bytes: u64) -> Result<Connection, QueueError>
         return Err(QueueError::Other(format!("SQLite {} is too old: bundle it", rusqlite::version())));
     }
     let path = dir.join(FILE);
-    if path.is_dir() {
-        return Err(QueueError::Corrupt("a directory is in the place of the database".to_owned()));
+    if let Some(file) = FILES.into_iter().find(|file| dir.join(file).is_dir()) {
+        return Err(QueueError::Corrupt(format!("a directory is in the place of `{file}`")));
     }
     let db = Connection::open(path)?;
     settings(&db, max_bytes)?;

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use throughline::event::{Action, ErrorEvent, Log, Severity};
 use throughline::journal::JournalMode;
-use throughline::{Config, Environment, Telemetry};
+use throughline::{Config, DestinationBooks, Environment, Telemetry};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -24,6 +24,12 @@ pub(crate) struct Options {
     /// Record nothing; deliver what is there.
     #[arg(long)]
     drain: bool,
+    /// After recording, deliver everything, however long it takes.
+    #[arg(long)]
+    settle: bool,
+    /// Every event has nearly a kilobyte.
+    #[arg(long)]
+    fat: bool,
     /// Bytes of the queue.
     #[arg(long, default_value_t = 64 * 1024 * 1024)]
     queue_bytes: u64,
@@ -46,40 +52,52 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         std::thread::sleep(Duration::from_micros(200));
     }
     if options.drain {
-        for _ in 0..60 {
-            if telemetry.flush(Duration::from_secs(20)).complete {
-                break;
-            }
-        }
-        let books = telemetry.books(Duration::from_secs(10))?.remove(0);
-        ensure!(books.balanced(), "the books do not balance: {books:?}");
-        ensure!(books.queued == 0 && books.dropped.total() == 0, "not everything was delivered: {books:?}");
+        let books = settle(&telemetry)?;
+        ensure!(books.dropped.total() == 0, "something was dropped: {books:?}");
         return Ok(());
     }
     let until = started + Duration::from_millis(options.millis);
     std::thread::scope(|scope| {
         for thread in 0..2u64 {
             let telemetry = &telemetry;
-            scope.spawn(move || record(telemetry, thread, until));
+            scope.spawn(move || record(telemetry, thread, until, options.fat));
         }
         telemetry.start_view("Torture");
         telemetry.flush(Duration::from_secs(1));
     });
+    if options.settle {
+        telemetry.stop_view();
+        settle(&telemetry)?;
+    }
     telemetry.shutdown(Duration::from_secs(5));
     Ok(())
 }
 
-fn record(telemetry: &Telemetry, thread: u64, until: Instant) {
+/// Flushes until nothing waits; the books must balance.
+fn settle(telemetry: &Telemetry) -> Result<DestinationBooks> {
+    for _ in 0..60 {
+        if telemetry.flush(Duration::from_secs(20)).complete {
+            break;
+        }
+    }
+    let books = telemetry.books(Duration::from_secs(10))?.remove(0);
+    ensure!(books.balanced(), "the books do not balance: {books:?}");
+    ensure!(books.queued == 0, "not everything was settled: {books:?}");
+    Ok(books)
+}
+
+fn record(telemetry: &Telemetry, thread: u64, until: Instant, fat: bool) {
     let filler = "x".repeat(900);
     let mut n = 0i64;
     while Instant::now() < until {
         n += 1;
         let attributes = [("thread", (thread as i64).into()), ("n", n.into()), ("filler", filler.as_str().into())];
+        let short = [attributes[0], attributes[1]];
         let id = match n % 40 {
             7 => telemetry.record_error(&ErrorEvent::crash("Torture", "on purpose", "main").attributes(&attributes)),
             3 | 23 => telemetry.record_error(&ErrorEvent::new("Torture", "handled").attributes(&attributes)),
             1 | 11 | 21 | 31 => telemetry.record_log(&Log::new(Severity::Info, "line").attributes(&attributes)),
-            _ => telemetry.record_action(&Action::tap("button").attributes(&attributes[..2])),
+            _ => telemetry.record_action(&Action::tap("button").attributes(if fat { &attributes } else { &short })),
         };
         // `None`: the journal was full, which has been counted. It must not happen at this pace.
         if let Some(id) = id {

@@ -141,10 +141,16 @@ fn one_kill(dir: &Path, url: &str, point: Option<&'static str>, random: &mut Ran
         Some("journal_payload_written") => 400,
         Some("before_commit" | "after_commit") => 12,
         Some("crash_committed" | "batch_frozen" | "sent_unsettled" | "settled") => 4,
+        Some("ring_wrap" | "recovery") => 1,
         _ => 2,
     };
     let count = 1 + random.below(most);
-    let mut process = child(dir, url, point.map(|name| (name, count)))?.spawn().context("the child")?;
+    let mut command = child(dir, url, point.map(|name| (name, count)))?;
+    if point == Some("ring_wrap") {
+        // A lap of the ring is 1 MiB.
+        command.args(["--fat", "--millis", "2000"]);
+    }
+    let mut process = command.spawn().context("the child")?;
     let mut pipe = process.stdout.take().context("the child's pipe")?;
     let reader = std::thread::spawn(move || {
         let mut bytes = Vec::new();
