@@ -327,7 +327,7 @@ impl Telemetry {
         if let Some(shared) = self.on() {
             let mut scope = self.0.scope.lock().unwrap_or_else(PoisonError::into_inner);
             close_view(shared, &mut scope);
-            if let Some(session) = scope.session.take() {
+            if let Some(session) = scope.session.take().filter(|_| self.0.config.session_events) {
                 shared.recorder.record(&Session::new(SessionChange::End, session, "explicit_stop"));
             }
         }
@@ -404,7 +404,9 @@ impl Inner {
         set_context(&recorder, &self.config, None);
         let session = recorder.new_id();
         recorder.set_scope(session, None, self.session_rate());
-        recorder.record(&Session::new(SessionChange::Start, session, "user_app_launch"));
+        if self.config.session_events {
+            recorder.record(&Session::new(SessionChange::Start, session, "user_app_launch"));
+        }
         self.scope.lock().unwrap_or_else(PoisonError::into_inner).session = Some(session);
         let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
         Ok(Arc::new(Shared {

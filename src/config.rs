@@ -131,6 +131,7 @@ pub struct Config {
     pub(crate) debug: bool,
     pub(crate) start_jitter: bool,
     pub(crate) self_report: bool,
+    pub(crate) session_events: bool,
 }
 
 impl Config {
@@ -160,6 +161,7 @@ impl Config {
             debug: false,
             start_jitter: true,
             self_report: true,
+            session_events: true,
         }
     }
 
@@ -270,6 +272,7 @@ pub struct ConfigBuilder {
     debug: bool,
     start_jitter: bool,
     self_report: bool,
+    session_events: bool,
 }
 
 /// One setter: the method, its argument, its documentation.
@@ -314,6 +317,8 @@ setters! {
     start_jitter: bool;
     /// Records the core's own condition (queue depth at a flush, drops, time offline) as events. Default: true.
     self_report: bool;
+    /// Records the session's start and end as events. Default: true.
+    session_events: bool;
 }
 
 impl ConfigBuilder {
@@ -382,6 +387,7 @@ impl ConfigBuilder {
             debug: self.debug,
             start_jitter: self.start_jitter,
             self_report: self.self_report,
+            session_events: self.session_events,
         };
         config.check()?;
         Ok(config)

@@ -1,2 +1,38 @@
-//! x
-fn main() {}
+//! `throughline`: a local collector with a page, a demo, and a scenario emitter.
+#![allow(clippy::print_stdout, reason = "a command line tool prints")]
+
+mod demo;
+mod emit;
+mod inspect;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "throughline", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Collects OTLP over HTTP on the loopback and shows sessions and traces in a page.
+    Inspect(inspect::Options),
+    /// Runs an app, its backend and the network between them; cuts the network, kills the app, and counts.
+    Demo(demo::Options),
+    /// Records a seeded scenario with every kind of event through the real client.
+    Emit(emit::Options),
+    /// The app of the demo.
+    #[command(hide = true)]
+    DemoApp(demo::app::Options),
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Inspect(options) => inspect::run(&options),
+        Command::Demo(options) => demo::run(&options),
+        Command::Emit(options) => emit::run(&options),
+        Command::DemoApp(options) => demo::app::run(&options),
+    }
+}

@@ -1,0 +1,176 @@
+//! OTLP requests into items. Decoding is OpenTelemetry's own.
+
+use anyhow::{Context, Result};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{Exemplar, metric, number_data_point};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::store::Item;
+
+/// The three signals of OTLP.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Signal {
+    Logs,
+    Traces,
+    Metrics,
+}
+
+/// Decodes a request body.
+pub(crate) fn decode(signal: Signal, json: bool, body: &[u8]) -> Result<Vec<Item>> {
+    Ok(match signal {
+        Signal::Logs => logs(read(json, body)?),
+        Signal::Traces => spans(read(json, body)?),
+        Signal::Metrics => metrics(read(json, body)?),
+    })
+}
+
+fn read<M: Message + Default + DeserializeOwned>(json: bool, body: &[u8]) -> Result<M> {
+    if json { serde_json::from_slice(body).context("not OTLP/JSON") } else { M::decode(body).context("not OTLP/protobuf") }
+}
+
+fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
+    let mut items = Vec::new();
+    for resource in request.resource_logs {
+        let service = service(resource.resource.as_ref());
+        for record in resource.scope_logs.into_iter().flat_map(|scope| scope.log_records) {
+            let body = record.body.map(|body| text(&value(body))).unwrap_or_default();
+            let time = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
+            let name = if record.event_name.is_empty() { body.clone() } else { record.event_name };
+            let item = Item {
+                signal: "log",
+                time_ns: time as i64,
+                end_ns: time as i64,
+                service: service.clone(),
+                trace: hex(&record.trace_id),
+                span: hex(&record.span_id),
+                name,
+                severity: record.severity_number,
+                body,
+                ..Item::default()
+            };
+            items.push(with_attributes(item, record.attributes));
+        }
+    }
+    items
+}
+
+fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
+    let mut items = Vec::new();
+    for resource in request.resource_spans {
+        let service = service(resource.resource.as_ref());
+        for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            let failed = span.status.as_ref().is_some_and(|status| status.code == 2);
+            let item = Item {
+                signal: "span",
+                time_ns: span.start_time_unix_nano as i64,
+                end_ns: span.end_time_unix_nano as i64,
+                service: service.clone(),
+                trace: hex(&span.trace_id),
+                span: hex(&span.span_id),
+                parent: hex(&span.parent_span_id),
+                name: span.name,
+                severity: if failed { 17 } else { 0 },
+                body: span.status.map(|status| status.message).unwrap_or_default(),
+                ..Item::default()
+            };
+            items.push(with_attributes(item, span.attributes));
+        }
+    }
+    items
+}
+
+fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
+    let mut items = Vec::new();
+    for resource in request.resource_metrics {
+        let service = service(resource.resource.as_ref());
+        for metric in resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
+            let point = |time: u64, body: String, attributes: Vec<KeyValue>, exemplars: Vec<Exemplar>| {
+                let hidden = exemplars.into_iter().flat_map(|exemplar| exemplar.filtered_attributes);
+                let item = Item {
+                    signal: "metric",
+                    time_ns: time as i64,
+                    end_ns: time as i64,
+                    service: service.clone(),
+                    name: metric.name.clone(),
+                    body,
+                    ..Item::default()
+                };
+                with_attributes(item, attributes.into_iter().chain(hidden).collect())
+            };
+            let numbers = |points: Vec<opentelemetry_proto::tonic::metrics::v1::NumberDataPoint>| {
+                points.into_iter().map(|p| {
+                    let body = match p.value {
+                        Some(number_data_point::Value::AsDouble(number)) => number.to_string(),
+                        Some(number_data_point::Value::AsInt(number)) => number.to_string(),
+                        None => String::new(),
+                    };
+                    point(p.time_unix_nano, body, p.attributes, p.exemplars)
+                })
+            };
+            match metric.data {
+                Some(metric::Data::Gauge(gauge)) => items.extend(numbers(gauge.data_points)),
+                Some(metric::Data::Sum(sum)) => items.extend(numbers(sum.data_points)),
+                Some(metric::Data::Histogram(histogram)) => items.extend(histogram.data_points.into_iter().map(|p| {
+                    let body = format!("{} values, sum {}", p.count, p.sum.unwrap_or_default());
+                    point(p.time_unix_nano, body, p.attributes, p.exemplars)
+                })),
+                _ => {}
+            }
+        }
+    }
+    items
+}
+
+fn with_attributes(mut item: Item, attributes: Vec<KeyValue>) -> Item {
+    let mut map = Map::new();
+    for pair in attributes {
+        let value = pair.value.map(value).unwrap_or(Value::Null);
+        match pair.key.as_str() {
+            "event.id" => item.event_id = text(&value),
+            "session.id" => item.session = text(&value),
+            _ => {}
+        }
+        map.insert(pair.key, value);
+    }
+    item.attributes = Value::Object(map);
+    item
+}
+
+fn service(resource: Option<&Resource>) -> String {
+    let name = resource.and_then(|resource| resource.attributes.iter().find(|pair| pair.key == "service.name"));
+    name.and_then(|pair| pair.value.clone()).map(|name| text(&value(name))).unwrap_or_default()
+}
+
+fn value(any: AnyValue) -> Value {
+    match any.value {
+        Some(any_value::Value::StringValue(text)) => text.into(),
+        Some(any_value::Value::BoolValue(flag)) => flag.into(),
+        Some(any_value::Value::IntValue(number)) => number.into(),
+        Some(any_value::Value::DoubleValue(number)) => {
+            serde_json::Number::from_f64(number).map_or_else(|| json!(number.to_string()), Value::Number)
+        }
+        Some(any_value::Value::ArrayValue(list)) => list.values.into_iter().map(value).collect(),
+        Some(any_value::Value::KvlistValue(map)) => {
+            Value::Object(map.values.into_iter().map(|pair| (pair.key, pair.value.map_or(Value::Null, value))).collect())
+        }
+        Some(any_value::Value::BytesValue(bytes)) => hex(&bytes).into(),
+        _ => Value::Null,
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

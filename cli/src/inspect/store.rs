@@ -1,0 +1,228 @@
+//! What the inspector has received, in SQLite.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use serde_json::Value;
+
+/// One received log record, span or data point.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Item {
+    /// `log`, `span` or `metric`.
+    pub(crate) signal: &'static str,
+    /// Start, ns since the Unix epoch.
+    pub(crate) time_ns: i64,
+    /// End of a span; the start otherwise.
+    pub(crate) end_ns: i64,
+    pub(crate) service: String,
+    pub(crate) session: String,
+    pub(crate) trace: String,
+    pub(crate) span: String,
+    pub(crate) parent: String,
+    pub(crate) name: String,
+    pub(crate) severity: i32,
+    pub(crate) body: String,
+    pub(crate) event_id: String,
+    pub(crate) attributes: Value,
+}
+
+/// A session in the list.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SessionRow {
+    pub(crate) id: String,
+    pub(crate) service: String,
+    pub(crate) items: u64,
+    pub(crate) errors: u64,
+    pub(crate) first_ns: i64,
+    pub(crate) last_ns: i64,
+}
+
+/// Counts for `/metrics` and the page.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Stats {
+    pub(crate) logs: u64,
+    pub(crate) spans: u64,
+    pub(crate) metrics: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) requests: u64,
+    pub(crate) refused: u64,
+    /// Grows with every change: the page asks for it.
+    pub(crate) version: u64,
+}
+
+/// The database behind the inspector.
+#[derive(Debug)]
+pub(crate) struct Store {
+    db: Mutex<Connection>,
+    stats: Mutex<Stats>,
+}
+
+const SCHEMA: &str = "
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS items(
+    id INTEGER PRIMARY KEY, signal TEXT NOT NULL, time_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, service TEXT NOT NULL,
+    session TEXT NOT NULL, trace TEXT NOT NULL, span TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL,
+    severity INTEGER NOT NULL, body TEXT NOT NULL, event_id TEXT, attributes TEXT NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS by_event ON items(event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_session ON items(session, time_ns);
+CREATE INDEX IF NOT EXISTS by_trace ON items(trace, time_ns);
+";
+
+impl Store {
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
+        let db = match path {
+            Some(path) => Connection::open(path).with_context(|| format!("opening {}", path.display()))?,
+            None => Connection::open_in_memory()?,
+        };
+        db.execute_batch(SCHEMA)?;
+        let count = |signal: &str| db.query_row("SELECT count(*) FROM items WHERE signal = ?1", [signal], |row| row.get(0));
+        let stats =
+            Stats { logs: count("log")?, spans: count("span")?, metrics: count("metric")?, ..Stats::default() };
+        Ok(Self { db: Mutex::new(db), stats: Mutex::new(stats) })
+    }
+
+    fn db(&self) -> MutexGuard<'_, Connection> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count_refused(&self) {
+        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.requests += 1;
+        stats.refused += 1;
+    }
+
+    /// Keeps the items of one request in one transaction. An event that is there already is counted and left out.
+    pub(crate) fn insert(&self, items: &[Item]) -> Result<()> {
+        let mut kept = Vec::with_capacity(items.len());
+        {
+            let mut db = self.db();
+            let transaction = db.transaction()?;
+            {
+                let mut insert = transaction.prepare_cached(
+                    "INSERT OR IGNORE INTO items(signal, time_ns, end_ns, service, session, trace, span, parent, name,
+                     severity, body, event_id, attributes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                )?;
+                for item in items {
+                    let event_id = (!item.event_id.is_empty()).then_some(&item.event_id);
+                    let new = insert.execute(params![
+                        item.signal,
+                        item.time_ns,
+                        item.end_ns,
+                        item.service,
+                        item.session,
+                        item.trace,
+                        item.span,
+                        item.parent,
+                        item.name,
+                        item.severity,
+                        item.body,
+                        event_id,
+                        item.attributes.to_string()
+                    ])?;
+                    kept.push((item.signal, new > 0));
+                }
+            }
+            transaction.commit()?;
+        }
+        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.requests += 1;
+        stats.version += 1;
+        for (signal, new) in kept {
+            match (signal, new) {
+                (_, false) => stats.duplicates += 1,
+                ("log", _) => stats.logs += 1,
+                ("span", _) => stats.spans += 1,
+                _ => stats.metrics += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sessions, the newest first.
+    pub(crate) fn sessions(&self) -> Result<Vec<SessionRow>> {
+        let db = self.db();
+        let mut statement = db.prepare_cached(
+            "SELECT session, min(service), count(*), sum(severity >= 17), min(time_ns), max(end_ns) FROM items
+             WHERE session != '' GROUP BY session ORDER BY min(time_ns) DESC LIMIT 500",
+        )?;
+        let rows = statement.query_map([], |row| {
+            Ok(SessionRow {
+                id: row.get(0)?,
+                service: row.get(1)?,
+                items: row.get(2)?,
+                errors: row.get(3)?,
+                first_ns: row.get(4)?,
+                last_ns: row.get(5)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A session's items in the order of time.
+    pub(crate) fn session(&self, id: &str) -> Result<Vec<Item>> {
+        self.select("session", id)
+    }
+
+    /// A trace's items in the order of time.
+    pub(crate) fn trace(&self, id: &str) -> Result<Vec<Item>> {
+        self.select("trace", id)
+    }
+
+    fn select(&self, column: &str, id: &str) -> Result<Vec<Item>> {
+        let sql = format!("SELECT * FROM items WHERE {column} = ?1 ORDER BY time_ns, id LIMIT 5000");
+        let db = self.db();
+        let mut statement = db.prepare_cached(&sql)?;
+        let rows = statement.query_map([id], item)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether an event has arrived.
+    pub(crate) fn has_event(&self, id: &str) -> Result<bool> {
+        let db = self.db();
+        let mut statement = db.prepare_cached("SELECT 1 FROM items WHERE event_id = ?1")?;
+        Ok(statement.query_row([id], |_| Ok(())).optional()?.is_some())
+    }
+
+    /// Records of one service.
+    pub(crate) fn count_service(&self, service: &str) -> Result<u64> {
+        let db = self.db();
+        Ok(db.query_row("SELECT count(*) FROM items WHERE service = ?1", [service], |row| row.get(0))?)
+    }
+
+    /// Whether the database answers.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.db().query_row("SELECT 1", [], |_| Ok(())).is_ok()
+    }
+}
+
+fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
+    let signal: String = row.get("signal")?;
+    let attributes: String = row.get("attributes")?;
+    Ok(Item {
+        signal: match signal.as_str() {
+            "log" => "log",
+            "span" => "span",
+            _ => "metric",
+        },
+        time_ns: row.get("time_ns")?,
+        end_ns: row.get("end_ns")?,
+        service: row.get("service")?,
+        session: row.get("session")?,
+        trace: row.get("trace")?,
+        span: row.get("span")?,
+        parent: row.get("parent")?,
+        name: row.get("name")?,
+        severity: row.get("severity")?,
+        body: row.get("body")?,
+        event_id: row.get::<_, Option<String>>("event_id")?.unwrap_or_default(),
+        attributes: serde_json::from_str(&attributes).unwrap_or_default(),
+    })
+}
