@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::debug::DebugLog;
 use crate::error::Error;
 use crate::event::{
-    Action, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, SessionChange, Span, TraceContext, View,
-    Vital,
+    Action, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, SessionChange, Span, TraceContext,
+    View, Vital,
 };
 use crate::health::{Health, StorageState};
 use crate::journal::forked;
@@ -301,7 +301,8 @@ impl Telemetry {
 
     /// Sends everything that has been recorded, as far as conditions and backends allow, for at most `timeout`.
     pub fn flush(&self, timeout: Duration) -> FlushOutcome {
-        let reply = self.0.ask(timeout.saturating_add(Duration::from_secs(2)), |reply| Command::Flush { timeout, reply });
+        let reply =
+            self.0.ask(timeout.saturating_add(Duration::from_secs(2)), |reply| Command::Flush { timeout, reply });
         reply.unwrap_or_else(|| FlushOutcome { reason: Some(self.0.absence()), ..FlushOutcome::default() })
     }
 
@@ -359,9 +360,7 @@ impl Telemetry {
     /// [`Error::Storage`] when the database is not open, [`Error::Closed`] when the worker does not answer in time.
     pub fn books(&self, timeout: Duration) -> Result<Vec<DestinationBooks>, Error> {
         let reply = self.0.ask(timeout, |reply| Command::Books { reply });
-        reply
-            .ok_or_else(|| Error::Closed { reason: self.0.absence() })?
-            .map_err(|reason| Error::Storage { reason })
+        reply.ok_or_else(|| Error::Closed { reason: self.0.absence() })?.map_err(|reason| Error::Storage { reason })
     }
 }
 
@@ -451,7 +450,8 @@ impl Inner {
     }
 
     fn absence(&self) -> String {
-        let text = if self.enabled.load(Ordering::Relaxed) { "the worker did not answer in time" } else { "switched off" };
+        let text =
+            if self.enabled.load(Ordering::Relaxed) { "the worker did not answer in time" } else { "switched off" };
         text.to_owned()
     }
 }

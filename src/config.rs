@@ -193,9 +193,9 @@ impl Config {
         }
         builder.endpoint = var("THROUGHLINE_ENDPOINT");
         for pair in var("THROUGHLINE_HEADERS").unwrap_or_default().split(',').filter(|pair| !pair.trim().is_empty()) {
-            let (key, value) = pair
-                .split_once('=')
-                .ok_or_else(|| Error::config("THROUGHLINE_HEADERS", "has an entry without `=`: use key=value,key=value"))?;
+            let (key, value) = pair.split_once('=').ok_or_else(|| {
+                Error::config("THROUGHLINE_HEADERS", "has an entry without `=`: use key=value,key=value")
+            })?;
             builder.headers.push((key.trim().to_owned(), value.trim().to_owned()));
         }
         builder.encoding = match var("THROUGHLINE_PROTOCOL").as_deref() {
@@ -210,7 +210,8 @@ impl Config {
             Some(_) => return Err(Error::config("THROUGHLINE_METERED", "is none of all, no_bulk, crashes_only")),
         };
         fn read<T: std::str::FromStr>(value: Option<String>, name: &'static str) -> Result<Option<T>, Error> {
-            let parse = |text: String| text.parse().map_err(|_| Error::config(name, format!("cannot be read: `{text}`")));
+            let parse =
+                |text: String| text.parse().map_err(|_| Error::config(name, format!("cannot be read: `{text}`")));
             value.map(parse).transpose()
         }
         if let Some(enabled) = read(var("THROUGHLINE_ENABLED"), "THROUGHLINE_ENABLED")? {
@@ -220,8 +221,8 @@ impl Config {
             builder.session_sample_rate = rate;
         }
         builder.trace_sample_rate = read(var("THROUGHLINE_TRACE_SAMPLE_RATE"), "THROUGHLINE_TRACE_SAMPLE_RATE")?;
-        builder.flush_interval = read(var("THROUGHLINE_FLUSH_INTERVAL_MS"), "THROUGHLINE_FLUSH_INTERVAL_MS")?
-            .map(Duration::from_millis);
+        builder.flush_interval =
+            read(var("THROUGHLINE_FLUSH_INTERVAL_MS"), "THROUGHLINE_FLUSH_INTERVAL_MS")?.map(Duration::from_millis);
         if let Some(bytes) = read(var("THROUGHLINE_QUEUE_BYTES"), "THROUGHLINE_QUEUE_BYTES")? {
             builder.queue_bytes = bytes;
         }
@@ -361,7 +362,8 @@ impl ConfigBuilder {
         let mut destinations = self.destinations;
         if let Some(endpoint) = self.endpoint {
             let encoding = self.encoding;
-            destinations.insert(0, Destination { name: "default".to_owned(), endpoint, headers: self.headers, encoding });
+            destinations
+                .insert(0, Destination { name: "default".to_owned(), endpoint, headers: self.headers, encoding });
         }
         let flush_interval = self.flush_interval.unwrap_or(Duration::from_secs(if live { 30 } else { 2 }));
         let config = Config {
@@ -422,7 +424,11 @@ impl Config {
             require(unique && !destination.name.is_empty(), "destinations", "need names that differ")?;
             for (name, value) in &destination.headers {
                 let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-                require(!name.is_empty() && name.bytes().all(token), "headers", "have a name that HTTP does not allow")?;
+                require(
+                    !name.is_empty() && name.bytes().all(token),
+                    "headers",
+                    "have a name that HTTP does not allow",
+                )?;
                 let visible = value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
                 require(visible, "headers", "have a value that is not printable ASCII")?;
             }
@@ -502,7 +508,9 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_an_error_that_shows_it() {
-        for url in ["", "otlp.example.com", "ftp://h", "http://", "http://h:99999", "http://u:p@h", "http://h /", "http://h?x"] {
+        for url in
+            ["", "otlp.example.com", "ftp://h", "http://", "http://h:99999", "http://u:p@h", "http://h /", "http://h?x"]
+        {
             assert_eq!(field_of(Config::builder("s", "/d").endpoint(url.to_owned())), "endpoint", "{url}");
         }
         for url in ["http://localhost:4318", "https://[::1]:4318/base", "https://h/", "http://[::1]"] {

@@ -41,9 +41,8 @@ impl RunKey {
     pub fn random() -> Self {
         let mut bytes = [0u8; 16];
         if getrandom::fill(&mut bytes).is_err() {
-            let clock = std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(0, |since| since.as_nanos());
+            let clock =
+                std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
             let address = std::ptr::from_ref(&bytes) as usize as u128;
             bytes = (clock ^ (address << 64)).to_le_bytes();
         }

@@ -152,8 +152,8 @@ impl Recorder {
         match event.lane() {
             Lane::Crash | Lane::Error => true,
             Lane::Event | Lane::Bulk => {
-                let unsampled_span = event.kind() == EventKind::Span
-                    && event.common().trace.is_some_and(|trace| !trace.sampled);
+                let unsampled_span =
+                    event.kind() == EventKind::Span && event.common().trace.is_some_and(|trace| !trace.sampled);
                 self.session_kept.load(Ordering::Relaxed) && !unsampled_span
             }
         }

@@ -36,13 +36,7 @@ pub struct Conditions {
 
 impl Default for Conditions {
     fn default() -> Self {
-        Self {
-            foreground: true,
-            network: Network::Unknown,
-            battery_percent: None,
-            charging: false,
-            low_power: false,
-        }
+        Self { foreground: true, network: Network::Unknown, battery_percent: None, charging: false, low_power: false }
     }
 }
 

@@ -21,8 +21,8 @@ use crate::dirlock::DirLock;
 use crate::export::Exporter;
 use crate::export::otlp::Otlp;
 use crate::ids::RunKey;
-use crate::journal::{RunCounters, RunStart};
 use crate::journal::run_file::{RunFile, file_name, key_of};
+use crate::journal::{RunCounters, RunStart};
 use crate::kill_point::kill_point;
 use crate::limits::{CAREFUL_AFTER_ATTEMPTS, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, QUARANTINE_AFTER_ATTEMPTS};
 use crate::queue::{Opened, Queue, QueueError, QueueLimits, open_or_rebuild};
@@ -58,11 +58,8 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the queue in a locked directory and lists the runs that are over. `own` is the run that is not.
     pub(crate) fn open(lock: DirLock, config: &Config, clock: &Clock, own: Option<RunKey>) -> Result<Self, QueueError> {
-        let limits = QueueLimits {
-            queue_bytes: config.queue_bytes,
-            crash_bytes: config.crash_bytes,
-            max_age: config.max_age,
-        };
+        let limits =
+            QueueLimits { queue_bytes: config.queue_bytes, crash_bytes: config.crash_bytes, max_age: config.max_age };
         let wanted: Vec<_> = config.destinations.iter().map(|d| (d.name.clone(), fingerprint(d))).collect();
         let (mut queue, opened) = open_or_rebuild(lock.dir(), limits, clock)?;
         queue.configure(&wanted)?;
@@ -71,7 +68,8 @@ impl Store {
         dead.sort();
         let dead: VecDeque<_> = dead.into_iter().map(|(_, path)| path).collect();
         let has_file = |key: RunKey| dead.iter().any(|path| path.ends_with(file_name(key)));
-        let fileless = queue.open_runs().filter(|(_, key)| Some(*key) != own && !has_file(*key)).map(|(run, _)| run).collect();
+        let fileless =
+            queue.open_runs().filter(|(_, key)| Some(*key) != own && !has_file(*key)).map(|(run, _)| run).collect();
         let clock = clock.clone();
         Ok(Self { queue, uploader, opened, limits, clock, wanted, dead, fileless, reading: None, lock })
     }

@@ -30,9 +30,9 @@ impl TraceHosts {
     pub fn allow(&self, url: &str) -> bool {
         let Some(host) = host_of(url) else { return false };
         let host = host.trim_end_matches('.').to_ascii_lowercase();
-        self.0.iter().any(|listed| {
-            host.strip_suffix(listed.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
+        self.0
+            .iter()
+            .any(|listed| host.strip_suffix(listed.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
     }
 }
 

@@ -92,9 +92,21 @@ pub struct Uploader {
 
 impl Uploader {
     /// An uploader for the destinations that the queue was configured with, in the order of `exporters`.
-    pub fn new(clock: Clock, policy: SendPolicy, exporters: Vec<(u32, Arc<dyn Exporter>)>, seed: u64, jitter: bool) -> Self {
-        let mut uploader =
-            Self { clock, policy, targets: Vec::new(), random: seed | 1, conditions: Conditions::default(), flush: None };
+    pub fn new(
+        clock: Clock,
+        policy: SendPolicy,
+        exporters: Vec<(u32, Arc<dyn Exporter>)>,
+        seed: u64,
+        jitter: bool,
+    ) -> Self {
+        let mut uploader = Self {
+            clock,
+            policy,
+            targets: Vec::new(),
+            random: seed | 1,
+            conditions: Conditions::default(),
+            flush: None,
+        };
         let now = uploader.clock.boot();
         for (id, exporter) in exporters {
             let rest = if jitter { uploader.jitter() } else { Duration::ZERO };
@@ -166,7 +178,8 @@ impl Uploader {
                     continue;
                 }
                 let frozen = queue.batch(target.id, lane).is_some();
-                let oldest = if frozen { Duration::MAX } else { since.map_or(Duration::ZERO, |since| now.since(since)) };
+                let oldest =
+                    if frozen { Duration::MAX } else { since.map_or(Duration::ZERO, |since| now.since(since)) };
                 let waiting = Waiting { rows: rows.max(1), oldest, flush: self.flush.is_some() };
                 match decide(lane, waiting, self.conditions, self.policy, sent_today) {
                     Decision::Idle => continue,
@@ -261,15 +274,20 @@ impl Uploader {
                 }
                 Settlement::Retry { after, server_asked: asked.is_some() }
             }
-            Verdict::Split => halve(queue, &*exporter, outgoing, false)?.unwrap_or(Settlement::Drop(DropReason::TooLarge)),
-            Verdict::Refused if part.sibling_refused && !accepting => {
-                pause(format!("the backend answered {} to both halves and has accepted nothing in 24 h", response.status))
+            Verdict::Split => {
+                halve(queue, &*exporter, outgoing, false)?.unwrap_or(Settlement::Drop(DropReason::TooLarge))
             }
+            Verdict::Refused if part.sibling_refused && !accepting => pause(format!(
+                "the backend answered {} to both halves and has accepted nothing in 24 h",
+                response.status
+            )),
             Verdict::Refused => match halve(queue, &*exporter, outgoing, true)? {
                 Some(halves) => halves,
                 // Down to one event. It goes after two refusals, but not before its sibling has been heard.
                 None if part.attempts > 0 || (part.depth > 0 && accepting) => Settlement::Drop(DropReason::Rejected),
-                None => Settlement::Defer { after: if part.depth > 0 { Duration::ZERO } else { backoff::delay(0, random) } },
+                None => {
+                    Settlement::Defer { after: if part.depth > 0 { Duration::ZERO } else { backoff::delay(0, random) } }
+                }
             },
             Verdict::Drop(reason) => Settlement::Drop(reason),
             Verdict::Hold(reason) => pause(reason),
@@ -286,7 +304,13 @@ enum Lease {
 }
 
 /// The next part of a destination's lane: of the frozen batch, or of one that is frozen now.
-fn lease(queue: &mut Queue, id: u32, lane: Lane, exporter: &dyn Exporter, flush: Option<BootTime>) -> Result<Lease, QueueError> {
+fn lease(
+    queue: &mut Queue,
+    id: u32,
+    lane: Lane,
+    exporter: &dyn Exporter,
+    flush: Option<BootTime>,
+) -> Result<Lease, QueueError> {
     // Parts can vanish (their rows were damaged); each turn settles one or freezes a batch.
     for _ in 0..MAX_BATCH_EVENTS {
         let Some(batch) = queue.batch(id, lane) else {

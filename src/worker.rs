@@ -311,7 +311,9 @@ impl<'a> Worker<'a> {
         let is_main = lock.is_main(&shared.config.data_dir);
         let mut store = Store::open(lock, &shared.config, &shared.clock, Some(journal.start().key))?;
         if let Some(reason) = &store.opened.set_aside {
-            shared.debug.log(&format!("the database was set aside ({reason}), {} rows salvaged", store.opened.salvaged));
+            shared
+                .debug
+                .log(&format!("the database was set aside ({reason}), {} rows salvaged", store.opened.salvaged));
             shared.health().set_aside = Some(reason.clone());
         }
         self.run = store.queue.enter_run(journal.start())?;
@@ -336,24 +338,26 @@ impl<'a> Worker<'a> {
     fn storage_failed(&mut self, error: QueueError) {
         self.shared.debug.log(&format!("storage: {error}"));
         let again = match error {
-            QueueError::Corrupt(reason) => match self.main.take().map(|store| store.rebuild(&self.shared.config, reason)) {
-                Some(Ok(mut store)) => {
-                    let entered = store.queue.enter_run(self.shared.recorder.journal().start());
-                    self.shared.health().set_aside = store.opened.set_aside.clone();
-                    store.uploader.set_conditions(self.conditions);
-                    self.main = Some(store);
-                    match entered {
-                        Ok(run) => {
-                            self.run = run;
-                            self.next_drain = Some(Instant::now());
-                            return;
+            QueueError::Corrupt(reason) => {
+                match self.main.take().map(|store| store.rebuild(&self.shared.config, reason)) {
+                    Some(Ok(mut store)) => {
+                        let entered = store.queue.enter_run(self.shared.recorder.journal().start());
+                        self.shared.health().set_aside = store.opened.set_aside.clone();
+                        store.uploader.set_conditions(self.conditions);
+                        self.main = Some(store);
+                        match entered {
+                            Ok(run) => {
+                                self.run = run;
+                                self.next_drain = Some(Instant::now());
+                                return;
+                            }
+                            Err(error) => StorageState::Locked(error.to_string()),
                         }
-                        Err(error) => StorageState::Locked(error.to_string()),
                     }
+                    Some(Err(error)) => StorageState::Locked(error.to_string()),
+                    None => StorageState::Locked("damaged".to_owned()),
                 }
-                Some(Err(error)) => StorageState::Locked(error.to_string()),
-                None => StorageState::Locked("damaged".to_owned()),
-            },
+            }
             QueueError::Full => {
                 let made = self.main.as_mut().map(|store| store.queue.make_room());
                 if let Some(Ok(())) = made {
@@ -515,7 +519,9 @@ impl<'a> Worker<'a> {
 
     fn settle(&mut self, result: Result<Response, TransportError>) {
         let Some((_, outgoing, dir)) = self.in_flight.take() else { return };
-        let Some(store) = self.main.iter_mut().chain(&mut self.adopted).find(|store| store.dir() == dir) else { return };
+        let Some(store) = self.main.iter_mut().chain(&mut self.adopted).find(|store| store.dir() == dir) else {
+            return;
+        };
         match store.uploader.settle(&mut store.queue, &outgoing, result) {
             Ok(settled) => {
                 for flush in &mut self.flushes {
@@ -599,7 +605,8 @@ impl<'a> Worker<'a> {
             Step::Send(_) => (false, None),
         };
         let waiting = self.main.as_ref().map_or(0, waiting);
-        let (ended, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.flushes).into_iter().partition(|f| over || f.until <= now);
+        let (ended, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.flushes).into_iter().partition(|f| over || f.until <= now);
         self.flushes = rest;
         for flush in ended {
             let complete = over && waiting == 0;

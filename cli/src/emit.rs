@@ -11,8 +11,8 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
 use throughline::event::{
-    Action, Custom, ErrorEvent, EventKind, Log, LongTask, Metric, MetricData, Resource, Session, SessionChange, Severity,
-    Span, Temporality, View, Vital,
+    Action, Custom, ErrorEvent, EventKind, Log, LongTask, Metric, MetricData, Resource, Session, SessionChange,
+    Severity, Span, Temporality, View, Vital,
 };
 use throughline::{Attribute, Config, Encoding, Environment, Telemetry, Value};
 use uuid::Uuid;
@@ -120,7 +120,11 @@ fn record(telemetry: &Telemetry, options: &Options, accepted: &mut BTreeMap<&'st
     let bar = ProgressBar::with_draw_target(Some(options.events), target);
     let mut ids = match &options.ids {
         Some(path) => Some(
-            File::options().create(true).append(true).open(path).with_context(|| format!("opening {}", path.display()))?,
+            File::options()
+                .create(true)
+                .append(true)
+                .open(path)
+                .with_context(|| format!("opening {}", path.display()))?,
         ),
         None => None,
     };

@@ -29,6 +29,8 @@ enum Command {
 }
 
 fn main() -> Result<()> {
+    // The core's reqwest comes without a default provider; the demo's own clients need one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
         Command::Inspect(options) => inspect::run(&options),
         Command::Demo(options) => demo::run(&options),

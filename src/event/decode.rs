@@ -282,7 +282,9 @@ impl Scope {
             match (number, value) {
                 (field::SESSION_ID, FieldValue::Bytes(bytes)) => scope.session = Uuid::from_slice(bytes).ok(),
                 (field::VIEW_ID, FieldValue::Bytes(bytes)) => scope.view = Uuid::from_slice(bytes).ok(),
-                (field::NAME, FieldValue::Bytes(bytes)) => scope.view_name = String::from_utf8_lossy(bytes).into_owned(),
+                (field::NAME, FieldValue::Bytes(bytes)) => {
+                    scope.view_name = String::from_utf8_lossy(bytes).into_owned()
+                }
                 _ => {}
             }
             Ok(())

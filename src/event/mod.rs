@@ -9,8 +9,8 @@ pub mod encode;
 mod kinds;
 
 pub use kinds::{
-    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, Log, LongTask, Metric, MetricData, Resource, Session,
-    SessionChange, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality, View, Vital,
+    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, Log, LongTask, Metric, MetricData, Resource,
+    Session, SessionChange, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality, View, Vital,
 };
 
 use uuid::Uuid;

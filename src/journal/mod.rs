@@ -330,13 +330,7 @@ impl Journal {
 
     /// Reads records from `from` (at least the head) on until the tail or the budget ends. Only the worker may call this.
     /// Damaged stretches are skipped to the next legal frame. The head stays: see [`Journal::advance`].
-    pub fn drain(
-        &self,
-        from: u64,
-        max_records: usize,
-        max_bytes: usize,
-        mut see: impl FnMut(Drained<'_>),
-    ) -> DrainEnd {
+    pub fn drain(&self, from: u64, max_records: usize, max_bytes: usize, mut see: impl FnMut(Drained<'_>)) -> DrainEnd {
         let head = self.head.load(Ordering::Relaxed).max(from);
         let tail = self.tail.load(Ordering::Acquire);
         let memory = self.memory();

@@ -50,9 +50,9 @@ impl Guard {
     /// Enters a mapping. With more than 64 of them the last ones go unguarded.
     pub(super) fn protect(start: usize, len: usize) -> Self {
         install();
-        let free = TABLE.iter().position(|slot| {
-            slot.used.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        });
+        let free = TABLE
+            .iter()
+            .position(|slot| slot.used.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).is_ok());
         if let Some(slot) = free.and_then(|at| TABLE.get(at)) {
             slot.lost.store(false, Ordering::Relaxed);
             slot.len.store(len, Ordering::Relaxed);

@@ -315,9 +315,7 @@ fn accept_unopened(control: &mut Control, run: u32, lane: Lane) {
 fn take_held(db: &rusqlite::Connection, run: u32, n: u64) -> Result<Option<(Lane, Vec<u8>)>, QueueError> {
     let mut statement = db.prepare_cached("DELETE FROM held WHERE run = ?1 AND n = ?2 RETURNING lane, record, crc")?;
     let row = statement
-        .query_row(params![run, n], |row| {
-            Ok((row.get::<_, u8>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, u32>(2)?))
-        })
+        .query_row(params![run, n], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, u32>(2)?)))
         .optional()?;
     let Some((lane, record, crc)) = row else { return Ok(None) };
     let lane = Lane::from_code(lane).filter(|_| record_crc(run, n, &record) == crc);

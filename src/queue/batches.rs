@@ -123,9 +123,8 @@ impl Queue {
 
     /// How long a part has to wait.
     pub fn part_wait(&self, part: &PartState) -> Duration {
-        part.not_before.map_or(Duration::ZERO, |deadline| {
-            Deadline::from(deadline).left(self.clock.boot_id(), self.clock.boot())
-        })
+        part.not_before
+            .map_or(Duration::ZERO, |deadline| Deadline::from(deadline).left(self.clock.boot_id(), self.clock.boot()))
     }
 
     /// Whether a part's waiting time began before `since`, or in another boot.
@@ -150,7 +149,8 @@ impl Queue {
         max_rows: usize,
         max_bytes: usize,
     ) -> Result<Rows, QueueError> {
-        let cursor = self.control.destinations.get(&destination).map_or(u64::MAX >> 1, |state| slot(&state.cursor, lane));
+        let cursor =
+            self.control.destinations.get(&destination).map_or(u64::MAX >> 1, |state| slot(&state.cursor, lane));
         self.read_rows(lane, cursor, u64::MAX >> 1, max_rows, max_bytes)
     }
 
@@ -166,8 +166,10 @@ impl Queue {
         let mut found = Rows::default();
         let mut damaged = Vec::new();
         {
-            let sql =
-                format!("SELECT seq, row FROM {} WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3", schema::table(lane));
+            let sql = format!(
+                "SELECT seq, row FROM {} WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3",
+                schema::table(lane)
+            );
             let mut statement = self.db.prepare_cached(&sql)?;
             let mut rows = statement.query((from, to, max_rows as u64))?;
             while let Some(stored) = rows.next()? {

@@ -71,10 +71,8 @@ impl Queue {
         let mut seqs: Vec<u64> = Vec::new();
         let mut from = 0;
         while seqs.len() < max {
-            let sql = format!(
-                "SELECT seq FROM {} WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT ?3",
-                schema::table(lane)
-            );
+            let sql =
+                format!("SELECT seq FROM {} WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT ?3", schema::table(lane));
             let mut statement = self.db.prepare_cached(&sql)?;
             let found: Vec<u64> =
                 statement.query_map((from, before, max as u64), |row| row.get(0))?.collect::<Result<_, _>>()?;

@@ -24,9 +24,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 pub use absorb::{Absorbed, Source};
 pub use batches::{NewPart, RowRef, Rows, Settlement};
-pub use schema::FILE;
 pub(crate) use salvage::rebuild;
 pub use salvage::{Opened, open_or_rebuild};
+pub use schema::FILE;
 
 use crate::event::Lane;
 use crate::ids::RunKey;
@@ -75,7 +75,9 @@ impl From<rusqlite::Error> for QueueError {
                 | ErrorCode::NoLargeFileSupport
                 | ErrorCode::OperationInterrupted,
             ) => QueueError::Locked(text),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => QueueError::Corrupt(text),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                QueueError::Corrupt(text)
+            }
             // The statements are constants: a row of another shape means damage.
             None => QueueError::Corrupt(text),
             Some(_) => QueueError::Other(text),
@@ -430,7 +432,8 @@ impl Queue {
 
     /// A context or scope record; `None` when it is missing or damaged.
     pub fn context(&self, run: u32, version: u32) -> Result<Option<Vec<u8>>, QueueError> {
-        let mut statement = self.db.prepare_cached("SELECT record, crc FROM contexts WHERE run = ?1 AND version = ?2")?;
+        let mut statement =
+            self.db.prepare_cached("SELECT record, crc FROM contexts WHERE run = ?1 AND version = ?2")?;
         let row = statement
             .query_row(params![run, version], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?)))
             .optional()?;
@@ -533,7 +536,12 @@ impl Queue {
             }
             let gone: u64 = self.control.lanes.iter().map(|lane| lane.accepted - lane.rows - lane.held).sum();
             let delivered = gone.saturating_sub(door.total());
-            books.push(DestinationBooks { accepted: accepted - delivered, queued, dropped: door, ..Default::default() });
+            books.push(DestinationBooks {
+                accepted: accepted - delivered,
+                queued,
+                dropped: door,
+                ..Default::default()
+            });
         }
         Ok(books)
     }

@@ -37,11 +37,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// `Locked` and `Full`: try again later. Nothing has been deleted.
-pub fn open_or_rebuild(
-    dir: &Path,
-    limits: QueueLimits,
-    clock: &Clock,
-) -> Result<(Queue, Opened), QueueError> {
+pub fn open_or_rebuild(dir: &Path, limits: QueueLimits, clock: &Clock) -> Result<(Queue, Opened), QueueError> {
     fs::create_dir_all(dir).map_err(|error| QueueError::Locked(error.to_string()))?;
     let attempts = begin_opening(dir)?;
     let opened = if attempts >= QUARANTINE_AFTER_ATTEMPTS {
@@ -286,10 +282,13 @@ impl Queue {
 
     fn salvage_contexts(&mut self, old: &Connection) -> Result<(), QueueError> {
         self.transact(false, |queue| {
-            let Ok(mut statement) = old.prepare("SELECT run, version, record, crc FROM contexts") else { return Ok(()) };
+            let Ok(mut statement) = old.prepare("SELECT run, version, record, crc FROM contexts") else {
+                return Ok(());
+            };
             let Ok(mut rows) = statement.query([]) else { return Ok(()) };
             while let Ok(Some(row)) = rows.next() {
-                let parts = (row.get::<_, u32>(0), row.get::<_, u64>(1), row.get::<_, Vec<u8>>(2), row.get::<_, u32>(3));
+                let parts =
+                    (row.get::<_, u32>(0), row.get::<_, u64>(1), row.get::<_, Vec<u8>>(2), row.get::<_, u32>(3));
                 let (Ok(run), Ok(version), Ok(record), Ok(crc)) = parts else { continue };
                 if record_crc(run, version, &record) == crc {
                     let sql = "INSERT OR IGNORE INTO contexts(run, version, record, crc) VALUES(?1, ?2, ?3, ?4)";
@@ -307,7 +306,8 @@ impl Queue {
             let Ok(mut statement) = old.prepare(sql) else { return Ok(0) };
             let Ok(mut rows) = statement.query([lane.code()]) else { return Ok(0) };
             while let Ok(Some(row)) = rows.next() {
-                let parts = (row.get::<_, u32>(0), row.get::<_, u64>(1), row.get::<_, Vec<u8>>(2), row.get::<_, u32>(3));
+                let parts =
+                    (row.get::<_, u32>(0), row.get::<_, u64>(1), row.get::<_, Vec<u8>>(2), row.get::<_, u32>(3));
                 let (Ok(run), Ok(n), Ok(record), Ok(crc)) = parts else { continue };
                 if record_crc(run, n, &record) == crc && queue.control.runs.contains_key(&run) {
                     let sql = "INSERT OR IGNORE INTO held(run, n, lane, record, crc) VALUES(?1, ?2, ?3, ?4, ?5)";
@@ -366,7 +366,9 @@ impl Queue {
                         seen += 1;
                         let Ok(seq) = stored.get::<_, i64>(0) else { continue };
                         last = Some(seq);
-                        let Some(bytes) = stored.get_ref(1).ok().and_then(|value| value.as_blob().ok()) else { continue };
+                        let Some(bytes) = stored.get_ref(1).ok().and_then(|value| value.as_blob().ok()) else {
+                            continue;
+                        };
                         kept += queue.keep_salvaged(lane, seq, bytes)?;
                     }
                     Ok(None) => return Ok((last, seen < 256, kept)),

@@ -61,7 +61,9 @@ pub(super) fn open(dir: &Path, max_bytes: u64) -> Result<Connection, QueueError>
         (0, 0) => create(&db)?,
         (APPLICATION_ID, VERSION) => {}
         (APPLICATION_ID, newer) if newer > VERSION => return Err(QueueError::Newer(newer)),
-        _ => return Err(QueueError::Corrupt(format!("foreign database: application {application}, version {version}"))),
+        _ => {
+            return Err(QueueError::Corrupt(format!("foreign database: application {application}, version {version}")));
+        }
     }
     Ok(db)
 }

@@ -65,7 +65,9 @@ impl Transport for HttpTransport {
             let mut answer = post.send().await.map_err(failed)?;
             let mut response = Response { status: answer.status().as_u16(), ..Response::default() };
             for (name, value) in answer.headers() {
-                response.headers.push((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+                response
+                    .headers
+                    .push((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
             }
             while let Some(chunk) = answer.chunk().await.map_err(failed)? {
                 let room = MAX_RESPONSE_BYTES - response.body.len();

@@ -64,8 +64,7 @@ fn one(random: &mut Random, n: u64, totals: &mut Totals) -> Result<()> {
     let recorded = record(dir.path())?;
     totals.recorded += recorded.len() as u64;
     let files = [dir.path().join("queue.db"), dir.path().join("queue.db-wal")];
-    let journals: Vec<PathBuf> =
-        fs::read_dir(dir.path().join("runs"))?.flatten().map(|entry| entry.path()).collect();
+    let journals: Vec<PathBuf> = fs::read_dir(dir.path().join("runs"))?.flatten().map(|entry| entry.path()).collect();
     let targets: Vec<&PathBuf> = files.iter().chain(&journals).filter(|path| path.exists()).collect();
     let target = targets.get(random.below(targets.len() as u64) as usize).context("no file to damage")?;
     totals.damaged_bytes += damage(random, target, n)?;

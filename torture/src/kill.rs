@@ -136,7 +136,12 @@ fn child(dir: &Path, endpoint: &str, point: Option<(&str, u64)>) -> Result<Comma
 }
 
 /// Runs a child until it is dead. Returns the ids that it acknowledged and where it died.
-fn one_kill(dir: &Path, url: &str, point: Option<&'static str>, random: &mut Random) -> Result<(Vec<Uuid>, &'static str)> {
+fn one_kill(
+    dir: &Path,
+    url: &str,
+    point: Option<&'static str>,
+    random: &mut Random,
+) -> Result<(Vec<Uuid>, &'static str)> {
     let most = match point {
         Some("journal_payload_written") => 400,
         Some("before_commit" | "after_commit") => 12,

@@ -1,2 +1,155 @@
-//! x
-fn main() {}
+//! `cargo xtask`: one place for every command of the repository.
+#![allow(clippy::print_stdout, reason = "a command line tool prints")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+
+/// The version that `lint` installs beside the checkout when it is absent.
+const CARGO_DENY: &str = "0.20.2";
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that must hold: lints, tests, the README's commands, and the short tortures.
+    Test,
+    /// Formatting, clippy, documentation, licences and sources of dependencies.
+    Lint,
+    /// Measures the engine beside its peers, and prints one table.
+    Bench {
+        /// Also write the rows as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Seconds of the paced recording; the figure is stated for 60.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Leave the peers out.
+        #[arg(long)]
+        no_peers: bool,
+    },
+    /// Runs a torture: `cargo xtask torture kill -n 2000`.
+    Torture {
+        /// Its name and options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
+    /// Fuzzes one target for a while: `frame`, `journal`, `row` or `response`. Needs a nightly toolchain and cargo-fuzz.
+    Fuzz {
+        /// The target.
+        target: String,
+        /// Seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Test => test(),
+        Task::Lint => lint(),
+        Task::Bench { json, seconds, no_peers } => bench(json, seconds, no_peers),
+        Task::Torture { arguments } => torture(&arguments.iter().map(String::as_str).collect::<Vec<_>>()),
+        Task::Fuzz { target, seconds } => {
+            let limit = format!("-max_total_time={seconds}");
+            run("fuzz", &["+nightly", "fuzz", "run", &target, "--", &limit])
+        }
+    }
+}
+
+fn test() -> Result<()> {
+    lint()?;
+    run("tests", &["test", "--workspace", "--features", "throughline/testing"])?;
+    run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
+    run("demo", &["demo", "--once"])?;
+    torture(&["kill", "-n", "200"])?;
+    torture(&["corrupt", "-n", "60"])?;
+    torture(&["disk-full", "-n", "3"])
+}
+
+fn lint() -> Result<()> {
+    run("formatting", &["fmt", "--all", "--check"])?;
+    let clippy =
+        ["clippy", "--workspace", "--all-targets", "--features", "throughline/testing", "--", "-D", "warnings"];
+    run("clippy", &clippy)?;
+    // Without the HTTP client, as an app links it that brings its own transport.
+    run(
+        "clippy without http",
+        &["clippy", "--package", "throughline", "--no-default-features", "--", "-D", "warnings"],
+    )?;
+    step("documentation", cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    let deny = cargo_deny()?;
+    // Advisories need a database from the network; licences, bans and sources do not.
+    step("dependencies", Command::new(deny).args(["--log-level", "error", "check", "bans", "licenses", "sources"]))
+}
+
+/// cargo-deny, from the path or installed once under the user's cache directory.
+fn cargo_deny() -> Result<PathBuf> {
+    if Command::new("cargo-deny").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return Ok("cargo-deny".into());
+    }
+    let root = cache()?.join(format!("cargo-deny-{CARGO_DENY}"));
+    let binary = root.join("bin/cargo-deny");
+    if !binary.exists() {
+        let root = root.to_str().context("the cache directory's path is not UTF-8")?;
+        run("installing cargo-deny", &["install", "cargo-deny", "--locked", "--version", CARGO_DENY, "--root", root])?;
+    }
+    Ok(binary)
+}
+
+fn cache() -> Result<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    Ok(base.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("throughline"))
+}
+
+fn torture(arguments: &[&str]) -> Result<()> {
+    let mut all = vec!["run", "--quiet", "--package", "throughline-torture", "--"];
+    all.extend(arguments);
+    run(&format!("torture {}", arguments.join(" ")), &all)
+}
+
+fn bench(json: Option<PathBuf>, seconds: u64, no_peers: bool) -> Result<()> {
+    let seconds = seconds.to_string();
+    let mut arguments =
+        vec!["run", "--quiet", "--release", "--manifest-path", "benches/peers/Cargo.toml", "--", "--seconds", &seconds];
+    if no_peers {
+        arguments.push("--no-peers");
+    }
+    let path = json.map(|path| path.to_string_lossy().into_owned());
+    if let Some(path) = &path {
+        arguments.extend(["--json", path]);
+    }
+    run("bench", &arguments)
+}
+
+fn run(name: &str, arguments: &[&str]) -> Result<()> {
+    step(name, &mut cargo(arguments))
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = match arguments.first() {
+        // A toolchain is chosen by rustup's proxy.
+        Some(first) if first.starts_with('+') => Command::new("cargo"),
+        _ => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+    };
+    command.args(arguments);
+    command
+}
+
+fn step(name: &str, command: &mut Command) -> Result<()> {
+    println!("── {name}");
+    let started = Instant::now();
+    let status = command.status().with_context(|| format!("{name}: cannot run {command:?}"))?;
+    ensure!(status.success(), "{name} failed: {command:?}");
+    println!("── {name}: ok, {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}

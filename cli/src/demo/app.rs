@@ -77,7 +77,9 @@ impl App {
         let flush = self.telemetry.flush(Duration::from_millis(600));
         // What the system's reachability callback would say.
         self.telemetry.set_conditions(Conditions { network: Network::Offline, ..Conditions::default() });
-        say(&json!({ "step": "offline", "recorded": self.recorded, "reason": flush.reason, "waiting": flush.waiting }))?;
+        say(
+            &json!({ "step": "offline", "recorded": self.recorded, "reason": flush.reason, "waiting": flush.waiting }),
+        )?;
 
         // Goes on until it is killed.
         loop {
@@ -97,8 +99,10 @@ impl App {
         let action = telemetry.new_id().context("the client is off")?;
         let id = telemetry.record_action(&Action::tap("checkout").id(action).trace(root));
         self.acknowledge(id)?;
-        let mutated = [("state.store", "Cart".into()), ("state.path", "items[0].quantity".into()), ("mutation.count", 1.into())];
-        let mutation = Action::mutation("Cart.items[*].quantity.Update").trace(root).action_id(action).attributes(&mutated);
+        let mutated =
+            [("state.store", "Cart".into()), ("state.path", "items[0].quantity".into()), ("mutation.count", 1.into())];
+        let mutation =
+            Action::mutation("Cart.items[*].quantity.Update").trace(root).action_id(action).attributes(&mutated);
         let id = telemetry.record_action(&mutation);
         self.acknowledge(id)?;
         let url = format!("{}/api/checkout", self.shop);
@@ -111,7 +115,8 @@ impl App {
         let answer = post.send();
         let duration = u64::try_from(asked.elapsed().as_nanos())?;
         let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
-        let mut resource = Resource::new("POST", &url, status, duration).trace(request).parent_span(root.span_id).action_id(action);
+        let mut resource =
+            Resource::new("POST", &url, status, duration).trace(request).parent_span(root.span_id).action_id(action);
         if answer.is_err() {
             resource = resource.failed("connection_refused");
         }
@@ -143,8 +148,10 @@ impl App {
         self.telemetry.stop_view();
         let flush = self.telemetry.flush(FLUSH);
         let books = self.telemetry.books(FLUSH)?.into_iter().next().context("no destination")?;
-        say(&json!({ "step": "flushed", "complete": flush.complete, "reason": flush.reason, "accepted": books.accepted,
-            "delivered": books.delivered, "queued": books.queued, "dropped": books.dropped.total() }))?;
+        say(
+            &json!({ "step": "flushed", "complete": flush.complete, "reason": flush.reason, "accepted": books.accepted,
+            "delivered": books.delivered, "queued": books.queued, "dropped": books.dropped.total() }),
+        )?;
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! `demo`: one user intent from the tap to the backend's logs, and what happens to it when the network goes away and the
 //! app is killed. Everything is real: an app process, a backend, TCP between them, SIGKILL.
 
+#![allow(clippy::indexing_slicing, reason = "indexing a JSON value gives null, never a panic")]
+
 pub(crate) mod app;
 mod network;
 mod shop;
@@ -60,7 +62,12 @@ async fn story(options: &Options) -> Result<()> {
     network.set(false);
     phone.tell("offline").await?;
     let offline = phone.step("offline").await?;
-    println!("   {} events recorded, {} wait in SQLite ({}).", offline["recorded"], offline["waiting"], text(&offline["reason"]));
+    println!(
+        "   {} events recorded, {} wait in SQLite ({}).",
+        offline["recorded"],
+        offline["waiting"],
+        text(&offline["reason"])
+    );
 
     println!("3. The app is killed with SIGKILL in the middle of recording.");
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -82,8 +89,12 @@ async fn story(options: &Options) -> Result<()> {
 
     let trace = text(&online["trace"]);
     check(&store, &flushed, &acknowledged, &trace)?;
-    println!("\nEvery acknowledged event is at the backend, once. The tap, the mutation, the request, the backend's spans");
-    println!("and logs stand in one trace:\n\n   http://{collector}/trace/{trace}\n   http://{collector}/ lists the sessions.");
+    println!(
+        "\nEvery acknowledged event is at the backend, once. The tap, the mutation, the request, the backend's spans"
+    );
+    println!(
+        "and logs stand in one trace:\n\n   http://{collector}/trace/{trace}\n   http://{collector}/ lists the sessions."
+    );
     if !options.once {
         println!("\nCtrl-C ends.");
         tokio::signal::ctrl_c().await?;
@@ -98,7 +109,8 @@ fn text(value: &Value) -> String {
 /// The books in one line; an error when they do not balance.
 fn law(step: &Value) -> Result<String> {
     let count = |name: &str| step[name].as_u64().with_context(|| format!("no `{name}` in {step}"));
-    let (accepted, delivered, queued, dropped) = (count("accepted")?, count("delivered")?, count("queued")?, count("dropped")?);
+    let (accepted, delivered, queued, dropped) =
+        (count("accepted")?, count("delivered")?, count("queued")?, count("dropped")?);
     ensure!(accepted == delivered + queued + dropped, "the books do not balance: {step}");
     Ok(format!("accepted {accepted} = delivered {delivered} + queued {queued} + dropped {dropped}"))
 }
@@ -111,7 +123,11 @@ fn check(store: &Store, flushed: &Value, acknowledged: &HashSet<String>, trace: 
         ensure!(store.has_event(id)?, "event {id} was acknowledged and is not at the backend");
     }
     let received: u64 = store.count_service("shop-app")?;
-    ensure!(flushed["delivered"] == received, "{received} events are at the backend, the app delivered {}", flushed["delivered"]);
+    ensure!(
+        flushed["delivered"] == received,
+        "{received} events are at the backend, the app delivered {}",
+        flushed["delivered"]
+    );
     let items = store.trace(trace)?;
     let find = |what: &str, is: &dyn Fn(&&Item) -> bool| {
         items.iter().find(is).with_context(|| format!("the trace {trace} has no {what}"))

@@ -31,7 +31,11 @@ pub(crate) fn decode(signal: Signal, json: bool, body: &[u8]) -> Result<Vec<Item
 }
 
 fn read<M: Message + Default + DeserializeOwned>(json: bool, body: &[u8]) -> Result<M> {
-    if json { serde_json::from_slice(body).context("not OTLP/JSON") } else { M::decode(body).context("not OTLP/protobuf") }
+    if json {
+        serde_json::from_slice(body).context("not OTLP/JSON")
+    } else {
+        M::decode(body).context("not OTLP/protobuf")
+    }
 }
 
 fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
@@ -156,9 +160,9 @@ fn value(any: AnyValue) -> Value {
             serde_json::Number::from_f64(number).map_or_else(|| json!(number.to_string()), Value::Number)
         }
         Some(any_value::Value::ArrayValue(list)) => list.values.into_iter().map(value).collect(),
-        Some(any_value::Value::KvlistValue(map)) => {
-            Value::Object(map.values.into_iter().map(|pair| (pair.key, pair.value.map_or(Value::Null, value))).collect())
-        }
+        Some(any_value::Value::KvlistValue(map)) => Value::Object(
+            map.values.into_iter().map(|pair| (pair.key, pair.value.map_or(Value::Null, value))).collect(),
+        ),
         Some(any_value::Value::BytesValue(bytes)) => hex(&bytes).into(),
         _ => Value::Null,
     }

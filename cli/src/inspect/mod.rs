@@ -168,7 +168,9 @@ async fn metrics(State(store): State<Arc<Store>>) -> Response {
         ("refused_requests_total", "Export requests that could not be read.", stats.refused),
         ("duplicate_records_total", "Records whose event.id was known.", stats.duplicates),
     ] {
-        text.push_str(&format!("# HELP throughline_inspect_{name} {help}\n# TYPE throughline_inspect_{name} counter\n"));
+        text.push_str(&format!(
+            "# HELP throughline_inspect_{name} {help}\n# TYPE throughline_inspect_{name} counter\n"
+        ));
         text.push_str(&format!("throughline_inspect_{name} {value}\n"));
     }
     text.push_str("# HELP throughline_inspect_records Records kept.\n# TYPE throughline_inspect_records gauge\n");

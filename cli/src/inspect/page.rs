@@ -58,7 +58,8 @@ pub(super) struct Line {
 
 fn line(key: usize, item: &Item, start_ns: i64) -> Line {
     let (class, kind) = kind(item);
-    let attribute = |name: &str| item.attributes.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let attribute =
+        |name: &str| item.attributes.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let name = match item.name.as_str() {
         "app.widget.click" => format!("tap {}", attribute("app.widget.name")),
         "app.screen.view" => format!("view {}", attribute("app.screen.name")),
@@ -133,8 +134,11 @@ impl Trace {
         let start = items.iter().map(|item| item.time_ns).min().unwrap_or(0);
         let end = items.iter().map(|item| item.end_ns).max().unwrap_or(0);
         let whole = (end - start).max(1) as f64;
-        let parents: BTreeMap<&str, &str> =
-            items.iter().filter(|item| item.signal == "span").map(|item| (item.span.as_str(), item.parent.as_str())).collect();
+        let parents: BTreeMap<&str, &str> = items
+            .iter()
+            .filter(|item| item.signal == "span")
+            .map(|item| (item.span.as_str(), item.parent.as_str()))
+            .collect();
         let depth = |item: &Item| {
             let mut depth = usize::from(item.signal != "span" && parents.contains_key(item.span.as_str()));
             let mut at = item.span.as_str();
@@ -147,7 +151,8 @@ impl Trace {
             }
             depth
         };
-        let mut sessions: Vec<String> = items.iter().map(|item| item.session.clone()).filter(|s| !s.is_empty()).collect();
+        let mut sessions: Vec<String> =
+            items.iter().map(|item| item.session.clone()).filter(|s| !s.is_empty()).collect();
         sessions.sort();
         sessions.dedup();
         let lines = items.iter().enumerate().map(|(key, item)| Line {

@@ -79,9 +79,9 @@ impl Store {
             None => Connection::open_in_memory()?,
         };
         db.execute_batch(SCHEMA)?;
-        let count = |signal: &str| db.query_row("SELECT count(*) FROM items WHERE signal = ?1", [signal], |row| row.get(0));
-        let stats =
-            Stats { logs: count("log")?, spans: count("span")?, metrics: count("metric")?, ..Stats::default() };
+        let count =
+            |signal: &str| db.query_row("SELECT count(*) FROM items WHERE signal = ?1", [signal], |row| row.get(0));
+        let stats = Stats { logs: count("log")?, spans: count("span")?, metrics: count("metric")?, ..Stats::default() };
         Ok(Self { db: Mutex::new(db), stats: Mutex::new(stats) })
     }
 

@@ -105,7 +105,9 @@ impl Exporter for Otlp {
     fn classify(&self, response: &Response) -> Verdict {
         match response.status {
             200..=299 if response.truncated => Verdict::Retry,
-            200..=299 => response::rejected(response).map_or(Verdict::Retry, |rejected| Verdict::Delivered { rejected }),
+            200..=299 => {
+                response::rejected(response).map_or(Verdict::Retry, |rejected| Verdict::Delivered { rejected })
+            }
             429 | 502 | 503 | 504 => Verdict::Retry,
             // Not the backend's words but those of something in between: a redirect is never followed, and 511 is a
             // captive portal by definition (RFC 6585 §6).
@@ -113,7 +115,7 @@ impl Exporter for Otlp {
             413 => Verdict::Split,
             400 => Verdict::Refused,
             status @ (401 | 403 | 404) => Verdict::Hold(format!("the backend answered {status}")),
-            400..=599 => Verdict::Drop(DropReason::ServerError),
+            status if (400..600).contains(&status) => Verdict::Drop(DropReason::ServerError),
             _ => Verdict::Retry,
         }
     }

@@ -39,8 +39,8 @@ fn both<M: Message + Default + PartialEq + serde::de::DeserializeOwned + std::fm
         assert_eq!(exporter(Encoding::Protobuf).signal(event.kind()), Some(signal));
         let protobuf = M::decode(exporter(Encoding::Protobuf).encode(signal, rows).as_slice()).unwrap();
         let text = exporter(Encoding::Json).encode(signal, rows);
-        let json: M = serde_json::from_slice(&text)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&text)));
+        let json: M =
+            serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&text)));
         assert_eq!(protobuf, json, "{}", String::from_utf8_lossy(&text));
         protobuf
     })
@@ -100,12 +100,8 @@ fn metrics_decode_and_keep_ids_out_of_the_series() {
     let gauge: ExportMetricsServiceRequest = both(&Metric::new("g", "1", MetricData::Gauge(1.5)), METRICS);
     let sum = MetricData::Sum { value: 4.0, monotonic: true, temporality: Temporality::Cumulative };
     let _: ExportMetricsServiceRequest = both(&Metric::new("s", "By", sum), METRICS);
-    let histogram = MetricData::Histogram {
-        bounds: &[1.0, 2.0],
-        buckets: &[3, 0, 4],
-        sum: 9.5,
-        temporality: Temporality::Delta,
-    };
+    let histogram =
+        MetricData::Histogram { bounds: &[1.0, 2.0], buckets: &[3, 0, 4], sum: 9.5, temporality: Temporality::Delta };
     let _: ExportMetricsServiceRequest = both(&Metric::new("h", "s", histogram), METRICS);
     let text = format!("{gauge:?}");
     assert!(text.contains("exemplars: [Exemplar") && text.contains("event.id"));

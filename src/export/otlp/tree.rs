@@ -177,7 +177,13 @@ impl Json {
             let _ = serde_json::to_writer(&mut self.out, &value);
         } else {
             // The JSON form of protobuf: these three as text.
-            let text = if value.is_nan() { "NaN" } else if value > 0.0 { "Infinity" } else { "-Infinity" };
+            let text = if value.is_nan() {
+                "NaN"
+            } else if value > 0.0 {
+                "Infinity"
+            } else {
+                "-Infinity"
+            };
             self.quoted(text);
         }
     }
@@ -271,7 +277,13 @@ impl Tree for Json {
         self.object(write);
     }
 
-    fn list<I>(&mut self, _field: u32, name: &str, items: impl Iterator<Item = I>, mut write: impl FnMut(&mut Self, I)) {
+    fn list<I>(
+        &mut self,
+        _field: u32,
+        name: &str,
+        items: impl Iterator<Item = I>,
+        mut write: impl FnMut(&mut Self, I),
+    ) {
         let mut items = items.peekable();
         if items.peek().is_some() {
             self.array(name, items, |json, item| json.object(|json| write(json, item)));

@@ -1,0 +1,136 @@
+//! The binary as a user runs it: emit into inspect, offline and back, and errors that say what to do.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+struct Inspector {
+    process: Child,
+    url: String,
+}
+
+impl Inspector {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = throughline().args(["inspect", "--port", "0", "--json"]).args(arguments).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = serde_json::from_str::<Value>(&line).unwrap()["url"].as_str().unwrap().to_owned();
+        Self { process, url }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        answer
+    }
+
+    fn stats(&self) -> Value {
+        let answer = self.get("/api/stats");
+        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    }
+}
+
+impl Drop for Inspector {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn throughline() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).env("RUST_BACKTRACE", "0");
+    command
+}
+
+fn emit(url: &str, backend: &str, more: &[&str]) -> Output {
+    throughline().args(["emit", "--backend", backend, "--endpoint", url, "--json"]).args(more).output().unwrap()
+}
+
+fn summary(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn total(stats: &Value) -> u64 {
+    ["logs", "spans", "metrics"].iter().map(|signal| stats[signal].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn every_kind_arrives_in_either_encoding() {
+    for backend in ["otlp-proto", "otlp-json"] {
+        let inspector = Inspector::start(&[]);
+        let dir = tempfile::tempdir().unwrap();
+        let ids = dir.path().join("ids");
+        let output = emit(&inspector.url, backend, &["--events", "2200", "--ids", ids.to_str().unwrap()]);
+        let summary = summary(&output);
+        assert!(output.status.success(), "{summary}");
+        assert_eq!((&summary["delivered"], &summary["queued"]), (&2200.into(), &0.into()));
+        assert_eq!(summary["accepted"].as_object().unwrap().len(), 11);
+        let stats = inspector.stats();
+        assert_eq!((total(&stats), &stats["duplicates"]), (2200, &0.into()));
+        assert_eq!(std::fs::read_to_string(ids).unwrap().lines().count(), 2200);
+        for page in ["/", "/api/sessions", "/health/live", "/health/ready"] {
+            inspector.get(page);
+        }
+        assert!(inspector.get("/metrics").contains("throughline_inspect_records{signal=\"traces\"} 400"));
+    }
+}
+
+#[test]
+fn what_was_recorded_offline_is_delivered_by_the_next_process() {
+    let inspector = Inspector::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let recorded = emit("http://127.0.0.1:9", "otlp-proto", &["--record-only", "--data-dir", data, "--events", "330"]);
+    assert_eq!(summary(&recorded)["queued"], 330);
+    let failed = emit("http://127.0.0.1:9", "otlp-proto", &["--flush-only", "--data-dir", data, "--timeout", "1"]);
+    assert!(!failed.status.success());
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("--flush-only"));
+    let flushed = emit(&inspector.url, "otlp-proto", &["--flush-only", "--data-dir", data]);
+    assert!(flushed.status.success(), "{}", summary(&flushed));
+    assert_eq!(summary(&flushed)["delivered"], 330);
+    assert_eq!(total(&inspector.stats()), 330);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_scenario() {
+    let run = || {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().to_str().unwrap();
+        let output = emit("http://127.0.0.1:9", "otlp-json", &["--record-only", "--data-dir", data, "--seed", "7"]);
+        summary(&output)["accepted"].clone()
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn the_store_survives_the_inspector() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("store.db");
+    let store = ["--store", file.to_str().unwrap()];
+    let inspector = Inspector::start(&store);
+    emit(&inspector.url, "otlp-proto", &["--events", "110"]);
+    drop(inspector);
+    assert!(Path::new(&file).exists());
+    assert_eq!(total(&Inspector::start(&store).stats()), 110);
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let inspector = Inspector::start(&[]);
+    let port = inspector.url.rsplit(':').next().unwrap();
+    let output = throughline().args(["inspect", "--port", port]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--port 0"));
+    let output = emit("ftp://nowhere", "otlp-proto", &[]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`endpoint` must start with http"));
+    let output = emit(&inspector.url, "otlp-proto", &["--record-only"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--data-dir"));
+}
