@@ -106,7 +106,7 @@ impl Telemetry {
             closed: AtomicBool::new(false),
         };
         if inner.config.enabled {
-            inner.switch_on()?;
+            inner.switch_on(false)?;
         }
         Ok(Self(Arc::new(inner)))
     }
@@ -263,7 +263,7 @@ impl Telemetry {
     pub fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
         let switches = Switches { enabled: Some(enabled), ..Switches::default() };
         if enabled {
-            self.0.switch_on()?;
+            self.0.switch_on(true)?;
             self.0.send(Command::Switches(switches));
         } else {
             self.0.send(Command::Switches(switches));
@@ -325,14 +325,7 @@ impl Telemetry {
     /// Ends the client: stops taking events, writes what it has to SQLite, closes. What was not sent waits for the next
     /// start. False when it took longer than `timeout`; the worker then ends by itself.
     pub fn shutdown(&self, timeout: Duration) -> bool {
-        if let Some(shared) = self.on() {
-            let mut scope = self.0.scope.lock().unwrap_or_else(PoisonError::into_inner);
-            close_view(shared, &mut scope);
-            if let Some(session) = scope.session.take().filter(|_| self.0.config.session_events) {
-                shared.recorder.record(&Session::new(SessionChange::End, session, "explicit_stop"));
-            }
-        }
-        self.0.stop(false, timeout)
+        self.0.shut_down(timeout)
     }
 
     /// The core's condition. Takes no lock that the worker holds for long.
@@ -370,7 +363,7 @@ impl Inner {
     }
 
     /// Starts the worker, and the first time everything that it needs.
-    fn switch_on(&self) -> Result<(), Error> {
+    fn switch_on(&self, insist: bool) -> Result<(), Error> {
         let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         if commands.as_ref().is_some_and(|sender| !sender.is_closed()) {
             return Ok(());
@@ -388,7 +381,7 @@ impl Inner {
         };
         shared.switched_off.store(false, Ordering::Release);
         let (sender, receiver) = mpsc::unbounded_channel();
-        spawn(Arc::clone(shared), receiver).map_err(|error| Error::Storage { reason: error.to_string() })?;
+        spawn(Arc::clone(shared), receiver, insist).map_err(|error| Error::Storage { reason: error.to_string() })?;
         *commands = Some(sender);
         self.enabled.store(true, Ordering::Release);
         Ok(())
@@ -449,6 +442,17 @@ impl Inner {
         ended
     }
 
+    fn shut_down(&self, timeout: Duration) -> bool {
+        if let Some(shared) = self.shared.get().filter(|_| self.enabled.load(Ordering::Acquire)) {
+            let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
+            close_view(shared, &mut scope);
+            if let Some(session) = scope.session.take().filter(|_| self.config.session_events) {
+                shared.recorder.record(&Session::new(SessionChange::End, session, "explicit_stop"));
+            }
+        }
+        self.stop(false, timeout)
+    }
+
     fn absence(&self) -> String {
         let text =
             if self.enabled.load(Ordering::Relaxed) { "the worker did not answer in time" } else { "switched off" };
@@ -459,7 +463,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if !forked() {
-            self.stop(false, Duration::from_secs(1));
+            self.shut_down(Duration::from_secs(1));
         }
     }
 }

@@ -84,12 +84,16 @@ impl Shared {
     }
 }
 
-/// Starts the thread.
-pub(crate) fn spawn(shared: Arc<Shared>, commands: mpsc::UnboundedReceiver<Command>) -> std::io::Result<()> {
-    std::thread::Builder::new().name("throughline".to_owned()).spawn(move || run(&shared, commands)).map(|_| ())
+/// Starts the thread. With `insist` a persisted "off" is overruled: somebody has just switched it on.
+pub(crate) fn spawn(
+    shared: Arc<Shared>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    insist: bool,
+) -> std::io::Result<()> {
+    std::thread::Builder::new().name("throughline".to_owned()).spawn(move || run(&shared, commands, insist)).map(|_| ())
 }
 
-fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
+fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, insist: bool) {
     mark_own_thread();
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -105,7 +109,7 @@ fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
         return;
     };
     for _ in 0..3 {
-        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands)));
+        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands, insist)));
         match std::panic::catch_unwind(work) {
             Ok(()) => break,
             Err(_) => {
@@ -171,8 +175,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>) {
-        if Switches::load(&self.shared.config.data_dir).is_some_and(|switches| self.obey(&switches)) {
+    async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>, insist: bool) {
+        if Switches::load(&self.shared.config.data_dir).is_some_and(|switches| self.obey(&switches, insist)) {
             self.shared.debug.log("switched off by an earlier call");
             self.shared.health().storage = StorageState::Off;
             return;
@@ -204,14 +208,14 @@ impl<'a> Worker<'a> {
     }
 
     /// Applies persisted switches. True when the client is off.
-    fn obey(&self, switches: &Switches) -> bool {
+    fn obey(&self, switches: &Switches, insist: bool) -> bool {
         if let Some(rate) = switches.session_sample_rate {
             self.shared.recorder.set_session_rate(rate);
         }
         if let Some(rate) = switches.trace_sample_rate {
             self.shared.recorder.set_trace_rate(rate);
         }
-        let off = switches.enabled == Some(false);
+        let off = switches.enabled == Some(false) && !insist;
         if off {
             self.shared.switched_off.store(true, Ordering::Release);
         }

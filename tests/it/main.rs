@@ -1,5 +1,19 @@
 //! One integration binary, a module per area. Real files, real sockets, real processes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
 
+mod bad_input;
+mod clock;
+mod damage;
 mod delivery;
+mod floors;
+mod golden;
+mod law;
+mod lifecycle;
 mod support;

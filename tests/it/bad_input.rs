@@ -1,0 +1,74 @@
+//! Bad input: an error at start that names the field, or a bounded, counted loss at run time.
+
+use std::os::unix::fs::PermissionsExt;
+
+use throughline::event::{Action, Custom, ErrorEvent};
+use throughline::ledger::DropReason;
+use throughline::testing::FaultServer;
+use throughline::{Error, Telemetry, Value};
+
+use crate::support::{LONG, books, builder, start};
+
+fn field(error: Error) -> &'static str {
+    match error {
+        Error::InvalidConfig { field, .. } => field,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_file_where_the_directory_should_be_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    assert_eq!(field(Telemetry::start(builder(&file).build().unwrap()).unwrap_err()), "data_dir");
+    assert_eq!(field(Telemetry::start(builder(&file.join("below")).build().unwrap()).unwrap_err()), "data_dir");
+}
+
+#[test]
+fn an_unwritable_directory_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o500)).unwrap();
+    // Root writes everywhere; then only a file system that refuses can show it.
+    let target =
+        if rustix::process::geteuid().is_root() { "/proc/throughline".into() } else { dir.path().join("below") };
+    assert_eq!(field(Telemetry::start(builder(&target).build().unwrap()).unwrap_err()), "data_dir");
+}
+
+#[test]
+fn oversize_events_are_dropped_with_a_reason_and_others_are_cut_with_a_marker() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let blob = vec![7u8; 4_096];
+    let many: Vec<_> = (0..100).map(|_| ("blob", Value::Bytes(&blob))).collect();
+    assert_eq!(telemetry.record_custom(&Custom::new("huge").attributes(&many)), None);
+    let text = "é".repeat(200_000);
+    assert!(telemetry.record_error(&ErrorEvent::new("E", &text).stack(&text)).is_some());
+    let attributes: Vec<_> = (0..10_000).map(|n| ("k", Value::Int(n))).collect();
+    assert!(telemetry.record_action(&Action::tap("x").attributes(&attributes)).is_some());
+    assert!(telemetry.flush(LONG).complete);
+    let books = books(&telemetry);
+    assert_eq!((books.accepted, books.delivered, books.dropped.of(DropReason::Oversize)), (4, 3, 1));
+}
+
+#[test]
+fn odd_values_survive_both_encodings() {
+    for encoding in [throughline::Encoding::Protobuf, throughline::Encoding::Json] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = FaultServer::start().unwrap();
+        let config = builder(dir.path()).endpoint(server.url()).encoding(encoding).build().unwrap();
+        let telemetry = Telemetry::start(config).unwrap();
+        let attributes = [
+            ("nan", Value::Double(f64::NAN)),
+            ("infinite", Value::Double(f64::NEG_INFINITY)),
+            ("", "an empty key".into()),
+            ("control", "a\u{0}b\u{1f}\u{2028}".into()),
+            ("event.id", "somebody else's".into()),
+            ("empty", Value::List(&[])),
+        ];
+        let id = telemetry.record_custom(&Custom::new("odd").attributes(&attributes)).unwrap();
+        assert!(telemetry.flush(LONG).complete);
+        assert!(server.stored_ids().contains(&id));
+    }
+}

@@ -1,0 +1,90 @@
+//! The recovery ladder in process: what is not damage is never treated as such.
+
+use std::fs::{self, File};
+use std::time::Duration;
+
+use throughline::queue::{FILE, QueueLimits, open_or_rebuild};
+use throughline::testing::FaultServer;
+use throughline::time::Clock;
+use throughline::{StorageState, Telemetry};
+
+use crate::support::{LONG, books, builder, record_mixed, start};
+
+const LIMITS: QueueLimits =
+    QueueLimits { queue_bytes: 8 << 20, crash_bytes: 1 << 20, max_age: Duration::from_secs(86_400) };
+
+#[test]
+fn a_database_of_a_later_version_is_set_aside_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), "http://127.0.0.1:9");
+    record_mixed(&telemetry, 0);
+    telemetry.shutdown(LONG);
+    let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    let telemetry = start(dir.path(), "http://127.0.0.1:9");
+    assert!(telemetry.drain(LONG));
+    assert!(telemetry.health().set_aside.unwrap().contains("later version (99)"));
+    assert!(dir.path().join("quarantine/newer-99-0").join(FILE).exists());
+}
+
+#[test]
+fn garbage_in_place_of_the_database_costs_only_what_was_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(FILE), vec![0x5a; 100_000]).unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let id = record_mixed(&telemetry, 0).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    assert!(server.stored_ids().contains(&id));
+    assert_eq!(books(&telemetry).delivered, 2);
+}
+
+#[test]
+fn a_database_that_killed_its_reader_four_times_is_set_aside_unread() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open_or_rebuild(dir.path(), LIMITS, &Clock::System).unwrap());
+    fs::write(dir.path().join("opening"), "4").unwrap();
+    let (queue, opened) = open_or_rebuild(dir.path(), LIMITS, &Clock::System).unwrap();
+    assert!(opened.set_aside.unwrap().contains("4 times"));
+    assert!(!dir.path().join("opening").exists());
+    drop(queue);
+}
+
+#[test]
+fn a_locked_device_is_waited_for_and_nothing_is_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let before = record_mixed(&telemetry, 0).unwrap();
+    telemetry.shutdown(LONG);
+    // An open exclusive transaction of somebody else: SQLITE_BUSY, as a device before its first unlock denies access.
+    let other = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap()).unwrap();
+    let meanwhile = record_mixed(&telemetry, 1).unwrap();
+    while !matches!(telemetry.health().storage, StorageState::Locked(_)) {
+        std::thread::yield_now();
+    }
+    drop(other);
+    assert!(telemetry.flush(LONG).complete);
+    let stored = server.stored_ids();
+    assert!(stored.contains(&before) && stored.contains(&meanwhile));
+    assert!(!dir.path().join("quarantine").exists());
+}
+
+#[test]
+fn a_journal_truncated_under_the_mapping_is_said_and_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    assert!(telemetry.drain(LONG));
+    let journal = fs::read_dir(dir.path().join("runs")).unwrap().flatten().next().unwrap().path();
+    File::options().write(true).open(journal).unwrap().set_len(0).unwrap();
+    let ids: Vec<_> = (0..500).map(|n| record_mixed(&telemetry, n).unwrap()).collect();
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(telemetry.health().journal, Some(throughline::journal::JournalMode::Lost));
+    let stored = server.stored_ids();
+    assert!(ids.iter().all(|id| stored.contains(id)));
+    books(&telemetry);
+}

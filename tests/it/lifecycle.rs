@@ -1,0 +1,237 @@
+//! Starting, stopping, suspending, switching off, sharing a directory.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use throughline::event::{Action, ErrorEvent, Span};
+use throughline::journal::JournalMode;
+use throughline::ledger::DropReason;
+use throughline::testing::FaultServer;
+use throughline::{Conditions, Network, StorageState, Telemetry};
+
+use crate::support::{LONG, books, builder, record_mixed, start};
+
+fn threads() -> usize {
+    let named = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("comm")).ok();
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    tasks.filter_map(named).filter(|name| name.starts_with("throughline")).count()
+}
+
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir).map_or(0, Iterator::count)
+}
+
+/// Counting threads needs a process of its own: other tests run beside this one.
+#[test]
+fn disabled_means_no_thread_and_no_file() {
+    if std::env::var_os("THROUGHLINE_ALONE").is_none() {
+        let own = std::env::current_exe().unwrap();
+        let name = "lifecycle::disabled_means_no_thread_and_no_file";
+        let status = Command::new(own).args([name, "--exact"]).env("THROUGHLINE_ALONE", "1").status().unwrap();
+        assert!(status.success());
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let telemetry = Telemetry::start(builder(&data).enabled(false).build().unwrap()).unwrap();
+    assert_eq!(telemetry.record_action(&Action::tap("x")), None);
+    assert_eq!((threads(), data.exists()), (0, false));
+    telemetry.set_enabled(true).unwrap();
+    assert!(telemetry.record_action(&Action::tap("x")).is_some());
+    assert!(telemetry.drain(LONG));
+    assert_eq!(threads(), 1);
+    telemetry.set_enabled(false).unwrap();
+    while threads() > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(telemetry.record_action(&Action::tap("x")), None);
+    assert_eq!(telemetry.health().storage, StorageState::Off);
+    drop(telemetry);
+    // The choice is remembered: the next start ends its thread by itself.
+    let telemetry = Telemetry::start(builder(&data).build().unwrap()).unwrap();
+    while telemetry.health().enabled || threads() > 0 {
+        std::thread::yield_now();
+    }
+    telemetry.set_enabled(true).unwrap();
+    assert!(telemetry.drain(LONG));
+    assert!(telemetry.health().queued() >= 2);
+}
+
+#[test]
+fn without_an_endpoint_events_are_kept_and_health_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap()).unwrap();
+    record_mixed(&telemetry, 0);
+    assert!(telemetry.drain(LONG));
+    let health = telemetry.health();
+    assert_eq!((health.queued(), health.journal), (2, Some(JournalMode::Mapped)));
+    assert!(health.hints[0].contains("no endpoint"));
+    let outcome = telemetry.flush(Duration::from_secs(1));
+    assert!(!outcome.complete && outcome.reason.unwrap().contains("no endpoint"));
+    drop(telemetry);
+    // A destination that comes later starts at the oldest row.
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(books(&telemetry).delivered, 4);
+}
+
+#[test]
+fn a_clean_end_leaves_no_journal_and_an_unclean_one_is_recovered() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), "http://127.0.0.1:9");
+    record_mixed(&telemetry, 0);
+    assert!(telemetry.shutdown(LONG));
+    assert_eq!(telemetry.record_action(&Action::tap("late")), None);
+    assert_eq!(files(&dir.path().join("runs")), 0);
+    assert!(telemetry.set_enabled(true).is_err());
+    assert!(telemetry.flush(Duration::from_millis(10)).reason.is_some());
+}
+
+#[test]
+fn an_open_view_of_a_dead_process_is_closed_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    telemetry.start_view("Checkout");
+    assert!(telemetry.drain(LONG));
+    // What a kill leaves: the files as they are, the lock free.
+    let copy = tempfile::tempdir().unwrap();
+    let status = Command::new("cp").arg("-r").arg(dir.path().join(".")).arg(copy.path()).status().unwrap();
+    assert!(status.success());
+    let telemetry = start(copy.path(), &server.url());
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(books(&telemetry).queued, 0);
+    let bodies: Vec<u8> = server.received().into_iter().flat_map(|request| request.body).collect();
+    let text = String::from_utf8_lossy(&bodies);
+    assert!(text.contains("process_death") && text.contains("Checkout"));
+}
+
+#[test]
+fn a_second_client_gets_a_directory_of_its_own_and_its_events_are_adopted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let first = start(dir.path(), "http://127.0.0.1:9");
+    assert!(first.drain(LONG));
+    let second = start(dir.path(), "http://127.0.0.1:9");
+    let ids: Vec<_> = (0..30).map(|n| record_mixed(&second, n).unwrap()).collect();
+    assert!(second.drain(LONG));
+    assert!(dir.path().join("process-1/queue.db").exists());
+    drop(second);
+    drop(first);
+    let third = start(dir.path(), &server.url());
+    while dir.path().join("process-1").exists() {
+        third.flush(LONG);
+    }
+    let stored = server.stored_ids();
+    assert!(ids.iter().all(|id| stored.contains(id)));
+}
+
+#[test]
+fn suspended_holds_no_lock_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    record_mixed(&telemetry, 0);
+    assert!(telemetry.suspend(LONG));
+    assert_eq!(telemetry.health().storage, StorageState::Suspended);
+    assert!(throughline::dirlock::DirLock::try_lock(dir.path()).unwrap().is_some());
+    let meanwhile = record_mixed(&telemetry, 1).unwrap();
+    assert!(telemetry.resume(LONG));
+    assert!(telemetry.flush(LONG).complete);
+    assert!(server.stored_ids().contains(&meanwhile));
+    assert_eq!(books(&telemetry).delivered, 3);
+}
+
+#[test]
+fn crashes_go_in_low_power_and_the_rest_waits_for_the_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    telemetry.set_conditions(Conditions { low_power: true, ..Conditions::default() });
+    record_mixed(&telemetry, 0);
+    let crash = telemetry.record_error(&ErrorEvent::crash("E", "m", "s")).unwrap();
+    let outcome = telemetry.flush(LONG);
+    assert!(!outcome.complete && outcome.reason.unwrap().contains("LowPower"));
+    assert_eq!(server.stored_ids(), [crash]);
+    telemetry.set_conditions(Conditions { network: Network::Offline, ..Conditions::default() });
+    assert!(telemetry.flush(LONG).reason.unwrap().contains("Offline"));
+    telemetry.set_conditions(Conditions::default());
+    assert!(telemetry.flush(LONG).complete);
+}
+
+#[test]
+fn sampled_out_events_are_counted_and_errors_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let config = builder(dir.path()).endpoint(server.url()).session_sample_rate(0.0).trace_sample_rate(0.0);
+    let telemetry = Telemetry::start(config.build().unwrap()).unwrap();
+    assert_eq!(telemetry.record_action(&Action::tap("x")), None);
+    assert!(telemetry.record_error(&ErrorEvent::new("E", "m")).is_some());
+    telemetry.set_session_sample_rate(1.0).unwrap();
+    assert!(telemetry.record_action(&Action::tap("x")).is_some());
+    let unsampled = telemetry.new_trace().unwrap();
+    assert!(!unsampled.sampled);
+    assert_eq!(telemetry.record_span(&Span::new("s", unsampled, 1)), None);
+    assert!(telemetry.set_trace_sample_rate(2.0).is_err());
+    assert!(telemetry.flush(LONG).complete);
+    let books = books(&telemetry);
+    // The session's start, one action and one span.
+    assert_eq!((books.accepted, books.delivered, books.dropped.of(DropReason::SampledOut)), (5, 2, 3));
+}
+
+#[test]
+fn a_changed_rate_outlasts_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), "http://127.0.0.1:9");
+    telemetry.set_session_sample_rate(0.0).unwrap();
+    telemetry.shutdown(LONG);
+    let telemetry = start(dir.path(), "http://127.0.0.1:9");
+    assert!(telemetry.drain(LONG));
+    assert_eq!(telemetry.record_action(&Action::tap("x")), None);
+}
+
+#[test]
+fn the_core_reports_about_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let config = builder(dir.path()).endpoint(server.url()).self_report(true).build().unwrap();
+    let telemetry = Telemetry::start(config).unwrap();
+    let blob = vec![7u8; 4_096];
+    let many: Vec<_> = (0..100).map(|_| ("blob", throughline::Value::Bytes(&blob))).collect();
+    telemetry.record_action(&Action::tap("too large").attributes(&many));
+    assert!(telemetry.drain(LONG));
+    assert!(telemetry.flush(LONG).complete);
+    let bodies: Vec<u8> = server.received().into_iter().flat_map(|request| request.body).collect();
+    let text = String::from_utf8_lossy(&bodies);
+    for name in ["throughline.flush", "throughline.queue.depth", "throughline.dropped", "oversize"] {
+        assert!(text.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn two_destinations_keep_books_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (good, bad) = (FaultServer::start().unwrap(), FaultServer::start().unwrap());
+    bad.always(Some(throughline::testing::Answer::Status(401, vec![], vec![])));
+    let with_both = || {
+        builder(dir.path())
+            .destination(throughline::Destination::new("good", good.url()))
+            .destination(throughline::Destination::new("bad", bad.url()))
+    };
+    let telemetry = Telemetry::start(with_both().build().unwrap()).unwrap();
+    for n in 0..100 {
+        record_mixed(&telemetry, n);
+    }
+    assert!(!telemetry.flush(Duration::from_secs(2)).complete);
+    let books = telemetry.books(LONG).unwrap();
+    assert!(books.iter().all(throughline::DestinationBooks::balanced), "{books:?}");
+    assert_eq!((books[0].delivered, books[0].queued, books[1].delivered, books[1].queued), (101, 0, 0, 101));
+    telemetry.shutdown(LONG);
+    // The bad one leaves the configuration: its rest is dropped and counted, the rows go.
+    let config = builder(dir.path()).destination(throughline::Destination::new("good", good.url()));
+    let telemetry = Telemetry::start(config.build().unwrap()).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(telemetry.books(LONG).unwrap()[0].queued, 0);
+}
