@@ -124,73 +124,79 @@ impl Telemetry {
     }
 
     /// Records any event. Returns its id, or `None` when it was not kept; that has been counted.
-    #[inline]
+    #[inline(always)]
     pub fn record<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
+        // Nothing but this branch when the client is off.
+        if self.0.enabled.load(Ordering::Relaxed) { self.record_on(event) } else { None }
+    }
+
+    #[inline(never)]
+    fn record_on<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
         self.on()?.recorder.record(event)
     }
 
     /// Records something the user did.
-    #[inline]
+    #[inline(always)]
     pub fn record_action(&self, action: &Action<'_>) -> Option<Uuid> {
         self.record(action)
     }
 
     /// Records a snapshot of a view. [`Telemetry::start_view`] does this for the view that is shown.
-    #[inline]
+    #[inline(always)]
     pub fn record_view(&self, view: &View<'_>) -> Option<Uuid> {
         self.record(view)
     }
 
     /// Records a finished request.
-    #[inline]
+    #[inline(always)]
     pub fn record_resource(&self, resource: &Resource<'_>) -> Option<Uuid> {
         self.record(resource)
     }
 
     /// Records an error or a crash. A crash reaches SQLite in a commit of its own, synced to the disk.
-    #[inline]
+    #[inline(always)]
     pub fn record_error(&self, error: &ErrorEvent<'_>) -> Option<Uuid> {
         self.record(error)
     }
 
     /// Records that the main thread was busy for long.
-    #[inline]
+    #[inline(always)]
     pub fn record_long_task(&self, task: &LongTask<'_>) -> Option<Uuid> {
         self.record(task)
     }
 
     /// Records a vital.
-    #[inline]
+    #[inline(always)]
     pub fn record_vital(&self, vital: &Vital<'_>) -> Option<Uuid> {
         self.record(vital)
     }
 
     /// Records an event that only the app understands.
-    #[inline]
+    #[inline(always)]
     pub fn record_custom(&self, custom: &Custom<'_>) -> Option<Uuid> {
         self.record(custom)
     }
 
     /// Records a log.
-    #[inline]
+    #[inline(always)]
     pub fn record_log(&self, log: &Log<'_>) -> Option<Uuid> {
         self.record(log)
     }
 
     /// Records a metric data point.
-    #[inline]
+    #[inline(always)]
     pub fn record_metric(&self, metric: &Metric<'_>) -> Option<Uuid> {
         self.record(metric)
     }
 
     /// Records a finished span. Spans of a trace that is not sampled are counted, not kept.
-    #[inline]
+    #[inline(always)]
     pub fn record_span(&self, span: &Span<'_>) -> Option<Uuid> {
         self.record(span)
     }
 
     /// Records a session's start or end that the app keeps itself.
-    #[inline]
+    #[inline(always)]
     pub fn record_session(&self, session: &Session<'_>) -> Option<Uuid> {
         self.record(session)
     }

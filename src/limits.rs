@@ -51,7 +51,7 @@ pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Rows drained or recovered in one transaction: under 10 ms, so that no step starves the journal.
-pub const MAX_DRAIN_EVENTS: usize = 512;
+pub const MAX_DRAIN_EVENTS: usize = 2_048;
 /// Bytes drained in one transaction.
 pub const MAX_DRAIN_BYTES: usize = 256 * 1024;
 /// Bytes of the whole queue: a week of a busy app.

@@ -192,7 +192,8 @@ impl<'a> Worker<'a> {
                 self.close();
                 return;
             }
-            let timer = self.timer(more || recovering, &upload);
+            let busy = more || recovering;
+            let timer = self.timer(&upload);
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
@@ -202,7 +203,9 @@ impl<'a> Worker<'a> {
                 },
                 result = response(&mut self.in_flight) => self.settle(result),
                 () = self.shared.wake.notified() => self.woken(),
-                () = sleep(timer) => {}
+                // The timer counts whole milliseconds: too coarse while there is work.
+                () = tokio::task::yield_now(), if busy => {}
+                () = sleep(timer), if !busy => {}
             }
         }
     }
@@ -634,11 +637,8 @@ impl<'a> Worker<'a> {
     }
 
     /// When to look again without being woken; `None` parks.
-    fn timer(&self, more: bool, upload: &Step) -> Option<Instant> {
+    fn timer(&self, upload: &Step) -> Option<Instant> {
         let now = Instant::now();
-        if more {
-            return Some(now);
-        }
         let upload = match upload {
             Step::Wait(wait) if self.in_flight.is_none() => Some(now + (*wait).min(Duration::from_secs(3600))),
             _ => None,

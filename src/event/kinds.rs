@@ -13,6 +13,7 @@ macro_rules! event {
         impl<'a> $name<'a> {
             /// Sets the attributes.
             #[must_use]
+            #[inline(always)]
             pub fn attributes(mut self, attributes: &'a [Attribute<'a>]) -> Self {
                 self.common.attributes = attributes;
                 self
@@ -218,17 +219,20 @@ pub struct Action<'a> {
 
 impl<'a> Action<'a> {
     /// An action.
+    #[inline(always)]
     pub const fn new(action_type: ActionType, name: &'a str) -> Self {
         let common = Common { attributes: &[], trace: None, action_id: None, time: None };
         Self { action_type, name, id: None, loading_time_ns: None, common }
     }
 
     /// A tap on `target`.
+    #[inline(always)]
     pub const fn tap(target: &'a str) -> Self {
         Self::new(ActionType::Tap, target)
     }
 
     /// An action that the app names.
+    #[inline(always)]
     pub const fn custom(name: &'a str) -> Self {
         Self::new(ActionType::Custom, name)
     }

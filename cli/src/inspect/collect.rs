@@ -45,7 +45,9 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
         for record in resource.scope_logs.into_iter().flat_map(|scope| scope.log_records) {
             let body = record.body.map(|body| text(&value(body))).unwrap_or_default();
             let time = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
-            let name = if record.event_name.is_empty() { body.clone() } else { record.event_name };
+            // `tracing` names its events after the line of code.
+            let unnamed = record.event_name.is_empty() || record.event_name.starts_with("event ");
+            let name = if unnamed { body.clone() } else { record.event_name };
             let item = Item {
                 signal: "log",
                 time_ns: time as i64,

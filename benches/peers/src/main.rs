@@ -1,0 +1,80 @@
+//! The engine beside its peers and its limits, in one run on one machine. `cargo xtask bench`
+//!
+//! Times of single calls have the cost of reading the clock twice taken off; that cost is printed. Every figure is a
+//! median of its samples unless its name says otherwise.
+
+mod engine;
+#[cfg(feature = "peers")]
+mod peers;
+mod sqlite;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+use table::{Goal, Table};
+
+#[derive(Parser)]
+struct Options {
+    /// Write the rows as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Seconds of the paced recording.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Leave the peers out.
+    #[arg(long)]
+    no_peers: bool,
+    /// Internal: measure memory in this directory against this backend, in a process of its own.
+    #[arg(long, hide = true, num_args = 2)]
+    memory: Option<Vec<String>>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    if let Some([dir, url]) = options.memory.as_deref() {
+        return engine::memory_child(dir, url);
+    }
+    let mut table = Table::default();
+    let paced = engine::paced(options.seconds)?;
+    table.add("clock_pair_ns", paced.clock_ns, "ns", Goal::None);
+    table.add("record_floor_ns", paced.floor_ns, "ns", Goal::None);
+    table.add("record_p50_ns", paced.p50_ns, "ns", Goal::AtMost((2.5 * paced.floor_ns).max(150.0)));
+    table.add("record_p99_ns", paced.p99_ns, "ns", Goal::None);
+    table.add("record_p999_ns", paced.p999_ns, "ns", Goal::AtMost(2_000.0));
+    table.add("record_events", paced.events as f64, "events", Goal::None);
+    table.add("record_dropped", paced.dropped as f64, "events", Goal::AtMost(0.0));
+    table.add("record_missing_in_sqlite", paced.missing as f64, "events", Goal::AtMost(0.0));
+    table.add("record_isolated_us", engine::isolated()?, "us", Goal::AtMost(10.0));
+    table.add("record_2_threads_p99_ns", engine::threads(2)?, "ns", Goal::None);
+    table.add("record_8_threads_p99_ns", engine::threads(8)?, "ns", Goal::None);
+    table.add("disabled_ns", engine::disabled()?, "ns", Goal::AtMost(2.0));
+    let drain = engine::drain()?;
+    let raw = sqlite::raw_inserts(&drain.payloads)?;
+    table.add("sqlite_events_per_s", drain.events_per_s, "1/s", Goal::None);
+    table.add("raw_sqlite_events_per_s", raw, "1/s", Goal::None);
+    table.add("sqlite_ratio", drain.events_per_s / raw, "", Goal::AtLeast(0.7));
+    table.add("disk_bytes_per_event", drain.bytes_per_event, "bytes", Goal::AtMost(100.0));
+    table.add("start_us", engine::start(&drain.dir)?, "us", Goal::AtMost(100.0));
+    let flush = engine::memory(&drain.dir)?;
+    table.add("rss_kib", flush.peak_kib, "KiB", Goal::AtMost(3.0 * 1024.0));
+    table.add("flush_events_per_s", flush.events_per_s, "1/s", Goal::None);
+    table.add("encode_ns", engine::encode(), "ns", Goal::None);
+    #[cfg(feature = "peers")]
+    if !options.no_peers {
+        let glean = peers::glean()?;
+        table.add("glean_call_ns", glean.call_ns, "ns", Goal::None);
+        table.add("record_vs_glean", glean.call_ns / paced.p50_ns, "x", Goal::AtLeast(8.0));
+        table.add("glean_to_disk_events_per_s", glean.events_per_s, "1/s", Goal::None);
+        table.add("disk_vs_glean", drain.events_per_s / glean.events_per_s, "x", Goal::AtLeast(4.0));
+        table.add("glean_disk_bytes_per_event", glean.bytes_per_event, "bytes", Goal::None);
+        table.add("sentry_breadcrumb_ns", peers::sentry(), "ns", Goal::None);
+        table.add("opentelemetry_log_ns", peers::opentelemetry(), "ns", Goal::None);
+    }
+    table.print();
+    if let Some(path) = options.json {
+        std::fs::write(path, table.json())?;
+    }
+    Ok(())
+}
