@@ -25,7 +25,7 @@ pub fn start(dir: &Path, endpoint: &str) -> Telemetry {
 /// One event of several kinds and lanes, in turn.
 pub fn record_mixed(telemetry: &Telemetry, n: usize) -> Option<Uuid> {
     let number = i64::try_from(n).unwrap();
-    let attributes = [("n", number.into()), ("even", (n % 2 == 0).into()), ("text", "value".into())];
+    let attributes = [("n", number.into()), ("even", n.is_multiple_of(2).into()), ("text", "value".into())];
     match n % 6 {
         0 => telemetry.record_action(&Action::tap("buy").attributes(&attributes)),
         1 => telemetry.record_log(&Log::new(Severity::Info, "a line").attributes(&attributes)),
