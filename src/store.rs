@@ -22,10 +22,10 @@ use crate::export::Exporter;
 use crate::export::otlp::Otlp;
 use crate::ids::RunKey;
 use crate::journal::run_file::{RunFile, file_name, key_of};
-use crate::journal::{RunCounters, RunStart};
+use crate::journal::{DrainEnd, Drained, RunCounters, RunStart};
 use crate::kill_point::kill_point;
 use crate::limits::{CAREFUL_AFTER_ATTEMPTS, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, QUARANTINE_AFTER_ATTEMPTS};
-use crate::queue::{Opened, Queue, QueueError, QueueLimits, open_or_rebuild};
+use crate::queue::{Opened, Queue, QueueError, QueueLimits, Source, open_or_rebuild};
 use crate::time::{Clock, nanos};
 use crate::uploader::Uploader;
 
@@ -33,9 +33,34 @@ use crate::uploader::Uploader;
 #[derive(Debug)]
 struct Reading {
     path: PathBuf,
-    file: RunFile,
+    file: Watched,
     run: u32,
     step: usize,
+}
+
+/// A run file whose reading is written down before it begins and struck out when it has ended: a marker that is found at the
+/// next start counts the deaths of processes while they read, and nothing else.
+#[derive(Debug)]
+struct Watched {
+    file: RunFile,
+    marker: PathBuf,
+}
+
+fn deaths(marker: &Path) -> u32 {
+    std::fs::read_to_string(marker).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+impl Source for Watched {
+    fn counters(&self) -> RunCounters {
+        self.file.counters()
+    }
+
+    fn drain(&self, from: u64, max_records: usize, max_bytes: usize, see: &mut dyn FnMut(Drained<'_>)) -> DrainEnd {
+        let _ = std::fs::write(&self.marker, (deaths(&self.marker) + 1).to_string());
+        let end = self.file.drain(from, max_records, max_bytes, see);
+        let _ = std::fs::remove_file(&self.marker);
+        end
+    }
 }
 
 /// An open directory.
@@ -110,36 +135,40 @@ impl Store {
         }
         let Some(path) = self.dead.pop_front() else { return Ok(()) };
         let Some(key) = path.file_name().and_then(|name| key_of(&name.to_string_lossy())) else { return Ok(()) };
-        let known = self.queue.find_run(key).map(|(id, run)| (id, run.done));
-        if let Some((_, true)) = known {
+        let known = self.queue.find_run(key).map(|(id, run)| (id, run.done, run.base_wall));
+        if let Some((_, true, _)) = known {
             let _ = std::fs::remove_file(&path);
             return Ok(());
         }
-        let run = match known {
-            Some((run, _)) => run,
-            None => self.queue.enter_run(identify(&path, key))?,
-        };
-        let attempts = self.queue.begin_reading(run)?;
         let file = match RunFile::open(&path, key) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::NotFound) => {
-                self.queue.finish_run(run, &RunCounters::default())?;
+                if let Some((run, ..)) = known {
+                    self.queue.finish_run(run, &RunCounters::default())?;
+                }
                 self.set_aside(&path);
                 return Ok(());
             }
             // A locked device, or no permission: it stays, and is tried again at the next start.
             Err(_) => return Ok(()),
         };
-        if let (None, Some(start)) = (known, file.start()) {
-            self.queue.set_base_wall(run, start.base_wall)?;
-        }
-        if attempts >= QUARANTINE_AFTER_ATTEMPTS {
+        // The ids of the run's events depend on its base time: it is entered once and for all with the file's own. Without
+        // a readable preamble its events are dated by the file.
+        let start = file.start().unwrap_or_else(|| RunStart { key, base_wall: modified(&path) });
+        let run = match known {
+            Some((run, ..)) => run,
+            None => self.queue.enter_run(start)?,
+        };
+        let marker = path.with_extension("reading");
+        let deaths = deaths(&marker);
+        if deaths >= QUARANTINE_AFTER_ATTEMPTS {
             self.queue.quarantine_run(run, &file.counters())?;
             self.set_aside(&path);
+            let _ = std::fs::remove_file(marker);
             return Ok(());
         }
-        let step = if attempts >= CAREFUL_AFTER_ATTEMPTS { 1 } else { MAX_DRAIN_EVENTS };
-        self.reading = Some(Reading { path, file, run, step });
+        let step = if deaths >= CAREFUL_AFTER_ATTEMPTS { 1 } else { MAX_DRAIN_EVENTS };
+        self.reading = Some(Reading { path, file: Watched { file, marker }, run, step });
         Ok(())
     }
 
@@ -217,9 +246,4 @@ fn dead_runs(dir: &Path, own: Option<RunKey>) -> Vec<(u64, PathBuf)> {
 fn modified(path: &Path) -> u64 {
     let time = std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
     time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).map_or(0, nanos)
-}
-
-/// A run that the queue has never heard of. Without a readable preamble its events are dated by the file.
-fn identify(path: &Path, key: RunKey) -> RunStart {
-    RunStart { key, base_wall: modified(path) }
 }

@@ -105,6 +105,11 @@ impl FaultServer {
         self.state().script.extend(answers);
     }
 
+    /// Forgets what is left of the script.
+    pub fn end_script(&self) {
+        self.state().script.clear();
+    }
+
     /// Answers every request that no script is for; `None` accepts.
     pub fn always(&self, answer: Option<Answer>) {
         self.state().always = answer;

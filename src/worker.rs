@@ -611,6 +611,9 @@ impl<'a> Worker<'a> {
             }
             Step::Send(_) => (false, None),
         };
+        if !over && self.flushes.iter().all(|flush| flush.until > now) {
+            return;
+        }
         let waiting = self.main.as_ref().map_or(0, waiting);
         let (ended, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.flushes).into_iter().partition(|f| over || f.until <= now);

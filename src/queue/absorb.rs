@@ -202,9 +202,6 @@ impl Queue {
     fn book_counters(&mut self, run: u32, counters: &RunCounters, end: DrainEnd) {
         let control = &mut self.control;
         let Some(state) = control.runs.get_mut(&run) else { return };
-        if end.to > state.drained_to {
-            state.attempts = 0;
-        }
         state.drained_to = end.to;
         let mut booked = Vec::new();
         for (door, reason) in DropReason::AT_THE_DOOR.into_iter().enumerate() {

@@ -367,16 +367,6 @@ impl Queue {
         Some(RunStart { key: state.run_key()?, base_wall: state.base_wall })
     }
 
-    /// Corrects the time to which a run's events refer, when its file could be read.
-    pub fn set_base_wall(&mut self, run: u32, base_wall: u64) -> Result<(), QueueError> {
-        self.transact(false, |queue| {
-            if let Some(state) = queue.control.runs.get_mut(&run) {
-                state.base_wall = base_wall;
-            }
-            Ok(())
-        })
-    }
-
     /// Cheap figures for `health()`: no query.
     pub fn summary(&self, health: &mut crate::health::Health) {
         health.queue = self.depth();
@@ -419,15 +409,6 @@ impl Queue {
             })?;
         }
         Ok(news)
-    }
-
-    /// Notes that a dead run's file is about to be read. Returns how often that was tried without progress.
-    pub fn begin_reading(&mut self, run: u32) -> Result<u32, QueueError> {
-        self.transact(false, |queue| {
-            let state = queue.control.runs.get_mut(&run).ok_or_else(|| QueueError::Other(format!("no run {run}")))?;
-            state.attempts += 1;
-            Ok(state.attempts - 1)
-        })
     }
 
     /// A context or scope record; `None` when it is missing or damaged.
@@ -496,8 +477,10 @@ impl Queue {
         } else if from <= self.control.lane(lane).first_seq {
             self.control.lane(lane).rows
         } else {
-            let sql = format!("SELECT count(*) FROM {} WHERE seq >= ?1", schema::table(lane));
-            self.db.prepare_cached(&sql)?.query_row([from], |row| row.get(0))?
+            // Counted from below: what is settled and not deleted yet is little, what waits may be a hundred thousand.
+            let sql = format!("SELECT count(*) FROM {} WHERE seq < ?1", schema::table(lane));
+            let settled: u64 = self.db.prepare_cached(&sql)?.query_row([from], |row| row.get(0))?;
+            self.control.lane(lane).rows.saturating_sub(settled)
         };
         Ok(behind + batch.map_or(0, BatchState::open_rows))
     }

@@ -51,8 +51,6 @@ pub struct RunState {
     pub last_seq: [u64; 4],
     /// Whether its journal has been read to the end.
     pub done: bool,
-    /// Times its file was opened since the last progress.
-    pub attempts: u32,
 }
 
 impl RunState {

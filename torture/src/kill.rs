@@ -92,7 +92,9 @@ fn torture_store(random: &mut Random, store: u64, kills: u64, tally: &Mutex<Tall
     let dir = tempfile::tempdir()?;
     let server = FaultServer::start()?;
     let mut acknowledged = HashSet::new();
+    let mut history = Vec::new();
     for kill in 0..kills {
+        server.end_script();
         server.script((0..12).map(|_| match random.below(10) {
             0 => Answer::LoseAck,
             1 => Answer::Status(503, vec![], vec![]),
@@ -103,17 +105,27 @@ fn torture_store(random: &mut Random, store: u64, kills: u64, tally: &Mutex<Tall
         let turn = (store * KILLS_PER_STORE + kill) as usize % (NAMES.len() + 2);
         let point = NAMES.get(turn).copied();
         let (ids, died_at) = one_kill(dir.path(), &server.url(), point, random)?;
+        history.push((died_at, ids.clone()));
         acknowledged.extend(ids);
         *lock(tally).points.entry(died_at).or_default() += 1;
         bar.inc(1);
     }
-    server.script([]);
+    server.end_script();
     let drained = child(dir.path(), &server.url(), None)?.arg("--drain").output().context("the draining child")?;
     ensure!(drained.status.success(), "draining: {}", String::from_utf8_lossy(&drained.stderr));
     let stored = server.stored_ids();
     let unique: HashSet<Uuid> = stored.iter().copied().collect();
     let lost = acknowledged.difference(&unique).count();
-    ensure!(lost == 0, "{lost} of {} acknowledged events lost", acknowledged.len());
+    if lost > 0 {
+        let missing = |ids: &[Uuid]| ids.iter().filter(|id| !unique.contains(id)).count();
+        let by_kill: Vec<_> = history.iter().map(|(at, ids)| (at, missing(ids), ids.len())).collect();
+        let kept = dir.keep();
+        anyhow::bail!(
+            "{lost} of {} acknowledged events lost, by kill {by_kill:?}, {}",
+            acknowledged.len(),
+            kept.display()
+        );
+    }
     // Not acknowledged but delivered: per process its session, its view, and one call under way in each thread.
     let extra = unique.len() - acknowledged.len();
     ensure!(extra as u64 <= (kills + 1) * 6, "{extra} events were delivered that nobody recorded");

@@ -214,6 +214,33 @@ pub(crate) fn disabled() -> Result<f64> {
     Ok(runs[2])
 }
 
+/// Context switches of the worker while nothing happens for a minute.
+pub(crate) fn idle_switches(seconds: u64) -> Result<f64> {
+    let dir = directory()?;
+    let telemetry = start_mapped(dir.path())?;
+    for n in 0..10 {
+        record(&telemetry, n);
+    }
+    ensure!(telemetry.drain(LONG), "the worker does not answer");
+    std::thread::sleep(Duration::from_secs(3));
+    let before = switches()?;
+    std::thread::sleep(Duration::from_secs(seconds));
+    Ok(switches()? - before)
+}
+
+fn switches() -> Result<f64> {
+    let mut sum = 0.0;
+    for task in std::fs::read_dir("/proc/self/task")?.flatten() {
+        let name = std::fs::read_to_string(task.path().join("comm"))?;
+        if name.starts_with("throughline") && !name.starts_with("throughline-ben") {
+            let status = std::fs::read_to_string(task.path().join("status"))?;
+            let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
+            sum += counts.filter_map(|line| line.split_whitespace().last()?.parse::<f64>().ok()).sum::<f64>();
+        }
+    }
+    Ok(sum)
+}
+
 /// Encoding alone, into a warm buffer.
 pub(crate) fn encode() -> f64 {
     let texts = Texts::new(7);

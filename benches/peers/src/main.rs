@@ -50,6 +50,8 @@ fn main() -> Result<()> {
     table.add("record_2_threads_p99_ns", engine::threads(2)?, "ns", Goal::None);
     table.add("record_8_threads_p99_ns", engine::threads(8)?, "ns", Goal::None);
     table.add("disabled_ns", engine::disabled()?, "ns", Goal::AtMost(2.0));
+    let switches = engine::idle_switches(options.seconds)?;
+    table.add("idle_context_switches", switches, "", Goal::AtMost(2.0));
     let drain = engine::drain()?;
     let raw = sqlite::raw_inserts(&drain.payloads)?;
     table.add("sqlite_events_per_s", drain.events_per_s, "1/s", Goal::None);
