@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::debug::DebugLog;
 use crate::error::Error;
 use crate::event::{
-    Action, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, SessionChange, Span, TraceContext,
-    View, Vital,
+    Action, Common, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, SessionChange, Span,
+    TraceContext, View, Vital,
 };
 use crate::health::{Health, StorageState};
 use crate::journal::forked;
@@ -138,7 +138,19 @@ impl Telemetry {
     /// Records something the user did.
     #[inline(always)]
     pub fn record_action(&self, action: &Action<'_>) -> Option<Uuid> {
-        self.record(action)
+        if !self.0.enabled.load(Ordering::Relaxed) {
+            return None;
+        }
+        // Rebuilt here, so that a client that is off never stores the fields: the caller's copy dissolves into registers.
+        let Action { action_type, name, id, loading_time_ns, common } = *action;
+        let Common { attributes, trace, action_id, time } = common;
+        self.record_on(&Action {
+            action_type,
+            name,
+            id,
+            loading_time_ns,
+            common: Common { attributes, trace, action_id, time },
+        })
     }
 
     /// Records a snapshot of a view. [`Telemetry::start_view`] does this for the view that is shown.
