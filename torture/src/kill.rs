@@ -1,4 +1,4 @@
-//! kill -9 at named points and at random times, with a backend that loses acknowledgements meanwhile.
+//! kill -9 at named points, at the n-th system call of the worker, and at random times, with a backend that loses acknowledgements meanwhile.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
@@ -17,6 +17,9 @@ use uuid::Uuid;
 
 use crate::random::Random;
 
+/// Highest stop at a system call that is tried: about what the worker makes in one child's life.
+#[cfg(target_os = "linux")]
+const MOST_STOPS: u64 = 1_600;
 /// Kills of one store before it is drained and checked.
 const KILLS_PER_STORE: u64 = 10;
 
@@ -102,9 +105,13 @@ fn torture_store(random: &mut Random, store: u64, kills: u64, tally: &Mutex<Tall
             _ => Answer::Accept,
         }));
         // Each name in turn, so that every one gets its share whatever the seed.
-        let turn = (store * KILLS_PER_STORE + kill) as usize % (NAMES.len() + 2);
-        let point = NAMES.get(turn).copied();
-        let (ids, died_at) = one_kill(dir.path(), &server.url(), point, random)?;
+        let turn = (store * KILLS_PER_STORE + kill) as usize % (NAMES.len() + 4);
+        let aim = match NAMES.get(turn) {
+            Some(name) => Aim::Point(name),
+            None if turn % 2 == 0 => Aim::SystemCall,
+            None => Aim::RandomTime,
+        };
+        let (ids, died_at) = one_kill(dir.path(), &server.url(), aim, random)?;
         history.push((died_at, ids.clone()));
         acknowledged.extend(ids);
         *lock(tally).points.entry(died_at).or_default() += 1;
@@ -147,13 +154,20 @@ fn child(dir: &Path, endpoint: &str, point: Option<(&str, u64)>) -> Result<Comma
     Ok(command)
 }
 
+/// Where a child is to die.
+#[derive(Clone, Copy)]
+enum Aim {
+    Point(&'static str),
+    SystemCall,
+    RandomTime,
+}
+
 /// Runs a child until it is dead. Returns the ids that it acknowledged and where it died.
-fn one_kill(
-    dir: &Path,
-    url: &str,
-    point: Option<&'static str>,
-    random: &mut Random,
-) -> Result<(Vec<Uuid>, &'static str)> {
+fn one_kill(dir: &Path, url: &str, aim: Aim, random: &mut Random) -> Result<(Vec<Uuid>, &'static str)> {
+    let point = match aim {
+        Aim::Point(name) => Some(name),
+        Aim::SystemCall | Aim::RandomTime => None,
+    };
     let most = match point {
         Some("journal_payload_written") => 400,
         Some("before_commit" | "after_commit") => 12,
@@ -174,18 +188,38 @@ fn one_kill(
         let _ = pipe.read_to_end(&mut bytes);
         bytes
     });
-    let died_at = match point {
-        Some(name) => wait_for_point(&mut process, name)?,
-        None => {
-            std::thread::sleep(Duration::from_micros(random.below(70_000)));
-            process.kill()?;
-            process.wait()?;
-            "a random time"
-        }
+    let died_at = match aim {
+        Aim::Point(name) => wait_for_point(&mut process, name)?,
+        Aim::SystemCall => at_system_call(&mut process, random)?,
+        Aim::RandomTime => at_random_time(&mut process, random)?,
     };
     let bytes = reader.join().unwrap_or_default();
     let (ids, _) = bytes.as_chunks::<16>();
     Ok((ids.iter().map(|id| Uuid::from_bytes(*id)).collect(), died_at))
+}
+
+fn at_random_time(process: &mut Child, random: &mut Random) -> Result<&'static str> {
+    std::thread::sleep(Duration::from_micros(random.below(70_000)));
+    process.kill()?;
+    process.wait()?;
+    Ok("a random time")
+}
+
+#[cfg(target_os = "linux")]
+fn at_system_call(process: &mut Child, random: &mut Random) -> Result<&'static str> {
+    use crate::system_call::{End, kill_at};
+    // Early calls open and recover; half of the kills go there.
+    let most = if random.below(2) == 0 { MOST_STOPS / 6 } else { MOST_STOPS };
+    match kill_at(process, 1 + random.below(most))? {
+        End::Killed => Ok("the n-th system call"),
+        End::EndedBefore => Ok("(ended before its system call)"),
+        End::NotPermitted => at_random_time(process, random),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn at_system_call(process: &mut Child, random: &mut Random) -> Result<&'static str> {
+    at_random_time(process, random)
 }
 
 fn wait_for_point(process: &mut Child, name: &'static str) -> Result<&'static str> {

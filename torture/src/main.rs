@@ -8,6 +8,8 @@ mod corrupt;
 mod disk_full;
 mod kill;
 mod random;
+#[cfg(target_os = "linux")]
+mod system_call;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -21,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Torture {
-    /// Kills a recording process with SIGKILL at named points and at random times; nothing acknowledged may be lost.
+    /// Kills a recording process with SIGKILL at named points, at the n-th system call of its worker, and at random times; nothing acknowledged may be lost.
     Kill(kill::Options),
     /// Flips bits, truncates, and writes garbage into a store; no panic, no wrong payload delivered.
     Corrupt(corrupt::Options),
