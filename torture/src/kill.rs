@@ -108,7 +108,7 @@ fn torture_store(random: &mut Random, store: u64, kills: u64, tally: &Mutex<Tall
         let turn = (store * KILLS_PER_STORE + kill) as usize % (NAMES.len() + 4);
         let aim = match NAMES.get(turn) {
             Some(name) => Aim::Point(name),
-            None if turn % 2 == 0 => Aim::SystemCall,
+            None if turn.is_multiple_of(2) => Aim::SystemCall,
             None => Aim::RandomTime,
         };
         let (ids, died_at) = one_kill(dir.path(), &server.url(), aim, random)?;
