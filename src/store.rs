@@ -72,6 +72,7 @@ pub(crate) struct Store {
     limits: QueueLimits,
     clock: Clock,
     wanted: Vec<(String, u64)>,
+    destinations: Vec<Destination>,
     dead: VecDeque<PathBuf>,
     /// Runs that are not over in the books, and have no journal any more.
     fileless: Vec<u32>,
@@ -87,7 +88,9 @@ impl Store {
             QueueLimits { queue_bytes: config.queue_bytes, crash_bytes: config.crash_bytes, max_age: config.max_age };
         let wanted: Vec<_> = config.destinations.iter().map(|d| (d.name.clone(), fingerprint(d))).collect();
         let (mut queue, opened) = open_or_rebuild(lock.dir(), limits, clock)?;
-        queue.configure(&wanted)?;
+        if !queue.is_salvaging() {
+            queue.configure(&wanted)?;
+        }
         let uploader = uploader(&queue, config, clock);
         let mut dead = dead_runs(lock.dir(), own);
         dead.sort();
@@ -96,7 +99,8 @@ impl Store {
         let fileless =
             queue.open_runs().filter(|(_, key)| Some(*key) != own && !has_file(*key)).map(|(run, _)| run).collect();
         let clock = clock.clone();
-        Ok(Self { queue, uploader, opened, limits, clock, wanted, dead, fileless, reading: None, lock })
+        let destinations = config.destinations.clone();
+        Ok(Self { queue, uploader, opened, limits, clock, wanted, destinations, dead, fileless, reading: None, lock })
     }
 
     /// The directory.
@@ -113,11 +117,18 @@ impl Store {
 
     /// Whether dead runs are left to read.
     pub(crate) fn is_recovering(&self) -> bool {
-        self.reading.is_some() || !self.dead.is_empty() || !self.fileless.is_empty()
+        self.queue.is_salvaging() || self.reading.is_some() || !self.dead.is_empty() || !self.fileless.is_empty()
     }
 
     /// One short step of recovery: at most one transaction's worth of records of a dead run.
     pub(crate) fn recover(&mut self) -> Result<(), QueueError> {
+        if self.queue.is_salvaging() {
+            if !self.queue.salvage_step()? {
+                self.queue.configure(&self.wanted)?;
+                self.uploader.set_exporters(exporters(&self.queue, &self.destinations));
+            }
+            return Ok(());
+        }
         if let Some(reading) = &mut self.reading {
             let absorbed = self.queue.absorb(reading.run, &reading.file, reading.step, MAX_DRAIN_BYTES)?;
             kill_point("recovery");
@@ -185,13 +196,12 @@ impl Store {
         if let Some(reading) = self.reading.take() {
             self.dead.push_front(reading.path);
         }
-        let Self { queue, limits, clock, wanted, dead, fileless, lock, .. } = self;
+        let Self { queue, limits, clock, wanted, destinations, dead, fileless, lock, .. } = self;
         let dir = lock.dir().to_owned();
         drop(queue);
-        let (mut queue, opened) = crate::queue::rebuild(&dir, limits, &clock, reason)?;
-        queue.configure(&wanted)?;
+        let (queue, opened) = crate::queue::rebuild(&dir, limits, &clock, reason)?;
         let uploader = uploader(&queue, config, &clock);
-        Ok(Self { queue, uploader, opened, limits, clock, wanted, dead, fileless, reading: None, lock })
+        Ok(Self { queue, uploader, opened, limits, clock, wanted, destinations, dead, fileless, reading: None, lock })
     }
 
     /// Checkpoints and closes. The lock is released.
@@ -210,14 +220,18 @@ impl Store {
 }
 
 fn uploader(queue: &Queue, config: &Config, clock: &Clock) -> Uploader {
+    let seed = RunKey::random().halves().0;
+    let exporters = exporters(queue, &config.destinations);
+    Uploader::new(clock.clone(), config.send, exporters, seed, config.start_jitter)
+}
+
+fn exporters(queue: &Queue, destinations: &[Destination]) -> Vec<(u32, Arc<dyn Exporter>)> {
     let exporter = |(id, name): (u32, String)| {
-        let destination = config.destinations.iter().find(|destination| destination.name == name)?;
+        let destination = destinations.iter().find(|destination| destination.name == name)?;
         let exporter: Arc<dyn Exporter> = Arc::new(Otlp::new(destination));
         Some((id, exporter))
     };
-    let exporters = queue.destinations().into_iter().filter_map(exporter).collect();
-    let seed = RunKey::random().halves().0;
-    Uploader::new(clock.clone(), config.send, exporters, seed, config.start_jitter)
+    queue.destinations().into_iter().filter_map(exporter).collect()
 }
 
 /// Changes when a destination's endpoint or headers do.

@@ -88,6 +88,8 @@ pub struct Uploader {
     random: u64,
     conditions: Conditions,
     flush: Option<BootTime>,
+    /// Whether the first upload after a start waits a random while.
+    jitter: bool,
 }
 
 impl Uploader {
@@ -102,17 +104,24 @@ impl Uploader {
         let mut uploader = Self {
             clock,
             policy,
+            jitter,
             targets: Vec::new(),
             random: seed | 1,
             conditions: Conditions::default(),
             flush: None,
         };
-        let now = uploader.clock.boot();
-        for (id, exporter) in exporters {
-            let rest = if jitter { uploader.jitter() } else { Duration::ZERO };
-            uploader.targets.push(Target { id, exporter, since: [None; 4], rest_until: now.after(rest), failures: 0 });
-        }
+        uploader.set_exporters(exporters);
         uploader
+    }
+
+    /// Replaces the destinations, after the queue was configured anew.
+    pub fn set_exporters(&mut self, exporters: Vec<(u32, Arc<dyn Exporter>)>) {
+        let now = self.clock.boot();
+        self.targets.clear();
+        for (id, exporter) in exporters {
+            let rest = if self.jitter { self.jitter() } else { Duration::ZERO };
+            self.targets.push(Target { id, exporter, since: [None; 4], rest_until: now.after(rest), failures: 0 });
+        }
     }
 
     fn draw(&mut self) -> u64 {

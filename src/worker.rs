@@ -238,6 +238,7 @@ impl<'a> Worker<'a> {
                 let _ = reply.send(());
             }
             Command::Books { reply } => {
+                self.finish_salvage();
                 while self.drain() {}
                 let books = match &self.main {
                     Some(store) => store.queue.books().map_err(|error| error.to_string()),
@@ -318,9 +319,7 @@ impl<'a> Worker<'a> {
         let is_main = lock.is_main(&shared.config.data_dir);
         let mut store = Store::open(lock, &shared.config, &shared.clock, Some(journal.start().key))?;
         if let Some(reason) = &store.opened.set_aside {
-            shared
-                .debug
-                .log(&format!("the database was set aside ({reason}), {} rows salvaged", store.opened.salvaged));
+            shared.debug.log(&format!("the database was set aside ({reason})"));
             shared.health().set_aside = Some(reason.clone());
         }
         self.run = store.queue.enter_run(journal.start())?;
@@ -445,6 +444,18 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Books are only whole when a damaged database has been read to its end.
+    fn finish_salvage(&mut self) {
+        while self.main.as_ref().is_some_and(|store| store.queue.is_salvaging()) {
+            self.drain();
+            let Some(store) = &mut self.main else { return };
+            if let Err(error) = store.recover() {
+                self.storage_failed(error);
+                return;
+            }
+        }
+    }
+
     /// One step of recovery of one store. True when more is to do.
     fn recover(&mut self) -> bool {
         let mut failed = None;
@@ -473,6 +484,9 @@ impl<'a> Worker<'a> {
         let mut failed = None;
         let mut done = Vec::new();
         for (at, store) in self.main.iter_mut().chain(&mut self.adopted).enumerate() {
+            if store.queue.is_salvaging() {
+                continue;
+            }
             match store.uploader.next(&mut store.queue) {
                 Ok(Step::Send(outgoing)) => {
                     let request = outgoing.request.clone();

@@ -15,6 +15,9 @@ const BALLAST: &str = "ballast";
 impl Queue {
     /// Evicts what is over the quotas: the lowest lane first, its oldest rows first, and no crash for telemetry's sake.
     pub(super) fn enforce_quotas(&mut self) -> Result<(), QueueError> {
+        if self.is_salvaging() {
+            return Ok(());
+        }
         while self.control.lane(Lane::Crash).bytes > self.limits.crash_bytes {
             if self.evict(Lane::Crash, 16, u64::MAX >> 1, DropReason::QuotaBytes)? == 0 {
                 break;
@@ -43,6 +46,9 @@ impl Queue {
     /// Drops what is too old. Ages are boot time summed over boots: no wall clock can make a row old.
     pub fn expire(&mut self) -> Result<u64, QueueError> {
         let mut expired = 0;
+        if self.is_salvaging() {
+            return Ok(expired);
+        }
         for lane in Lane::ALL {
             let age = match lane {
                 Lane::Crash => self.limits.max_age.saturating_mul(CRASH_AGE_FACTOR),

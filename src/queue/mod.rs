@@ -11,6 +11,7 @@
 mod absorb;
 mod batches;
 mod limits;
+mod recovery;
 pub mod row;
 mod salvage;
 mod schema;
@@ -24,8 +25,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 pub use absorb::{Absorbed, Source};
 pub use batches::{NewPart, RowRef, Rows, Settlement};
-pub(crate) use salvage::rebuild;
-pub use salvage::{Opened, open_or_rebuild};
+pub(crate) use recovery::rebuild;
+pub use recovery::{Opened, open_or_rebuild};
 pub use schema::FILE;
 
 use crate::event::Lane;
@@ -75,9 +76,13 @@ impl From<rusqlite::Error> for QueueError {
                 | ErrorCode::NoLargeFileSupport
                 | ErrorCode::OperationInterrupted,
             ) => QueueError::Locked(text),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
-                QueueError::Corrupt(text)
-            }
+            // A row in the place of a number that the books have not given yet: one of the two is damaged.
+            Some(
+                ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::Unknown,
+            ) => QueueError::Corrupt(text),
             // The statements are constants: a row of another shape means damage.
             None => QueueError::Corrupt(text),
             Some(_) => QueueError::Other(text),
@@ -273,6 +278,7 @@ pub struct Queue {
     limits: QueueLimits,
     clock: Clock,
     pub(crate) control: Control,
+    salvage: Option<salvage::Salvage>,
 }
 
 impl Queue {
@@ -283,7 +289,7 @@ impl Queue {
     pub fn open(dir: &Path, limits: QueueLimits, clock: Clock) -> Result<Self, QueueError> {
         let db = schema::open(dir, limits.queue_bytes)?;
         let control = Control::load(&db)?;
-        let mut queue = Self { db, dir: dir.to_owned(), limits, clock, control };
+        let mut queue = Self { db, dir: dir.to_owned(), limits, clock, control, salvage: None };
         queue.arm_ballast();
         queue.tick_age()?;
         Ok(queue)
@@ -570,6 +576,9 @@ impl Queue {
 
     /// Runs of which nothing is left are forgotten, with their contexts.
     pub fn forget_old_runs(&mut self, current: u32) -> Result<(), QueueError> {
+        if self.is_salvaging() {
+            return Ok(());
+        }
         let lanes = self.control.lanes;
         let gone: Vec<u32> = self
             .control

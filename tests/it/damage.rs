@@ -88,3 +88,56 @@ fn a_journal_truncated_under_the_mapping_is_said_and_survived() {
     assert!(ids.iter().all(|id| stored.contains(id)));
     books(&telemetry);
 }
+
+#[test]
+fn a_process_that_dies_while_it_reads_a_damaged_database_goes_on_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap()).unwrap();
+    for n in 0..3_000 {
+        record_mixed(&telemetry, n).unwrap();
+        if n % 500 == 0 {
+            assert!(telemetry.drain(LONG));
+        }
+    }
+    assert!(telemetry.drain(LONG));
+    let rows = telemetry.health().queued();
+    telemetry.shutdown(LONG);
+    let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    db.execute("UPDATE state SET crc = crc + 1 WHERE key = 'age'", []).unwrap();
+    drop(db);
+    for steps in [1, 4, 6] {
+        let (mut queue, _) = open_or_rebuild(dir.path(), LIMITS, &Clock::System).unwrap();
+        assert!(queue.is_salvaging());
+        for _ in 0..steps {
+            assert!(queue.salvage_step().unwrap());
+        }
+    }
+    // New events come in meanwhile, and everything is delivered once.
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let id = record_mixed(&telemetry, 9_000).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    let stored = server.stored_ids();
+    assert!(stored.contains(&id));
+    assert!(stored.len() as u64 > rows, "{} of {rows} rows and the new events", stored.len());
+    books(&telemetry);
+}
+
+#[test]
+fn a_row_in_a_place_that_the_books_have_not_given_is_damage_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap()).unwrap();
+    let before = record_mixed(&telemetry, 0).unwrap();
+    telemetry.shutdown(LONG);
+    let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    db.execute("INSERT INTO lane_event(seq, row) SELECT max(seq) + 1, x'00' FROM lane_event", []).unwrap();
+    drop(db);
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let after = record_mixed(&telemetry, 1).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    let stored = server.stored_ids();
+    assert!(stored.contains(&before) && stored.contains(&after));
+    assert!(telemetry.health().set_aside.unwrap().contains("UNIQUE"));
+    books(&telemetry);
+}
