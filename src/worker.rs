@@ -4,6 +4,8 @@
 //! the journal never starves. While events arrive the worker ticks; when the journal is clean and nothing waits for a
 //! time, it parks without a timer. A panic is caught, counted, and the worker starts again, three times at most.
 
+mod storage;
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -16,13 +18,10 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::config::Config;
 use crate::debug::DebugLog;
-use crate::dirlock::{self, DirLock};
 use crate::event::Custom;
 use crate::health::{Health, StorageState};
-use crate::journal::JournalMode;
 use crate::kill_point::kill_point;
-use crate::limits::{BUSY_TICK, JOURNAL_PREFAULT_BYTES, JOURNAL_WAKE_BYTES, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, TICK};
-use crate::queue::{DestinationBooks, QueueError};
+use crate::queue::DestinationBooks;
 use crate::recorder::{Recorder, mark_own_thread};
 use crate::schedule::{Blocked, Conditions};
 use crate::store::Store;
@@ -284,194 +283,6 @@ impl<'a> Worker<'a> {
 
     fn stores(&mut self, change: impl FnMut(&mut Store)) {
         self.main.iter_mut().chain(&mut self.adopted).for_each(change);
-    }
-
-    /// Locks the directory, opens the queue, maps the journal.
-    fn open_if_due(&mut self) {
-        if self.main.is_some() || self.suspended || self.reopen_at.is_none_or(|at| at > Instant::now()) {
-            return;
-        }
-        match self.open() {
-            Ok(()) => {
-                self.reopen_at = None;
-                self.reopen_after = REOPEN_AFTER;
-                self.shared.health().storage = StorageState::Open;
-            }
-            Err(error) => self.storage_failed(error),
-        }
-    }
-
-    fn open(&mut self) -> Result<(), QueueError> {
-        let shared = self.shared;
-        let locked = |error: std::io::Error| QueueError::Locked(error.to_string());
-        let lock = DirLock::acquire(&shared.config.data_dir).map_err(locked)?;
-        let journal = shared.recorder.journal();
-        // The journal first: until it is mapped, a kill loses what was recorded.
-        if matches!(journal.mode(), JournalMode::Starting | JournalMode::Heap) {
-            let runs = lock.dir().join("runs");
-            std::fs::create_dir_all(&runs).map_err(locked)?;
-            let path = runs.join(crate::journal::run_file::file_name(journal.start().key));
-            let _ = std::fs::remove_file(&path);
-            if let Err(error) = journal.map(&path) {
-                shared.debug.log(&format!("the journal stays on the heap: {error}"));
-            }
-        }
-        let is_main = lock.is_main(&shared.config.data_dir);
-        let mut store = Store::open(lock, &shared.config, &shared.clock, Some(journal.start().key))?;
-        if let Some(reason) = &store.opened.set_aside {
-            shared.debug.log(&format!("the database was set aside ({reason})"));
-            shared.health().set_aside = Some(reason.clone());
-        }
-        self.run = store.queue.enter_run(journal.start())?;
-        store.uploader.set_conditions(self.conditions);
-        store.uploader.set_flush(!self.flushes.is_empty());
-        let _ = store.queue.expire();
-        self.main = Some(store);
-        self.dirty = true;
-        self.next_drain = Some(Instant::now());
-        if is_main && !shared.config.destinations.is_empty() {
-            for lock in dirlock::orphans(&shared.config.data_dir) {
-                match Store::open(lock, &shared.config, &shared.clock, None) {
-                    Ok(store) => self.adopted.push(store),
-                    Err(error) => shared.debug.log(&format!("an orphaned directory could not be adopted: {error}")),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A storage error: damage climbs the ladder, a full disk makes room, everything else waits.
-    fn storage_failed(&mut self, error: QueueError) {
-        self.shared.debug.log(&format!("storage: {error}"));
-        let again = match error {
-            QueueError::Corrupt(reason) => {
-                match self.main.take().map(|store| store.rebuild(&self.shared.config, reason)) {
-                    Some(Ok(mut store)) => {
-                        let entered = store.queue.enter_run(self.shared.recorder.journal().start());
-                        self.shared.health().set_aside = store.opened.set_aside.clone();
-                        store.uploader.set_conditions(self.conditions);
-                        self.main = Some(store);
-                        match entered {
-                            Ok(run) => {
-                                self.run = run;
-                                self.next_drain = Some(Instant::now());
-                                return;
-                            }
-                            Err(error) => StorageState::Locked(error.to_string()),
-                        }
-                    }
-                    Some(Err(error)) => StorageState::Locked(error.to_string()),
-                    None => StorageState::Locked("damaged".to_owned()),
-                }
-            }
-            QueueError::Full => {
-                let made = self.main.as_mut().map(|store| store.queue.make_room());
-                if let Some(Ok(())) = made {
-                    self.next_drain = Some(Instant::now() + TICK);
-                }
-                StorageState::Full
-            }
-            other => {
-                self.main = None;
-                StorageState::Locked(other.to_string())
-            }
-        };
-        if self.main.is_none() {
-            self.in_flight = None;
-            let journal = self.shared.recorder.journal();
-            if journal.mode() == JournalMode::Starting {
-                journal.stay_on_heap();
-            }
-        }
-        self.shared.health().storage = again;
-        self.reopen_at = Some(Instant::now() + self.reopen_after);
-        self.reopen_after = (self.reopen_after * 2).min(Duration::from_secs(60));
-    }
-
-    fn woken(&mut self) {
-        let now = Instant::now();
-        let journal = self.shared.recorder.journal();
-        let urgent = journal.take_urgent() || journal.waiting() >= JOURNAL_WAKE_BYTES;
-        if urgent || !self.flushes.is_empty() {
-            self.next_drain = Some(now);
-        } else if self.next_drain.is_none() {
-            self.next_drain = Some(now + TICK);
-        }
-        self.dirty = true;
-    }
-
-    /// Drains one step if the tick is due. True when more waits.
-    fn drain_if_due(&mut self) -> bool {
-        if self.next_drain.is_none_or(|at| at > Instant::now()) && !(self.closing.is_some() && self.dirty) {
-            return false;
-        }
-        self.drain()
-    }
-
-    fn drain(&mut self) -> bool {
-        let journal = self.shared.recorder.journal();
-        let Some(store) = &mut self.main else {
-            self.next_drain = None;
-            self.dirty = journal.waiting() > 0;
-            return false;
-        };
-        journal.take_busy();
-        let waiting = journal.waiting();
-        match store.queue.absorb(self.run, journal, MAX_DRAIN_EVENTS, MAX_DRAIN_BYTES) {
-            Ok(absorbed) => {
-                journal.advance(absorbed.to);
-                self.dirty = absorbed.records > 0;
-                if self.dirty {
-                    self.shared.recorder.refresh_clock();
-                    let busy = waiting > (JOURNAL_PREFAULT_BYTES / 4) as u64;
-                    self.next_drain = Some(Instant::now() + if busy { BUSY_TICK } else { TICK });
-                    if self.shared.health().storage == StorageState::Full {
-                        self.shared.health().storage = StorageState::Open;
-                    }
-                } else {
-                    self.next_drain = None;
-                }
-                if absorbed.more {
-                    self.next_drain = Some(Instant::now());
-                }
-                absorbed.more
-            }
-            Err(error) => {
-                self.next_drain = Some(Instant::now() + Duration::from_secs(1));
-                self.storage_failed(error);
-                false
-            }
-        }
-    }
-
-    /// Books are only whole when a damaged database has been read to its end.
-    fn finish_salvage(&mut self) {
-        while self.main.as_ref().is_some_and(|store| store.queue.is_salvaging()) {
-            self.drain();
-            let Some(store) = &mut self.main else { return };
-            if let Err(error) = store.recover() {
-                self.storage_failed(error);
-                return;
-            }
-        }
-    }
-
-    /// One step of recovery of one store. True when more is to do.
-    fn recover(&mut self) -> bool {
-        let mut failed = None;
-        for store in self.main.iter_mut().chain(&mut self.adopted) {
-            if store.is_recovering() {
-                match store.recover() {
-                    Ok(()) => return true,
-                    Err(error) => failed = Some(error),
-                }
-                break;
-            }
-        }
-        if let Some(error) = failed {
-            self.storage_failed(error);
-        }
-        false
     }
 
     /// Starts the next request if none is under way.

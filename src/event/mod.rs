@@ -7,11 +7,13 @@
 pub mod decode;
 pub mod encode;
 mod kinds;
+mod signals;
 
 pub use kinds::{
-    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, Log, LongTask, Metric, MetricData, Resource,
-    Session, SessionChange, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality, View, Vital,
+    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, LongTask, Resource, Session, SessionChange, View,
+    Vital,
 };
+pub use signals::{Log, Metric, MetricData, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality};
 
 use uuid::Uuid;
 
