@@ -73,6 +73,8 @@ pub(crate) struct Store {
     clock: Clock,
     wanted: Vec<(String, u64)>,
     destinations: Vec<Destination>,
+    /// Whether the queue knows the configured destinations.
+    configured: bool,
     dead: VecDeque<PathBuf>,
     /// Runs that are not over in the books, and have no journal any more.
     fileless: Vec<u32>,
@@ -88,7 +90,8 @@ impl Store {
             QueueLimits { queue_bytes: config.queue_bytes, crash_bytes: config.crash_bytes, max_age: config.max_age };
         let wanted: Vec<_> = config.destinations.iter().map(|d| (d.name.clone(), fingerprint(d))).collect();
         let (mut queue, opened) = open_or_rebuild(lock.dir(), limits, clock)?;
-        if !queue.is_salvaging() {
+        let configured = !queue.is_salvaging();
+        if configured {
             queue.configure(&wanted)?;
         }
         let uploader = uploader(&queue, config, clock);
@@ -100,7 +103,20 @@ impl Store {
             queue.open_runs().filter(|(_, key)| Some(*key) != own && !has_file(*key)).map(|(run, _)| run).collect();
         let clock = clock.clone();
         let destinations = config.destinations.clone();
-        Ok(Self { queue, uploader, opened, limits, clock, wanted, destinations, dead, fileless, reading: None, lock })
+        Ok(Self {
+            queue,
+            uploader,
+            opened,
+            limits,
+            clock,
+            wanted,
+            destinations,
+            configured,
+            dead,
+            fileless,
+            reading: None,
+            lock,
+        })
     }
 
     /// The directory.
@@ -115,18 +131,25 @@ impl Store {
         Ok(runs.join(file_name(key)))
     }
 
-    /// Whether dead runs are left to read.
+    /// Whether the destinations stand: not before a damaged database has been read to its end.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.configured
+    }
+
+    /// Whether dead runs or a damaged database are left to read.
     pub(crate) fn is_recovering(&self) -> bool {
-        self.queue.is_salvaging() || self.reading.is_some() || !self.dead.is_empty() || !self.fileless.is_empty()
+        !self.configured || self.reading.is_some() || !self.dead.is_empty() || !self.fileless.is_empty()
     }
 
     /// One short step of recovery: at most one transaction's worth of records of a dead run.
     pub(crate) fn recover(&mut self) -> Result<(), QueueError> {
         if self.queue.is_salvaging() {
-            if !self.queue.salvage_step()? {
-                self.queue.configure(&self.wanted)?;
-                self.uploader.set_exporters(exporters(&self.queue, &self.destinations));
-            }
+            return self.queue.salvage_step().map(|_| ());
+        }
+        if !self.configured {
+            self.queue.configure(&self.wanted)?;
+            self.uploader.set_exporters(exporters(&self.queue, &self.destinations));
+            self.configured = true;
             return Ok(());
         }
         if let Some(reading) = &mut self.reading {
@@ -201,7 +224,20 @@ impl Store {
         drop(queue);
         let (queue, opened) = crate::queue::rebuild(&dir, limits, &clock, reason)?;
         let uploader = uploader(&queue, config, &clock);
-        Ok(Self { queue, uploader, opened, limits, clock, wanted, destinations, dead, fileless, reading: None, lock })
+        Ok(Self {
+            queue,
+            uploader,
+            opened,
+            limits,
+            clock,
+            wanted,
+            destinations,
+            configured: false,
+            dead,
+            fileless,
+            reading: None,
+            lock,
+        })
     }
 
     /// Checkpoints and closes. The lock is released.

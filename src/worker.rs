@@ -295,7 +295,7 @@ impl<'a> Worker<'a> {
         let mut failed = None;
         let mut done = Vec::new();
         for (at, store) in self.main.iter_mut().chain(&mut self.adopted).enumerate() {
-            if store.queue.is_salvaging() {
+            if !store.is_configured() {
                 continue;
             }
             match store.uploader.next(&mut store.queue) {

@@ -3,8 +3,10 @@
 //! The first step takes over what the old books say, each value only if its checksum holds, the contexts, and what was held
 //! open: the next record of the journal may close it. Then come the lanes' rows, upwards, and downwards where the way up is
 //! blocked. New events are absorbed meanwhile, under sequence numbers that the old database cannot have given. At the end
-//! of each lane whatever the old books say is
-//! missing is booked as corrupt: there the law is restored, not proved.
+//! of each lane whatever the old books say is missing is booked as corrupt: there the law is restored, not proved.
+//!
+//! Must never: take over old books when this database has books of its own, or book a lane twice. A process may die between
+//! any two steps.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -120,6 +122,8 @@ struct Plan {
     held: [u64; 4],
     /// Sequence numbers from here on are the new database's own.
     boundary: [u64; 4],
+    /// Code of the first lane that has not been booked.
+    next_lane: u8,
 }
 
 const PLAN: &str = "salvage";
@@ -142,9 +146,12 @@ impl Queue {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let plan = match state::load::<Plan>(&self.db, PLAN)?.filter(|plan| plan.folder == name) {
             Some(plan) => plan,
-            None => self.take_over(&old, name)?,
+            None if self.control.books.next_run == 0 => self.take_over(&old, name)?,
+            // It was read to its end, and only the marker outlived that; or a later damage came in between.
+            None => return self.end_salvage(&folder),
         };
-        self.salvage = Some(Salvage { old, folder, plan, stage: Stage::first_of(Lane::Crash) });
+        let Some(lane) = Lane::from_code(plan.next_lane) else { return self.end_salvage(&folder) };
+        self.salvage = Some(Salvage { old, folder, plan, stage: Stage::first_of(lane) });
         Ok(())
     }
 
@@ -184,42 +191,45 @@ impl Queue {
     /// Those of the new database; the step is taken again. The old one's only end its reading.
     pub fn salvage_step(&mut self) -> Result<bool, QueueError> {
         let Some(mut salvage) = self.salvage.take() else { return Ok(false) };
-        let next = self.salvage_stage(&salvage);
+        let next = self.salvage_stage(&mut salvage).and_then(|next| match next {
+            None => self.end_salvage(&salvage.folder).map(|()| None),
+            stage => Ok(stage),
+        });
         match next {
-            Ok(Some(stage)) => {
-                salvage.stage = stage;
-                self.salvage = Some(salvage);
-                Ok(true)
-            }
-            Ok(None) => {
-                let Salvage { old, folder, .. } = salvage;
-                drop(old);
-                self.end_salvage(&folder)?;
-                Ok(false)
-            }
+            Ok(None) => return Ok(false),
+            Ok(Some(stage)) => salvage.stage = stage,
             Err(error) => {
                 self.salvage = Some(salvage);
-                Err(error)
+                return Err(error);
             }
         }
+        self.salvage = Some(salvage);
+        Ok(true)
     }
 
+    /// The plan goes before the marker: a marker without a plan, beside books that have runs, starts nothing.
     fn end_salvage(&mut self, folder: &Path) -> Result<(), QueueError> {
         self.transact(false, |queue| state::remove(&queue.db, PLAN))?;
         let _ = fs::remove_file(folder.join(UNREAD));
         Ok(())
     }
 
-    fn salvage_stage(&mut self, salvage: &Salvage) -> Result<Option<Stage>, QueueError> {
-        let Salvage { old, plan, stage: Stage { lane, way }, .. } = salvage;
-        let lane = *lane;
-        if let Some(way) = self.salvage_way(old, lane, *way)? {
+    /// One query of the lane, or its booking. `None` when every lane has been booked.
+    fn salvage_stage(&mut self, salvage: &mut Salvage) -> Result<Option<Stage>, QueueError> {
+        let Stage { lane, way } = salvage.stage;
+        if salvage.plan.next_lane > lane.code() {
+            return Ok(None);
+        }
+        if let Some(way) = self.salvage_way(&salvage.old, lane, way)? {
             return Ok(Some(Stage { lane, way }));
         }
+        let booked = Plan { next_lane: lane.code() + 1, ..salvage.plan.clone() };
         self.transact(false, |queue| {
             queue.refresh_first(lane)?;
-            queue.reconcile(lane, plan)
+            queue.reconcile(lane, &booked)?;
+            state::store(&queue.db, PLAN, &booked)
         })?;
+        salvage.plan = booked;
         Ok(Lane::from_code(lane.code() + 1).map(Stage::first_of))
     }
 
@@ -282,7 +292,7 @@ impl Queue {
             Way::Down { below, stop } => {
                 let sql = format!("SELECT seq, row FROM {table} WHERE seq < ?1 ORDER BY seq DESC LIMIT {STEP_ROWS}");
                 let (last, ended) = self.salvage_rows(old, lane, &sql, below)?;
-                Ok(last.filter(|last| (stop..below).contains(last) && !ended).map(|below| Way::Down { below, stop }))
+                Ok(last.filter(|last| *last > stop && *last < below && !ended).map(|below| Way::Down { below, stop }))
             }
         }
     }

@@ -171,7 +171,7 @@ impl Worker<'_> {
 
     /// Books are only whole when a damaged database has been read to its end.
     pub(super) fn finish_salvage(&mut self) {
-        while self.main.as_ref().is_some_and(|store| store.queue.is_salvaging()) {
+        while self.main.as_ref().is_some_and(|store| !store.is_configured()) {
             self.drain();
             let Some(store) = &mut self.main else { return };
             if let Err(error) = store.recover() {
@@ -183,18 +183,17 @@ impl Worker<'_> {
 
     /// One step of recovery of one store. True when more is to do.
     pub(super) fn recover(&mut self) -> bool {
-        let mut failed = None;
-        for store in self.main.iter_mut().chain(&mut self.adopted) {
-            if store.is_recovering() {
-                match store.recover() {
-                    Ok(()) => return true,
-                    Err(error) => failed = Some(error),
-                }
-                break;
+        let main = usize::from(self.main.is_some());
+        let mut stores = self.main.iter_mut().chain(&mut self.adopted).enumerate();
+        let Some((at, store)) = stores.find(|(_, store)| store.is_recovering()) else { return false };
+        match store.recover() {
+            Ok(()) => return true,
+            Err(error) if at < main => self.storage_failed(error),
+            // The process's own database is whole: an adopted one is tried again at the next start.
+            Err(error) => {
+                self.shared.debug.log(&format!("recovering an orphaned directory: {error}"));
+                self.adopted.remove(at - main).close();
             }
-        }
-        if let Some(error) = failed {
-            self.storage_failed(error);
         }
         false
     }

@@ -120,6 +120,35 @@ fn a_process_that_dies_while_it_reads_a_damaged_database_goes_on_at_the_next_sta
     let stored = server.stored_ids();
     assert!(stored.contains(&id));
     assert!(stored.len() as u64 > rows, "{} of {rows} rows and the new events", stored.len());
+    assert_eq!(books(&telemetry).dropped.total(), 0, "a lane was booked twice");
+}
+
+#[test]
+fn a_marker_that_outlived_its_reading_does_not_bring_the_old_books_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let before = record_mixed(&telemetry, 0).unwrap();
+    telemetry.shutdown(LONG);
+    let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+    db.execute("UPDATE state SET crc = crc + 1 WHERE key = 'age'", []).unwrap();
+    drop(db);
+    let telemetry = start(dir.path(), &server.url());
+    assert!(telemetry.flush(LONG).complete);
+    telemetry.shutdown(LONG);
+    let sent = server.stored_ids();
+    assert!(sent.contains(&before));
+    // A process that died between the end of the reading and the removal of the marker.
+    let marker = dir.path().join("quarantine/damaged-0/unread");
+    assert!(!marker.exists());
+    fs::write(&marker, "").unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let after = record_mixed(&telemetry, 1).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    assert!(!marker.exists());
+    let stored = server.stored_ids();
+    assert!(stored.contains(&after));
+    assert_eq!(stored.iter().filter(|id| **id == before).count(), 1, "the old rows were read once more");
     books(&telemetry);
 }
 
