@@ -70,9 +70,20 @@ fn test() -> Result<()> {
     run("tests", &["test", "--workspace", "--features", "throughline/testing"])?;
     run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
     run("demo", &["demo", "--once"])?;
+    emit()?;
     torture(&["kill", "-n", "200"])?;
     torture(&["corrupt", "-n", "60"])?;
     torture(&["disk-full", "-n", "3"])
+}
+
+/// The README's way to call the command line.
+fn emit() -> Result<()> {
+    let dir = std::env::temp_dir().join(format!("throughline-emit-{}", std::process::id()));
+    let arguments =
+        ["run", "--quiet", "-p", "throughline-cli", "--", "emit", "--backend", "otlp-proto", "--record-only"];
+    let emitted = step("emit", cargo(&arguments).args(["--endpoint", "http://127.0.0.1:9", "--data-dir"]).arg(&dir));
+    let _ = std::fs::remove_dir_all(&dir);
+    emitted
 }
 
 fn lint() -> Result<()> {
