@@ -23,7 +23,7 @@ use crate::recorder::{Open, Recorder};
 use crate::schedule::Conditions;
 use crate::switches::Switches;
 use crate::time::Clock;
-use crate::trace::TraceHosts;
+use crate::trace::{Baggage, Header, Injected, SpanContext, TraceHosts};
 use crate::transport::Transport;
 use crate::worker::{Command, FlushOutcome, Shared, set_context, spawn};
 
@@ -96,7 +96,7 @@ impl Telemetry {
     pub fn start_with(config: Config, host: Host) -> Result<Self, Error> {
         let inner = Inner {
             enabled: AtomicBool::new(false),
-            hosts: TraceHosts::new(&config.trace_hosts),
+            hosts: TraceHosts::new(config.trace_hosts.iter().cloned()),
             session_rate: AtomicU64::new(config.session_sample_rate.to_bits()),
             config,
             host,
@@ -260,11 +260,28 @@ impl Telemetry {
     }
 
     /// The headers that a request to `url` carries for the span `context`: none unless its host was allowed.
-    pub fn trace_headers(&self, url: &str, context: TraceContext) -> Vec<(&'static str, String)> {
-        if self.on().is_none() || !self.0.hosts.allow(url) {
-            return Vec::new();
+    pub fn trace_headers(&self, url: &str, context: TraceContext) -> Vec<Header> {
+        self.inject(url, &SpanContext::new(context), &[]).map(|injected| injected.headers).unwrap_or_default()
+    }
+
+    /// What a request to `url` carries for the span `context`, when the app has set the headers `existing` on it. `None`
+    /// when the client is off.
+    ///
+    /// None of the app's headers is overwritten, except that `baggage` is merged. If the app has set a sound trace
+    /// header, its trace is the request's. Ask again for every redirect: see [`Telemetry::survives_redirect`].
+    pub fn inject(&self, url: &str, context: &SpanContext, existing: &[(&str, &str)]) -> Option<Injected> {
+        self.on()?;
+        let mut own = Baggage::default();
+        if let Some(session) = self.session_id() {
+            own.set("session.id", &session.to_string());
         }
-        vec![("traceparent", context.traceparent())]
+        Some(self.0.hosts.inject(url, context, existing, &own))
+    }
+
+    /// Whether headers that were written for the URL `from` may stay on the request when a server redirects it to `to`:
+    /// on the same listed host, and not from https to http. If not, remove [`crate::trace::PROPAGATION_HEADERS`].
+    pub fn survives_redirect(&self, from: &str, to: &str) -> bool {
+        self.0.hosts.survive_redirect(from, to)
     }
 
     /// Tells what the host knows about app and device.

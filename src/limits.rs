@@ -97,3 +97,10 @@ pub const OTHER_BOOT_CAP: Duration = Duration::from_secs(15 * 60);
 pub const START_JITTER: Duration = Duration::from_secs(10);
 /// A destination that accepted nothing for this long is paused instead of bisected to nothing.
 pub const ACCEPT_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// Contexts that wait for a later message (WebSocket, push).
+pub const CONTEXT_STORE_ENTRIES: usize = 10_000;
+/// Bytes of all of them: a hostile peer's `tracestate` must not become our memory.
+pub const CONTEXT_STORE_BYTES: usize = 8 * 1024 * 1024;
+/// How long a context waits. A message that comes later than that has lost its cause.
+pub const CONTEXT_STORE_TTL: Duration = Duration::from_secs(5 * 60);

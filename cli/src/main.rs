@@ -4,6 +4,7 @@
 mod demo;
 mod emit;
 mod inspect;
+mod propagate;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ enum Command {
     Demo(demo::Options),
     /// Records a seeded scenario with every kind of event through the real client.
     Emit(emit::Options),
+    /// Reads lines of headers, `{"headers":[[name,value],…],"n":N}`, and prints those of N child spans.
+    Propagate(propagate::Options),
     /// The app of the demo.
     #[command(hide = true)]
     DemoApp(demo::app::Options),
@@ -35,6 +38,7 @@ fn main() -> Result<()> {
         Command::Inspect(options) => inspect::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Emit(options) => emit::run(&options),
+        Command::Propagate(options) => propagate::run(&options),
         Command::DemoApp(options) => demo::app::run(&options),
     }
 }

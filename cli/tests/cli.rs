@@ -136,3 +136,35 @@ fn errors_say_what_to_do() {
     let output = emit(&inspector.url, "otlp-proto", &["--record-only"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("--data-dir"));
 }
+
+#[test]
+fn propagate_goes_on_with_sound_headers_and_begins_anew_without() {
+    let mut child = throughline()
+        .args(["propagate", "--style", "tracecontext,datadog,b3"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let lines = format!(
+        "{{\"headers\":[[\"TraceParent\",\"00-{trace}-b7ad6b7169203331-01\"],[\"tracestate\",\"foo=1\"]],\"n\":2}}\n\
+         {{\"headers\":[[\"traceparent\",\"00-{trace}-b7ad6b7169203331-1\"]],\"n\":1}}\n\
+         {{\"headers\":[[\"b3\",\"{trace}-b7ad6b7169203331-d\"]],\"n\":1}}\n"
+    );
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let replies: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let header = |reply: usize, child: usize, name: &str| {
+        let headers = replies[reply]["out"][child].as_array().unwrap();
+        headers.iter().find(|header| header[0] == name).map(|header| header[1].as_str().unwrap().to_owned()).unwrap()
+    };
+    let (first, second) = (header(0, 0, "traceparent"), header(0, 1, "traceparent"));
+    assert!(first.contains(trace) && second.contains(trace) && first != second);
+    assert!(header(0, 0, "tracestate").ends_with(",foo=1"));
+    assert_eq!(header(0, 0, "x-datadog-trace-id"), "9532127138774266268");
+    assert!(header(0, 0, "b3").ends_with("-1-b7ad6b7169203331"));
+    assert!(!header(1, 0, "traceparent").contains(trace));
+    assert!(header(2, 0, "b3").starts_with(trace) && header(2, 0, "b3").contains("-d-"));
+}

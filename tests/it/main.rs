@@ -17,3 +17,4 @@ mod golden;
 mod law;
 mod lifecycle;
 mod support;
+mod vectors;

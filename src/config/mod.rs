@@ -1,5 +1,12 @@
 //! What an app tells Throughline at start, with every value checked and every error naming its field.
 
+mod env;
+pub(crate) mod hosts;
+mod url;
+
+pub use hosts::{Format, HostRule, Injection};
+pub use url::host_of;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -127,7 +134,7 @@ pub struct Config {
     pub(crate) crash_bytes: u64,
     pub(crate) max_age: Duration,
     pub(crate) resource: Vec<(String, String)>,
-    pub(crate) trace_hosts: Vec<String>,
+    pub(crate) trace_hosts: Vec<HostRule>,
     pub(crate) debug: bool,
     pub(crate) start_jitter: bool,
     pub(crate) self_report: bool,
@@ -165,76 +172,6 @@ impl Config {
         }
     }
 
-    /// Reads `THROUGHLINE_SERVICE_NAME`, `_SERVICE_VERSION`, `_DATA_DIR`, `_ENVIRONMENT`, `_ENDPOINT`, `_HEADERS`
-    /// (`key=value,key=value`), `_PROTOCOL` (`http/protobuf` or `http/json`), `_ENABLED`, `_SESSION_SAMPLE_RATE`,
-    /// `_TRACE_SAMPLE_RATE`, `_FLUSH_INTERVAL_MS`, `_QUEUE_BYTES`, `_DAILY_BYTES`, `_METERED` (`all`, `no_bulk`,
-    /// `crashes_only`), `_TRACE_HOSTS` (comma-separated) and `_DEBUG`.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] naming the variable that cannot be read, or the field that does not hold.
-    pub fn from_env() -> Result<Self, Error> {
-        Self::from_lookup(|name| std::env::var(name).ok())
-    }
-
-    pub(crate) fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let var = |name: &str| get(name).filter(|value| !value.is_empty());
-        let missing = |field| Error::config(field, "is not set: name your service and a directory of its own");
-        let mut builder = Config::builder(
-            var("THROUGHLINE_SERVICE_NAME").ok_or_else(|| missing("THROUGHLINE_SERVICE_NAME"))?,
-            var("THROUGHLINE_DATA_DIR").ok_or_else(|| missing("THROUGHLINE_DATA_DIR"))?,
-        );
-        if let Some(version) = var("THROUGHLINE_SERVICE_VERSION") {
-            builder.service_version = version;
-        }
-        if let Some(name) = var("THROUGHLINE_ENVIRONMENT") {
-            builder.environment = Environment::parse(&name).ok_or_else(|| {
-                Error::config("THROUGHLINE_ENVIRONMENT", "is none of development, test, staging, production")
-            })?;
-        }
-        builder.endpoint = var("THROUGHLINE_ENDPOINT");
-        for pair in var("THROUGHLINE_HEADERS").unwrap_or_default().split(',').filter(|pair| !pair.trim().is_empty()) {
-            let (key, value) = pair.split_once('=').ok_or_else(|| {
-                Error::config("THROUGHLINE_HEADERS", "has an entry without `=`: use key=value,key=value")
-            })?;
-            builder.headers.push((key.trim().to_owned(), value.trim().to_owned()));
-        }
-        builder.encoding = match var("THROUGHLINE_PROTOCOL").as_deref() {
-            None | Some("http/protobuf") => Encoding::Protobuf,
-            Some("http/json") => Encoding::Json,
-            Some(_) => return Err(Error::config("THROUGHLINE_PROTOCOL", "is neither http/protobuf nor http/json")),
-        };
-        builder.metered = match var("THROUGHLINE_METERED").as_deref() {
-            None | Some("all") => MeteredRule::All,
-            Some("no_bulk") => MeteredRule::NoBulk,
-            Some("crashes_only") => MeteredRule::CrashesOnly,
-            Some(_) => return Err(Error::config("THROUGHLINE_METERED", "is none of all, no_bulk, crashes_only")),
-        };
-        fn read<T: std::str::FromStr>(value: Option<String>, name: &'static str) -> Result<Option<T>, Error> {
-            let parse =
-                |text: String| text.parse().map_err(|_| Error::config(name, format!("cannot be read: `{text}`")));
-            value.map(parse).transpose()
-        }
-        if let Some(enabled) = read(var("THROUGHLINE_ENABLED"), "THROUGHLINE_ENABLED")? {
-            builder.enabled = enabled;
-        }
-        if let Some(rate) = read(var("THROUGHLINE_SESSION_SAMPLE_RATE"), "THROUGHLINE_SESSION_SAMPLE_RATE")? {
-            builder.session_sample_rate = rate;
-        }
-        builder.trace_sample_rate = read(var("THROUGHLINE_TRACE_SAMPLE_RATE"), "THROUGHLINE_TRACE_SAMPLE_RATE")?;
-        builder.flush_interval =
-            read(var("THROUGHLINE_FLUSH_INTERVAL_MS"), "THROUGHLINE_FLUSH_INTERVAL_MS")?.map(Duration::from_millis);
-        if let Some(bytes) = read(var("THROUGHLINE_QUEUE_BYTES"), "THROUGHLINE_QUEUE_BYTES")? {
-            builder.queue_bytes = bytes;
-        }
-        builder.daily_bytes = read(var("THROUGHLINE_DAILY_BYTES"), "THROUGHLINE_DAILY_BYTES")?;
-        let hosts = var("THROUGHLINE_TRACE_HOSTS").unwrap_or_default();
-        builder.trace_hosts = hosts.split(',').map(|host| host.trim().to_owned()).collect();
-        if let Some(debug) = read(var("THROUGHLINE_DEBUG"), "THROUGHLINE_DEBUG")? {
-            builder.debug = debug;
-        }
-        builder.build()
-    }
-
     /// Share of sessions whose events are recorded; errors and crashes always are.
     pub fn session_sample_rate(&self) -> f64 {
         self.session_sample_rate
@@ -269,7 +206,7 @@ pub struct ConfigBuilder {
     crash_bytes: u64,
     max_age: Duration,
     resource: Vec<(String, String)>,
-    trace_hosts: Vec<String>,
+    trace_hosts: Vec<HostRule>,
     debug: bool,
     start_jitter: bool,
     self_report: bool,
@@ -347,9 +284,14 @@ impl ConfigBuilder {
         self
     }
 
-    /// Allows trace headers for a host and its sub-domains. Default: no host.
-    pub fn trace_host(mut self, host: impl Into<String>) -> Self {
-        self.trace_hosts.push(host.into());
+    /// Allows trace headers for a host and its sub-domains, as [`HostRule::new`] says. Default: no host.
+    pub fn trace_host(self, host: impl Into<String>) -> Self {
+        self.trace_rule(HostRule::new(host))
+    }
+
+    /// Allows trace headers for a host, with formats, baggage keys and injection of its own.
+    pub fn trace_rule(mut self, rule: HostRule) -> Self {
+        self.trace_hosts.push(rule);
         self
     }
 
@@ -417,8 +359,13 @@ impl Config {
         require(age.contains(&self.max_age), "max_age", "must be between 1 minute and 1 year")?;
         require(self.resource.len() <= MAX_ATTRIBUTES - 16, "resource", "has more than 112 attributes")?;
         require(self.destinations.len() <= 8, "destinations", "are more than 8")?;
+        for rule in &self.trace_hosts {
+            if let Some(fault) = rule.fault() {
+                return Err(Error::config("trace_hosts", format!("{fault}: `{}`", rule.host)));
+            }
+        }
         for (at, destination) in self.destinations.iter().enumerate() {
-            check_url(&destination.endpoint)?;
+            url::check_url(&destination.endpoint)?;
             let earlier = self.destinations.iter().take(at);
             let unique = earlier.filter(|other| other.name == destination.name).count() == 0;
             require(unique && !destination.name.is_empty(), "destinations", "need names that differ")?;
@@ -435,46 +382,6 @@ impl Config {
         }
         Ok(())
     }
-}
-
-fn check_url(url: &str) -> Result<(), Error> {
-    let refuse = |reason| Err(Error::config("endpoint", format!("{reason}: `{url}`")));
-    if url.bytes().any(|b| b <= b' ' || b == 0x7f) {
-        return refuse("has a space or a control character");
-    }
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return refuse("must start with http:// or https://");
-    }
-    if url.contains(['?', '#', '\\']) {
-        return refuse("must have no query or fragment");
-    }
-    let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("");
-    if authority.contains('@') {
-        return refuse("must not hold credentials; use a header");
-    }
-    if let Some((_, port)) = authority.rsplit_once(':')
-        && !authority.ends_with(']')
-        && port.parse::<u16>().is_err()
-    {
-        return refuse("has no legal port");
-    }
-    if host_of(url).is_none() { refuse("has no host") } else { Ok(()) }
-}
-
-/// The host of an absolute http(s) URL. User information is cut off at the *last* `@` of the authority; a backslash,
-/// which browsers read as a slash, ends it.
-pub fn host_of(url: &str) -> Option<&str> {
-    let (scheme, rest) = url.split_once("://")?;
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return None;
-    }
-    let authority = rest.split(['/', '?', '#', '\\']).next()?;
-    let host = authority.rsplit('@').next()?;
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => host.split(':').next()?,
-    };
-    (!host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]

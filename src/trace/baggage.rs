@@ -1,0 +1,142 @@
+//! W3C Baggage (<https://www.w3.org/TR/baggage/>): values are percent-encoded; members of others keep their properties.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use super::trim;
+
+/// Members of a header.
+const MAX_MEMBERS: usize = 64;
+/// Bytes of a header.
+const MAX_BYTES: usize = 8_192;
+
+/// What a value may not hold as it is: all but %x21, %x23–2B, %x2D–3A, %x3C–5B, %x5D–7E, and `%` itself.
+const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    value: String,
+    /// As it came, from behind the first `;`.
+    properties: String,
+    own: bool,
+}
+
+/// Key-value pairs that travel with a request. Sorted by key, no key twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Baggage(BTreeMap<String, Entry>);
+
+impl Baggage {
+    /// Reads the values of all `baggage` headers. A member that cannot be read is left out; of two with the same key the
+    /// later counts.
+    pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut members = BTreeMap::new();
+        for member in values.into_iter().flat_map(|value| value.split(',')) {
+            let (pair, properties) = member.split_once(';').unwrap_or((member, ""));
+            let Some((key, value)) = pair.split_once('=') else { continue };
+            let (key, value) = (trim(key), trim(value));
+            let value = percent_decode_str(value).decode_utf8();
+            if let (true, Ok(value), true) = (is_key(key), value, is_printable(properties)) {
+                let properties = properties.trim_end().to_owned();
+                members.insert(key.to_owned(), Entry { value: value.into_owned(), properties, own: false });
+            }
+        }
+        Self(members)
+    }
+
+    /// Sets a member of ours, in place of any other with that key. False when the key is not legal.
+    pub fn set(&mut self, key: &str, value: &str) -> bool {
+        let is_legal = is_key(key);
+        if is_legal {
+            self.0.insert(key.to_owned(), Entry { value: value.to_owned(), properties: String::new(), own: true });
+        }
+        is_legal
+    }
+
+    /// The value of a member, decoded.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|entry| entry.value.as_str())
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds every member of `other`, which wins.
+    pub fn merge(&mut self, other: &Baggage) {
+        self.0.extend(other.0.iter().map(|(key, entry)| (key.clone(), entry.clone())));
+    }
+
+    /// The members with one of these keys.
+    #[must_use]
+    pub fn only(&self, keys: &[String]) -> Self {
+        let listed = self.0.iter().filter(|(key, _)| keys.contains(key));
+        Self(listed.map(|(key, entry)| (key.clone(), entry.clone())).collect())
+    }
+
+    /// The header's value: at most 64 members and 8,192 bytes, of which ours are the first to go. Empty for none.
+    pub fn header(&self) -> String {
+        let mut members: Vec<(bool, String)> = self
+            .0
+            .iter()
+            .map(|(key, entry)| {
+                let value = utf8_percent_encode(&entry.value, VALUE);
+                let mark = if entry.properties.is_empty() { "" } else { ";" };
+                (entry.own, format!("{key}={value}{mark}{}", entry.properties))
+            })
+            .collect();
+        let bytes = |members: &[(bool, String)]| members.iter().map(|member| member.1.len() + 1).sum::<usize>();
+        while members.len() > MAX_MEMBERS || bytes(&members) > MAX_BYTES + 1 {
+            let at = members.iter().rposition(|member| member.0).unwrap_or(members.len() - 1);
+            members.remove(at);
+        }
+        let texts: Vec<String> = members.into_iter().map(|member| member.1).collect();
+        texts.join(",")
+    }
+}
+
+/// A token of RFC 9110 §5.6.2.
+fn is_key(key: &str) -> bool {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !key.is_empty() && key.len() <= 256 && key.bytes().all(is_token)
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|b| b == b'\t' || (0x20..=0x7e).contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ours_go_first_when_there_is_too_much() {
+        let foreign: Vec<String> = (0..64).map(|n| format!("k{n:02}=1")).collect();
+        let mut baggage = Baggage::parse([foreign.join(",").as_str()]);
+        baggage.set("aaa", "ours");
+        assert_eq!(baggage.header(), foreign.join(","));
+        let mut long = Baggage::parse([format!("a={}", "x".repeat(8_000)).as_str()]);
+        long.set("session.id", &"y".repeat(400));
+        assert!(long.header().starts_with("a=x") && !long.header().contains("session.id"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_comes_back_as_it_was(value in "\\PC{0,60}") {
+            let mut baggage = Baggage::default();
+            baggage.set("user.id", &value);
+            let header = baggage.header();
+            prop_assert!(header.bytes().all(|b| (0x21..=0x7e).contains(&b)));
+            let read = Baggage::parse([header.as_str()]);
+            prop_assert_eq!(read.get("user.id"), Some(value.as_str()));
+        }
+
+        #[test]
+        fn any_header_is_read_without_a_panic(text in "\\PC{0,100}") {
+            let read = Baggage::parse([text.as_str()]);
+            prop_assert_eq!(Baggage::parse([read.header().as_str()]).header(), read.header());
+        }
+    }
+}
