@@ -28,6 +28,7 @@ pub mod ids;
 pub mod kill_point;
 pub mod ledger;
 pub mod limits;
+pub mod names;
 pub mod time;
 pub mod value;
 
@@ -35,6 +36,7 @@ pub mod value;
 pub mod backoff;
 pub mod sampling;
 pub mod schedule;
+pub mod state;
 pub mod trace;
 
 // Floor 2: bytes on disk.

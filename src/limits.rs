@@ -104,3 +104,22 @@ pub const CONTEXT_STORE_ENTRIES: usize = 10_000;
 pub const CONTEXT_STORE_BYTES: usize = 8 * 1024 * 1024;
 /// How long a context waits. A message that comes later than that has lost its cause.
 pub const CONTEXT_STORE_TTL: Duration = Duration::from_secs(5 * 60);
+
+/// Bytes of a path into traced state.
+pub const MAX_PATH_BYTES: usize = 1_024;
+/// Steps of a path or pattern: a pattern's state is one 64-bit word.
+pub const MAX_PATH_SEGMENTS: usize = 63;
+/// Paths of a store whose decision is remembered; a path beyond them is decided anew each time.
+pub const MAX_DECISIONS: usize = 1_024;
+/// Distinct action names of a store; paths beyond them are named by their pattern.
+pub const MAX_STATE_NAMES: usize = 256;
+/// Coalescing windows of a store that are open at once; the oldest is closed early when there would be more.
+pub const MAX_WINDOWS: usize = 64;
+/// Traced stores of a client.
+pub const MAX_STORES: usize = 256;
+/// Nesting that a structural diff follows.
+pub const DIFF_DEPTH: usize = 8;
+/// Nodes that a structural diff compares.
+pub const DIFF_NODES: usize = 1_000;
+/// Mutations that one diff reports; the rest are counted.
+pub const DIFF_MUTATIONS: usize = 100;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 const FLOORS: [&[&str]; 6] = [
-    &["config", "error", "event", "ids", "kill_point", "ledger", "limits", "time", "value"],
-    &["backoff", "sampling", "schedule", "trace"],
+    &["config", "error", "event", "ids", "kill_point", "ledger", "limits", "names", "time", "value"],
+    &["backoff", "sampling", "schedule", "state", "trace"],
     &["dirlock", "frame", "health", "journal", "queue", "switches"],
     &["export", "transport"],
     &["debug", "recorder", "store", "uploader", "worker"],

@@ -1,0 +1,52 @@
+//! Attribute keys and span names of ours, in one place. Names of OpenTelemetry's conventions are in
+//! [`crate::export::otlp::semconv`].
+
+/// Keys that start with one of these are ours: an attribute of the app's with such a key gets the prefix `app.`.
+pub const RESERVED: [&str; 5] = ["throughline.", "state.", "mutation.", "rum.", "operation."];
+
+/// The traced store.
+pub const STATE_STORE: &str = "state.store";
+/// The full path of the last mutation.
+pub const STATE_PATH: &str = "state.path";
+/// `set`, `insert`, `delete`, `replace`, `batch`.
+pub const STATE_MUTATION: &str = "state.mutation";
+/// What caused the mutation: `operation`, `action`, `none`, `ambiguous`.
+pub const STATE_CAUSE: &str = "state.cause";
+/// The value before the first mutation, as far as the policy lets it be captured.
+pub const STATE_OLD: &str = "state.old";
+/// The value after the last mutation.
+pub const STATE_NEW: &str = "state.new";
+/// `bool`, `int`, `double`, `text`, `bytes`, `list`, `map`.
+pub const STATE_OLD_TYPE: &str = "state.old.type";
+/// As [`STATE_OLD_TYPE`].
+pub const STATE_NEW_TYPE: &str = "state.new.type";
+/// Characters, bytes or elements of a value that is not captured itself.
+pub const STATE_OLD_LENGTH: &str = "state.old.length";
+/// As [`STATE_OLD_LENGTH`].
+pub const STATE_NEW_LENGTH: &str = "state.new.length";
+/// Mutations of the store that were suppressed since its last action.
+pub const STATE_SUPPRESSED: &str = "state.suppressed.count";
+/// Mutations that one action stands for.
+pub const MUTATION_COUNT: &str = "mutation.count";
+/// Nanoseconds from the first to the last of them.
+pub const MUTATION_DURATION: &str = "mutation.duration_ns";
+/// The operation that the event is part of.
+pub const OPERATION_NAME: &str = "operation.name";
+/// `succeeded`, `failed`, `abandoned`.
+pub const OPERATION_OUTCOME: &str = "operation.outcome";
+/// Why an operation was abandoned: `timeout`, `dropped`, `process_death`, `shutdown`.
+pub const OPERATION_REASON: &str = "operation.reason";
+/// Which attempt it is, from 1.
+pub const OPERATION_ATTEMPT: &str = "operation.attempt";
+/// What was frustrating about an action: `rage_tap`, `error_tap`.
+pub const ACTION_FRUSTRATION: &str = "rum.action.frustration";
+/// Resources that an action caused.
+pub const ACTION_RESOURCES: &str = "rum.action.resource.count";
+/// Errors that an action caused.
+pub const ACTION_ERRORS: &str = "rum.action.error.count";
+/// Long tasks that an action caused.
+pub const ACTION_LONG_TASKS: &str = "rum.action.long_task.count";
+/// State mutations that an action caused.
+pub const ACTION_MUTATIONS: &str = "rum.action.mutation.count";
+/// The session's number on this installation, from 1.
+pub const SESSION_SEQUENCE: &str = "rum.session.sequence";
