@@ -34,6 +34,8 @@ pub enum FrameType {
     Amend(Lane),
     /// The final form of an open event. An empty record takes the last snapshot.
     Close(Lane),
+    /// Takes an open event back: it is booked as withdrawn.
+    Discard(Lane),
     /// Fills the end of the ring.
     Pad,
 }
@@ -47,6 +49,7 @@ impl FrameType {
             FrameType::Amend(lane) => (4, lane),
             FrameType::Close(lane) => (5, lane),
             FrameType::Pad => (6, Lane::Crash),
+            FrameType::Discard(lane) => (7, lane),
         };
         code << 4 | lane.code()
     }
@@ -60,6 +63,7 @@ impl FrameType {
             4 => FrameType::Amend(lane),
             5 => FrameType::Close(lane),
             6 => FrameType::Pad,
+            7 => FrameType::Discard(lane),
             _ => return None,
         })
     }
@@ -67,7 +71,11 @@ impl FrameType {
     /// The lane whose admission rule holds; contexts are admitted like crashes.
     pub fn lane(self) -> Lane {
         match self {
-            FrameType::Event(lane) | FrameType::Open(lane) | FrameType::Amend(lane) | FrameType::Close(lane) => lane,
+            FrameType::Event(lane)
+            | FrameType::Open(lane)
+            | FrameType::Amend(lane)
+            | FrameType::Close(lane)
+            | FrameType::Discard(lane) => lane,
             FrameType::Context | FrameType::Pad => Lane::Crash,
         }
     }

@@ -43,11 +43,13 @@ pub enum DropReason {
     Quarantined = 14,
     /// The client was switched off while the event was waiting.
     SwitchedOff = 15,
+    /// An event that was not final was taken back: a mutation was reverted in time.
+    Withdrawn = 16,
 }
 
 impl DropReason {
     /// Every reason, in the order of the codes.
-    pub const ALL: [DropReason; 16] = [
+    pub const ALL: [DropReason; 17] = [
         DropReason::SampledOut,
         DropReason::JournalFull,
         DropReason::Oversize,
@@ -64,6 +66,7 @@ impl DropReason {
         DropReason::DestinationRemoved,
         DropReason::Quarantined,
         DropReason::SwitchedOff,
+        DropReason::Withdrawn,
     ];
 
     /// The reasons that can occur before the queue; their counts live in the journal's header.
@@ -98,6 +101,7 @@ impl DropReason {
             DropReason::DestinationRemoved => "destination_removed",
             DropReason::Quarantined => "quarantined",
             DropReason::SwitchedOff => "switched_off",
+            DropReason::Withdrawn => "withdrawn",
         }
     }
 }

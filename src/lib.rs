@@ -36,6 +36,7 @@ pub mod value;
 pub mod backoff;
 pub mod sampling;
 pub mod schedule;
+pub mod session;
 pub mod state;
 pub mod trace;
 
@@ -54,6 +55,7 @@ pub mod transport;
 // Floor 4: where they meet.
 mod debug;
 pub mod recorder;
+mod scopes;
 mod store;
 pub mod uploader;
 mod worker;
@@ -63,7 +65,7 @@ mod client;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use client::{Host, Telemetry};
+pub use client::{ActiveResource, ActiveSpan, Host, PathHandle, Telemetry, TracedStore};
 pub use config::{Config, ConfigBuilder, Destination, Encoding, Environment, MeteredRule};
 pub use error::Error;
 pub use health::{Health, StorageState};

@@ -123,3 +123,26 @@ pub const DIFF_DEPTH: usize = 8;
 pub const DIFF_NODES: usize = 1_000;
 /// Mutations that one diff reports; the rest are counted.
 pub const DIFF_MUTATIONS: usize = 100;
+
+/// A session ends when the user has done nothing for this long (Datadog's and OpenTelemetry's value).
+pub const SESSION_INACTIVITY: Duration = Duration::from_secs(15 * 60);
+/// A session ends at this length.
+pub const SESSION_MAX: Duration = Duration::from_secs(4 * 3600);
+/// Time between two writes of the session's file.
+pub const SESSION_SAVE_EVERY: Duration = Duration::from_secs(15);
+/// An action has settled when nothing that it caused happened for this long.
+pub const ACTION_QUIET: Duration = Duration::from_millis(100);
+/// An action collects at most this long.
+pub const ACTION_MAX: Duration = Duration::from_secs(5);
+/// Taps on one target within [`RAGE_WINDOW`] that make the last a rage tap.
+pub const RAGE_TAPS: usize = 3;
+/// See [`RAGE_TAPS`].
+pub const RAGE_WINDOW: Duration = Duration::from_secs(1);
+/// Time between two snapshots of an open view whose counters change.
+pub const VIEW_AMEND_EVERY: Duration = Duration::from_secs(1);
+/// Views on the stack.
+pub const MAX_VIEWS: usize = 32;
+/// An operation that has not ended after this long is abandoned.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// Operations that run at once; further ones have a context and leave no span.
+pub const MAX_OPERATIONS: usize = 1_000;

@@ -1,5 +1,5 @@
-//! Attribute keys and span names of ours, in one place. Names of OpenTelemetry's conventions are in
-//! [`crate::export::otlp::semconv`].
+//! Attribute keys and span names of ours, in one place. Names of OpenTelemetry's conventions are with
+//! the OTLP exporter.
 
 /// Keys that start with one of these are ours: an attribute of the app's with such a key gets the prefix `app.`.
 pub const RESERVED: [&str; 5] = ["throughline.", "state.", "mutation.", "rum.", "operation."];

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::ids::{IdCounter, RunKey};
 use crate::journal::{Appended, Journal, RunStart, forked};
 use crate::ledger::DropReason;
 use crate::sampling;
-use crate::time::Clock;
+use crate::time::{BootTime, Clock};
 use crate::value::Attribute;
 
 thread_local! {
@@ -48,9 +49,11 @@ pub struct Recorder {
     /// Version of the context (high half) and of the scope.
     versions: AtomicU64,
     next_version: AtomicU32,
-    session: std::sync::Mutex<Uuid>,
+    session: Mutex<Uuid>,
     session_kept: AtomicBool,
     trace_rate: AtomicU64,
+    has_action: AtomicBool,
+    action: Mutex<Option<Uuid>>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -75,9 +78,11 @@ impl Recorder {
             ids: IdCounter::new(),
             versions: AtomicU64::new(0),
             next_version: AtomicU32::new(1),
-            session: std::sync::Mutex::new(Uuid::nil()),
+            session: Mutex::new(Uuid::nil()),
             session_kept: AtomicBool::new(true),
             trace_rate: AtomicU64::new(1f64.to_bits()),
+            has_action: AtomicBool::new(false),
+            action: Mutex::new(None),
             wake,
         })
     }
@@ -97,26 +102,38 @@ impl Recorder {
         self.offset.store(self.clock.offset(), Ordering::Relaxed);
     }
 
-    /// Wall time now, ns since the Unix epoch: boot time and the known offset.
+    /// Boot time now.
     #[inline]
-    pub fn now(&self) -> u64 {
-        self.clock.boot().0.saturating_add_signed(self.offset.load(Ordering::Relaxed))
+    pub fn boot(&self) -> BootTime {
+        self.clock.boot()
+    }
+
+    /// Wall time at a boot time, ns since the Unix epoch, by the known offset.
+    #[inline]
+    pub fn wall(&self, boot: BootTime) -> u64 {
+        boot.0.saturating_add_signed(self.offset.load(Ordering::Relaxed))
     }
 
     /// Records a final event. `None` when it was not kept; then it has been counted.
     #[inline]
     pub fn record<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
+        self.record_at(event, self.boot())
+    }
+
+    /// As [`Recorder::record`], with boot time read by the caller.
+    #[inline]
+    pub fn record_at<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
         if OWN_THREAD.get() || forked() {
             return None;
         }
-        self.record_own(event)
+        self.record_own(event, boot)
     }
 
     /// As [`Recorder::record`], also on the worker's thread: the core's report about itself.
     #[inline]
-    pub fn record_own<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
+    pub fn record_own<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
         let lane = event.lane();
-        let time = self.time_of(event);
+        let time = self.time_of(event, boot);
         let n = self.ids.next();
         self.append(FrameType::Event(lane), n, time, event).then(|| self.key.event_id(n, time))
     }
@@ -126,7 +143,7 @@ impl Recorder {
         if OWN_THREAD.get() || forked() {
             return None;
         }
-        let (lane, time, n) = (event.lane(), self.time_of(event), self.ids.next());
+        let (lane, time, n) = (event.lane(), self.time_of(event, self.boot()), self.ids.next());
         let kept = self.append(FrameType::Open(lane), n, time, event);
         kept.then(|| (Open { n, time, lane }, self.key.event_id(n, time)))
     }
@@ -136,14 +153,21 @@ impl Recorder {
         self.append(FrameType::Amend(open.lane), open.n, open.time, event);
     }
 
+    /// Takes an open event back.
+    pub fn discard(&self, open: Open) {
+        let mut payload = Vec::with_capacity(10);
+        frame::put_counter(&mut payload, open.n);
+        self.push(FrameType::Discard(open.lane), &payload);
+    }
+
     /// Makes an open event final.
     pub fn close<E: Event>(&self, open: Open, event: &E) {
         self.append(FrameType::Close(open.lane), open.n, open.time, event);
     }
 
     #[inline]
-    fn time_of<E: Event + ?Sized>(&self, event: &E) -> u64 {
-        event.common().time.unwrap_or_else(|| self.now().saturating_sub(event.duration_ns().unwrap_or(0)))
+    fn time_of<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> u64 {
+        event.common().time.unwrap_or_else(|| self.wall(boot).saturating_sub(event.duration_ns().unwrap_or(0)))
     }
 
     /// Whether the event is of the sampled part. Errors and crashes always are.
@@ -170,6 +194,7 @@ impl Recorder {
             time_delta: time.wrapping_sub(self.base_wall) as i64,
             context: (versions >> 32) as u32,
             scope: versions as u32,
+            action: if self.has_action.load(Ordering::Relaxed) { self.open_action(event.kind()) } else { None },
         };
         let write = |buffer: &mut Vec<u8>| {
             buffer.clear();
@@ -207,6 +232,18 @@ impl Recorder {
         }
     }
 
+    /// The action that events belong to from now on, unless they name another.
+    pub fn set_action(&self, action: Option<Uuid>) {
+        *self.action.lock().unwrap_or_else(PoisonError::into_inner) = action;
+        self.has_action.store(action.is_some(), Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn open_action(&self, kind: EventKind) -> Option<Uuid> {
+        let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
+        is_caused.then(|| *self.action.lock().unwrap_or_else(PoisonError::into_inner)).flatten()
+    }
+
     /// Journals a new version of the slowly changing attributes; events from now on refer to it.
     pub fn set_context(&self, attributes: &[Attribute<'_>]) {
         let mut record = Vec::new();
@@ -216,7 +253,7 @@ impl Recorder {
 
     /// Journals a new session or view; events from now on belong to it.
     pub fn set_scope(&self, session: Uuid, view: Option<(Uuid, &str)>, session_rate: f64) {
-        *self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = session;
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
         self.set_session_rate(session_rate);
         let mut record = Vec::new();
         encode_scope(session, view, &mut record);
@@ -236,7 +273,7 @@ impl Recorder {
 
     /// Decides anew whether the current session is kept.
     pub fn set_session_rate(&self, rate: f64) {
-        let session = *self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let session = *self.session.lock().unwrap_or_else(PoisonError::into_inner);
         self.session_kept.store(sampling::keep_session(session, rate), Ordering::Relaxed);
     }
 
@@ -245,12 +282,13 @@ impl Recorder {
         self.trace_rate.store(rate.to_bits(), Ordering::Relaxed);
     }
 
-    /// A new trace: its root's context.
+    /// A new trace: its root's context. It is kept when the session is and the trace is of the sampled share.
     pub fn new_trace(&self) -> TraceContext {
         let n = self.ids.next();
         let trace_id = self.key.trace_id(n);
         let rate = f64::from_bits(self.trace_rate.load(Ordering::Relaxed));
-        TraceContext { trace_id, span_id: self.key.span_id(n), sampled: sampling::keep_trace(trace_id, rate) }
+        let sampled = self.session_kept.load(Ordering::Relaxed) && sampling::keep_trace(trace_id, rate);
+        TraceContext { trace_id, span_id: self.key.span_id(n), sampled }
     }
 
     /// A new span in the trace of `parent`.

@@ -1,9 +1,11 @@
-//! What was changed at run time and outlasts the process: the app's own kill switch, and sampling rates.
+//! Small files that outlast the process: the app's own kill switch with the sampling rates, and the session.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::session::Persisted;
 
 const FILE: &str = "switches.json";
 
@@ -39,4 +41,18 @@ impl Switches {
         file.sync_all()?;
         std::fs::rename(new, dir.join(FILE))
     }
+}
+
+const SESSION: &str = "session.json";
+
+/// The last process's session. One small read, at the start; a file that cannot be read says nothing.
+pub(crate) fn load_session(dir: &Path) -> Option<Persisted> {
+    serde_json::from_slice(&std::fs::read(dir.join(SESSION)).ok()?).ok()
+}
+
+/// Replaces the session's file. Not synced: losing power costs a session its continuation, nothing else.
+pub(crate) fn save_session(dir: &Path, session: &Persisted) -> io::Result<()> {
+    let new = dir.join("session.new");
+    std::fs::write(&new, serde_json::to_vec(session)?)?;
+    std::fs::rename(new, dir.join(SESSION))
 }

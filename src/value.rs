@@ -3,6 +3,8 @@
 //! A [`Value`] borrows everything, so building attributes for a disabled client costs nothing. The kinds are those of
 //! OpenTelemetry's `AnyValue`.
 
+use crate::limits::{MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT_CHARS};
+
 /// One attribute: a key of at most 128 bytes and its value.
 pub type Attribute<'a> = (&'a str, Value<'a>);
 
@@ -30,6 +32,8 @@ pub enum Value<'a> {
     List(&'a [Value<'a>]),
     /// A map with text keys.
     Map(&'a [Attribute<'a>]),
+    /// An owned value, lent.
+    Any(&'a AnyValue),
 }
 
 /// An owned attribute value, as decoded from a stored event.
@@ -98,4 +102,70 @@ impl From<f64> for Value<'_> {
     fn from(number: f64) -> Self {
         Value::Double(number)
     }
+}
+
+impl<'a> From<&'a AnyValue> for Value<'a> {
+    fn from(value: &'a AnyValue) -> Self {
+        match value {
+            AnyValue::Bool(flag) => Value::Bool(*flag),
+            AnyValue::Int(number) => Value::Int(*number),
+            AnyValue::Double(number) => Value::Double(*number),
+            AnyValue::Text(text) => Value::Text(text),
+            AnyValue::Bytes(bytes) => Value::Bytes(bytes),
+            AnyValue::List(_) | AnyValue::Map(_) => Value::Any(value),
+        }
+    }
+}
+
+impl AnyValue {
+    /// Lends the value with its list or map one level open.
+    pub(crate) fn opened<R>(&self, see: impl FnOnce(&Value<'_>) -> R) -> R {
+        match self {
+            AnyValue::List(items) => {
+                let items: Vec<Value<'_>> = items.iter().map(Value::from).collect();
+                see(&Value::List(&items))
+            }
+            AnyValue::Map(entries) => see(&Value::Map(&lend(entries))),
+            other => see(&other.into()),
+        }
+    }
+}
+
+impl Value<'_> {
+    /// A copy that owns what it holds, at most as deep and as long as an attribute may be.
+    pub fn to_any(&self) -> AnyValue {
+        self.own(1)
+    }
+
+    fn own(&self, depth: usize) -> AnyValue {
+        match self {
+            Value::Bool(flag) => AnyValue::Bool(*flag),
+            Value::Int(number) => AnyValue::Int(*number),
+            Value::Double(number) => AnyValue::Double(*number),
+            Value::Text(text) => AnyValue::Text(text.chars().take(MAX_TEXT_CHARS + 1).collect()),
+            Value::Bytes(bytes) => AnyValue::Bytes(bytes.iter().copied().take(MAX_BLOB_BYTES + 1).collect()),
+            Value::List(_) | Value::Map(_) if depth > MAX_DEPTH => AnyValue::Text("…".to_owned()),
+            Value::List(items) => {
+                AnyValue::List(items.iter().take(MAX_ELEMENTS + 1).map(|item| item.own(depth + 1)).collect())
+            }
+            Value::Map(entries) => {
+                let entry = |(key, item): &Attribute<'_>| ((*key).to_owned(), item.own(depth + 1));
+                AnyValue::Map(entries.iter().take(MAX_ELEMENTS + 1).map(entry).collect())
+            }
+            Value::Any(value) => (*value).clone(),
+        }
+    }
+}
+
+/// Attributes that own what they hold.
+pub type OwnedAttributes = Vec<(String, AnyValue)>;
+
+/// Lends owned attributes.
+pub fn lend(attributes: &[(String, AnyValue)]) -> Vec<Attribute<'_>> {
+    attributes.iter().map(|(key, value)| (key.as_str(), value.into())).collect()
+}
+
+/// Copies attributes, the first 129 of them: one more than are recorded, so that the excess is counted.
+pub fn to_owned(attributes: &[Attribute<'_>]) -> OwnedAttributes {
+    attributes.iter().take(MAX_ATTRIBUTES + 1).map(|(key, value)| ((*key).to_owned(), value.to_any())).collect()
 }

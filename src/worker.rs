@@ -24,8 +24,9 @@ use crate::kill_point::kill_point;
 use crate::queue::DestinationBooks;
 use crate::recorder::{Recorder, mark_own_thread};
 use crate::schedule::{Blocked, Conditions};
+use crate::scopes::Scopes;
 use crate::store::Store;
-use crate::switches::Switches;
+use crate::switches::{Switches, save_session};
 use crate::time::Clock;
 use crate::transport::{Response, Transport, TransportError};
 use crate::uploader::{Outgoing, Step};
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) recorder: Recorder,
+    pub(crate) scopes: Scopes,
     pub(crate) wake: Arc<Notify>,
     pub(crate) health: Mutex<Health>,
     pub(crate) panics: AtomicU64,
@@ -182,6 +184,7 @@ impl<'a> Worker<'a> {
         }
         loop {
             self.open_if_due();
+            let scopes = self.tick_scopes();
             let more = self.drain_if_due();
             let recovering = self.recover();
             let upload = self.upload();
@@ -192,7 +195,7 @@ impl<'a> Worker<'a> {
                 return;
             }
             let busy = more || recovering;
-            let timer = self.timer(&upload);
+            let timer = [self.timer(&upload), scopes].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
@@ -209,10 +212,25 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Closes what has settled in the scopes, and writes the session down. Returns when to look again.
+    fn tick_scopes(&mut self) -> Option<Instant> {
+        let (scopes, recorder) = (&self.shared.scopes, &self.shared.recorder);
+        let now = recorder.boot();
+        let next = scopes.tick(recorder, now);
+        let is_leaving = self.closing.is_some() || self.suspended || !self.conditions.foreground;
+        if let Some(session) = scopes.to_save(recorder, now, is_leaving)
+            && let Err(error) = save_session(&self.shared.config.data_dir, &session)
+        {
+            self.shared.debug.log(&format!("the session could not be written down: {error}"));
+        }
+        let manual = matches!(self.shared.clock, Clock::Manual(_));
+        next.map(|at| Instant::now() + if manual { Duration::from_millis(5) } else { at.since(now) })
+    }
+
     /// Applies persisted switches. True when the client is off.
     fn obey(&self, switches: &Switches, insist: bool) -> bool {
         if let Some(rate) = switches.session_sample_rate {
-            self.shared.recorder.set_session_rate(rate);
+            self.shared.scopes.set_session_rate(&self.shared.recorder, rate);
         }
         if let Some(rate) = switches.trace_sample_rate {
             self.shared.recorder.set_trace_rate(rate);
@@ -400,10 +418,11 @@ impl<'a> Worker<'a> {
             ("throughline.flush.success", Value::Bool(self.last_failure.is_none())),
             ("throughline.offline.duration", Value::Double(offline)),
         ];
-        self.shared.recorder.record_own(&Custom::new("throughline.flush").attributes(&attributes));
+        let boot = self.shared.recorder.boot();
+        self.shared.recorder.record_own(&Custom::new("throughline.flush").attributes(&attributes), boot);
         for (reason, count) in drops {
             let attributes = [("reason", Value::Text(reason.name())), ("count", Value::Int(count as i64))];
-            self.shared.recorder.record_own(&Custom::new("throughline.dropped").attributes(&attributes));
+            self.shared.recorder.record_own(&Custom::new("throughline.dropped").attributes(&attributes), boot);
         }
     }
 

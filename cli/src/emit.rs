@@ -76,6 +76,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .start_jitter(false)
         .self_report(false)
         .session_events(false)
+        .synthetic_views(false)
         .build()?;
     let telemetry = Telemetry::start(config)?;
     let mut accepted = BTreeMap::<&str, u64>::new();

@@ -139,6 +139,7 @@ pub struct Config {
     pub(crate) start_jitter: bool,
     pub(crate) self_report: bool,
     pub(crate) session_events: bool,
+    pub(crate) synthetic_views: bool,
 }
 
 impl Config {
@@ -169,6 +170,7 @@ impl Config {
             start_jitter: true,
             self_report: true,
             session_events: true,
+            synthetic_views: true,
         }
     }
 
@@ -211,6 +213,7 @@ pub struct ConfigBuilder {
     start_jitter: bool,
     self_report: bool,
     session_events: bool,
+    synthetic_views: bool,
 }
 
 /// One setter: the method, its argument, its documentation.
@@ -257,6 +260,8 @@ setters! {
     self_report: bool;
     /// Records the session's start and end as events. Default: true.
     session_events: bool;
+    /// Gives events without a view one of their own: `ApplicationLaunch`, `Background`. Default: true.
+    synthetic_views: bool;
 }
 
 impl ConfigBuilder {
@@ -332,6 +337,7 @@ impl ConfigBuilder {
             start_jitter: self.start_jitter,
             self_report: self.self_report,
             session_events: self.session_events,
+            synthetic_views: self.synthetic_views,
         };
         config.check()?;
         Ok(config)

@@ -116,6 +116,8 @@ pub struct Stamp {
     pub context: u32,
     /// Version of the scope record (session and view); 0 for none.
     pub scope: u32,
+    /// The action that is open, for events that name none themselves.
+    pub action: Option<Uuid>,
 }
 
 /// Writes the canonical form of an event to `out`. False when it is larger than [`MAX_EVENT_BYTES`].
@@ -131,7 +133,7 @@ pub fn encode<E: Event + ?Sized>(event: &E, stamp: Stamp, out: &mut Vec<u8>) -> 
     if let Some(trace) = &common.trace {
         encoder.trace(field::TRACE, trace);
     }
-    if let Some(action) = common.action_id {
+    if let Some(action) = common.action_id.or(stamp.action) {
         encoder.id(field::ACTION_ID, action);
     }
     event.write(&mut encoder);
@@ -331,7 +333,7 @@ impl Encoder<'_> {
                 self.truncated += u32::from(kept.len() < bytes.len());
                 self.tagged(tag::BYTES, kept);
             }
-            Value::List(_) | Value::Map(_) if depth >= MAX_DEPTH => {
+            Value::List(_) | Value::Map(_) | Value::Any(_) if depth >= MAX_DEPTH => {
                 self.truncated += 1;
                 self.tagged(tag::TEXT, "…".as_bytes());
             }
@@ -347,6 +349,7 @@ impl Encoder<'_> {
                     self.attribute(key, item, depth + 1);
                 }
             }
+            Value::Any(any) => any.opened(|value| self.value(value, depth)),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::value::Attribute;
 
 /// Implements the builder methods that every event shares, and the traits.
 macro_rules! event {
-    ($name:ident, $kind:expr, $lane:expr, $duration:expr, $write:expr) => {
+    ($name:ident, $kind:expr, $lane:expr, $duration:expr, $write:expr $(, $more:item)*) => {
         impl<'a> $name<'a> {
             /// Sets the attributes.
             #[must_use]
@@ -66,6 +66,8 @@ macro_rules! event {
                 let write: fn(&Self, &mut Encoder<'_>) = $write;
                 write(self, out);
             }
+
+            $($more)*
         }
     };
 }
@@ -250,14 +252,23 @@ impl<'a> Action<'a> {
     }
 }
 
-event!(Action, EventKind::Action, |_| Lane::Event, |e| e.loading_time_ns, |e, out| {
-    out.uint(field::TYPE, e.action_type as u64);
-    out.text(field::NAME, e.name, MAX_NAME_CHARS);
-    if let Some(id) = e.id {
-        out.id(field::OBJECT_ID, id);
+event!(
+    Action,
+    EventKind::Action,
+    |_| Lane::Event,
+    |e| e.loading_time_ns,
+    |e, out| {
+        out.uint(field::TYPE, e.action_type as u64);
+        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        if let Some(id) = e.id {
+            out.id(field::OBJECT_ID, id);
+        }
+        out.optional(field::DURATION, e.loading_time_ns);
+    },
+    fn action_type(&self) -> Option<ActionType> {
+        Some(self.action_type)
     }
-    out.optional(field::DURATION, e.loading_time_ns);
-});
+);
 
 /// A network request of the app.
 #[derive(Debug, Clone, Copy)]

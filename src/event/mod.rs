@@ -168,6 +168,10 @@ pub trait Event: sealed::Sealed {
     fn duration_ns(&self) -> Option<u64> {
         None
     }
+    /// What the user did, for an action.
+    fn action_type(&self) -> Option<ActionType> {
+        None
+    }
     /// Writes the kind's own fields.
     #[doc(hidden)]
     fn write(&self, out: &mut Encoder<'_>);

@@ -381,7 +381,7 @@ fn admitted(frame: FrameType, all: u64) -> u64 {
     match frame {
         FrameType::Context | FrameType::Pad => all,
         // What is open was admitted when it was opened; its end is admitted like an error.
-        FrameType::Amend(_) | FrameType::Close(_) => all / 10 * 9,
+        FrameType::Amend(_) | FrameType::Close(_) | FrameType::Discard(_) => all / 10 * 9,
         _ => match frame.lane() {
             Lane::Crash => all,
             Lane::Error => all / 10 * 9,

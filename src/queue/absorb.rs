@@ -192,6 +192,12 @@ impl Queue {
                     }
                     None => {}
                 },
+                FrameType::Discard(_) => {
+                    if let Some((lane, _)) = take_held(db, run, n)? {
+                        control.lane_mut(lane).held -= 1;
+                        state::add_drops(&mut control.books.drops, lane, DropReason::Withdrawn, 1);
+                    }
+                }
                 FrameType::Pad => {}
             }
         }

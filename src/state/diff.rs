@@ -50,6 +50,8 @@ fn same(old: &Value<'_>, new: &Value<'_>) -> Option<bool> {
         (Value::Double(old), Value::Double(new)) => Some(old.to_bits() == new.to_bits()),
         (Value::Text(old), Value::Text(new)) => Some(std::ptr::eq(*old, *new) || old == new),
         (Value::Bytes(old), Value::Bytes(new)) => Some(std::ptr::eq(*old, *new) || old == new),
+        (Value::Any(old), Value::Any(new)) => std::ptr::eq(*old, *new).then_some(true),
+        (Value::Any(_), _) | (_, Value::Any(_)) => None,
         (Value::List(old), Value::List(new)) => std::ptr::eq(*old, *new).then_some(true),
         (Value::Map(old), Value::Map(new)) => std::ptr::eq(*old, *new).then_some(true),
         (old, new) => Some(old == new),
@@ -90,6 +92,8 @@ impl Diff<'_> {
             return;
         }
         match (old, new) {
+            (Value::Any(old), new) => old.opened(|old| self.compare(old, new, depth)),
+            (old, Value::Any(new)) => new.opened(|new| self.compare(old, new, depth)),
             (Value::List(old), Value::List(new)) => self.lists(old, new, depth),
             (Value::Map(old), Value::Map(new)) => self.maps(old, new, depth),
             _ => {}

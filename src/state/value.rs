@@ -43,7 +43,11 @@ impl Kept {
 }
 
 /// Captures a value.
-pub fn capture(value: &Value<'_>, capture: Capture) -> Option<Captured> {
+pub fn capture(value: &Value<'_>, how: Capture) -> Option<Captured> {
+    if let Value::Any(any) = value {
+        return any.opened(|value| capture(value, how));
+    }
+    let capture = how;
     let is_full = capture == Capture::Full;
     let text = |text: &str| is_full.then(|| Kept::Text(text.chars().take(MAX_TEXT_CHARS).collect()));
     let (kind, kept, length) = match value {
@@ -54,6 +58,7 @@ pub fn capture(value: &Value<'_>, capture: Capture) -> Option<Captured> {
         Value::Bytes(bytes) => ("bytes", None, Some(bytes.len())),
         Value::List(items) => ("list", is_full.then(|| json(value)), Some(items.len())),
         Value::Map(entries) => ("map", is_full.then(|| json(value)), Some(entries.len())),
+        Value::Any(_) => return None,
     };
     let is_container = matches!(value, Value::List(_) | Value::Map(_));
     match capture {
@@ -79,7 +84,10 @@ fn write(value: &Value<'_>, depth: usize, nodes: &mut usize, out: &mut String) {
     *nodes += 1;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     match value {
-        Value::List(_) | Value::Map(_) if depth >= MAX_DEPTH || out.len() > 4 * MAX_TEXT_CHARS => out.push_str("\"…\""),
+        Value::List(_) | Value::Map(_) | Value::Any(_) if depth >= MAX_DEPTH || out.len() > 4 * MAX_TEXT_CHARS => {
+            out.push_str("\"…\"");
+        }
+        Value::Any(any) => any.opened(|value| write(value, depth, nodes, out)),
         Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
         Value::Int(number) => out.push_str(&number.to_string()),
         Value::Double(number) => out.push_str(&serde_json::Value::from(*number).to_string()),
@@ -134,8 +142,12 @@ fn feed(value: &Value<'_>, depth: usize, nodes: &mut usize, hasher: &mut Default
     if *nodes > DIFF_NODES || depth > MAX_DEPTH {
         return None;
     }
+    if let Value::Any(any) = value {
+        return any.opened(|value| feed(value, depth, nodes, hasher));
+    }
     std::mem::discriminant(value).hash(hasher);
     match value {
+        Value::Any(_) => {}
         Value::Bool(flag) => flag.hash(hasher),
         Value::Int(number) => number.hash(hasher),
         Value::Double(number) => number.to_bits().hash(hasher),

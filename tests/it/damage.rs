@@ -163,7 +163,7 @@ fn a_row_in_a_place_that_the_books_have_not_given_is_damage_and_not_waited_for()
     drop(db);
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
-    let after = record_mixed(&telemetry, 1).unwrap();
+    let after = record_mixed(&telemetry, 0).unwrap();
     assert!(telemetry.flush(LONG).complete);
     let stored = server.stored_ids();
     assert!(stored.contains(&before) && stored.contains(&after));

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 const FLOORS: [&[&str]; 6] = [
     &["config", "error", "event", "ids", "kill_point", "ledger", "limits", "names", "time", "value"],
-    &["backoff", "sampling", "schedule", "state", "trace"],
+    &["backoff", "sampling", "schedule", "session", "state", "trace"],
     &["dirlock", "frame", "health", "journal", "queue", "switches"],
     &["export", "transport"],
-    &["debug", "recorder", "store", "uploader", "worker"],
+    &["debug", "recorder", "scopes", "store", "uploader", "worker"],
     &["client", "testing"],
 ];
 

@@ -16,5 +16,6 @@ mod floors;
 mod golden;
 mod law;
 mod lifecycle;
+mod rum;
 mod support;
 mod vectors;

@@ -16,6 +16,7 @@ pub fn builder(dir: &Path) -> ConfigBuilder {
         .flush_events(1_000_000)
         .start_jitter(false)
         .self_report(false)
+        .synthetic_views(false)
 }
 
 pub fn start(dir: &Path, endpoint: &str) -> Telemetry {

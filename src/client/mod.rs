@@ -1,5 +1,13 @@
 //! [`Telemetry`]: what an app calls.
 
+mod rum;
+mod spans;
+mod state;
+
+pub use rum::ActiveResource;
+pub use spans::ActiveSpan;
+pub use state::{PathHandle, TracedStore};
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -13,15 +21,16 @@ use crate::config::Config;
 use crate::debug::DebugLog;
 use crate::error::Error;
 use crate::event::{
-    Action, Common, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, SessionChange, Span,
-    TraceContext, View, Vital,
+    Action, Common, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, Span, TraceContext, View,
+    Vital,
 };
 use crate::health::{Health, StorageState};
 use crate::journal::forked;
 use crate::queue::DestinationBooks;
-use crate::recorder::{Open, Recorder};
+use crate::recorder::Recorder;
 use crate::schedule::Conditions;
-use crate::switches::Switches;
+use crate::scopes::Scopes;
+use crate::switches::{Switches, load_session};
 use crate::time::Clock;
 use crate::trace::{Baggage, Header, Injected, SpanContext, TraceHosts};
 use crate::transport::Transport;
@@ -61,23 +70,7 @@ struct Inner {
     hosts: TraceHosts,
     shared: OnceLock<Arc<Shared>>,
     commands: Mutex<Option<mpsc::UnboundedSender<Command>>>,
-    scope: Mutex<ScopeState>,
-    session_rate: AtomicU64,
     closed: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct ScopeState {
-    session: Option<Uuid>,
-    view: Option<OpenView>,
-}
-
-#[derive(Debug)]
-struct OpenView {
-    open: Option<Open>,
-    id: Uuid,
-    name: String,
-    started: u64,
 }
 
 impl Telemetry {
@@ -97,12 +90,10 @@ impl Telemetry {
         let inner = Inner {
             enabled: AtomicBool::new(false),
             hosts: TraceHosts::new(config.trace_hosts.iter().cloned()),
-            session_rate: AtomicU64::new(config.session_sample_rate.to_bits()),
             config,
             host,
             shared: OnceLock::new(),
             commands: Mutex::new(None),
-            scope: Mutex::new(ScopeState::default()),
             closed: AtomicBool::new(false),
         };
         if inner.config.enabled {
@@ -132,7 +123,12 @@ impl Telemetry {
 
     #[inline(never)]
     fn record_on<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
-        self.on()?.recorder.record(event)
+        let shared = self.on()?;
+        let now = shared.recorder.boot();
+        shared.scopes.before(&shared.recorder, now);
+        let id = shared.recorder.record_at(event, now)?;
+        shared.scopes.after(event, now);
+        Some(id)
     }
 
     /// Records something the user did.
@@ -213,37 +209,6 @@ impl Telemetry {
         self.record(session)
     }
 
-    /// Shows a view: the one before it ends, events from now on belong to it. Should the process die, the next start
-    /// closes it with `throughline.ended = process_death`.
-    pub fn start_view(&self, name: &str) -> Option<Uuid> {
-        let shared = self.on()?;
-        let mut scope = self.0.scope.lock().unwrap_or_else(PoisonError::into_inner);
-        close_view(shared, &mut scope);
-        let id = shared.recorder.new_id();
-        let session = scope.session?;
-        shared.recorder.set_scope(session, Some((id, name)), self.0.session_rate());
-        let started = shared.recorder.now();
-        let open = shared.recorder.open(&View::new(id, name).at(started)).map(|(open, _)| open);
-        scope.view = Some(OpenView { open, id, name: name.to_owned(), started });
-        Some(id)
-    }
-
-    /// Ends the view that is shown.
-    pub fn stop_view(&self) {
-        let Some(shared) = self.on() else { return };
-        let mut scope = self.0.scope.lock().unwrap_or_else(PoisonError::into_inner);
-        close_view(shared, &mut scope);
-        if let Some(session) = scope.session {
-            shared.recorder.set_scope(session, None, self.0.session_rate());
-        }
-    }
-
-    /// The session's id.
-    pub fn session_id(&self) -> Option<Uuid> {
-        self.on()?;
-        self.0.scope.lock().unwrap_or_else(PoisonError::into_inner).session
-    }
-
     /// A new trace: the context of its root span.
     pub fn new_trace(&self) -> Option<TraceContext> {
         Some(self.on()?.recorder.new_trace())
@@ -313,9 +278,8 @@ impl Telemetry {
     /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
     pub fn set_session_sample_rate(&self, rate: f64) -> Result<(), Error> {
         check_rate("session_sample_rate", rate)?;
-        self.0.session_rate.store(rate.to_bits(), Ordering::Relaxed);
-        if let Some(shared) = self.on() {
-            shared.recorder.set_session_rate(rate);
+        if let Some(shared) = self.0.shared.get() {
+            shared.scopes.set_session_rate(&shared.recorder, rate);
         }
         self.0.send(Command::Switches(Switches { session_sample_rate: Some(rate), ..Switches::default() }));
         Ok(())
@@ -393,10 +357,6 @@ impl Telemetry {
 }
 
 impl Inner {
-    fn session_rate(&self) -> f64 {
-        f64::from_bits(self.session_rate.load(Ordering::Relaxed))
-    }
-
     /// Starts the worker, and the first time everything that it needs.
     fn switch_on(&self, insist: bool) -> Result<(), Error> {
         let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
@@ -429,17 +389,14 @@ impl Inner {
             .map_err(|error| Error::Storage { reason: error.to_string() })?;
         recorder.set_trace_rate(self.config.trace_sample_rate);
         set_context(&recorder, &self.config, None);
-        let session = recorder.new_id();
-        recorder.set_scope(session, None, self.session_rate());
-        if self.config.session_events {
-            recorder.record(&Session::new(SessionChange::Start, session, "user_app_launch"));
-        }
-        self.scope.lock().unwrap_or_else(PoisonError::into_inner).session = Some(session);
+        let earlier = load_session(&self.config.data_dir);
+        let scopes = Scopes::start(&recorder, &self.config, earlier.as_ref());
         let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
         Ok(Arc::new(Shared {
             config: self.config.clone(),
             clock: self.host.clock.clone(),
             recorder,
+            scopes,
             wake,
             health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
             panics: AtomicU64::new(0),
@@ -479,11 +436,7 @@ impl Inner {
 
     fn shut_down(&self, timeout: Duration) -> bool {
         if let Some(shared) = self.shared.get().filter(|_| self.enabled.load(Ordering::Acquire)) {
-            let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
-            close_view(shared, &mut scope);
-            if let Some(session) = scope.session.take().filter(|_| self.config.session_events) {
-                shared.recorder.record(&Session::new(SessionChange::End, session, "explicit_stop"));
-            }
+            shared.scopes.close(&shared.recorder);
         }
         self.stop(false, timeout)
     }
@@ -501,16 +454,6 @@ impl Drop for Inner {
             self.shut_down(Duration::from_secs(1));
         }
     }
-}
-
-fn close_view(shared: &Shared, scope: &mut ScopeState) {
-    let Some(view) = scope.view.take() else { return };
-    let Some(open) = view.open else { return };
-    let mut last = View::new(view.id, &view.name).at(view.started);
-    last.version = 2;
-    last.is_active = false;
-    last.time_spent_ns = shared.recorder.now().saturating_sub(view.started);
-    shared.recorder.close(open, &last);
 }
 
 fn check_rate(field: &'static str, rate: f64) -> Result<(), Error> {

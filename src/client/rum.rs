@@ -1,0 +1,178 @@
+//! Sessions, views, actions, resources, vitals: real user monitoring.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Telemetry;
+use crate::event::{Action, ActionType, Custom, LongTask, Resource, TraceContext, Vital};
+use crate::time::{BootTime, nanos};
+use crate::trace::{Header, SpanContext};
+use crate::value::Value;
+
+/// A frame that takes longer is frozen; the length that Datadog's and Android's tools use.
+const FROZEN_FRAME: Duration = Duration::from_millis(700);
+
+impl Telemetry {
+    /// Shows a view: the one before it ends, events from now on belong to it. Should the process die, the next start
+    /// closes it with `throughline.ended = process_death`.
+    pub fn start_view(&self, name: &str) -> Option<Uuid> {
+        let shared = self.on()?;
+        Some(shared.scopes.start_view(&shared.recorder, name))
+    }
+
+    /// Shows a view over the one that is shown (a sheet, a dialog), which is shown again when [`Telemetry::stop_view`] ends
+    /// the new one. Its time stands still meanwhile.
+    pub fn push_view(&self, name: &str) -> Option<Uuid> {
+        let shared = self.on()?;
+        Some(shared.scopes.push_view(&shared.recorder, name))
+    }
+
+    /// Ends the view that is shown.
+    pub fn stop_view(&self) {
+        if let Some(shared) = self.on() {
+            shared.scopes.stop_view(&shared.recorder);
+        }
+    }
+
+    /// The view that is shown is complete and can be used: its loading time is the time until now, once. Also recorded as
+    /// the vital `time_to_full_display`.
+    pub fn mark_interactive(&self) {
+        let Some(shared) = self.on() else { return };
+        if let Some(loading) = shared.scopes.mark_interactive(&shared.recorder) {
+            self.record_vital(&Vital::new("time_to_full_display", loading.as_secs_f64(), "s"));
+        }
+    }
+
+    /// The session's id.
+    pub fn session_id(&self) -> Option<Uuid> {
+        Some(self.on()?.scopes.session_id())
+    }
+
+    /// Ends the session and begins another: for example when another user signs in.
+    pub fn renew_session(&self) {
+        if let Some(shared) = self.on() {
+            shared.scopes.renew_session(&shared.recorder);
+        }
+    }
+
+    /// Begins an action that collects the resources, errors, long tasks and state mutations which follow, until nothing
+    /// has happened for 100 ms and no resource is pending, at most 5 s. The action before it ends. Three taps on one target
+    /// within a second make a rage tap, an error meanwhile an error tap. What it causes is in one trace.
+    pub fn start_action(&self, action: &Action<'_>) -> Option<Uuid> {
+        let shared = self.on()?;
+        Some(shared.scopes.start_action(&shared.recorder, action))
+    }
+
+    /// Begins a tap on `target`: see [`Telemetry::start_action`].
+    pub fn tap(&self, target: &str) -> Option<Uuid> {
+        self.start_action(&Action::new(ActionType::Tap, target))
+    }
+
+    /// Ends an action before it has settled by itself.
+    pub fn stop_action(&self, id: Uuid) {
+        if let Some(shared) = self.on() {
+            shared.scopes.stop_action(&shared.recorder, id);
+        }
+    }
+
+    /// Begins a request. Its context is a child of the current context, else of the open action, else a new trace.
+    pub fn start_resource<'a>(&'a self, method: &'a str, url: &'a str) -> ActiveResource<'a> {
+        let Some(shared) = self.on() else { return ActiveResource { telemetry: self, method, url, live: None } };
+        let started = shared.recorder.boot();
+        let (parent, _) = shared.scopes.parent(started);
+        let action = shared.scopes.resource_started(started);
+        let context = match parent {
+            Some(parent) => parent.child(shared.recorder.child(parent.trace).span_id),
+            None => SpanContext::new(shared.recorder.new_trace()),
+        };
+        ActiveResource { telemetry: self, method, url, live: Some(Live { context, action, started }) }
+    }
+
+    /// Records a frame that took too long: longer than 700 ms it is frozen.
+    pub fn record_slow_frame(&self, duration: Duration) -> Option<Uuid> {
+        let mut task = LongTask::new(nanos(duration));
+        task.is_frozen_frame = duration >= FROZEN_FRAME;
+        self.record_long_task(&task)
+    }
+
+    /// Records that the *app's own* synchronization failed: which call, with which code, after how many tries.
+    pub fn record_sync_failure(&self, rpc: &str, code: &str, retries: u32, offline: bool) -> Option<Uuid> {
+        let attributes = [
+            ("rpc.method", rpc.into()),
+            ("error.type", code.into()),
+            ("sync.retries", retries.into()),
+            ("sync.offline", offline.into()),
+        ];
+        self.record_custom(&Custom::new("sync.failure").attributes(&attributes))
+    }
+
+    /// Records that the *app's own* queue was flushed: how many entries it held, and whether that went well.
+    pub fn record_queue_flush(&self, depth: u64, ok: bool) -> Option<Uuid> {
+        let attributes = [("queue.depth", Value::Int(depth as i64)), ("queue.flush.ok", ok.into())];
+        self.record_custom(&Custom::new("queue.flush").attributes(&attributes))
+    }
+}
+
+#[derive(Debug)]
+struct Live {
+    context: SpanContext,
+    action: Option<Uuid>,
+    started: BootTime,
+}
+
+/// A request under way. Dropped without [`ActiveResource::stop`] it is recorded as cancelled.
+#[derive(Debug)]
+pub struct ActiveResource<'a> {
+    telemetry: &'a Telemetry,
+    method: &'a str,
+    url: &'a str,
+    live: Option<Live>,
+}
+
+impl ActiveResource<'_> {
+    /// The span of the request; `None` when the client is off.
+    pub fn context(&self) -> Option<&SpanContext> {
+        self.live.as_ref().map(|live| &live.context)
+    }
+
+    /// The headers to add, when the app has set `existing`. If those hold a sound trace, the request is of that trace.
+    pub fn headers(&mut self, existing: &[(&str, &str)]) -> Vec<Header> {
+        let Some(live) = &mut self.live else { return Vec::new() };
+        let Some(injected) = self.telemetry.inject(self.url, &live.context, existing) else { return Vec::new() };
+        if injected.trace != live.context.trace {
+            live.context = SpanContext::new(injected.trace);
+        }
+        injected.headers
+    }
+
+    /// Ends it with a status; `describe` may add size, protocol or attributes.
+    pub fn stop(mut self, status: u16, describe: impl FnOnce(Resource<'_>) -> Resource<'_>) -> Option<Uuid> {
+        self.end(status, describe)
+    }
+
+    /// Ends it without an answer.
+    pub fn fail(mut self, error_type: &str) -> Option<Uuid> {
+        self.end(0, |resource| Resource { error_type, ..resource })
+    }
+
+    fn end<'r>(&'r mut self, status: u16, describe: impl FnOnce(Resource<'r>) -> Resource<'r>) -> Option<Uuid> {
+        let live = self.live.take()?;
+        let shared = self.telemetry.on()?;
+        let now = shared.recorder.boot();
+        let Live { context, action, started } = live;
+        let trace: TraceContext = context.trace;
+        let mut resource = Resource::new(self.method, self.url, status, nanos(now.since(started))).trace(trace);
+        resource.parent_span = context.parent_span;
+        resource.common.action_id = action;
+        let id = self.telemetry.record_resource(&describe(resource));
+        shared.scopes.resource_stopped(action, now);
+        id
+    }
+}
+
+impl Drop for ActiveResource<'_> {
+    fn drop(&mut self) {
+        self.end(0, |resource| Resource { error_type: "cancelled", ..resource });
+    }
+}

@@ -1,0 +1,229 @@
+//! The stack of views: one is shown, those under it wait to be shown again.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Inner, SYNTHETIC, Scopes};
+use crate::event::View;
+use crate::limits::{MAX_VIEWS, VIEW_AMEND_EVERY};
+use crate::recorder::{Open, Recorder};
+use crate::time::{BootTime, nanos};
+
+#[derive(Debug)]
+struct ViewScope {
+    id: Uuid,
+    name: String,
+    open: Option<Open>,
+    started_wall: u64,
+    /// Since when it has been shown.
+    shown: BootTime,
+    /// How long it was shown before that.
+    spent: Duration,
+    version: u64,
+    counts: [u64; 5],
+    loading_time: Option<Duration>,
+    amended: BootTime,
+    written: [u64; 5],
+}
+
+impl ViewScope {
+    fn snapshot(&self, spent: Duration, is_active: bool) -> View<'_> {
+        let mut view = View::new(self.id, &self.name).at(self.started_wall);
+        let [actions, resources, errors, long_tasks, crashes] = self.counts;
+        view.version = self.version;
+        view.is_active = is_active;
+        view.time_spent_ns = nanos(spent);
+        view.loading_time_ns = self.loading_time.map(nanos);
+        (view.action_count, view.resource_count, view.error_count) = (actions, resources, errors);
+        (view.long_task_count, view.crash_count) = (long_tasks, crashes);
+        view
+    }
+}
+
+/// The views of a session.
+#[derive(Debug, Default)]
+pub(super) struct Views {
+    stack: Vec<ViewScope>,
+    /// A view that stands for none, and becomes one with the first event.
+    synthetic: Option<(Uuid, &'static str)>,
+}
+
+impl Views {
+    /// The view that events belong to.
+    pub(super) fn shown(&self) -> Option<(Uuid, &str)> {
+        self.stack.last().map(|view| (view.id, view.name.as_str())).or(self.synthetic)
+    }
+
+    fn push(&mut self, recorder: &Recorder, id: Uuid, name: &str, now: BootTime) {
+        let started_wall = recorder.wall(now);
+        let mut view = ViewScope {
+            id,
+            name: name.to_owned(),
+            open: None,
+            started_wall,
+            shown: now,
+            spent: Duration::ZERO,
+            version: 1,
+            counts: [0; 5],
+            loading_time: None,
+            amended: now,
+            written: [0; 5],
+        };
+        view.open = recorder.open(&view.snapshot(Duration::ZERO, true)).map(|(open, _)| open);
+        self.stack.push(view);
+    }
+
+    /// Moves the counters of the view that is shown into it.
+    fn collect(&mut self, scopes: &Scopes) {
+        let Some(view) = self.stack.last_mut() else { return };
+        for (count, counter) in view.counts.iter_mut().zip(&scopes.counts) {
+            *count += counter.swap(0, Ordering::Relaxed);
+        }
+    }
+
+    fn pop(&mut self, scopes: &Scopes, recorder: &Recorder, now: BootTime) -> Option<String> {
+        self.collect(scopes);
+        let mut view = self.stack.pop()?;
+        view.version += 1;
+        let spent = view.spent + now.since(view.shown);
+        if let Some(open) = view.open {
+            recorder.close(open, &view.snapshot(spent, false));
+        }
+        Some(view.name)
+    }
+
+    /// The view that is shown is covered by another: its time stands still.
+    fn pause(&mut self, scopes: &Scopes, now: BootTime) {
+        self.collect(scopes);
+        if let Some(view) = self.stack.last_mut() {
+            view.spent += now.since(view.shown);
+            view.shown = now;
+        }
+    }
+
+    /// Closes every view, the shown one first, and returns their names from the bottom. Synthetic ones are not named.
+    pub(super) fn close_all(&mut self, scopes: &Scopes, recorder: &Recorder, now: BootTime) -> Vec<String> {
+        let mut names = Vec::new();
+        // Time goes on only for the one that is shown.
+        while let Some(name) = self.pop(scopes, recorder, now) {
+            names.push(name);
+            if let Some(next) = self.stack.last_mut() {
+                next.shown = now;
+            }
+        }
+        names.reverse();
+        names
+    }
+
+    /// Writes a new snapshot of the shown view when its counters have changed. Returns when the next is due.
+    pub(super) fn amend(&mut self, scopes: &Scopes, recorder: &Recorder, now: BootTime) -> Option<BootTime> {
+        self.collect(scopes);
+        let view = self.stack.last_mut().filter(|view| view.counts != view.written)?;
+        let due = view.amended.after(VIEW_AMEND_EVERY);
+        if due > now {
+            return Some(due);
+        }
+        view.version += 1;
+        (view.amended, view.written) = (now, view.counts);
+        if let Some(open) = view.open {
+            recorder.amend(open, &view.snapshot(view.spent + now.since(view.shown), true));
+        }
+        None
+    }
+}
+
+impl Inner {
+    pub(super) fn open_view(&mut self, scopes: &Scopes, recorder: &Recorder, name: &str, now: BootTime) -> Uuid {
+        self.views.pause(scopes, now);
+        self.views.synthetic = None;
+        scopes.watch(SYNTHETIC, false);
+        let id = recorder.new_id();
+        recorder.set_scope(self.session.id, Some((id, name)), scopes.session_rate());
+        self.views.push(recorder, id, name, now);
+        id
+    }
+}
+
+impl Scopes {
+    /// Events from now on go under a name, though no view is shown.
+    pub(super) fn synthesize(&self, inner: &mut Inner, recorder: &Recorder, name: &'static str) {
+        if self.synthetic {
+            inner.views.synthetic = Some((recorder.new_id(), name));
+            inner.set_scope(recorder, self.session_rate());
+            self.watch(SYNTHETIC, true);
+        }
+    }
+
+    /// The first event of a synthetic view opens it.
+    #[cold]
+    pub(super) fn open_synthetic(&self, recorder: &Recorder, now: BootTime) {
+        let mut inner = self.lock();
+        self.watch(SYNTHETIC, false);
+        if let Some((id, name)) = inner.views.synthetic.take() {
+            inner.views.push(recorder, id, name, now);
+        }
+    }
+
+    /// Shows a view in place of the one that is shown.
+    pub(crate) fn start_view(&self, recorder: &Recorder, name: &str) -> Uuid {
+        let now = recorder.boot();
+        self.before_view(recorder, now);
+        let mut inner = self.lock();
+        inner.close_action(self, recorder, now);
+        inner.views.pop(self, recorder, now);
+        inner.open_view(self, recorder, name, now)
+    }
+
+    /// Shows a view over the one that is shown, which goes on when it ends. At most 32 deep: then in place of it.
+    pub(crate) fn push_view(&self, recorder: &Recorder, name: &str) -> Uuid {
+        let now = recorder.boot();
+        self.before_view(recorder, now);
+        let mut inner = self.lock();
+        if inner.views.stack.len() >= MAX_VIEWS {
+            inner.views.pop(self, recorder, now);
+        }
+        inner.open_view(self, recorder, name, now)
+    }
+
+    fn before_view(&self, recorder: &Recorder, now: BootTime) {
+        if now.0 >= self.deadline.load(Ordering::Relaxed) {
+            self.renew(recorder, now);
+        }
+        self.touch(now);
+    }
+
+    /// Ends the view that is shown; the one under it is shown again.
+    pub(crate) fn stop_view(&self, recorder: &Recorder) {
+        let now = recorder.boot();
+        let mut inner = self.lock();
+        inner.close_action(self, recorder, now);
+        if inner.views.pop(self, recorder, now).is_none() {
+            return;
+        }
+        if let Some(view) = inner.views.stack.last_mut() {
+            view.shown = now;
+        } else {
+            self.synthesize(&mut inner, recorder, "Background");
+        }
+        inner.set_scope(recorder, self.session_rate());
+    }
+
+    /// The view that is shown is complete: its loading time is the time until now. The first call counts.
+    pub(crate) fn mark_interactive(&self, recorder: &Recorder) -> Option<Duration> {
+        let now = recorder.boot();
+        let mut inner = self.lock();
+        let view = inner.views.stack.last_mut()?;
+        if view.loading_time.is_some() {
+            return None;
+        }
+        let loading = view.spent + now.since(view.shown);
+        view.loading_time = Some(loading);
+        view.version += 1;
+        if let Some(open) = view.open {
+            recorder.amend(open, &view.snapshot(loading, true));
+        }
+        Some(loading)
+    }
+}

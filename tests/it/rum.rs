@@ -1,0 +1,412 @@
+//! Sessions, views, actions, operations and traced state through the client, read back from what a backend received.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value as Any};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use throughline::event::{Action, ErrorEvent, Resource};
+use throughline::state::{Capture, Mutation, StorePolicy, Suppressed};
+use throughline::testing::FaultServer;
+use throughline::time::{Clock, ManualClock};
+use throughline::{Host, Telemetry};
+
+use crate::support::{LONG, builder};
+
+pub struct Received {
+    pub logs: Vec<LogRecord>,
+    pub spans: Vec<Span>,
+}
+
+pub fn received(server: &FaultServer) -> Received {
+    let (mut logs, mut spans) = (Vec::new(), Vec::new());
+    for request in server.received() {
+        if request.path.ends_with("/v1/logs") {
+            let decoded = ExportLogsServiceRequest::decode(request.body.as_slice()).unwrap();
+            let records = decoded.resource_logs.into_iter().flat_map(|r| r.scope_logs).flat_map(|s| s.log_records);
+            logs.extend(records);
+        } else if request.path.ends_with("/v1/traces") {
+            let decoded = ExportTraceServiceRequest::decode(request.body.as_slice()).unwrap();
+            spans.extend(decoded.resource_spans.into_iter().flat_map(|r| r.scope_spans).flat_map(|s| s.spans));
+        }
+    }
+    Received { logs, spans }
+}
+
+pub fn text(attributes: &[KeyValue], key: &str) -> String {
+    let value = attributes.iter().find(|entry| entry.key == key).and_then(|entry| entry.value.as_ref()?.value.clone());
+    match value {
+        Some(Any::StringValue(text)) => text,
+        Some(Any::IntValue(number)) => number.to_string(),
+        Some(Any::BoolValue(flag)) => flag.to_string(),
+        Some(Any::ArrayValue(list)) => format!(
+            "{:?}",
+            list.values
+                .into_iter()
+                .filter_map(|v| match v.value {
+                    Some(Any::StringValue(text)) => Some(text),
+                    _ => None,
+                })
+                .collect::<Vec<_>>()
+        ),
+        _ => String::new(),
+    }
+}
+
+impl Received {
+    fn named(&self, name: &str) -> Vec<&LogRecord> {
+        self.logs.iter().filter(|log| log.event_name == name).collect()
+    }
+}
+
+struct App {
+    _dir: tempfile::TempDir,
+    server: FaultServer,
+    telemetry: Telemetry,
+    clock: std::sync::Arc<ManualClock>,
+}
+
+fn app() -> App {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let clock = ManualClock::new();
+    let mut host = Host::default();
+    host.clock = Clock::Manual(clock.clone());
+    let config = builder(dir.path()).endpoint(server.url()).synthetic_views(true).build().unwrap();
+    let telemetry = Telemetry::start_with(config, host).unwrap();
+    telemetry.drain(LONG);
+    App { _dir: dir, server, telemetry, clock }
+}
+
+impl App {
+    /// Lets time pass, and the worker see it.
+    fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        std::thread::sleep(Duration::from_millis(30));
+    }
+
+    fn end(&self) -> Received {
+        self.telemetry.stop_view();
+        self.pass(Duration::from_secs(6));
+        self.telemetry.drain(LONG);
+        // A view that is still open is not sent.
+        self.telemetry.flush(LONG);
+        received(&self.server)
+    }
+}
+
+#[test]
+fn views_count_what_happens_on_them_and_covered_ones_stand_still() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    telemetry.record_error(&ErrorEvent::new("Early", "before any view"));
+    telemetry.start_view("List");
+    telemetry.record_action(&Action::tap("row"));
+    app.pass(Duration::from_secs(2));
+    telemetry.mark_interactive();
+    telemetry.push_view("Sheet");
+    telemetry.record_resource(&Resource::new("GET", "https://a.test/x", 200, 5));
+    telemetry.record_error(&ErrorEvent::new("E", "on the sheet"));
+    app.pass(Duration::from_secs(10));
+    telemetry.stop_view();
+    telemetry.record_action(&Action::tap("row"));
+    app.pass(Duration::from_secs(3));
+    let received = app.end();
+    let views: BTreeMap<_, _> = received
+        .named("app.screen.view")
+        .into_iter()
+        .map(|view| (text(&view.attributes, "app.screen.name"), view))
+        .collect();
+    let of = |view: &str, key: &str| text(&views[view].attributes, key);
+    assert_eq!(views.keys().collect::<Vec<_>>(), ["ApplicationLaunch", "List", "Sheet"]);
+    assert_eq!(of("ApplicationLaunch", "rum.view.error.count"), "1");
+    assert_eq!((of("List", "rum.view.action.count"), of("List", "rum.view.error.count")), ("2".into(), "".into()));
+    assert_eq!(of("List", "rum.view.time_spent"), "5000000000");
+    assert_eq!(of("List", "rum.view.loading_time"), "2000000000");
+    assert_eq!((of("Sheet", "rum.view.resource.count"), of("Sheet", "rum.view.error.count")), ("1".into(), "1".into()));
+    assert_eq!(of("Sheet", "rum.view.time_spent"), "10000000000");
+    assert_eq!(of("List", "rum.view.is_active"), "false");
+    let error = received.named("exception").into_iter().find(|e| text(&e.attributes, "exception.type") == "E").unwrap();
+    assert_eq!(text(&error.attributes, "app.screen.name"), "Sheet");
+}
+
+#[test]
+fn a_session_ends_after_silence_and_its_view_goes_on_in_the_next() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    telemetry.start_view("Home");
+    let first = telemetry.session_id().unwrap();
+    app.pass(Duration::from_secs(14 * 60));
+    telemetry.record_action(&Action::tap("still here"));
+    app.pass(Duration::from_secs(14 * 60));
+    telemetry.record_action(&Action::tap("still here"));
+    assert_eq!(telemetry.session_id(), Some(first));
+    app.pass(Duration::from_secs(15 * 60 + 1));
+    telemetry.record_action(&Action::tap("back again"));
+    let second = telemetry.session_id().unwrap();
+    assert_ne!(first, second);
+    let received = app.end();
+    let ended = received.named("session.end");
+    assert_eq!(ended.len(), 1);
+    assert_eq!(text(&ended[0].attributes, "session.id"), first.to_string());
+    assert_eq!(text(&ended[0].attributes, "rum.session.reason"), "inactivity_timeout");
+    let started = received.named("session.start");
+    let next = started.iter().find(|start| text(&start.attributes, "session.id") == second.to_string()).unwrap();
+    assert_eq!(text(&next.attributes, "session.previous_id"), first.to_string());
+    assert_eq!(text(&next.attributes, "rum.session.sequence"), "2");
+    let views = received.named("app.screen.view");
+    let of = |session: &str| views.iter().filter(|view| text(&view.attributes, "session.id") == session).count();
+    assert_eq!((of(&first.to_string()), of(&second.to_string())), (1, 1));
+    let tap = received.logs.iter().find(|log| text(&log.attributes, "app.widget.name") == "back again").unwrap();
+    assert_eq!(text(&tap.attributes, "session.id"), second.to_string());
+    assert_eq!(text(&tap.attributes, "app.screen.name"), "Home");
+}
+
+#[test]
+fn an_action_collects_what_it_causes_until_things_have_settled() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    telemetry.start_view("Cart");
+    let cart = telemetry.traced_store("Cart", &StorePolicy::default().deny(["secret"])).unwrap();
+    let action = telemetry.tap("checkout").unwrap();
+    app.clock.advance(Duration::from_millis(50));
+    cart.set("items[0].quantity", 1, 2);
+    cart.set("secret", 1, 2);
+    let resource = telemetry.start_resource("POST", "https://shop.test/orders");
+    app.pass(Duration::from_secs(2));
+    telemetry.record_error(&ErrorEvent::new("Timeout", "slow"));
+    resource.stop(200, |resource| resource.size(10));
+    app.pass(Duration::from_millis(101));
+    // Too late.
+    telemetry.record_resource(&Resource::new("GET", "https://shop.test/other", 200, 1));
+    let received = app.end();
+    let tap = received.named("app.widget.click")[0];
+    let of = |key: &str| text(&tap.attributes, key);
+    assert_eq!(of("rum.action.id"), action.to_string());
+    assert_eq!(of("rum.action.loading_time"), "2050000000");
+    assert_eq!((of("rum.action.resource.count"), of("rum.action.error.count")), ("1".into(), "1".into()));
+    assert_eq!((of("rum.action.mutation.count"), of("rum.action.frustration")), ("1".into(), "[\"error_tap\"]".into()));
+    let mutation = received.named("Cart.items[*].quantity.Update")[0];
+    assert_eq!(text(&mutation.attributes, "state.cause"), "action");
+    assert_eq!(text(&mutation.attributes, "rum.action.id"), action.to_string());
+    assert_eq!(mutation.trace_id, tap.trace_id);
+    let order = received.spans.iter().find(|span| text(&span.attributes, "url.full").ends_with("orders")).unwrap();
+    assert_eq!((&order.trace_id, &order.parent_span_id), (&tap.trace_id, &tap.span_id));
+    assert_eq!(text(&order.attributes, "rum.action.id"), action.to_string());
+    let root = received.spans.iter().find(|span| span.name == "checkout").unwrap();
+    assert_eq!((&root.trace_id, &root.span_id), (&tap.trace_id, &tap.span_id));
+    let other = received.spans.iter().find(|span| text(&span.attributes, "url.full").ends_with("other")).unwrap();
+    assert_eq!(text(&other.attributes, "rum.action.id"), "");
+    assert!(received.named("Cart.secret.Update").is_empty());
+    assert_eq!(cart.counts().suppressed(Suppressed::Denied), 1);
+}
+
+#[test]
+fn three_taps_in_a_second_are_a_rage_tap() {
+    let app = app();
+    for _ in 0..3 {
+        app.telemetry.tap("pay");
+        app.clock.advance(Duration::from_millis(300));
+    }
+    app.telemetry.tap("other");
+    let received = app.end();
+    let rage = |log: &&LogRecord| text(&log.attributes, "rum.action.frustration") == "[\"rage_tap\"]";
+    let taps = received.named("app.widget.click");
+    assert_eq!((taps.len(), taps.iter().copied().filter(rage).count()), (4, 1));
+}
+
+#[test]
+fn an_operation_is_one_trace_with_its_mutations_and_requests() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let policy = StorePolicy::default().capture("displayName", Capture::Full).transient(["**.isLoading"]);
+    let profile = telemetry.traced_store("Profile", &policy).unwrap();
+    let mut operation = telemetry.start_operation("UpdateDisplayName");
+    operation.scope(|| {
+        profile.set("isLoading", false, true);
+        let resource = telemetry.start_resource("PUT", "https://api.test/me");
+        resource.stop(200, |resource| resource);
+        profile.set("displayName", "Ada", "Grace");
+    });
+    operation.set_attribute("length", 5);
+    operation.retry(2);
+    operation.succeed();
+    let failing = telemetry.start_operation("Failing");
+    failing.fail("SaveError", "no answer");
+    drop(telemetry.start_operation("Dropped"));
+    let late = telemetry.start_operation("Late");
+    app.pass(Duration::from_secs(601));
+    late.succeed();
+    let received = app.end();
+    let span = |name: &str| received.spans.iter().find(|span| span.name == name).unwrap();
+    let operation = span("UpdateDisplayName");
+    assert_eq!(text(&operation.attributes, "operation.outcome"), "succeeded");
+    assert_eq!(text(&operation.attributes, "operation.attempt"), "2");
+    assert_eq!((text(&operation.attributes, "length"), operation.events.len()), ("5".into(), 1));
+    let request = received.spans.iter().find(|span| span.name.starts_with("PUT")).unwrap();
+    assert_eq!((&request.trace_id, &request.parent_span_id), (&operation.trace_id, &operation.span_id));
+    let mutation = received.named("Profile.displayName.Update")[0];
+    assert_eq!((&mutation.trace_id, &mutation.span_id), (&operation.trace_id, &operation.span_id));
+    assert_eq!(text(&mutation.attributes, "state.cause"), "operation");
+    assert_eq!(text(&mutation.attributes, "state.new"), "Grace");
+    assert_eq!(text(&mutation.attributes, "state.suppressed.count"), "1");
+    assert_eq!(text(&span("Failing").attributes, "operation.outcome"), "failed");
+    assert_eq!(received.named("exception")[0].trace_id, span("Failing").trace_id);
+    for (name, reason) in [("Dropped", "dropped"), ("Late", "timeout")] {
+        assert_eq!(text(&span(name).attributes, "operation.outcome"), "abandoned");
+        assert_eq!(text(&span(name).attributes, "operation.reason"), reason);
+    }
+    let traces: std::collections::HashSet<_> = received.spans.iter().map(|span| span.trace_id.clone()).collect();
+    assert_eq!(traces.len(), 4);
+}
+
+#[test]
+fn overlapping_operations_on_one_store_never_get_each_others_mutations() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let store = telemetry
+        .traced_store("S", &StorePolicy::default().coalesce(Duration::ZERO).max_actions_per_second(10_000))
+        .unwrap();
+    let operations = [telemetry.start_operation("A"), telemetry.start_operation("B")];
+    std::thread::scope(|scope| {
+        for (operation, path) in operations.iter().zip(["a", "b"]) {
+            let store = store.clone();
+            scope.spawn(move || {
+                for n in 0..100i64 {
+                    operation.scope(|| store.set(path, n, n + 1));
+                    store.set("outside", n, n + 1);
+                }
+            });
+        }
+    });
+    let ids: Vec<_> = operations.iter().map(|operation| operation.context().unwrap().trace).collect();
+    operations.into_iter().for_each(throughline::ActiveSpan::succeed);
+    store.set("after", 1, 2);
+    let received = app.end();
+    for (path, context) in ["a", "b"].iter().zip(&ids) {
+        let mutations = received.named(&format!("S.{path}.Update"));
+        assert_eq!(mutations.len(), 100);
+        assert!(mutations.iter().all(|mutation| mutation.span_id == context.span_id));
+    }
+    let outside = received.named("S.outside.Update");
+    assert_eq!(outside.len(), 200);
+    assert!(
+        outside
+            .iter()
+            .all(|mutation| mutation.trace_id.is_empty() && text(&mutation.attributes, "state.cause") == "ambiguous")
+    );
+    assert_eq!(text(&received.named("S.after.Update")[0].attributes, "state.cause"), "none");
+    assert_eq!((store.counts().ambiguous, store.counts().recorded), (200, 401));
+    assert!(store.counts().balanced());
+}
+
+#[test]
+fn fifty_interleaved_messages_keep_their_own_traces_across_two_hops() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let store = telemetry
+        .traced_store("Chat", &StorePolicy::default().coalesce(Duration::ZERO).max_actions_per_second(1_000))
+        .unwrap();
+    let parent =
+        |n: u8| format!("00-{}-{}-01", format!("{:02x}", n + 1).repeat(16), format!("{:02x}", n + 1).repeat(8));
+    let (first, second) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    std::thread::scope(|scope| {
+        for n in 0..50u8 {
+            let context = telemetry.extract([("traceparent", parent(n).as_str())]).unwrap();
+            assert!(telemetry.keep_context(&format!("m{n}"), &context));
+            first.0.send(n).unwrap();
+        }
+        drop(first.0);
+        let (receive, send) = (first.1, second.0);
+        scope.spawn(move || {
+            let mut waiting: Vec<u8> = receive.iter().collect();
+            waiting.reverse();
+            for n in waiting {
+                let context = telemetry.take_context(&format!("m{n}")).unwrap();
+                let bound = telemetry.with_context(&context, || telemetry.bind(move || n));
+                send.send((
+                    n,
+                    Box::new(bound) as Box<dyn FnOnce() -> u8 + Send>,
+                    telemetry.with_context(&context, || telemetry.current_context()),
+                ))
+                .unwrap();
+            }
+        });
+        let receive = second.1;
+        let store = store.clone();
+        scope.spawn(move || {
+            for (n, bound, context) in receive {
+                assert_eq!(bound(), n);
+                telemetry.with_context(&context.unwrap(), || {
+                    store.set(&format!("messages.m{n}"), -1, i64::from(n));
+                    telemetry.start_resource("GET", &format!("https://chat.test/{n}")).stop(200, |resource| resource);
+                });
+            }
+        });
+    });
+    assert!(telemetry.take_context("m3").is_none());
+    let received = app.end();
+    for n in 0..50u8 {
+        let trace = vec![n + 1; 16];
+        let mutation = received.named(&format!("Chat.messages.m{n}.Update"))[0];
+        assert_eq!((&mutation.trace_id, &mutation.span_id), (&trace, &vec![n + 1; 8]));
+        let url = format!("https://chat.test/{n}");
+        let request = received.spans.iter().find(|span| text(&span.attributes, "url.full") == url).unwrap();
+        assert_eq!((&request.trace_id, &request.parent_span_id), (&trace, &vec![n + 1; 8]));
+    }
+}
+
+#[test]
+fn a_panic_in_a_wrapped_body_is_recorded_and_goes_on() {
+    let app = app();
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        app.telemetry.wrap("Parse", || panic!("bad byte"));
+    }));
+    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"bad byte"));
+    assert_eq!(app.telemetry.wrap("Fine", || 7), 7);
+    assert!(app.telemetry.current_context().is_none());
+    let received = app.end();
+    let span = |name: &str| received.spans.iter().find(|span| span.name == name).unwrap().status.clone().unwrap();
+    assert_eq!((span("Parse").code, span("Parse").message), (2, "bad byte".to_owned()));
+    assert_eq!(span("Fine").code, 1);
+}
+
+#[test]
+fn a_reverted_mutation_is_withdrawn_and_a_new_policy_counts_at_once() {
+    let app = app();
+    let policy = StorePolicy::default().ignore_if_reverted(Duration::from_millis(200));
+    let menu = app.telemetry.traced_store("Menu", &policy).unwrap();
+    let handle = menu.path("isOpen");
+    handle.set(false, true);
+    handle.set(true, false);
+    menu.update_policy(&StorePolicy::default().deny(["**"])).unwrap();
+    (0..10).for_each(|_| handle.set(false, true));
+    drop(handle);
+    assert!(menu.update_policy(&StorePolicy::default().allow(["a[["])).is_err());
+    let received = app.end();
+    assert!(received.named("Menu.isOpen.Update").is_empty());
+    let counts = menu.counts();
+    assert!(counts.balanced());
+    assert_eq!((counts.mutations, counts.suppressed(Suppressed::Reverted)), (12, 2));
+    let books = crate::support::books(&app.telemetry);
+    assert_eq!(books.dropped.of(throughline::ledger::DropReason::Withdrawn), 1);
+}
+
+#[test]
+fn a_disabled_client_runs_the_work_and_records_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).enabled(false).build().unwrap()).unwrap();
+    let store = telemetry.traced_store("S", &StorePolicy::default()).unwrap();
+    store.mutate(&Mutation::set("a", 1, 2));
+    let operation = telemetry.start_operation("O");
+    assert_eq!(operation.scope(|| 3), 3);
+    assert!(operation.context().is_none() && telemetry.tap("x").is_none());
+    operation.succeed();
+    assert_eq!(telemetry.wrap("w", || 4), 4);
+    assert!(telemetry.traced_store("S", &StorePolicy::default().allow(["a["])).is_err());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
