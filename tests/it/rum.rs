@@ -410,3 +410,96 @@ fn a_disabled_client_runs_the_work_and_records_nothing() {
     assert!(telemetry.traced_store("S", &StorePolicy::default().allow(["a["])).is_err());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
+
+/// What the child of the next test does before it is killed.
+fn leave_everything_open(dir: &std::path::Path) -> ! {
+    let telemetry = Telemetry::start(builder(dir).build().unwrap()).unwrap();
+    while telemetry.health().journal != Some(throughline::journal::JournalMode::Mapped) {
+        std::thread::yield_now();
+    }
+    telemetry.start_view("Profile");
+    let store = telemetry.traced_store("Profile", &StorePolicy::default().coalesce(Duration::from_secs(60))).unwrap();
+    telemetry.tap("save");
+    let operation = telemetry.start_operation("UpdateDisplayName");
+    operation.scope(|| (0..5i64).for_each(|n| store.set("age", n, n + 1)));
+    // `kill -9` by ourselves: nothing of ours runs afterwards.
+    let own = std::process::id().to_string();
+    std::process::Command::new("kill").args(["-9", &own]).status().unwrap();
+    unreachable!();
+}
+
+#[test]
+fn what_a_killed_process_left_open_is_closed_and_says_so() {
+    let name = "rum::what_a_killed_process_left_open_is_closed_and_says_so";
+    if let Some(dir) = std::env::var_os("THROUGHLINE_KILLED_DIR") {
+        leave_everything_open(std::path::Path::new(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let own = std::env::current_exe().unwrap();
+    let status = std::process::Command::new(own)
+        .args([name, "--exact"])
+        .env("THROUGHLINE_KILLED_DIR", dir.path())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    let server = FaultServer::start().unwrap();
+    let telemetry = crate::support::start(dir.path(), &server.url());
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    let view = received.named("app.screen.view")[0];
+    let tap = received.named("app.widget.click")[0];
+    let mutation = received.named("Profile.age.Update")[0];
+    let operation = received.spans.iter().find(|span| span.name == "UpdateDisplayName").unwrap();
+    for attributes in [&view.attributes, &tap.attributes, &mutation.attributes, &operation.attributes] {
+        assert_eq!(text(attributes, "throughline.ended"), "process_death");
+    }
+    // The count is written down at every power of two.
+    assert_eq!(text(&mutation.attributes, "mutation.count"), "4");
+    assert_eq!((&mutation.trace_id, &mutation.span_id), (&operation.trace_id, &operation.span_id));
+    assert_eq!(tap.trace_id, operation.trace_id);
+}
+
+#[test]
+fn a_session_goes_on_in_the_next_process_or_is_said_to_have_died() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let clock = ManualClock::new();
+    let start = || {
+        let mut host = Host::default();
+        host.clock = Clock::Manual(clock.clone());
+        let telemetry =
+            Telemetry::start_with(builder(dir.path()).endpoint(server.url()).build().unwrap(), host).unwrap();
+        telemetry.record_action(&Action::tap("x"));
+        telemetry.drain(LONG);
+        std::thread::sleep(Duration::from_millis(30));
+        telemetry
+    };
+    let telemetry = start();
+    let first = telemetry.session_id().unwrap();
+    drop(telemetry);
+    clock.advance(Duration::from_secs(600));
+    let telemetry = start();
+    assert_eq!(telemetry.session_id(), Some(first));
+    // What a kill leaves: the file of a process that did not shut down.
+    let file = dir.path().join("session.json");
+    let alive = std::fs::read(&file).unwrap();
+    drop(telemetry);
+    std::fs::write(&file, alive).unwrap();
+    clock.advance(Duration::from_secs(1_000));
+    let telemetry = start();
+    let second = telemetry.session_id().unwrap();
+    assert_ne!(first, second);
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    let ended = received.named("session.end");
+    assert_eq!((ended.len(), text(&ended[0].attributes, "session.id")), (1, first.to_string()));
+    assert_eq!(text(&ended[0].attributes, "rum.session.reason"), "process_death");
+    let starts: Vec<_> =
+        received.named("session.start").iter().map(|start| text(&start.attributes, "rum.session.sequence")).collect();
+    assert_eq!(starts, ["1", "2"]);
+    drop(telemetry);
+    // A damaged file is as good as none.
+    std::fs::write(&file, b"{\"id\":").unwrap();
+    assert!(start().session_id().is_some());
+}
