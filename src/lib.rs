@@ -34,6 +34,7 @@ pub mod value;
 
 // Floor 1: pure decisions.
 pub mod backoff;
+pub mod redact;
 pub mod sampling;
 pub mod schedule;
 pub mod session;

@@ -1,8 +1,29 @@
 //! Attribute keys and span names of ours, in one place. Names of OpenTelemetry's conventions are with
 //! the OTLP exporter.
 
+use std::borrow::Cow;
+
+use crate::value::{Attribute, OwnedAttributes, to_owned};
+
 /// Keys that start with one of these are ours: an attribute of the app's with such a key gets the prefix `app.`.
 pub const RESERVED: [&str; 5] = ["throughline.", "state.", "mutation.", "rum.", "operation."];
+
+/// The key of an attribute of the app's: one of ours gets the prefix `app.`.
+pub(crate) fn app_key(key: &str) -> Cow<'_, str> {
+    let is_ours = RESERVED.iter().any(|prefix| key.starts_with(prefix));
+    if is_ours { Cow::Owned(format!("app.{key}")) } else { Cow::Borrowed(key) }
+}
+
+/// Copies attributes of the app's.
+pub(crate) fn app_attributes(attributes: &[Attribute<'_>]) -> OwnedAttributes {
+    let mut owned = to_owned(attributes);
+    for (key, _) in &mut owned {
+        if let Cow::Owned(prefixed) = app_key(key) {
+            *key = prefixed;
+        }
+    }
+    owned
+}
 
 /// The traced store.
 pub const STATE_STORE: &str = "state.store";

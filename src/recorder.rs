@@ -8,12 +8,13 @@ use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::event::encode::{Stamp, encode, encode_context, encode_scope};
+use crate::event::encode::{Scrubbing, Stamp, encode_context_scrubbed, encode_scope, encode_scrubbed};
 use crate::event::{Event, EventKind, Lane, TraceContext};
 use crate::frame::{self, FrameType};
 use crate::ids::{IdCounter, RunKey};
 use crate::journal::{Appended, Journal, RunStart, forked};
 use crate::ledger::DropReason;
+use crate::redact::Redactor;
 use crate::sampling;
 use crate::time::{BootTime, Clock};
 use crate::value::Attribute;
@@ -54,6 +55,7 @@ pub struct Recorder {
     trace_rate: AtomicU64,
     has_action: AtomicBool,
     action: Mutex<Option<Uuid>>,
+    redactor: Redactor,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -65,7 +67,7 @@ impl std::fmt::Debug for Recorder {
 
 impl Recorder {
     /// A recorder of a new run. `wake` is called when the worker has to look at the journal.
-    pub fn new(clock: Clock, wake: Box<dyn Fn() + Send + Sync>) -> std::io::Result<Self> {
+    pub fn new(clock: Clock, redactor: Redactor, wake: Box<dyn Fn() + Send + Sync>) -> std::io::Result<Self> {
         crate::journal::install_guards();
         let key = RunKey::random();
         let base_wall = clock.wall();
@@ -83,6 +85,7 @@ impl Recorder {
             trace_rate: AtomicU64::new(1f64.to_bits()),
             has_action: AtomicBool::new(false),
             action: Mutex::new(None),
+            redactor,
             wake,
         })
     }
@@ -126,16 +129,29 @@ impl Recorder {
         if OWN_THREAD.get() || forked() {
             return None;
         }
+        self.finished(event, boot, false)
+    }
+
+    /// As [`Recorder::record_at`], for an event whose attributes may have keys of ours.
+    pub(crate) fn record_ours<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
+        if OWN_THREAD.get() || forked() {
+            return None;
+        }
         self.record_own(event, boot)
     }
 
     /// As [`Recorder::record`], also on the worker's thread: the core's report about itself.
     #[inline]
     pub fn record_own<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
+        self.finished(event, boot, true)
+    }
+
+    #[inline]
+    fn finished<E: Event + ?Sized>(&self, event: &E, boot: BootTime, is_own: bool) -> Option<Uuid> {
         let lane = event.lane();
         let time = self.time_of(event, boot);
         let n = self.ids.next();
-        self.append(FrameType::Event(lane), n, time, event).then(|| self.key.event_id(n, time))
+        self.append(FrameType::Event(lane), n, time, event, is_own).then(|| self.key.event_id(n, time))
     }
 
     /// Records an event that will be amended or closed. `None` when it was not kept; then it has been counted.
@@ -144,13 +160,13 @@ impl Recorder {
             return None;
         }
         let (lane, time, n) = (event.lane(), self.time_of(event, self.boot()), self.ids.next());
-        let kept = self.append(FrameType::Open(lane), n, time, event);
+        let kept = self.append(FrameType::Open(lane), n, time, event, true);
         kept.then(|| (Open { n, time, lane }, self.key.event_id(n, time)))
     }
 
     /// Replaces the snapshot of an open event. A full journal may refuse it: then the last snapshot stays.
     pub fn amend<E: Event>(&self, open: Open, event: &E) {
-        self.append(FrameType::Amend(open.lane), open.n, open.time, event);
+        self.append(FrameType::Amend(open.lane), open.n, open.time, event, true);
     }
 
     /// Takes an open event back.
@@ -162,7 +178,7 @@ impl Recorder {
 
     /// Makes an open event final.
     pub fn close<E: Event>(&self, open: Open, event: &E) {
-        self.append(FrameType::Close(open.lane), open.n, open.time, event);
+        self.append(FrameType::Close(open.lane), open.n, open.time, event, true);
     }
 
     #[inline]
@@ -184,7 +200,7 @@ impl Recorder {
     }
 
     #[inline]
-    fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E) -> bool {
+    fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E, is_own: bool) -> bool {
         if frame.is_accepted() && !self.is_kept(event) {
             self.journal.refuse(frame.lane(), DropReason::SampledOut);
             return false;
@@ -199,7 +215,8 @@ impl Recorder {
         let write = |buffer: &mut Vec<u8>| {
             buffer.clear();
             frame::put_counter(buffer, n);
-            if !encode(event, stamp, buffer) {
+            let rules = Scrubbing { scrub: Some(&self.redactor), is_own };
+            if !encode_scrubbed(event, stamp, rules, buffer) {
                 if frame.is_accepted() {
                     self.journal.refuse(frame.lane(), DropReason::Oversize);
                 }
@@ -247,7 +264,7 @@ impl Recorder {
     /// Journals a new version of the slowly changing attributes; events from now on refer to it.
     pub fn set_context(&self, attributes: &[Attribute<'_>]) {
         let mut record = Vec::new();
-        encode_context(attributes, &mut record);
+        encode_context_scrubbed(attributes, Scrubbing { scrub: Some(&self.redactor), is_own: true }, &mut record);
         self.set_version(&record, |versions, version| u64::from(version) << 32 | (versions & 0xffff_ffff));
     }
 

@@ -28,6 +28,7 @@ use crate::health::{Health, StorageState};
 use crate::journal::forked;
 use crate::queue::DestinationBooks;
 use crate::recorder::Recorder;
+use crate::redact::Redactor;
 use crate::schedule::Conditions;
 use crate::scopes::Scopes;
 use crate::switches::{Switches, load_session};
@@ -385,7 +386,8 @@ impl Inner {
     fn build(&self) -> Result<Arc<Shared>, Error> {
         let wake = Arc::new(Notify::new());
         let waker = Arc::clone(&wake);
-        let recorder = Recorder::new(self.host.clock.clone(), Box::new(move || waker.notify_one()))
+        let redactor = Redactor::new(self.config.redact.clone());
+        let recorder = Recorder::new(self.host.clock.clone(), redactor, Box::new(move || waker.notify_one()))
             .map_err(|error| Error::Storage { reason: error.to_string() })?;
         recorder.set_trace_rate(self.config.trace_sample_rate);
         set_context(&recorder, &self.config, None);

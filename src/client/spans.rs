@@ -184,7 +184,7 @@ impl ActiveSpan {
     pub fn set_attribute<'a>(&mut self, key: &str, value: impl Into<Value<'a>>) {
         if self.0.is_some() {
             let value = value.into();
-            self.change(|span| span.set_attribute(key, &value));
+            self.change(|span| span.set_attribute(&names::app_key(key), &value));
         }
     }
 
@@ -208,8 +208,8 @@ impl ActiveSpan {
 
     /// Says that it is tried again: `attempt` counts from 1.
     pub fn retry(&mut self, attempt: u32) {
-        self.set_attribute(names::OPERATION_ATTEMPT, attempt);
-        self.add_event("retry", &[(names::OPERATION_ATTEMPT, attempt.into())]);
+        self.change(|span| span.set_attribute(names::OPERATION_ATTEMPT, &attempt.into()));
+        self.add_event("retry", &[("attempt", attempt.into())]);
     }
 
     /// Ends it well.

@@ -2,9 +2,11 @@
 
 mod env;
 pub(crate) mod hosts;
+mod redact;
 mod url;
 
 pub use hosts::{Format, HostRule, Injection};
+pub use redact::{RedactRules, ValuePatterns};
 pub use url::host_of;
 
 use std::path::{Path, PathBuf};
@@ -140,6 +142,7 @@ pub struct Config {
     pub(crate) self_report: bool,
     pub(crate) session_events: bool,
     pub(crate) synthetic_views: bool,
+    pub(crate) redact: RedactRules,
 }
 
 impl Config {
@@ -171,6 +174,7 @@ impl Config {
             self_report: true,
             session_events: true,
             synthetic_views: true,
+            redact: RedactRules::default(),
         }
     }
 
@@ -214,6 +218,7 @@ pub struct ConfigBuilder {
     self_report: bool,
     session_events: bool,
     synthetic_views: bool,
+    redact: RedactRules,
 }
 
 /// One setter: the method, its argument, its documentation.
@@ -262,6 +267,8 @@ setters! {
     session_events: bool;
     /// Gives events without a view one of their own: `ApplicationLaunch`, `Background`. Default: true.
     synthetic_views: bool;
+    /// What must not leave the device. Default: secrets by their key, personal data in free text, queries of URLs.
+    redact: RedactRules;
 }
 
 impl ConfigBuilder {
@@ -338,6 +345,7 @@ impl ConfigBuilder {
             self_report: self.self_report,
             session_events: self.session_events,
             synthetic_views: self.synthetic_views,
+            redact: self.redact,
         };
         config.check()?;
         Ok(config)

@@ -11,6 +11,8 @@
 //! Zero counts and empty texts are left out. The version byte changes only if an old reader could misread the bytes.
 //! Golden files under `tests/golden` pin the form.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::{Event, TraceContext};
@@ -107,6 +109,38 @@ pub fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
+/// What is to become of an attribute, by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyVerdict {
+    /// It is recorded.
+    Clean,
+    /// Its value is replaced.
+    Secret,
+    /// The key is one of ours: the app's gets the prefix `app.`.
+    Reserved,
+}
+
+/// Takes out what must not be recorded, while it is encoded.
+pub trait Scrub {
+    /// Judges a key.
+    fn key(&self, key: &str) -> KeyVerdict;
+    /// Cleans a message, a log's body, a stack.
+    fn free_text<'t>(&self, text: &'t str) -> Cow<'t, str>;
+    /// Cleans the text of an attribute.
+    fn attribute_text<'t>(&self, text: &'t str) -> Cow<'t, str>;
+    /// Cleans a URL.
+    fn url<'t>(&self, url: &'t str) -> Cow<'t, str>;
+}
+
+/// The rules of one event.
+#[derive(Clone, Copy, Default)]
+pub struct Scrubbing<'s> {
+    /// The rules; `None` for none.
+    pub scrub: Option<&'s dyn Scrub>,
+    /// Whether keys of ours may be in the attributes: then they were put there by us.
+    pub is_own: bool,
+}
+
 /// What the recorder knows about an event besides the caller's draft.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stamp {
@@ -123,9 +157,15 @@ pub struct Stamp {
 /// Writes the canonical form of an event to `out`. False when it is larger than [`MAX_EVENT_BYTES`].
 #[inline]
 pub fn encode<E: Event + ?Sized>(event: &E, stamp: Stamp, out: &mut Vec<u8>) -> bool {
+    encode_scrubbed(event, stamp, Scrubbing::default(), out)
+}
+
+/// As [`encode`], with rules about what must not be recorded.
+#[inline]
+pub fn encode_scrubbed<E: Event + ?Sized>(event: &E, stamp: Stamp, rules: Scrubbing<'_>, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     out.extend_from_slice(&[VERSION, event.kind().code()]);
-    let mut encoder = Encoder { out, truncated: 0, dropped: 0 };
+    let mut encoder = Encoder::new(out, rules);
     encoder.uint(field::TIME, zigzag(stamp.time_delta));
     encoder.count(field::CONTEXT, u64::from(stamp.context));
     encoder.count(field::SCOPE, u64::from(stamp.scope));
@@ -144,8 +184,13 @@ pub fn encode<E: Event + ?Sized>(event: &E, stamp: Stamp, out: &mut Vec<u8>) -> 
 
 /// Writes a record of slowly changing attributes (app, device, OS, user, network).
 pub fn encode_context(attributes: &[Attribute<'_>], out: &mut Vec<u8>) {
+    encode_context_scrubbed(attributes, Scrubbing::default(), out);
+}
+
+/// As [`encode_context`], with rules about what must not be recorded.
+pub fn encode_context_scrubbed(attributes: &[Attribute<'_>], rules: Scrubbing<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&[VERSION, KIND_CONTEXT]);
-    let mut encoder = Encoder { out, truncated: 0, dropped: 0 };
+    let mut encoder = Encoder::new(out, rules);
     encoder.attributes(attributes);
     encoder.finish();
 }
@@ -153,7 +198,7 @@ pub fn encode_context(attributes: &[Attribute<'_>], out: &mut Vec<u8>) {
 /// Writes a scope record: the session, and the view when one is open.
 pub fn encode_scope(session: Uuid, view: Option<(Uuid, &str)>, out: &mut Vec<u8>) {
     out.extend_from_slice(&[VERSION, KIND_SCOPE]);
-    let mut encoder = Encoder { out, truncated: 0, dropped: 0 };
+    let mut encoder = Encoder::new(out, Scrubbing::default());
     encoder.id(field::SESSION_ID, session);
     if let Some((id, name)) = view {
         encoder.id(field::VIEW_ID, id);
@@ -164,19 +209,29 @@ pub fn encode_scope(session: Uuid, view: Option<(Uuid, &str)>, out: &mut Vec<u8>
 
 /// Appends to an encoded event why it ended: recovery closes what a dead process left open.
 pub fn append_ended(out: &mut Vec<u8>, reason: &str) {
-    let mut encoder = Encoder { out, truncated: 0, dropped: 0 };
+    let mut encoder = Encoder::new(out, Scrubbing::default());
     encoder.text(field::ENDED, reason, crate::limits::MAX_NAME_CHARS);
 }
 
 /// Writes fields. Counts what it had to shorten or leave out.
-#[derive(Debug)]
 pub struct Encoder<'b> {
     out: &'b mut Vec<u8>,
     truncated: u32,
     dropped: u32,
+    rules: Scrubbing<'b>,
 }
 
-impl Encoder<'_> {
+impl std::fmt::Debug for Encoder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoder").field("bytes", &self.out.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'b> Encoder<'b> {
+    fn new(out: &'b mut Vec<u8>, rules: Scrubbing<'b>) -> Self {
+        Self { out, truncated: 0, dropped: 0, rules }
+    }
+
     #[inline]
     fn key(&mut self, number: u32, wire: u32) {
         let key = number << 2 | wire;
@@ -246,6 +301,27 @@ impl Encoder<'_> {
         self.out.extend_from_slice(kept.as_bytes());
     }
 
+    /// Free text: a message, a log's body, a stack.
+    pub fn message(&mut self, number: u32, text: &str, max_chars: usize) {
+        match self.rules.scrub {
+            // Cut first: what is not recorded need not be searched.
+            Some(scrub) => {
+                let (kept, cut) = cut_text(text, max_chars);
+                self.truncated += u32::from(cut);
+                self.text(number, &scrub.free_text(kept), max_chars);
+            }
+            None => self.text(number, text, max_chars),
+        }
+    }
+
+    /// A URL.
+    pub fn url(&mut self, number: u32, url: &str) {
+        match self.rules.scrub {
+            Some(scrub) => self.text(number, &scrub.url(url), MAX_TEXT_CHARS),
+            None => self.text(number, url, MAX_TEXT_CHARS),
+        }
+    }
+
     /// Doubles, eight bytes each.
     pub fn doubles(&mut self, number: u32, values: &[f64]) {
         self.key(number, WIRE_BYTES);
@@ -305,6 +381,20 @@ impl Encoder<'_> {
 
     #[inline]
     fn attribute(&mut self, key: &str, value: &Value<'_>, depth: usize) {
+        if let Some(scrub) = self.rules.scrub {
+            match scrub.key(key) {
+                KeyVerdict::Secret => return self.plain_attribute(key, &Value::Text("[redacted]"), MAX_DEPTH),
+                KeyVerdict::Reserved if !self.rules.is_own && depth == 1 => {
+                    return self.plain_attribute(&format!("app.{key}"), value, depth);
+                }
+                KeyVerdict::Clean | KeyVerdict::Reserved => {}
+            }
+        }
+        self.plain_attribute(key, value, depth);
+    }
+
+    #[inline]
+    fn plain_attribute(&mut self, key: &str, value: &Value<'_>, depth: usize) {
         let (key, cut) = cut_bytes(key, MAX_KEY_BYTES);
         self.truncated += u32::from(cut);
         put_varint(self.out, key.len() as u64);
@@ -326,7 +416,10 @@ impl Encoder<'_> {
             Value::Text(text) => {
                 let (kept, cut) = cut_text(text, MAX_TEXT_CHARS);
                 self.truncated += u32::from(cut);
-                self.tagged(tag::TEXT, kept.as_bytes());
+                match self.rules.scrub {
+                    Some(scrub) => self.tagged(tag::TEXT, scrub.attribute_text(kept).as_bytes()),
+                    None => self.tagged(tag::TEXT, kept.as_bytes()),
+                }
             }
             Value::Bytes(bytes) => {
                 let kept = bytes.get(..MAX_BLOB_BYTES).unwrap_or(bytes);

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_STACK_CHARS, MAX_TEXT_CHARS};
+use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_STACK_CHARS};
 use crate::value::Attribute;
 
 /// Implements the builder methods that every event shares, and the traits.
@@ -170,7 +170,7 @@ impl<'a> View<'a> {
 event!(View, EventKind::View, |_| Lane::Event, |e| Some(e.time_spent_ns), |e, out| {
     out.id(field::OBJECT_ID, e.id);
     out.text(field::NAME, e.name, MAX_NAME_CHARS);
-    out.text(field::URL, e.url, MAX_TEXT_CHARS);
+    out.url(field::URL, e.url);
     out.uint(field::DOC_VERSION, e.version);
     out.uint(field::ACTIVE, u64::from(e.is_active));
     out.uint(field::DURATION, e.time_spent_ns);
@@ -333,7 +333,7 @@ impl<'a> Resource<'a> {
 }
 
 event!(Resource, EventKind::Resource, |_| Lane::Event, |e| Some(e.duration_ns), |e, out| {
-    out.text(field::URL, e.url, MAX_TEXT_CHARS);
+    out.url(field::URL, e.url);
     out.text(field::METHOD, e.method, 32);
     out.count(field::STATUS, u64::from(e.status));
     out.uint(field::DURATION, e.duration_ns);
@@ -431,8 +431,8 @@ event!(
     |e, out| {
         out.uint(field::TYPE, e.error_kind as u64);
         out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
-        out.text(field::MESSAGE, e.message, MAX_MESSAGE_CHARS);
-        out.text(field::STACK, e.stack, MAX_STACK_CHARS);
+        out.message(field::MESSAGE, e.message, MAX_MESSAGE_CHARS);
+        out.message(field::STACK, e.stack, MAX_STACK_CHARS);
         out.uint(field::SOURCE, e.source as u64);
     }
 );

@@ -54,7 +54,7 @@ event!(
     |_| None,
     |e, out| {
         out.uint(field::LEVEL, e.severity as u64);
-        out.text(field::MESSAGE, e.body, MAX_MESSAGE_CHARS);
+        out.message(field::MESSAGE, e.body, MAX_MESSAGE_CHARS);
         out.text(field::NAME, e.logger, MAX_NAME_CHARS);
     }
 );
@@ -237,7 +237,7 @@ event!(Span, EventKind::Span, |_| Lane::Bulk, |e| Some(e.duration_ns), |e, out| 
     out.uint(field::TYPE, e.span_kind as u64);
     out.uint(field::DURATION, e.duration_ns);
     out.count(field::STATUS, e.status as u64);
-    out.text(field::MESSAGE, e.status_message, MAX_TEXT_CHARS);
+    out.message(field::MESSAGE, e.status_message, MAX_TEXT_CHARS);
     if let Some(parent) = e.parent_span {
         out.bytes(field::PARENT_SPAN, &parent);
     }

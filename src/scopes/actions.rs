@@ -6,9 +6,10 @@ use super::{ACTION, Count, Inner, Scopes};
 use crate::event::{Action, ActionType, Span, TraceContext};
 use crate::limits::{ACTION_MAX, ACTION_QUIET, RAGE_TAPS, RAGE_WINDOW};
 use crate::names;
+use crate::names::app_attributes;
 use crate::recorder::{Open, Recorder};
 use crate::time::{BootTime, nanos};
-use crate::value::{OwnedAttributes, Value, lend, to_owned};
+use crate::value::{OwnedAttributes, Value, lend};
 
 #[derive(Debug)]
 pub(super) struct ActionScope {
@@ -116,7 +117,7 @@ impl Scopes {
             open: None,
             action_type: event.action_type,
             name: event.name.to_owned(),
-            attributes: to_owned(event.common.attributes),
+            attributes: app_attributes(event.common.attributes),
             trace: event.common.trace.unwrap_or_else(|| recorder.new_trace()),
             is_traced: false,
             started: now,

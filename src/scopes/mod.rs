@@ -196,9 +196,9 @@ impl Scopes {
 
     /// The user was active.
     fn touch(&self, now: BootTime) {
-        let before = self.last.fetch_max(now.0, Ordering::Relaxed);
-        // The deadline is exact to a second: it need not be written for every tap of a burst.
-        if now.0.saturating_sub(before) > 1_000_000_000 {
+        // Exact to a second: a burst of taps writes nothing.
+        if now.0.saturating_sub(self.last.load(Ordering::Relaxed)) > 1_000_000_000 {
+            self.last.fetch_max(now.0, Ordering::Relaxed);
             self.deadline.store(self.lock().session.deadline(now).0, Ordering::Relaxed);
         }
     }
@@ -314,5 +314,5 @@ fn record_session(
     let attributes = [(names::SESSION_SEQUENCE, (sequence as i64).into())];
     let mut session = Session::new(change, id, reason).at(wall).attributes(&attributes);
     session.previous = previous;
-    recorder.record(&session);
+    recorder.record_ours(&session, recorder.boot());
 }

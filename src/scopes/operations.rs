@@ -8,10 +8,11 @@ use super::Scopes;
 use crate::event::{Span, SpanEvent, SpanKind, SpanStatus, TraceContext};
 use crate::limits::{MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_TIMEOUT};
 use crate::names;
+use crate::names::app_attributes;
 use crate::recorder::{Open, Recorder};
 use crate::time::{BootTime, nanos};
 use crate::trace::SpanContext;
-use crate::value::{Attribute, OwnedAttributes, Value, lend, to_owned};
+use crate::value::{Attribute, OwnedAttributes, Value, lend};
 
 /// A span in the making.
 #[derive(Debug, Clone)]
@@ -64,7 +65,7 @@ impl SpanData {
 
     pub(crate) fn add_event(&mut self, name: &str, wall: u64, attributes: &[Attribute<'_>]) {
         if self.events.len() < MAX_SPAN_ITEMS {
-            self.events.push((name.to_owned(), wall, to_owned(attributes)));
+            self.events.push((name.to_owned(), wall, app_attributes(attributes)));
         } else {
             self.excess += 1;
         }
@@ -82,7 +83,7 @@ impl SpanData {
             attributes.extend(reason.map(|reason| (names::OPERATION_REASON, reason.into())));
         }
         if self.excess > 0 {
-            attributes.push(("throughline.span.excess", (self.excess as i64).into()));
+            attributes.push(("span.excess", (self.excess as i64).into()));
         }
         let lent: Vec<Vec<Attribute<'_>>> = self.events.iter().map(|event| lend(&event.2)).collect();
         let events: Vec<SpanEvent<'_>> = self

@@ -85,7 +85,7 @@ impl Sink for Journal<'_> {
     type Handle = Open;
 
     fn record(&mut self, draft: &Draft) -> bool {
-        Self::with_event(draft, |action| self.recorder.record(action)).is_some()
+        Self::with_event(draft, |action| self.recorder.record_ours(action, self.recorder.boot())).is_some()
     }
 
     fn open(&mut self, draft: &Draft) -> Option<Open> {

@@ -12,7 +12,7 @@ const YEAR: i64 = 366 * 86_400;
 
 fn filled(dir: &std::path::Path, clock: &Clock) -> Queue {
     let mut queue = Queue::open(dir, LIMITS, clock.clone()).unwrap();
-    let recorder = Recorder::new(clock.clone(), Box::new(|| {})).unwrap();
+    let recorder = Recorder::new(clock.clone(), Default::default(), Box::new(|| {})).unwrap();
     for n in 0..50 {
         let attributes = [("n", throughline::Value::Int(n))];
         recorder.record(&throughline::event::Action::tap("x").attributes(&attributes)).unwrap();

@@ -78,7 +78,7 @@ fn uploader(queue: &Queue, clock: &Clock) -> Uploader {
 }
 
 fn journaled(dir: &Path, clock: &Clock) -> Recorder {
-    let recorder = Recorder::new(clock.clone(), Box::new(|| {})).unwrap();
+    let recorder = Recorder::new(clock.clone(), Default::default(), Box::new(|| {})).unwrap();
     std::fs::create_dir_all(dir.join("runs")).unwrap();
     recorder.journal().map(&dir.join("runs").join(file_name(recorder.key()))).unwrap();
     recorder

@@ -13,7 +13,7 @@ use throughline::event::{Action, ErrorEvent, Resource};
 use throughline::state::{Capture, Mutation, StorePolicy, Suppressed};
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
-use throughline::{Host, Telemetry};
+use throughline::{Host, Telemetry, Value};
 
 use crate::support::{LONG, builder};
 
@@ -502,4 +502,60 @@ fn a_session_goes_on_in_the_next_process_or_is_said_to_have_died() {
     // A damaged file is as good as none.
     std::fs::write(&file, b"{\"id\":").unwrap();
     assert!(start().session_id().is_some());
+}
+
+#[test]
+fn secrets_and_personal_data_never_reach_the_disk() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let nested = [("cardNumber", Value::from("4111111111111111")), ("brand", "visa".into())];
+    let attributes = [
+        ("user.password", Value::from("hunter2")),
+        ("x-api-key", "k-123".into()),
+        ("payment", Value::Map(&nested)),
+        ("state.store", "mine".into()),
+        ("sku", "A-17".into()),
+    ];
+    telemetry.record_action(&Action::tap("pay").attributes(&attributes));
+    telemetry.tap("save");
+    telemetry.start_action(&Action::tap("again").attributes(&attributes));
+    let mut operation = telemetry.start_operation("Pay");
+    operation.set_attribute("refresh_token", "t-456");
+    operation.fail("Refused", "card 4111 1111 1111 1111 of ada@mail.test refused");
+    telemetry
+        .record_log(&throughline::event::Log::new(throughline::event::Severity::Info, "Bearer abcdefgh12345 sent"));
+    telemetry.record_resource(&Resource::new("GET", "https://u:p4ss@a.test/x?code=q-789#f", 200, 1));
+    let received = app.end();
+    let mut files = Vec::new();
+    for entry in walk(app._dir.path()) {
+        files.extend(std::fs::read(entry).unwrap());
+    }
+    for secret in ["hunter2", "k-123", "4111", "t-456", "ada@mail", "abcdefgh12345", "p4ss", "q-789"] {
+        assert!(!files.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret} is on the disk");
+    }
+    assert!(files.windows(4).any(|window| window == b"A-17"), "the search works");
+    let pay = received.named("app.widget.click")[0];
+    assert_eq!(text(&pay.attributes, "user.password"), "[redacted]");
+    assert_eq!(
+        (text(&pay.attributes, "state.store"), text(&pay.attributes, "app.state.store")),
+        ("".into(), "mine".into())
+    );
+    let again = received.named("app.widget.click")[2];
+    assert_eq!(
+        (text(&again.attributes, "app.state.store"), text(&again.attributes, "sku")),
+        ("mine".into(), "A-17".into())
+    );
+    let error = received.named("exception")[0];
+    assert_eq!(text(&error.attributes, "exception.message"), "card [redacted] of [redacted] refused");
+    let request = received.spans.iter().find(|span| span.name.starts_with("GET")).unwrap();
+    assert_eq!(text(&request.attributes, "url.full"), "https://a.test/x");
+}
+
+fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
+    }
+    found
 }
