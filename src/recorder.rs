@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::event::encode::{Scrubbing, Stamp, encode_context_scrubbed, encode_scope, encode_scrubbed};
+use crate::event::encode::{Stamp, encode_context_scrubbed, encode_scope, encode_scrubbed};
 use crate::event::{Event, EventKind, Lane, TraceContext};
 use crate::frame::{self, FrameType};
 use crate::ids::{IdCounter, RunKey};
@@ -215,8 +215,7 @@ impl Recorder {
         let write = |buffer: &mut Vec<u8>| {
             buffer.clear();
             frame::put_counter(buffer, n);
-            let rules = Scrubbing { scrub: Some(&self.redactor), is_own };
-            if !encode_scrubbed(event, stamp, rules, buffer) {
+            if !encode_scrubbed(event, stamp, self.redactor.rules(is_own), buffer) {
                 if frame.is_accepted() {
                     self.journal.refuse(frame.lane(), DropReason::Oversize);
                 }
@@ -264,7 +263,7 @@ impl Recorder {
     /// Journals a new version of the slowly changing attributes; events from now on refer to it.
     pub fn set_context(&self, attributes: &[Attribute<'_>]) {
         let mut record = Vec::new();
-        encode_context_scrubbed(attributes, Scrubbing { scrub: Some(&self.redactor), is_own: true }, &mut record);
+        encode_context_scrubbed(attributes, self.redactor.rules(true), &mut record);
         self.set_version(&record, |versions, version| u64::from(version) << 32 | (versions & 0xffff_ffff));
     }
 

@@ -6,10 +6,10 @@
 //! log bodies, stacks) is searched for patterns; attribute texts only if that is asked for.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use crate::config::{RedactRules, ValuePatterns};
-use crate::event::encode::{KeyVerdict, Scrub};
+use crate::event::encode::Scrubbing;
+use crate::event::scrub::{KeyCache, KeyVerdict, Scrub};
 use crate::names::RESERVED;
 
 /// What stands in the place of what was taken out.
@@ -50,15 +50,12 @@ const SECRET: [&[&str]; 31] = [
     &["auth", "code"],
 ];
 
-/// Remembered keys: a power of two.
-const CACHE: usize = 256;
-
 /// Compiled rules.
 #[derive(Debug)]
 pub struct Redactor {
     rules: RedactRules,
     denied: Vec<Vec<String>>,
-    clean: Box<[AtomicU64]>,
+    clean: KeyCache,
 }
 
 impl Default for Redactor {
@@ -73,11 +70,15 @@ impl Redactor {
         let built_in = SECRET.iter().map(|run| run.iter().map(|segment| (*segment).to_owned()).collect());
         let denied =
             built_in.chain(rules.deny_keys.iter().map(|key| segments(key))).filter(|run: &Vec<String>| !run.is_empty());
-        Self { denied: denied.collect(), rules, clean: (0..CACHE).map(|_| AtomicU64::new(0)).collect() }
+        Self { denied: denied.collect(), rules, clean: KeyCache::default() }
     }
 
-    #[cold]
-    #[inline(never)]
+    /// The rules for one event. With `is_own` its attributes may have keys of ours.
+    #[inline]
+    pub fn rules(&self, is_own: bool) -> Scrubbing<'_> {
+        Scrubbing { scrub: Some((self, &self.clean)), is_own, attribute_texts: self.rules.patterns.attributes }
+    }
+
     fn consider(&self, key: &str) -> KeyVerdict {
         if self.rules.allow_keys.iter().any(|allowed| allowed == key) {
             return KeyVerdict::Clean;
@@ -98,19 +99,6 @@ impl Redactor {
             KeyVerdict::Clean
         }
     }
-}
-
-/// Bytes of a key, eight at a time, into 64 bits that differ for keys that differ. 0 is never the result.
-#[inline]
-fn hash(key: &str) -> u64 {
-    let mut hash = 0x9e37_79b9_7f4a_7c15 ^ key.len() as u64;
-    let (words, rest) = key.as_bytes().as_chunks::<8>();
-    let mut mix = |word: u64| hash = (hash ^ word).wrapping_mul(0x9fb2_1c65_1e98_df25).rotate_left(29);
-    words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
-    let mut last = [0u8; 8];
-    last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
-    mix(u64::from_le_bytes(last));
-    (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93) | 1
 }
 
 /// Lower-case words of a key: split at everything that is no letter or digit, and where a lower-case letter meets a capital.
@@ -137,26 +125,13 @@ fn segments(key: &str) -> Vec<String> {
 }
 
 impl Scrub for Redactor {
-    #[inline]
+    #[cold]
     fn key(&self, key: &str) -> KeyVerdict {
-        let hash = hash(key);
-        let place = self.clean.get(hash as usize >> 1 & (CACHE - 1));
-        if place.is_some_and(|place| place.load(Ordering::Relaxed) == hash) {
-            return KeyVerdict::Clean;
-        }
-        let verdict = self.consider(key);
-        if let (KeyVerdict::Clean, Some(place)) = (verdict, place) {
-            place.store(hash, Ordering::Relaxed);
-        }
-        verdict
+        self.consider(key)
     }
 
     fn free_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         scan(text, self.rules.patterns)
-    }
-
-    fn attribute_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.rules.patterns.attributes { scan(text, self.rules.patterns) } else { Cow::Borrowed(text) }
     }
 
     fn url<'t>(&self, url: &'t str) -> Cow<'t, str> {
@@ -170,7 +145,7 @@ impl Scrub for Redactor {
         for (at, pair) in query.trim_start_matches('?').split('&').enumerate() {
             out.push(if at == 0 { '?' } else { '&' });
             match pair.split_once('=') {
-                Some((name, _)) if self.key(name) == KeyVerdict::Secret => {
+                Some((name, _)) if self.consider(name) == KeyVerdict::Secret => {
                     out.push_str(name);
                     out.push_str("=[redacted]");
                 }

@@ -11,10 +11,9 @@
 //! Zero counts and empty texts are left out. The version byte changes only if an old reader could misread the bytes.
 //! Golden files under `tests/golden` pin the form.
 
-use std::borrow::Cow;
-
 use uuid::Uuid;
 
+use super::scrub::{KeyCache, KeyVerdict, Scrub};
 use super::{Event, TraceContext};
 use crate::limits::{
     MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_EVENT_BYTES, MAX_KEY_BYTES, MAX_TEXT_CHARS,
@@ -109,36 +108,15 @@ pub fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-/// What is to become of an attribute, by its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyVerdict {
-    /// It is recorded.
-    Clean,
-    /// Its value is replaced.
-    Secret,
-    /// The key is one of ours: the app's gets the prefix `app.`.
-    Reserved,
-}
-
-/// Takes out what must not be recorded, while it is encoded.
-pub trait Scrub {
-    /// Judges a key.
-    fn key(&self, key: &str) -> KeyVerdict;
-    /// Cleans a message, a log's body, a stack.
-    fn free_text<'t>(&self, text: &'t str) -> Cow<'t, str>;
-    /// Cleans the text of an attribute.
-    fn attribute_text<'t>(&self, text: &'t str) -> Cow<'t, str>;
-    /// Cleans a URL.
-    fn url<'t>(&self, url: &'t str) -> Cow<'t, str>;
-}
-
 /// The rules of one event.
 #[derive(Clone, Copy, Default)]
 pub struct Scrubbing<'s> {
-    /// The rules; `None` for none.
-    pub scrub: Option<&'s dyn Scrub>,
+    /// The rules, and the keys that they let pass; `None` for none.
+    pub scrub: Option<(&'s dyn Scrub, &'s KeyCache)>,
     /// Whether keys of ours may be in the attributes: then they were put there by us.
     pub is_own: bool,
+    /// Whether the texts of attributes are cleaned, too.
+    pub attribute_texts: bool,
 }
 
 /// What the recorder knows about an event besides the caller's draft.
@@ -305,7 +283,7 @@ impl<'b> Encoder<'b> {
     pub fn message(&mut self, number: u32, text: &str, max_chars: usize) {
         match self.rules.scrub {
             // Cut first: what is not recorded need not be searched.
-            Some(scrub) => {
+            Some((scrub, _)) => {
                 let (kept, cut) = cut_text(text, max_chars);
                 self.truncated += u32::from(cut);
                 self.text(number, &scrub.free_text(kept), max_chars);
@@ -317,7 +295,7 @@ impl<'b> Encoder<'b> {
     /// A URL.
     pub fn url(&mut self, number: u32, url: &str) {
         match self.rules.scrub {
-            Some(scrub) => self.text(number, &scrub.url(url), MAX_TEXT_CHARS),
+            Some((scrub, _)) => self.text(number, &scrub.url(url), MAX_TEXT_CHARS),
             None => self.text(number, url, MAX_TEXT_CHARS),
         }
     }
@@ -381,13 +359,14 @@ impl<'b> Encoder<'b> {
 
     #[inline]
     fn attribute(&mut self, key: &str, value: &Value<'_>, depth: usize) {
-        if let Some(scrub) = self.rules.scrub {
-            match scrub.key(key) {
+        if let Some((scrub, clean)) = self.rules.scrub {
+            match clean.judge(key, scrub) {
+                KeyVerdict::Clean => {}
                 KeyVerdict::Secret => return self.plain_attribute(key, &Value::Text("[redacted]"), MAX_DEPTH),
                 KeyVerdict::Reserved if !self.rules.is_own && depth == 1 => {
                     return self.plain_attribute(&format!("app.{key}"), value, depth);
                 }
-                KeyVerdict::Clean | KeyVerdict::Reserved => {}
+                KeyVerdict::Reserved => {}
             }
         }
         self.plain_attribute(key, value, depth);
@@ -417,8 +396,10 @@ impl<'b> Encoder<'b> {
                 let (kept, cut) = cut_text(text, MAX_TEXT_CHARS);
                 self.truncated += u32::from(cut);
                 match self.rules.scrub {
-                    Some(scrub) => self.tagged(tag::TEXT, scrub.attribute_text(kept).as_bytes()),
-                    None => self.tagged(tag::TEXT, kept.as_bytes()),
+                    Some((scrub, _)) if self.rules.attribute_texts => {
+                        self.tagged(tag::TEXT, scrub.free_text(kept).as_bytes());
+                    }
+                    _ => self.tagged(tag::TEXT, kept.as_bytes()),
                 }
             }
             Value::Bytes(bytes) => {

@@ -7,6 +7,7 @@
 pub mod decode;
 pub mod encode;
 mod kinds;
+pub mod scrub;
 mod signals;
 
 pub use kinds::{
