@@ -3,6 +3,7 @@
 
 mod demo;
 mod emit;
+mod explain;
 mod inspect;
 mod propagate;
 
@@ -24,6 +25,8 @@ enum Command {
     Demo(demo::Options),
     /// Records a seeded scenario with every kind of event through the real client.
     Emit(emit::Options),
+    /// Says what would happen to an event under a configuration, and why; for a URL, which headers would go.
+    Explain(explain::Options),
     /// Reads lines of headers, `{"headers":[[name,value],…],"n":N}`, and prints those of N child spans.
     Propagate(propagate::Options),
     /// The app of the demo.
@@ -38,6 +41,7 @@ fn main() -> Result<()> {
         Command::Inspect(options) => inspect::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Emit(options) => emit::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Propagate(options) => propagate::run(&options),
         Command::DemoApp(options) => demo::app::run(&options),
     }

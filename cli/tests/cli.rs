@@ -168,3 +168,35 @@ fn propagate_goes_on_with_sound_headers_and_begins_anew_without() {
     assert!(!header(1, 0, "traceparent").contains(trace));
     assert!(header(2, 0, "b3").starts_with(trace) && header(2, 0, "b3").contains("-d-"));
 }
+
+#[test]
+fn explain_says_what_would_happen_and_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.json");
+    let text = r#"{"session_sample_rate":0.17,"trace_hosts":[{"host":"example.com","formats":["tracecontext","b3"]}],
+        "stores":{"Cart":{"allow":["items[*].*"],"transient":["**.isLoading"],"capture":"summary","coalesce_ms":100}}}"#;
+    std::fs::write(&config, text).unwrap();
+    let explain = |event: &str| {
+        let output =
+            throughline().args(["explain", "--config"]).arg(&config).args(["--event", event]).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let verdict = |event: &str| serde_json::from_str::<Value>(&explain(event).1).unwrap();
+    let kept = verdict(r#"{"kind":"mutation","store":"Cart","path":"items[3].price","old":1,"new":2}"#);
+    assert_eq!((kept["verdict"].as_str(), kept["name"].as_str()), (Some("coalesced"), Some("Cart.items[*].*.Update")));
+    let transient = verdict(r#"{"kind":"mutation","store":"Cart","path":"items[3].isLoading"}"#);
+    assert_eq!((transient["verdict"].as_str(), transient["why"].as_str()), (Some("suppressed"), Some("transient")));
+    let resource =
+        verdict(r#"{"kind":"resource","url":"https://api.example.com/x?token=1","attributes":{"apiKey":"k"}}"#);
+    assert_eq!(resource["url"], "https://api.example.com/x");
+    assert_eq!(resource["attributes"]["apiKey"], "[redacted]");
+    assert!(resource["headers"]["traceparent"].is_string() && resource["headers"]["b3"].is_string());
+    let elsewhere = verdict(r#"{"kind":"resource","url":"https://example.com.evil.com/"}"#);
+    assert_eq!(elsewhere["headers"].as_object().unwrap().len(), 0);
+    let session = r#""session_id":"abcdef01-2345-6789-abcd-ef0123456789""#;
+    let sampled = verdict(&format!(r#"{{"kind":"action","name":"tap",{session}}}"#));
+    assert!(sampled["verdict"] == "dropped" && sampled["why"].as_str().unwrap().starts_with("sampled_out"));
+    assert_eq!(verdict(&format!(r#"{{"kind":"error","message":"a@b.co",{session}}}"#))["message"], "[redacted]");
+    let (ok, _, stderr) = explain(r#"{"kind":"teapot"}"#);
+    assert!(!ok && stderr.contains("teapot") && stderr.contains("mutation"), "{stderr}");
+}

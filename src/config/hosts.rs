@@ -1,7 +1,10 @@
 //! The hosts that may see trace headers, and what they may see.
 
+use serde::{Deserialize, Serialize};
+
 /// A header format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Format {
     /// `traceparent` and `tracestate`.
@@ -54,7 +57,8 @@ impl Format {
 }
 
 /// When headers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Injection {
     /// Only for a trace that is kept.
     #[default]
@@ -64,22 +68,39 @@ pub enum Injection {
 }
 
 /// A host and its sub-domains, and what they may see.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HostRule {
     pub(crate) host: String,
+    #[serde(default = "default_formats")]
     pub(crate) formats: Vec<Format>,
+    #[serde(default)]
     pub(crate) injection: Injection,
+    #[serde(default = "default_baggage")]
     pub(crate) baggage: Vec<String>,
 }
 
+fn default_formats() -> Vec<Format> {
+    vec![Format::TraceContext, Format::Baggage]
+}
+
+fn default_baggage() -> Vec<String> {
+    vec!["session.id".to_owned()]
+}
+
 impl HostRule {
+    /// The host.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// W3C trace context, and baggage with `session.id`, to a host and its sub-domains, for traces that are kept.
     pub fn new(host: impl Into<String>) -> Self {
         Self {
             host: host.into(),
-            formats: vec![Format::TraceContext, Format::Baggage],
+            formats: default_formats(),
             injection: Injection::Sampled,
-            baggage: vec!["session.id".to_owned()],
+            baggage: default_baggage(),
         }
     }
 

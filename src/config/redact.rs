@@ -1,7 +1,10 @@
 //! What must not leave the device.
 
+use serde::{Deserialize, Serialize};
+
 /// Which forms of personal data are searched for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ValuePatterns {
     /// E-mail addresses.
     pub email: bool,
@@ -22,7 +25,8 @@ impl Default for ValuePatterns {
 }
 
 /// The rules of redaction, in the terms of the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RedactRules {
     /// Further secret keys, each a run of segments: `salary`, `home address`.
     pub deny_keys: Vec<String>,
