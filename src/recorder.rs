@@ -16,6 +16,7 @@ use crate::journal::{Appended, Journal, RunStart, forked};
 use crate::ledger::DropReason;
 use crate::redact::Redactor;
 use crate::sampling;
+use crate::scopes::current_trace;
 use crate::time::{BootTime, Clock};
 use crate::value::Attribute;
 
@@ -36,6 +37,12 @@ pub struct Open {
     n: u64,
     time: u64,
     lane: Lane,
+}
+
+/// Whether events of a kind take the context that is current on their thread.
+#[inline]
+fn belongs_to_context(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Error | EventKind::Log | EventKind::Custom | EventKind::LongTask | EventKind::Vital)
 }
 
 /// Stamps and appends events. Shared by all callers.
@@ -211,6 +218,7 @@ impl Recorder {
             context: (versions >> 32) as u32,
             scope: versions as u32,
             action: if self.has_action.load(Ordering::Relaxed) { self.open_action(event.kind()) } else { None },
+            trace: if belongs_to_context(event.kind()) { current_trace() } else { None },
         };
         let write = |buffer: &mut Vec<u8>| {
             buffer.clear();

@@ -387,7 +387,7 @@ mod tests {
 
     fn bytes_of(event: &impl Event) -> Vec<u8> {
         let mut out = Vec::new();
-        assert!(encode(event, Stamp { time_delta: -5, context: 3, scope: 9, action: None }, &mut out));
+        assert!(encode(event, Stamp { time_delta: -5, context: 3, scope: 9, ..Stamp::default() }, &mut out));
         out
     }
 

@@ -130,6 +130,8 @@ pub struct Stamp {
     pub scope: u32,
     /// The action that is open, for events that name none themselves.
     pub action: Option<Uuid>,
+    /// The context that is current, for events that have none themselves.
+    pub trace: Option<TraceContext>,
 }
 
 /// Writes the canonical form of an event to `out`. False when it is larger than [`MAX_EVENT_BYTES`].
@@ -148,7 +150,7 @@ pub fn encode_scrubbed<E: Event + ?Sized>(event: &E, stamp: Stamp, rules: Scrubb
     encoder.count(field::CONTEXT, u64::from(stamp.context));
     encoder.count(field::SCOPE, u64::from(stamp.scope));
     let common = event.common();
-    if let Some(trace) = &common.trace {
+    if let Some(trace) = common.trace.as_ref().or(stamp.trace.as_ref()) {
         encoder.trace(field::TRACE, trace);
     }
     if let Some(action) = common.action_id.or(stamp.action) {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crate::event::TraceContext;
 use crate::trace::SpanContext;
 
 thread_local! {
@@ -12,6 +13,11 @@ thread_local! {
 pub(crate) fn current() -> Option<SpanContext> {
     // Unreachable from a destructor of the thread: then there is none.
     CURRENT.try_with(|stack| stack.try_borrow().ok()?.last().cloned()).ok().flatten()
+}
+
+/// Its ids alone.
+pub(crate) fn current_trace() -> Option<TraceContext> {
+    CURRENT.try_with(|stack| Some(stack.try_borrow().ok()?.last()?.trace)).ok().flatten()
 }
 
 /// Takes the context back, also when `work` unwinds.

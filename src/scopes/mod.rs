@@ -28,7 +28,7 @@ use operations::Operations;
 use stores::Stores;
 use views::Views;
 
-pub(crate) use context::{current, with_context};
+pub(crate) use context::{current, current_trace, with_context};
 pub(crate) use operations::{Ended, SpanData};
 pub(crate) use stores::StoreId;
 

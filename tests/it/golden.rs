@@ -21,7 +21,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("list", Value::List(&list)),
         ("map", Value::Map(&map)),
     ];
-    let stamp = Stamp { time_delta: 1_234_567, context: 1, scope: 2, action: None };
+    let stamp = Stamp { time_delta: 1_234_567, context: 1, scope: 2, ..Stamp::default() };
     let events = [SpanEvent { name: "retry", time_ns: 9, attributes: &map }];
     let mut view = View::new(id, "Cart").trace(trace);
     (view.version, view.time_spent_ns, view.loading_time_ns, view.action_count) = (3, 5, Some(7), 2);

@@ -111,7 +111,7 @@ pub(crate) fn paced(seconds: u64) -> Result<Paced> {
     let mut calls = Vec::with_capacity(events as usize);
     let mut floors = Vec::with_capacity(events as usize);
     let mut payload = Vec::new();
-    canonical(&action(&Texts::new(1).attributes()), Stamp { time_delta: 1 << 35, context: 1, scope: 2, action: None }, &mut payload);
+    canonical(&action(&Texts::new(1).attributes()), Stamp { time_delta: 1 << 35, context: 1, scope: 2, ..Stamp::default() }, &mut payload);
     // Touched: the floor must not pay for page faults that the worker takes from us.
     let mut ring = vec![1u8; 1 << 20];
     let mut at = 0;
@@ -256,7 +256,7 @@ pub(crate) fn encode() -> f64 {
     for _ in 0..rounds {
         buffer.clear();
         let attributes = black_box(&texts).attributes();
-        black_box(canonical(&action(&attributes), Stamp { time_delta: 1 << 35, context: 1, scope: 2, action: None }, &mut buffer));
+        black_box(canonical(&action(&attributes), Stamp { time_delta: 1 << 35, context: 1, scope: 2, ..Stamp::default() }, &mut buffer));
     }
     started.elapsed().as_secs_f64() * 1e9 / f64::from(rounds)
 }
@@ -279,7 +279,7 @@ pub(crate) fn drain() -> Result<Drain> {
         let attributes = texts.attributes();
         let event = action(&attributes);
         let mut payload = Vec::new();
-        canonical(&event as &dyn Event, Stamp { time_delta: 1 << 35, context: 1, scope: 2, action: None }, &mut payload);
+        canonical(&event as &dyn Event, Stamp { time_delta: 1 << 35, context: 1, scope: 2, ..Stamp::default() }, &mut payload);
         payload
     };
     let payloads: Vec<Vec<u8>> = texts.iter().map(canonical_form).collect();

@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 use reqwest::blocking::Client;
 use serde_json::json;
-use throughline::event::{Action, ErrorEvent, Log, Resource, Severity, Span, SpanStatus, TraceContext, Vital};
+use throughline::event::{Action, Log, Severity, TraceContext, Vital};
 use throughline::journal::JournalMode;
-use throughline::{Conditions, Config, Environment, Network, Telemetry};
+use throughline::state::StorePolicy;
+use throughline::{Conditions, Config, Environment, Network, Telemetry, TracedStore};
 use uuid::Uuid;
 
 /// How long the app tries to deliver.
@@ -37,6 +38,7 @@ struct App {
     telemetry: Telemetry,
     http: Client,
     shop: String,
+    cart: TracedStore,
     recorded: u64,
 }
 
@@ -56,7 +58,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         std::thread::sleep(Duration::from_millis(1));
     }
     let http = Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()?;
-    let mut app = App { telemetry, http, shop: options.shop.clone(), recorded: 0 };
+    let policy = StorePolicy::default().transient(["**.isLoading"]).coalesce(Duration::from_millis(100));
+    let cart = telemetry.traced_store("Cart", &policy)?;
+    let mut app = App { telemetry, http, shop: options.shop.clone(), cart, recorded: 0 };
     if options.relaunch { app.second_launch() } else { app.first_launch() }
 }
 
@@ -67,6 +71,8 @@ impl App {
         self.acknowledge(id)?;
         self.telemetry.start_view("Cart");
         let trace = self.checkout()?;
+        // The coalescing window of the cart closes.
+        std::thread::sleep(Duration::from_millis(250));
         let flush = self.telemetry.flush(FLUSH);
         say(&json!({ "step": "online", "trace": hex(&trace.trace_id), "recorded": self.recorded,
             "delivered": flush.delivered, "complete": flush.complete }))?;
@@ -90,50 +96,42 @@ impl App {
         }
     }
 
-    /// One user intent: a tap, a state mutation, a request, all in one trace.
+    /// One user intent: a tap, an operation, its state mutations, its request, all in one trace.
     fn checkout(&mut self) -> Result<TraceContext> {
         let telemetry = self.telemetry.clone();
-        let root = telemetry.new_trace().context("the client is off")?;
-        let child = |of| telemetry.child_of(of).unwrap_or(of);
-        let started = Instant::now();
-        let action = telemetry.new_id().context("the client is off")?;
-        let id = telemetry.record_action(&Action::tap("checkout").id(action).trace(root));
-        self.acknowledge(id)?;
-        let mutated =
-            [("state.store", "Cart".into()), ("state.path", "items[0].quantity".into()), ("mutation.count", 1.into())];
-        let mutation =
-            Action::mutation("Cart.items[*].quantity.Update").trace(root).action_id(action).attributes(&mutated);
-        let id = telemetry.record_action(&mutation);
-        self.acknowledge(id)?;
+        let tap = telemetry.tap("checkout").context("the client is off")?;
+        let operation = telemetry.start_operation("Checkout");
+        let trace = operation.context().context("the client is off")?.trace;
         let url = format!("{}/api/checkout", self.shop);
-        let request = child(root);
-        let mut post = self.http.post(&url).body("{\"items\":3}").header("content-type", "application/json");
-        for (name, value) in telemetry.trace_headers(&url, request) {
-            post = post.header(name, value);
-        }
-        let asked = Instant::now();
-        let answer = post.send();
-        let duration = u64::try_from(asked.elapsed().as_nanos())?;
-        let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
-        let mut resource =
-            Resource::new("POST", &url, status, duration).trace(request).parent_span(root.span_id).action_id(action);
-        if answer.is_err() {
-            resource = resource.failed("connection_refused");
-        }
-        let id = telemetry.record_resource(&resource);
-        self.acknowledge(id)?;
-        let id = match &answer {
-            Ok(_) => telemetry.record_log(&Log::new(Severity::Info, "order placed").trace(root)),
-            Err(_) => {
-                telemetry.record_error(&ErrorEvent::new("NetworkError", "checkout failed: no connection").trace(root))
+        let answer = operation.scope(|| -> Result<_> {
+            self.cart.set("isLoading", false, true);
+            self.cart.set("items[0].quantity", 1, 2);
+            self.cart.set("items[0].quantity", 2, 3);
+            let mut resource = telemetry.start_resource("POST", &url);
+            let mut post = self.http.post(&url).body("{\"items\":3}").header("content-type", "application/json");
+            for (name, value) in resource.headers(&[]) {
+                post = post.header(name, value);
             }
-        };
-        self.acknowledge(id)?;
-        let mut span = Span::new("Checkout", root, u64::try_from(started.elapsed().as_nanos())?);
-        span.status = if answer.is_ok() { SpanStatus::Ok } else { SpanStatus::Error };
-        let id = telemetry.record_span(&span);
-        self.acknowledge(id)?;
-        Ok(root)
+            let answer = post.send();
+            let id = match &answer {
+                Ok(answer) => resource.stop(answer.status().as_u16(), |resource| resource),
+                Err(_) => resource.fail("connection_refused"),
+            };
+            self.acknowledge(id)?;
+            self.cart.set("isLoading", true, false);
+            if answer.is_ok() {
+                self.cart.set("isPlaced", false, true);
+                let id = telemetry.record_log(&Log::new(Severity::Info, "order placed"));
+                self.acknowledge(id)?;
+            }
+            Ok(answer)
+        })?;
+        match answer {
+            Ok(_) => operation.succeed(),
+            Err(_) => operation.fail("NetworkError", "checkout failed: no connection"),
+        }
+        telemetry.stop_action(tap);
+        Ok(trace)
     }
 
     fn second_launch(&mut self) -> Result<()> {

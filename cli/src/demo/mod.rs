@@ -52,22 +52,17 @@ async fn story(options: &Options) -> Result<()> {
     let ways = [network.way_to(collector).await?, network.way_to(shop.address).await?];
     println!("The inspector collects at http://{collector}, the shop backend serves at http://{}.\n", shop.address);
 
-    println!("1. The app starts: a view, a tap on \"checkout\", a state mutation, a request to the shop.");
+    println!("1. The app starts: a view, a tap on \"checkout\", an operation, state mutations, a request to the shop.");
     let mut phone = Phone::launch(dir.path(), &ways.map(|way| format!("http://{way}")), false)?;
     let online = phone.step("online").await?;
     ensure!(online["complete"] == true, "the first flush did not end: {online}");
-    println!("   {} events recorded, {} delivered.", online["recorded"], online["delivered"]);
+    println!("   {} events delivered.", online["delivered"]);
 
     println!("2. The network goes away. The user taps on; the request fails; the app goes on recording.");
     network.set(false);
     phone.tell("offline").await?;
     let offline = phone.step("offline").await?;
-    println!(
-        "   {} events recorded, {} wait in SQLite ({}).",
-        offline["recorded"],
-        offline["waiting"],
-        text(&offline["reason"])
-    );
+    println!("   {} events wait in SQLite ({}).", offline["waiting"], text(&offline["reason"]));
 
     println!("3. The app is killed with SIGKILL in the middle of recording.");
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -90,7 +85,7 @@ async fn story(options: &Options) -> Result<()> {
     let trace = text(&online["trace"]);
     check(&store, &flushed, &acknowledged, &trace)?;
     println!(
-        "\nEvery acknowledged event is at the backend, once. The tap, the mutation, the request, the backend's spans"
+        "\nEvery acknowledged event is at the backend, once. Tap, operation, mutations, request, the backend's spans"
     );
     println!(
         "and logs stand in one trace:\n\n   http://{collector}/trace/{trace}\n   http://{collector}/ lists the sessions."
@@ -133,9 +128,17 @@ fn check(store: &Store, flushed: &Value, acknowledged: &HashSet<String>, trace: 
         items.iter().find(is).with_context(|| format!("the trace {trace} has no {what}"))
     };
     let from_shop = |item: &&Item| item.service == "shop-backend";
-    find("tap", &|item| item.name == "app.widget.click")?;
-    find("state mutation", &|item| item.name == "Cart.items[*].quantity.Update")?;
+    let tap = find("tap", &|item| item.name == "app.widget.click")?;
+    let root = find("span of the tap", &|item| item.signal == "span" && item.span == tap.span)?;
+    ensure!(root.parent.is_empty(), "the tap does not root the trace");
+    let operation = find("operation", &|item| item.signal == "span" && item.name == "Checkout")?;
+    ensure!(operation.parent == tap.span, "the tap did not cause the operation");
+    let mutation = find("state mutation", &|item| item.name == "Cart.items[*].quantity.Update")?;
+    ensure!(mutation.span == operation.span, "the operation did not cause the mutation");
+    ensure!(mutation.attributes["mutation.count"] == 2, "two mutations were to be one action: {}", mutation.attributes);
     let request = find("request", &|item| item.signal == "span" && item.name == "POST")?;
+    ensure!(request.parent == operation.span, "the operation did not cause the request");
+    find("log of the operation", &|item| item.body == "order placed" && item.span == operation.span)?;
     find("backend span under the request", &|item| from_shop(item) && item.parent == request.span)?;
     find("nested backend span", &|item| from_shop(item) && item.name == "reserve stock")?;
     find("backend log", &|item| from_shop(item) && item.signal == "log")?;

@@ -1,6 +1,6 @@
 //! The pages: sessions, one session's timeline, one trace's waterfall.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
 use askama::Template;
@@ -65,6 +65,16 @@ fn line(key: usize, item: &Item, start_ns: i64) -> Line {
         "app.screen.view" => format!("view {}", attribute("app.screen.name")),
         "exception" | "app.crash" => format!("{}: {}", attribute("exception.type"), attribute("exception.message")),
         "GET" | "POST" | "PUT" | "DELETE" => format!("{} {}", item.name, attribute("url.full")),
+        name if !attribute("state.path").is_empty() => {
+            let shown = |key: &str| item.attributes.get(key).map(|value| value.to_string());
+            let change = match (shown("state.old"), shown("state.new")) {
+                (Some(old), Some(new)) => format!(": {old} → {new}"),
+                _ => String::new(),
+            };
+            let count = shown("mutation.count").filter(|count| count != "1");
+            format!("{name}{change}{}", count.map(|count| format!(" ({count} mutations)")).unwrap_or_default())
+        }
+        "" => item.body.clone(),
         name => name.to_owned(),
     };
     Line {
@@ -91,6 +101,8 @@ fn kind(item: &Item) -> (&'static str, &'static str) {
         _ if item.severity >= 17 => ("error", if item.signal == "span" { "failed" } else { "error" }),
         ("span", _) if backend => ("server", "backend"),
         ("span", _) if item.attributes.get("http.request.method").is_some() => ("span", "request"),
+        ("span", _) if item.attributes.get("operation.name").is_some() => ("operation", "operation"),
+        ("span", _) if item.parent.is_empty() && item.attributes.get("rum.action.id").is_some() => ("action", "action"),
         ("span", _) => ("span", "span"),
         ("metric", _) => ("", "metric"),
         (_, "session.start" | "session.end") => ("", "session"),
@@ -134,35 +146,43 @@ impl Trace {
         let start = items.iter().map(|item| item.time_ns).min().unwrap_or(0);
         let end = items.iter().map(|item| item.end_ns).max().unwrap_or(0);
         let whole = (end - start).max(1) as f64;
-        let parents: BTreeMap<&str, &str> = items
-            .iter()
-            .filter(|item| item.signal == "span")
-            .map(|item| (item.span.as_str(), item.parent.as_str()))
-            .collect();
-        let depth = |item: &Item| {
-            let mut depth = usize::from(item.signal != "span" && parents.contains_key(item.span.as_str()));
-            let mut at = item.span.as_str();
-            while let Some(parent) = parents.get(at).filter(|_| depth < 12) {
-                if !parents.contains_key(parent) {
-                    break;
-                }
-                depth += 1;
-                at = parent;
-            }
-            depth
-        };
         let mut sessions: Vec<String> =
             items.iter().map(|item| item.session.clone()).filter(|s| !s.is_empty()).collect();
         sessions.sort();
         sessions.dedup();
-        let lines = items.iter().enumerate().map(|(key, item)| Line {
-            indent: depth(item) as f64 * 1.1,
+        let lines = by_cause(items).into_iter().map(|(key, depth, item)| Line {
+            indent: depth as f64 * 1.1,
             left: (item.time_ns - start) as f64 / whole * 99.0,
             width: ((item.end_ns - item.time_ns) as f64 / whole * 99.0).max(0.3),
             ..line(key, item, start)
         });
         Self { stats, id, lines: lines.collect(), sessions }
     }
+}
+
+/// The items of a trace under what caused them, those with one cause in the order of time: with their places in `items` and
+/// their depths. A span is under its parent; a log, tap or mutation under its span. What nothing here caused comes first.
+fn by_cause(items: &[Item]) -> Vec<(usize, usize, &Item)> {
+    let spans: BTreeSet<&str> =
+        items.iter().filter(|item| item.signal == "span").map(|item| item.span.as_str()).collect();
+    let mut caused: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (key, item) in items.iter().enumerate() {
+        let cause = if item.signal == "span" { item.parent.as_str() } else { item.span.as_str() };
+        caused.entry(if spans.contains(cause) { cause } else { "" }).or_default().push(key);
+    }
+    let mut out = Vec::new();
+    let mut open: Vec<(usize, usize)> =
+        caused.remove("").unwrap_or_default().into_iter().rev().map(|key| (key, 0)).collect();
+    while let Some((key, depth)) = open.pop() {
+        let Some(item) = items.get(key) else { continue };
+        out.push((key, depth, item));
+        // Taken out: a circle of spans ends here.
+        let below = if item.signal == "span" { caused.remove(item.span.as_str()) } else { None };
+        open.extend(below.unwrap_or_default().into_iter().rev().map(|key| (key, depth + 1)));
+    }
+    // Members of a circle are under nothing.
+    out.extend(caused.into_values().flatten().filter_map(|key| Some((key, 0, items.get(key)?))));
+    out
 }
 
 /// UTC time of day of a wall time.
