@@ -461,7 +461,7 @@ mod tests {
         let mut journal = Journal::default();
         let mut tracer = tracer(&StorePolicy::default());
         let trace = |id| Some(TraceContext { trace_id: [id; 16], span_id: [id; 8], sampled: true });
-        let operation = |id| Cause { kind: CauseKind::Operation, trace: trace(id), ..Stamp::default() };
+        let operation = |id| Cause { kind: CauseKind::Operation, trace: trace(id), action: None };
         for n in 0..10i64 {
             tracer.mutate(at(1), &Mutation::set("a", n, n + 1), operation(1 + (n % 2) as u8), &mut journal);
         }
