@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent};
-use throughline::{Config, Environment, Telemetry};
+use throughline::{Config, Consent, Environment, Telemetry};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data_dir = std::env::temp_dir().join("throughline-quickstart");
@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .environment(Environment::Development)
         .endpoint("http://127.0.0.1:4318") // `throughline inspect`, or any OTLP/HTTP backend
         .build()?;
-    let telemetry = Telemetry::start(config)?;
+    let telemetry = Telemetry::start(config, Consent::Granted)?;
     telemetry.start_view("Cart");
     telemetry.record_action(&Action::tap("checkout").attributes(&[("items", 3.into())]));
     telemetry.record_error(&ErrorEvent::new("PaymentError", "card declined"));

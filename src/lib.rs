@@ -6,11 +6,11 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use throughline::{Config, Environment, Telemetry, event::Action};
+//! use throughline::{Config, Consent, Environment, Telemetry, event::Action};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let config = Config::builder("shop", dir.path()).environment(Environment::Development).build()?;
-//! let telemetry = Telemetry::start(config)?;
+//! let telemetry = Telemetry::start(config, Consent::Granted)?;
 //! telemetry.start_view("Cart");
 //! telemetry.record_action(&Action::tap("checkout").attributes(&[("items", 3.into())]));
 //! assert!(telemetry.drain(Duration::from_secs(5)));
@@ -67,7 +67,7 @@ mod client;
 pub mod testing;
 
 pub use client::{ActiveResource, ActiveSpan, Host, PathHandle, Telemetry, TracedStore};
-pub use config::{Config, ConfigBuilder, Destination, Encoding, Environment, MeteredRule};
+pub use config::{Config, ConfigBuilder, Consent, Destination, Encoding, Environment, MeteredRule};
 pub use error::Error;
 pub use health::{Health, StorageState};
 pub use queue::DestinationBooks;

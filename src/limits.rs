@@ -146,3 +146,8 @@ pub const MAX_VIEWS: usize = 32;
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// Operations that run at once; further ones have a context and leave no span.
 pub const MAX_OPERATIONS: usize = 1_000;
+
+/// Bytes of events that wait for the user's consent; the oldest go first.
+pub const MAX_PENDING_BYTES: u64 = 8 * 1024 * 1024;
+/// Events that are promoted in one transaction.
+pub const PROMOTE_ROWS: u64 = 500;

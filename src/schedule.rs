@@ -63,6 +63,8 @@ pub enum Blocked {
     LowPower,
     /// The daily byte cap.
     DailyCap,
+    /// The user has not consented yet.
+    Consent,
 }
 
 /// The decision.

@@ -246,12 +246,32 @@ impl Store {
         drop(self.lock);
     }
 
+    /// Erases everything in the directory, books included.
+    pub(crate) fn erase(self) {
+        let Self { queue, lock, .. } = self;
+        queue.close();
+        erase_dir(lock.dir());
+    }
+
     /// Removes an adopted directory that has nothing left to deliver.
     pub(crate) fn remove(self) {
         let dir = self.dir().to_owned();
         self.queue.close();
         let _ = std::fs::remove_dir_all(dir);
         drop(self.lock);
+    }
+}
+
+/// Removes everything from a locked directory but the lock itself, the switches, and other processes' directories.
+pub(crate) fn erase_dir(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let path = entry.path();
+        if name == "lock" || name == "switches.json" || name.starts_with("process-") {
+            continue;
+        }
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     }
 }
 

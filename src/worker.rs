@@ -9,17 +9,18 @@ mod storage;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::config::Config;
+use crate::config::{Config, Consent};
 use crate::debug::DebugLog;
 use crate::event::Custom;
 use crate::health::{Health, StorageState};
+use crate::journal::RunCounters;
 use crate::kill_point::kill_point;
 use crate::queue::DestinationBooks;
 use crate::recorder::{Recorder, mark_own_thread};
@@ -53,14 +54,33 @@ pub struct FlushOutcome {
 
 /// What the client asks of the worker.
 pub(crate) enum Command {
-    Flush { timeout: Duration, reply: SyncSender<FlushOutcome> },
-    Drain { reply: SyncSender<()> },
-    Books { reply: SyncSender<Result<Vec<DestinationBooks>, String>> },
+    Flush {
+        timeout: Duration,
+        reply: SyncSender<FlushOutcome>,
+    },
+    Drain {
+        reply: SyncSender<()>,
+    },
+    Books {
+        reply: SyncSender<Result<Vec<DestinationBooks>, String>>,
+    },
     Conditions(Conditions),
-    Suspend { reply: SyncSender<()> },
-    Resume { reply: SyncSender<()> },
+    Suspend {
+        reply: SyncSender<()>,
+    },
+    Resume {
+        reply: SyncSender<()>,
+    },
     Switches(Switches),
-    Shutdown { off: bool, reply: SyncSender<()> },
+    /// The user has decided: what was kept apart is promoted, or everything is erased.
+    Consent(Consent),
+    Erase {
+        reply: SyncSender<()>,
+    },
+    Shutdown {
+        off: bool,
+        reply: SyncSender<()>,
+    },
 }
 
 /// What the client and the worker share.
@@ -75,11 +95,17 @@ pub(crate) struct Shared {
     pub(crate) panics: AtomicU64,
     pub(crate) transport: Option<Arc<dyn Transport>>,
     pub(crate) debug: DebugLog,
+    /// [`Consent`], as its code.
+    pub(crate) consent: Arc<AtomicU8>,
     /// Told by the worker when the persisted switch says "off".
     pub(crate) switched_off: std::sync::atomic::AtomicBool,
 }
 
 impl Shared {
+    pub(crate) fn consent(&self) -> Consent {
+        Consent::from_code(self.consent.load(Ordering::Acquire))
+    }
+
     pub(crate) fn health(&self) -> std::sync::MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,6 +166,11 @@ struct Worker<'a> {
     flushes: Vec<FlushJob>,
     conditions: Conditions,
     suspended: bool,
+    /// Whether events that were kept apart are being moved into their lanes.
+    promoting: bool,
+    /// Where the run's records begin, and what it had counted, when everything before was erased.
+    erased_to: Option<u64>,
+    erased_counters: RunCounters,
     reopen_at: Option<Instant>,
     reopen_after: Duration,
     dirty: bool,
@@ -163,6 +194,9 @@ impl<'a> Worker<'a> {
             flushes: Vec::new(),
             conditions: Conditions::default(),
             suspended: false,
+            promoting: true,
+            erased_to: None,
+            erased_counters: RunCounters::default(),
             reopen_at: Some(Instant::now()),
             reopen_after: REOPEN_AFTER,
             dirty: true,
@@ -186,7 +220,7 @@ impl<'a> Worker<'a> {
             self.open_if_due();
             let scopes = self.tick_scopes();
             let more = self.drain_if_due();
-            let recovering = self.recover();
+            let recovering = self.recover() || self.promote();
             let upload = self.upload();
             self.publish();
             self.finish_flushes(more || recovering, &upload);
@@ -218,7 +252,8 @@ impl<'a> Worker<'a> {
         let now = recorder.boot();
         let next = scopes.tick(recorder, now);
         let is_leaving = self.closing.is_some() || self.suspended || !self.conditions.foreground;
-        if let Some(session) = scopes.to_save(recorder, now, is_leaving)
+        let is_erased = self.shared.consent() == Consent::Denied;
+        if let Some(session) = scopes.to_save(recorder, now, is_leaving).filter(|_| !is_erased)
             && let Err(error) = save_session(&self.shared.config.data_dir, &session)
         {
             self.shared.debug.log(&format!("the session could not be written down: {error}"));
@@ -292,6 +327,18 @@ impl<'a> Worker<'a> {
                     self.shared.debug.log(&format!("the switches could not be kept: {error}"));
                 }
             }
+            Command::Consent(consent) => {
+                // What was recorded before belongs to the old answer.
+                while self.drain() {}
+                if let Some(store) = &mut self.main {
+                    store.queue.set_pending(consent == Consent::Pending);
+                }
+                self.promoting = consent == Consent::Granted;
+            }
+            Command::Erase { reply } => {
+                self.erase();
+                let _ = reply.send(());
+            }
             Command::Shutdown { off, reply } => {
                 self.next_drain = Some(Instant::now());
                 self.closing = Some((off, reply));
@@ -308,6 +355,9 @@ impl<'a> Worker<'a> {
         let Some(transport) = &self.shared.transport else { return Step::Idle };
         if self.in_flight.is_some() || self.closing.is_some() {
             return Step::Wait(Duration::from_secs(3600));
+        }
+        if self.shared.consent() != Consent::Granted {
+            return Step::Blocked(Blocked::Consent);
         }
         let mut wait = Step::Idle;
         let mut failed = None;
@@ -463,7 +513,8 @@ impl<'a> Worker<'a> {
             std::mem::take(&mut self.flushes).into_iter().partition(|f| over || f.until <= now);
         self.flushes = rest;
         for flush in ended {
-            let complete = over && waiting == 0;
+            let is_pending = matches!(upload, Step::Blocked(Blocked::Consent));
+            let complete = over && waiting == 0 && !is_pending;
             let late = (!complete && reason.is_none()).then(|| {
                 self.last_failure.clone().unwrap_or_else(|| {
                     if storage_down { "the database is not open" } else { "the time was up" }.to_owned()

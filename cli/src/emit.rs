@@ -14,7 +14,7 @@ use throughline::event::{
     Action, Custom, ErrorEvent, EventKind, Log, LongTask, Metric, MetricData, Resource, Session, SessionChange,
     Severity, Span, Temporality, View, Vital,
 };
-use throughline::{Attribute, Config, Encoding, Environment, Telemetry, Value};
+use throughline::{Attribute, Config, Consent, Encoding, Environment, Telemetry, Value};
 use uuid::Uuid;
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -78,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .session_events(false)
         .synthetic_views(false)
         .build()?;
-    let telemetry = Telemetry::start(config)?;
+    let telemetry = Telemetry::start(config, Consent::Granted)?;
     let mut accepted = BTreeMap::<&str, u64>::new();
     if !options.flush_only {
         record(&telemetry, options, &mut accepted)?;

@@ -9,7 +9,7 @@ pub use spans::ActiveSpan;
 pub use state::{PathHandle, TracedStore};
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -17,8 +17,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Consent};
 use crate::debug::DebugLog;
+use crate::dirlock::{self, DirLock};
 use crate::error::Error;
 use crate::event::{
     Action, Common, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, Span, TraceContext, View,
@@ -31,6 +32,7 @@ use crate::recorder::Recorder;
 use crate::redact::Redactor;
 use crate::schedule::Conditions;
 use crate::scopes::Scopes;
+use crate::store::erase_dir;
 use crate::switches::{Switches, load_session};
 use crate::time::Clock;
 use crate::trace::{Baggage, Header, Injected, SpanContext, TraceHosts};
@@ -53,9 +55,9 @@ pub struct Host {
 /// last clone shuts down, for at most one second.
 ///
 /// ```
-/// use throughline::{Config, Telemetry, event::Action};
+/// use throughline::{Config, Consent, Telemetry, event::Action};
 /// let dir = tempfile::tempdir()?;
-/// let telemetry = Telemetry::start(Config::builder("shop", dir.path()).build()?)?;
+/// let telemetry = Telemetry::start(Config::builder("shop", dir.path()).build()?, Consent::Granted)?;
 /// telemetry.record_action(&Action::tap("buy").attributes(&[("sku", "A-17".into())]));
 /// assert!(telemetry.health().enabled);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -72,6 +74,7 @@ struct Inner {
     shared: OnceLock<Arc<Shared>>,
     commands: Mutex<Option<mpsc::UnboundedSender<Command>>>,
     closed: AtomicBool,
+    consent: Arc<AtomicU8>,
 }
 
 impl Telemetry {
@@ -79,15 +82,15 @@ impl Telemetry {
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] when the data directory cannot be made or written.
-    pub fn start(config: Config) -> Result<Self, Error> {
-        Self::start_with(config, Host::default())
+    pub fn start(config: Config, consent: Consent) -> Result<Self, Error> {
+        Self::start_with(config, consent, Host::default())
     }
 
     /// Starts a client with a transport or clock of the host's.
     ///
     /// # Errors
     /// As [`Telemetry::start`].
-    pub fn start_with(config: Config, host: Host) -> Result<Self, Error> {
+    pub fn start_with(config: Config, consent: Consent, host: Host) -> Result<Self, Error> {
         let inner = Inner {
             enabled: AtomicBool::new(false),
             hosts: TraceHosts::new(config.trace_hosts.iter().cloned()),
@@ -96,9 +99,12 @@ impl Telemetry {
             shared: OnceLock::new(),
             commands: Mutex::new(None),
             closed: AtomicBool::new(false),
+            consent: Arc::new(AtomicU8::new(consent as u8)),
         };
-        if inner.config.enabled {
-            inner.switch_on(false)?;
+        match consent {
+            Consent::Denied => inner.erase_alone(),
+            _ if inner.config.enabled => inner.switch_on(false)?,
+            _ => {}
         }
         Ok(Self(Arc::new(inner)))
     }
@@ -273,6 +279,52 @@ impl Telemetry {
         Ok(())
     }
 
+    /// What the user has said.
+    pub fn consent(&self) -> Consent {
+        Consent::from_code(self.0.consent.load(Ordering::Acquire))
+    }
+
+    /// The user has decided, or has changed their mind. Granted: what was kept apart is sent. Denied: nothing is recorded
+    /// any more, and everything that was is erased, journal and quarantine included. Waits at most 5 s for the erasure.
+    ///
+    /// # Errors
+    /// When switching on fails, as [`Telemetry::start`].
+    pub fn set_consent(&self, consent: Consent) -> Result<(), Error> {
+        let before = Consent::from_code(self.0.consent.swap(consent as u8, Ordering::AcqRel));
+        match (before, consent) {
+            (before, consent) if before == consent => {}
+            (_, Consent::Denied) => {
+                self.0.enabled.store(false, Ordering::Release);
+                if self.0.ask(Duration::from_secs(5), |reply| Command::Erase { reply }).is_some() {
+                    self.0.stop(true, Duration::from_secs(1));
+                } else {
+                    self.0.erase_alone();
+                }
+            }
+            (Consent::Denied, _) => {
+                if let Some(shared) = self.0.shared.get() {
+                    set_context(&shared.recorder, &self.0.config, None);
+                    shared.scopes.begin_anew(&shared.recorder);
+                }
+                self.0.switch_on(false)?;
+            }
+            (_, consent) => {
+                self.0.send(Command::Consent(consent));
+            }
+        }
+        Ok(())
+    }
+
+    /// Erases everything that was recorded and not sent, the session and its number included; recording goes on. False
+    /// when it took longer than `timeout`.
+    pub fn erase(&self, timeout: Duration) -> bool {
+        if self.on().is_none() {
+            self.0.erase_alone();
+            return true;
+        }
+        self.0.ask(timeout, |reply| Command::Erase { reply }).is_some()
+    }
+
     /// Changes the share of sessions that is recorded, for this session too, and remembers it.
     ///
     /// # Errors
@@ -364,6 +416,9 @@ impl Inner {
         if commands.as_ref().is_some_and(|sender| !sender.is_closed()) {
             return Ok(());
         }
+        if Consent::from_code(self.consent.load(Ordering::Acquire)) == Consent::Denied {
+            return Ok(());
+        }
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed { reason: "shut down: start a new client".to_owned() });
         }
@@ -404,8 +459,26 @@ impl Inner {
             panics: AtomicU64::new(0),
             transport,
             debug: DebugLog::new(self.config.debug),
+            consent: Arc::clone(&self.consent),
             switched_off: AtomicBool::new(false),
         }))
+    }
+
+    /// Erases the directory from a thread of its own: the client is off.
+    fn erase_alone(&self) {
+        let dir = self.config.data_dir.clone();
+        let erase = move || {
+            if !dir.is_dir() {
+                return;
+            }
+            if let Ok(lock) = DirLock::acquire(&dir) {
+                erase_dir(lock.dir());
+            }
+            for orphan in dirlock::orphans(&dir) {
+                let _ = std::fs::remove_dir_all(orphan.dir());
+            }
+        };
+        let _ = std::thread::Builder::new().name("throughline".to_owned()).spawn(erase);
     }
 
     fn transport(&self) -> Option<Arc<dyn Transport>> {

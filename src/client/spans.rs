@@ -123,7 +123,7 @@ struct Inner {
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let telemetry = throughline::Telemetry::start(throughline::Config::builder("shop", dir.path()).build()?)?;
+/// # let telemetry = throughline::Telemetry::start(throughline::Config::builder("shop", dir.path()).build()?, throughline::Consent::Granted)?;
 /// let mut operation = telemetry.start_operation("UpdateDisplayName");
 /// operation.set_attribute("length", 12);
 /// let saved: Result<(), String> = operation.scope(|| Ok(()));

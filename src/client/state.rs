@@ -40,7 +40,7 @@ struct Inner {
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let telemetry = throughline::Telemetry::start(throughline::Config::builder("shop", dir.path()).build()?)?;
+/// # let telemetry = throughline::Telemetry::start(throughline::Config::builder("shop", dir.path()).build()?, throughline::Consent::Granted)?;
 /// use throughline::state::StorePolicy;
 /// let cart = telemetry.traced_store("Cart", &StorePolicy::default().deny(["**.isLoading"]))?;
 /// cart.set("items[0].quantity", 1, 2);

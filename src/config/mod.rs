@@ -55,6 +55,28 @@ impl Environment {
     }
 }
 
+/// What the user has said about data being collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Consent {
+    /// Yes: events are recorded and sent.
+    Granted = 0,
+    /// Nothing yet: events are recorded and kept apart, at most 8 MiB; nothing is sent.
+    Pending = 1,
+    /// No: nothing is recorded, and everything that was is erased.
+    Denied = 2,
+}
+
+impl Consent {
+    pub(crate) fn from_code(code: u8) -> Self {
+        match code {
+            0 => Consent::Granted,
+            1 => Consent::Pending,
+            _ => Consent::Denied,
+        }
+    }
+}
+
 /// What goes over a metered network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MeteredRule {

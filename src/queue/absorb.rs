@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Control, Queue, QueueError, record_crc, row, schema, slot, slot_mut, state};
+use super::{Control, Queue, QueueError, consent, record_crc, row, schema, slot, slot_mut, state};
 use crate::event::Lane;
 use crate::event::encode::append_ended;
 use crate::frame::{self, FrameType};
@@ -132,6 +132,9 @@ impl Queue {
         ];
         let mut scratch = Vec::new();
         let mut insert = |control: &mut Control, lane: Lane, n: u64, record: &[u8]| -> Result<(), QueueError> {
+            if control.is_pending {
+                return consent::hold(db, control, run, lane, n, record);
+            }
             let state = control.lane_mut(lane);
             let seq = state.next_seq;
             row::encode(lane, seq, run, n, record, &mut scratch);
@@ -204,6 +207,21 @@ impl Queue {
         Ok(())
     }
 
+    /// Inserts one event that has been accepted before.
+    pub(super) fn insert_accepted(&mut self, run: u32, lane: Lane, n: u64, record: &[u8]) -> Result<(), QueueError> {
+        let mut payload = Vec::with_capacity(record.len() + 10);
+        frame::put_counter(&mut payload, n);
+        payload.extend_from_slice(record);
+        let op = Op { frame: FrameType::Event(lane), end: 0, at: 0, len: payload.len() };
+        let step = Step { arena: payload, ops: vec![op] };
+        self.apply(run, &step, step.ops.iter())?;
+        self.control.lane_mut(lane).accepted -= 1;
+        if let Some(state) = self.control.runs.get_mut(&run) {
+            *slot_mut(&mut state.drained, lane) -= 1;
+        }
+        Ok(())
+    }
+
     /// Books refusals at the door, and records that the counters know of but the journal did not give back.
     fn book_counters(&mut self, run: u32, counters: &RunCounters, end: DrainEnd) {
         let control = &mut self.control;
@@ -259,17 +277,7 @@ impl Queue {
         let Some((lane, mut record)) = take_held(&self.db, run, n)? else { return Ok(true) };
         self.control.lane_mut(lane).held = self.control.lane(lane).held.saturating_sub(1);
         append_ended(&mut record, "process_death");
-        let mut payload = Vec::with_capacity(record.len() + 10);
-        frame::put_counter(&mut payload, n);
-        payload.extend_from_slice(&record);
-        let op = Op { frame: FrameType::Event(lane), end: 0, at: 0, len: payload.len() };
-        let step = Step { arena: payload, ops: vec![op] };
-        // It was accepted when it was opened.
-        self.apply(run, &step, step.ops.iter())?;
-        self.control.lane_mut(lane).accepted -= 1;
-        if let Some(state) = self.control.runs.get_mut(&run) {
-            *slot_mut(&mut state.drained, lane) -= 1;
-        }
+        self.insert_accepted(run, lane, n, &record)?;
         Ok(true)
     }
 

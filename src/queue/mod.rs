@@ -10,6 +10,7 @@
 
 mod absorb;
 mod batches;
+mod consent;
 mod limits;
 mod recovery;
 pub mod row;
@@ -31,7 +32,7 @@ pub use schema::FILE;
 
 use crate::event::Lane;
 use crate::ids::RunKey;
-use crate::journal::RunStart;
+use crate::journal::{RunCounters, RunStart};
 use crate::kill_point::kill_point;
 use crate::ledger::{DropReason, Ledger};
 use crate::time::Clock;
@@ -111,6 +112,10 @@ pub(crate) struct Control {
     pub(crate) batches: BTreeMap<(u32, Lane), BatchState>,
     pub(crate) books: Books,
     pub(crate) age: AgeClock,
+    /// Whether events are kept apart until the user consents. Said anew by every process.
+    pub(crate) is_pending: bool,
+    /// Bytes that are kept apart.
+    pub(crate) pending_bytes: u64,
 }
 
 impl Control {
@@ -159,6 +164,8 @@ impl Control {
             *control.lane_mut(lane) = state::load(db, &lane_key(lane))?.unwrap_or(fresh);
             *slot_mut(&mut control.marks, lane) = state::load(db, &marks_key(lane))?.unwrap_or_default();
         }
+        let pending = "SELECT coalesce(sum(length(record)), 0) FROM pending";
+        control.pending_bytes = db.query_row(pending, [], |row| row.get(0))?;
         for (id, run) in state::load_all(db, "run/")? {
             control.runs.insert(number(&id)?, run);
         }
@@ -356,6 +363,17 @@ impl Queue {
         })
     }
 
+    /// Enters a run whose earlier records were erased: its counters begin at what they are.
+    pub fn begin_run_at(&mut self, run: u32, head: u64, counters: &RunCounters) -> Result<(), QueueError> {
+        self.transact(false, |queue| {
+            if let Some(state) = queue.control.runs.get_mut(&run) {
+                (state.drained_to, state.crash_to) = (head, head);
+                (state.drained, state.refused) = (counters.appended, counters.refused);
+            }
+            Ok(())
+        })
+    }
+
     /// The number of a run that has been entered.
     pub fn find_run(&self, key: RunKey) -> Option<(u32, &RunState)> {
         let name = key.name();
@@ -496,7 +514,7 @@ impl Queue {
     pub fn books(&self) -> Result<Vec<DestinationBooks>, QueueError> {
         let door = state::ledger(&self.control.books.drops);
         let accepted: u64 = self.control.lanes.iter().map(|lane| lane.accepted).sum();
-        let held: u64 = self.count("held", 0)?;
+        let held: u64 = self.count("held", 0)? + self.pending()?;
         let mut books = Vec::new();
         for (_, state) in self.control.active() {
             let mut dropped = state::ledger(&state.drops);
@@ -576,7 +594,7 @@ impl Queue {
 
     /// Runs of which nothing is left are forgotten, with their contexts.
     pub fn forget_old_runs(&mut self, current: u32) -> Result<(), QueueError> {
-        if self.is_salvaging() {
+        if self.is_salvaging() || self.control.pending_bytes > 0 {
             return Ok(());
         }
         let lanes = self.control.lanes;
@@ -617,6 +635,8 @@ impl Queue {
                 }
             }
             queue.db.execute("DELETE FROM held", [])?;
+            queue.db.execute("DELETE FROM pending", [])?;
+            queue.control.pending_bytes = 0;
             queue.control.batches.clear();
             Ok(())
         })

@@ -289,6 +289,22 @@ impl Scopes {
         (inner.unsaved, inner.closed) = (true, true);
     }
 
+    /// A new session, as on a fresh installation: everything was erased.
+    pub(crate) fn begin_anew(&self, recorder: &Recorder) {
+        let (now, id) = (recorder.boot(), recorder.new_id());
+        let started_wall = recorder.wall(now);
+        let mut inner = self.lock();
+        inner.session = SessionState { id, sequence: 1, started: now, started_wall };
+        (inner.unsaved, inner.closed, inner.contexts) = (true, false, ContextStore::default());
+        self.last.store(now.0, Ordering::Relaxed);
+        self.deadline.store(inner.session.deadline(now).0, Ordering::Relaxed);
+        inner.set_scope(recorder, self.session_rate());
+        if self.events {
+            record_session(recorder, SessionChange::Start, id, None, 1, "user_app_launch", started_wall);
+        }
+        self.synthesize(&mut inner, recorder, "ApplicationLaunch");
+    }
+
     /// The contexts that wait for a later message.
     pub(crate) fn contexts<R>(&self, work: impl FnOnce(&mut ContextStore) -> R) -> R {
         work(&mut self.lock().contexts)
@@ -314,5 +330,6 @@ fn record_session(
     let attributes = [(names::SESSION_SEQUENCE, (sequence as i64).into())];
     let mut session = Session::new(change, id, reason).at(wall).attributes(&attributes);
     session.previous = previous;
-    recorder.record_ours(&session, recorder.boot());
+    // Also from the worker's thread, after an erasure.
+    recorder.record_own(&session, recorder.boot());
 }

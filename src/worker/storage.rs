@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::{REOPEN_AFTER, Worker};
+use super::{REOPEN_AFTER, Worker, set_context};
+use crate::config::Consent;
 use crate::dirlock::{self, DirLock};
 use crate::health::StorageState;
 use crate::journal::JournalMode;
 use crate::limits::{BUSY_TICK, JOURNAL_PREFAULT_BYTES, JOURNAL_WAKE_BYTES, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, TICK};
 use crate::queue::QueueError;
-use crate::store::Store;
+use crate::store::{Store, erase_dir};
 
 impl Worker<'_> {
     /// Locks the directory, opens the queue, maps the journal.
@@ -48,6 +49,7 @@ impl Worker<'_> {
             shared.health().set_aside = Some(reason.clone());
         }
         self.run = store.queue.enter_run(journal.start())?;
+        self.begin_run(&mut store)?;
         store.uploader.set_conditions(self.conditions);
         store.uploader.set_flush(!self.flushes.is_empty());
         let _ = store.queue.expire();
@@ -65,6 +67,63 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// After an erasure the run's records begin in the middle of its journal.
+    fn begin_run(&mut self, store: &mut Store) -> Result<(), QueueError> {
+        store.queue.set_pending(self.shared.consent() == Consent::Pending);
+        match self.erased_to.take() {
+            Some(head) => store.queue.begin_run_at(self.run, head, &self.erased_counters),
+            None => Ok(()),
+        }
+    }
+
+    /// Moves a step of what was kept apart into the lanes, once the user has consented. True when more is to do.
+    pub(super) fn promote(&mut self) -> bool {
+        if !self.promoting || self.shared.consent() != Consent::Granted {
+            return false;
+        }
+        let Some(store) = self.main.as_mut().filter(|store| store.is_configured()) else { return false };
+        match store.queue.promote() {
+            Ok(more) => {
+                self.promoting = more;
+                more
+            }
+            Err(error) => {
+                self.storage_failed(error);
+                false
+            }
+        }
+    }
+
+    /// Erases everything on the disk, and what waits in the journal. The run goes on in new files.
+    pub(super) fn erase(&mut self) {
+        let (journal, scopes) = (self.shared.recorder.journal(), &self.shared.scopes);
+        self.in_flight = None;
+        scopes.close(&self.shared.recorder);
+        for store in self.adopted.drain(..) {
+            store.remove();
+        }
+        // The mapped file goes with the directory; what is recorded meanwhile stays on the heap.
+        self.erased_counters = journal.counters();
+        self.erased_to = Some(journal.skip());
+        journal.stay_on_heap();
+        match self.main.take() {
+            Some(store) => store.erase(),
+            None => match DirLock::acquire(&self.shared.config.data_dir) {
+                Ok(lock) => erase_dir(lock.dir()),
+                Err(error) => self.shared.debug.log(&format!("nothing could be erased: {error}")),
+            },
+        }
+        if self.shared.consent() == Consent::Denied {
+            // Nothing more is to be done: the thread ends.
+            self.reopen_at = None;
+            self.closing = Some((true, std::sync::mpsc::sync_channel(1).0));
+            return;
+        }
+        set_context(&self.shared.recorder, &self.shared.config, None);
+        scopes.begin_anew(&self.shared.recorder);
+        self.reopen_at = Some(Instant::now());
+    }
+
     /// A storage error: damage climbs the ladder, a full disk makes room, everything else waits.
     pub(super) fn storage_failed(&mut self, error: QueueError) {
         self.shared.debug.log(&format!("storage: {error}"));
@@ -72,6 +131,7 @@ impl Worker<'_> {
             QueueError::Corrupt(reason) => {
                 match self.main.take().map(|store| store.rebuild(&self.shared.config, reason)) {
                     Some(Ok(mut store)) => {
+                        store.queue.set_pending(self.shared.consent() == Consent::Pending);
                         let entered = store.queue.enter_run(self.shared.recorder.journal().start());
                         self.shared.health().set_aside = store.opened.set_aside.clone();
                         store.uploader.set_conditions(self.conditions);

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use throughline::event::{Action, Custom, ErrorEvent};
 use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
-use throughline::{Error, Telemetry, Value};
+use throughline::{Consent, Error, Telemetry, Value};
 
 use crate::support::{LONG, books, builder, start};
 
@@ -21,8 +21,11 @@ fn a_file_where_the_directory_should_be_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
-    assert_eq!(field(Telemetry::start(builder(&file).build().unwrap()).unwrap_err()), "data_dir");
-    assert_eq!(field(Telemetry::start(builder(&file.join("below")).build().unwrap()).unwrap_err()), "data_dir");
+    assert_eq!(field(Telemetry::start(builder(&file).build().unwrap(), Consent::Granted).unwrap_err()), "data_dir");
+    assert_eq!(
+        field(Telemetry::start(builder(&file.join("below")).build().unwrap(), Consent::Granted).unwrap_err()),
+        "data_dir"
+    );
 }
 
 #[test]
@@ -32,7 +35,7 @@ fn an_unwritable_directory_is_named() {
     // Root writes everywhere; then only a file system that refuses can show it.
     let target =
         if rustix::process::geteuid().is_root() { "/proc/throughline".into() } else { dir.path().join("below") };
-    assert_eq!(field(Telemetry::start(builder(&target).build().unwrap()).unwrap_err()), "data_dir");
+    assert_eq!(field(Telemetry::start(builder(&target).build().unwrap(), Consent::Granted).unwrap_err()), "data_dir");
 }
 
 #[test]
@@ -58,7 +61,7 @@ fn odd_values_survive_both_encodings() {
         let dir = tempfile::tempdir().unwrap();
         let server = FaultServer::start().unwrap();
         let config = builder(dir.path()).endpoint(server.url()).encoding(encoding).build().unwrap();
-        let telemetry = Telemetry::start(config).unwrap();
+        let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
         let attributes = [
             ("nan", Value::Double(f64::NAN)),
             ("infinite", Value::Double(f64::NEG_INFINITY)),

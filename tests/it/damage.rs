@@ -6,7 +6,7 @@ use std::time::Duration;
 use throughline::queue::{FILE, QueueLimits, open_or_rebuild};
 use throughline::testing::FaultServer;
 use throughline::time::Clock;
-use throughline::{StorageState, Telemetry};
+use throughline::{Consent, StorageState, Telemetry};
 
 use crate::support::{LONG, books, builder, record_mixed, start};
 
@@ -61,7 +61,8 @@ fn a_locked_device_is_waited_for_and_nothing_is_deleted() {
     // An open exclusive transaction of somebody else: SQLITE_BUSY, as a device before its first unlock denies access.
     let other = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
-    let telemetry = Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap()).unwrap();
+    let telemetry =
+        Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Granted).unwrap();
     let meanwhile = record_mixed(&telemetry, 1).unwrap();
     while !matches!(telemetry.health().storage, StorageState::Locked(_)) {
         std::thread::yield_now();
@@ -92,7 +93,7 @@ fn a_journal_truncated_under_the_mapping_is_said_and_survived() {
 #[test]
 fn a_process_that_dies_while_it_reads_a_damaged_database_goes_on_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
-    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap(), Consent::Granted).unwrap();
     for n in 0..3_000 {
         record_mixed(&telemetry, n).unwrap();
         if n % 500 == 0 {
@@ -155,7 +156,7 @@ fn a_marker_that_outlived_its_reading_does_not_bring_the_old_books_back() {
 #[test]
 fn a_row_in_a_place_that_the_books_have_not_given_is_damage_and_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
-    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap(), Consent::Granted).unwrap();
     let before = record_mixed(&telemetry, 0).unwrap();
     telemetry.shutdown(LONG);
     let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use throughline::Consent;
 use throughline::testing::{Answer, FaultServer};
 use uuid::Uuid;
 
@@ -220,7 +221,7 @@ fn headers_reach_the_configured_origin_alone() {
     let (first, other) = (FaultServer::start().unwrap(), FaultServer::start().unwrap());
     first.script((0..3).map(|_| Answer::Status(307, vec![format!("location: {}/v1/logs", other.url())], vec![])));
     let config = crate::support::builder(dir.path()).endpoint(first.url()).header("Authorization", "Bearer s3cret");
-    let telemetry = throughline::Telemetry::start(config.build().unwrap()).unwrap();
+    let telemetry = throughline::Telemetry::start(config.build().unwrap(), Consent::Granted).unwrap();
     record_mixed(&telemetry, 0);
     telemetry.flush(Duration::from_secs(3));
     assert_eq!(other.connections(), 0);

@@ -8,7 +8,7 @@ use throughline::event::{Action, ErrorEvent, Span};
 use throughline::journal::JournalMode;
 use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
-use throughline::{Conditions, Network, StorageState, Telemetry};
+use throughline::{Conditions, Consent, Network, StorageState, Telemetry};
 
 use crate::support::{LONG, books, builder, record_mixed, start};
 
@@ -34,7 +34,7 @@ fn disabled_means_no_thread_and_no_file() {
     }
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let telemetry = Telemetry::start(builder(&data).enabled(false).build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(builder(&data).enabled(false).build().unwrap(), Consent::Granted).unwrap();
     assert_eq!(telemetry.record_action(&Action::tap("x")), None);
     assert_eq!((threads(), data.exists()), (0, false));
     telemetry.set_enabled(true).unwrap();
@@ -49,7 +49,7 @@ fn disabled_means_no_thread_and_no_file() {
     assert_eq!(telemetry.health().storage, StorageState::Off);
     drop(telemetry);
     // The choice is remembered: the next start ends its thread by itself.
-    let telemetry = Telemetry::start(builder(&data).build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(builder(&data).build().unwrap(), Consent::Granted).unwrap();
     while telemetry.health().enabled || threads() > 0 {
         std::thread::yield_now();
     }
@@ -61,7 +61,7 @@ fn disabled_means_no_thread_and_no_file() {
 #[test]
 fn without_an_endpoint_events_are_kept_and_health_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap(), Consent::Granted).unwrap();
     record_mixed(&telemetry, 0);
     assert!(telemetry.drain(LONG));
     let health = telemetry.health();
@@ -167,7 +167,7 @@ fn sampled_out_events_are_counted_and_errors_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let config = builder(dir.path()).endpoint(server.url()).session_sample_rate(0.0).trace_sample_rate(0.0);
-    let telemetry = Telemetry::start(config.build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(config.build().unwrap(), Consent::Granted).unwrap();
     assert_eq!(telemetry.record_action(&Action::tap("x")), None);
     assert!(telemetry.record_error(&ErrorEvent::new("E", "m")).is_some());
     telemetry.set_session_sample_rate(1.0).unwrap();
@@ -198,7 +198,7 @@ fn the_core_reports_about_itself() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let config = builder(dir.path()).endpoint(server.url()).self_report(true).build().unwrap();
-    let telemetry = Telemetry::start(config).unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
     let blob = vec![7u8; 4_096];
     let many: Vec<_> = (0..100).map(|_| ("blob", throughline::Value::Bytes(&blob))).collect();
     telemetry.record_action(&Action::tap("too large").attributes(&many));
@@ -221,7 +221,7 @@ fn two_destinations_keep_books_of_their_own() {
             .destination(throughline::Destination::new("good", good.url()))
             .destination(throughline::Destination::new("bad", bad.url()))
     };
-    let telemetry = Telemetry::start(with_both().build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(with_both().build().unwrap(), Consent::Granted).unwrap();
     for n in 0..100 {
         record_mixed(&telemetry, n);
     }
@@ -232,7 +232,7 @@ fn two_destinations_keep_books_of_their_own() {
     telemetry.shutdown(LONG);
     // The bad one leaves the configuration: its rest is dropped and counted, the rows go.
     let config = builder(dir.path()).destination(throughline::Destination::new("good", good.url()));
-    let telemetry = Telemetry::start(config.build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(config.build().unwrap(), Consent::Granted).unwrap();
     assert!(telemetry.flush(LONG).complete);
     assert_eq!(telemetry.books(LONG).unwrap()[0].queued, 0);
 }

@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod clock;
+mod consent;
 mod damage;
 mod delivery;
 mod floors;

@@ -13,7 +13,7 @@ use throughline::event::{Action, ErrorEvent, Resource};
 use throughline::state::{Capture, Mutation, StorePolicy, Suppressed};
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
-use throughline::{Host, Telemetry, Value};
+use throughline::{Consent, Host, Telemetry, Value};
 
 use crate::support::{LONG, builder};
 
@@ -77,7 +77,7 @@ fn app() -> App {
     let mut host = Host::default();
     host.clock = Clock::Manual(clock.clone());
     let config = builder(dir.path()).endpoint(server.url()).synthetic_views(true).build().unwrap();
-    let telemetry = Telemetry::start_with(config, host).unwrap();
+    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
     telemetry.drain(LONG);
     App { _dir: dir, server, telemetry, clock }
 }
@@ -399,7 +399,7 @@ fn a_reverted_mutation_is_withdrawn_and_a_new_policy_counts_at_once() {
 #[test]
 fn a_disabled_client_runs_the_work_and_records_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let telemetry = Telemetry::start(builder(dir.path()).enabled(false).build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).enabled(false).build().unwrap(), Consent::Granted).unwrap();
     let store = telemetry.traced_store("S", &StorePolicy::default()).unwrap();
     store.mutate(&Mutation::set("a", 1, 2));
     let operation = telemetry.start_operation("O");
@@ -413,7 +413,7 @@ fn a_disabled_client_runs_the_work_and_records_nothing() {
 
 /// What the child of the next test does before it is killed.
 fn leave_everything_open(dir: &std::path::Path) -> ! {
-    let telemetry = Telemetry::start(builder(dir).build().unwrap()).unwrap();
+    let telemetry = Telemetry::start(builder(dir).build().unwrap(), Consent::Granted).unwrap();
     while telemetry.health().journal != Some(throughline::journal::JournalMode::Mapped) {
         std::thread::yield_now();
     }
@@ -469,7 +469,8 @@ fn a_session_goes_on_in_the_next_process_or_is_said_to_have_died() {
         let mut host = Host::default();
         host.clock = Clock::Manual(clock.clone());
         let telemetry =
-            Telemetry::start_with(builder(dir.path()).endpoint(server.url()).build().unwrap(), host).unwrap();
+            Telemetry::start_with(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Granted, host)
+                .unwrap();
         telemetry.record_action(&Action::tap("x"));
         telemetry.drain(LONG);
         std::thread::sleep(Duration::from_millis(30));
@@ -551,7 +552,7 @@ fn secrets_and_personal_data_never_reach_the_disk() {
     assert_eq!(text(&request.attributes, "url.full"), "https://a.test/x");
 }
 
-fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();

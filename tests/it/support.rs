@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent, Log, Metric, MetricData, Resource, Severity, Span};
-use throughline::{Config, ConfigBuilder, DestinationBooks, Environment, Telemetry};
+use throughline::{Config, ConfigBuilder, Consent, DestinationBooks, Environment, Telemetry};
 use uuid::Uuid;
 
 pub const LONG: Duration = Duration::from_secs(20);
@@ -20,7 +20,7 @@ pub fn builder(dir: &Path) -> ConfigBuilder {
 }
 
 pub fn start(dir: &Path, endpoint: &str) -> Telemetry {
-    Telemetry::start(builder(dir).endpoint(endpoint).build().unwrap()).unwrap()
+    Telemetry::start(builder(dir).endpoint(endpoint).build().unwrap(), Consent::Granted).unwrap()
 }
 
 /// One event of several kinds and lanes, in turn.

@@ -9,7 +9,7 @@ use clap::Args;
 use throughline::event::{Action, ErrorEvent, Log, Severity};
 use throughline::journal::JournalMode;
 use throughline::ledger::DropReason;
-use throughline::{Config, DestinationBooks, Environment, Telemetry};
+use throughline::{Config, Consent, DestinationBooks, Environment, Telemetry};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .self_report(false)
         .queue_bytes(options.queue_bytes)
         .build()?;
-    let telemetry = Telemetry::start(config)?;
+    let telemetry = Telemetry::start(config, Consent::Granted)?;
     let started = Instant::now();
     // The stated exception: until the journal is mapped, a kill loses what was recorded.
     while telemetry.health().journal != Some(JournalMode::Mapped) {

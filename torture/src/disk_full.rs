@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use throughline::event::{Action, ErrorEvent};
 use throughline::testing::FaultServer;
-use throughline::{Config, Environment, Telemetry};
+use throughline::{Config, Consent, Environment, Telemetry};
 
 use crate::random::Random;
 
@@ -59,7 +59,7 @@ fn cycle(random: &mut Random, dir: &std::path::Path) -> Result<()> {
         .start_jitter(false)
         .self_report(false)
         .build()?;
-    let telemetry = Telemetry::start(config)?;
+    let telemetry = Telemetry::start(config, Consent::Granted)?;
     telemetry.drain(Duration::from_secs(5));
     let filler = "x".repeat(200);
     let record = |from: i64, count: i64| {

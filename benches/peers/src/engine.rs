@@ -13,7 +13,7 @@ use throughline::event::encode::{Stamp, encode as canonical};
 use throughline::event::{Action, Event};
 use throughline::journal::JournalMode;
 use throughline::testing::FaultServer;
-use throughline::{Attribute, Config, ConfigBuilder, Environment, Telemetry};
+use throughline::{Attribute, Config, Consent, ConfigBuilder, Environment, Telemetry};
 
 use crate::table::percentile;
 
@@ -43,7 +43,7 @@ fn config(dir: &Path) -> ConfigBuilder {
 }
 
 fn start_mapped(dir: &Path) -> Result<Telemetry> {
-    let telemetry = Telemetry::start(config(dir).build()?)?;
+    let telemetry = Telemetry::start(config(dir).build()?, Consent::Granted)?;
     while telemetry.health().journal != Some(JournalMode::Mapped) {
         std::thread::yield_now();
     }
@@ -202,7 +202,7 @@ pub(crate) fn threads(count: u64) -> Result<f64> {
 /// A call on a client that is off, three borrowed attributes included.
 pub(crate) fn disabled() -> Result<f64> {
     let dir = directory()?;
-    let telemetry = Telemetry::start(config(dir.path()).enabled(false).build()?)?;
+    let telemetry = Telemetry::start(config(dir.path()).enabled(false).build()?, Consent::Granted)?;
     let texts = Texts::new(7);
     let rounds = 20_000_000u32;
     let mut runs: Vec<f64> = (0..5)
@@ -333,7 +333,7 @@ pub(crate) fn start(dir: &TempDir) -> Result<f64> {
     for _ in 0..21 {
         let config = config(dir.path()).build()?;
         let started = Instant::now();
-        let telemetry = Telemetry::start(config)?;
+        let telemetry = Telemetry::start(config, Consent::Granted)?;
         samples.push(ns(started));
         telemetry.drain(LONG);
         telemetry.shutdown(LONG);
@@ -379,7 +379,7 @@ pub(crate) fn memory_child(dir: &str, url: &str) -> Result<()> {
             }
         }
     });
-    let telemetry = Telemetry::start(config(Path::new(dir)).endpoint(url).build()?)?;
+    let telemetry = Telemetry::start(config(Path::new(dir)).endpoint(url).build()?, Consent::Granted)?;
     for n in 0..10 {
         record(&telemetry, n);
     }

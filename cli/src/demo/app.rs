@@ -12,7 +12,7 @@ use serde_json::json;
 use throughline::event::{Action, Log, Severity, TraceContext, Vital};
 use throughline::journal::JournalMode;
 use throughline::state::StorePolicy;
-use throughline::{Conditions, Config, Environment, Network, Telemetry, TracedStore};
+use throughline::{Conditions, Config, Consent, Environment, Network, Telemetry, TracedStore};
 use uuid::Uuid;
 
 /// How long the app tries to deliver.
@@ -52,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .flush_interval(Duration::from_secs(3600))
         .start_jitter(false)
         .build()?;
-    let telemetry = Telemetry::start(config)?;
+    let telemetry = Telemetry::start(config, Consent::Granted)?;
     let started = Instant::now();
     while telemetry.health().journal != Some(JournalMode::Mapped) && started.elapsed() < FLUSH {
         std::thread::sleep(Duration::from_millis(1));

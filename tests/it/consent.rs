@@ -1,0 +1,158 @@
+//! What the user has said: events wait apart until they consent, and nothing is left when they refuse.
+
+use std::path::Path;
+use std::time::Duration;
+
+use throughline::event::{Action, ErrorEvent};
+use throughline::testing::FaultServer;
+use throughline::{Consent, Telemetry};
+
+use crate::rum::{received, walk};
+use crate::support::{LONG, books, builder, record_mixed};
+
+const MARK: &str = "a-mark-that-is-searched-for";
+
+fn start(dir: &Path, server: &FaultServer, consent: Consent) -> Telemetry {
+    Telemetry::start(builder(dir).endpoint(server.url()).build().unwrap(), consent).unwrap()
+}
+
+fn record(telemetry: &Telemetry) {
+    telemetry.start_view(MARK);
+    telemetry.record_action(&Action::tap(MARK));
+    telemetry.record_error(&ErrorEvent::crash(MARK, "m", "s"));
+    telemetry.start_operation(MARK).succeed();
+}
+
+/// Files that hold the mark.
+fn marked(dir: &Path) -> Vec<std::path::PathBuf> {
+    let holds = |path: &std::path::PathBuf| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes())
+    };
+    walk(dir).into_iter().filter(holds).collect()
+}
+
+#[test]
+fn pending_events_wait_apart_and_are_sent_once_consent_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server, Consent::Pending);
+    let before: Vec<_> = (0..600).filter_map(|n| record_mixed(&telemetry, n)).collect();
+    record(&telemetry);
+    let flush = telemetry.flush(Duration::from_secs(5));
+    assert!(!flush.complete && flush.reason.unwrap().contains("Consent"));
+    assert!(server.received().is_empty());
+    // A new process, still undecided, and then decided.
+    drop(telemetry);
+    let telemetry = start(dir.path(), &server, Consent::Pending);
+    let later = record_mixed(&telemetry, 1).unwrap();
+    assert!(telemetry.drain(LONG));
+    assert!(books(&telemetry).queued > 600 && server.received().is_empty());
+    telemetry.set_consent(Consent::Granted).unwrap();
+    let after = record_mixed(&telemetry, 1).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    let stored = server.stored_ids();
+    for id in before.iter().chain([&later, &after]) {
+        assert_eq!(stored.iter().filter(|stored| *stored == id).count(), 1, "{id}");
+    }
+    assert_eq!(books(&telemetry).dropped.total(), 0);
+    // The session's start was among them.
+    assert!(received(&server).logs.iter().any(|log| log.event_name == "session.start"));
+}
+
+#[test]
+fn consent_at_the_next_start_sends_what_was_kept_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server, Consent::Pending);
+    let id = record_mixed(&telemetry, 0).unwrap();
+    drop(telemetry);
+    let telemetry = start(dir.path(), &server, Consent::Granted);
+    assert!(telemetry.drain(LONG) && telemetry.flush(LONG).complete);
+    while !server.stored_ids().contains(&id) {
+        assert!(telemetry.flush(LONG).complete);
+    }
+    books(&telemetry);
+}
+
+#[test]
+fn a_refusal_erases_everything_and_a_later_consent_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    server.always(Some(throughline::testing::Answer::Status(503, Vec::new(), Vec::new())));
+    for before in [Consent::Granted, Consent::Pending] {
+        let telemetry = start(dir.path(), &server, before);
+        let session = telemetry.session_id();
+        record(&telemetry);
+        assert!(telemetry.drain(LONG));
+        // Some of it in SQLite, some in the journal, some open, some in quarantine.
+        std::fs::create_dir_all(dir.path().join("quarantine")).unwrap();
+        std::fs::write(dir.path().join("quarantine/old.db"), MARK).unwrap();
+        record(&telemetry);
+        assert!(!marked(dir.path()).is_empty());
+        telemetry.set_consent(Consent::Denied).unwrap();
+        assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new(), "after {before:?}");
+        assert!(telemetry.record_action(&Action::tap(MARK)).is_none() && telemetry.tap(MARK).is_none());
+        let left: Vec<_> = walk(dir.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+        assert!(left.iter().all(|name| name == "lock" || name == "switches.json"), "{left:?}");
+        telemetry.set_consent(Consent::Granted).unwrap();
+        assert!(telemetry.record_action(&Action::tap("again")).is_some());
+        assert!(telemetry.drain(LONG));
+        assert_ne!(telemetry.session_id(), session);
+        assert!(books(&telemetry).queued >= 1);
+        drop(telemetry);
+        assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[test]
+fn a_start_without_consent_erases_what_earlier_processes_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    server.always(Some(throughline::testing::Answer::Status(503, Vec::new(), Vec::new())));
+    let telemetry = start(dir.path(), &server, Consent::Granted);
+    record(&telemetry);
+    drop(telemetry);
+    assert!(!marked(dir.path()).is_empty());
+    let telemetry = start(dir.path(), &server, Consent::Denied);
+    let begun = std::time::Instant::now();
+    while !marked(dir.path()).is_empty() && begun.elapsed() < LONG {
+        std::thread::yield_now();
+    }
+    assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
+    assert!(telemetry.record_action(&Action::tap(MARK)).is_none());
+    assert_eq!(telemetry.consent(), Consent::Denied);
+}
+
+#[test]
+fn erasing_leaves_nothing_and_recording_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    server.always(Some(throughline::testing::Answer::Status(503, Vec::new(), Vec::new())));
+    let telemetry = start(dir.path(), &server, Consent::Granted);
+    record(&telemetry);
+    assert!(telemetry.drain(LONG));
+    record(&telemetry);
+    let session = telemetry.session_id();
+    assert!(telemetry.erase(LONG));
+    // A request that was under way may still arrive.
+    std::thread::sleep(Duration::from_millis(200));
+    let refused = server.received().len();
+    server.always(None);
+    assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
+    assert_ne!(telemetry.session_id(), session);
+    let ids: Vec<_> = (0..30).filter_map(|n| record_mixed(&telemetry, n)).collect();
+    telemetry.start_view("Next");
+    telemetry.stop_view();
+    assert!(telemetry.flush(LONG).complete);
+    let books = books(&telemetry);
+    assert_eq!((books.queued, books.dropped.total()), (0, 0));
+    let stored = server.stored_ids();
+    assert!(ids.iter().all(|id| stored.contains(id)));
+    for request in server.received().iter().skip(refused) {
+        assert!(!request.body.windows(MARK.len()).any(|window| window == MARK.as_bytes()));
+    }
+    assert!(received(&server).logs.iter().any(|log| log.event_name == "app.screen.view"));
+    drop(telemetry);
+    assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
+}
