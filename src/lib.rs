@@ -34,6 +34,7 @@ pub mod value;
 
 // Floor 1: pure decisions.
 pub mod backoff;
+pub mod metrics;
 pub mod redact;
 pub mod sampling;
 pub mod schedule;
@@ -66,7 +67,7 @@ mod client;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use client::{ActiveResource, ActiveSpan, Host, PathHandle, Telemetry, TracedStore};
+pub use client::{ActiveResource, ActiveSpan, Host, Meter, PathHandle, Telemetry, TracedStore};
 pub use config::{Config, ConfigBuilder, Consent, Destination, Encoding, Environment, MeteredRule};
 pub use error::Error;
 pub use health::{Health, StorageState};

@@ -151,3 +151,12 @@ pub const MAX_OPERATIONS: usize = 1_000;
 pub const MAX_PENDING_BYTES: u64 = 8 * 1024 * 1024;
 /// Events that are promoted in one transaction.
 pub const PROMOTE_ROWS: u64 = 500;
+
+/// Metrics of a client.
+pub const MAX_METRICS: usize = 1_000;
+/// Label sets of one metric; the rest share an overflow series.
+pub const MAX_METRIC_SERIES: usize = 100;
+/// Label sets of all metrics.
+pub const MAX_SERIES: usize = 1_000;
+/// Time between two points of a metric: what a process that dies loses at most.
+pub const METRIC_EVERY: Duration = Duration::from_secs(10);

@@ -297,7 +297,9 @@ fn fingerprint(destination: &Destination) -> u64 {
         crc = crc32c::crc32c_append(crc, name.as_bytes());
         crc = crc32c::crc32c_append(crc, value.as_bytes());
     }
-    u64::from(crc) << 1 | u64::from(destination.encoding == crate::config::Encoding::Json)
+    let is_json = destination.encoding == crate::config::Encoding::Json;
+    let is_delta = destination.temporality == crate::event::Temporality::Delta;
+    u64::from(crc) << 2 | u64::from(is_delta) << 1 | u64::from(is_json)
 }
 
 /// Journals of other runs, with the time of their last change, so that the oldest comes first.

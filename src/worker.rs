@@ -280,6 +280,7 @@ impl<'a> Worker<'a> {
     fn obey_command(&mut self, command: Command) {
         match command {
             Command::Flush { timeout, reply } => {
+                self.collect_metrics();
                 self.report_self();
                 self.next_drain = Some(Instant::now());
                 self.stores(|store| store.uploader.set_flush(true));
@@ -302,10 +303,12 @@ impl<'a> Worker<'a> {
                 self.conditions = conditions;
                 self.stores(|store| store.uploader.set_conditions(conditions));
                 if !conditions.foreground {
+                    self.collect_metrics();
                     self.next_drain = Some(Instant::now());
                 }
             }
             Command::Suspend { reply } => {
+                self.collect_metrics();
                 while self.drain() {}
                 self.in_flight = None;
                 self.suspended = true;
@@ -344,6 +347,12 @@ impl<'a> Worker<'a> {
                 self.closing = Some((off, reply));
             }
         }
+    }
+
+    /// Metrics go with whatever leaves now.
+    fn collect_metrics(&self) {
+        let recorder = &self.shared.recorder;
+        self.shared.scopes.collect_metrics(recorder, recorder.boot(), true);
     }
 
     fn stores(&mut self, change: impl FnMut(&mut Store)) {

@@ -1,9 +1,11 @@
 //! [`Telemetry`]: what an app calls.
 
+mod metrics;
 mod rum;
 mod spans;
 mod state;
 
+pub use metrics::Meter;
 pub use rum::ActiveResource;
 pub use spans::ActiveSpan;
 pub use state::{PathHandle, TracedStore};

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::event::Temporality;
 use crate::limits::{DEFAULT_CRASH_BYTES, DEFAULT_MAX_AGE, DEFAULT_QUEUE_BYTES, MAX_ATTRIBUTES};
 
 /// Where the app runs. Sets the defaults of sampling and flushing.
@@ -123,12 +124,20 @@ pub struct Destination {
     pub headers: Vec<(String, String)>,
     /// Protobuf or JSON.
     pub encoding: Encoding,
+    /// How sums and histograms are sent. Prometheus-like backends silently drop deltas.
+    pub temporality: Temporality,
 }
 
 impl Destination {
     /// A destination without headers, in protobuf.
     pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
-        Self { name: name.into(), endpoint: endpoint.into(), headers: Vec::new(), encoding: Encoding::Protobuf }
+        Self {
+            name: name.into(),
+            endpoint: endpoint.into(),
+            headers: Vec::new(),
+            encoding: Encoding::Protobuf,
+            temporality: Temporality::Cumulative,
+        }
     }
 }
 
@@ -197,6 +206,7 @@ impl Config {
             session_events: true,
             synthetic_views: true,
             redact: RedactRules::default(),
+            temporality: Temporality::Cumulative,
         }
     }
 
@@ -241,6 +251,7 @@ pub struct ConfigBuilder {
     session_events: bool,
     synthetic_views: bool,
     redact: RedactRules,
+    temporality: Temporality,
 }
 
 /// One setter: the method, its argument, its documentation.
@@ -259,6 +270,8 @@ setters! {
     environment: Environment;
     /// Protobuf (the default) or JSON, for the endpoint.
     encoding: Encoding;
+    /// How sums and histograms are sent to the endpoint. Default: cumulative.
+    temporality: Temporality;
     /// False: no thread, no file, a call costs a branch. Default: true.
     enabled: bool;
     /// Share of sessions that are recorded, 0.0 to 1.0. Default: 1.0.
@@ -338,8 +351,15 @@ impl ConfigBuilder {
         let mut destinations = self.destinations;
         if let Some(endpoint) = self.endpoint {
             let encoding = self.encoding;
-            destinations
-                .insert(0, Destination { name: "default".to_owned(), endpoint, headers: self.headers, encoding });
+            destinations.insert(
+                0,
+                Destination {
+                    headers: self.headers,
+                    encoding,
+                    temporality: self.temporality,
+                    ..Destination::new("default", endpoint)
+                },
+            );
         }
         let flush_interval = self.flush_interval.unwrap_or(Duration::from_secs(if live { 30 } else { 2 }));
         let config = Config {

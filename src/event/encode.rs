@@ -75,6 +75,9 @@ pub mod field {
     pub const PREVIOUS: u32 = 45;
     pub const REASON: u32 = 46;
     pub const PROTOCOL: u32 = 47;
+    pub const INTERVAL_START: u32 = 48;
+    pub const INTERVAL_VALUE: u32 = 49;
+    pub const INTERVAL_BUCKETS: u32 = 50;
 }
 
 pub(crate) const WIRE_VARINT: u32 = 0;

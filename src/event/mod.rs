@@ -14,7 +14,7 @@ pub use kinds::{
     Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, LongTask, Resource, Session, SessionChange, View,
     Vital,
 };
-pub use signals::{Log, Metric, MetricData, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality};
+pub use signals::{Interval, Log, Metric, MetricData, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality};
 
 use uuid::Uuid;
 

@@ -60,12 +60,13 @@ event!(
 );
 
 /// Whether a sum or histogram starts anew with each point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Temporality {
     /// Each point stands for the time since the last one.
     Delta = 1,
     /// Each point stands for the time since the start.
+    #[default]
     Cumulative = 2,
 }
 
@@ -109,14 +110,27 @@ pub struct Metric<'a> {
     pub data: MetricData<'a>,
     /// Wall time at which the aggregation began, ns since the Unix epoch; 0 for a gauge.
     pub start_ns: u64,
+    /// The same since the last point, for destinations that want that: of a cumulative sum or histogram.
+    pub interval: Option<Interval<'a>>,
     /// The parts that every event has.
     pub common: Common<'a>,
+}
+
+/// What came since the last point of a series.
+#[derive(Debug, Clone, Copy)]
+pub struct Interval<'a> {
+    /// Wall time of the last point, ns since the Unix epoch.
+    pub start_ns: u64,
+    /// The sum since then.
+    pub value: f64,
+    /// A histogram's counts since then.
+    pub buckets: &'a [u64],
 }
 
 impl<'a> Metric<'a> {
     /// A data point.
     pub fn new(name: &'a str, unit: &'a str, data: MetricData<'a>) -> Self {
-        Self { name, unit, data, start_ns: 0, common: Common::default() }
+        Self { name, unit, data, start_ns: 0, interval: None, common: Common::default() }
     }
 }
 
@@ -124,6 +138,13 @@ event!(Metric, EventKind::Metric, |_| Lane::Bulk, |_| None, |e, out| {
     out.text(field::NAME, e.name, MAX_NAME_CHARS);
     out.text(field::UNIT, e.unit, 63);
     out.count(field::START_TIME, e.start_ns);
+    if let Some(interval) = e.interval {
+        out.uint(field::INTERVAL_START, interval.start_ns);
+        out.double(field::INTERVAL_VALUE, interval.value);
+        if !interval.buckets.is_empty() {
+            out.uints(field::INTERVAL_BUCKETS, interval.buckets);
+        }
+    }
     match e.data {
         MetricData::Gauge(value) => {
             out.uint(field::TYPE, 1);

@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::event::{ActionType, Event, EventKind, Lane, Session, SessionChange};
-use crate::limits::SESSION_SAVE_EVERY;
+use crate::limits::{METRIC_EVERY, SESSION_SAVE_EVERY};
+use crate::metrics::Meters;
 use crate::names;
 use crate::recorder::Recorder;
 use crate::session::{EndReason, Persisted, Resumed, SessionState};
@@ -64,6 +65,17 @@ pub(crate) struct Scopes {
     /// Whether events without a view get one.
     synthetic: bool,
     inner: Mutex<Inner>,
+    meters: Mutex<Metering>,
+}
+
+/// The instruments, and when their points were taken.
+#[derive(Debug)]
+struct Metering {
+    meters: Meters,
+    /// When the process began to measure, wall time in ns.
+    start: u64,
+    /// When the last points were taken.
+    since: BootTime,
 }
 
 #[derive(Debug)]
@@ -113,6 +125,7 @@ impl Scopes {
                 unsaved: true,
                 closed: false,
             }),
+            meters: Mutex::new(Metering { meters: Meters::default(), start: wall, since: now }),
         };
         if let (Some(earlier), Some(Resumed::Over(reason)), true) = (earlier, resumed, events) {
             // The end is said under the old session's id.
@@ -255,12 +268,13 @@ impl Scopes {
 
     /// What the worker does while it ticks: closes what has settled. Returns when to look again.
     pub(crate) fn tick(&self, recorder: &Recorder, now: BootTime) -> Option<BootTime> {
+        let metrics = self.collect_metrics(recorder, now, false);
         let mut inner = self.lock();
         let action = inner.settle_action(self, recorder, now);
         let views = inner.views.amend(self, recorder, now);
         let stores = inner.stores.expire(recorder, now);
         let operations = inner.operations.expire(recorder, now);
-        [action, views, stores, operations].into_iter().flatten().min()
+        [action, views, stores, operations, metrics].into_iter().flatten().min()
     }
 
     /// What is to be written down for the next process; `None` while that is not due.
@@ -280,6 +294,7 @@ impl Scopes {
     /// Closes everything because the client shuts down. The session goes on: the next process decides.
     pub(crate) fn close(&self, recorder: &Recorder) {
         let now = recorder.boot();
+        self.collect_metrics(recorder, now, true);
         let mut inner = self.lock();
         inner.stores.close_all(recorder);
         inner.close_action(self, recorder, now);
@@ -303,6 +318,29 @@ impl Scopes {
             record_session(recorder, SessionChange::Start, id, None, 1, "user_app_launch", started_wall);
         }
         self.synthesize(&mut inner, recorder, "ApplicationLaunch");
+    }
+
+    /// Works on the instruments.
+    pub(crate) fn meters<R>(&self, work: impl FnOnce(&mut Meters) -> R) -> R {
+        work(&mut self.meters.lock().unwrap_or_else(PoisonError::into_inner).meters)
+    }
+
+    /// Records the points of the metrics that have news, every 10 s or with `force`. Returns when to look again.
+    pub(crate) fn collect_metrics(&self, recorder: &Recorder, now: BootTime, force: bool) -> Option<BootTime> {
+        let mut metering = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        if !metering.meters.has_news() {
+            return None;
+        }
+        let due = metering.since.after(METRIC_EVERY);
+        if due > now && !force {
+            return Some(due);
+        }
+        let (start, since) = (metering.start, recorder.wall(metering.since));
+        metering.meters.collect(start, since, |point| {
+            recorder.record_own(point, now);
+        });
+        metering.since = now;
+        None
     }
 
     /// The contexts that wait for a later message.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 const FLOORS: [&[&str]; 6] = [
     &["config", "error", "event", "ids", "kill_point", "ledger", "limits", "names", "time", "value"],
-    &["backoff", "redact", "sampling", "schedule", "session", "state", "trace"],
+    &["backoff", "metrics", "redact", "sampling", "schedule", "session", "state", "trace"],
     &["dirlock", "frame", "health", "journal", "queue", "switches"],
     &["export", "transport"],
     &["debug", "recorder", "scopes", "store", "uploader", "worker"],

@@ -560,3 +560,49 @@ pub fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     }
     found
 }
+
+#[test]
+fn metrics_are_aggregated_and_each_destination_gets_its_temporality() {
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value as Number};
+    let dir = tempfile::tempdir().unwrap();
+    let servers = [FaultServer::start().unwrap(), FaultServer::start().unwrap()];
+    let mut delta = throughline::Destination::new("delta", servers[1].url());
+    delta.temporality = throughline::event::Temporality::Delta;
+    let config = builder(dir.path()).endpoint(servers[0].url()).destination(delta).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    let taps = telemetry.counter("cart.taps", "{tap}").unwrap();
+    let time = telemetry.histogram("cart.time", "ms", Some(&[10.0, 100.0])).unwrap();
+    for round in [2.0, 3.0] {
+        (0..100).for_each(|_| taps.record(round, &[("screen", "Cart".into())]));
+        time.record(round * 10.0, &[]);
+        assert!(telemetry.flush(LONG).complete);
+    }
+    assert!(telemetry.gauge("cart.taps", "1").is_err());
+    let points = |server: &FaultServer| {
+        let mut sums = Vec::new();
+        for request in server.received().iter().filter(|request| request.path.ends_with("/v1/metrics")) {
+            let decoded = ExportMetricsServiceRequest::decode(request.body.as_slice()).unwrap();
+            for metric in decoded.resource_metrics.into_iter().flat_map(|r| r.scope_metrics).flat_map(|s| s.metrics) {
+                match metric.data {
+                    Some(Data::Sum(sum)) => {
+                        let Some(Number::AsDouble(value)) = sum.data_points[0].value else { panic!() };
+                        assert!(sum.is_monotonic && sum.data_points[0].start_time_unix_nano > 0);
+                        sums.push((value, sum.aggregation_temporality));
+                    }
+                    Some(Data::Histogram(histogram)) => {
+                        sums.push((
+                            histogram.data_points[0].bucket_counts.iter().sum::<u64>() as f64,
+                            histogram.aggregation_temporality,
+                        ));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        sums.sort_by(|a, b| a.0.total_cmp(&b.0));
+        sums
+    };
+    assert_eq!(points(&servers[0]), [(1.0, 2), (2.0, 2), (200.0, 2), (500.0, 2)]);
+    assert_eq!(points(&servers[1]), [(1.0, 1), (1.0, 1), (200.0, 1), (300.0, 1)]);
+}

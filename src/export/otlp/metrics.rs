@@ -2,50 +2,78 @@
 
 use super::tree::Tree;
 use super::{Attributes, semconv};
+use crate::event::Temporality;
 use crate::event::encode::field;
 use crate::export::ExportRow;
 
-pub(super) fn metric<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
+/// The reading of a point that its destination wants.
+struct Reading {
+    start: u64,
+    value: f64,
+    buckets: Vec<u64>,
+    temporality: u32,
+}
+
+/// The total; or what came since the last point, where that is wanted and known.
+fn reading(row: &ExportRow<'_>, wanted: Temporality) -> Reading {
     let record = &row.record;
+    match record.uint(field::INTERVAL_START).filter(|_| wanted == Temporality::Delta) {
+        Some(start) => Reading {
+            start,
+            value: record.double(field::INTERVAL_VALUE).unwrap_or(0.0),
+            buckets: record.uints(field::INTERVAL_BUCKETS),
+            temporality: Temporality::Delta as u32,
+        },
+        None => Reading {
+            start: record.uint(field::START_TIME).unwrap_or(0),
+            value: record.double(field::VALUE).unwrap_or(0.0),
+            buckets: record.uints(field::BUCKETS),
+            temporality: record.uint(field::TEMPORALITY).unwrap_or(0).min(2) as u32,
+        },
+    }
+}
+
+pub(super) fn metric<T: Tree>(tree: &mut T, row: &ExportRow<'_>, wanted: Temporality) {
+    let record = &row.record;
+    let reading = reading(row, wanted);
     tree.text(1, "name", record.text(field::NAME).unwrap_or_default());
     tree.text(3, "unit", record.text(field::UNIT).unwrap_or_default());
-    let temporality = record.uint(field::TEMPORALITY).unwrap_or(0).min(2) as u32;
+    let temporality = reading.temporality;
     match record.uint(field::TYPE) {
         Some(3) => tree.message(9, "histogram", |tree| {
-            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| histogram_point(tree, row));
+            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| histogram_point(tree, row, &reading));
             tree.small(2, "aggregationTemporality", temporality);
         }),
         Some(2) => tree.message(7, "sum", |tree| {
-            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| number_point(tree, row));
+            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| number_point(tree, row, &reading));
             tree.small(2, "aggregationTemporality", temporality);
             if record.uint(field::MONOTONIC) == Some(1) {
                 tree.flag(3, "isMonotonic", true);
             }
         }),
         _ => tree.message(5, "gauge", |tree| {
-            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| number_point(tree, row));
+            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| number_point(tree, row, &reading));
         }),
     }
 }
 
-fn number_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
-    let value = row.record.double(field::VALUE).unwrap_or(0.0);
-    times(tree, row);
+fn number_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
+    let value = reading.value;
+    times(tree, row, reading);
     tree.double(4, "asDouble", value);
     exemplar(tree, 5, row, value);
     attributes(tree, 7, row);
 }
 
-fn histogram_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
-    let record = &row.record;
-    let (mut bounds, mut buckets) = (record.doubles(field::BOUNDS), record.uints(field::BUCKETS));
+fn histogram_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
+    let (mut bounds, mut buckets) = (row.record.doubles(field::BOUNDS), reading.buckets.clone());
     // A receiver refuses the whole request if these do not fit.
     if buckets.len() != bounds.len() + 1 {
         buckets = vec![buckets.iter().sum()];
         bounds.clear();
     }
-    let sum = record.double(field::VALUE).unwrap_or(0.0);
-    times(tree, row);
+    let sum = reading.value;
+    times(tree, row, reading);
     tree.fixed64(4, "count", buckets.iter().sum());
     tree.double(5, "sum", sum);
     tree.packed_u64(6, "bucketCounts", &buckets);
@@ -54,8 +82,8 @@ fn histogram_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
     attributes(tree, 9, row);
 }
 
-fn times<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
-    tree.fixed64(2, "startTimeUnixNano", row.record.uint(field::START_TIME).unwrap_or(0));
+fn times<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
+    tree.fixed64(2, "startTimeUnixNano", reading.start);
     tree.fixed64(3, "timeUnixNano", row.time_ns);
 }
 

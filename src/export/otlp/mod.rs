@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 use super::{ExportRow, Exporter, Verdict};
 use crate::config::{Destination, Encoding};
-use crate::event::EventKind;
 use crate::event::decode::Context;
 use crate::event::encode::field;
+use crate::event::{EventKind, Temporality};
 use crate::ledger::DropReason;
 use crate::transport::Response;
 use crate::value::AnyValue;
@@ -41,6 +41,7 @@ pub struct Otlp {
     base: String,
     headers: Vec<(String, String)>,
     encoding: Encoding,
+    temporality: Temporality,
 }
 
 impl Otlp {
@@ -50,13 +51,16 @@ impl Otlp {
             base: destination.endpoint.trim_end_matches('/').to_owned(),
             headers: destination.headers.clone(),
             encoding: destination.encoding,
+            temporality: destination.temporality,
         }
     }
 }
 
 impl Exporter for Otlp {
     fn version(&self) -> u32 {
-        VERSION << 1 | u32::from(self.encoding == Encoding::Json)
+        VERSION << 2
+            | u32::from(self.temporality == Temporality::Delta) << 1
+            | u32::from(self.encoding == Encoding::Json)
     }
 
     fn signal(&self, kind: EventKind) -> Option<u8> {
@@ -71,12 +75,12 @@ impl Exporter for Otlp {
         match self.encoding {
             Encoding::Protobuf => {
                 let mut tree = Protobuf::default();
-                request(&mut tree, signal, rows);
+                request(&mut tree, signal, self.temporality, rows);
                 tree.out
             }
             Encoding::Json => {
                 let mut tree = Json::default();
-                tree.object(|tree| request(tree, signal, rows));
+                tree.object(|tree| request(tree, signal, self.temporality, rows));
                 tree.out
             }
         }
@@ -122,7 +126,7 @@ impl Exporter for Otlp {
 }
 
 /// Writes an export request: rows grouped by resource, in the order in which the resources appear.
-fn request<T: Tree>(tree: &mut T, signal: u8, rows: &[ExportRow<'_>]) {
+fn request<T: Tree>(tree: &mut T, signal: u8, temporality: Temporality, rows: &[ExportRow<'_>]) {
     let mut groups: Vec<(&Arc<Context>, Vec<&ExportRow<'_>>)> = Vec::new();
     for row in rows {
         match groups.iter_mut().find(|(context, _)| Arc::ptr_eq(context, &row.context) || **context == row.context) {
@@ -150,7 +154,7 @@ fn request<T: Tree>(tree: &mut T, signal: u8, rows: &[ExportRow<'_>]) {
             });
             tree.list(2, records, group.into_iter(), |tree, row| match signal {
                 TRACES => spans::span(tree, row),
-                METRICS => metrics::metric(tree, row),
+                METRICS => metrics::metric(tree, row, temporality),
                 _ => logs::log_record(tree, row),
             });
             tree.text(3, "schemaUrl", semconv::SCHEMA_URL);
