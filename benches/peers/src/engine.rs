@@ -31,7 +31,7 @@ pub(crate) fn directory() -> Result<TempDir> {
     Ok(tempfile::tempdir_in(disk())?)
 }
 
-fn config(dir: &Path) -> ConfigBuilder {
+pub(crate) fn config(dir: &Path) -> ConfigBuilder {
     Config::builder("bench", dir)
         .environment(Environment::Test)
         .queue_bytes(2 << 30)
@@ -303,7 +303,7 @@ pub(crate) fn drain() -> Result<Drain> {
     })
 }
 
-fn median(runs: &mut [f64]) -> f64 {
+pub(crate) fn median(runs: &mut [f64]) -> f64 {
     runs.sort_by(f64::total_cmp);
     runs.get(runs.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -6,6 +6,7 @@
 mod engine;
 #[cfg(feature = "peers")]
 mod peers;
+mod semantics;
 mod sqlite;
 mod table;
 
@@ -63,6 +64,19 @@ fn main() -> Result<()> {
     table.add("rss_kib", flush.peak_kib, "KiB", Goal::AtMost(3.0 * 1024.0));
     table.add("flush_events_per_s", flush.events_per_s, "1/s", Goal::None);
     table.add("encode_ns", engine::encode(), "ns", Goal::None);
+    let state = semantics::state()?;
+    table.add("state_ignored_ns", state.ignored, "ns", Goal::AtMost(20.0));
+    table.add("state_ignored_by_text_ns", state.ignored_text, "ns", Goal::None);
+    table.add("state_coalesced_ns", state.coalesced, "ns", Goal::None);
+    let (short, long) = semantics::patterns()?;
+    table.add("pattern_step_short_ns", short, "ns", Goal::None);
+    table.add("pattern_step_long_ns", long, "ns", Goal::AtMost(2.0 * short));
+    let (short, long) = semantics::scan();
+    table.add("scan_64_chars_ns", short, "ns", Goal::None);
+    table.add("scan_8_kib_us", long / 1_000.0, "us", Goal::None);
+    let (listed, unlisted) = semantics::headers();
+    table.add("headers_all_formats_ns", listed, "ns", Goal::None);
+    table.add("headers_unlisted_ns", unlisted, "ns", Goal::None);
     #[cfg(feature = "peers")]
     if !options.no_peers {
         let glean = peers::glean()?;
