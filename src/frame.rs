@@ -36,6 +36,10 @@ pub enum FrameType {
     Close(Lane),
     /// Takes an open event back: it is booked as withdrawn.
     Discard(Lane),
+    /// A finished event that is kept aside: sent only if something happens.
+    Aside(Lane),
+    /// As [`FrameType::Open`], kept aside.
+    OpenAside(Lane),
     /// Fills the end of the ring.
     Pad,
 }
@@ -50,6 +54,8 @@ impl FrameType {
             FrameType::Close(lane) => (5, lane),
             FrameType::Pad => (6, Lane::Crash),
             FrameType::Discard(lane) => (7, lane),
+            FrameType::Aside(lane) => (8, lane),
+            FrameType::OpenAside(lane) => (9, lane),
         };
         code << 4 | lane.code()
     }
@@ -64,6 +70,8 @@ impl FrameType {
             5 => FrameType::Close(lane),
             6 => FrameType::Pad,
             7 => FrameType::Discard(lane),
+            8 => FrameType::Aside(lane),
+            9 => FrameType::OpenAside(lane),
             _ => return None,
         })
     }
@@ -75,14 +83,26 @@ impl FrameType {
             | FrameType::Open(lane)
             | FrameType::Amend(lane)
             | FrameType::Close(lane)
-            | FrameType::Discard(lane) => lane,
+            | FrameType::Discard(lane)
+            | FrameType::Aside(lane)
+            | FrameType::OpenAside(lane) => lane,
             FrameType::Context | FrameType::Pad => Lane::Crash,
+        }
+    }
+
+    /// The same frame, kept aside.
+    #[must_use]
+    pub fn aside(self) -> Self {
+        match self {
+            FrameType::Event(lane) => FrameType::Aside(lane),
+            FrameType::Open(lane) => FrameType::OpenAside(lane),
+            other => other,
         }
     }
 
     /// Whether the frame adds an event to the books: amending or closing one that is open does not.
     pub fn is_accepted(self) -> bool {
-        matches!(self, FrameType::Event(_) | FrameType::Open(_))
+        matches!(self, FrameType::Event(_) | FrameType::Open(_) | FrameType::Aside(_) | FrameType::OpenAside(_))
     }
 }
 

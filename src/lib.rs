@@ -66,9 +66,11 @@ mod worker;
 mod client;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 
 pub use client::{ActiveResource, ActiveSpan, Host, Meter, PathHandle, Telemetry, TracedStore};
-pub use config::{Config, ConfigBuilder, Consent, Destination, Encoding, Environment, MeteredRule};
+pub use config::{Config, ConfigBuilder, Consent, Destination, Encoding, Environment, KeepRule, MeteredRule};
 pub use error::Error;
 pub use health::{Health, StorageState};
 pub use queue::DestinationBooks;

@@ -39,6 +39,14 @@ pub struct Open {
     lane: Lane,
 }
 
+/// What becomes of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    Keep,
+    Aside,
+    Refuse,
+}
+
 /// Whether events of a kind take the context that is current on their thread.
 #[inline]
 fn belongs_to_context(kind: EventKind) -> bool {
@@ -59,6 +67,10 @@ pub struct Recorder {
     next_version: AtomicU32,
     session: Mutex<Uuid>,
     session_kept: AtomicBool,
+    /// What is not kept is kept aside.
+    keeps_aside: AtomicBool,
+    /// Every session is kept aside until something happens in it.
+    all_aside: AtomicBool,
     trace_rate: AtomicU64,
     has_action: AtomicBool,
     action: Mutex<Option<Uuid>>,
@@ -89,6 +101,8 @@ impl Recorder {
             next_version: AtomicU32::new(1),
             session: Mutex::new(Uuid::nil()),
             session_kept: AtomicBool::new(true),
+            keeps_aside: AtomicBool::new(false),
+            all_aside: AtomicBool::new(false),
             trace_rate: AtomicU64::new(1f64.to_bits()),
             has_action: AtomicBool::new(false),
             action: Mutex::new(None),
@@ -195,22 +209,29 @@ impl Recorder {
 
     /// Whether the event is of the sampled part. Errors and crashes always are.
     #[inline]
-    fn is_kept<E: Event + ?Sized>(&self, event: &E) -> bool {
-        match event.lane() {
-            Lane::Crash | Lane::Error => true,
-            Lane::Event | Lane::Bulk => {
-                let unsampled_span =
-                    event.kind() == EventKind::Span && event.common().trace.is_some_and(|trace| !trace.sampled);
-                self.session_kept.load(Ordering::Relaxed) && !unsampled_span
-            }
+    fn admit<E: Event + ?Sized>(&self, event: &E) -> Admission {
+        if event.lane() < Lane::Event {
+            return Admission::Keep;
         }
+        let is_kept = self.session_kept.load(Ordering::Relaxed);
+        if is_kept && !(event.kind() == EventKind::Span && event.common().trace.is_some_and(|trace| !trace.sampled)) {
+            return Admission::Keep;
+        }
+        if !is_kept && self.keeps_aside.load(Ordering::Relaxed) { Admission::Aside } else { Admission::Refuse }
     }
 
     #[inline]
     fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E, is_own: bool) -> bool {
-        if frame.is_accepted() && !self.is_kept(event) {
-            self.journal.refuse(frame.lane(), DropReason::SampledOut);
-            return false;
+        let mut frame = frame;
+        if frame.is_accepted() {
+            match self.admit(event) {
+                Admission::Keep => {}
+                Admission::Aside => frame = frame.aside(),
+                Admission::Refuse => {
+                    self.journal.refuse(frame.lane(), DropReason::SampledOut);
+                    return false;
+                }
+            }
         }
         let versions = self.versions.load(Ordering::Acquire);
         let stamp = Stamp {
@@ -298,7 +319,20 @@ impl Recorder {
     /// Decides anew whether the current session is kept.
     pub fn set_session_rate(&self, rate: f64) {
         let session = *self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        self.session_kept.store(sampling::keep_session(session, rate), Ordering::Relaxed);
+        let is_kept = sampling::keep_session(session, rate) && !self.all_aside.load(Ordering::Relaxed);
+        self.session_kept.store(is_kept, Ordering::Relaxed);
+    }
+
+    /// Says what becomes of sessions that are not kept, and whether all of them begin so. Holds from the next
+    /// [`Recorder::set_session_rate`] or scope on.
+    pub fn set_aside(&self, keeps_aside: bool, all: bool) {
+        self.keeps_aside.store(keeps_aside, Ordering::Relaxed);
+        self.all_aside.store(keeps_aside && all, Ordering::Relaxed);
+    }
+
+    /// Something happened: the current session is kept from now on. False when it was kept already.
+    pub fn keep_session(&self) -> bool {
+        self.keeps_aside.load(Ordering::Relaxed) && !self.session_kept.swap(true, Ordering::Relaxed)
     }
 
     /// Sets the share of traces that are kept.

@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Erase {
         reply: SyncSender<()>,
     },
+    /// The rule about sessions that are kept aside has changed.
+    Keep,
     Shutdown {
         off: bool,
         reply: SyncSender<()>,
@@ -251,6 +253,9 @@ impl<'a> Worker<'a> {
         let (scopes, recorder) = (&self.shared.scopes, &self.shared.recorder);
         let now = recorder.boot();
         let next = scopes.tick(recorder, now);
+        if scopes.take_released() {
+            self.release_aside();
+        }
         let is_leaving = self.closing.is_some() || self.suspended || !self.conditions.foreground;
         let is_erased = self.shared.consent() == Consent::Denied;
         if let Some(session) = scopes.to_save(recorder, now, is_leaving).filter(|_| !is_erased)
@@ -338,6 +343,7 @@ impl<'a> Worker<'a> {
                 }
                 self.promoting = consent == Consent::Granted;
             }
+            Command::Keep => self.apply_keep_rule(),
             Command::Erase { reply } => {
                 self.erase();
                 let _ = reply.send(());
@@ -417,7 +423,9 @@ impl<'a> Worker<'a> {
         }
         self.housekeeping = Some(now);
         let run = self.run;
+        let window = self.keep_window();
         if let Some(store) = &mut self.main {
+            let _ = store.queue.expire_aside(window);
             let _ = store.queue.expire();
             let _ = store.queue.forget_old_runs(run);
             let _ = store.queue.vacuum();

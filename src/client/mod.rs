@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-use crate::config::{Config, Consent};
+use crate::config::{Config, Consent, KeepRule};
 use crate::debug::DebugLog;
 use crate::dirlock::{self, DirLock};
 use crate::error::Error;
@@ -136,7 +136,7 @@ impl Telemetry {
         let now = shared.recorder.boot();
         shared.scopes.before(&shared.recorder, now);
         let id = shared.recorder.record_at(event, now)?;
-        shared.scopes.after(event, now);
+        shared.scopes.after(&shared.recorder, event, now);
         Some(id)
     }
 
@@ -338,6 +338,28 @@ impl Telemetry {
         }
         self.0.send(Command::Switches(Switches { session_sample_rate: Some(rate), ..Switches::default() }));
         Ok(())
+    }
+
+    /// Changes what is kept of sessions that are not sampled, for this session too. `None`: nothing.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] when the rule cannot work.
+    pub fn set_keep_rule(&self, rule: Option<KeepRule>) -> Result<(), Error> {
+        if let Some(fault) = rule.as_ref().and_then(KeepRule::fault) {
+            return Err(Error::config("keep", fault));
+        }
+        if let Some(shared) = self.on() {
+            shared.scopes.set_keep(&shared.recorder, rule);
+            self.0.send(Command::Keep);
+        }
+        Ok(())
+    }
+
+    /// The user, or the app, says that something is wrong: what was kept aside is sent, and the session is kept.
+    pub fn report_problem(&self, message: &str) -> Option<Uuid> {
+        let shared = self.on()?;
+        shared.scopes.report_problem(&shared.recorder);
+        self.record_custom(&Custom::new("problem.reported").attributes(&[("message", message.into())]))
     }
 
     /// Changes the share of traces that is recorded, and remembers it.

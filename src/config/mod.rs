@@ -2,10 +2,12 @@
 
 mod env;
 pub(crate) mod hosts;
+mod keep;
 mod redact;
 mod url;
 
 pub use hosts::{Format, HostRule, Injection};
+pub use keep::KeepRule;
 pub use redact::{RedactRules, ValuePatterns};
 pub use url::host_of;
 
@@ -174,6 +176,7 @@ pub struct Config {
     pub(crate) session_events: bool,
     pub(crate) synthetic_views: bool,
     pub(crate) redact: RedactRules,
+    pub(crate) keep: Option<KeepRule>,
 }
 
 impl Config {
@@ -206,6 +209,7 @@ impl Config {
             session_events: true,
             synthetic_views: true,
             redact: RedactRules::default(),
+            keep: None,
             temporality: Temporality::Cumulative,
         }
     }
@@ -251,6 +255,7 @@ pub struct ConfigBuilder {
     session_events: bool,
     synthetic_views: bool,
     redact: RedactRules,
+    keep: Option<KeepRule>,
     temporality: Temporality,
 }
 
@@ -304,6 +309,8 @@ setters! {
     synthetic_views: bool;
     /// What must not leave the device. Default: secrets by their key, personal data in free text, queries of URLs.
     redact: RedactRules;
+    /// Keeps sampled-out sessions on the device and sends them only if something happens. Default: no.
+    keep: impl Into<Option<KeepRule>>;
 }
 
 impl ConfigBuilder {
@@ -388,6 +395,7 @@ impl ConfigBuilder {
             session_events: self.session_events,
             synthetic_views: self.synthetic_views,
             redact: self.redact,
+            keep: self.keep,
         };
         config.check()?;
         Ok(config)
@@ -415,6 +423,9 @@ impl Config {
         require(age.contains(&self.max_age), "max_age", "must be between 1 minute and 1 year")?;
         require(self.resource.len() <= MAX_ATTRIBUTES - 16, "resource", "has more than 112 attributes")?;
         require(self.destinations.len() <= 8, "destinations", "are more than 8")?;
+        if let Some(fault) = self.keep.as_ref().and_then(KeepRule::fault) {
+            return Err(Error::config("keep", fault));
+        }
         for rule in &self.trace_hosts {
             if let Some(fault) = rule.fault() {
                 return Err(Error::config("trace_hosts", format!("{fault}: `{}`", rule.host)));

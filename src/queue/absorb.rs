@@ -131,23 +131,24 @@ impl Queue {
             db.prepare_cached(insert_sql(Lane::Bulk))?,
         ];
         let mut scratch = Vec::new();
-        let mut insert = |control: &mut Control, lane: Lane, n: u64, record: &[u8]| -> Result<(), QueueError> {
-            if control.is_pending {
-                return consent::hold(db, control, run, lane, n, record);
-            }
-            let state = control.lane_mut(lane);
-            let seq = state.next_seq;
-            row::encode(lane, seq, run, n, record, &mut scratch);
-            slot_mut(&mut inserts, lane).execute(params![seq, scratch])?;
-            state.next_seq += 1;
-            state.rows += 1;
-            state.bytes += scratch.len() as u64 + ROW_OVERHEAD;
-            if let Some(run) = control.runs.get_mut(&run) {
-                *slot_mut(&mut run.last_seq, lane) = seq;
-            }
-            mark(slot_mut(&mut control.marks, lane), seq, age);
-            Ok(())
-        };
+        let mut insert =
+            |control: &mut Control, lane: Lane, n: u64, record: &[u8], aside: bool| -> Result<(), QueueError> {
+                if control.is_pending || aside {
+                    return consent::hold(db, control, run, lane, n, record, aside.then_some(age));
+                }
+                let state = control.lane_mut(lane);
+                let seq = state.next_seq;
+                row::encode(lane, seq, run, n, record, &mut scratch);
+                slot_mut(&mut inserts, lane).execute(params![seq, scratch])?;
+                state.next_seq += 1;
+                state.rows += 1;
+                state.bytes += scratch.len() as u64 + ROW_OVERHEAD;
+                if let Some(run) = control.runs.get_mut(&run) {
+                    *slot_mut(&mut run.last_seq, lane) = seq;
+                }
+                mark(slot_mut(&mut control.marks, lane), seq, age);
+                Ok(())
+            };
         for op in ops {
             let Some((n, record)) = step.payload(op) else { continue };
             if op.frame.is_accepted() {
@@ -158,7 +159,8 @@ impl Queue {
                 }
             }
             match op.frame {
-                FrameType::Event(lane) => insert(control, lane, n, record)?,
+                FrameType::Event(lane) => insert(control, lane, n, record, false)?,
+                FrameType::Aside(lane) => insert(control, lane, n, record, true)?,
                 FrameType::Context => {
                     let crc = record_crc(run, n, record);
                     let mut statement = db.prepare_cached(
@@ -166,7 +168,7 @@ impl Queue {
                     )?;
                     statement.execute(params![run, n, record, crc])?;
                 }
-                FrameType::Open(lane) | FrameType::Amend(lane) => {
+                FrameType::Open(lane) | FrameType::OpenAside(lane) | FrameType::Amend(lane) => {
                     let crc = record_crc(run, n, record);
                     let known = if matches!(op.frame, FrameType::Amend(_)) {
                         let mut statement =
@@ -176,27 +178,28 @@ impl Queue {
                         control.lane_mut(lane).held += 1;
                         let mut statement = db
                             .prepare_cached("INSERT INTO held(run, n, lane, record, crc) VALUES(?1, ?2, ?5, ?3, ?4)")?;
-                        statement.execute(params![run, n, record, crc, lane.code()])?
+                        let aside = matches!(op.frame, FrameType::OpenAside(_));
+                        statement.execute(params![run, n, record, crc, held_code(lane, aside)])?
                     };
                     // Its opening was lost: the newest snapshot is better than none.
                     if known == 0 {
                         accept_unopened(control, run, lane);
-                        insert(control, lane, n, record)?;
+                        insert(control, lane, n, record, false)?;
                     }
                 }
                 FrameType::Close(lane) => match take_held(db, run, n)? {
-                    Some((_, held)) => {
+                    Some((_, held, aside)) => {
                         control.lane_mut(lane).held -= 1;
-                        insert(control, lane, n, if record.is_empty() { &held } else { record })?;
+                        insert(control, lane, n, if record.is_empty() { &held } else { record }, aside)?;
                     }
                     None if !record.is_empty() => {
                         accept_unopened(control, run, lane);
-                        insert(control, lane, n, record)?;
+                        insert(control, lane, n, record, false)?;
                     }
                     None => {}
                 },
                 FrameType::Discard(_) => {
-                    if let Some((lane, _)) = take_held(db, run, n)? {
+                    if let Some((lane, ..)) = take_held(db, run, n)? {
                         control.lane_mut(lane).held -= 1;
                         state::add_drops(&mut control.books.drops, lane, DropReason::Withdrawn, 1);
                     }
@@ -208,11 +211,19 @@ impl Queue {
     }
 
     /// Inserts one event that has been accepted before.
-    pub(super) fn insert_accepted(&mut self, run: u32, lane: Lane, n: u64, record: &[u8]) -> Result<(), QueueError> {
+    pub(super) fn insert_accepted(
+        &mut self,
+        run: u32,
+        lane: Lane,
+        n: u64,
+        record: &[u8],
+        aside: bool,
+    ) -> Result<(), QueueError> {
         let mut payload = Vec::with_capacity(record.len() + 10);
         frame::put_counter(&mut payload, n);
         payload.extend_from_slice(record);
-        let op = Op { frame: FrameType::Event(lane), end: 0, at: 0, len: payload.len() };
+        let frame = if aside { FrameType::Aside(lane) } else { FrameType::Event(lane) };
+        let op = Op { frame, end: 0, at: 0, len: payload.len() };
         let step = Step { arena: payload, ops: vec![op] };
         self.apply(run, &step, step.ops.iter())?;
         self.control.lane_mut(lane).accepted -= 1;
@@ -274,10 +285,10 @@ impl Queue {
             .query_row([run], |row| row.get::<_, u64>(0))
             .optional()?;
         let Some(n) = next else { return Ok(false) };
-        let Some((lane, mut record)) = take_held(&self.db, run, n)? else { return Ok(true) };
+        let Some((lane, mut record, aside)) = take_held(&self.db, run, n)? else { return Ok(true) };
         self.control.lane_mut(lane).held = self.control.lane(lane).held.saturating_sub(1);
         append_ended(&mut record, "process_death");
-        self.insert_accepted(run, lane, n, &record)?;
+        self.insert_accepted(run, lane, n, &record, aside)?;
         Ok(true)
     }
 
@@ -323,15 +334,24 @@ fn accept_unopened(control: &mut Control, run: u32, lane: Lane) {
     }
 }
 
-fn take_held(db: &rusqlite::Connection, run: u32, n: u64) -> Result<Option<(Lane, Vec<u8>)>, QueueError> {
+/// In the `held` table's column of lanes: the event is kept aside.
+const ASIDE: u8 = 0x10;
+
+fn held_code(lane: Lane, aside: bool) -> u8 {
+    lane.code() | if aside { ASIDE } else { 0 }
+}
+
+type Held = (Lane, Vec<u8>, bool);
+
+fn take_held(db: &rusqlite::Connection, run: u32, n: u64) -> Result<Option<Held>, QueueError> {
     let mut statement = db.prepare_cached("DELETE FROM held WHERE run = ?1 AND n = ?2 RETURNING lane, record, crc")?;
     let row = statement
         .query_row(params![run, n], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, u32>(2)?)))
         .optional()?;
-    let Some((lane, record, crc)) = row else { return Ok(None) };
-    let lane = Lane::from_code(lane).filter(|_| record_crc(run, n, &record) == crc);
+    let Some((code, record, crc)) = row else { return Ok(None) };
+    let lane = Lane::from_code(code & !ASIDE).filter(|_| record_crc(run, n, &record) == crc);
     let lane = lane.ok_or_else(|| QueueError::Corrupt(format!("held event {run}/{n} fails its checksum")))?;
-    Ok(Some((lane, record)))
+    Ok(Some((lane, record, code & ASIDE != 0)))
 }
 
 pub(super) fn insert_sql(lane: Lane) -> &'static str {

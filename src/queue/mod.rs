@@ -115,7 +115,7 @@ pub(crate) struct Control {
     /// Whether events are kept apart until the user consents. Said anew by every process.
     pub(crate) is_pending: bool,
     /// Bytes that are kept apart.
-    pub(crate) pending_bytes: u64,
+    pub(crate) apart: consent::Apart,
 }
 
 impl Control {
@@ -164,8 +164,7 @@ impl Control {
             *control.lane_mut(lane) = state::load(db, &lane_key(lane))?.unwrap_or(fresh);
             *slot_mut(&mut control.marks, lane) = state::load(db, &marks_key(lane))?.unwrap_or_default();
         }
-        let pending = "SELECT coalesce(sum(length(record)), 0) FROM pending";
-        control.pending_bytes = db.query_row(pending, [], |row| row.get(0))?;
+        control.apart = consent::Apart::load(db)?;
         for (id, run) in state::load_all(db, "run/")? {
             control.runs.insert(number(&id)?, run);
         }
@@ -594,7 +593,7 @@ impl Queue {
 
     /// Runs of which nothing is left are forgotten, with their contexts.
     pub fn forget_old_runs(&mut self, current: u32) -> Result<(), QueueError> {
-        if self.is_salvaging() || self.control.pending_bytes > 0 {
+        if self.is_salvaging() || self.control.apart.is_any() {
             return Ok(());
         }
         let lanes = self.control.lanes;
@@ -636,7 +635,7 @@ impl Queue {
             }
             queue.db.execute("DELETE FROM held", [])?;
             queue.db.execute("DELETE FROM pending", [])?;
-            queue.control.pending_bytes = 0;
+            queue.control.apart = consent::Apart::default();
             queue.control.batches.clear();
             Ok(())
         })

@@ -10,12 +10,12 @@ mod operations;
 mod stores;
 mod views;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, KeepRule};
 use crate::event::{ActionType, Event, EventKind, Lane, Session, SessionChange};
 use crate::limits::{METRIC_EVERY, SESSION_SAVE_EVERY};
 use crate::metrics::Meters;
@@ -60,6 +60,10 @@ pub(crate) struct Scopes {
     /// Events of the view that is shown, by [`Count`].
     counts: [AtomicU64; 5],
     session_rate: AtomicU64,
+    /// What makes a session that is kept aside worth keeping, if anything does.
+    keep: Mutex<Option<KeepRule>>,
+    /// Something happened: the worker has to release what was kept aside.
+    released: AtomicBool,
     /// Whether sessions are events.
     events: bool,
     /// Whether events without a view get one.
@@ -96,6 +100,7 @@ impl Scopes {
     /// Begins or goes on with a session.
     pub(crate) fn start(recorder: &Recorder, config: &Config, earlier: Option<&Persisted>) -> Self {
         let (rate, events) = (config.session_sample_rate, config.session_events);
+        recorder.set_aside(config.keep.is_some(), config.keep.is_some_and(|rule| rule.all_sessions));
         let (now, id) = (recorder.boot(), recorder.new_id());
         let wall = recorder.wall(now);
         let sequence = earlier.map_or(1, |earlier| earlier.sequence + 1);
@@ -111,6 +116,8 @@ impl Scopes {
             watch: AtomicU64::new(0),
             counts: Default::default(),
             session_rate: AtomicU64::new(rate.to_bits()),
+            keep: Mutex::new(config.keep),
+            released: AtomicBool::new(false),
             events,
             synthetic: config.synthetic_views,
             inner: Mutex::new(Inner {
@@ -165,6 +172,37 @@ impl Scopes {
         recorder.set_session_rate(rate);
     }
 
+    /// Keeps the session, and what was kept aside before, if the rule says that this is reason enough.
+    pub(super) fn consider_keeping(&self, recorder: &Recorder, is_enough: impl FnOnce(&KeepRule) -> bool) {
+        let rule = *self.keep.lock().unwrap_or_else(PoisonError::into_inner);
+        if rule.is_some_and(|rule| is_enough(&rule)) {
+            recorder.keep_session();
+            self.released.store(true, Ordering::Release);
+        }
+    }
+
+    /// Somebody says that something is wrong.
+    pub(crate) fn report_problem(&self, recorder: &Recorder) {
+        self.consider_keeping(recorder, |_| true);
+    }
+
+    /// Replaces the rule, for this session too.
+    pub(crate) fn set_keep(&self, recorder: &Recorder, rule: Option<KeepRule>) {
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner) = rule;
+        recorder.set_aside(rule.is_some(), rule.is_some_and(|rule| rule.all_sessions));
+        recorder.set_session_rate(self.session_rate());
+    }
+
+    /// The rule.
+    pub(crate) fn keep_rule(&self) -> Option<KeepRule> {
+        *self.keep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what was kept aside is to be released; said once.
+    pub(crate) fn take_released(&self) -> bool {
+        self.released.swap(false, Ordering::AcqRel)
+    }
+
     /// The session's id.
     pub(crate) fn session_id(&self) -> Uuid {
         self.lock().session.id
@@ -183,7 +221,7 @@ impl Scopes {
 
     /// After an event was recorded: it counts on the view, and for the action that is collecting.
     #[inline]
-    pub(crate) fn after<E: Event + ?Sized>(&self, event: &E, now: BootTime) {
+    pub(crate) fn after<E: Event + ?Sized>(&self, recorder: &Recorder, event: &E, now: BootTime) {
         let count = match event.kind() {
             EventKind::Action if event.action_type() != Some(ActionType::StateMutation) => {
                 self.touch(now);
@@ -196,6 +234,9 @@ impl Scopes {
             _ => return,
         };
         self.count(count);
+        if matches!(count, Count::Error | Count::Crash) {
+            self.consider_keeping(recorder, |rule| rule.on_error || matches!(count, Count::Crash));
+        }
         if self.watch.load(Ordering::Relaxed) & ACTION != 0 {
             self.note(count, event.common().action_id, now);
         }

@@ -1,10 +1,12 @@
 //! Operations that run, and the spans that they become.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::Scopes;
+use crate::config::KeepRule;
 use crate::event::{Span, SpanEvent, SpanKind, SpanStatus, TraceContext};
 use crate::limits::{MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_TIMEOUT};
 use crate::names;
@@ -184,7 +186,16 @@ impl Scopes {
 
     /// Ends an operation. False when it is over already.
     pub(crate) fn end_operation(&self, recorder: &Recorder, id: u64, ended: Ended<'_>) -> bool {
-        self.lock().operations.end(recorder, id, recorder.boot(), ended)
+        let now = recorder.boot();
+        let mut inner = self.lock();
+        let took = inner.operations.running.get(&id).map(|running| now.since(running.span.started));
+        let is_slow = |rule: &KeepRule| {
+            let limit = Duration::from_millis(rule.slow_operation_ms);
+            !limit.is_zero() && took.is_some_and(|took| took >= limit)
+        };
+        // Before its span is written: it is of the session that is kept.
+        self.consider_keeping(recorder, is_slow);
+        inner.operations.end(recorder, id, now, ended)
     }
 
     /// The parent of what begins now: the current context, else the open action's.

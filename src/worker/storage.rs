@@ -54,6 +54,7 @@ impl Worker<'_> {
         store.uploader.set_flush(!self.flushes.is_empty());
         let _ = store.queue.expire();
         self.main = Some(store);
+        self.apply_keep_rule();
         self.dirty = true;
         self.next_drain = Some(Instant::now());
         if is_main && !shared.config.destinations.is_empty() {
@@ -73,6 +74,31 @@ impl Worker<'_> {
         match self.erased_to.take() {
             Some(head) => store.queue.begin_run_at(self.run, head, &self.erased_counters),
             None => Ok(()),
+        }
+    }
+
+    /// How long events are kept aside, ns. Without a rule: not at all.
+    pub(super) fn keep_window(&self) -> u64 {
+        self.shared.scopes.keep_rule().map_or(0, |rule| u64::from(rule.minutes) * 60_000_000_000)
+    }
+
+    /// The rule's limits, for the queue.
+    pub(super) fn apply_keep_rule(&mut self) {
+        let (window, rule) = (self.keep_window(), self.shared.scopes.keep_rule());
+        if let Some(store) = &mut self.main {
+            store.queue.set_aside_limit(rule.map_or(0, |rule| rule.bytes));
+            let _ = store.queue.expire_aside(window);
+        }
+    }
+
+    /// Something happened: what was kept aside goes into the lanes.
+    pub(super) fn release_aside(&mut self) {
+        while self.drain() {}
+        let window = self.keep_window();
+        let Some(store) = &mut self.main else { return };
+        match store.queue.release_aside(window) {
+            Ok(()) => self.promoting = true,
+            Err(error) => self.storage_failed(error),
         }
     }
 

@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 6] = [
     &["dirlock", "frame", "health", "journal", "queue", "switches"],
     &["export", "transport"],
     &["debug", "recorder", "scopes", "store", "uploader", "worker"],
-    &["client", "testing"],
+    &["client", "testing", "tracing"],
 ];
 
 fn floor(module: &str) -> usize {

@@ -15,8 +15,11 @@ mod damage;
 mod delivery;
 mod floors;
 mod golden;
+mod keep;
 mod law;
 mod lifecycle;
 mod rum;
 mod support;
+#[cfg(feature = "tracing")]
+mod tracing_layer;
 mod vectors;

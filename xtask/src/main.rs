@@ -67,7 +67,7 @@ fn main() -> Result<()> {
 
 fn test() -> Result<()> {
     lint()?;
-    run("tests", &["test", "--workspace", "--features", "throughline/testing"])?;
+    run("tests", &["test", "--workspace", "--features", "throughline/testing,throughline/tracing"])?;
     run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
     run("demo", &["demo", "--once"])?;
     emit()?;
@@ -88,8 +88,16 @@ fn emit() -> Result<()> {
 
 fn lint() -> Result<()> {
     run("formatting", &["fmt", "--all", "--check"])?;
-    let clippy =
-        ["clippy", "--workspace", "--all-targets", "--features", "throughline/testing", "--", "-D", "warnings"];
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        "throughline/testing,throughline/tracing",
+        "--",
+        "-D",
+        "warnings",
+    ];
     run("clippy", &clippy)?;
     // Without the HTTP client, as an app links it that brings its own transport.
     run(

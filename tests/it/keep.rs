@@ -1,0 +1,135 @@
+//! Sessions that are sent only if something happens in them.
+
+use std::time::Duration;
+
+use throughline::event::{Action, ErrorEvent, Span};
+use throughline::ledger::DropReason;
+use throughline::testing::FaultServer;
+use throughline::time::{Clock, ManualClock};
+use throughline::{Consent, Host, KeepRule, Telemetry};
+
+use crate::rum::{received, text};
+use crate::support::{LONG, books, builder};
+
+struct App {
+    _dir: tempfile::TempDir,
+    server: FaultServer,
+    telemetry: Telemetry,
+    clock: std::sync::Arc<ManualClock>,
+}
+
+/// No session is sampled.
+fn app(rule: KeepRule) -> App {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let clock = ManualClock::new();
+    let mut host = Host::default();
+    host.clock = Clock::Manual(clock.clone());
+    let config = builder(dir.path()).endpoint(server.url()).session_sample_rate(0.0).keep(rule).build().unwrap();
+    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+    App { _dir: dir, server, telemetry, clock }
+}
+
+impl App {
+    fn taps(&self) -> Vec<String> {
+        assert!(self.telemetry.drain(LONG));
+        std::thread::sleep(Duration::from_millis(50));
+        self.telemetry.flush(LONG);
+        let logs = received(&self.server).logs;
+        logs.iter().map(|log| text(&log.attributes, "app.widget.name")).filter(|name| !name.is_empty()).collect()
+    }
+
+    fn tap(&self, name: &str) {
+        assert!(self.telemetry.record_action(&Action::tap(name)).is_some());
+    }
+}
+
+#[test]
+fn a_session_without_an_error_is_never_sent_and_is_booked_when_its_time_is_over() {
+    let app = app(KeepRule::default());
+    app.telemetry.start_view("Home");
+    (0..50).for_each(|_| app.tap("quiet"));
+    app.telemetry.stop_view();
+    assert!(app.taps().is_empty() && app.server.received().is_empty());
+    let before = books(&app.telemetry);
+    assert!(before.queued >= 51 && before.dropped.total() == 0, "{before:?}");
+    app.clock.advance(Duration::from_secs(6 * 60));
+    // The next trigger, too late for them.
+    app.telemetry.report_problem("it is slow");
+    app.tap("after");
+    assert_eq!(app.taps(), ["after"]);
+    let after = books(&app.telemetry);
+    assert!(after.dropped.of(DropReason::SampledOut) >= 51, "{after:?}");
+    assert_eq!(after.queued, 0);
+}
+
+#[test]
+fn an_error_sends_what_came_before_and_what_comes_after() {
+    let app = app(KeepRule::default());
+    app.tap("before");
+    let trace = app.telemetry.new_trace().unwrap();
+    app.telemetry.record_span(&Span::new("work", trace, 5));
+    app.telemetry.start_view("Cart");
+    assert!(app.taps().is_empty());
+    app.telemetry.record_error(&ErrorEvent::new("E", "something happened"));
+    app.tap("after");
+    app.telemetry.stop_view();
+    let mut taps = app.taps();
+    taps.sort();
+    assert_eq!(taps, ["after", "before"]);
+    let received = received(&app.server);
+    assert!(received.spans.iter().any(|span| span.name == "work"));
+    let view = received.logs.iter().find(|log| log.event_name == "app.screen.view").unwrap();
+    assert_eq!(text(&view.attributes, "rum.view.error.count"), "1");
+    let books = books(&app.telemetry);
+    assert_eq!((books.queued, books.dropped.total()), (0, 0));
+}
+
+#[test]
+fn a_slow_operation_is_reason_enough_and_errors_may_not_be() {
+    let app = app(KeepRule { on_error: false, slow_operation_ms: 2_000, ..KeepRule::default() });
+    app.tap("before");
+    app.telemetry.record_error(&ErrorEvent::new("E", "not enough"));
+    app.telemetry.start_operation("Quick").succeed();
+    assert!(app.taps().is_empty());
+    let operation = app.telemetry.start_operation("Slow");
+    app.clock.advance(Duration::from_secs(3));
+    operation.succeed();
+    assert_eq!(app.taps(), ["before"]);
+    assert!(received(&app.server).spans.iter().any(|span| span.name == "Slow"));
+}
+
+#[test]
+fn what_is_kept_aside_is_bounded_survives_the_process_and_the_rule_can_change() {
+    let app = app(KeepRule { bytes: 64 * 1024, ..KeepRule::default() });
+    let long = "x".repeat(1_000);
+    for _ in 0..200 {
+        app.telemetry.record_action(&Action::tap("many").attributes(&[("long", (&long).into())]));
+        app.telemetry.drain(LONG);
+    }
+    let kept = books(&app.telemetry);
+    assert!(kept.queued < 70 && kept.dropped.of(DropReason::SampledOut) > 130, "{kept:?}");
+    let App { _dir: dir, server, telemetry, clock } = app;
+    drop(telemetry);
+    let mut host = Host::default();
+    host.clock = Clock::Manual(clock.clone());
+    let config =
+        builder(dir.path()).endpoint(server.url()).session_sample_rate(0.0).keep(KeepRule::default()).build().unwrap();
+    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+    let app = App { _dir: dir, server, telemetry, clock };
+    // A crash that was found at the start.
+    app.telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "m", "s"));
+    assert!(app.taps().len() > 40);
+    // Without a rule, what is not sampled is refused again.
+    app.telemetry.set_keep_rule(None).unwrap();
+    assert!(app.telemetry.record_action(&Action::tap("x")).is_none());
+    assert!(app.telemetry.set_keep_rule(Some(KeepRule { minutes: 0, ..KeepRule::default() })).is_err());
+    app.telemetry.set_keep_rule(Some(KeepRule { all_sessions: true, ..KeepRule::default() })).unwrap();
+    app.telemetry.set_session_sample_rate(1.0).unwrap();
+    let sent = app.taps().len();
+    app.tap("aside although sampled");
+    assert_eq!(app.taps().len(), sent);
+    app.telemetry.report_problem("now");
+    assert_eq!(app.taps().len(), sent + 1);
+    books(&app.telemetry);
+}
