@@ -70,6 +70,12 @@ pub struct Health {
     pub quarantined_files: u64,
     /// Why the database was set aside at the last opening, if it was.
     pub set_aside: Option<String>,
+    /// Events that the host's hook dropped.
+    pub hook_dropped: u64,
+    /// Panics of the hook: each dropped its event.
+    pub hook_panics: u64,
+    /// Calls of the hook that took longer than a millisecond.
+    pub hook_slow: u64,
     /// Panics of ours that were caught.
     pub panics: u64,
     /// What somebody should know: for example that no endpoint is configured.

@@ -69,7 +69,7 @@ pub mod testing;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 
-pub use client::{ActiveResource, ActiveSpan, Host, Meter, PathHandle, Telemetry, TracedStore};
+pub use client::{ActiveResource, ActiveSpan, EventHook, EventView, Host, Meter, PathHandle, Telemetry, TracedStore};
 pub use config::{Config, ConfigBuilder, Consent, Destination, Encoding, Environment, KeepRule, MeteredRule};
 pub use error::Error;
 pub use health::{Health, StorageState};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Telemetry;
-use crate::event::{Action, ActionType, Custom, LongTask, Resource, TraceContext, Vital};
+use crate::event::{Action, ActionType, Custom, EventKind, LongTask, Resource, TraceContext, Vital};
 use crate::time::{BootTime, nanos};
 use crate::trace::{Header, SpanContext};
 use crate::value::Value;
@@ -17,14 +17,14 @@ impl Telemetry {
     /// Shows a view: the one before it ends, events from now on belong to it. Should the process die, the next start
     /// closes it with `throughline.ended = process_death`.
     pub fn start_view(&self, name: &str) -> Option<Uuid> {
-        let shared = self.on()?;
+        let shared = self.on().filter(|_| self.permits(EventKind::View, name, &[]))?;
         Some(shared.scopes.start_view(&shared.recorder, name))
     }
 
     /// Shows a view over the one that is shown (a sheet, a dialog), which is shown again when [`Telemetry::stop_view`] ends
     /// the new one. Its time stands still meanwhile.
     pub fn push_view(&self, name: &str) -> Option<Uuid> {
-        let shared = self.on()?;
+        let shared = self.on().filter(|_| self.permits(EventKind::View, name, &[]))?;
         Some(shared.scopes.push_view(&shared.recorder, name))
     }
 
@@ -60,7 +60,8 @@ impl Telemetry {
     /// has happened for 100 ms and no resource is pending, at most 5 s. The action before it ends. Three taps on one target
     /// within a second make a rage tap, an error meanwhile an error tap. What it causes is in one trace.
     pub fn start_action(&self, action: &Action<'_>) -> Option<Uuid> {
-        let shared = self.on()?;
+        let is_permitted = |_: &&_| self.permits(EventKind::Action, action.name, action.common.attributes);
+        let shared = self.on().filter(is_permitted)?;
         Some(shared.scopes.start_action(&shared.recorder, action))
     }
 

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Telemetry;
-use crate::event::{ErrorEvent, SpanKind, SpanStatus, TraceContext};
+use crate::event::{ErrorEvent, EventKind, SpanKind, SpanStatus, TraceContext};
 use crate::names;
 use crate::scopes::{Ended, SpanData, current, with_context};
 use crate::trace::{Format, SpanContext, extract};
@@ -38,6 +38,7 @@ impl Telemetry {
 
     fn begin(&self, name: &str, parent: Option<&SpanContext>, is_operation: bool) -> ActiveSpan {
         let Some(shared) = self.on() else { return ActiveSpan(None) };
+        let is_permitted = !is_operation || self.permits(EventKind::Span, name, &[]);
         let recorder = &shared.recorder;
         let (ambient, action) = shared.scopes.parent(recorder.boot());
         let context = match parent.or(ambient.as_ref()) {
@@ -54,7 +55,8 @@ impl Telemetry {
             })));
         }
         span.set_attribute(names::OPERATION_NAME, &name.into());
-        let id = shared.scopes.start_operation(recorder, span);
+        // One that the host does not want has a context all the same.
+        let id = if is_permitted { shared.scopes.start_operation(recorder, span) } else { None };
         ActiveSpan(Some(Box::new(Inner { telemetry: self.clone(), context, state: State::Operation(id) })))
     }
 

@@ -167,20 +167,29 @@ impl<'a> View<'a> {
     }
 }
 
-event!(View, EventKind::View, |_| Lane::Event, |e| Some(e.time_spent_ns), |e, out| {
-    out.id(field::OBJECT_ID, e.id);
-    out.text(field::NAME, e.name, MAX_NAME_CHARS);
-    out.url(field::URL, e.url);
-    out.uint(field::DOC_VERSION, e.version);
-    out.uint(field::ACTIVE, u64::from(e.is_active));
-    out.uint(field::DURATION, e.time_spent_ns);
-    out.optional(field::LOADING_TIME, e.loading_time_ns);
-    out.count(field::ACTION_COUNT, e.action_count);
-    out.count(field::RESOURCE_COUNT, e.resource_count);
-    out.count(field::ERROR_COUNT, e.error_count);
-    out.count(field::LONG_TASK_COUNT, e.long_task_count);
-    out.count(field::CRASH_COUNT, e.crash_count);
-});
+event!(
+    View,
+    EventKind::View,
+    |_| Lane::Event,
+    |e| Some(e.time_spent_ns),
+    |e, out| {
+        out.id(field::OBJECT_ID, e.id);
+        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.url(field::URL, e.url);
+        out.uint(field::DOC_VERSION, e.version);
+        out.uint(field::ACTIVE, u64::from(e.is_active));
+        out.uint(field::DURATION, e.time_spent_ns);
+        out.optional(field::LOADING_TIME, e.loading_time_ns);
+        out.count(field::ACTION_COUNT, e.action_count);
+        out.count(field::RESOURCE_COUNT, e.resource_count);
+        out.count(field::ERROR_COUNT, e.error_count);
+        out.count(field::LONG_TASK_COUNT, e.long_task_count);
+        out.count(field::CRASH_COUNT, e.crash_count);
+    },
+    fn label(&self) -> &str {
+        self.name
+    }
+);
 
 /// What the user did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,6 +274,9 @@ event!(
         }
         out.optional(field::DURATION, e.loading_time_ns);
     },
+    fn label(&self) -> &str {
+        self.name
+    },
     fn action_type(&self) -> Option<ActionType> {
         Some(self.action_type)
     }
@@ -332,18 +344,27 @@ impl<'a> Resource<'a> {
     }
 }
 
-event!(Resource, EventKind::Resource, |_| Lane::Event, |e| Some(e.duration_ns), |e, out| {
-    out.url(field::URL, e.url);
-    out.text(field::METHOD, e.method, 32);
-    out.count(field::STATUS, u64::from(e.status));
-    out.uint(field::DURATION, e.duration_ns);
-    out.optional(field::SIZE, e.size);
-    out.text(field::PROTOCOL, e.protocol, 32);
-    out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
-    if let Some(parent) = e.parent_span {
-        out.bytes(field::PARENT_SPAN, &parent);
+event!(
+    Resource,
+    EventKind::Resource,
+    |_| Lane::Event,
+    |e| Some(e.duration_ns),
+    |e, out| {
+        out.url(field::URL, e.url);
+        out.text(field::METHOD, e.method, 32);
+        out.count(field::STATUS, u64::from(e.status));
+        out.uint(field::DURATION, e.duration_ns);
+        out.optional(field::SIZE, e.size);
+        out.text(field::PROTOCOL, e.protocol, 32);
+        out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
+        if let Some(parent) = e.parent_span {
+            out.bytes(field::PARENT_SPAN, &parent);
+        }
+    },
+    fn label(&self) -> &str {
+        self.url
     }
-});
+);
 
 /// What kind of error it was. All but `Handled` go to the crash lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -434,6 +455,9 @@ event!(
         out.message(field::MESSAGE, e.message, MAX_MESSAGE_CHARS);
         out.message(field::STACK, e.stack, MAX_STACK_CHARS);
         out.uint(field::SOURCE, e.source as u64);
+    },
+    fn label(&self) -> &str {
+        self.error_type
     }
 );
 
@@ -482,11 +506,20 @@ impl<'a> Vital<'a> {
     }
 }
 
-event!(Vital, EventKind::Vital, |_| Lane::Event, |_| None, |e, out| {
-    out.text(field::NAME, e.name, MAX_NAME_CHARS);
-    out.double(field::VALUE, e.value);
-    out.text(field::UNIT, e.unit, 63);
-});
+event!(
+    Vital,
+    EventKind::Vital,
+    |_| Lane::Event,
+    |_| None,
+    |e, out| {
+        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.double(field::VALUE, e.value);
+        out.text(field::UNIT, e.unit, 63);
+    },
+    fn label(&self) -> &str {
+        self.name
+    }
+);
 
 /// An event that only the app understands.
 #[derive(Debug, Clone, Copy)]
@@ -505,8 +538,17 @@ impl<'a> Custom<'a> {
     }
 }
 
-event!(Custom, EventKind::Custom, |_| Lane::Event, |_| None, |e, out| {
-    out.text(field::NAME, e.name, MAX_NAME_CHARS);
-});
+event!(
+    Custom,
+    EventKind::Custom,
+    |_| Lane::Event,
+    |_| None,
+    |e, out| {
+        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+    },
+    fn label(&self) -> &str {
+        self.name
+    }
+);
 
 pub(super) use event;

@@ -169,6 +169,10 @@ pub trait Event: sealed::Sealed {
     fn duration_ns(&self) -> Option<u64> {
         None
     }
+    /// What it is called: a name, a URL, an error's type, a log's body. Empty for a session and a long task.
+    fn label(&self) -> &str {
+        ""
+    }
     /// What the user did, for an action.
     fn action_type(&self) -> Option<ActionType> {
         None

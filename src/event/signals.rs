@@ -56,6 +56,9 @@ event!(
         out.uint(field::LEVEL, e.severity as u64);
         out.message(field::MESSAGE, e.body, MAX_MESSAGE_CHARS);
         out.text(field::NAME, e.logger, MAX_NAME_CHARS);
+    },
+    fn label(&self) -> &str {
+        self.body
     }
 );
 
@@ -134,37 +137,46 @@ impl<'a> Metric<'a> {
     }
 }
 
-event!(Metric, EventKind::Metric, |_| Lane::Bulk, |_| None, |e, out| {
-    out.text(field::NAME, e.name, MAX_NAME_CHARS);
-    out.text(field::UNIT, e.unit, 63);
-    out.count(field::START_TIME, e.start_ns);
-    if let Some(interval) = e.interval {
-        out.uint(field::INTERVAL_START, interval.start_ns);
-        out.double(field::INTERVAL_VALUE, interval.value);
-        if !interval.buckets.is_empty() {
-            out.uints(field::INTERVAL_BUCKETS, interval.buckets);
+event!(
+    Metric,
+    EventKind::Metric,
+    |_| Lane::Bulk,
+    |_| None,
+    |e, out| {
+        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.text(field::UNIT, e.unit, 63);
+        out.count(field::START_TIME, e.start_ns);
+        if let Some(interval) = e.interval {
+            out.uint(field::INTERVAL_START, interval.start_ns);
+            out.double(field::INTERVAL_VALUE, interval.value);
+            if !interval.buckets.is_empty() {
+                out.uints(field::INTERVAL_BUCKETS, interval.buckets);
+            }
         }
+        match e.data {
+            MetricData::Gauge(value) => {
+                out.uint(field::TYPE, 1);
+                out.double(field::VALUE, value);
+            }
+            MetricData::Sum { value, monotonic, temporality } => {
+                out.uint(field::TYPE, 2);
+                out.double(field::VALUE, value);
+                out.count(field::MONOTONIC, u64::from(monotonic));
+                out.uint(field::TEMPORALITY, temporality as u64);
+            }
+            MetricData::Histogram { bounds, buckets, sum, temporality } => {
+                out.uint(field::TYPE, 3);
+                out.double(field::VALUE, sum);
+                out.uint(field::TEMPORALITY, temporality as u64);
+                out.doubles(field::BOUNDS, bounds);
+                out.uints(field::BUCKETS, buckets);
+            }
+        }
+    },
+    fn label(&self) -> &str {
+        self.name
     }
-    match e.data {
-        MetricData::Gauge(value) => {
-            out.uint(field::TYPE, 1);
-            out.double(field::VALUE, value);
-        }
-        MetricData::Sum { value, monotonic, temporality } => {
-            out.uint(field::TYPE, 2);
-            out.double(field::VALUE, value);
-            out.count(field::MONOTONIC, u64::from(monotonic));
-            out.uint(field::TEMPORALITY, temporality as u64);
-        }
-        MetricData::Histogram { bounds, buckets, sum, temporality } => {
-            out.uint(field::TYPE, 3);
-            out.double(field::VALUE, sum);
-            out.uint(field::TEMPORALITY, temporality as u64);
-            out.doubles(field::BOUNDS, bounds);
-            out.uints(field::BUCKETS, buckets);
-        }
-    }
-});
+);
 
 /// The role of a span (OpenTelemetry's numbers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,24 +265,33 @@ impl<'a> Span<'a> {
     }
 }
 
-event!(Span, EventKind::Span, |_| Lane::Bulk, |e| Some(e.duration_ns), |e, out| {
-    out.text(field::NAME, e.name, MAX_NAME_CHARS);
-    out.uint(field::TYPE, e.span_kind as u64);
-    out.uint(field::DURATION, e.duration_ns);
-    out.count(field::STATUS, e.status as u64);
-    out.message(field::MESSAGE, e.status_message, MAX_TEXT_CHARS);
-    if let Some(parent) = e.parent_span {
-        out.bytes(field::PARENT_SPAN, &parent);
+event!(
+    Span,
+    EventKind::Span,
+    |_| Lane::Bulk,
+    |e| Some(e.duration_ns),
+    |e, out| {
+        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.uint(field::TYPE, e.span_kind as u64);
+        out.uint(field::DURATION, e.duration_ns);
+        out.count(field::STATUS, e.status as u64);
+        out.message(field::MESSAGE, e.status_message, MAX_TEXT_CHARS);
+        if let Some(parent) = e.parent_span {
+            out.bytes(field::PARENT_SPAN, &parent);
+        }
+        for event in e.events.iter().take(MAX_SPAN_ITEMS) {
+            out.nested(field::SPAN_EVENT, |out| {
+                out.text(field::NAME, event.name, MAX_NAME_CHARS);
+                out.uint(field::START_TIME, event.time_ns);
+                out.attributes(event.attributes);
+            });
+        }
+        for link in e.links.iter().take(MAX_SPAN_ITEMS) {
+            out.trace(field::LINK, link);
+        }
+        out.cut_items(e.events.len().saturating_sub(MAX_SPAN_ITEMS) + e.links.len().saturating_sub(MAX_SPAN_ITEMS));
+    },
+    fn label(&self) -> &str {
+        self.name
     }
-    for event in e.events.iter().take(MAX_SPAN_ITEMS) {
-        out.nested(field::SPAN_EVENT, |out| {
-            out.text(field::NAME, event.name, MAX_NAME_CHARS);
-            out.uint(field::START_TIME, event.time_ns);
-            out.attributes(event.attributes);
-        });
-    }
-    for link in e.links.iter().take(MAX_SPAN_ITEMS) {
-        out.trace(field::LINK, link);
-    }
-    out.cut_items(e.events.len().saturating_sub(MAX_SPAN_ITEMS) + e.links.len().saturating_sub(MAX_SPAN_ITEMS));
-});
+);

@@ -606,3 +606,39 @@ fn metrics_are_aggregated_and_each_destination_gets_its_temporality() {
     assert_eq!(points(&servers[0]), [(1.0, 2), (2.0, 2), (200.0, 2), (500.0, 2)]);
     assert_eq!(points(&servers[1]), [(1.0, 1), (1.0, 1), (200.0, 1), (300.0, 1)]);
 }
+
+#[derive(Debug)]
+struct Hook;
+
+impl throughline::EventHook for Hook {
+    fn keep(&self, event: &throughline::EventView<'_>) -> bool {
+        assert!(event.label != "panic", "the hook's own bug");
+        if event.label == "slow" {
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        event.label != "unwanted" && !event.attributes.iter().any(|(key, _)| *key == "internal")
+    }
+}
+
+#[test]
+fn the_hosts_hook_drops_what_it_does_not_want_and_its_bugs_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let mut host = Host::default();
+    host.hook = Some(std::sync::Arc::new(Hook));
+    let config = builder(dir.path()).endpoint(server.url()).session_events(false).build().unwrap();
+    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+    assert!(telemetry.tap("unwanted").is_none() && telemetry.start_view("unwanted").is_none());
+    assert!(telemetry.record_error(&ErrorEvent::new("unwanted", "m")).is_none());
+    assert!(telemetry.record_action(&Action::tap("t").attributes(&[("internal", true.into())])).is_none());
+    let operation = telemetry.start_operation("unwanted");
+    assert!(operation.context().is_some());
+    operation.succeed();
+    assert!(telemetry.record_action(&Action::tap("panic")).is_none());
+    assert!(telemetry.record_action(&Action::tap("slow")).is_some());
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(received(&server).logs.len(), 1);
+    let health = telemetry.health();
+    assert_eq!((health.hook_dropped, health.hook_panics), (6, 1));
+    assert!(health.hook_slow >= 1);
+}

@@ -168,3 +168,22 @@ fn the_samplers_fixtures_hold() {
         assert_eq!(kept, session["kept"].as_bool().unwrap(), "{session}");
     }
 }
+
+#[test]
+fn the_kept_share_of_sessions_is_the_rate() {
+    let key = throughline::ids::RunKey([3; 16]);
+    for rate in [0.01, 0.1, 0.5] {
+        let mut kept = 0u32;
+        for n in 0..100_000u64 {
+            let session = key.object_id(n);
+            // The fixtures' algorithm, in wider arithmetic than the product's.
+            let seed = session.as_u128() & 0xffff_ffff_ffff;
+            let hash = seed * 1_111_111_111_111_111_111 % (1 << 64);
+            let expected = (hash as f64) < rate * 2f64.powi(64);
+            assert_eq!(keep_session(session, rate), expected, "{session} at {rate}");
+            kept += u32::from(expected);
+        }
+        let (mean, sigma) = (100_000.0 * rate, (100_000.0 * rate * (1.0 - rate)).sqrt());
+        assert!((f64::from(kept) - mean).abs() < 3.0 * sigma, "{kept} of 100,000 at {rate}");
+    }
+}
