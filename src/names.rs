@@ -71,3 +71,17 @@ pub const ACTION_LONG_TASKS: &str = "rum.action.long_task.count";
 pub const ACTION_MUTATIONS: &str = "rum.action.mutation.count";
 /// The session's number on this installation, from 1.
 pub const SESSION_SEQUENCE: &str = "rum.session.sequence";
+/// Frames that a view has drawn, as far as the host says.
+pub const VIEW_FRAMES: &str = "rum.view.frame.count";
+/// Frames of a view that took too long.
+pub const VIEW_SLOW_FRAMES: &str = "rum.view.slow_frame.count";
+/// Frames of a view that took longer than 700 ms.
+pub const VIEW_FROZEN_FRAMES: &str = "rum.view.frozen_frame.count";
+/// Mean of the process's memory while a view was shown, bytes.
+pub const VIEW_MEMORY_MEAN: &str = "rum.view.memory_average";
+/// Most memory while a view was shown, bytes.
+pub const VIEW_MEMORY_MAX: &str = "rum.view.memory_max";
+/// Processor time while a view was shown, s.
+pub const VIEW_CPU_TIME: &str = "rum.view.cpu_time";
+/// How the process started: `cold`, `warm`, `hot`.
+pub const START_TYPE: &str = "start.type";

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Telemetry;
 use crate::event::{Action, ActionType, Custom, EventKind, LongTask, Resource, TraceContext, Vital};
+use crate::names;
 use crate::time::{BootTime, nanos};
 use crate::trace::{Header, SpanContext};
 use crate::value::Value;
@@ -90,11 +91,58 @@ impl Telemetry {
         ActiveResource { telemetry: self, method, url, live: Some(Live { context, action, started }) }
     }
 
-    /// Records a frame that took too long: longer than 700 ms it is frozen.
+    /// Counts the frames that were drawn since the last call on the view that is shown.
+    pub fn record_frames(&self, count: u64) {
+        if let Some(shared) = self.on() {
+            shared.scopes.see_vitals(|vitals| vitals.frames = vitals.frames.saturating_add(count));
+            self.vitals_changed();
+        }
+    }
+
+    /// Records a frame that took too long: counted on the view, and an event. Longer than 700 ms it is frozen.
     pub fn record_slow_frame(&self, duration: Duration) -> Option<Uuid> {
+        let is_frozen = duration >= FROZEN_FRAME;
+        self.on()?.scopes.see_vitals(|vitals| {
+            vitals.slow_frames += 1;
+            vitals.frozen_frames += u64::from(is_frozen);
+        });
         let mut task = LongTask::new(nanos(duration));
-        task.is_frozen_frame = duration >= FROZEN_FRAME;
+        task.is_frozen_frame = is_frozen;
         self.record_long_task(&task)
+    }
+
+    /// A sample of the process's memory, bytes: mean and most of them stand on the view that is shown.
+    pub fn record_memory(&self, bytes: u64) {
+        if let Some(shared) = self.on() {
+            shared.scopes.see_vitals(|vitals| vitals.see_memory(bytes));
+            self.vitals_changed();
+        }
+    }
+
+    /// Processor time that the process used since the last call: summed on the view that is shown.
+    pub fn record_cpu(&self, used: Duration) {
+        if let Some(shared) = self.on() {
+            shared.scopes.see_vitals(|vitals| vitals.cpu = vitals.cpu.saturating_add(used));
+            self.vitals_changed();
+        }
+    }
+
+    /// The worker has to write the view down again, a second later at most.
+    fn vitals_changed(&self) {
+        if let Some(shared) = self.on() {
+            shared.wake.notify_one();
+        }
+    }
+
+    /// How long the process took to start: `cold`, `warm` or `hot`.
+    pub fn record_process_start(&self, start_type: &str, duration: Duration) -> Option<Uuid> {
+        let attributes = [(names::START_TYPE, start_type.into())];
+        self.record_vital(&Vital::new("process_start", duration.as_secs_f64(), "s").attributes(&attributes))
+    }
+
+    /// How long it took until the first frame was shown.
+    pub fn record_initial_display(&self, duration: Duration) -> Option<Uuid> {
+        self.record_vital(&Vital::new("time_to_initial_display", duration.as_secs_f64(), "s"))
     }
 
     /// Records that the *app's own* synchronization failed: which call, with which code, after how many tries.

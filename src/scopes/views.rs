@@ -8,8 +8,49 @@ use uuid::Uuid;
 use super::{Inner, SYNTHETIC, Scopes};
 use crate::event::View;
 use crate::limits::{MAX_VIEWS, VIEW_AMEND_EVERY};
+use crate::names;
 use crate::recorder::{Open, Recorder};
 use crate::time::{BootTime, nanos};
+use crate::value::{Attribute, Value};
+
+/// What the host measured while a view was shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Vitals {
+    pub(crate) frames: u64,
+    pub(crate) slow_frames: u64,
+    pub(crate) frozen_frames: u64,
+    pub(crate) cpu: Duration,
+    memory_sum: u64,
+    memory_max: u64,
+    memory_samples: u64,
+}
+
+impl Vitals {
+    pub(crate) fn see_memory(&mut self, bytes: u64) {
+        self.memory_sum = self.memory_sum.saturating_add(bytes);
+        self.memory_max = self.memory_max.max(bytes);
+        self.memory_samples += 1;
+    }
+
+    fn attributes(&self) -> Vec<Attribute<'static>> {
+        let mut attributes = Vec::new();
+        for (key, count) in [
+            (names::VIEW_FRAMES, self.frames),
+            (names::VIEW_SLOW_FRAMES, self.slow_frames),
+            (names::VIEW_FROZEN_FRAMES, self.frozen_frames),
+            (names::VIEW_MEMORY_MEAN, self.memory_sum.checked_div(self.memory_samples).unwrap_or(0)),
+            (names::VIEW_MEMORY_MAX, self.memory_max),
+        ] {
+            if count > 0 {
+                attributes.push((key, Value::Int(count as i64)));
+            }
+        }
+        if !self.cpu.is_zero() {
+            attributes.push((names::VIEW_CPU_TIME, Value::Double(self.cpu.as_secs_f64())));
+        }
+        attributes
+    }
+}
 
 #[derive(Debug)]
 struct ViewScope {
@@ -25,12 +66,14 @@ struct ViewScope {
     counts: [u64; 5],
     loading_time: Option<Duration>,
     amended: BootTime,
-    written: [u64; 5],
+    vitals: Vitals,
+    written: ([u64; 5], Vitals),
 }
 
 impl ViewScope {
-    fn snapshot(&self, spent: Duration, is_active: bool) -> View<'_> {
-        let mut view = View::new(self.id, &self.name).at(self.started_wall);
+    fn snapshot<R>(&self, spent: Duration, is_active: bool, see: impl FnOnce(&View<'_>) -> R) -> R {
+        let attributes = self.vitals.attributes();
+        let mut view = View::new(self.id, &self.name).at(self.started_wall).attributes(&attributes);
         let [actions, resources, errors, long_tasks, crashes] = self.counts;
         view.version = self.version;
         view.is_active = is_active;
@@ -38,7 +81,7 @@ impl ViewScope {
         view.loading_time_ns = self.loading_time.map(nanos);
         (view.action_count, view.resource_count, view.error_count) = (actions, resources, errors);
         (view.long_task_count, view.crash_count) = (long_tasks, crashes);
-        view
+        see(&view)
     }
 }
 
@@ -69,9 +112,10 @@ impl Views {
             counts: [0; 5],
             loading_time: None,
             amended: now,
-            written: [0; 5],
+            vitals: Vitals::default(),
+            written: ([0; 5], Vitals::default()),
         };
-        view.open = recorder.open(&view.snapshot(Duration::ZERO, true)).map(|(open, _)| open);
+        view.open = view.snapshot(Duration::ZERO, true, |view| recorder.open(view)).map(|(open, _)| open);
         self.stack.push(view);
     }
 
@@ -89,7 +133,7 @@ impl Views {
         view.version += 1;
         let spent = view.spent + now.since(view.shown);
         if let Some(open) = view.open {
-            recorder.close(open, &view.snapshot(spent, false));
+            view.snapshot(spent, false, |view| recorder.close(open, view));
         }
         Some(view.name)
     }
@@ -120,15 +164,15 @@ impl Views {
     /// Writes a new snapshot of the shown view when its counters have changed. Returns when the next is due.
     pub(super) fn amend(&mut self, scopes: &Scopes, recorder: &Recorder, now: BootTime) -> Option<BootTime> {
         self.collect(scopes);
-        let view = self.stack.last_mut().filter(|view| view.counts != view.written)?;
+        let view = self.stack.last_mut().filter(|view| (view.counts, view.vitals) != view.written)?;
         let due = view.amended.after(VIEW_AMEND_EVERY);
         if due > now {
             return Some(due);
         }
         view.version += 1;
-        (view.amended, view.written) = (now, view.counts);
+        (view.amended, view.written) = (now, (view.counts, view.vitals));
         if let Some(open) = view.open {
-            recorder.amend(open, &view.snapshot(view.spent + now.since(view.shown), true));
+            view.snapshot(view.spent + now.since(view.shown), true, |view| recorder.amend(open, view));
         }
         None
     }
@@ -210,6 +254,13 @@ impl Scopes {
         inner.set_scope(recorder, self.session_rate());
     }
 
+    /// The host has measured something while a view was shown. Without a view nobody wants to know.
+    pub(crate) fn see_vitals(&self, see: impl FnOnce(&mut Vitals)) {
+        if let Some(view) = self.lock().views.stack.last_mut() {
+            see(&mut view.vitals);
+        }
+    }
+
     /// The view that is shown is complete: its loading time is the time until now. The first call counts.
     pub(crate) fn mark_interactive(&self, recorder: &Recorder) -> Option<Duration> {
         let now = recorder.boot();
@@ -222,7 +273,7 @@ impl Scopes {
         view.loading_time = Some(loading);
         view.version += 1;
         if let Some(open) = view.open {
-            recorder.amend(open, &view.snapshot(loading, true));
+            view.snapshot(loading, true, |view| recorder.amend(open, view));
         }
         Some(loading)
     }

@@ -642,3 +642,28 @@ fn the_hosts_hook_drops_what_it_does_not_want_and_its_bugs_are_counted() {
     assert_eq!((health.hook_dropped, health.hook_panics), (6, 1));
     assert!(health.hook_slow >= 1);
 }
+
+#[test]
+fn a_view_carries_what_the_host_measured_while_it_was_shown() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    telemetry.record_process_start("cold", Duration::from_millis(800));
+    telemetry.start_view("Feed");
+    telemetry.record_frames(120);
+    telemetry.record_slow_frame(Duration::from_millis(40));
+    telemetry.record_slow_frame(Duration::from_millis(900));
+    telemetry.record_memory(100);
+    telemetry.record_memory(300);
+    telemetry.record_cpu(Duration::from_millis(250));
+    telemetry.start_view("Other");
+    let received = app.end();
+    let views = received.named("app.screen.view");
+    let feed = views.iter().find(|view| text(&view.attributes, "app.screen.name") == "Feed").unwrap();
+    let of = |key: &str| text(&feed.attributes, key);
+    assert_eq!((of("rum.view.frame.count"), of("rum.view.slow_frame.count")), ("120".into(), "2".into()));
+    assert_eq!((of("rum.view.frozen_frame.count"), of("rum.view.long_task.count")), ("1".into(), "2".into()));
+    assert_eq!((of("rum.view.memory_average"), of("rum.view.memory_max")), ("200".into(), "300".into()));
+    let start = received.named("app.vital")[0];
+    assert_eq!(text(&start.attributes, "rum.vital.name"), "process_start");
+    assert_eq!(text(&start.attributes, "start.type"), "cold");
+}

@@ -58,6 +58,7 @@ fn cycle(random: &mut Random, dir: &std::path::Path) -> Result<()> {
         .flush_events(1_000_000)
         .start_jitter(false)
         .self_report(false)
+        .synthetic_views(false)
         .build()?;
     let telemetry = Telemetry::start(config, Consent::Granted)?;
     telemetry.drain(Duration::from_secs(5));
