@@ -14,6 +14,7 @@ use throughline::event::{
     Action, Custom, ErrorEvent, EventKind, Log, LongTask, Metric, MetricData, Resource, Session, SessionChange,
     Severity, Span, Temporality, View, Vital,
 };
+use throughline::state::{Capture, StateCounts, StorePolicy};
 use throughline::{Attribute, Config, Consent, Encoding, Environment, Telemetry, Value};
 use uuid::Uuid;
 
@@ -39,6 +40,9 @@ pub(crate) struct Options {
     /// Number of events.
     #[arg(long, default_value_t = 1_000)]
     events: u64,
+    /// Further stories: a view, a tap, an operation with traced mutations, a request, logs, metrics.
+    #[arg(long, default_value_t = 0)]
+    stories: u64,
     /// Where the queue lives; a temporary directory if left out.
     #[arg(long)]
     data_dir: Option<PathBuf>,
@@ -83,6 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.flush_only {
         record(&telemetry, options, &mut accepted)?;
     }
+    let state = (!options.flush_only).then(|| tell(&telemetry, options)).transpose()?.unwrap_or_default();
     let timeout = Duration::from_secs(options.timeout);
     ensure!(telemetry.drain(timeout), "the queue could not be written: see {}", dir.display());
     let outcome = (!options.record_only).then(|| telemetry.flush(timeout));
@@ -94,6 +99,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let summary = json!({
         "seed": options.seed,
         "accepted": accepted,
+        "stories": options.stories,
+        "mutations": { "seen": state.mutations, "recorded": state.recorded, "suppressed": state.all_suppressed(),
+            "dropped": state.dropped, "balanced": state.balanced() },
         "accepted_total": books.accepted,
         "delivered": books.delivered,
         "queued": books.queued,
@@ -104,6 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     });
     println!("{summary}");
     telemetry.shutdown(Duration::from_secs(5));
+    ensure!(state.balanced(), "mutations = recorded + suppressed + dropped does not hold");
     ensure!(books.balanced(), "accepted = delivered + queued + dropped does not hold");
     if let Some(outcome) = outcome {
         let reason = outcome.reason.unwrap_or_default();
@@ -144,6 +153,57 @@ fn record(telemetry: &Telemetry, options: &Options, accepted: &mut BTreeMap<&'st
     }
     bar.finish_and_clear();
     Ok(())
+}
+
+/// Records stories: what one user did, and what it caused.
+fn tell(telemetry: &Telemetry, options: &Options) -> Result<StateCounts> {
+    let policy = StorePolicy::default()
+        .deny(["**.secret"])
+        .transient(["**.isLoading"])
+        .capture("items[*].name", Capture::Full)
+        .coalesce(Duration::ZERO)
+        .max_actions_per_second(u32::MAX);
+    let cart = telemetry.traced_store("Cart", &policy)?;
+    let taps = telemetry.counter("cart.taps", "{tap}")?;
+    let size = telemetry.histogram("cart.size", "{item}", Some(&[1.0, 5.0, 20.0]))?;
+    let mut scenario = Scenario(options.seed ^ 0x7374_6f72_6965_7300);
+    for n in 0..options.stories {
+        telemetry.start_view(if n % 2 == 0 { "Cart" } else { "Checkout" });
+        let tap = telemetry.tap("checkout");
+        let mut operation = telemetry.start_operation("Checkout");
+        operation.set_attribute("items", scenario.below(9) as i64);
+        let fails = scenario.below(4) == 0;
+        operation.scope(|| {
+            cart.set("isLoading", false, true);
+            for _ in 0..=scenario.below(4) {
+                let item = scenario.below(9);
+                let old = scenario.below(9) as i64;
+                cart.set(&format!("items[{item}].quantity"), old, old + 1);
+                cart.set(&format!("items[{item}].name"), "old", "new");
+                cart.set(&format!("items[{item}].secret"), 1, 2);
+            }
+            let url = "https://api.example.com/checkout?token=secret";
+            let request = telemetry.start_resource("POST", url);
+            let _ = if fails { request.fail("timeout") } else { request.stop(200, |resource| resource.size(512)) };
+            telemetry.record_log(&Log::new(Severity::Info, "order of ada@mail.example placed"));
+            cart.set("isLoading", true, false);
+        });
+        if fails {
+            operation.fail("Timeout", "no answer")
+        } else {
+            operation.succeed()
+        }
+        taps.record(1.0, &[("screen", "Cart".into())]);
+        size.record(scenario.below(30) as f64, &[]);
+        if let Some(tap) = tap {
+            telemetry.stop_action(tap);
+        }
+        if n % 50 == 49 {
+            telemetry.drain(Duration::from_secs(10));
+        }
+    }
+    telemetry.stop_view();
+    Ok(cart.counts())
 }
 
 /// A splitmix generator that decides what happens.

@@ -200,3 +200,37 @@ fn explain_says_what_would_happen_and_why() {
     let (ok, _, stderr) = explain(r#"{"kind":"teapot"}"#);
     assert!(!ok && stderr.contains("teapot") && stderr.contains("mutation"), "{stderr}");
 }
+
+#[test]
+fn emit_tells_stories_whose_causes_and_books_hold() {
+    let inspector = Inspector::start(&[]);
+    let output = throughline()
+        .args([
+            "emit",
+            "--backend",
+            "otlp-proto",
+            "--endpoint",
+            &inspector.url,
+            "--events",
+            "0",
+            "--stories",
+            "20",
+            "--json",
+        ])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["balanced"], &summary["mutations"]["balanced"]), (&Value::Bool(true), &Value::Bool(true)));
+    let number = |name: &str| summary["mutations"][name].as_u64().unwrap();
+    // Two loading flags a story, and the secrets.
+    assert!(number("suppressed") > 40 && number("recorded") >= 40, "{summary}");
+    assert_eq!(number("seen"), number("recorded") + number("suppressed"));
+    let stats = inspector.stats();
+    // The tap's span, the operation's, the request's.
+    assert_eq!(stats["spans"], 60);
+    assert_eq!(
+        stats["logs"].as_u64().unwrap() + 60 + stats["metrics"].as_u64().unwrap(),
+        summary["delivered"].as_u64().unwrap()
+    );
+}

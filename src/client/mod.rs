@@ -180,6 +180,7 @@ impl Telemetry {
         }
         let now = shared.recorder.boot();
         shared.scopes.before(&shared.recorder, now);
+        shared.scopes.touch_by(event, now);
         let id = shared.recorder.record_at(event, now)?;
         shared.scopes.after(&shared.recorder, event, now);
         Some(id)

@@ -219,14 +219,19 @@ impl Scopes {
         }
     }
 
+    /// The user was active, whether or not the event is kept: a session that is not sampled lasts as long as any other.
+    #[inline]
+    pub(crate) fn touch_by<E: Event + ?Sized>(&self, event: &E, now: BootTime) {
+        if event.kind() == EventKind::Action && is_interaction(event) {
+            self.touch(now);
+        }
+    }
+
     /// After an event was recorded: it counts on the view, and for the action that is collecting.
     #[inline]
     pub(crate) fn after<E: Event + ?Sized>(&self, recorder: &Recorder, event: &E, now: BootTime) {
         let count = match event.kind() {
-            EventKind::Action if event.action_type() != Some(ActionType::StateMutation) => {
-                self.touch(now);
-                Count::Action
-            }
+            EventKind::Action if is_interaction(event) => Count::Action,
             EventKind::Resource => Count::Resource,
             EventKind::Error if event.lane() == Lane::Crash => Count::Crash,
             EventKind::Error => Count::Error,
@@ -395,6 +400,12 @@ impl Inner {
     fn set_scope(&self, recorder: &Recorder, rate: f64) {
         recorder.set_scope(self.session.id, self.views.shown(), rate);
     }
+}
+
+/// Whether the user did it.
+#[inline]
+fn is_interaction<E: Event + ?Sized>(event: &E) -> bool {
+    event.action_type() != Some(ActionType::StateMutation)
 }
 
 fn record_session(

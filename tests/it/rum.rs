@@ -667,3 +667,15 @@ fn a_view_carries_what_the_host_measured_while_it_was_shown() {
     assert_eq!(text(&start.attributes, "rum.vital.name"), "process_start");
     assert_eq!(text(&start.attributes, "start.type"), "cold");
 }
+
+#[test]
+fn a_session_that_is_not_sampled_lasts_as_long_as_its_user_is_active() {
+    let app = app();
+    app.telemetry.set_session_sample_rate(0.0).unwrap();
+    let session = app.telemetry.session_id();
+    for _ in 0..4 {
+        app.pass(Duration::from_secs(10 * 60));
+        assert!(app.telemetry.record_action(&Action::tap("x")).is_none());
+    }
+    assert_eq!(app.telemetry.session_id(), session);
+}
