@@ -1,16 +1,17 @@
 //! [`Telemetry`]: what an app calls.
 
+mod hook;
 mod metrics;
 mod rum;
 mod spans;
 mod state;
 
+pub use hook::{EventHook, EventView};
 pub use metrics::Meter;
 pub use rum::ActiveResource;
 pub use spans::ActiveSpan;
 pub use state::{PathHandle, TracedStore};
 
-use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -25,8 +26,8 @@ use crate::debug::DebugLog;
 use crate::dirlock::{self, DirLock};
 use crate::error::Error;
 use crate::event::{
-    Action, Common, Custom, ErrorEvent, Event, EventKind, Log, LongTask, Metric, Resource, Session, Span, TraceContext,
-    View, Vital,
+    Action, Common, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, Span, TraceContext, View,
+    Vital,
 };
 use crate::health::{Health, StorageState};
 use crate::journal::forked;
@@ -40,11 +41,7 @@ use crate::switches::{Switches, load_session};
 use crate::time::Clock;
 use crate::trace::{Baggage, Header, Injected, SpanContext, TraceHosts};
 use crate::transport::Transport;
-use crate::value::Attribute;
 use crate::worker::{Command, FlushOutcome, Shared, set_context, spawn};
-
-/// Time that a hook may take.
-const HOOK_BUDGET: Duration = Duration::from_millis(1);
 
 /// What the embedding program brings besides the configuration.
 #[derive(Debug, Clone, Default)]
@@ -56,39 +53,6 @@ pub struct Host {
     pub clock: Clock,
     /// Decides what is recorded, beside the configuration.
     pub hook: Option<Arc<dyn EventHook>>,
-}
-
-/// What a hook sees of an event, before anything of it is written.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct EventView<'a> {
-    /// The kind.
-    pub kind: EventKind,
-    /// What it is called: a name, a URL, an error's type, a log's body.
-    pub label: &'a str,
-    /// Its attributes, not redacted.
-    pub attributes: &'a [Attribute<'a>],
-}
-
-/// The host's own filter, called on the recording thread for events, actions, views, spans and operations; state
-/// mutations have their policies. A hook that panics drops the event; one that takes longer than a millisecond is counted.
-/// Both show in [`Health`]. What it records itself is not shown to it.
-pub trait EventHook: Send + Sync + std::fmt::Debug {
-    /// False: the event is dropped, and counted in `health().hook_dropped`.
-    fn keep(&self, event: &EventView<'_>) -> bool;
-}
-
-/// Counts about the host's hook.
-#[derive(Debug, Default)]
-struct HookCounts {
-    dropped: AtomicU64,
-    panics: AtomicU64,
-    slow: AtomicU64,
-}
-
-thread_local! {
-    /// The hook is at work on this thread.
-    static IN_HOOK: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The client. Cheap to clone; every clone is the same client.
@@ -117,7 +81,7 @@ struct Inner {
     commands: Mutex<Option<mpsc::UnboundedSender<Command>>>,
     closed: AtomicBool,
     consent: Arc<AtomicU8>,
-    hook_counts: HookCounts,
+    hook_counts: hook::HookCounts,
 }
 
 impl Telemetry {
@@ -143,7 +107,7 @@ impl Telemetry {
             commands: Mutex::new(None),
             closed: AtomicBool::new(false),
             consent: Arc::new(AtomicU8::new(consent as u8)),
-            hook_counts: HookCounts::default(),
+            hook_counts: hook::HookCounts::default(),
         };
         match consent {
             Consent::Denied => inner.erase_alone(),
@@ -184,35 +148,6 @@ impl Telemetry {
         let id = shared.recorder.record_at(event, now)?;
         shared.scopes.after(&shared.recorder, event, now);
         Some(id)
-    }
-
-    /// Asks the host's hook, if there is one.
-    #[inline]
-    fn permits(&self, kind: EventKind, label: &str, attributes: &[Attribute<'_>]) -> bool {
-        match &self.0.host.hook {
-            Some(hook) => self.ask_hook(hook.as_ref(), &EventView { kind, label, attributes }),
-            None => true,
-        }
-    }
-
-    #[inline(never)]
-    fn ask_hook(&self, hook: &dyn EventHook, event: &EventView<'_>) -> bool {
-        if IN_HOOK.replace(true) {
-            return true;
-        }
-        let started = std::time::Instant::now();
-        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook.keep(event)));
-        IN_HOOK.set(false);
-        let counts = &self.0.hook_counts;
-        if started.elapsed() > HOOK_BUDGET {
-            counts.slow.fetch_add(1, Ordering::Relaxed);
-        }
-        let keeps = answer.unwrap_or_else(|_| {
-            counts.panics.fetch_add(1, Ordering::Relaxed);
-            false
-        });
-        counts.dropped.fetch_add(u64::from(!keeps), Ordering::Relaxed);
-        keeps
     }
 
     /// Records something the user did.
@@ -489,10 +424,7 @@ impl Telemetry {
         health.journal = Some(shared.recorder.journal().mode());
         health.journal_bytes = shared.recorder.journal().waiting();
         health.panics = shared.panics.load(Ordering::Relaxed);
-        let hook = &self.0.hook_counts;
-        health.hook_dropped = hook.dropped.load(Ordering::Relaxed);
-        health.hook_panics = hook.panics.load(Ordering::Relaxed);
-        health.hook_slow = hook.slow.load(Ordering::Relaxed);
+        self.0.hook_counts.report(&mut health);
         if self.0.config.destinations.is_empty() {
             health.hints.push("no endpoint is configured: events are kept on the device up to the quotas".to_owned());
         }
