@@ -160,3 +160,6 @@ pub const MAX_METRIC_SERIES: usize = 100;
 pub const MAX_SERIES: usize = 1_000;
 /// Time between two points of a metric: what a process that dies loses at most.
 pub const METRIC_EVERY: Duration = Duration::from_secs(10);
+
+/// Newest contexts of the running process that are never pruned: a thread may be recording with one of them.
+pub const KEPT_CONTEXTS: u32 = 32;

@@ -316,6 +316,12 @@ impl Recorder {
         }
     }
 
+    /// Versions of the context and of the scope that events refer to now.
+    pub fn versions(&self) -> [u32; 2] {
+        let versions = self.versions.load(Ordering::Acquire);
+        [(versions >> 32) as u32, versions as u32]
+    }
+
     /// Decides anew whether the current session is kept.
     pub fn set_session_rate(&self, rate: f64) {
         let session = *self.session.lock().unwrap_or_else(PoisonError::into_inner);

@@ -22,6 +22,7 @@ use crate::debug::DebugLog;
 use crate::health::{Health, StorageState};
 use crate::journal::RunCounters;
 use crate::kill_point::kill_point;
+use crate::limits::KEPT_CONTEXTS;
 use crate::queue::DestinationBooks;
 use crate::recorder::{Recorder, mark_own_thread};
 use crate::schedule::{Blocked, Conditions};
@@ -170,6 +171,8 @@ struct Worker<'a> {
     suspended: bool,
     /// Whether events that were kept apart are being moved into their lanes.
     promoting: bool,
+    /// The newest context when they were pruned last.
+    pruned_to: u32,
     /// Where the run's records begin, and what it had counted, when everything before was erased.
     erased_to: Option<u64>,
     erased_counters: RunCounters,
@@ -197,6 +200,7 @@ impl<'a> Worker<'a> {
             conditions: Conditions::default(),
             suspended: false,
             promoting: true,
+            pruned_to: 0,
             erased_to: None,
             erased_counters: RunCounters::default(),
             reopen_at: Some(Instant::now()),
@@ -404,6 +408,7 @@ impl<'a> Worker<'a> {
             Step::Idle => {
                 transport.idle();
                 self.offline_since = None;
+                self.prune_contexts();
                 self.clean_up();
             }
             Step::Wait(_) => transport.idle(),
@@ -413,6 +418,18 @@ impl<'a> Worker<'a> {
             _ => {}
         }
         wait
+    }
+
+    /// Forgets contexts of this run that nothing refers to any more, when there are many.
+    fn prune_contexts(&mut self) {
+        // Read before it is known that nothing waits: what comes later refers to these versions or newer ones.
+        let in_use = self.shared.recorder.versions();
+        let newest = in_use.into_iter().max().unwrap_or(0);
+        let is_due = newest >= self.pruned_to + 2 * KEPT_CONTEXTS && self.shared.recorder.journal().waiting() == 0;
+        if let Some(store) = self.main.as_mut().filter(|_| is_due) {
+            let _ = store.queue.prune_contexts(self.run, in_use);
+            self.pruned_to = newest;
+        }
     }
 
     /// What is done at most once a minute, when nothing else is.

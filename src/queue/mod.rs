@@ -31,10 +31,12 @@ pub use recovery::{Opened, open_or_rebuild};
 pub use schema::FILE;
 
 use crate::event::Lane;
+use crate::event::decode::Record;
 use crate::ids::RunKey;
 use crate::journal::{RunCounters, RunStart};
 use crate::kill_point::kill_point;
 use crate::ledger::{DropReason, Ledger};
+use crate::limits::KEPT_CONTEXTS;
 use crate::time::Clock;
 use state::{AgeClock, BatchState, Books, DestinationState, LaneState, RunState};
 
@@ -612,6 +614,33 @@ impl Queue {
             for run in gone {
                 queue.db.prepare_cached("DELETE FROM contexts WHERE run = ?1")?.execute([run])?;
                 queue.control.runs.remove(&run);
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets contexts of the running process that nothing refers to any more: when every row is delivered, those that are
+    /// neither `in_use` nor an open event's. The newest few stay: an event that is being recorded may refer to them.
+    pub fn prune_contexts(&mut self, run: u32, in_use: [u32; 2]) -> Result<(), QueueError> {
+        let is_idle = self.control.lanes.iter().all(|lane| lane.rows == 0) && !self.control.apart.is_any();
+        if !is_idle || self.is_salvaging() {
+            return Ok(());
+        }
+        self.transact(false, |queue| {
+            let mut needed = in_use.to_vec();
+            let mut held = queue.db.prepare_cached("SELECT record FROM held WHERE run = ?1")?;
+            let records: Vec<Vec<u8>> = held.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            for record in &records {
+                // One that cannot be read may refer to any.
+                let Ok(record) = Record::decode(record) else { return Ok(()) };
+                needed.extend([record.context, record.scope]);
+            }
+            let newest = in_use.into_iter().max().unwrap_or(0).saturating_sub(KEPT_CONTEXTS);
+            let mut old = queue.db.prepare_cached("SELECT version FROM contexts WHERE run = ?1 AND version < ?2")?;
+            let old: Vec<u32> = old.query_map([run, newest], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            for version in old.into_iter().filter(|version| !needed.contains(version)) {
+                let sql = "DELETE FROM contexts WHERE run = ?1 AND version = ?2";
+                queue.db.prepare_cached(sql)?.execute([run, version])?;
             }
             Ok(())
         })

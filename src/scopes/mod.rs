@@ -136,7 +136,7 @@ impl Scopes {
         };
         if let (Some(earlier), Some(Resumed::Over(reason)), true) = (earlier, resumed, events) {
             // The end is said under the old session's id.
-            recorder.set_scope(earlier.id, None, 1.0);
+            recorder.set_scope(earlier.id, None, rate);
             let Persisted { id, sequence, last_wall, .. } = *earlier;
             record_session(recorder, SessionChange::End, id, None, sequence, reason.name(), last_wall);
         }

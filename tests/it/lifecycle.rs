@@ -236,3 +236,30 @@ fn two_destinations_keep_books_of_their_own() {
     assert!(telemetry.flush(LONG).complete);
     assert_eq!(telemetry.books(LONG).unwrap()[0].queued, 0);
 }
+
+#[test]
+fn contexts_of_a_long_run_do_not_pile_up_and_open_events_keep_theirs() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    telemetry.start_view("First");
+    let operation = telemetry.start_operation("Long");
+    for round in 0..3 {
+        (0..200).for_each(|n| {
+            telemetry.push_view(&format!("V{round}.{n}"));
+            telemetry.stop_view();
+        });
+        assert!(telemetry.flush(LONG).waiting == 0);
+    }
+    operation.succeed();
+    telemetry.stop_view();
+    assert!(telemetry.flush(LONG).complete);
+    telemetry.shutdown(LONG);
+    let db = rusqlite::Connection::open(dir.path().join(throughline::queue::FILE)).unwrap();
+    let contexts: u64 = db.query_row("SELECT count(*) FROM contexts", [], |row| row.get(0)).unwrap();
+    assert!(contexts < 200, "{contexts}");
+    // The first view and the operation were open all the time: their session and view are known.
+    let received = crate::rum::received(&server);
+    let long = received.spans.iter().find(|span| span.name == "Long").unwrap();
+    assert_eq!(crate::rum::text(&long.attributes, "app.screen.name"), "First");
+}
