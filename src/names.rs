@@ -85,3 +85,5 @@ pub const VIEW_MEMORY_MAX: &str = "rum.view.memory_max";
 pub const VIEW_CPU_TIME: &str = "rum.view.cpu_time";
 /// How the process started: `cold`, `warm`, `hot`.
 pub const START_TYPE: &str = "start.type";
+/// The correlation id that a request carried (OpenTelemetry's name for a header).
+pub const CORRELATION_ID: &str = "http.request.header.x-correlation-id";

@@ -256,11 +256,20 @@ impl Telemetry {
     /// None of the app's headers is overwritten, except that `baggage` is merged. If the app has set a sound trace
     /// header, its trace is the request's. Ask again for every redirect: see [`Telemetry::survives_redirect`].
     pub fn inject(&self, url: &str, context: &SpanContext, existing: &[(&str, &str)]) -> Option<Injected> {
-        self.on()?;
+        let shared = self.on()?;
         let mut own = Baggage::default();
         if let Some(session) = self.session_id() {
             own.set("session.id", &session.to_string());
         }
+        // One id per request where none came with the context. Whether it goes is the rule's to say.
+        let named;
+        let context = if context.correlation_id.is_empty() {
+            let correlation_id = shared.recorder.new_id().to_string();
+            named = SpanContext { correlation_id, ..context.clone() };
+            &named
+        } else {
+            context
+        };
         Some(self.0.hosts.inject(url, context, existing, &own))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Telemetry;
-use crate::event::{Action, ActionType, Custom, EventKind, LongTask, Resource, TraceContext, Vital};
+use crate::event::{Action, ActionType, Common, Custom, EventKind, LongTask, Resource, TraceContext, Vital};
 use crate::names;
 use crate::time::{BootTime, nanos};
 use crate::trace::{Header, SpanContext};
@@ -88,7 +88,12 @@ impl Telemetry {
             Some(parent) => parent.child(shared.recorder.child(parent.trace).span_id),
             None => SpanContext::new(shared.recorder.new_trace()),
         };
-        ActiveResource { telemetry: self, method, url, live: Some(Live { context, action, started }) }
+        ActiveResource {
+            telemetry: self,
+            method,
+            url,
+            live: Some(Live { context, action, started, correlation: None }),
+        }
     }
 
     /// Counts the frames that were drawn since the last call on the view that is shown.
@@ -168,6 +173,7 @@ struct Live {
     context: SpanContext,
     action: Option<Uuid>,
     started: BootTime,
+    correlation: Option<String>,
 }
 
 /// A request under way. Dropped without [`ActiveResource::stop`] it is recorded as cancelled.
@@ -192,6 +198,8 @@ impl ActiveResource<'_> {
         if injected.trace != live.context.trace {
             live.context = SpanContext::new(injected.trace);
         }
+        let correlation = injected.headers.iter().find(|header| header.0 == "X-Correlation-ID");
+        live.correlation = correlation.map(|header| header.1.clone());
         injected.headers
     }
 
@@ -209,12 +217,18 @@ impl ActiveResource<'_> {
         let live = self.live.take()?;
         let shared = self.telemetry.on()?;
         let now = shared.recorder.boot();
-        let Live { context, action, started } = live;
+        let Live { context, action, started, correlation } = live;
         let trace: TraceContext = context.trace;
         let mut resource = Resource::new(self.method, self.url, status, nanos(now.since(started))).trace(trace);
         resource.parent_span = context.parent_span;
         resource.common.action_id = action;
-        let id = self.telemetry.record_resource(&describe(resource));
+        let mut resource = describe(resource);
+        let mut attributes = resource.common.attributes.to_vec();
+        if let Some(correlation) = &correlation {
+            attributes.push((names::CORRELATION_ID, correlation.into()));
+            resource = Resource { common: Common { attributes: &attributes, ..resource.common }, ..resource };
+        }
+        let id = self.telemetry.record_resource(&resource);
         shared.scopes.resource_stopped(action, now);
         id
     }

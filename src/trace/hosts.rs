@@ -55,7 +55,11 @@ impl TraceHosts {
         let Some(rule) = self.rule(url) else { return nothing(Withheld::HostNotListed) };
         let has = |format: &Format| existing.iter().any(|(name, _)| format.owns(&name.to_ascii_lowercase()));
         let theirs = extract(&Format::ALL, existing.iter().copied());
-        let mut context = theirs.context.unwrap_or_else(|| context.clone());
+        let given = context;
+        let mut context = theirs.context.unwrap_or_else(|| given.clone());
+        if context.correlation_id.is_empty() {
+            context.correlation_id = given.correlation_id.clone();
+        }
         if rule.injection == Injection::Sampled && !context.decision.is_kept() {
             return Injected { trace: context.trace, ..nothing(Withheld::NotSampled) };
         }

@@ -679,3 +679,38 @@ fn a_session_that_is_not_sampled_lasts_as_long_as_its_user_is_active() {
     }
     assert_eq!(app.telemetry.session_id(), session);
 }
+
+#[test]
+fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
+    use throughline::trace::{Format, HostRule};
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let rule = HostRule::new("api.test").formats([Format::TraceContext, Format::Baggage, Format::Correlation]);
+    let config = builder(dir.path()).endpoint(server.url()).trace_rule(rule).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    let session = telemetry.session_id().unwrap().to_string();
+    let mut request = telemetry.start_resource("GET", "https://api.test/x");
+    let headers: BTreeMap<_, _> = request.headers(&[]).into_iter().collect();
+    let context = request.context().unwrap().trace;
+    request.stop(200, |resource| resource.size(3));
+    assert_eq!(headers["traceparent"], context.traceparent());
+    assert_eq!(headers["baggage"], format!("session.id={session}"));
+    let mut elsewhere = telemetry.start_resource("GET", "https://api.test.evil.com/x");
+    assert!(elsewhere.headers(&[]).is_empty());
+    elsewhere.stop(200, |resource| resource);
+    // The app has begun a trace of its own: the request is of that one.
+    let mut own = telemetry.start_resource("GET", "https://api.test/own");
+    let theirs = format!("00-{}-{}-01", "ab".repeat(16), "cd".repeat(8));
+    assert!(own.headers(&[("traceparent", &theirs)]).iter().all(|header| header.0 != "traceparent"));
+    own.stop(200, |resource| resource);
+    assert!(telemetry.survives_redirect("https://api.test/x", "https://api.test/y"));
+    assert!(!telemetry.survives_redirect("https://api.test/x", "https://cdn.test/y"));
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    let span =
+        |url: &str| received.spans.iter().find(|span| text(&span.attributes, "url.full").ends_with(url)).unwrap();
+    let logged = text(&span("api.test/x").attributes, "http.request.header.x-correlation-id");
+    assert_eq!(logged, headers["X-Correlation-ID"]);
+    assert_eq!(text(&span("evil.com/x").attributes, "http.request.header.x-correlation-id"), "");
+    assert_eq!(span("/own").trace_id, vec![0xab; 16]);
+}
