@@ -297,6 +297,8 @@ impl<'a> Worker<'a> {
             }
             Command::Drain { reply } => {
                 while self.drain() {}
+                // Whoever waited for this looks at the health next.
+                self.publish();
                 let _ = reply.send(());
             }
             Command::Books { reply } => {
