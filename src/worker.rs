@@ -348,6 +348,7 @@ impl<'a> Worker<'a> {
                     store.queue.set_pending(consent == Consent::Pending);
                 }
                 self.promoting = consent == Consent::Granted;
+                self.promote_adopted();
             }
             Command::Keep => self.apply_keep_rule(),
             Command::Erase { reply } => {

@@ -136,6 +136,8 @@ impl HostRule {
             Some("has a wildcard: a host covers its sub-domains, and there is no rule for every host")
         } else if !host.is_ascii() {
             Some("is not ASCII: give its xn-- form")
+        } else if host.contains(':') && host.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_err() {
+            Some("has a port: a rule covers every port")
         } else if !host.bytes().all(is_host_byte) {
             Some("is no host name: no port, no spaces")
         } else if self.formats.is_empty() {

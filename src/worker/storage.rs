@@ -64,6 +64,7 @@ impl Worker<'_> {
                     Err(error) => shared.debug.log(&format!("an orphaned directory could not be adopted: {error}")),
                 }
             }
+            self.promote_adopted();
         }
         Ok(())
     }
@@ -120,6 +121,24 @@ impl Worker<'_> {
         }
     }
 
+    /// Once the user has consented, what dead siblings kept apart goes into their lanes; what they kept aside is given up,
+    /// nobody is left to whom something could happen.
+    pub(super) fn promote_adopted(&mut self) {
+        if self.shared.consent() != Consent::Granted {
+            return;
+        }
+        for store in &mut self.adopted {
+            let given_up = store.queue.expire_aside(0);
+            let mut promoted = given_up.and_then(|()| store.queue.promote());
+            while let Ok(true) = promoted {
+                promoted = store.queue.promote();
+            }
+            if let Err(error) = promoted {
+                self.shared.debug.log(&format!("what a dead sibling kept apart stays there: {error}"));
+            }
+        }
+    }
+
     /// Erases everything on the disk, and what waits in the journal. The run goes on in new files.
     pub(super) fn erase(&mut self) {
         let (journal, scopes) = (self.shared.recorder.journal(), &self.shared.scopes);
@@ -162,6 +181,7 @@ impl Worker<'_> {
                         self.shared.health().set_aside = store.opened.set_aside.clone();
                         store.uploader.set_conditions(self.conditions);
                         self.main = Some(store);
+                        self.apply_keep_rule();
                         match entered {
                             Ok(run) => {
                                 self.run = run;

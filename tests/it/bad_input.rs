@@ -75,3 +75,30 @@ fn odd_values_survive_both_encodings() {
         assert!(server.stored_ids().contains(&id));
     }
 }
+
+#[test]
+fn a_rule_that_cannot_work_is_an_error_at_set_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let hosts = [
+        "",
+        ".",
+        "https://a.com",
+        "a.com/x",
+        "*.a.com",
+        "m\u{fc}nchen.de",
+        "a.com:80",
+        "a b.com",
+        "user@a.com",
+        "1::2::3",
+    ];
+    for host in hosts {
+        assert_eq!(field(builder(dir.path()).trace_host(host).build().unwrap_err()), "trace_hosts", "{host}");
+    }
+    for host in ["a.com", "a.com.", "127.0.0.1", "[::1]", "xn--mnchen-3ya.de"] {
+        assert!(builder(dir.path()).trace_host(host).build().is_ok(), "{host}");
+    }
+    let none = throughline::trace::HostRule::new("a.com").formats([]);
+    assert_eq!(field(builder(dir.path()).trace_rule(none).build().unwrap_err()), "trace_hosts");
+    let rule = throughline::KeepRule { bytes: 1, ..throughline::KeepRule::default() };
+    assert_eq!(field(builder(dir.path()).keep(rule).build().unwrap_err()), "keep");
+}

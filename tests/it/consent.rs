@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent};
 use throughline::testing::FaultServer;
-use throughline::{Consent, Telemetry};
+use throughline::{Conditions, Consent, Network, Telemetry};
 
 use crate::rum::{received, walk};
 use crate::support::{LONG, books, builder, record_mixed};
@@ -131,13 +131,14 @@ fn erasing_leaves_nothing_and_recording_goes_on() {
     server.always(Some(throughline::testing::Answer::Status(503, Vec::new(), Vec::new())));
     let telemetry = start(dir.path(), &server, Consent::Granted);
     record(&telemetry);
-    assert!(telemetry.drain(LONG));
+    // A flush without a network ends when no request is under way.
+    telemetry.set_conditions(Conditions { network: Network::Offline, ..Conditions::default() });
+    telemetry.flush(LONG);
+    let refused = server.received().len();
     record(&telemetry);
     let session = telemetry.session_id();
     assert!(telemetry.erase(LONG));
-    // A request that was under way may still arrive.
-    std::thread::sleep(Duration::from_millis(200));
-    let refused = server.received().len();
+    telemetry.set_conditions(Conditions::default());
     server.always(None);
     assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
     assert_ne!(telemetry.session_id(), session);
@@ -155,4 +156,24 @@ fn erasing_leaves_nothing_and_recording_goes_on() {
     assert!(received(&server).logs.iter().any(|log| log.event_name == "app.screen.view"));
     drop(telemetry);
     assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn what_a_dead_sibling_kept_apart_is_sent_once_consent_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let first = start(dir.path(), &server, Consent::Pending);
+    first.drain(LONG);
+    let second = start(dir.path(), &server, Consent::Pending);
+    let id = record_mixed(&second, 1).unwrap();
+    second.drain(LONG);
+    drop(second);
+    drop(first);
+    assert!(dir.path().join("process-1").is_dir());
+    let telemetry = start(dir.path(), &server, Consent::Granted);
+    let begun = std::time::Instant::now();
+    while !server.stored_ids().contains(&id) && begun.elapsed() < LONG {
+        telemetry.flush(LONG);
+    }
+    assert!(server.stored_ids().contains(&id));
 }

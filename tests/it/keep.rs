@@ -9,7 +9,7 @@ use throughline::time::{Clock, ManualClock};
 use throughline::{Consent, Host, KeepRule, Telemetry};
 
 use crate::rum::{received, text};
-use crate::support::{LONG, books, builder};
+use crate::support::{LONG, books, builder, tick};
 
 struct App {
     _dir: tempfile::TempDir,
@@ -32,8 +32,7 @@ fn app(rule: KeepRule) -> App {
 
 impl App {
     fn taps(&self) -> Vec<String> {
-        assert!(self.telemetry.drain(LONG));
-        std::thread::sleep(Duration::from_millis(50));
+        tick(&self.telemetry);
         self.telemetry.flush(LONG);
         let logs = received(&self.server).logs;
         logs.iter().map(|log| text(&log.attributes, "app.widget.name")).filter(|name| !name.is_empty()).collect()

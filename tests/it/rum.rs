@@ -15,7 +15,7 @@ use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
 use throughline::{Consent, Host, Telemetry, Value};
 
-use crate::support::{LONG, builder};
+use crate::support::{LONG, builder, tick};
 
 pub struct Received {
     pub logs: Vec<LogRecord>,
@@ -86,7 +86,7 @@ impl App {
     /// Lets time pass, and the worker see it.
     fn pass(&self, time: Duration) {
         self.clock.advance(time);
-        std::thread::sleep(Duration::from_millis(30));
+        tick(&self.telemetry);
     }
 
     fn end(&self) -> Received {
@@ -472,8 +472,7 @@ fn a_session_goes_on_in_the_next_process_or_is_said_to_have_died() {
             Telemetry::start_with(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Granted, host)
                 .unwrap();
         telemetry.record_action(&Action::tap("x"));
-        telemetry.drain(LONG);
-        std::thread::sleep(Duration::from_millis(30));
+        tick(&telemetry);
         telemetry
     };
     let telemetry = start();

@@ -45,3 +45,8 @@ pub fn books(telemetry: &Telemetry) -> DestinationBooks {
     assert!(books.balanced(), "{books:?}");
     books
 }
+
+/// Returns when the worker has looked at the clock since the call: it does between two answers.
+pub fn tick(telemetry: &Telemetry) {
+    assert!(telemetry.drain(LONG) && telemetry.drain(LONG));
+}
