@@ -713,3 +713,23 @@ fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
     assert_eq!(text(&span("evil.com/x").attributes, "http.request.header.x-correlation-id"), "");
     assert_eq!(span("/own").trace_id, vec![0xab; 16]);
 }
+
+#[test]
+fn a_flood_of_mutations_is_inside_the_budget_and_every_one_is_accounted_for_at_the_backend() {
+    let app = app();
+    let store = app.telemetry.traced_store("Feed", &StorePolicy::default()).unwrap();
+    // 10,000 a second for ten seconds of the client's clock.
+    for n in 0..100_000i64 {
+        app.clock.advance(Duration::from_micros(100));
+        store.set(&format!("items[{}].liked", n % 40), n, n + 1);
+    }
+    app.pass(Duration::from_secs(1));
+    store.set("last", 1, 2);
+    let received = app.end();
+    let actions: Vec<_> = received.logs.iter().filter(|log| log.event_name.starts_with("Feed.")).collect();
+    let sum = |key: &str| actions.iter().map(|log| text(&log.attributes, key).parse::<u64>().unwrap_or(0)).sum::<u64>();
+    assert!(actions.len() <= 10 * 20 + 20, "{}", actions.len());
+    assert_eq!(sum("mutation.count") + sum("state.suppressed.count"), 100_001);
+    let counts = store.counts();
+    assert_eq!((counts.mutations, counts.recorded, counts.dropped), (100_001, sum("mutation.count"), 0));
+}
