@@ -1,5 +1,6 @@
 //! [`Telemetry`]: what an app calls.
 
+mod consent;
 mod hook;
 mod metrics;
 mod rum;
@@ -23,7 +24,6 @@ use uuid::Uuid;
 
 use crate::config::{Config, Consent, KeepRule};
 use crate::debug::DebugLog;
-use crate::dirlock::{self, DirLock};
 use crate::error::Error;
 use crate::event::{
     Action, Common, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, Span, TraceContext, View,
@@ -36,7 +36,6 @@ use crate::recorder::Recorder;
 use crate::redact::Redactor;
 use crate::schedule::Conditions;
 use crate::scopes::Scopes;
-use crate::store::erase_dir;
 use crate::switches::{Switches, load_session};
 use crate::time::Clock;
 use crate::trace::{Baggage, Header, Injected, SpanContext, TraceHosts};
@@ -302,52 +301,6 @@ impl Telemetry {
         Ok(())
     }
 
-    /// What the user has said.
-    pub fn consent(&self) -> Consent {
-        Consent::from_code(self.0.consent.load(Ordering::Acquire))
-    }
-
-    /// The user has decided, or has changed their mind. Granted: what was kept apart is sent. Denied: nothing is recorded
-    /// any more, and everything that was is erased, journal and quarantine included. Waits at most 5 s for the erasure.
-    ///
-    /// # Errors
-    /// When switching on fails, as [`Telemetry::start`].
-    pub fn set_consent(&self, consent: Consent) -> Result<(), Error> {
-        let before = Consent::from_code(self.0.consent.swap(consent as u8, Ordering::AcqRel));
-        match (before, consent) {
-            (before, consent) if before == consent => {}
-            (_, Consent::Denied) => {
-                self.0.enabled.store(false, Ordering::Release);
-                if self.0.ask(Duration::from_secs(5), |reply| Command::Erase { reply }).is_some() {
-                    self.0.stop(true, Duration::from_secs(1));
-                } else {
-                    self.0.erase_alone();
-                }
-            }
-            (Consent::Denied, _) => {
-                if let Some(shared) = self.0.shared.get() {
-                    set_context(&shared.recorder, &self.0.config, None);
-                    shared.scopes.begin_anew(&shared.recorder);
-                }
-                self.0.switch_on(false)?;
-            }
-            (_, consent) => {
-                self.0.send(Command::Consent(consent));
-            }
-        }
-        Ok(())
-    }
-
-    /// Erases everything that was recorded and not sent, the session and its number included; recording goes on. False
-    /// when it took longer than `timeout`.
-    pub fn erase(&self, timeout: Duration) -> bool {
-        if self.on().is_none() {
-            self.0.erase_alone();
-            return true;
-        }
-        self.0.ask(timeout, |reply| Command::Erase { reply }).is_some()
-    }
-
     /// Changes the share of sessions that is recorded, for this session too, and remembers it.
     ///
     /// # Errors
@@ -508,23 +461,6 @@ impl Inner {
             consent: Arc::clone(&self.consent),
             switched_off: AtomicBool::new(false),
         }))
-    }
-
-    /// Erases the directory from a thread of its own: the client is off.
-    fn erase_alone(&self) {
-        let dir = self.config.data_dir.clone();
-        let erase = move || {
-            if !dir.is_dir() {
-                return;
-            }
-            if let Ok(lock) = DirLock::acquire(&dir) {
-                erase_dir(lock.dir());
-            }
-            for orphan in dirlock::orphans(&dir) {
-                let _ = std::fs::remove_dir_all(orphan.dir());
-            }
-        };
-        let _ = std::thread::Builder::new().name("throughline".to_owned()).spawn(erase);
     }
 
     fn transport(&self) -> Option<Arc<dyn Transport>> {
