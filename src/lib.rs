@@ -69,7 +69,9 @@ pub mod testing;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 
-pub use client::{ActiveResource, ActiveSpan, EventHook, EventView, Host, Meter, PathHandle, Telemetry, TracedStore};
+pub use client::{
+    ActiveResource, ActiveSpan, EventHook, EventView, Host, Meter, PathHandle, Telemetry, TracedStore, User,
+};
 pub use config::{Config, ConfigBuilder, Consent, Destination, Encoding, Environment, KeepRule, MeteredRule};
 pub use error::Error;
 pub use health::{Health, StorageState};

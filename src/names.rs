@@ -25,6 +25,8 @@ pub(crate) fn app_attributes(attributes: &[Attribute<'_>]) -> OwnedAttributes {
     owned
 }
 
+/// A feature flag: its name follows.
+pub const FEATURE_FLAG: &str = "feature_flag.";
 /// The traced store.
 pub const STATE_STORE: &str = "state.store";
 /// The full path of the last mutation.

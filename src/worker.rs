@@ -4,6 +4,7 @@
 //! the journal never starves. While events arrive the worker ticks; when the journal is clean and nothing waits for a
 //! time, it parks without a timer. A panic is caught, counted, and the worker starts again, three times at most.
 
+mod context;
 mod report;
 mod storage;
 
@@ -15,6 +16,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(crate) use context::GlobalContext;
 use tokio::sync::{Notify, mpsc};
 
 use crate::config::{Config, Consent};
@@ -32,7 +34,6 @@ use crate::switches::{Switches, save_session};
 use crate::time::Clock;
 use crate::transport::{Response, Transport, TransportError};
 use crate::uploader::{Outgoing, Step};
-use crate::value::Value;
 
 /// Delay before the storage is tried again; doubles up to a minute.
 const REOPEN_AFTER: Duration = Duration::from_millis(250);
@@ -93,6 +94,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) recorder: Recorder,
     pub(crate) scopes: Scopes,
+    pub(crate) globals: GlobalContext,
     pub(crate) wake: Arc<Notify>,
     pub(crate) health: Mutex<Health>,
     pub(crate) panics: AtomicU64,
@@ -487,7 +489,7 @@ impl<'a> Worker<'a> {
     fn see_server_time(&mut self, offset: i64) {
         if (offset - self.server_offset_ms).abs() > 2_000 {
             self.server_offset_ms = offset;
-            set_context(&self.shared.recorder, &self.shared.config, Some(offset));
+            self.shared.globals.set_server_offset(&self.shared.recorder, &self.shared.config, offset);
         }
     }
 
@@ -539,30 +541,6 @@ impl<'a> Worker<'a> {
         }
         let _ = reply.send(());
     }
-}
-
-/// Journals the resource: service, SDK, OS, what the app added, and the offset to server time when it is known.
-pub(crate) fn set_context(recorder: &Recorder, config: &Config, server_offset_ms: Option<i64>) {
-    let mut attributes = vec![("service.name", Value::from(&config.service_name))];
-    if !config.service_version.is_empty() {
-        attributes.push(("service.version", Value::from(&config.service_version)));
-    }
-    attributes.push(("deployment.environment.name", config.environment.name().into()));
-    attributes.push(("telemetry.sdk.name", "throughline".into()));
-    attributes.push(("telemetry.sdk.language", "rust".into()));
-    attributes.push(("telemetry.sdk.version", env!("CARGO_PKG_VERSION").into()));
-    let os = match std::env::consts::OS {
-        "ios" | "macos" => "darwin",
-        "android" => "linux",
-        other => other,
-    };
-    attributes.push(("os.type", os.into()));
-    attributes.push(("host.arch", std::env::consts::ARCH.into()));
-    attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
-    if let Some(offset) = server_offset_ms {
-        attributes.push((crate::export::otlp::semconv::SERVER_OFFSET, offset.into()));
-    }
-    recorder.set_context(&attributes);
 }
 
 fn sooner(a: Step, b: Step) -> Step {

@@ -8,7 +8,7 @@ use crate::config::Consent;
 use crate::dirlock::{self, DirLock};
 use crate::error::Error;
 use crate::store::erase_dir;
-use crate::worker::{Command, set_context};
+use crate::worker::Command;
 
 impl Telemetry {
     /// What the user has said.
@@ -35,7 +35,7 @@ impl Telemetry {
             }
             (Consent::Denied, _) => {
                 if let Some(shared) = self.0.shared.get() {
-                    set_context(&shared.recorder, &self.0.config, None);
+                    shared.globals.forget(&shared.recorder, &self.0.config);
                     shared.scopes.begin_anew(&shared.recorder);
                 }
                 self.0.switch_on(false)?;

@@ -1,12 +1,14 @@
 //! [`Telemetry`]: what an app calls.
 
 mod consent;
+mod context;
 mod hook;
 mod metrics;
 mod rum;
 mod spans;
 mod state;
 
+pub use context::User;
 pub use hook::{EventHook, EventView};
 pub use metrics::Meter;
 pub use rum::ActiveResource;
@@ -40,7 +42,7 @@ use crate::switches::{Switches, load_session};
 use crate::time::Clock;
 use crate::trace::{Baggage, Header, Injected, SpanContext, TraceHosts};
 use crate::transport::Transport;
-use crate::worker::{Command, FlushOutcome, Shared, set_context, spawn};
+use crate::worker::{Command, FlushOutcome, GlobalContext, Shared, spawn};
 
 /// What the embedding program brings besides the configuration.
 #[derive(Debug, Clone, Default)]
@@ -444,7 +446,8 @@ impl Inner {
         let recorder = Recorder::new(self.host.clock.clone(), redactor, Box::new(move || waker.notify_one()))
             .map_err(|error| Error::Storage { reason: error.to_string() })?;
         recorder.set_trace_rate(self.config.trace_sample_rate);
-        set_context(&recorder, &self.config, None);
+        let globals = GlobalContext::default();
+        globals.journal(&recorder, &self.config);
         let earlier = load_session(&self.config.data_dir);
         let scopes = Scopes::start(&recorder, &self.config, earlier.as_ref());
         let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
@@ -453,6 +456,7 @@ impl Inner {
             clock: self.host.clock.clone(),
             recorder,
             scopes,
+            globals,
             wake,
             health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
             panics: AtomicU64::new(0),

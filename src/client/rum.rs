@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Telemetry;
-use crate::event::{Action, ActionType, Common, Custom, EventKind, LongTask, Resource, TraceContext, Vital};
+use crate::event::{Action, ActionType, Common, Custom, EventKind, LongTask, Resource, Vital};
 use crate::names;
 use crate::time::{BootTime, nanos};
 use crate::trace::{Header, SpanContext};
@@ -79,8 +79,8 @@ impl Telemetry {
     }
 
     /// Begins a request. Its context is a child of the current context, else of the open action, else a new trace.
-    pub fn start_resource<'a>(&'a self, method: &'a str, url: &'a str) -> ActiveResource<'a> {
-        let Some(shared) = self.on() else { return ActiveResource { telemetry: self, method, url, live: None } };
+    pub fn start_resource(&self, method: &str, url: &str) -> ActiveResource {
+        let Some(shared) = self.on() else { return ActiveResource(None) };
         let started = shared.recorder.boot();
         let (parent, _) = shared.scopes.parent(started);
         let action = shared.scopes.resource_started(started);
@@ -88,12 +88,9 @@ impl Telemetry {
             Some(parent) => parent.child(shared.recorder.child(parent.trace).span_id),
             None => SpanContext::new(shared.recorder.new_trace()),
         };
-        ActiveResource {
-            telemetry: self,
-            method,
-            url,
-            live: Some(Live { context, action, started, correlation: None }),
-        }
+        let (method, url) = (method.to_owned(), url.to_owned());
+        let telemetry = self.clone();
+        ActiveResource(Some(Box::new(Live { telemetry, method, url, context, action, started, correlation: None })))
     }
 
     /// Counts the frames that were drawn since the last call on the view that is shown.
@@ -170,31 +167,29 @@ impl Telemetry {
 
 #[derive(Debug)]
 struct Live {
+    telemetry: Telemetry,
+    method: String,
+    url: String,
     context: SpanContext,
     action: Option<Uuid>,
     started: BootTime,
     correlation: Option<String>,
 }
 
-/// A request under way. Dropped without [`ActiveResource::stop`] it is recorded as cancelled.
+/// A request under way. Empty when the client is off. Dropped without [`ActiveResource::stop`] it is recorded as cancelled.
 #[derive(Debug)]
-pub struct ActiveResource<'a> {
-    telemetry: &'a Telemetry,
-    method: &'a str,
-    url: &'a str,
-    live: Option<Live>,
-}
+pub struct ActiveResource(Option<Box<Live>>);
 
-impl ActiveResource<'_> {
+impl ActiveResource {
     /// The span of the request; `None` when the client is off.
     pub fn context(&self) -> Option<&SpanContext> {
-        self.live.as_ref().map(|live| &live.context)
+        self.0.as_ref().map(|live| &live.context)
     }
 
     /// The headers to add, when the app has set `existing`. If those hold a sound trace, the request is of that trace.
     pub fn headers(&mut self, existing: &[(&str, &str)]) -> Vec<Header> {
-        let Some(live) = &mut self.live else { return Vec::new() };
-        let Some(injected) = self.telemetry.inject(self.url, &live.context, existing) else { return Vec::new() };
+        let Some(live) = &mut self.0 else { return Vec::new() };
+        let Some(injected) = live.telemetry.inject(&live.url, &live.context, existing) else { return Vec::new() };
         if injected.trace != live.context.trace {
             live.context = SpanContext::new(injected.trace);
         }
@@ -213,28 +208,36 @@ impl ActiveResource<'_> {
         self.end(0, |resource| Resource { error_type, ..resource })
     }
 
-    fn end<'r>(&'r mut self, status: u16, describe: impl FnOnce(Resource<'r>) -> Resource<'r>) -> Option<Uuid> {
-        let live = self.live.take()?;
-        let shared = self.telemetry.on()?;
+    fn end<'t>(&mut self, status: u16, describe: impl FnOnce(Resource<'t>) -> Resource<'t>) -> Option<Uuid> {
+        let live = self.0.take()?;
+        let shared = live.telemetry.on()?;
         let now = shared.recorder.boot();
-        let Live { context, action, started, correlation } = live;
-        let trace: TraceContext = context.trace;
-        let mut resource = Resource::new(self.method, self.url, status, nanos(now.since(started))).trace(trace);
-        resource.parent_span = context.parent_span;
-        resource.common.action_id = action;
-        let mut resource = describe(resource);
-        let mut attributes = resource.common.attributes.to_vec();
-        if let Some(correlation) = &correlation {
+        // What the caller lends and what is kept here have different lives: they meet in a struct of the shorter one.
+        let described = describe(Resource::new("", "", status, nanos(now.since(live.started))));
+        let mut attributes = described.common.attributes.to_vec();
+        if let Some(correlation) = &live.correlation {
             attributes.push((names::CORRELATION_ID, correlation.into()));
-            resource = Resource { common: Common { attributes: &attributes, ..resource.common }, ..resource };
         }
-        let id = self.telemetry.record_resource(&resource);
-        shared.scopes.resource_stopped(action, now);
+        let common = Common {
+            attributes: &attributes,
+            trace: Some(live.context.trace),
+            action_id: live.action,
+            ..described.common
+        };
+        let (method, url) = (live.method.as_str(), live.url.as_str());
+        let id = live.telemetry.record_resource(&Resource {
+            method,
+            url,
+            parent_span: live.context.parent_span,
+            common,
+            ..described
+        });
+        shared.scopes.resource_stopped(live.action, now);
         id
     }
 }
 
-impl Drop for ActiveResource<'_> {
+impl Drop for ActiveResource {
     fn drop(&mut self) {
         self.end(0, |resource| Resource { error_type: "cancelled", ..resource });
     }

@@ -170,6 +170,7 @@ pub struct Config {
     pub(crate) max_age: Duration,
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) trace_hosts: Vec<HostRule>,
+    pub(crate) sdk_language: String,
     pub(crate) debug: bool,
     pub(crate) start_jitter: bool,
     pub(crate) self_report: bool,
@@ -203,6 +204,7 @@ impl Config {
             max_age: DEFAULT_MAX_AGE,
             resource: Vec::new(),
             trace_hosts: Vec::new(),
+            sdk_language: "rust".to_owned(),
             debug: false,
             start_jitter: true,
             self_report: true,
@@ -249,6 +251,7 @@ pub struct ConfigBuilder {
     max_age: Duration,
     resource: Vec<(String, String)>,
     trace_hosts: Vec<HostRule>,
+    sdk_language: String,
     debug: bool,
     start_jitter: bool,
     self_report: bool,
@@ -297,6 +300,8 @@ setters! {
     crash_bytes: u64;
     /// Age at which an event is dropped and counted, 1 minute to 1 year. Default: 7 days; crashes four times that.
     max_age: Duration;
+    /// The language of the facade, for `telemetry.sdk.language`. Default: `rust`.
+    sdk_language: impl Into<String>;
     /// Writes what the core does to standard error, at most 20 lines a second. Default: false.
     debug: bool;
     /// Spreads the first upload after a start over 0–10 s, so that a fleet does not arrive at once. Default: true.
@@ -389,6 +394,7 @@ impl ConfigBuilder {
             max_age: self.max_age,
             resource: self.resource,
             trace_hosts: self.trace_hosts,
+            sdk_language: self.sdk_language,
             debug: self.debug,
             start_jitter: self.start_jitter,
             self_report: self.self_report,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{REOPEN_AFTER, Worker, set_context};
+use super::{REOPEN_AFTER, Worker};
 use crate::config::Consent;
 use crate::dirlock::{self, DirLock};
 use crate::health::StorageState;
@@ -164,7 +164,7 @@ impl Worker<'_> {
             self.closing = Some((true, std::sync::mpsc::sync_channel(1).0));
             return;
         }
-        set_context(&self.shared.recorder, &self.shared.config, None);
+        self.shared.globals.journal(&self.shared.recorder, &self.shared.config);
         scopes.begin_anew(&self.shared.recorder);
         self.reopen_at = Some(Instant::now());
     }

@@ -14,6 +14,7 @@ mod consent;
 mod damage;
 mod delivery;
 mod floors;
+mod globals;
 mod golden;
 mod keep;
 mod law;
