@@ -18,9 +18,29 @@ pub const NAMES: [&str; 10] = [
     "recovery",
 ];
 
+/// Where a panic is wanted, once.
+#[cfg(feature = "testing")]
+static PANIC_AT: std::sync::Mutex<Option<String>> = std::sync::Mutex::new(None);
+
+/// Panics once when `name` is reached next: a bug of ours, for the tests of what survives it.
+#[cfg(feature = "testing")]
+pub fn panic_at(name: &str) {
+    *PANIC_AT.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(name.to_owned());
+}
+
+#[cfg(feature = "testing")]
+#[allow(clippy::panic, reason = "asked for by a test")]
+fn panic_if_wanted(name: &str) {
+    let taken = PANIC_AT.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take_if(|wanted| wanted == name);
+    if taken.is_some() {
+        panic!("asked for at {name}");
+    }
+}
+
 /// Dies here if the harness asked for it.
 #[cfg(feature = "testing")]
 pub fn kill_point(name: &str) {
+    panic_if_wanted(name);
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
     static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();

@@ -24,6 +24,23 @@ thread_local! {
     /// Set on the worker's threads: what our own uploads cause is never recorded.
     static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// How long ago, ns, the calls of this thread were made: they are replayed.
+    static AGO: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Puts the time back, also when `work` unwinds.
+struct Replaying(u64);
+
+impl Drop for Replaying {
+    fn drop(&mut self) {
+        AGO.set(self.0);
+    }
+}
+
+/// Runs `work` as if its calls had been made `ago` ns ago.
+pub(crate) fn replaying<R>(ago: u64, work: impl FnOnce() -> R) -> R {
+    let _guard = Replaying(AGO.replace(ago));
+    work()
 }
 
 /// Marks the current thread as one of ours: `record` does nothing on it.
@@ -129,7 +146,7 @@ impl Recorder {
     /// Boot time now.
     #[inline]
     pub fn boot(&self) -> BootTime {
-        self.clock.boot()
+        BootTime(self.clock.boot().0.saturating_sub(AGO.get()))
     }
 
     /// Wall time at a boot time, ns since the Unix epoch, by the known offset.

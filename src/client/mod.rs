@@ -34,7 +34,7 @@ use crate::event::{
 use crate::health::{Health, StorageState};
 use crate::journal::forked;
 use crate::queue::DestinationBooks;
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, replaying};
 use crate::redact::Redactor;
 use crate::schedule::Conditions;
 use crate::scopes::Scopes;
@@ -278,6 +278,20 @@ impl Telemetry {
     /// on the same listed host, and not from https to http. If not, remove [`crate::trace::PROPAGATION_HEADERS`].
     pub fn survives_redirect(&self, from: &str, to: &str) -> bool {
         self.0.hosts.survive_redirect(from, to)
+    }
+
+    /// Runs `work` as if its calls had been made at a wall time, ns since the Unix epoch, in the past: for calls that were
+    /// made before the client was started.
+    pub fn replay<R>(&self, wall_ns: u64, work: impl FnOnce() -> R) -> R {
+        let Some(shared) = self.on() else { return work() };
+        let now = shared.recorder.wall(shared.recorder.boot());
+        replaying(now.saturating_sub(wall_ns), work)
+    }
+
+    /// Asks for an upload without waiting for it; it goes on for at most `timeout`.
+    pub fn flush_soon(&self, timeout: Duration) {
+        let (reply, _) = sync_channel(1);
+        self.0.send(Command::Flush { timeout, reply });
     }
 
     /// Tells what the host knows about app and device.

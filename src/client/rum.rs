@@ -186,6 +186,11 @@ impl ActiveResource {
         self.0.as_ref().map(|live| &live.context)
     }
 
+    /// Where it goes; empty when the client is off.
+    pub fn url(&self) -> &str {
+        self.0.as_ref().map_or("", |live| &live.url)
+    }
+
     /// The headers to add, when the app has set `existing`. If those hold a sound trace, the request is of that trace.
     pub fn headers(&mut self, existing: &[(&str, &str)]) -> Vec<Header> {
         let Some(live) = &mut self.0 else { return Vec::new() };
@@ -199,7 +204,7 @@ impl ActiveResource {
     }
 
     /// Ends it with a status; `describe` may add size, protocol or attributes.
-    pub fn stop(mut self, status: u16, describe: impl FnOnce(Resource<'_>) -> Resource<'_>) -> Option<Uuid> {
+    pub fn stop<'t>(mut self, status: u16, describe: impl FnOnce(Resource<'t>) -> Resource<'t>) -> Option<Uuid> {
         self.end(status, describe)
     }
 

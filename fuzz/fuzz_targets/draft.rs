@@ -1,0 +1,24 @@
+//! Drafts of a host: any bytes are read or refused, and what is lent is within them.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use throughline_ffi::draft::{Call, Draft};
+
+fuzz_target!(|bytes: &[u8]| {
+    // The door with a handle of nobody, and the reader.
+    // SAFETY: a live slice.
+    let answer = unsafe { throughline_ffi::throughline_record(1, bytes.as_ptr(), bytes.len()) };
+    assert_eq!(answer, -1);
+    let Ok(draft) = Draft::read(bytes) else { return };
+    match draft.call {
+        Call::Action { attributes, .. } | Call::Custom { attributes, .. } | Call::User { attributes } => {
+            let lent = attributes.lend(|lent| lent.len());
+            assert_eq!(lent.ok(), attributes.to_owned().ok().map(|owned| owned.len()));
+        }
+        Call::Mutation { old, new, .. } => {
+            assert!(old.lend(|_| ()).is_ok() && new.lend(|_| ()).is_ok());
+        }
+        Call::ReadContext { headers, .. } => drop(headers.read()),
+        _ => {}
+    }
+});

@@ -1,0 +1,51 @@
+//! The door for the Java virtual machine: one native method, `dev.throughline.internal.Door.record(long, byte[], int)`.
+#![allow(unsafe_code, reason = "the Java Native Interface is a table of C functions")]
+
+use jni_sys::{JNIEnv, jbyteArray, jclass, jint, jlong};
+
+use crate::apply::MALFORMED;
+use crate::door::record;
+use crate::draft::MAX_DRAFT_BYTES;
+use crate::guard::guard;
+
+/// Drafts up to this length are copied to the stack.
+const SMALL: usize = 1_024;
+
+/// Takes the first `length` bytes of `draft`. A copy: the collector may move the array.
+///
+/// # Safety
+/// Called by the virtual machine alone, which passes its own environment and a live reference.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn Java_dev_throughline_internal_Door_record(
+    env: *mut JNIEnv,
+    _class: jclass,
+    handle: jlong,
+    draft: jbyteArray,
+    length: jint,
+) -> jlong {
+    let refused = || MALFORMED;
+    guard(refused, || {
+        let Ok(bytes) = usize::try_from(length) else { return MALFORMED };
+        if env.is_null() || draft.is_null() || bytes > MAX_DRAFT_BYTES {
+            return MALFORMED;
+        }
+        let mut small = [0_u8; SMALL];
+        let mut large;
+        let copy = match small.get_mut(..bytes) {
+            Some(copy) => copy,
+            None => {
+                large = vec![0; bytes];
+                large.as_mut_slice()
+            }
+        };
+        // SAFETY: the environment is the virtual machine's, valid on this thread during this call.
+        let functions = unsafe { &(**env).v1_1 };
+        // SAFETY: `draft` is a live array. Asking for its length has no other condition.
+        if unsafe { (functions.GetArrayLength)(env, draft) } < length {
+            return MALFORMED;
+        }
+        // SAFETY: the region lies in the array, as was just asked, and `copy` has room for it.
+        unsafe { (functions.GetByteArrayRegion)(env, draft, 0, length, copy.as_mut_ptr().cast()) };
+        record(handle as u64, copy)
+    })
+}

@@ -1,0 +1,138 @@
+//! Spans, requests and contexts under the numbers that the facade chose for them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use throughline::trace::SpanContext;
+use throughline::{ActiveResource, ActiveSpan};
+
+/// Slots at once. The oldest gives way: a span that still runs is then abandoned.
+pub(crate) const MAX_SLOTS: usize = 10_000;
+
+/// What runs under a slot.
+#[derive(Debug)]
+pub(crate) enum Live {
+    /// A span or an operation.
+    Span(ActiveSpan),
+    /// A request.
+    Request(ActiveResource),
+    /// Nothing any more: what it caused may still come.
+    Ended,
+}
+
+#[derive(Debug)]
+struct Slot {
+    context: Arc<SpanContext>,
+    live: Live,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    slots: HashMap<u64, Slot>,
+    order: VecDeque<u64>,
+    evicted: u64,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(crate) struct Slots(Mutex<Table>);
+
+impl Slots {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts something under a slot. False when the slot is 0 or taken: what came is then dropped.
+    pub(crate) fn put(&self, slot: u64, context: &SpanContext, live: Live) -> bool {
+        let mut table = self.table();
+        if slot == 0 || table.slots.contains_key(&slot) {
+            return false;
+        }
+        if table.slots.len() >= MAX_SLOTS
+            && let Some(oldest) = table.order.pop_front()
+        {
+            table.slots.remove(&oldest);
+            table.evicted += 1;
+        }
+        table.order.push_back(slot);
+        // Slots that were removed leave their number in the order: it is cleaned when it is twice too long.
+        if table.order.len() > 2 * MAX_SLOTS {
+            let Table { slots, order, .. } = &mut *table;
+            order.retain(|slot| slots.contains_key(slot));
+        }
+        table.slots.insert(slot, Slot { context: Arc::new(context.clone()), live });
+        true
+    }
+
+    /// The context under a slot.
+    pub(crate) fn context(&self, slot: u64) -> Option<Arc<SpanContext>> {
+        Some(Arc::clone(&self.table().slots.get(&slot)?.context))
+    }
+
+    /// Changes a span that runs. False when there is none.
+    pub(crate) fn with_span(&self, slot: u64, change: impl FnOnce(&mut ActiveSpan)) -> bool {
+        match self.table().slots.get_mut(&slot).map(|slot| &mut slot.live) {
+            Some(Live::Span(span)) => {
+                change(span);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The headers of a request that runs, if it goes to `url`: they must not get to another host.
+    pub(crate) fn request_headers(
+        &self,
+        slot: u64,
+        url: &str,
+        existing: &[(&str, &str)],
+    ) -> Option<Vec<(&'static str, String)>> {
+        let mut table = self.table();
+        let slot = table.slots.get_mut(&slot)?;
+        let Live::Request(request) = &mut slot.live else { return None };
+        if request.url() != url {
+            return None;
+        }
+        let headers = request.headers(existing);
+        if let Some(context) = request.context() {
+            slot.context = Arc::new(context.clone());
+        }
+        Some(headers)
+    }
+
+    /// Takes a span that ends; its context stays.
+    pub(crate) fn end_span(&self, slot: u64) -> Option<ActiveSpan> {
+        let mut table = self.table();
+        let live = &mut table.slots.get_mut(&slot)?.live;
+        match std::mem::replace(live, Live::Ended) {
+            Live::Span(span) => Some(span),
+            other => {
+                *live = other;
+                None
+            }
+        }
+    }
+
+    /// Takes a request that ends, and its slot.
+    pub(crate) fn end_request(&self, slot: u64) -> Option<ActiveResource> {
+        let mut table = self.table();
+        if !matches!(table.slots.get(&slot)?.live, Live::Request(_)) {
+            return None;
+        }
+        match table.slots.remove(&slot)?.live {
+            Live::Request(request) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// Slots that gave way to newer ones.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.table().evicted
+    }
+
+    /// Drops everything: what runs is abandoned.
+    pub(crate) fn clear(&self) {
+        let table = std::mem::take(&mut *self.table());
+        drop(table);
+    }
+}

@@ -1,0 +1,188 @@
+//! The door with a client behind it.
+
+use std::time::{Duration, SystemTime};
+
+use throughline_ffi::{Consent, TelemetryCore, TelemetryError};
+
+use crate::support::{App, at, config, draft, record, text, vectors, within};
+
+#[test]
+fn every_vector_is_served_and_what_is_malformed_is_counted() {
+    let app = App::start();
+    // Spans, requests and stores that the vectors refer to come before them in the file, but for two.
+    for vector in vectors()["drafts"].as_array().unwrap() {
+        let answer = app.record(&crate::support::bytes(vector));
+        let name = vector["vector"].as_str().unwrap();
+        let expected_unknown =
+            ["given up", "a deletion", "a replacement", "a batch", "an operation fails"].contains(&name);
+        let is_fine = if expected_unknown { answer == -3 || answer == 1 } else { answer >= 1 };
+        assert!(is_fine, "{name}: {answer}");
+    }
+    for vector in vectors()["malformed"].as_array().unwrap() {
+        assert_eq!(app.record(&crate::support::bytes(vector)), -2, "{}", vector["vector"]);
+    }
+    let health = app.core.health();
+    assert_eq!(health.malformed_calls, 11);
+    assert_eq!(health.panics, 0);
+    let (logs, _) = app.received();
+    let tap = logs.iter().find(|log| text(&log.attributes, "sku") == "A-17").unwrap();
+    assert_eq!([text(&tap.attributes, "count"), text(&tap.attributes, "gift")], ["3", "true"]);
+}
+
+#[test]
+fn calls_of_nobody_and_after_the_shutdown_are_counted_and_do_nothing() {
+    let tap = draft("a tap with three attributes");
+    assert_eq!(record(0, &tap), -1);
+    assert_eq!(record(4_096, &tap), -1);
+    assert_eq!(record(u64::MAX, &tap), -1);
+    let app = App::start();
+    assert_eq!(app.record(&tap), 1);
+    assert!(app.core.shutdown(5_000).unwrap());
+    assert_eq!(app.record(&tap), -1);
+    assert!(matches!(app.core.shutdown(5_000), Err(TelemetryError::Closed { .. })));
+    assert!(matches!(app.core.flush(5_000), Err(TelemetryError::Closed { .. })));
+    assert_eq!((app.core.session_id(), app.core.trace_headers("https://a.com".to_owned(), 1, vec![]).len()), (None, 0));
+    let health = app.core.health();
+    assert_eq!(health.storage, "closed");
+    assert!(health.closed_calls >= 4, "{health:?}");
+}
+
+#[test]
+fn a_bad_configuration_is_an_error_that_names_the_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path(), "no url");
+    let error = TelemetryCore::start(config.clone(), Consent::Granted, None, None).unwrap_err();
+    assert!(error.to_string().contains("endpoint"), "{error}");
+    config.backends.clear();
+    config.session_sample_rate = 2.0;
+    let error = TelemetryCore::start(config, Consent::Granted, None, None).unwrap_err();
+    assert!(error.to_string().contains("session_sample_rate"), "{error}");
+}
+
+#[test]
+fn an_operation_is_one_trace_with_its_request_and_its_mutations() {
+    let app = App::start_with(
+        |config| {
+            config.trace_hosts = vec![throughline_ffi::TraceHost {
+                host: "api.example.com".to_owned(),
+                formats: vec![],
+                inject_all: false,
+                baggage_keys: vec![],
+            }];
+        },
+        None,
+        None,
+    );
+    assert!(app.record(&draft("a store")) >= 1);
+    // Each mutation at once: no window is open when the flush comes.
+    let mut policy = draft("another policy");
+    policy.truncate(28);
+    policy.extend_from_slice(&[17, 0, 0, 0]);
+    policy.extend_from_slice(b"{\"coalesce_ms\":0}");
+    assert!(app.record(&policy) >= 1);
+    assert_eq!(app.record(&draft("an operation")), 1);
+    assert_eq!(app.record(&draft("a request begins")), 1);
+    let headers = app.core.trace_headers("https://api.example.com/me".to_owned(), 4, vec![]);
+    let parent = &headers.iter().find(|field| field.name == "traceparent").unwrap().value;
+    assert_eq!(app.core.trace_headers("https://evil.com/me".to_owned(), 4, vec![]), vec![]);
+    assert_eq!(app.record(&draft("a request ends")), 1);
+    assert_eq!(app.record(&draft("an insertion in a context")), 1);
+    assert_eq!(app.record(&within(1, draft("a log"))), 1);
+    assert_eq!(app.record(&within(1, draft("a tap with three attributes"))), 1);
+    let mut ended = draft("a span succeeds");
+    ended[24] = 1;
+    assert_eq!(app.record(&ended), 1);
+    // What comes late still finds its operation.
+    assert_eq!(app.record(&within(1, draft("a handled error"))), 1);
+    assert_eq!(app.core.health().stores[0].recorded, 1);
+    let (logs, spans) = app.received();
+    let operation = spans.iter().find(|span| span.name == "UpdateDisplayName").unwrap();
+    assert_eq!(parent[3..35], hex(&operation.trace_id));
+    let inside = logs.iter().filter(|log| log.trace_id == operation.trace_id);
+    let mut names: Vec<_> = inside.map(|log| log.event_name.clone()).collect();
+    names.sort();
+    assert_eq!(names.len(), 4, "{names:?}");
+    let request = spans.iter().find(|span| span.kind == 3).unwrap();
+    assert_eq!(
+        (request.trace_id.clone(), request.parent_span_id.clone()),
+        (operation.trace_id.clone(), operation.span_id.clone())
+    );
+    assert_eq!(parent[36..52], hex(&request.span_id));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn calls_from_before_the_start_have_their_own_times() {
+    let app = App::start();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let earlier = u64::try_from((now - Duration::from_secs(60)).as_nanos()).unwrap();
+    assert_eq!(app.record(&at(earlier, draft("a log"))), 1);
+    assert_eq!(app.record(&at(earlier, draft("an operation"))), 1);
+    let mut ended = draft("a span succeeds");
+    ended[24] = 1;
+    assert_eq!(app.record(&at(earlier + 2_000_000_000, ended)), 1);
+    let (logs, spans) = app.received();
+    let log = logs.iter().find(|log| text(&log.attributes, "sku") == "A-17").unwrap();
+    assert!(log.time_unix_nano.abs_diff(earlier) < 1_000_000_000, "{}", log.time_unix_nano);
+    let span = spans.iter().find(|span| span.name == "UpdateDisplayName").unwrap();
+    assert!(span.start_time_unix_nano.abs_diff(earlier) < 1_000_000_000);
+    let took = span.end_time_unix_nano - span.start_time_unix_nano;
+    assert!(took.abs_diff(2_000_000_000) < 500_000_000, "{took}");
+}
+
+#[test]
+fn a_policy_that_cannot_work_is_told_in_the_health() {
+    let app = App::start();
+    let mut bad = draft("a store");
+    let at = bad.windows(11).position(|window| window == b"**.secret\"]".as_slice()).unwrap();
+    bad[at..at + 9].copy_from_slice(b"items[[[[");
+    assert_eq!(app.record(&bad), -3);
+    let problems = app.core.health().problems;
+    assert!(problems.iter().any(|text| text.contains("Cart") && text.contains("items[")), "{problems:?}");
+    // Asked for what was never declared.
+    assert_eq!(app.record(&draft("is it recorded?")), -3);
+}
+
+#[test]
+fn a_facade_counts_what_it_suppresses_and_caches_by_version() {
+    let app = App::start();
+    let version = app.record(&draft("a store"));
+    let decided = app.record(&draft("is it recorded?"));
+    assert_eq!((decided >> 8, decided & 0xff != 0), (version, true));
+    assert_eq!(app.record(&draft("only counted")), 1);
+    let later = app.record(&draft("another policy"));
+    assert!(later > version);
+    assert_eq!(app.record(&draft("is it recorded?")), later << 8);
+    let books = &app.core.health().stores[0];
+    assert_eq!((books.mutations, books.suppressed[0].count), (1_024, 1_024));
+}
+
+#[test]
+fn stores_declared_while_off_work_once_it_is_on() {
+    let app = App::start_with(|config| config.enabled = false, None, None);
+    assert_eq!(app.record(&draft("a store")), 0);
+    assert_eq!(app.record(&draft("a tap with three attributes")), 0);
+    assert!(app.core.set_enabled(true));
+    assert_eq!(app.record(&draft("a mutation")), 1);
+    assert_eq!(app.core.health().stores[0].recorded, 1);
+}
+
+#[test]
+fn ten_thousand_open_spans_and_then_some_are_bounded() {
+    let app = App::start();
+    for slot in 1..=11_000_u64 {
+        let mut span = draft("a child");
+        span[24..32].copy_from_slice(&slot.to_le_bytes());
+        assert_eq!(app.record(&within(0, span)), 1);
+    }
+    let health = app.core.health();
+    assert_eq!(health.evicted_spans, 1_000);
+    // Calls that name one of those are counted, and what they tell is kept where it can be.
+    let unknown = health.unknown_calls;
+    assert_eq!(app.record(&within(1, draft("a log"))), 1);
+    assert_eq!(app.record(&draft("a span succeeds")), -3);
+    assert_eq!(app.core.health().unknown_calls, unknown + 2);
+}

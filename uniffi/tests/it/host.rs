@@ -1,0 +1,85 @@
+//! The host's own network stack, its authorization, and its own timing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use throughline_ffi::{AuthHeaders, HeaderField, HostError, HostTransport, HttpRequest, HttpResponse};
+
+use crate::support::{App, draft};
+
+fn accepted() -> HttpResponse {
+    HttpResponse { status: 200, headers: vec![], body: vec![] }
+}
+
+#[derive(Default)]
+struct Sender {
+    calls: AtomicU32,
+    seen: std::sync::Mutex<Vec<HttpRequest>>,
+}
+
+impl HostTransport for Sender {
+    fn send(&self, request: HttpRequest) -> Result<HttpResponse, HostError> {
+        let authorized = request.headers.iter().any(|field| field.name == "authorization" && field.value == "fresh");
+        self.seen.lock().unwrap().push(request);
+        match self.calls.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(HostError::Failed { reason: "thrown by the host".to_owned() }),
+            _ if authorized => Ok(accepted()),
+            _ => Ok(HttpResponse { status: 401, ..accepted() }),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Auth(AtomicU32);
+
+impl AuthHeaders for Auth {
+    fn headers(&self, refresh: bool) -> Result<Vec<HeaderField>, HostError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let value = if refresh { "fresh" } else { "stale" };
+        Ok(vec![HeaderField { name: "Authorization".to_owned(), value: value.to_owned() }])
+    }
+}
+
+#[test]
+fn the_hosts_failure_is_a_retry_and_a_401_asks_once_for_fresh_headers() {
+    let (sender, auth) = (Arc::<Sender>::default(), Arc::<Auth>::default());
+    let app = App::start_with(|_| {}, Some(sender.clone()), Some(auth.clone()));
+    app.record(&draft("a tap with three attributes"));
+    // The first answer is a failure: the retry follows within the flush.
+    let flush = app.core.flush(20_000).unwrap();
+    assert!(flush.complete, "{flush:?}");
+    assert_eq!(auth.0.load(Ordering::SeqCst), 2);
+    let seen = sender.seen.lock().unwrap();
+    let authorization = |request: &HttpRequest| {
+        let field = request.headers.iter().find(|field| field.name == "authorization");
+        field.map(|field| field.value.clone()).unwrap_or_default()
+    };
+    let values: Vec<_> = seen.iter().map(authorization).collect();
+    assert_eq!(values[..3], ["stale", "stale", "fresh"]);
+    assert!(seen.windows(2).all(|pair| pair[0].url != pair[1].url || pair[0].body == pair[1].body));
+}
+
+#[test]
+fn a_host_that_owns_the_timing_fetches_and_answers_requests() {
+    let app = App::start_with(|config| config.pull = true, None, None);
+    app.record(&draft("a tap with three attributes"));
+    let mut uploads = 0;
+    // A lost answer comes again, the same.
+    let first = app.core.next_upload(10_000).unwrap();
+    assert!(app.core.upload_done(first.id, None));
+    assert!(!app.core.upload_done(first.id, Some(accepted())));
+    while let Some(upload) = app.core.next_upload(if uploads == 0 { 10_000 } else { 500 }) {
+        if uploads == 0 {
+            assert_eq!(
+                (upload.request.url, upload.request.body),
+                (first.request.url.clone(), first.request.body.clone())
+            );
+        }
+        uploads += 1;
+        assert!(app.core.upload_done(upload.id, Some(accepted())));
+    }
+    assert!(uploads >= 1);
+    let flush = app.core.flush(5_000).unwrap();
+    assert!(flush.complete && flush.waiting == 0, "{flush:?}");
+    assert_eq!(app.server.received().len(), 0);
+}
