@@ -1,0 +1,540 @@
+package dev.throughline
+
+import dev.throughline.internal.Call
+import dev.throughline.internal.Core
+import dev.throughline.internal.Draft
+import dev.throughline.internal.Recorder
+import dev.throughline.internal.attributes
+import dev.throughline.internal.fields
+import dev.throughline.internal.ffi.DeviceConditions
+import dev.throughline.internal.ffi.HeaderField
+import dev.throughline.internal.ffi.TelemetryCore
+import dev.throughline.internal.generated
+import dev.throughline.internal.public
+import java.util.concurrent.ConcurrentLinkedQueue
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
+
+/** What the user did. */
+public enum class ActionType(internal val code: Int) { TAP(1), SCROLL(2), SWIPE(3), BACK(4), CUSTOM(5) }
+
+/** A log's level. */
+public enum class Level(internal val code: Int) { TRACE(1), DEBUG(5), INFO(9), WARN(13), ERROR(17), FATAL(21) }
+
+/** What an error was. */
+public enum class ErrorKind(internal val code: Int) { HANDLED(1), CRASH(2), HANG(3), ANR(4), OUT_OF_MEMORY(5) }
+
+/** A metric's instrument. */
+public enum class Instrument(internal val code: Int) { COUNTER(1), UP_DOWN_COUNTER(2), GAUGE(3), HISTOGRAM(4) }
+
+/**
+ * Telemetry of the app. One per process.
+ *
+ * Recording never throws and never waits; when a call returns, what it told survives the death of the process. What cannot be
+ * kept is counted and shows in [health]. Calls before [start] wait in a ring of 100 and are replayed with their own times.
+ * Every function may be called from every thread.
+ *
+ * Only [start], [flush] and [shutdown] throw.
+ */
+public object Throughline {
+    /** Options that were set before the start. */
+    private val early = ConcurrentLinkedQueue<(TelemetryCore) -> Unit>()
+
+    @Volatile
+    private var core: TelemetryCore? = null
+
+    @Volatile
+    private var starting = false
+
+    // region Start and end
+
+    /**
+     * Starts. Loads the native library on the calling thread: on Android use [startInBackground], or the `android` module.
+     *
+     * @throws ThroughlineException when the configuration cannot work, the library is not there, or it runs already.
+     */
+    @Throws(ThroughlineException::class)
+    public fun start(consent: Consent, configure: Configuration.() -> Unit) {
+        val configuration = Configuration().apply(configure)
+        claim()
+        try {
+            open(configuration, consent)
+        } finally {
+            starting = false
+        }
+    }
+
+    /**
+     * Starts on a thread of its own and returns at once. Calls wait in the ring meanwhile. [onFailure] is told what [start]
+     * would have thrown.
+     */
+    public fun startInBackground(
+        consent: Consent,
+        onFailure: (ThroughlineException) -> Unit = {},
+        configure: Configuration.() -> Unit,
+    ) {
+        val begin = Runnable {
+            try {
+                claim()
+                try {
+                    open(Configuration().apply(configure), consent)
+                } finally {
+                    starting = false
+                }
+            } catch (failure: ThroughlineException) {
+                onFailure(failure)
+            } catch (failure: Throwable) {
+                // A configuration block that throws must not take the app down from a thread that it does not know.
+                onFailure(ThroughlineException.InvalidConfiguration(failure.toString()))
+            }
+        }
+        Thread(begin, "throughline-start").apply { isDaemon = true }.start()
+    }
+
+    @Synchronized
+    private fun claim() {
+        if (starting || core != null) throw ThroughlineException.Closed("Throughline runs already")
+        starting = true
+        Recorder.await()
+    }
+
+    private fun open(configuration: Configuration, consent: Consent) {
+        val started = Core.start(configuration, consent)
+        synchronized(this) {
+            core = started
+            while (true) (early.poll() ?: break)(started)
+            val door = started.door().toLong()
+            TracedStores.declareAll(door)
+            Recorder.open(door)
+        }
+    }
+
+    /**
+     * Ends: writes what it has to the database and closes. What was not sent waits for the next start. False when it took
+     * longer than [timeout]. Later calls are counted and do nothing; [start] may be called again.
+     *
+     * @throws ThroughlineException.Closed when it does not run.
+     */
+    @Throws(ThroughlineException::class)
+    public fun shutdown(timeout: Duration = 5.seconds): Boolean {
+        val ending = synchronized(this) {
+            val ending = core ?: throw ThroughlineException.Closed("Throughline does not run")
+            TracedStores.report()
+            Recorder.close()
+            core = null
+            ending
+        }
+        return try {
+            Core.translating { ending.shutdown(timeout.millis()) }
+        } finally {
+            ending.close()
+        }
+    }
+
+    /**
+     * Sends everything that was recorded, as far as conditions and backends allow, for at most [timeout].
+     *
+     * @throws ThroughlineException.Closed when it does not run.
+     */
+    @Throws(ThroughlineException::class)
+    public fun flush(timeout: Duration = 10.seconds): FlushOutcome {
+        val core = core ?: throw ThroughlineException.Closed("Throughline does not run")
+        TracedStores.report()
+        val result = Core.translating { core.flush(timeout.millis()) }
+        return FlushOutcome(result.complete, result.delivered.toLong(), result.waiting.toLong(), result.reason)
+    }
+
+    /** Whether it has been started and not shut down. */
+    public val isRunning: Boolean get() = core != null
+
+    /** What Throughline says about itself; null while it does not run. */
+    public fun health(): Health? {
+        TracedStores.report()
+        return asked(null) { it.health().public() }
+    }
+
+    // endregion
+    // region Views and actions
+
+    /** Shows a view: the one before it ends, events from now on belong to it. */
+    public fun startView(name: String) {
+        Recorder.record(Call.START_VIEW) { text(name) }
+    }
+
+    /** Shows a view over the one that is shown: a sheet, a dialog. */
+    public fun pushView(name: String) {
+        Recorder.record(Call.PUSH_VIEW) { text(name) }
+    }
+
+    /** Ends the view that is shown. */
+    public fun stopView() {
+        Recorder.record(Call.STOP_VIEW) {}
+    }
+
+    /** The view that is shown is complete and can be used: its loading time is the time until now. */
+    public fun markInteractive() {
+        Recorder.record(Call.MARK_INTERACTIVE) {}
+    }
+
+    /** Records something the user did. */
+    @JvmOverloads
+    public fun action(name: String, type: ActionType = ActionType.CUSTOM, attributes: Attributes.() -> Unit = NONE) {
+        Recorder.record(Call.ACTION) {
+            u8(type.code)
+            text(name)
+            attributes(attributes)
+        }
+    }
+
+    /**
+     * Begins an action that collects the requests, errors and state mutations which follow, until nothing has happened for
+     * 100 ms, at most 5 s. What it causes is in one trace. Three taps within a second make a rage tap.
+     */
+    @JvmOverloads
+    public fun startAction(name: String, type: ActionType = ActionType.TAP, attributes: Attributes.() -> Unit = NONE) {
+        Recorder.record(Call.START_ACTION) {
+            u8(type.code)
+            text(name)
+            attributes(attributes)
+        }
+    }
+
+    /** Begins a tap: see [startAction]. */
+    public fun tap(target: String): Unit = startAction(target, ActionType.TAP)
+
+    /** Records an event that only the app understands. */
+    @JvmOverloads
+    public fun event(name: String, attributes: Attributes.() -> Unit = NONE) {
+        Recorder.record(Call.CUSTOM) {
+            text(name)
+            attributes(attributes)
+        }
+    }
+
+    // endregion
+    // region Errors, logs, metrics
+
+    /** Records an error that was handled. */
+    @JvmOverloads
+    public fun error(throwable: Throwable, attributes: Attributes.() -> Unit = NONE): Unit =
+        error(throwable, ErrorKind.HANDLED, attributes)
+
+    internal fun error(throwable: Throwable, kind: ErrorKind, attributes: Attributes.() -> Unit) {
+        Recorder.record(Call.ERROR) {
+            error(kind, throwable.javaClass.name, throwable.message ?: "", throwable.stackTraceToString(), attributes)
+        }
+    }
+
+    /** Records an error that has no exception. */
+    @JvmOverloads
+    public fun error(
+        type: String,
+        message: String,
+        stack: String = "",
+        kind: ErrorKind = ErrorKind.HANDLED,
+        attributes: Attributes.() -> Unit = NONE,
+    ) {
+        Recorder.record(Call.ERROR) { error(kind, type, message, stack, attributes) }
+    }
+
+    private fun Draft.error(kind: ErrorKind, type: String, message: String, stack: String, attributes: Attributes.() -> Unit) {
+        u8(kind.code)
+        u8(SOURCE)
+        text(type)
+        text(message, Draft.MESSAGE_UNITS)
+        text(stack, Draft.STACK_UNITS)
+        attributes(attributes)
+    }
+
+    /**
+     * Records exceptions that nobody caught as crashes, and hands them on to the handler that was there. The crash is on the
+     * disk before that handler runs.
+     */
+    public fun captureUncaughtExceptions() {
+        val before = Thread.getDefaultUncaughtExceptionHandler()
+        if (before is CrashHandler) return
+        Thread.setDefaultUncaughtExceptionHandler(CrashHandler(before))
+    }
+
+    /** Records a log. */
+    @JvmOverloads
+    public fun log(level: Level, message: String, logger: String = "", attributes: Attributes.() -> Unit = NONE) {
+        Recorder.record(Call.LOG) {
+            u8(level.code)
+            text(message, Draft.MESSAGE_UNITS)
+            text(logger)
+            attributes(attributes)
+        }
+    }
+
+    /** Adds to a metric, or sets it. Aggregated on the device. At most 100 sets of attributes per metric. */
+    @JvmOverloads
+    public fun measure(
+        name: String,
+        value: Double,
+        instrument: Instrument = Instrument.HISTOGRAM,
+        unit: String = "",
+        attributes: Attributes.() -> Unit = NONE,
+    ) {
+        Recorder.record(Call.MEASUREMENT) {
+            u8(instrument.code)
+            text(name)
+            text(unit)
+            f64(value)
+            attributes(attributes)
+        }
+    }
+
+    /** Records a vital of the app's own. */
+    @JvmOverloads
+    public fun vital(name: String, value: Double, unit: String = "", attributes: Attributes.() -> Unit = NONE) {
+        Recorder.record(Call.VITAL) {
+            text(name)
+            f64(value)
+            text(unit)
+            attributes(attributes)
+        }
+    }
+
+    // endregion
+    // region Feeds
+
+    /** Records that the main thread was busy for long. */
+    public fun longTask(duration: Duration, frozenFrame: Boolean = false) {
+        Recorder.record(Call.LONG_TASK) {
+            u64(duration.natural())
+            flag(frozenFrame)
+            attributes(NONE)
+        }
+    }
+
+    /** Counts frames that were drawn since the last call. */
+    public fun frames(count: Long) {
+        Recorder.record(Call.FRAMES) { u64(count) }
+    }
+
+    /** Records a frame that took too long; from 700 ms it is frozen. */
+    public fun slowFrame(duration: Duration) {
+        Recorder.record(Call.SLOW_FRAME) { u64(duration.natural()) }
+    }
+
+    /** A sample of the process's memory. */
+    public fun memory(bytes: Long) {
+        Recorder.record(Call.MEMORY) { u64(bytes) }
+    }
+
+    /** Processor time that the process used since the last call. */
+    public fun processorTime(used: Duration) {
+        Recorder.record(Call.PROCESSOR_TIME) { u64(used.natural()) }
+    }
+
+    /** How long the process took to start: `cold`, `warm` or `hot`. */
+    public fun processStart(type: String, duration: Duration) {
+        Recorder.record(Call.PROCESS_START) {
+            text(type)
+            u64(duration.natural())
+        }
+    }
+
+    /** How long it took until the first frame was shown. */
+    public fun initialDisplay(duration: Duration) {
+        Recorder.record(Call.INITIAL_DISPLAY) { u64(duration.natural()) }
+    }
+
+    /** Records that the *app's own* synchronization failed. */
+    public fun recordSyncFailure(rpc: String, code: String, retries: Int, offline: Boolean) {
+        Recorder.record(Call.SYNC_FAILURE) {
+            text(rpc)
+            text(code)
+            u32(maxOf(0, retries))
+            flag(offline)
+        }
+    }
+
+    /** Records that the *app's own* queue was flushed: how many entries it held, and whether that went well. */
+    public fun recordQueueFlush(depth: Long, ok: Boolean) {
+        Recorder.record(Call.QUEUE_FLUSH) {
+            u64(maxOf(0, depth))
+            flag(ok)
+        }
+    }
+
+    /** The user, or the app, says that something is wrong: what was kept aside is sent. */
+    public fun reportProblem(message: String) {
+        Recorder.record(Call.REPORT_PROBLEM) { text(message, Draft.MESSAGE_UNITS) }
+    }
+
+    // endregion
+    // region Who and what
+
+    /** Says who uses the app, on every event from now on. Give pseudonyms where you can. */
+    @JvmOverloads
+    public fun setUser(id: String, name: String? = null, email: String? = null, attributes: Attributes.() -> Unit = NONE) {
+        Recorder.record(Call.USER) {
+            attributes {
+                put("id", id)
+                put("name", name)
+                put("email", email)
+                attributes()
+            }
+        }
+    }
+
+    /** Nobody uses the app any more. */
+    public fun clearUser() {
+        Recorder.record(Call.USER) { attributes(NONE) }
+    }
+
+    /** Sets an attribute of every event from now on; null removes it. At most 112. */
+    public fun setGlobalAttribute(key: String, value: Any?) {
+        Recorder.record(Call.GLOBAL_ATTRIBUTE) {
+            text(key, Draft.KEY_UNITS)
+            held(value)
+        }
+    }
+
+    /** Says what a feature flag was evaluated to, on every event from now on; null: it is not used any more. */
+    public fun setFeatureFlag(name: String, value: Any?) {
+        Recorder.record(Call.FEATURE_FLAG) {
+            text(name, Draft.KEY_UNITS)
+            held(value)
+        }
+    }
+
+    /** The session's id; null while it does not run. */
+    public val sessionId: String? get() = asked(null) { it.sessionId() }
+
+    /** Ends the session and begins another: when another user signs in. */
+    public fun renewSession() {
+        Recorder.record(Call.RENEW_SESSION) {}
+    }
+
+    // endregion
+    // region Switches
+
+    /** Tells what the user has said. [Consent.DENIED] erases everything, waiting at most 5 s. */
+    public fun setConsent(consent: Consent): Unit = told { it.setConsent(consent.generated()) }
+
+    /** Switches recording on or off, and remembers it for the next start. */
+    public fun setEnabled(enabled: Boolean): Unit = told { it.setEnabled(enabled) }
+
+    /** Changes the share of sessions that is recorded, and remembers it. */
+    public fun setSessionSampleRate(rate: Double): Unit = told { it.setSessionSampleRate(rate) }
+
+    /** Changes the share of traces that is recorded, and remembers it. */
+    public fun setTraceSampleRate(rate: Double): Unit = told { it.setTraceSampleRate(rate) }
+
+    /** Changes what is kept of sessions that are not sampled; null: nothing. */
+    public fun setKeepErrors(rule: (Configuration.KeepRule.() -> Unit)?): Unit = told {
+        it.setKeepErrors(rule?.let { block -> Configuration.KeepRule().apply(block).build() })
+    }
+
+    /** Tells what the host knows about app and device. */
+    public fun setConditions(conditions: Conditions): Unit = told {
+        it.setConditions(
+            DeviceConditions(
+                conditions.foreground,
+                dev.throughline.internal.ffi.NetworkKind.valueOf(conditions.network.name),
+                conditions.batteryPercent?.coerceIn(0, 100)?.toUByte(),
+                conditions.charging,
+                conditions.lowPower,
+            ),
+        )
+    }
+
+    /** Erases everything that was recorded and not sent. False when it took longer, or does not run. */
+    public fun erase(timeout: Duration = 5.seconds): Boolean = asked(false) { it.erase(timeout.millis()) }
+
+    /** Closes the database, before the process is frozen. Calls are kept in the journal meanwhile. */
+    public fun suspendStorage(timeout: Duration = 1.seconds): Boolean = asked(false) { it.suspend(timeout.millis()) }
+
+    /** Opens the database again. */
+    public fun resumeStorage(timeout: Duration = 1.seconds): Boolean = asked(false) { it.resume(timeout.millis()) }
+
+    /** Waits until everything that was recorded is in the database. */
+    public fun drain(timeout: Duration = 5.seconds): Boolean = asked(false) { it.drain(timeout.millis()) }
+
+    // endregion
+    // region Network
+
+    /** The headers for a request to [url] in the current context; [existing] are the app's own. Empty for hosts not listed. */
+    @JvmOverloads
+    public fun traceHeaders(url: String, existing: Map<String, String> = emptyMap()): Map<String, String> =
+        traceHeaders(url, Recorder.currentSlot(), existing.fields())
+
+    internal fun traceHeaders(url: String, slot: Long, existing: List<HeaderField>): Map<String, String> =
+        asked(emptyMap()) { core -> core.traceHeaders(url, slot.toULong(), existing).associate { it.name to it.value } }
+
+    internal fun survivesRedirect(from: String, to: String): Boolean = asked(false) { it.survivesRedirect(from, to) }
+
+    /** Names, in lower case, of every header that Throughline may add to a request. */
+    internal val propagationHeaders: List<String> = listOf(
+        "traceparent", "tracestate", "baggage", "x-datadog-trace-id", "x-datadog-parent-id",
+        "x-datadog-sampling-priority", "x-datadog-origin", "x-datadog-tags", "b3", "x-b3-traceid", "x-b3-spanid",
+        "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "x-correlation-id",
+    )
+
+    /**
+     * The next request to send, with [Configuration.pull]: for WorkManager. Waits for one at most [wait]; null when nothing is
+     * to be sent. Tell the outcome by [uploadDone].
+     */
+    public fun nextUpload(wait: Duration = 5.seconds): PendingUpload? =
+        asked(null) { core -> core.nextUpload(wait.millis())?.let { PendingUpload(it.id, it.request.public()) } }
+
+    /** Tells what became of a request: the answer, or null when there was none. */
+    public fun uploadDone(upload: PendingUpload, response: UploadResponse?): Boolean =
+        asked(false) { it.uploadDone(upload.id, response?.generated()) }
+
+    // endregion
+
+    internal fun traceId(slot: Long): String? = asked(null) { it.traceId(slot.toULong()) }
+
+    /** The names by which the core knows its headers: the list above is checked against it. */
+    internal fun namesOfHeaders(): List<String> = asked(emptyList()) { it.propagationHeaders() }
+
+    /** The plain way over the generated code, for the bench. */
+    internal fun recordTapPlainly(name: String, attributes: List<HeaderField>): Boolean =
+        asked(false) { it.recordTap(name, attributes) }
+
+    /** Does it now, or after the start. */
+    private fun told(tell: (TelemetryCore) -> Unit) {
+        val running = core
+        when {
+            running != null -> safely(Unit) { tell(running) }
+            early.size < EARLY_OPTIONS -> early.add(tell)
+            else -> Recorder.lostEarly.incrementAndGet()
+        }
+    }
+
+    private inline fun <T> asked(otherwise: T, ask: (TelemetryCore) -> T): T {
+        val running = core ?: return otherwise
+        return safely(otherwise) { ask(running) }
+    }
+
+    /** The generated code throws when it is used while it closes. */
+    private inline fun <T> safely(otherwise: T, work: () -> T): T = try {
+        work()
+    } catch (failure: Exception) {
+        Recorder.failures.incrementAndGet()
+        otherwise
+    }
+
+    private fun Duration.millis(): ULong = maxOf(0, inWholeMilliseconds).toULong()
+
+    private fun Duration.natural(): Long = maxOf(0, inWholeNanoseconds)
+
+    private val NONE: Attributes.() -> Unit = {}
+    private const val EARLY_OPTIONS = 100
+    private const val SOURCE = 1
+}
+
+private class CrashHandler(private val before: Thread.UncaughtExceptionHandler?) : Thread.UncaughtExceptionHandler {
+    override fun uncaughtException(thread: Thread, throwable: Throwable) {
+        try {
+            Throughline.error(throwable, ErrorKind.CRASH) { put("thread.name", thread.name) }
+            Throughline.drain(2.seconds)
+        } finally {
+            before?.uncaughtException(thread, throwable)
+        }
+    }
+}

@@ -1,0 +1,50 @@
+package dev.throughline.okhttp
+
+import dev.throughline.TraceContext
+import dev.throughline.internal.Recorder
+import okhttp3.Response
+import okhttp3.WebSocket
+import okhttp3.WebSocketListener
+import okio.ByteString
+
+/**
+ * Gives every message its own context: what [listener] does with it, and what it binds to it, belongs to the message's trace.
+ * [headers] reads a message's trace headers (`traceparent` and the like); null or an exception: the message begins a trace of
+ * its own.
+ *
+ * ```kotlin
+ * client.newWebSocket(request, traced(listener) { json -> mapOf("traceparent" to json.traceparent()) })
+ * ```
+ */
+public fun traced(listener: WebSocketListener, headers: (message: String) -> Map<String, String>?): WebSocketListener =
+    TracedListener(listener, headers)
+
+private class TracedListener(
+    private val inner: WebSocketListener,
+    private val headers: (String) -> Map<String, String>?,
+) : WebSocketListener() {
+    override fun onMessage(webSocket: WebSocket, text: String): Unit =
+        context { headers(text) }.run { inner.onMessage(webSocket, text) }
+
+    override fun onMessage(webSocket: WebSocket, bytes: ByteString): Unit =
+        context { headers(bytes.utf8()) }.run { inner.onMessage(webSocket, bytes) }
+
+    private inline fun context(read: () -> Map<String, String>?): TraceContext {
+        val found = try {
+            read()
+        } catch (failure: Exception) {
+            Recorder.failures.incrementAndGet()
+            null
+        }
+        return TraceContext.from(found ?: emptyMap())
+    }
+
+    override fun onOpen(webSocket: WebSocket, response: Response): Unit = inner.onOpen(webSocket, response)
+
+    override fun onClosing(webSocket: WebSocket, code: Int, reason: String): Unit = inner.onClosing(webSocket, code, reason)
+
+    override fun onClosed(webSocket: WebSocket, code: Int, reason: String): Unit = inner.onClosed(webSocket, code, reason)
+
+    override fun onFailure(webSocket: WebSocket, t: Throwable, response: Response?): Unit =
+        inner.onFailure(webSocket, t, response)
+}

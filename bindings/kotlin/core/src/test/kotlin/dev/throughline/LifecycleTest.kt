@@ -1,0 +1,165 @@
+package dev.throughline
+
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
+import kotlin.time.Duration.Companion.seconds
+
+class LifecycleTest {
+    @Test
+    fun `only start, flush and shutdown throw, and what cannot be served is counted`() {
+        assertThrows(ThroughlineException.Closed::class.java) { Throughline.flush() }
+        assertThrows(ThroughlineException.Closed::class.java) { Throughline.shutdown() }
+        assertNull(Throughline.sessionId)
+        assertNull(Throughline.health())
+        assertEquals(emptyMap<String, String>(), Throughline.traceHeaders("https://a.example"))
+        App().use { app ->
+            app.start()
+            assertThrows(ThroughlineException.Closed::class.java) { app.start() }
+            assertTrue(Throughline.shutdown())
+            val operation = Throughline.startOperation("late")
+            operation.set { put("a", 1) }
+            operation.fail(IllegalStateException())
+            operation.succeed()
+            Throughline.action("late")
+            Throughline.setGlobalAttribute("a", 1)
+            Throughline.setConsent(Consent.GRANTED)
+            assertFalse(Throughline.drain())
+            app.start()
+            assertTrue(Throughline.health()!!.closedCalls >= 5)
+            assertTrue(app.seen().none { it.target == "late" || it.name == "late" })
+        }
+    }
+
+    @Test
+    fun `a configuration that cannot work names its field`() {
+        fun failure(block: Configuration.() -> Unit) =
+            assertThrows(ThroughlineException.InvalidConfiguration::class.java) { Throughline.start(Consent.GRANTED, block) }.message!!
+        assertTrue("service_name" in failure {})
+        assertTrue("data_dir" in failure { serviceName = "a" })
+        App().use { app ->
+            val base: Configuration.() -> Unit = {
+                serviceName = "a"
+                dataDirectory = app.directory
+            }
+            assertTrue("endpoint" in failure { base(); endpoint("nonsense") })
+            assertTrue("trace_hosts" in failure { base(); traceHost("https://a.example/x") })
+            assertTrue("session_sample_rate" in failure { base(); sessionSampleRate = -1.0 })
+            assertTrue("queue_bytes" in failure { base(); queueBytes = -1 })
+            // Nothing of that is in the way of a sound one.
+            app.start()
+        }
+    }
+
+    @Test
+    fun `what the app throws inside our calls costs that call alone`() {
+        App().use { app ->
+            app.start()
+            val before = Throughline.health()!!.failures
+            Throughline.action("bad") { error("thrown in a block") }
+            Throughline.action("worse") { putAny("x", object { override fun toString(): String = throw OutOfMemoryError("in toString") }) }
+            Throughline.action("nested") {
+                Throughline.action("inner") { put("a", 1) }
+                put("b", 2)
+            }
+            val seen = app.seen()
+            assertEquals(before + 2, Throughline.health()!!.failures)
+            assertTrue(seen.none { it.target == "bad" || it.target == "worse" })
+            assertEquals("1", seen.single { it.target == "inner" }.attributes["a"])
+            assertEquals("2", seen.single { it.target == "nested" }.attributes["b"])
+        }
+    }
+
+    @Test
+    fun `what is huge or odd is cut, counted and survived`() {
+        App().use { app ->
+            app.start()
+            val huge = "x".repeat(10_000_000)
+            Throughline.action(huge) { put(huge, huge) }
+            Throughline.error(IllegalStateException(huge))
+            Throughline.log(Level.INFO, "\uD800 alone") { put("\uDC00", "\uD800") }
+            val itself = ArrayList<Any>().apply { add(this) }
+            Throughline.event("loop") { putAny("itself", itself) }
+            Throughline.event("many") { repeat(5_000) { put("k$it", it) } }
+            Throughline.measure("m", Double.NaN)
+            Throughline.setUser("")
+            val seen = app.seen()
+            val health = Throughline.health()!!
+            assertEquals(0, health.malformedCalls)
+            assertEquals("\uFFFD alone", seen.single { it.body.endsWith(" alone") }.body)
+            assertTrue(seen.any { it.name == "loop" } && seen.any { it.name == "many" })
+        }
+    }
+
+    @Test
+    fun `a start in the background keeps what is told meanwhile`() {
+        App().use { app ->
+            val failed = CountDownLatch(1)
+            Throughline.startInBackground(Consent.GRANTED, { failed.countDown() }) { serviceName = "no directory" }
+            assertTrue(failed.await(10, TimeUnit.SECONDS))
+            Throughline.startInBackground(Consent.GRANTED) {
+                serviceName = "kotlin-test"
+                dataDirectory = app.directory
+                startJitter = false
+                endpoint(app.backend.url) { json = true }
+            }
+            Throughline.event("meanwhile")
+            val deadline = System.nanoTime() + 10.seconds.inWholeNanoseconds
+            while (!Throughline.isRunning && System.nanoTime() < deadline) Thread.onSpinWait()
+            assertTrue(app.seen().any { it.name == "meanwhile" })
+        }
+    }
+
+    @Test
+    fun `an uncaught exception is a crash, and the handler before ours still runs`() {
+        val original = Thread.getDefaultUncaughtExceptionHandler()
+        try {
+            App().use { app ->
+                app.start()
+                var handed: Throwable? = null
+                Thread.setDefaultUncaughtExceptionHandler { _, throwable -> handed = throwable }
+                Throughline.captureUncaughtExceptions()
+                Throughline.captureUncaughtExceptions()
+                val failure = IllegalStateException("nobody caught me")
+                Thread({ throw failure }, "doomed").apply { start() }.join()
+                assertEquals(failure, handed)
+                val crash = app.seen().single { it.attributes["exception.type"] == "java.lang.IllegalStateException" }
+                assertEquals("doomed", crash.attributes["thread.name"])
+            }
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(original)
+        }
+    }
+
+    @Test
+    fun `consent and switches hold`() {
+        App().use { app ->
+            app.start(Consent.PENDING)
+            Throughline.event("undecided")
+            assertFalse(Throughline.flush(2.seconds).isComplete)
+            Throughline.setConsent(Consent.GRANTED)
+            assertTrue(app.seen().any { it.name == "undecided" })
+            Throughline.setEnabled(false)
+            Throughline.event("off")
+            assertFalse(Throughline.health()!!.isEnabled)
+            Throughline.setEnabled(true)
+            Throughline.event("on")
+            Throughline.setFeatureFlag("beta", true)
+            Throughline.recordSyncFailure("orders.push", "unavailable", 3, true)
+            Throughline.recordQueueFlush(12, false)
+            Throughline.reportProblem("odd")
+            val seen = app.seen()
+            assertTrue(seen.none { it.name == "off" } && seen.any { it.name == "on" })
+            assertEquals("true", seen.single { it.name == "queue.flush" }.resource["feature_flag.beta"])
+            assertTrue(seen.any { it.name == "sync.failure" } && seen.any { it.name == "problem.reported" })
+            Throughline.setConsent(Consent.DENIED)
+            Throughline.event("denied")
+            assertFalse(Throughline.health()!!.isEnabled)
+        }
+    }
+}

@@ -1,0 +1,274 @@
+package dev.throughline
+
+import dev.throughline.okhttp.OkHttpTransport
+import dev.throughline.okhttp.traced
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import okhttp3.Call
+import okhttp3.Callback
+import okhttp3.OkHttpClient
+import okhttp3.Request
+import okhttp3.Response
+import okhttp3.ResponseBody
+import okhttp3.WebSocket
+import okhttp3.WebSocketListener
+import okhttp3.mockwebserver.Dispatcher
+import okhttp3.mockwebserver.MockResponse
+import okhttp3.mockwebserver.MockWebServer
+import okhttp3.mockwebserver.RecordedRequest
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertNotNull
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import retrofit2.Retrofit
+import retrofit2.http.GET
+import retrofit2.http.Path
+import java.io.IOException
+import java.net.InetAddress
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.ConcurrentLinkedQueue
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.Executors
+import java.util.concurrent.TimeUnit
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+
+interface Api {
+    @GET("/me/{n}")
+    suspend fun me(@Path("n") n: Int): ResponseBody
+}
+
+class NetworkTest {
+    /** The app's own server; listed under `localhost`, and not under `127.0.0.1`. */
+    private class Server : AutoCloseable {
+        val requests = ConcurrentLinkedQueue<RecordedRequest>()
+        var answer: (RecordedRequest) -> MockResponse = { MockResponse().setBody("{}") }
+        val web = MockWebServer().apply {
+            dispatcher = object : Dispatcher() {
+                override fun dispatch(request: RecordedRequest): MockResponse {
+                    requests += request
+                    return answer(request)
+                }
+            }
+            start(InetAddress.getByName("127.0.0.1"), 0)
+        }
+        val listed = "http://localhost:${web.port}"
+        val unlisted = "http://127.0.0.1:${web.port}"
+
+        fun parent(path: String): String? = requests.single { it.path == path }.getHeader("traceparent")
+
+        override fun close(): Unit = web.shutdown()
+    }
+
+    private fun app() = App { traceHost("localhost") }
+
+    @Test
+    fun `headers go to listed hosts alone, and never on a redirect elsewhere`() {
+        app().use { app ->
+            Server().use { server ->
+                app.start()
+                assertEquals(Throughline.namesOfHeaders(), Throughline.propagationHeaders)
+                val client = OkHttpClient().traced()
+                fun get(url: String, header: Pair<String, String>? = null) {
+                    val request = Request.Builder().url(url).apply { header?.let { header(it.first, it.second) } }.build()
+                    client.newCall(request).execute().close()
+                }
+                server.answer = { request ->
+                    when (request.path) {
+                        "/away" -> MockResponse().setResponseCode(302).setHeader("location", "${server.unlisted}/landed")
+                        "/stay" -> MockResponse().setResponseCode(302).setHeader("location", "/stayed")
+                        else -> MockResponse().setBody("{}")
+                    }
+                }
+                Throughline.blockingOperation("Flow") {
+                    get("${server.listed}/listed")
+                    get("${server.unlisted}/unlisted")
+                    get("${server.listed}/away")
+                    get("${server.listed}/stay")
+                    get("${server.listed}/own", "traceparent" to OWN)
+                }
+                assertNotNull(server.parent("/listed"))
+                assertNull(server.parent("/unlisted"))
+                assertNotNull(server.parent("/away"))
+                val landed = server.requests.single { it.path == "/landed" }
+                assertTrue(Throughline.propagationHeaders.none { landed.getHeader(it) != null }, "${landed.headers}")
+                assertNotNull(server.parent("/stayed"))
+                assertEquals(OWN, server.parent("/own"))
+                val seen = app.seen()
+                val operation = seen.single { it.name == "Flow" }
+                assertEquals(operation.traceId, server.parent("/listed")!!.substring(3, 35))
+                val requests = seen.filter { it.isSpan && it.attributes["url.full"] != null }
+                assertEquals(5, requests.size)
+                // The app's own trace is the request's; the others are the operation's children.
+                assertEquals(4, requests.count { it.traceId == operation.traceId && it.parentSpanId == operation.spanId })
+                assertEquals(1, requests.count { it.traceId == OWN.substring(3, 35) })
+            }
+        }
+    }
+
+    @Test
+    fun `a request that fails is recorded with its error`() {
+        app().use { app ->
+            app.start()
+            val client = OkHttpClient().traced()
+            val request = Request.Builder().url("http://127.0.0.1:9/nobody").build()
+            assertThrows(IOException::class.java) { client.newCall(request).execute() }
+            val seen = app.seen().single { it.attributes["url.full"] != null }
+            assertTrue("Exception" in seen.attributes["error.type"]!!, "$seen")
+        }
+    }
+
+    @Test
+    fun `a hundred coroutines and callbacks each keep their own operation`() {
+        app().use { app ->
+            Server().use { server ->
+                app.start()
+                val client = OkHttpClient.Builder().build().traced()
+                val api = Retrofit.Builder().baseUrl(server.listed).client(client).build().create(Api::class.java)
+                runBlocking(Dispatchers.Default) {
+                    repeat(100) { n ->
+                        launch {
+                            Throughline.operation("Retrofit$n") {
+                                delay((n % 5).toLong())
+                                api.me(n).close()
+                            }
+                        }
+                    }
+                }
+                val pool = Executors.newFixedThreadPool(8)
+                val done = CountDownLatch(100)
+                repeat(100) { n ->
+                    pool.execute {
+                        val operation = Throughline.startOperation("Enqueue$n")
+                        val request = Request.Builder().url("${server.listed}/queued/$n").build()
+                        operation.run { client.newCall(request) }.enqueue(object : Callback {
+                            override fun onFailure(call: Call, e: IOException) = operation.fail(e).also { done.countDown() }
+                            override fun onResponse(call: Call, response: Response) {
+                                response.close()
+                                operation.succeed()
+                                done.countDown()
+                            }
+                        })
+                    }
+                }
+                assertTrue(done.await(30, TimeUnit.SECONDS))
+                pool.shutdown()
+                val seen = app.seen()
+                for (n in 0 until 100) {
+                    for ((name, path) in listOf("Retrofit$n" to "/me/$n", "Enqueue$n" to "/queued/$n")) {
+                        val operation = seen.single { it.isSpan && it.name == name }
+                        assertEquals(operation.traceId, server.parent(path)!!.substring(3, 35), name)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    fun `fifty interleaved messages each keep their own trace two suspensions later`() {
+        app().use { app ->
+            Server().use { server ->
+                app.start()
+                val client = OkHttpClient().traced()
+                val store = Throughline.store("Chat") {
+                    coalesceMillis = 0
+                    maxActionsPerSecond = 10_000
+                }
+                val done = CountDownLatch(50)
+                val traces = ConcurrentHashMap<String, String>()
+                repeat(50) { n -> traces["$n"] = "%032x".format(n + 1) }
+                server.answer = { request ->
+                    if (request.path == "/socket") {
+                        MockResponse().withWebSocketUpgrade(object : WebSocketListener() {
+                            override fun onOpen(webSocket: WebSocket, response: Response) {
+                                for ((n, trace) in traces) webSocket.send("$n 00-$trace-00000000000000ff-01")
+                            }
+                        })
+                    } else {
+                        MockResponse().setBody("{}")
+                    }
+                }
+                val listener = object : WebSocketListener() {
+                    override fun onMessage(webSocket: WebSocket, text: String) {
+                        val n = text.substringBefore(' ')
+                        val context = TraceContext.current()
+                        Thread {
+                            runBlocking(Dispatchers.Default + context.asContextElement()) {
+                                delay(n.toLong() % 11)
+                                store.record("messages[$n]", null, n.toLong(), MutationKind.INSERT)
+                                delay(n.toLong() % 3)
+                                client.newCall(Request.Builder().url("${server.listed}/ack/$n").build()).execute().close()
+                                done.countDown()
+                            }
+                        }.start()
+                    }
+                }
+                val socket = client.newWebSocket(
+                    Request.Builder().url("${server.listed}/socket").build(),
+                    traced(listener) { mapOf("traceparent" to it.substringAfter(' ')) },
+                )
+                assertTrue(done.await(30, TimeUnit.SECONDS))
+                socket.cancel()
+                val seen = app.seen()
+                for ((n, trace) in traces) {
+                    assertEquals(trace, server.parent("/ack/$n")!!.substring(3, 35))
+                    val mutation = seen.single { it.attributes["state.path"] == "messages[$n]" }
+                    assertEquals(trace, mutation.traceId)
+                }
+            }
+        }
+    }
+
+    @Test
+    fun `uploads over the app's client are not traced, and its failure is a retry`() {
+        val client = OkHttpClient().traced()
+        val own = OkHttpTransport(client)
+        var calls = 0
+        App {
+            transport = HostTransport { request ->
+                if (calls++ == 0) throw IllegalStateException("the app's own trouble")
+                own.send(request)
+            }
+            traceHost("127.0.0.1")
+        }.use { app ->
+            app.start()
+            Throughline.event("through OkHttp")
+            val seen = app.seen()
+            assertTrue(calls >= 2)
+            assertEquals(1, seen.count { it.name == "through OkHttp" })
+            assertTrue(seen.none { it.attributes["url.full"] != null })
+        }
+    }
+
+    @Test
+    fun `a host that owns the timing fetches uploads and tells their outcome`() {
+        App {
+            pull = true
+            authHeaders = { refresh -> mapOf("authorization" to if (refresh) "fresh" else "stale") }
+        }.use { app ->
+            app.start()
+            Throughline.event("pulled")
+            val first = Throughline.nextUpload(10.seconds)!!
+            assertEquals("stale", first.request.headers["authorization"])
+            assertTrue(Throughline.uploadDone(first, UploadResponse(401)))
+            val second = Throughline.nextUpload(10.seconds)!!
+            assertEquals("fresh", second.request.headers["authorization"])
+            assertTrue(second.request.body.contentEquals(first.request.body))
+            assertTrue(Throughline.uploadDone(second, UploadResponse(200, mapOf("content-type" to "application/json"), "{}".toByteArray())))
+            assertTrue(!Throughline.uploadDone(second, null))
+            while (true) {
+                val next = Throughline.nextUpload(500.milliseconds) ?: break
+                assertTrue(Throughline.uploadDone(next, UploadResponse(200, emptyMap(), "{}".toByteArray())))
+            }
+            assertTrue(Throughline.flush(5.seconds).isComplete)
+        }
+    }
+
+    private companion object {
+        const val OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    }
+}

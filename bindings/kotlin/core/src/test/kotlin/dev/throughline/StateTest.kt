@@ -1,0 +1,152 @@
+package dev.throughline
+
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+
+data class Profile(val displayName: String = "", val isLoading: Boolean = false, val visits: Int = 0)
+
+class StateTest {
+    private fun StoreBooks.balanced() = mutations == recorded + suppressed.values.sum() + dropped
+
+    @Test
+    fun `every way to change a flow is one mutation, and equal values are none`() {
+        App().use { app ->
+            app.start()
+            val flow = MutableStateFlow(Profile()).traced("Profile") {
+                path("displayName") { it.displayName }
+                path("isLoading") { it.isLoading }
+                path("visits") { it.visits }
+                policy {
+                    transient("isLoading")
+                    coalesceMillis = 0
+                    maxActionsPerSecond = 1_000
+                }
+            }
+            flow.value = Profile("a")
+            flow.value = Profile("a")
+            runBlocking { flow.emit(Profile("b")) }
+            assertTrue(flow.tryEmit(Profile("c", isLoading = true)))
+            assertTrue(flow.compareAndSet(Profile("c", isLoading = true), Profile("d")))
+            assertTrue(!flow.compareAndSet(Profile("nobody"), Profile("e")))
+            flow.update { it.copy(visits = it.visits + 1) }
+            assertEquals(Profile("d", visits = 1), flow.value)
+            val seen = app.seen()
+            assertEquals(4, seen.count { it.target == "Profile.displayName.Update" })
+            assertEquals(1, seen.count { it.target == "Profile.visits.Update" })
+            assertTrue(seen.none { "isLoading" in it.target })
+            val books = Throughline.health()!!.stores.getValue("Profile")
+            assertEquals(7, books.mutations)
+            assertEquals(5, books.recorded)
+            assertEquals(2, books.suppressed.values.sum())
+            assertTrue(books.balanced())
+        }
+    }
+
+    @Test
+    fun `ten thousand racing updates are each counted once`() {
+        App().use { app ->
+            app.start()
+            val flow = MutableStateFlow(Profile()).traced("Race") { path("visits") { it.visits } }
+            runBlocking {
+                repeat(4) {
+                    launch(Dispatchers.Default) { repeat(2_500) { flow.update { it.copy(visits = it.visits + 1) } } }
+                }
+            }
+            assertEquals(10_000, flow.value.visits)
+            app.seen()
+            val books = Throughline.health()!!.stores.getValue("Race")
+            assertEquals(10_000, books.mutations)
+            assertTrue(books.balanced(), "$books")
+        }
+    }
+
+    @Test
+    fun `a traced property records its assignments, an ignored one only counts`() {
+        val store = Throughline.store("Cart") {
+            transient("isLoading")
+            capture("coupon", Capture.FULL)
+        }
+        class Cart {
+            var isLoading by store.traced("isLoading", false)
+            var coupon by store.traced("coupon", "")
+            var items: List<String> by store.traced("items", emptyList())
+        }
+        App().use { app ->
+            app.start()
+            val cart = Cart()
+            repeat(1_000) { cart.isLoading = !cart.isLoading }
+            cart.coupon = "SPRING"
+            cart.coupon = "SPRING"
+            cart.items = listOf("a")
+            val seen = app.seen()
+            assertEquals("SPRING", seen.single { it.target == "Cart.coupon.Update" }.attributes["state.new_value"] ?: seen.single { it.target == "Cart.coupon.Update" }.attributes.toString())
+            assertTrue(seen.any { it.target == "Cart.items.Update" })
+            var books = Throughline.health()!!.stores.getValue("Cart")
+            assertEquals(1_002, books.mutations)
+            assertEquals(1_000, books.suppressed.values.sum())
+            // Another policy: what was remembered is void.
+            store.updatePolicy { deny("coupon") }
+            cart.coupon = "SUMMER"
+            cart.isLoading = true
+            assertEquals(1, app.seen().count { it.target == "Cart.isLoading.Update" })
+            books = Throughline.health()!!.stores.getValue("Cart")
+            assertEquals(1_004, books.mutations)
+            assertTrue(books.balanced())
+        }
+    }
+
+    @Test
+    fun `a policy that cannot work is told`() {
+        App().use { app ->
+            app.start()
+            val store = Throughline.store("Broken") { allow("items[") }
+            store.record("items[0]", 1, 2)
+            val problems = Throughline.health()!!.problems
+            assertTrue(problems.any { "Broken" in it && "items[" in it }, "$problems")
+            val bad = MutableStateFlow(Profile()).traced("Throwing") { path("x") { error("in a reader") } }
+            bad.value = Profile("new")
+            assertEquals("new", bad.value.displayName)
+            assertTrue(Throughline.health()!!.failures >= 1)
+        }
+    }
+
+    @Test
+    fun `mutations of overlapping operations belong each to its own`() {
+        App().use { app ->
+            app.start()
+            val flow = MutableStateFlow(Profile()).traced("Overlap") {
+                path("displayName") { it.displayName }
+                policy {
+                    coalesceMillis = 0
+                    maxActionsPerSecond = 10_000
+                    capture("displayName", Capture.FULL)
+                }
+            }
+            runBlocking(Dispatchers.Default) {
+                repeat(50) { n ->
+                    launch {
+                        Throughline.operation("Rename$n") {
+                            kotlinx.coroutines.delay((n % 7).toLong())
+                            withContext(Dispatchers.IO) { flow.update { it.copy(displayName = "name-$n") } }
+                        }
+                    }
+                }
+            }
+            val seen = app.seen()
+            val updates = seen.filter { it.target == "Overlap.displayName.Update" }
+            assertEquals(50, updates.size)
+            for (n in 0 until 50) {
+                val span = seen.single { it.isSpan && it.name == "Rename$n" }
+                val update = updates.single { seen -> seen.attributes.values.contains("name-$n") && seen.traceId == span.traceId }
+                assertEquals("operation", update.attributes["state.cause"])
+            }
+        }
+    }
+}
