@@ -28,7 +28,7 @@ class Seen(json: JsonObject, val resource: Map<String, String>) {
     val attributes: Map<String, String> = attributes(json)
 
     /** What an action is called: `Cart.items.Update`, `checkout`. */
-    val target: String get() = attributes["rum.action.target"] ?: attributes["app.widget.name"] ?: ""
+    val target: String get() = if ("rum.action.type" in attributes) body else ""
 
     override fun toString(): String = "$name ${traceId.take(6)} $attributes"
 }

@@ -1,0 +1,31 @@
+// swift-tools-version: 6.0
+import Foundation
+import PackageDescription
+
+// The core is linked from an XCFramework in releases; here from the folder that holds `libthroughline_ffi.a`.
+let library = ProcessInfo.processInfo.environment["THROUGHLINE_LIBRARY_DIR"]
+let link: [LinkerSetting] =
+    [.linkedLibrary("throughline_ffi")] + (library.map { [.unsafeFlags(["-L", $0])] } ?? [])
+
+let package = Package(
+    name: "Throughline",
+    platforms: [.iOS(.v15), .macOS(.v12)],
+    products: [
+        .library(name: "Throughline", targets: ["Throughline"]),
+        .library(name: "ThroughlineUI", targets: ["ThroughlineUI"]),
+    ],
+    targets: [
+        .target(name: "ThroughlineFFI", linkerSettings: link),
+        // Generated code is not API, and not written for Swift 6.
+        .target(
+            name: "ThroughlineFFIGenerated", dependencies: ["ThroughlineFFI"],
+            swiftSettings: [.swiftLanguageMode(.v5)]),
+        .target(
+            name: "Throughline", dependencies: ["ThroughlineFFI", "ThroughlineFFIGenerated"],
+            resources: [.copy("PrivacyInfo.xcprivacy")]),
+        // SwiftUI and UIKit: compiled where they are, which is not Linux.
+        .target(name: "ThroughlineUI", dependencies: ["Throughline"]),
+        .testTarget(name: "ThroughlineTests", dependencies: ["Throughline", "ThroughlineFFI"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,133 @@
+/// What an attribute may be: texts, whole numbers, doubles, booleans, bytes (`[UInt8]`), and lists and maps of those.
+///
+/// Texts are kept up to 1,024 characters, bytes up to 4,096, lists and maps up to 256 elements and 8 deep; what is more is
+/// cut with a marker.
+public protocol AttributeValue: Sendable {
+    /// For Throughline alone.
+    func _write(to draft: inout Draft, depth: Int)
+}
+
+extension String: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) { draft.textValue(self) }
+}
+
+extension Bool: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) {
+        draft.u8(Draft.Tag.bool)
+        draft.flag(self)
+    }
+}
+
+extension Int: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) { Int64(self)._write(to: &draft, depth: depth) }
+}
+
+extension Int32: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) { Int64(self)._write(to: &draft, depth: depth) }
+}
+
+extension Int64: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) {
+        draft.u8(Draft.Tag.int)
+        draft.i64(self)
+    }
+}
+
+extension UInt64: AttributeValue {
+    /// Beyond the largest signed number it is that number.
+    public func _write(to draft: inout Draft, depth: Int) { Int64(clamping: self)._write(to: &draft, depth: depth) }
+}
+
+extension Double: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) {
+        draft.u8(Draft.Tag.double)
+        draft.f64(self)
+    }
+}
+
+extension Float: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) { Double(self)._write(to: &draft, depth: depth) }
+}
+
+extension Array: AttributeValue where Element: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) {
+        if let bytes = self as? [UInt8] {
+            draft.u8(Draft.Tag.bytes)
+            return draft.data(bytes)
+        }
+        draft.nested(Draft.Tag.list, depth: depth, count: count) { draft in
+            for item in prefix(Draft.maxElements) { item._write(to: &draft, depth: depth + 1) }
+        }
+    }
+}
+
+/// One byte of a byte string.
+extension UInt8: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) { Int64(self)._write(to: &draft, depth: depth) }
+}
+
+extension Dictionary: AttributeValue where Key == String, Value: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) {
+        draft.nested(Draft.Tag.map, depth: depth, count: count) { draft in
+            for (key, value) in prefix(Draft.maxElements) {
+                draft.text(key, limit: Draft.keyBytes)
+                value._write(to: &draft, depth: depth + 1)
+            }
+        }
+    }
+}
+
+extension Optional: AttributeValue where Wrapped: AttributeValue {
+    /// `nil` is the text `null` inside a list; as an attribute it is left out.
+    public func _write(to draft: inout Draft, depth: Int) {
+        if let self { self._write(to: &draft, depth: depth) } else { draft.textValue("null") }
+    }
+}
+
+/// The attributes of an event: `["sku": sku, "count": 3, "gift": true]`. At most 128 are kept.
+public struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
+    var pairs: [(String, any AttributeValue)]
+
+    /// Attributes in this order.
+    public init(dictionaryLiteral elements: (String, any AttributeValue)...) { pairs = elements }
+
+    /// What a dictionary holds.
+    public init(_ dictionary: [String: any AttributeValue]) { pairs = dictionary.map { ($0.key, $0.value) } }
+
+    /// Adds an attribute; `nil` adds none.
+    public subscript(key: String) -> (any AttributeValue)? {
+        get { pairs.last { $0.0 == key }?.1 }
+        set {
+            pairs.removeAll { $0.0 == key }
+            if let newValue { pairs.append((key, newValue)) }
+        }
+    }
+}
+
+/// As an attribute, attributes are a map.
+extension Attributes: AttributeValue {
+    public func _write(to draft: inout Draft, depth: Int) {
+        draft.nested(Draft.Tag.map, depth: depth, count: pairs.count) { draft in
+            for (key, value) in pairs.prefix(Draft.maxElements) {
+                draft.text(key, limit: Draft.keyBytes)
+                value._write(to: &draft, depth: depth + 1)
+            }
+        }
+    }
+}
+
+/// A list whose items are of several kinds: `["a", 1, true] as AttributeList`.
+public struct AttributeList: AttributeValue, ExpressibleByArrayLiteral {
+    let items: [any AttributeValue]
+
+    public init(arrayLiteral elements: (any AttributeValue)...) { items = elements }
+
+    /// A list of these items.
+    public init(_ items: [any AttributeValue]) { self.items = items }
+
+    public func _write(to draft: inout Draft, depth: Int) {
+        draft.nested(Draft.Tag.list, depth: depth, count: items.count) { draft in
+            for item in items.prefix(Draft.maxElements) { item._write(to: &draft, depth: depth + 1) }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+#include "throughline_door.h"
+
+_Atomic uint64_t throughline_door_handle = 0;

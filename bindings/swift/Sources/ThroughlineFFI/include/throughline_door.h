@@ -1,0 +1,41 @@
+#pragma once
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Takes a draft: uniffi/src/door.rs has the contract, uniffi/src/draft.rs the layout.
+int64_t throughline_record(uint64_t handle, const uint8_t *_Nullable draft, size_t length);
+
+/// The handle of the client that runs: 0 before the start, `UINT64_MAX` after the shutdown. In C, because Swift has atomics of
+/// its own only from iOS 18 on.
+extern _Atomic uint64_t throughline_door_handle;
+
+static inline uint64_t throughline_door_load(void) {
+    return atomic_load_explicit(&throughline_door_handle, memory_order_acquire);
+}
+
+static inline void throughline_door_store(uint64_t handle) {
+    atomic_store_explicit(&throughline_door_handle, handle, memory_order_release);
+}
+
+/// A count that many threads add to.
+typedef struct {
+    _Atomic uint64_t value;
+} throughline_count;
+
+static inline uint64_t throughline_count_add(throughline_count *_Nonnull count, uint64_t more) {
+    return atomic_fetch_add_explicit(&count->value, more, memory_order_relaxed);
+}
+
+static inline uint64_t throughline_count_load(const throughline_count *_Nonnull count) {
+    return atomic_load_explicit(&count->value, memory_order_relaxed);
+}
+
+static inline void throughline_count_store(throughline_count *_Nonnull count, uint64_t value) {
+    atomic_store_explicit(&count->value, value, memory_order_relaxed);
+}
+
+static inline uint64_t throughline_count_take(throughline_count *_Nonnull count) {
+    return atomic_exchange_explicit(&count->value, 0, memory_order_relaxed);
+}

@@ -1,0 +1,149 @@
+import Foundation
+import XCTest
+#if canImport(FoundationNetworking)
+import FoundationNetworking
+#endif
+@testable import Throughline
+
+final class FacadeTests: XCTestCase {
+    func testCallsBeforeTheStartAreReplayedWithTheirOwnTimes() throws {
+        let app = try App()
+        // Earlier tests of this process have shut down: a start is awaited again.
+        Recorder.await()
+        Throughline.setUser(id: "u-1", ["plan": "gold"])
+        Throughline.log(.info, "early bird", ["n": 7])
+        let operation = Throughline.startOperation("EarlyOperation")
+        operation.context.run { Throughline.log(.warn, "inside") }
+        operation.succeed()
+        let before = Int64(Date().timeIntervalSince1970 * 1_000)
+        Thread.sleep(forTimeInterval: 1.5)
+        let seen = try app.start().seen()
+        let bird = try XCTUnwrap(seen.first { $0.body == "early bird" })
+        XCTAssertLessThan(bird.timeNs / 1_000_000, before + 100)
+        XCTAssertEqual(bird.attributes["n"], "7")
+        let span = try XCTUnwrap(seen.first { $0.name == "EarlyOperation" })
+        XCTAssertEqual(span.trace, seen.first { $0.body == "inside" }?.trace)
+        Recorder.lostEarly.value = 0
+        try Throughline.shutdown()
+        Recorder.await()
+        for _ in 0..<150 { Throughline.event("filler") }
+        XCTAssertEqual(Recorder.lostEarly.value, 50)
+    }
+
+    func testOnlyStartFlushAndShutdownThrow() throws {
+        if Throughline.isRunning { try Throughline.shutdown() }
+        XCTAssertThrowsError(try Throughline.flush())
+        XCTAssertThrowsError(try Throughline.shutdown())
+        XCTAssertNil(Throughline.sessionId)
+        XCTAssertNil(Throughline.health())
+        let app = try App().start()
+        XCTAssertThrowsError(try app.start())
+        try Throughline.shutdown()
+        let operation = Throughline.startOperation("late")
+        operation.set(["a": 1])
+        operation.fail(URLError(.badURL))
+        Throughline.action("late")
+        Throughline.setGlobalAttribute("a", 1)
+        XCTAssertFalse(Throughline.drain())
+        try app.start()
+        XCTAssertGreaterThanOrEqual(Throughline.health()!.closedCalls, 4)
+        XCTAssertFalse(try app.seen().contains { $0.action == "late" || $0.name == "late" })
+    }
+
+    func testAConfigurationThatCannotWorkNamesItsField() throws {
+        let app = try App()
+        func failure(_ change: (inout Configuration) -> Void) -> String {
+            var configuration = app.configuration
+            change(&configuration)
+            do {
+                try Throughline.start(configuration, consent: .granted)
+            } catch .invalidConfiguration(let reason) {
+                return reason
+            } catch {
+                return "\(error)"
+            }
+            return ""
+        }
+        XCTAssertTrue(failure { $0.serviceName = " " }.contains("service_name"))
+        XCTAssertTrue(failure { $0.endpoints = [Endpoint("nonsense")] }.contains("endpoint"))
+        XCTAssertTrue(failure { $0.traceHosts = [TraceHost("https://a.example/x")] }.contains("trace_hosts"))
+        XCTAssertTrue(failure { $0.sessionSampleRate = .nan }.contains("session_sample_rate"))
+        XCTAssertTrue(failure { $0.queueBytes = -1 }.contains("queue_bytes"))
+        try app.start()
+    }
+
+    func testWhatIsHugeOrOddIsCutAndSurvived() throws {
+        let app = try App().start()
+        let huge = String(repeating: "x", count: 10_000_000)
+        Throughline.action(huge, [huge: huge])
+        Throughline.error(type: huge, message: huge, stack: huge)
+        Throughline.log(.info, "nothing\0odd", ["nan": Double.nan, "none": Int?.none, "list": [1, 2], "most": UInt64.max])
+        Throughline.measure("m", .nan)
+        Throughline.longTask(-.infinity)
+        Throughline.longTask(.nan)
+        let seen = try app.seen()
+        let health = Throughline.health()!
+        XCTAssertEqual(health.malformedCalls, 0)
+        XCTAssertEqual(health.panics, 0)
+        XCTAssertTrue(seen.contains { $0.body == "nothing\0odd" })
+        XCTAssertTrue(seen.contains { $0.action.hasPrefix("xxx") })
+    }
+
+    func testConsentAndSwitchesHold() throws {
+        let app = try App().start(.pending)
+        Throughline.event("undecided")
+        XCTAssertFalse(try Throughline.flush(timeout: 2).isComplete)
+        Throughline.setConsent(.granted)
+        XCTAssertTrue(try app.seen().contains { $0.name == "undecided" })
+        Throughline.setEnabled(false)
+        Throughline.event("off")
+        XCTAssertFalse(Throughline.health()!.isEnabled)
+        Throughline.setEnabled(true)
+        Throughline.setFeatureFlag("beta", true)
+        Throughline.recordSyncFailure(rpc: "orders.push", code: "unavailable", retries: 3, offline: true)
+        Throughline.recordQueueFlush(depth: 12, ok: false)
+        Throughline.reportProblem("odd")
+        let seen = try app.seen()
+        XCTAssertFalse(seen.contains { $0.name == "off" })
+        for name in ["sync.failure", "queue.flush", "problem.reported"] {
+            XCTAssertTrue(seen.contains { $0.name == name }, name)
+        }
+        XCTAssertNotNil(Throughline.sessionId)
+        Throughline.setConsent(.denied)
+        XCTAssertFalse(Throughline.health()!.isEnabled)
+    }
+
+    func testAHostsTransportMayThrowAndAuthorizationIsAskedAgain() throws {
+        final class Sender: HostTransport, @unchecked Sendable {
+            let own = URLSessionTransport()
+            let calls = Count()
+            func send(_ request: UploadRequest) throws -> UploadResponse {
+                if calls.add(1) == 0 { throw URLError(.networkConnectionLost) }
+                if request.headers["authorization"] != "fresh" { return UploadResponse(status: 401) }
+                return try own.send(request)
+            }
+        }
+        let app = try App()
+        let sender = Sender()
+        app.configuration.transport = sender
+        app.configuration.authHeaders = { ["authorization": $0 ? "fresh" : "stale"] }
+        try app.start()
+        Throughline.event("through URLSession")
+        XCTAssertEqual(try app.seen().filter { $0.name == "through URLSession" }.count, 1)
+        XCTAssertGreaterThanOrEqual(sender.calls.value, 3)
+    }
+
+    func testAHostThatOwnsTheTimingFetchesUploads() throws {
+        let app = try App()
+        app.configuration.pull = true
+        try app.start()
+        Throughline.event("pulled")
+        let first = try XCTUnwrap(Throughline.nextUpload(wait: 10))
+        XCTAssertTrue(Throughline.uploadDone(first, nil))
+        let again = try XCTUnwrap(Throughline.nextUpload(wait: 10))
+        XCTAssertEqual(again.request.body, first.request.body)
+        XCTAssertTrue(Throughline.uploadDone(again, UploadResponse(status: 200)))
+        while let next = Throughline.nextUpload(wait: 0.5) { Throughline.uploadDone(next, UploadResponse(status: 200)) }
+        XCTAssertTrue(try Throughline.flush(timeout: 5).isComplete)
+    }
+}
