@@ -36,31 +36,17 @@ final class Inspector {
     let url: String
     /// A backend that continues traces, if one was asked for.
     let backend: String
-    private let process = Process()
+    private let process: Child
 
     init(withBackend: Bool = false) throws {
         guard let program = ProcessInfo.processInfo.environment["THROUGHLINE_CLI"] else {
             throw XCTSkip("THROUGHLINE_CLI names no `throughline` program")
         }
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = ["inspect", "--port", "0", "--json"] + (withBackend ? ["--sample-backend"] : [])
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        var line = Data()
-        while !line.contains(10) {
-            let more = output.fileHandleForReading.availableData
-            if more.isEmpty { break }
-            line.append(more)
-        }
-        let said = try JSONSerialization.jsonObject(with: line) as? [String: String] ?? [:]
+        let options = ["inspect", "--port", "0", "--json"] + (withBackend ? ["--sample-backend"] : [])
+        process = try Child([program] + options)
+        let said = try JSONSerialization.jsonObject(with: Data(process.line().utf8)) as? [String: String] ?? [:]
         url = said["url"] ?? ""
         backend = said["backend"] ?? ""
-    }
-
-    deinit {
-        process.terminate()
-        process.waitUntilExit()
     }
 
     func json(_ path: String) throws -> [[String: Any]] {
@@ -77,6 +63,77 @@ final class Inspector {
     }
 
     func trace(_ id: String) throws -> [Seen] { try json("/api/trace/\(id)").map(Seen.init) }
+}
+
+/// A child process whose output is read a line at a time. Foundation's `Process` waits on a run loop, which the threads of
+/// asynchronous tests do not have.
+final class Child {
+    let pid: pid_t
+    private let output: Int32
+    private var rest: [UInt8] = []
+
+    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+        var ends: [Int32] = [0, 0]
+        precondition(pipe(&ends) == 0)
+        #if canImport(Darwin)
+        var actions: posix_spawn_file_actions_t?
+        #else
+        var actions = posix_spawn_file_actions_t()
+        #endif
+        posix_spawn_file_actions_init(&actions)
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        posix_spawn_file_actions_addclose(&actions, ends[0])
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        let all = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
+        var argv = arguments.map { strdup($0) } + [nil]
+        var envp = all.map { strdup($0) } + [nil]
+        defer { for text in argv + envp { free(text) } }
+        var pid = pid_t()
+        let failed = posix_spawn(&pid, arguments[0], &actions, nil, &argv, &envp)
+        close(ends[1])
+        guard failed == 0 else { throw POSIXError(.init(rawValue: failed) ?? .ENOENT) }
+        (self.pid, output) = (pid, ends[0])
+    }
+
+    deinit {
+        // Threads of dispatch queues block SIGTERM, and a child inherits that.
+        stop(SIGKILL)
+        close(output)
+    }
+
+    private var isOver = false
+
+    func stop(_ signal: Int32) {
+        if isOver { return }
+        isOver = true
+        kill(pid, signal)
+        var status: Int32 = 0
+        waitpid(pid, &status, 0)
+    }
+
+    /// The next line; empty at the end.
+    func line() -> String {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            if let end = rest.firstIndex(of: 10) {
+                defer { rest.removeSubrange(...end) }
+                return String(decoding: rest[..<end], as: UTF8.self)
+            }
+            let size = read(output, &buffer, buffer.count)
+            if size <= 0 { return "" }
+            rest += buffer[..<size]
+        }
+    }
+
+    /// What was written before the end, in whole lines.
+    func lines() -> [String] {
+        var all: [String] = []
+        while true {
+            let next = line()
+            if next.isEmpty { return all }
+            all.append(next)
+        }
+    }
 }
 
 /// Throughline with an inspector and a directory of its own, for one test.
