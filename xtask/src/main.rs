@@ -1,12 +1,14 @@
 //! `cargo xtask`: one place for every command of the repository.
 #![allow(clippy::print_stdout, reason = "a command line tool prints")]
 
+mod languages;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// The version that `lint` installs beside the checkout when it is absent.
 const CARGO_DENY: &str = "0.20.2";
@@ -20,8 +22,21 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything that must hold: lints, tests, the README's commands, and the short tortures.
-    Test,
+    /// Everything that must hold: lints, tests in Rust, Kotlin and Swift, the README's commands, and the short tortures.
+    Test {
+        /// One language alone.
+        #[arg(long, value_enum)]
+        only: Option<Language>,
+        /// Times that a recording process is killed in Kotlin and in Swift.
+        #[arg(long, default_value_t = 5)]
+        kills: u32,
+    },
+    /// Writes the generated Swift and Kotlin code.
+    Bindings {
+        /// Writes nothing; fails where the committed code differs.
+        #[arg(long)]
+        check: bool,
+    },
     /// Formatting, clippy, documentation, licences and sources of dependencies.
     Lint,
     /// Measures the engine beside its peers, and prints one table.
@@ -42,7 +57,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
     },
-    /// Fuzzes one target for a while: `frame`, `journal`, `row` or `response`. Needs a nightly toolchain and cargo-fuzz.
+    /// Fuzzes one target for a while: `draft`, `frame`, `headers`, `journal`, `response` or `row`. Needs a nightly toolchain and cargo-fuzz.
     Fuzz {
         /// The target.
         target: String,
@@ -52,9 +67,17 @@ enum Task {
     },
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Language {
+    Rust,
+    Kotlin,
+    Swift,
+}
+
 fn main() -> Result<()> {
     match Cli::parse().task {
-        Task::Test => test(),
+        Task::Test { only, kills } => test(only, kills),
+        Task::Bindings { check } => languages::bindings(check),
         Task::Lint => lint(),
         Task::Bench { json, seconds, no_peers } => bench(json, seconds, no_peers),
         Task::Torture { arguments } => torture(&arguments.iter().map(String::as_str).collect::<Vec<_>>()),
@@ -65,12 +88,30 @@ fn main() -> Result<()> {
     }
 }
 
-fn test() -> Result<()> {
+fn test(only: Option<Language>, kills: u32) -> Result<()> {
+    let wants = |language| only.is_none_or(|only| only == language);
+    if wants(Language::Rust) {
+        rust()?;
+    }
+    if wants(Language::Kotlin) {
+        languages::kotlin(&["test", &format!("-Dthroughline.kills={kills}")])?;
+    }
+    if wants(Language::Swift) {
+        for package in ["bindings/swift", "examples/swift/profile"] {
+            languages::swift(package, &["test", "-c", "release", "-Xswiftc", "-enable-testing"], kills)?;
+        }
+    }
+    Ok(())
+}
+
+fn rust() -> Result<()> {
     lint()?;
-    run("tests", &["test", "--workspace", "--features", "throughline/testing,throughline/tracing"])?;
+    let features = "throughline/testing,throughline/tracing,throughline-ffi/testing";
+    run("tests", &["test", "--workspace", "--features", features])?;
     run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
     run("demo", &["demo", "--once"])?;
     emit()?;
+    languages::bindings(true)?;
     torture(&["kill", "-n", "200"])?;
     torture(&["corrupt", "-n", "60"])?;
     torture(&["disk-full", "-n", "3"])
@@ -93,7 +134,7 @@ fn lint() -> Result<()> {
         "--workspace",
         "--all-targets",
         "--features",
-        "throughline/testing,throughline/tracing",
+        "throughline/testing,throughline/tracing,throughline-ffi/testing",
         "--",
         "-D",
         "warnings",
@@ -102,7 +143,17 @@ fn lint() -> Result<()> {
     // Without the HTTP client, as an app links it that brings its own transport.
     run(
         "clippy without http",
-        &["clippy", "--package", "throughline", "--no-default-features", "--", "-D", "warnings"],
+        &[
+            "clippy",
+            "--package",
+            "throughline",
+            "--package",
+            "throughline-ffi",
+            "--no-default-features",
+            "--",
+            "-D",
+            "warnings",
+        ],
     )?;
     step("documentation", cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     let deny = cargo_deny()?;

@@ -5,7 +5,7 @@
 
 pub(crate) mod app;
 mod network;
-mod shop;
+pub(crate) mod shop;
 
 use std::collections::HashSet;
 use std::path::Path;

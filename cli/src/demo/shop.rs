@@ -1,4 +1,4 @@
-//! The app's backend: a small shop, instrumented as any Rust service is, with `tracing` and OpenTelemetry. It continues
+//! The sample apps' backend: a small shop with a profile, instrumented as any Rust service is, with `tracing` and OpenTelemetry. It continues
 //! the `traceparent` of its callers; its spans and logs go to the inspector.
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::TracerProvider;
@@ -27,26 +27,27 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 
 /// The running shop.
-pub(super) struct Shop {
-    pub(super) address: SocketAddr,
+pub(crate) struct Shop {
+    pub(crate) address: SocketAddr,
     spans: SdkTracerProvider,
     logs: SdkLoggerProvider,
 }
 
 impl Shop {
     /// Starts the shop. Its telemetry goes to `collector`.
-    pub(super) async fn start(collector: SocketAddr) -> Result<Self> {
+    pub(crate) async fn start(collector: SocketAddr) -> Result<Self> {
         // The exporter's client must not be made inside the runtime.
         let (spans, logs) = tokio::task::spawn_blocking(move || telemetry(collector)).await??;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let app = Router::new().route("/api/items/{id}", get(item)).route("/api/checkout", post(checkout));
+        let app = app.route("/api/me", put(rename));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self { address, spans, logs })
     }
 
     /// Sends what the shop has not exported yet.
-    pub(super) async fn flush(&self) -> Result<()> {
+    pub(crate) async fn flush(&self) -> Result<()> {
         let (spans, logs) = (self.spans.clone(), self.logs.clone());
         tokio::task::spawn_blocking(move || {
             spans.force_flush().context("flushing the shop's spans")?;
@@ -88,6 +89,21 @@ async fn item(Path(id): Path<String>, headers: HeaderMap) -> Json<Value> {
         Json(json!({ "id": id, "price": 1290 }))
     }
     .instrument(server_span("GET /api/items/{id}", &headers))
+    .await
+}
+
+/// Changes the display name. The name `taken` is refused, so that a sample has something that fails.
+async fn rename(headers: HeaderMap, Json(profile): Json<Value>) -> (StatusCode, Json<Value>) {
+    async {
+        let name = profile.get("displayName").and_then(Value::as_str).unwrap_or_default();
+        if name == "taken" {
+            tracing::warn!("the name is taken");
+            return (StatusCode::CONFLICT, Json(json!({ "error": "taken" })));
+        }
+        tokio::time::sleep(Duration::from_millis(2)).instrument(tracing::info_span!("store profile")).await;
+        (StatusCode::OK, Json(json!({ "displayName": name })))
+    }
+    .instrument(server_span("PUT /api/me", &headers))
     .await
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod store;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use askama::Template;
@@ -24,6 +25,10 @@ use tower_http::limit::RequestBodyLimitLayer;
 use collect::Signal;
 use store::Store;
 
+use crate::demo::shop::Shop;
+
+/// How often the sample backend sends what it has.
+const EXPORT_EVERY: Duration = Duration::from_millis(200);
 /// Bytes of a request's body, as in the OpenTelemetry Collector.
 const MAX_BODY: usize = 20 * 1024 * 1024;
 
@@ -38,6 +43,9 @@ pub(crate) struct Options {
     /// Print the address as JSON.
     #[arg(long)]
     json: bool,
+    /// Also serve the sample apps' backend, which continues traces and reports to this inspector.
+    #[arg(long)]
+    sample_backend: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -45,15 +53,34 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     runtime.block_on(async {
         let store = Arc::new(Store::open(options.store.as_deref())?);
         let (address, server) = serve(options.port, store).await?;
+        let server = tokio::spawn(server);
+        let backend = if options.sample_backend { Some(Shop::start(address).await?) } else { None };
+        let backend_url = backend.as_ref().map(|backend| format!("http://{}", backend.address));
         if options.json {
-            println!("{}", serde_json::json!({ "url": format!("http://{address}") }));
+            println!(
+                "{}",
+                serde_json::json!({ "url": format!("http://{address}"), "backend": backend_url.unwrap_or_default() })
+            );
         } else {
             println!("Collecting OTLP/HTTP at http://{address} (protobuf and JSON, gzip).");
+            if let Some(url) = backend_url {
+                println!("The sample backend serves at {url}: PUT /api/me, POST /api/checkout.");
+            }
             println!("Open http://{address}/ in a browser; Ctrl-C ends.");
         }
+        let export = async {
+            loop {
+                tokio::time::sleep(EXPORT_EVERY).await;
+                if let Some(backend) = &backend {
+                    // What fails is tried again by the next one.
+                    let _ = backend.flush().await;
+                }
+            }
+        };
         tokio::select! {
-            result = server => result?,
+            result = server => result??,
             result = tokio::signal::ctrl_c() => result.context("waiting for Ctrl-C")?,
+            () = export => {}
         }
         Ok(())
     })

@@ -74,6 +74,7 @@ final class FacadeTests: XCTestCase {
 
     func testWhatIsHugeOrOddIsCutAndSurvived() throws {
         let app = try App().start()
+        let panics = Throughline.health()!.panics
         let huge = String(repeating: "x", count: 10_000_000)
         Throughline.action(huge, [huge: huge])
         Throughline.error(type: huge, message: huge, stack: huge)
@@ -84,7 +85,7 @@ final class FacadeTests: XCTestCase {
         let seen = try app.seen()
         let health = Throughline.health()!
         XCTAssertEqual(health.malformedCalls, 0)
-        XCTAssertEqual(health.panics, 0)
+        XCTAssertEqual(health.panics, panics)
         XCTAssertTrue(seen.contains { $0.body == "nothing\0odd" })
         XCTAssertTrue(seen.contains { $0.action.hasPrefix("xxx") })
     }

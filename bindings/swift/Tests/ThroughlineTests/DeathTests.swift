@@ -1,0 +1,96 @@
+import Foundation
+import XCTest
+@testable import Throughline
+
+final class DeathTests: XCTestCase {
+    /// Run by the parent below in a process of its own: records as fast as it can, and tells each number once the call has
+    /// returned, until it is killed.
+    func testDoomedChild() throws {
+        guard let directory = ProcessInfo.processInfo.environment["THROUGHLINE_DOOMED"] else {
+            throw XCTSkip("only as a child of the test below")
+        }
+        var configuration = Configuration(serviceName: "doomed")
+        configuration.directory = URL(fileURLWithPath: directory)
+        configuration.environment = .test
+        configuration.selfReport = false
+        try Throughline.start(configuration, consent: .granted)
+        // Until the journal is mapped, nothing is promised.
+        while Throughline.health()?.journal == "starting" { usleep(1_000) }
+        for lane in 0...1 {
+            Thread.detachNewThread {
+                var n = 0
+                while true {
+                    let kept = Recorder.record(.action) {
+                        $0.u8(ActionType.custom.rawValue)
+                        $0.text("doomed")
+                        $0.attributes(["lane": lane, "n": n])
+                    }
+                    if kept == 1 {
+                        let line = "ack \(lane) \(n)\n"
+                        _ = line.withCString { write(1, $0, strlen($0)) }
+                    }
+                    n += 1
+                    if n % 64 == 0 { usleep(1_000) }
+                }
+            }
+        }
+        while true { sleep(1) }
+    }
+
+    func testAKilledProcessLosesNothingThatWasAcknowledged() throws {
+        let kills = ProcessInfo.processInfo.environment["THROUGHLINE_KILLS"].flatMap { Int($0) } ?? 5
+        var all = 0
+        for round in 0..<kills {
+            let directory = FileManager.default.temporaryDirectory.appendingPathComponent("doomed-\(UUID())")
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let child = try Child(
+                [CommandLine.arguments[0], "ThroughlineTests.DeathTests/testDoomedChild"],
+                environment: ["THROUGHLINE_DOOMED": directory.path])
+            let enough = Int.random(in: 1...4_000)
+            var acknowledged: [String] = []
+            while acknowledged.count < enough {
+                let line = child.line()
+                XCTAssertFalse(line.isEmpty, "the child ended by itself")
+                if line.isEmpty { return }
+                if line.hasPrefix("ack ") { acknowledged.append(line) }
+            }
+            child.stop(SIGKILL)
+            // What was in the pipe when it died; half a line may be left.
+            acknowledged += child.lines().filter { $0.hasPrefix("ack ") }
+            let inspector = try Inspector()
+            var configuration = Configuration(serviceName: "doomed", endpoint: inspector.url)
+            configuration.directory = directory
+            configuration.environment = .test
+            configuration.startJitter = false
+            configuration.selfReport = false
+            try Throughline.start(configuration, consent: .granted)
+            XCTAssertTrue(try Throughline.flush(timeout: 30).isComplete)
+            let arrived = try inspector.seen().filter { $0.action == "doomed" }
+                .map { "ack \($0.attributes["lane"]!) \($0.attributes["n"]!)" }
+            let lost = Set(acknowledged).subtracting(arrived)
+            XCTAssertEqual(lost, [], "round \(round)")
+            XCTAssertEqual(arrived.count, Set(arrived).count, "round \(round): something came twice")
+            try Throughline.shutdown()
+            all += acknowledged.count
+        }
+        print("\(kills) kills, \(all) acknowledged, 0 lost")
+    }
+
+    func testAPanicOfOursCostsNothingButACount() throws {
+        let app = try App().start()
+        for place in ["record", "before_commit", "transport"] {
+            let before = Throughline.health()!.panics
+            Recorder.record(.fault) { $0.text(place) }
+            for _ in 0..<1_000 { Throughline.action("after", ["place": place]) }
+            // The panic may cost the flush that meets it, never an event.
+            var isComplete = false
+            for _ in 0..<3 where !isComplete { isComplete = try Throughline.flush(timeout: 20).isComplete }
+            XCTAssertTrue(isComplete, place)
+            XCTAssertEqual(Throughline.health()!.panics, before + 1, place)
+        }
+        let seen = try app.seen()
+        for place in ["record", "before_commit", "transport"] {
+            XCTAssertEqual(seen.filter { $0.action == "after" && $0.attributes["place"] == place }.count, 1_000, place)
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Swift and Kotlin: generated code, and tests in their own runtimes.
+//!
+//! What is not on the machine is installed: Maven by the system's package manager, Swift as a Debian root under the user's
+//! cache directory, which is entered by `chroot` (needs root). A `swift` on the path is used as it is.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{cache, cargo, run, step};
+
+/// The Debian release that has Swift 6.0 and the version that it has.
+const SWIFT_ROOT: &str = "swift-root-trixie-6.0.3";
+
+/// A generated file: what the generator calls it, and where it lies.
+const GENERATED: [(&str, &str, &str); 3] = [
+    (
+        "kotlin",
+        "dev/throughline/internal/ffi/throughline.kt",
+        "bindings/kotlin/core/src/main/kotlin/dev/throughline/internal/ffi/throughline.kt",
+    ),
+    (
+        "swift",
+        "ThroughlineFFIGenerated.swift",
+        "bindings/swift/Sources/ThroughlineFFIGenerated/ThroughlineFFIGenerated.swift",
+    ),
+    ("swift", "ThroughlineFFI.h", "bindings/swift/Sources/ThroughlineFFI/include/ThroughlineFFI.h"),
+];
+
+/// Writes the generated code, or with `check` fails where it differs.
+pub(crate) fn bindings(check: bool) -> Result<()> {
+    run("library for the generator", &["build", "--quiet", "--package", "throughline-ffi"])?;
+    let out = target()?.join("generated");
+    for language in ["swift", "kotlin"] {
+        let library = target()?.join("debug").join(if cfg!(target_os = "macos") {
+            "libthroughline_ffi.dylib"
+        } else {
+            "libthroughline_ffi.so"
+        });
+        let mut generator = cargo(&["run", "--quiet", "--package", "throughline-ffi", "--features", "bindgen", "--"]);
+        generator.args(["generate", "--no-format", "--language", language, "--config", "uniffi/uniffi.toml"]);
+        generator.arg("--library").arg(library).arg("--out-dir").arg(out.join(language));
+        step(&format!("{language} bindings"), &mut generator)?;
+    }
+    for (language, file, place) in GENERATED {
+        let fresh = std::fs::read_to_string(out.join(language).join(file))?;
+        if !check {
+            std::fs::write(place, fresh)?;
+        } else {
+            let known = std::fs::read_to_string(place).with_context(|| format!("{place} is missing"))?;
+            ensure!(known == fresh, "{place} is old: run `cargo xtask bindings` and commit it");
+        }
+    }
+    // On Android a check at every first call would cost 5 to 10 ms.
+    let kotlin = std::fs::read_to_string(GENERATED[0].2)?;
+    ensure!(!kotlin.contains("uniffi_throughline_checksum_method"), "the Kotlin code checks checksums");
+    Ok(())
+}
+
+fn target() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
+    Ok(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from))
+}
+
+/// The libraries as they are shipped, but for panics on demand; and the inspector.
+fn libraries() -> Result<PathBuf> {
+    run(
+        "libraries for Swift and Kotlin",
+        &["build", "--quiet", "--release", "--package", "throughline-ffi", "--features", "testing"],
+    )?;
+    run("inspector", &["build", "--quiet", "--package", "throughline-cli"])?;
+    Ok(target()?.join("release"))
+}
+
+/// Runs Maven in `bindings/kotlin`: `test`, or a goal with options.
+pub(crate) fn kotlin(arguments: &[&str]) -> Result<()> {
+    ensure_program("mvn", &["maven", "default-jdk-headless"])?;
+    let library =
+        libraries()?.join(if cfg!(target_os = "macos") { "libthroughline_ffi.dylib" } else { "libthroughline_ffi.so" });
+    let mut maven = Command::new("mvn");
+    maven.current_dir("bindings/kotlin").args(["--batch-mode", "--quiet"]).args(arguments);
+    maven.arg(format!("-Dthroughline.library={}", library.display()));
+    maven.arg(format!("-Dthroughline.cli={}", target()?.join("debug/throughline").display()));
+    step(&format!("kotlin {}", arguments.join(" ")), &mut maven)
+}
+
+/// Runs `swift` with arguments in a package of the repository.
+pub(crate) fn swift(package: &str, arguments: &[&str], kills: u32) -> Result<()> {
+    let libraries = libraries()?;
+    // A folder with the static library alone: beside a shared one the linker would take that.
+    let linked = target()?.join("swift");
+    std::fs::create_dir_all(&linked)?;
+    std::fs::copy(libraries.join("libthroughline_ffi.a"), linked.join("libthroughline_ffi.a"))?;
+    std::fs::copy(target()?.join("debug/throughline"), linked.join("throughline"))?;
+    let name = format!("swift {package} {}", arguments.join(" "));
+    if Command::new("swift").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        let mut swift = Command::new("swift");
+        swift
+            .current_dir(package)
+            .env("THROUGHLINE_LIBRARY_DIR", &linked)
+            .env("THROUGHLINE_CLI", linked.join("throughline"));
+        return step(&name, swift.args(arguments));
+    }
+    let root = swift_root()?;
+    let checkout = std::env::current_dir()?;
+    // Mounts in a namespace of their own: nothing is left behind, whatever happens.
+    let script = format!(
+        "set -e
+         root={root} checkout={checkout} linked={linked}
+         mkdir -p $root/work $root/linked
+         mount -t proc proc $root/proc
+         mount --rbind /dev $root/dev
+         mount --bind $checkout $root/work
+         mount --bind $linked $root/linked
+         exec chroot $root env -i HOME=/root PATH=/usr/bin:/bin THROUGHLINE_LIBRARY_DIR=/linked \
+             THROUGHLINE_CLI=/linked/throughline THROUGHLINE_KILLS={kills} sh -c 'cd /work/{package} && exec swift \"$@\"' swift \"$@\"",
+        root = quoted(&root)?,
+        checkout = quoted(&checkout)?,
+        linked = quoted(&linked)?,
+    );
+    let mut inside = Command::new("unshare");
+    inside.args(["--mount", "sh", "-c", &script, "swift"]).args(arguments);
+    inside.args(["--scratch-path", &format!("/linked/build-{}", package.replace('/', "-"))]);
+    step(&name, &mut inside)
+}
+
+fn quoted(path: &Path) -> Result<String> {
+    let text = path.to_str().context("a path is not UTF-8")?;
+    ensure!(!text.contains('\''), "a path has a quotation mark: {text}");
+    Ok(format!("'{text}'"))
+}
+
+/// A Debian with Swift, made once.
+fn swift_root() -> Result<PathBuf> {
+    let root = cache()?.join(SWIFT_ROOT);
+    // A link that leads nowhere from outside.
+    if root.join("usr/bin/swift").is_symlink() {
+        return Ok(root);
+    }
+    if !cfg!(target_os = "linux") {
+        bail!("Swift is missing: install Xcode");
+    }
+    ensure_program("debootstrap", &["debootstrap"])?;
+    let unfinished = cache()?.join(format!("{SWIFT_ROOT}.unfinished"));
+    let _ = std::fs::remove_dir_all(&unfinished);
+    std::fs::create_dir_all(cache()?)?;
+    step("Debian for Swift", Command::new("debootstrap").args(["--variant=minbase", "trixie"]).arg(&unfinished))?;
+    let script = format!(
+        "set -e
+         root={}
+         mount -t proc proc $root/proc
+         mount --rbind /dev $root/dev
+         cp /etc/resolv.conf $root/etc/resolv.conf || true
+         chroot $root apt-get install -y --no-install-recommends swiftlang libc6-dev libstdc++-14-dev g++ ca-certificates
+         chroot $root apt-get clean",
+        quoted(&unfinished)?
+    );
+    step("Swift 6.0", Command::new("unshare").args(["--mount", "sh", "-c", &script]))?;
+    std::fs::rename(&unfinished, &root)?;
+    Ok(root)
+}
+
+/// Installs Debian packages when a program is missing.
+fn ensure_program(program: &str, packages: &[&str]) -> Result<()> {
+    if Command::new(program).arg("--version").output().is_ok() {
+        return Ok(());
+    }
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "--no-install-recommends"]).args(packages);
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    step(&format!("installing {program}"), &mut install)
+        .with_context(|| format!("`{program}` is missing and could not be installed: install {}", packages.join(", ")))
+}
