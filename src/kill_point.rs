@@ -21,11 +21,14 @@ pub const NAMES: [&str; 10] = [
 /// Where a panic is wanted, once.
 #[cfg(feature = "testing")]
 static PANIC_AT: std::sync::Mutex<Option<String>> = std::sync::Mutex::new(None);
+#[cfg(feature = "testing")]
+static PANIC_WANTED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// Panics once when `name` is reached next: a bug of ours, for the tests of what survives it.
 #[cfg(feature = "testing")]
 pub fn panic_at(name: &str) {
     *PANIC_AT.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(name.to_owned());
+    PANIC_WANTED.store(true, std::sync::atomic::Ordering::Release);
 }
 
 #[cfg(feature = "testing")]
@@ -40,7 +43,9 @@ fn panic_if_wanted(name: &str) {
 /// Dies here if the harness asked for it.
 #[cfg(feature = "testing")]
 pub fn kill_point(name: &str) {
-    panic_if_wanted(name);
+    if PANIC_WANTED.load(std::sync::atomic::Ordering::Acquire) {
+        panic_if_wanted(name);
+    }
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};
     static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();

@@ -79,7 +79,7 @@ pub const HEADER_BYTES: usize = 24;
 pub const MAX_DRAFT_BYTES: usize = 2 * MAX_EVENT_BYTES;
 
 /// Attributes that are lent without allocating.
-const FEW: usize = 16;
+const FEW: usize = 8;
 
 /// The bytes are no draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -63,21 +63,34 @@ fn target() -> Result<PathBuf> {
     Ok(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from))
 }
 
-/// The libraries as they are shipped, but for panics on demand; and the inspector.
-fn libraries() -> Result<PathBuf> {
-    run(
-        "libraries for Swift and Kotlin",
-        &["build", "--quiet", "--release", "--package", "throughline-ffi", "--features", "testing"],
-    )?;
+/// How the libraries are built.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Build {
+    /// As they are shipped.
+    Shipped,
+    /// With panics on demand.
+    Testing,
+}
+
+/// The libraries in the shipped profile, and the inspector.
+fn libraries(build: Build) -> Result<PathBuf> {
+    let mut arguments = vec!["build", "--quiet", "--release", "--package", "throughline-ffi"];
+    if build == Build::Testing {
+        arguments.extend(["--features", "testing"]);
+    }
+    run("libraries for Swift and Kotlin", &arguments)?;
     run("inspector", &["build", "--quiet", "--package", "throughline-cli"])?;
     Ok(target()?.join("release"))
 }
 
 /// Runs Maven in `bindings/kotlin`: `test`, or a goal with options.
-pub(crate) fn kotlin(arguments: &[&str]) -> Result<()> {
+pub(crate) fn kotlin(build: Build, arguments: &[&str]) -> Result<()> {
     ensure_program("mvn", &["maven", "default-jdk-headless"])?;
-    let library =
-        libraries()?.join(if cfg!(target_os = "macos") { "libthroughline_ffi.dylib" } else { "libthroughline_ffi.so" });
+    let library = libraries(build)?.join(if cfg!(target_os = "macos") {
+        "libthroughline_ffi.dylib"
+    } else {
+        "libthroughline_ffi.so"
+    });
     let mut maven = Command::new("mvn");
     maven.current_dir("bindings/kotlin").args(["--batch-mode", "--quiet"]).args(arguments);
     maven.arg(format!("-Dthroughline.library={}", library.display()));
@@ -86,8 +99,8 @@ pub(crate) fn kotlin(arguments: &[&str]) -> Result<()> {
 }
 
 /// Runs `swift` with arguments in a package of the repository.
-pub(crate) fn swift(package: &str, arguments: &[&str], kills: u32) -> Result<()> {
-    let libraries = libraries()?;
+pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    let libraries = libraries(build)?;
     // A folder with the static library alone: beside a shared one the linker would take that.
     let linked = target()?.join("swift");
     std::fs::create_dir_all(&linked)?;
@@ -114,10 +127,11 @@ pub(crate) fn swift(package: &str, arguments: &[&str], kills: u32) -> Result<()>
          mount --bind $checkout $root/work
          mount --bind $linked $root/linked
          exec chroot $root env -i HOME=/root PATH=/usr/bin:/bin THROUGHLINE_LIBRARY_DIR=/linked \
-             THROUGHLINE_CLI=/linked/throughline THROUGHLINE_KILLS={kills} sh -c 'cd /work/{package} && exec swift \"$@\"' swift \"$@\"",
+             THROUGHLINE_CLI=/linked/throughline {environment} sh -c 'cd /work/{package} && exec swift \"$@\"' swift \"$@\"",
         root = quoted(&root)?,
         checkout = quoted(&checkout)?,
         linked = quoted(&linked)?,
+        environment = environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
     );
     let mut inside = Command::new("unshare");
     inside.args(["--mount", "sh", "-c", &script, "swift"]).args(arguments);
@@ -171,4 +185,12 @@ fn ensure_program(program: &str, packages: &[&str]) -> Result<()> {
     install.env("DEBIAN_FRONTEND", "noninteractive");
     step(&format!("installing {program}"), &mut install)
         .with_context(|| format!("`{program}` is missing and could not be installed: install {}", packages.join(", ")))
+}
+
+/// Prints Kotlin's and Swift's rows of the bench.
+pub(crate) fn bench() -> Result<()> {
+    let main = ["test-compile", "exec:java", "-Dexec.mainClass=dev.throughline.BenchKt", "-Dexec.classpathScope=test"];
+    kotlin(Build::Shipped, &[&["--projects", "core"][..], &main].concat())?;
+    let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing", "--filter", "BenchTests"];
+    swift(Build::Shipped, "bindings/swift", &tests, &[("THROUGHLINE_BENCH", "1")])
 }

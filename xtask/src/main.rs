@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
+use languages::Build;
 
 /// The version that `lint` installs beside the checkout when it is absent.
 const CARGO_DENY: &str = "0.20.2";
@@ -50,6 +51,9 @@ enum Task {
         /// Leave the peers out.
         #[arg(long)]
         no_peers: bool,
+        /// Kotlin's and Swift's rows alone.
+        #[arg(long)]
+        languages: bool,
     },
     /// Runs a torture: `cargo xtask torture kill -n 2000`.
     Torture {
@@ -79,7 +83,11 @@ fn main() -> Result<()> {
         Task::Test { only, kills } => test(only, kills),
         Task::Bindings { check } => languages::bindings(check),
         Task::Lint => lint(),
-        Task::Bench { json, seconds, no_peers } => bench(json, seconds, no_peers),
+        Task::Bench { languages: true, .. } => languages::bench(),
+        Task::Bench { json, seconds, no_peers, .. } => {
+            bench(json, seconds, no_peers)?;
+            languages::bench()
+        }
         Task::Torture { arguments } => torture(&arguments.iter().map(String::as_str).collect::<Vec<_>>()),
         Task::Fuzz { target, seconds } => {
             let limit = format!("-max_total_time={seconds}");
@@ -94,11 +102,12 @@ fn test(only: Option<Language>, kills: u32) -> Result<()> {
         rust()?;
     }
     if wants(Language::Kotlin) {
-        languages::kotlin(&["test", &format!("-Dthroughline.kills={kills}")])?;
+        languages::kotlin(Build::Testing, &["test", &format!("-Dthroughline.kills={kills}")])?;
     }
     if wants(Language::Swift) {
         for package in ["bindings/swift", "examples/swift/profile"] {
-            languages::swift(package, &["test", "-c", "release", "-Xswiftc", "-enable-testing"], kills)?;
+            let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing"];
+            languages::swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &kills.to_string())])?;
         }
     }
     Ok(())

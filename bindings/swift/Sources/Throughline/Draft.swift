@@ -18,7 +18,7 @@ enum Call: UInt8 {
 
 /// Writes a draft into memory that the caller lends; what is longer moves to the heap.
 ///
-/// For Throughline alone: public because ``AttributeValue`` names it. Texts are cut a little above the core's limits, so that a text of 10 MB costs what is kept of it.
+/// What an app sees of it is ``put(_:_:)-(_,String)`` and its like. Texts are cut a little above the core's limits, so that a text of 10 MB costs what is kept of it.
 public struct Draft {
     private(set) var bytes: UnsafeMutableRawPointer
     private(set) var length = 0
@@ -117,18 +117,47 @@ public struct Draft {
     }
 
     @inline(__always)
-    mutating func attribute(_ key: String, _ value: any AttributeValue) {
-        if count >= Self.maxAttributes || length > Self.maxBytes { return }
-        count += 1
-        text(key, limit: Self.keyBytes)
-        value._write(to: &self, depth: 1)
+    mutating func attributes(_ attributes: Attributes) {
+        beginAttributes()
+        for (key, value) in attributes.pairs { put(key, value) }
+        endAttributes()
     }
 
     @inline(__always)
-    mutating func attributes(_ attributes: Attributes) {
-        beginAttributes()
-        for (key, value) in attributes.pairs { attribute(key, value) }
-        endAttributes()
+    private mutating func key(_ key: String) -> Bool {
+        if count >= Self.maxAttributes || length > Self.maxBytes { return false }
+        count += 1
+        text(key, limit: Self.keyBytes)
+        return true
+    }
+
+    /// Adds a text.
+    public mutating func put(_ key: String, _ value: String) { if self.key(key) { textValue(value) } }
+
+    /// Adds a whole number.
+    public mutating func put(_ key: String, _ value: Int) {
+        guard self.key(key) else { return }
+        u8(Tag.int)
+        i64(Int64(value))
+    }
+
+    /// Adds a number.
+    public mutating func put(_ key: String, _ value: Double) {
+        guard self.key(key) else { return }
+        u8(Tag.double)
+        f64(value)
+    }
+
+    /// Adds true or false.
+    public mutating func put(_ key: String, _ value: Bool) {
+        guard self.key(key) else { return }
+        u8(Tag.bool)
+        flag(value)
+    }
+
+    /// Adds any attribute.
+    public mutating func put(_ key: String, _ value: any AttributeValue) {
+        if self.key(key) { value._write(to: &self, depth: 1) }
     }
 
     /// A value or none.

@@ -86,6 +86,22 @@ public enum Throughline {
         }
     }
 
+    /// As ``action(_:_:type:)``, for places that are called often: the attributes are written where they belong, nothing is
+    /// allocated.
+    ///
+    /// ```swift
+    /// Throughline.action("scroll") { $0.put("row", row) }
+    /// ```
+    public static func action(_ name: String, type: ActionType = .custom, _ attributes: (inout Draft) -> Void) {
+        Recorder.record(.action) {
+            $0.u8(type.rawValue)
+            $0.text(name)
+            $0.beginAttributes()
+            attributes(&$0)
+            $0.endAttributes()
+        }
+    }
+
     /// Begins an action that collects the requests, errors and state mutations which follow, until nothing has happened for
     /// 100 ms, at most 5 s. What it causes is in one trace. Three taps within a second make a rage tap.
     public static func startAction(_ name: String, _ attributes: Attributes = [:], type: ActionType = .tap) {
@@ -104,6 +120,16 @@ public enum Throughline {
         Recorder.record(.custom) {
             $0.text(name)
             $0.attributes(attributes)
+        }
+    }
+
+    /// As ``event(_:_:)``, for places that are called often.
+    public static func event(_ name: String, _ attributes: (inout Draft) -> Void) {
+        Recorder.record(.custom) {
+            $0.text(name)
+            $0.beginAttributes()
+            attributes(&$0)
+            $0.endAttributes()
         }
     }
 

@@ -193,6 +193,7 @@ public final class TracedPath: @unchecked Sendable {
     fileprivate init(_ store: TracedStore, _ path: String) { (self.store, self.path) = (store, path) }
 
     /// Records that the value was `old` and is `new`, unless they are equal.
+    @inlinable
     @inline(__always)
     public func set<Value: Equatable>(_ old: Value, _ new: Value) {
         if old == new { return }
@@ -200,17 +201,18 @@ public final class TracedPath: @unchecked Sendable {
         mutate(old, new)
     }
 
-    @inline(__always)
+    @usableFromInline
     var isIgnored: Bool {
         let version = store.version.value
         return version != 0 && known.value == version << 1 | 1
     }
 
-    @inline(__always)
+    @usableFromInline
     func ignore() { ignored.add(1) }
 
+    @usableFromInline
     @inline(never)
-    private func mutate<Value>(_ old: Value, _ new: Value) {
+    func mutate<Value>(_ old: Value, _ new: Value) {
         let version = store.version.value
         if version == 0 || known.value >> 1 != version {
             // The version and a code: 0 records. Not positive: nobody knows, and nothing is remembered.
@@ -280,7 +282,9 @@ public final class Traced<Model: AnyObject> {
         declared = collected.paths.map { ($0.0, store.path($0.1)) }
     }
 
-    /// A property that can be set.
+    /// A property that can be set. Inlined, so that a key path that is written in the code becomes a plain access.
+    @inlinable
+    @inline(__always)
     public subscript<Value: Equatable>(dynamicMember property: ReferenceWritableKeyPath<Model, Value>) -> Value {
         get { model[keyPath: property] }
         set {
@@ -292,10 +296,13 @@ public final class Traced<Model: AnyObject> {
     }
 
     /// A property that cannot be set, or whose values cannot be compared.
+    @inlinable
+    @inline(__always)
     public subscript<Value>(dynamicMember property: KeyPath<Model, Value>) -> Value { model[keyPath: property] }
 
     /// The path of a property. A key path that is written in the code is one object: it is found by its address the second time.
-    private func path(of property: AnyKeyPath) -> TracedPath? {
+    @usableFromInline
+    func path(of property: AnyKeyPath) -> TracedPath? {
         if let found = seen.find(property) { return found.path }
         let path = declared.first { $0.0 == property }?.1
         seen.keep(property, path)

@@ -1,0 +1,97 @@
+package dev.throughline
+
+import dev.throughline.internal.ffi.HeaderField
+import java.io.File
+import kotlin.io.path.createTempDirectory
+import kotlin.time.Duration.Companion.seconds
+
+/** Calls that are timed one by one. */
+private const val CALLS = 50_000
+
+/** From one call to the next, ns: the pace of the engine's own figure. */
+private const val PACE = 100_000
+
+private val SKUS = Array(64) { "SKU-$it" }
+
+private fun median(times: LongArray): Long = times.sorted()[times.size / 2]
+
+/** The time of each call. */
+private inline fun timed(calls: Int, call: (Int) -> Unit): LongArray {
+    val times = LongArray(calls)
+    val start = System.nanoTime()
+    for (n in 0 until calls) {
+        while (System.nanoTime() < start + n.toLong() * PACE) Thread.onSpinWait()
+        val before = System.nanoTime()
+        call(n)
+        times[n] = System.nanoTime() - before
+    }
+    return times
+}
+
+private class Plain(@JvmField var value: Int)
+
+/** Prints the rows of `cargo xtask bench` that are Kotlin's, as JSON. */
+fun main() {
+    val directory: File = createTempDirectory("bench").toFile()
+    Throughline.start(Consent.GRANTED) {
+        serviceName = "bench"
+        dataDirectory = directory
+        environment = Environment.TEST
+        selfReport = false
+    }
+    while (Throughline.health()?.journal == "starting") Thread.sleep(1)
+    val record = { n: Int ->
+        Throughline.action("buy") {
+            put("sku", SKUS[n and 63])
+            put("count", n)
+            put("price", n * 0.5)
+        }
+    }
+    val plainly = { n: Int ->
+        Throughline.recordTapPlainly(
+            "buy", listOf(HeaderField("sku", SKUS[n and 63]), HeaderField("count", n.toString()), HeaderField("price", (n * 0.5).toString())),
+        )
+    }
+    repeat(200) {
+        repeat(500) { record(it) }
+        Thread.sleep(4)
+    }
+    timed(CALLS) { record(it) }
+    timed(5_000) { plainly(it) }
+    Throughline.drain(30.seconds)
+    val before = Throughline.health()!!.accepted
+    val own = median(timed(CALLS) { record(it) })
+    Throughline.drain(30.seconds)
+    val after = Throughline.health()!!
+    check(after.accepted - before == CALLS.toLong()) { "SQLite has ${after.accepted - before} of $CALLS" }
+    val uniffi = median(timed(5_000) { plainly(it) })
+    Throughline.drain(30.seconds)
+    check(after.dropped.isEmpty()) { "dropped: ${after.dropped}" }
+
+    // 200 declared paths, half of them ignored.
+    val store = Throughline.store("Bench") {
+        deny("ignored.*")
+        maxActionsPerSecond = 1
+    }
+    val traced = Array(100) { store.traced("traced$it", 0) }
+    val ignored = Array(100) { store.traced("ignored.p$it", 0) }
+    val plain = Array(100) { Plain(0) }
+    val property = Plain::value
+    fun round(set: (Int, Int) -> Unit): Double {
+        val start = System.nanoTime()
+        for (n in 0 until 1_000_000) set(n % 100, n)
+        return (System.nanoTime() - start) / 1e6
+    }
+    val over = DoubleArray(21)
+    for (n in over.indices) {
+        for (path in traced) path.setValue(null, property, n + 1)
+        val bare = round { at, value -> plain[at].value = value }
+        over[n] = round { at, value -> ignored[at].setValue(null, property, value) } - bare
+    }
+    over.sort()
+    println(
+        """{"kotlin_record_p50_ns":$own,"kotlin_uniffi_record_p50_ns":$uniffi,"kotlin_ignored_ns":${"%.1f".format(over[10])}}""",
+    )
+    Throughline.shutdown()
+    directory.deleteRecursively()
+}
