@@ -125,7 +125,8 @@ enum Recorder {
 
 /// A number that many threads add to.
 final class Count: @unchecked Sendable {
-    private let place: UnsafeMutablePointer<throughline_count>
+    /// Where it lies, as long as this lives.
+    let place: UnsafeMutablePointer<throughline_count>
 
     init(_ value: UInt64 = 0) {
         place = .allocate(capacity: 1)

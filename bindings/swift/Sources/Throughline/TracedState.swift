@@ -1,4 +1,5 @@
 import Foundation
+internal import ThroughlineFFI
 
 /// How much of a value is recorded.
 public enum Capture: String, Sendable, Codable {
@@ -190,25 +191,30 @@ public final class TracedPath: @unchecked Sendable {
     private let known = Count()
     private let ignored = Count()
 
-    fileprivate init(_ store: TracedStore, _ path: String) { (self.store, self.path) = (store, path) }
+    private let storeVersion, knownPlace, ignoredPlace: UnsafeMutablePointer<throughline_count>
+
+    fileprivate init(_ store: TracedStore, _ path: String) {
+        (self.store, self.path) = (store, path)
+        (storeVersion, knownPlace, ignoredPlace) = (store.version.place, known.place, ignored.place)
+    }
 
     /// Records that the value was `old` and is `new`, unless they are equal.
     @inlinable
     @inline(__always)
     public func set<Value: Equatable>(_ old: Value, _ new: Value) {
-        if old == new { return }
-        if isIgnored { return ignore() }
+        if old == new || ignores() { return }
         mutate(old, new)
     }
 
+    /// Counts the mutation and is true, if the policy ignores the path.
     @usableFromInline
-    var isIgnored: Bool {
-        let version = store.version.value
-        return version != 0 && known.value == version << 1 | 1
+    func ignores() -> Bool {
+        // By their places: no reference is counted on the way.
+        let version = throughline_count_load(storeVersion)
+        if version == 0 || throughline_count_load(knownPlace) != version << 1 | 1 { return false }
+        _ = throughline_count_add(ignoredPlace, 1)
+        return true
     }
-
-    @usableFromInline
-    func ignore() { ignored.add(1) }
 
     @usableFromInline
     @inline(never)
@@ -268,7 +274,7 @@ public final class Traced<Model: AnyObject> {
     /// The store, to change its policy.
     public let store: TracedStore
     private let declared: [(AnyKeyPath, TracedPath)]
-    private var seen = Places()
+    private let seen = Places()
 
     public init(
         _ model: Model, as name: String, policy: StorePolicy = StorePolicy(),
@@ -288,10 +294,10 @@ public final class Traced<Model: AnyObject> {
     public subscript<Value: Equatable>(dynamicMember property: ReferenceWritableKeyPath<Model, Value>) -> Value {
         get { model[keyPath: property] }
         set {
-            guard let path = path(of: property) else { return model[keyPath: property] = newValue }
             let old = model[keyPath: property]
             model[keyPath: property] = newValue
-            path.set(old, newValue)
+            if old == newValue || isIgnored(property) { return }
+            path(of: property)?.mutate(old, newValue)
         }
     }
 
@@ -300,54 +306,66 @@ public final class Traced<Model: AnyObject> {
     @inline(__always)
     public subscript<Value>(dynamicMember property: KeyPath<Model, Value>) -> Value { model[keyPath: property] }
 
-    /// The path of a property. A key path that is written in the code is one object: it is found by its address the second time.
+    /// Counts the mutation and is true, if the property is not declared or its path is ignored.
     @usableFromInline
+    func isIgnored(_ property: AnyKeyPath) -> Bool { seen.ignores(property) }
+
+    /// The path of a property. A key path that is written in the code is one object: it is found by its address from now on.
+    @usableFromInline
+    @inline(never)
     func path(of property: AnyKeyPath) -> TracedPath? {
-        if let found = seen.find(property) { return found.path }
         let path = declared.first { $0.0 == property }?.1
         seen.keep(property, path)
         return path
     }
+}
 
-    /// Key paths by their address; each is kept alive, so that no other gets its address.
-    private struct Places {
-        struct Place {
-            let property: AnyKeyPath?
-            let path: TracedPath?
-        }
+/// Paths by the address of a key path. Each key path is kept alive, so that no other gets its address.
+private final class Places: @unchecked Sendable {
+    struct Place {
+        var address: UInt
+        /// The path, kept alive by the model's list; none if the property is not declared.
+        var path: Unmanaged<TracedPath>?
+    }
 
-        private var places = [Place](repeating: Place(property: nil, path: nil), count: 64)
-        private var used = 0
+    /// As many as an app may write; a power of two. Key paths that are made at run time would never end.
+    private static let count = 1_024
+    private let places = UnsafeMutablePointer<Place>.allocate(capacity: count)
+    private var kept: [AnyKeyPath] = []
 
-        @inline(__always)
-        private static func address(_ property: AnyKeyPath) -> Int {
-            Int(bitPattern: Unmanaged.passUnretained(property).toOpaque()) >> 4
-        }
+    init() { places.initialize(repeating: Place(address: 0, path: nil), count: Self.count) }
 
-        @inline(__always)
-        func find(_ property: AnyKeyPath) -> Place? {
-            var at = Self.address(property) & (places.count - 1)
-            while let known = places[at].property {
-                if known === property { return places[at] }
-                at = (at + 1) & (places.count - 1)
+    deinit { places.deallocate() }
+
+    @inline(__always)
+    private static func address(_ property: AnyKeyPath) -> UInt {
+        UInt(bitPattern: Unmanaged.passUnretained(property).toOpaque())
+    }
+
+    @inline(__always)
+    private static func first(_ address: UInt) -> Int { Int((address >> 4) % UInt(count)) }
+
+    @inline(__always)
+    func ignores(_ property: AnyKeyPath) -> Bool {
+        let address = Self.address(property)
+        var at = Self.first(address)
+        while places[at].address != 0 {
+            if places[at].address == address {
+                guard let path = places[at].path else { return true }
+                return path._withUnsafeGuaranteedRef { $0.ignores() }
             }
-            return nil
+            at = (at + 1) % Self.count
         }
+        return false
+    }
 
-        mutating func keep(_ property: AnyKeyPath, _ path: TracedPath?) {
-            // Key paths that are made at run time would never end.
-            if used >= 4_096 { return }
-            if 2 * (used + 1) > places.count {
-                let old = places
-                places = [Place](repeating: Place(property: nil, path: nil), count: 2 * old.count)
-                used = 0
-                for place in old { if let property = place.property { keep(property, place.path) } }
-            }
-            var at = Self.address(property) & (places.count - 1)
-            while places[at].property != nil { at = (at + 1) & (places.count - 1) }
-            places[at] = Place(property: property, path: path)
-            used += 1
-        }
+    func keep(_ property: AnyKeyPath, _ path: TracedPath?) {
+        let address = Self.address(property)
+        if kept.count >= Self.count / 2 || kept.contains(where: { $0 === property }) { return }
+        var at = Self.first(address)
+        while places[at].address != 0 { at = (at + 1) % Self.count }
+        kept.append(property)
+        places[at] = Place(address: address, path: path.map(Unmanaged.passUnretained))
     }
 }
 
