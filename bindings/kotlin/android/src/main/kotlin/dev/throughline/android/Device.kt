@@ -1,0 +1,146 @@
+package dev.throughline.android
+
+import android.app.ActivityManager
+import android.app.ApplicationExitInfo
+import android.app.job.JobInfo
+import android.app.job.JobParameters
+import android.app.job.JobScheduler
+import android.app.job.JobService
+import android.content.BroadcastReceiver
+import android.content.ComponentName
+import android.content.Context
+import android.content.Intent
+import android.content.IntentFilter
+import android.net.ConnectivityManager
+import android.net.Network
+import android.net.NetworkCapabilities
+import android.os.BatteryManager
+import android.os.Build
+import android.os.PowerManager
+import dev.throughline.ErrorKind
+import dev.throughline.NetworkKind
+import dev.throughline.Throughline
+import kotlin.time.Duration.Companion.seconds
+
+/** Network, battery and power saving, for the uploads. What the system refuses stays unknown. */
+internal class DeviceState(private val context: Context) {
+    fun watch() {
+        guarded { network() }
+        guarded { battery() }
+    }
+
+    private fun network() {
+        val manager = context.getSystemService(ConnectivityManager::class.java) ?: return
+        manager.registerDefaultNetworkCallback(object : ConnectivityManager.NetworkCallback() {
+            override fun onCapabilitiesChanged(network: Network, capabilities: NetworkCapabilities) {
+                val isFree = capabilities.hasCapability(NetworkCapabilities.NET_CAPABILITY_NOT_METERED)
+                ToThroughline.network(if (isFree) NetworkKind.UNMETERED else NetworkKind.METERED)
+            }
+
+            override fun onLost(network: Network) = ToThroughline.network(NetworkKind.OFFLINE)
+        })
+    }
+
+    private fun battery() {
+        val power = context.getSystemService(PowerManager::class.java)
+        val receiver = object : BroadcastReceiver() {
+            override fun onReceive(context: Context?, intent: Intent?) {
+                if (intent?.action == Intent.ACTION_BATTERY_CHANGED) {
+                    val level = intent.getIntExtra(BatteryManager.EXTRA_LEVEL, -1)
+                    val scale = intent.getIntExtra(BatteryManager.EXTRA_SCALE, 100)
+                    val plugged = intent.getIntExtra(BatteryManager.EXTRA_PLUGGED, 0)
+                    ToThroughline.battery(if (level < 0 || scale <= 0) null else 100 * level / scale, plugged != 0)
+                }
+                ToThroughline.lowPower(power?.isPowerSaveMode == true)
+            }
+        }
+        val filter = IntentFilter(Intent.ACTION_BATTERY_CHANGED).apply { addAction(PowerManager.ACTION_POWER_SAVE_MODE_CHANGED) }
+        context.registerReceiver(receiver, filter)
+    }
+
+    private inline fun guarded(work: () -> Unit) {
+        try {
+            work()
+        } catch (refused: RuntimeException) {
+            // A missing permission, or a system that has too many of these: uploads are tried without knowing.
+        }
+    }
+}
+
+/** Why runs before this one ended, as the system knows (Android 11). Each is told once. */
+internal class ExitReasons(private val context: Context) {
+    fun report() {
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
+        val manager = context.getSystemService(ActivityManager::class.java) ?: return
+        val told = context.getSharedPreferences("throughline", Context.MODE_PRIVATE)
+        val last = told.getLong(LAST, 0)
+        val exits = manager.getHistoricalProcessExitReasons(context.packageName, 0, MAX_EXITS)
+        for (exit in exits.filter { it.timestamp > last }.sortedBy { it.timestamp }) {
+            val kind = kindOf(exit.reason) ?: continue
+            Throughline.error(kind.second, exit.description ?: "", trace(exit), kind.first) {
+                put("process.exit.time_ms", exit.timestamp)
+                put("process.exit.importance", exit.importance)
+                put("process.memory.pss_kb", exit.pss)
+            }
+        }
+        exits.maxOfOrNull { it.timestamp }?.let { told.edit().putLong(LAST, it).apply() }
+    }
+
+    private fun trace(exit: ApplicationExitInfo): String = try {
+        exit.traceInputStream?.bufferedReader()?.use { reader -> CharArray(MAX_TRACE).let { String(it, 0, maxOf(0, reader.read(it))) } } ?: ""
+    } catch (unreadable: java.io.IOException) {
+        ""
+    }
+
+    internal companion object {
+        private const val LAST = "last_exit"
+        private const val MAX_EXITS = 16
+        private const val MAX_TRACE = 32 * 1_024
+
+        /** What an exit is to us; null: an ordinary one, or a crash that was recorded when it happened. */
+        fun kindOf(reason: Int): Pair<ErrorKind, String>? = when (reason) {
+            ApplicationExitInfo.REASON_ANR -> ErrorKind.ANR to "ANR"
+            ApplicationExitInfo.REASON_CRASH_NATIVE -> ErrorKind.CRASH to "NativeCrash"
+            ApplicationExitInfo.REASON_LOW_MEMORY -> ErrorKind.OUT_OF_MEMORY to "LowMemory"
+            ApplicationExitInfo.REASON_INITIALIZATION_FAILURE -> ErrorKind.CRASH to "InitializationFailure"
+            else -> null
+        }
+    }
+}
+
+/** Uploads what is left after the app has gone, when there is a network. */
+public class UploadService : JobService() {
+    override fun onStartJob(parameters: JobParameters): Boolean {
+        Thread({
+            val isDone = try {
+                Throughline.flush(60.seconds).isComplete
+            } catch (notRunning: dev.throughline.ThroughlineException) {
+                // Started by the system without the app's own start: the next launch sends it.
+                true
+            }
+            jobFinished(parameters, !isDone)
+        }, "throughline-upload").start()
+        return true
+    }
+
+    /** The system wants the job to end: what is under way is settled, the rest waits. */
+    override fun onStopJob(parameters: JobParameters): Boolean = true
+
+    internal companion object {
+        @Volatile
+        var jobId: Int? = null
+
+        fun schedule(context: Context) {
+            val id = jobId ?: return
+            val job = JobInfo.Builder(id, ComponentName(context, UploadService::class.java))
+                .setRequiredNetworkType(JobInfo.NETWORK_TYPE_ANY)
+                .setMinimumLatency(1_000)
+                .build()
+            try {
+                context.getSystemService(JobScheduler::class.java)?.schedule(job)
+            } catch (refused: RuntimeException) {
+                // Too many jobs, or the service is not in the manifest: the next launch sends it.
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+package dev.throughline.android
+
+import dev.throughline.Conditions
+import dev.throughline.NetworkKind
+import dev.throughline.Throughline
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+
+/** What the screens do, without Android's classes: so that it runs in any virtual machine. */
+internal class ScreenStory(private val sink: Sink) {
+    /** Where it goes. */
+    interface Sink {
+        fun startView(name: String)
+        fun processStart(type: String, duration: Duration)
+        fun initialDisplay(duration: Duration)
+        fun foreground(isForeground: Boolean)
+    }
+
+    private var started = 0
+    private var firstSeen = false
+    private var created: Long? = null
+
+    /** A screen is created; of the first one it is remembered when, and whether it comes back from an earlier run. */
+    fun created(now: Long, isRestored: Boolean) {
+        if (firstSeen || created != null) return
+        created = now
+        coldness = if (isRestored) "warm" else "cold"
+    }
+
+    private var coldness = "cold"
+
+    /** A screen is shown. */
+    fun started(name: String) {
+        if (started++ == 0) sink.foreground(true)
+        sink.startView(name)
+    }
+
+    /** A screen is gone. */
+    fun stopped() {
+        if (started > 0 && --started == 0) sink.foreground(false)
+    }
+
+    /** The first frame of the first screen is drawn. */
+    fun drawn(now: Long, processStart: Long?) {
+        if (firstSeen) return
+        firstSeen = true
+        val begun = processStart ?: created ?: return
+        // A process that was started long before its first screen was not started for it.
+        val took = (now - begun).milliseconds
+        if (took > MAX_START) return
+        sink.processStart(coldness, took)
+        sink.initialDisplay((now - (created ?: begun)).milliseconds)
+    }
+
+    private companion object {
+        val MAX_START = 60_000.milliseconds
+    }
+}
+
+/** The sink of an app. */
+internal object ToThroughline : ScreenStory.Sink {
+    /** What is known of the device; written by several sources. */
+    private var conditions = Conditions()
+
+    override fun startView(name: String): Unit = Throughline.startView(name)
+
+    override fun processStart(type: String, duration: Duration): Unit = Throughline.processStart(type, duration)
+
+    override fun initialDisplay(duration: Duration): Unit = Throughline.initialDisplay(duration)
+
+    override fun foreground(isForeground: Boolean): Unit = change { copy(foreground = isForeground) }
+
+    fun network(kind: NetworkKind): Unit = change { copy(network = kind) }
+
+    fun battery(percent: Int?, charging: Boolean): Unit = change { copy(batteryPercent = percent, charging = charging) }
+
+    fun lowPower(isLow: Boolean): Unit = change { copy(lowPower = isLow) }
+
+    @Synchronized
+    private fun change(change: Conditions.() -> Conditions) {
+        val changed = conditions.change()
+        if (changed == conditions) return
+        conditions = changed
+        Throughline.setConditions(changed)
+    }
+}
+
+/** Sorts frames: slow from 16 ms over their due, frozen as the core says. Tells the counts every second of frames. */
+internal class FrameCounter(private val tell: (drawn: Long) -> Unit, private val slow: (Duration) -> Unit) {
+    private var drawn = 0L
+
+    fun frame(duration: Duration, due: Duration) {
+        drawn++
+        if (duration > due + SLACK) slow(duration)
+        if (drawn >= TELL_EVERY) flush()
+    }
+
+    fun flush() {
+        if (drawn > 0) tell(drawn)
+        drawn = 0
+    }
+
+    private companion object {
+        val SLACK = 16.milliseconds
+        const val TELL_EVERY = 60L
+    }
+}

@@ -1,0 +1,157 @@
+package dev.throughline.android
+
+import android.app.Activity
+import android.app.Application
+import android.os.Bundle
+import android.os.Handler
+import android.os.HandlerThread
+import android.os.SystemClock
+import android.view.FrameMetrics
+import android.view.MotionEvent
+import android.view.View
+import android.view.ViewGroup
+import android.view.ViewTreeObserver
+import android.view.Window
+import dev.throughline.Throughline
+import kotlin.time.Duration.Companion.nanoseconds
+
+/** Activities as views, with their frames and taps. Nothing here may throw into the app. */
+internal class Screens(
+    private val options: AndroidOptions,
+    startedAgo: Long?,
+) : Application.ActivityLifecycleCallbacks {
+    private val story = ScreenStory(ToThroughline)
+    private val processStart = startedAgo?.let { SystemClock.elapsedRealtime() - it }
+    private val frames = FrameCounter(Throughline::frames, Throughline::slowFrame)
+
+    override fun onActivityCreated(activity: Activity, state: Bundle?) {
+        if (options.screens) story.created(SystemClock.elapsedRealtime(), state != null)
+    }
+
+    override fun onActivityStarted(activity: Activity) {
+        if (options.screens) story.started(nameOf(activity))
+        if (options.taps) TapCallback.wrap(activity.window)
+    }
+
+    private fun nameOf(activity: Activity): String = try {
+        options.screenName(activity)
+    } catch (failure: Exception) {
+        activity.javaClass.simpleName
+    }
+
+    override fun onActivityResumed(activity: Activity) {
+        if (options.screens) firstDraw(activity.window.decorView)
+        if (options.frames) FrameWatch.watch(activity.window, frames)
+    }
+
+    private fun firstDraw(decor: View) {
+        val observer = decor.viewTreeObserver
+        if (!observer.isAlive) return
+        observer.addOnDrawListener(object : ViewTreeObserver.OnDrawListener {
+            private var seen = false
+
+            override fun onDraw() {
+                if (seen) return
+                seen = true
+                story.drawn(SystemClock.elapsedRealtime(), processStart)
+                // Not allowed while it draws.
+                decor.post { if (decor.viewTreeObserver.isAlive) decor.viewTreeObserver.removeOnDrawListener(this) }
+            }
+        })
+    }
+
+    override fun onActivityPaused(activity: Activity) {
+        if (options.frames) FrameWatch.leave(activity.window, frames)
+    }
+
+    override fun onActivityStopped(activity: Activity) {
+        if (options.screens) story.stopped()
+        UploadService.schedule(activity)
+    }
+
+    override fun onActivitySaveInstanceState(activity: Activity, state: Bundle): Unit = Unit
+
+    override fun onActivityDestroyed(activity: Activity): Unit = Unit
+}
+
+/** Frame times, on a thread of their own. */
+internal object FrameWatch {
+    private val handler by lazy { Handler(HandlerThread("throughline-frames").apply { start() }.looper) }
+    private val listeners = java.util.WeakHashMap<Window, Window.OnFrameMetricsAvailableListener>()
+    private val DUE = 16_666_667.nanoseconds
+
+    fun watch(window: Window, counter: FrameCounter) {
+        if (listeners.containsKey(window)) return
+        val listener = Window.OnFrameMetricsAvailableListener { _, metrics, _ ->
+            counter.frame(metrics.getMetric(FrameMetrics.TOTAL_DURATION).nanoseconds, DUE)
+        }
+        listeners[window] = listener
+        window.addOnFrameMetricsAvailableListener(listener, handler)
+    }
+
+    fun leave(window: Window, counter: FrameCounter) {
+        val listener = listeners.remove(window) ?: return
+        try {
+            window.removeOnFrameMetricsAvailableListener(listener)
+        } catch (gone: IllegalArgumentException) {
+            // The window had let go of it already.
+        }
+        handler.post { counter.flush() }
+    }
+}
+
+/** Sees touches before the window does, and passes all of them on. */
+internal class TapCallback private constructor(private val inner: Window.Callback, private val window: Window) :
+    Window.Callback by inner {
+    private var downX = 0f
+    private var downY = 0f
+
+    override fun dispatchTouchEvent(event: MotionEvent?): Boolean {
+        try {
+            if (event != null) see(event)
+        } catch (failure: Exception) {
+            // A tap is not worth a crash.
+        }
+        return inner.dispatchTouchEvent(event)
+    }
+
+    private fun see(event: MotionEvent) {
+        when (event.actionMasked) {
+            MotionEvent.ACTION_DOWN -> {
+                downX = event.rawX
+                downY = event.rawY
+            }
+            MotionEvent.ACTION_UP -> {
+                val moved = maxOf(Math.abs(event.rawX - downX), Math.abs(event.rawY - downY))
+                if (moved < SLOP) nameAt(window.decorView, event.rawX.toInt(), event.rawY.toInt())?.let(Throughline::tap)
+            }
+        }
+    }
+
+    /** The innermost view that can be clicked, by the name of its id, else of its class. */
+    private fun nameAt(view: View, x: Int, y: Int): String? {
+        if (view.visibility != View.VISIBLE) return null
+        val place = IntArray(2)
+        view.getLocationOnScreen(place)
+        if (x < place[0] || y < place[1] || x >= place[0] + view.width || y >= place[1] + view.height) return null
+        if (view is ViewGroup) {
+            for (at in view.childCount - 1 downTo 0) nameAt(view.getChildAt(at), x, y)?.let { return it }
+        }
+        if (!view.isClickable) return null
+        if (view.id == View.NO_ID) return view.javaClass.simpleName
+        return try {
+            view.resources.getResourceEntryName(view.id)
+        } catch (unknown: android.content.res.Resources.NotFoundException) {
+            view.javaClass.simpleName
+        }
+    }
+
+    companion object {
+        private const val SLOP = 24f
+
+        fun wrap(window: Window) {
+            val inner = window.callback ?: return
+            if (inner !is TapCallback) window.callback = TapCallback(inner, window)
+        }
+    }
+}

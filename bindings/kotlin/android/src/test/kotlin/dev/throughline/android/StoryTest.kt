@@ -1,0 +1,68 @@
+package dev.throughline.android
+
+import android.app.ApplicationExitInfo
+import dev.throughline.ErrorKind
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Test
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+
+/** The decisions of the Android part, without a device: Robolectric's dependencies are not on Maven Central. */
+class StoryTest {
+    private class Told : ScreenStory.Sink {
+        val all = ArrayList<String>()
+        override fun startView(name: String) { all += "view $name" }
+        override fun processStart(type: String, duration: Duration) { all += "$type $duration" }
+        override fun initialDisplay(duration: Duration) { all += "first frame $duration" }
+        override fun foreground(isForeground: Boolean) { all += if (isForeground) "foreground" else "background" }
+    }
+
+    @Test
+    fun `a cold start, a second screen, and the way out`() {
+        val told = Told()
+        val story = ScreenStory(told)
+        story.created(1_400, false)
+        story.started("Home")
+        story.drawn(1_900, processStart = 1_000)
+        story.created(5_000, false)
+        story.started("Cart")
+        story.stopped()
+        story.drawn(5_100, processStart = 1_000)
+        story.stopped()
+        story.stopped()
+        assertEquals(
+            listOf("foreground", "view Home", "cold 900ms", "first frame 500ms", "view Cart", "background"), told.all,
+        )
+    }
+
+    @Test
+    fun `a process that a push started long ago is no slow start`() {
+        val told = Told()
+        val story = ScreenStory(told)
+        story.created(10_000_000, false)
+        story.drawn(10_000_300, processStart = 1_000)
+        assertEquals(emptyList<String>(), told.all)
+    }
+
+    @Test
+    fun `frames are counted, slow ones are told one by one`() {
+        var drawn = 0L
+        val slow = ArrayList<Duration>()
+        val counter = FrameCounter({ drawn += it }, { slow += it })
+        repeat(100) { counter.frame((if (it == 50) 720 else 10).milliseconds, 16.milliseconds) }
+        assertEquals(60, drawn)
+        counter.flush()
+        counter.flush()
+        assertEquals(100, drawn)
+        assertEquals(listOf(720.milliseconds), slow)
+    }
+
+    @Test
+    fun `exits that the app saw itself, or chose, are not told again`() {
+        assertEquals(ErrorKind.ANR to "ANR", ExitReasons.kindOf(ApplicationExitInfo.REASON_ANR))
+        assertEquals(ErrorKind.OUT_OF_MEMORY to "LowMemory", ExitReasons.kindOf(ApplicationExitInfo.REASON_LOW_MEMORY))
+        assertNull(ExitReasons.kindOf(ApplicationExitInfo.REASON_CRASH))
+        assertNull(ExitReasons.kindOf(ApplicationExitInfo.REASON_USER_REQUESTED))
+    }
+}
