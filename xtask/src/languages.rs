@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::package::localized;
 use crate::{cache, cargo, run, step};
 
 /// The Debian release that has Swift 6.0 and the version that it has.
@@ -58,7 +59,7 @@ pub(crate) fn bindings(check: bool) -> Result<()> {
     Ok(())
 }
 
-fn target() -> Result<PathBuf> {
+pub(crate) fn target() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
     Ok(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from))
 }
@@ -73,7 +74,7 @@ pub(crate) enum Build {
 }
 
 /// The libraries in the shipped profile, and the inspector.
-fn libraries(build: Build) -> Result<PathBuf> {
+pub(crate) fn libraries(build: Build) -> Result<PathBuf> {
     let mut arguments = vec!["build", "--quiet", "--release", "--package", "throughline-ffi"];
     if build == Build::Testing {
         arguments.extend(["--features", "testing"]);
@@ -104,7 +105,12 @@ pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment
     // A folder with the static library alone: beside a shared one the linker would take that.
     let linked = target()?.join("swift");
     std::fs::create_dir_all(&linked)?;
-    std::fs::copy(libraries.join("libthroughline_ffi.a"), linked.join("libthroughline_ffi.a"))?;
+    let (built, shipped) = (libraries.join("libthroughline_ffi.a"), linked.join("libthroughline_ffi.a"));
+    if cfg!(target_os = "macos") {
+        std::fs::copy(built, shipped)?;
+    } else {
+        localized(&built, &shipped)?;
+    }
     std::fs::copy(target()?.join("debug/throughline"), linked.join("throughline"))?;
     let name = format!("swift {package} {}", arguments.join(" "));
     if Command::new("swift").arg("--version").output().is_ok_and(|output| output.status.success()) {

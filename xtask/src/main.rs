@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command line tool prints")]
 
 mod languages;
+mod package;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -55,6 +56,12 @@ enum Task {
         #[arg(long)]
         languages: bool,
     },
+    /// Assembles the Android archive (AAR); with an NDK it has the native libraries.
+    Android,
+    /// Checks the shipped static library: only our symbols, and another SQLite beside it.
+    Archive,
+    /// Prints the size of the shipped libraries.
+    Size,
     /// Runs a torture: `cargo xtask torture kill -n 2000`.
     Torture {
         /// Its name and options.
@@ -88,6 +95,9 @@ fn main() -> Result<()> {
             bench(json, seconds, no_peers)?;
             languages::bench()
         }
+        Task::Android => package::android().map(drop),
+        Task::Archive => package::archive(),
+        Task::Size => package::size(),
         Task::Torture { arguments } => torture(&arguments.iter().map(String::as_str).collect::<Vec<_>>()),
         Task::Fuzz { target, seconds } => {
             let limit = format!("-max_total_time={seconds}");
@@ -103,6 +113,7 @@ fn test(only: Option<Language>, kills: u32) -> Result<()> {
     }
     if wants(Language::Kotlin) {
         languages::kotlin(Build::Testing, &["test", &format!("-Dthroughline.kills={kills}")])?;
+        package::android()?;
     }
     if wants(Language::Swift) {
         for package in ["bindings/swift", "examples/swift/profile"] {
@@ -121,6 +132,7 @@ fn rust() -> Result<()> {
     run("demo", &["demo", "--once"])?;
     emit()?;
     languages::bindings(true)?;
+    package::archive()?;
     torture(&["kill", "-n", "200"])?;
     torture(&["corrupt", "-n", "60"])?;
     torture(&["disk-full", "-n", "3"])
