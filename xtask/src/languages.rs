@@ -122,6 +122,15 @@ pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment
         return step(&name, swift.args(arguments));
     }
     let root = swift_root()?;
+    let scratch = format!("build-{}", package.replace('/', "-"));
+    // SwiftPM does not see that the library has changed: without its product it links again.
+    for folder in std::fs::read_dir(linked.join(&scratch)).into_iter().flatten().flatten() {
+        for product in std::fs::read_dir(folder.path().join("release")).into_iter().flatten().flatten() {
+            if product.path().extension().is_some_and(|extension| extension == "xctest") {
+                std::fs::remove_file(product.path())?;
+            }
+        }
+    }
     let checkout = std::env::current_dir()?;
     // Mounts in a namespace of their own: nothing is left behind, whatever happens.
     let script = format!(
@@ -141,7 +150,7 @@ pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment
     );
     let mut inside = Command::new("unshare");
     inside.args(["--mount", "sh", "-c", &script, "swift"]).args(arguments);
-    inside.args(["--scratch-path", &format!("/linked/build-{}", package.replace('/', "-"))]);
+    inside.args(["--scratch-path", &format!("/linked/{scratch}")]);
     step(&name, &mut inside)
 }
 
