@@ -402,6 +402,7 @@ private final class Running: @unchecked Sendable {
     private static let earlyOptions = 100
     private let lock = NSLock()
     private var started: TelemetryCore?
+    private var isStarting = false
     private var early: [@Sendable (TelemetryCore) -> Void] = []
 
     var core: TelemetryCore? {
@@ -411,21 +412,48 @@ private final class Running: @unchecked Sendable {
     }
 
     func start(_ configuration: Configuration, consent: Consent) throws(ThroughlineError) {
-        lock.lock()
-        defer { lock.unlock() }
-        if started != nil { throw .closed("Throughline runs already") }
-        let core = try translating {
-            try TelemetryCore.start(
-                config: try configuration.generated(), consent: consent.generated,
-                transport: configuration.transport.map(Hosted.init), auth: configuration.authHeaders.map(Authorization.init))
+        guard claim() else { throw .closed("Throughline runs already") }
+        let core: TelemetryCore
+        do {
+            core = try translating {
+                try TelemetryCore.start(
+                    config: try configuration.generated(), consent: consent.generated,
+                    transport: configuration.transport.map(Hosted.init),
+                    auth: configuration.authHeaders.map(Authorization.init))
+            }
+        } catch {
+            lock.lock()
+            isStarting = false
+            lock.unlock()
+            throw error
         }
         Recorder.await()
-        for tell in early { tell(core) }
-        early.removeAll()
+        // Run without the lock: an erasure may take seconds.
+        while let options = open(core) { for tell in options { tell(core) } }
+    }
+
+    private func claim() -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        if started != nil || isStarting { return false }
+        isStarting = true
+        return true
+    }
+
+    /// What was said before the start, if anything was; else opens the door.
+    private func open(_ core: TelemetryCore) -> [@Sendable (TelemetryCore) -> Void]? {
+        lock.lock()
+        defer { lock.unlock() }
+        if !early.isEmpty {
+            defer { early.removeAll() }
+            return early
+        }
         let door = core.door()
         TracedStores.all.declare(to: door)
         Recorder.open(door)
         started = core
+        isStarting = false
+        return nil
     }
 
     func take() -> TelemetryCore? {

@@ -67,24 +67,105 @@ public struct StorePolicy: Sendable, Codable {
     }
 }
 
+/// What the stores of one name have in common: a second one, of another screen's model, is the same to the core.
+private final class StoreState: @unchecked Sendable {
+    let name: String
+    let id: UInt32
+    /// The policy's version and which client says so, by which paths know that their decision is old. 0: nobody was asked.
+    let version = Count()
+    let suppressed = Count()
+    private let lock = NSLock()
+    private var policy: String
+    private var ignored: [String: Count] = [:]
+    private var client: UInt64 = 0
+
+    init(_ name: String, id: UInt32, policy: String) { (self.name, self.id, self.policy) = (name, id, policy) }
+
+    /// The count of what a path ignores.
+    func ignored(_ path: String) -> Count {
+        lock.lock()
+        defer { lock.unlock() }
+        if let known = ignored[path] { return known }
+        let count = Count()
+        ignored[path] = count
+        return count
+    }
+
+    /// Replaces the policy. Decisions that were remembered are void.
+    func replace(_ json: String) {
+        lock.lock()
+        let isNew = json != policy
+        policy = json
+        lock.unlock()
+        // Before the start it is declared like that.
+        guard isNew, Recorder.isOpen else { return }
+        see(Recorder.record(.updatePolicy) {
+            $0.u32(id)
+            $0.text(json, limit: Self.policyBytes)
+        })
+    }
+
+    func declare(to door: UInt64?) {
+        lock.lock()
+        let policy = policy
+        // Another client counts its versions anew.
+        client += 1
+        lock.unlock()
+        let write = { (draft: inout Draft) in
+            draft.u32(self.id)
+            draft.text(self.name)
+            draft.text(policy, limit: Self.policyBytes)
+        }
+        see(door.map { Recorder.record(to: $0, .declareStore, fields: write) } ?? Recorder.record(.declareStore, fields: write))
+    }
+
+    private func see(_ answer: Int64) {
+        if answer > 0 { version.value = stamped(UInt64(answer)) }
+    }
+
+    /// A version with the client that says so.
+    func stamped(_ version: UInt64) -> UInt64 {
+        lock.lock()
+        defer { lock.unlock() }
+        return client << 40 | version
+    }
+
+    func report() {
+        lock.lock()
+        for count in ignored.values { suppressed.add(count.take()) }
+        lock.unlock()
+        guard Recorder.isOpen else { return }
+        let count = suppressed.take()
+        if count > 0 { Recorder.record(.suppressed, suppressed: UInt32(clamping: count)) { $0.u32(id) } }
+    }
+
+    private static let policyBytes = 65_536
+}
+
 /// The stores of the process: declared again at every start.
 final class TracedStores: @unchecked Sendable {
     static let all = TracedStores()
     private let lock = NSLock()
-    private var stores: [TracedStore] = []
+    private var stores: [String: StoreState] = [:]
 
-    private var copy: [TracedStore] {
+    private var copy: [StoreState] {
         lock.lock()
         defer { lock.unlock() }
-        return stores
+        return Array(stores.values)
     }
 
-    func add(_ store: TracedStore) {
+    fileprivate func state(_ name: String, policy: String) -> StoreState {
         lock.lock()
-        stores.append(store)
-        store.id = UInt32(stores.count) | Self.swift
+        if let known = stores[name] {
+            lock.unlock()
+            known.replace(policy)
+            return known
+        }
+        let state = StoreState(name, id: UInt32(stores.count + 1) | Self.swift, policy: policy)
+        stores[name] = state
         lock.unlock()
-        if Recorder.isOpen { store.declare(to: nil) }
+        if Recorder.isOpen { state.declare(to: nil) }
+        return state
     }
 
     func declare(to door: UInt64) { for store in copy { store.declare(to: door) } }
@@ -96,38 +177,28 @@ final class TracedStores: @unchecked Sendable {
     private static let swift: UInt32 = 2 << 24
 }
 
-/// A traced store: a name, a policy, and the paths of what it holds. Mutations become actions `{store}.{path}.Update`.
-public final class TracedStore: @unchecked Sendable {
-    public let name: String
-    fileprivate(set) var id: UInt32 = 0
-    /// The policy's version, by which paths know that their decision is old. 0: the core has not been asked.
-    fileprivate let version = Count()
-    private let suppressed = Count()
-    private let lock = NSLock()
-    private var policy: String
-    private var paths: [TracedPath] = []
+/// A traced store: a name, a policy, and the paths of what it holds. Mutations become actions `{store}.{path}.Update`. Stores of
+/// one name are one store, with the latest policy.
+public final class TracedStore: Sendable {
+    fileprivate let state: StoreState
+
+    /// The name.
+    public var name: String { state.name }
 
     /// Declares a store.
     public init(_ name: String, policy: StorePolicy = StorePolicy()) {
-        (self.name, self.policy) = (name, policy.json)
-        TracedStores.all.add(self)
+        state = TracedStores.all.state(name, policy: policy.json)
     }
 
     /// Declares a path: `displayName`, `items[3].price`. Keep it: it remembers the decision about it.
-    public func path(_ path: String) -> TracedPath {
-        let declared = TracedPath(self, path)
-        lock.lock()
-        paths.append(declared)
-        lock.unlock()
-        return declared
-    }
+    public func path(_ path: String) -> TracedPath { TracedPath(self, path) }
 
     /// Records a mutation of a path that is not worth keeping. Its cause is what runs now.
     public func record(
         _ path: String, old: (any AttributeValue)? = nil, new: (any AttributeValue)? = nil, kind: MutationKind = .set
     ) {
-        Recorder.record(.mutation, suppressed: UInt32(clamping: suppressed.take())) {
-            $0.u32(id)
+        Recorder.record(.mutation, suppressed: UInt32(clamping: state.suppressed.take())) {
+            $0.u32(state.id)
             $0.u8(kind.rawValue)
             $0.text(path, limit: Self.pathBytes)
             $0.held(old)
@@ -136,51 +207,18 @@ public final class TracedStore: @unchecked Sendable {
     }
 
     /// Replaces the policy. Decisions that were remembered are void.
-    public func updatePolicy(_ policy: StorePolicy) {
-        let json = policy.json
-        lock.lock()
-        self.policy = json
-        lock.unlock()
-        see(Recorder.record(.updatePolicy) {
-            $0.u32(id)
-            $0.text(json, limit: Self.policyBytes)
-        })
-    }
-
-    fileprivate func declare(to door: UInt64?) {
-        lock.lock()
-        let policy = policy
-        lock.unlock()
-        let write = { (draft: inout Draft) in
-            draft.u32(self.id)
-            draft.text(self.name)
-            draft.text(policy, limit: Self.policyBytes)
-        }
-        see(door.map { Recorder.record(to: $0, .declareStore, fields: write) } ?? Recorder.record(.declareStore, fields: write))
-    }
-
-    private func see(_ answer: Int64) {
-        if answer > 0 { version.value = UInt64(answer) }
-    }
+    public func updatePolicy(_ policy: StorePolicy) { state.replace(policy.json) }
 
     fileprivate func decide(_ path: String) -> Int64 {
-        Recorder.record(.decide) {
-            $0.u32(id)
+        // The ring is for what happened.
+        guard Recorder.isOpen else { return 0 }
+        return Recorder.record(.decide) {
+            $0.u32(state.id)
             $0.text(path, limit: Self.pathBytes)
         }
     }
 
-    fileprivate func report() {
-        lock.lock()
-        for path in paths { suppressed.add(path.take()) }
-        lock.unlock()
-        guard Recorder.isOpen else { return }
-        let count = suppressed.take()
-        if count > 0 { Recorder.record(.suppressed, suppressed: UInt32(clamping: count)) { $0.u32(id) } }
-    }
-
     private static let pathBytes = 1_100
-    private static let policyBytes = 65_536
 }
 
 /// A path of a store with the decision about it: an ignored mutation costs a comparison and a count.
@@ -189,13 +227,13 @@ public final class TracedPath: @unchecked Sendable {
     private let path: String
     /// Twice the policy's version that decided, and whether it ignores the path. 0: not known.
     private let known = Count()
-    private let ignored = Count()
+    private let ignored: Count
 
     private let storeVersion, knownPlace, ignoredPlace: UnsafeMutablePointer<throughline_count>
 
     fileprivate init(_ store: TracedStore, _ path: String) {
-        (self.store, self.path) = (store, path)
-        (storeVersion, knownPlace, ignoredPlace) = (store.version.place, known.place, ignored.place)
+        (self.store, self.path, ignored) = (store, path, store.state.ignored(path))
+        (storeVersion, knownPlace, ignoredPlace) = (store.state.version.place, known.place, ignored.place)
     }
 
     /// Records that the value was `old` and is `new`, unless they are equal.
@@ -219,16 +257,14 @@ public final class TracedPath: @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func mutate<Value>(_ old: Value, _ new: Value) {
-        let version = store.version.value
+        let version = store.state.version.value
         if version == 0 || known.value >> 1 != version {
             // The version and a code: 0 records. Not positive: nobody knows, and nothing is remembered.
             let decided = store.decide(path)
-            if decided > 0 { known.value = UInt64(decided >> 8) << 1 | (decided & 0xFF == 0 ? 0 : 1) }
+            if decided > 0 { known.value = store.state.stamped(UInt64(decided >> 8)) << 1 | (decided & 0xFF == 0 ? 0 : 1) }
         }
         store.record(path, old: value(old), new: value(new))
     }
-
-    fileprivate func take() -> UInt64 { ignored.take() }
 }
 
 /// What can be recorded of a value: itself if it is an attribute's kind, else its description; `nil` is none.

@@ -54,6 +54,28 @@ final class StoryTests: XCTestCase {
         XCTAssertEqual(later.mutations, later.recorded + later.suppressed.values.reduce(0, +) + later.dropped)
     }
 
+    func testModelsOfManyScreensShareTheStoreOfTheirName() throws {
+        let app = try App().start()
+        for n in 0..<1_000 {
+            let profile = traced("Screen")
+            profile.isLoading = true
+            profile.displayName = "name-\(n)"
+        }
+        _ = try app.seen()
+        let books = try XCTUnwrap(Throughline.health()?.stores["Screen"])
+        XCTAssertEqual(books.mutations, 2_000)
+        XCTAssertEqual(books.mutations, books.recorded + books.suppressed.values.reduce(0, +) + books.dropped)
+        XCTAssertFalse(Throughline.health()!.problems.contains { $0.contains("Screen") })
+        // Another client, with another policy: what the first one decided is void.
+        let profile = traced("Screen")
+        profile.isLoading = true
+        try Throughline.shutdown()
+        profile.store.updatePolicy(StorePolicy(deny: ["displayName"]))
+        try app.start()
+        profile.isLoading = false
+        XCTAssertEqual(try app.seen().filter { $0.action == "Screen.isLoading.Update" }.count, 1)
+    }
+
     func testATracedPropertyRecordsItsAssignments() throws {
         let store = TracedStore("Cart", policy: StorePolicy(transient: ["isLoading"]))
         final class Cart {

@@ -100,12 +100,17 @@ public object Throughline {
 
     private fun open(configuration: Configuration, consent: Consent) {
         val started = Core.start(configuration, consent)
-        synchronized(this) {
-            core = started
-            while (true) (early.poll() ?: break)(started)
-            val door = started.door().toLong()
-            TracedStores.declareAll(door)
-            Recorder.open(door)
+        val door = started.door().toLong()
+        while (true) {
+            // Run without the lock: an erasure may take seconds.
+            safely(Unit) { (early.poll() ?: return@safely)(started) }
+            synchronized(this) {
+                if (early.isNotEmpty()) return@synchronized
+                TracedStores.declareAll(door)
+                Recorder.open(door)
+                core = started
+                return
+            }
         }
     }
 
@@ -498,12 +503,14 @@ public object Throughline {
 
     /** Does it now, or after the start. */
     private fun told(tell: (TelemetryCore) -> Unit) {
-        val running = core
-        when {
-            running != null -> safely(Unit) { tell(running) }
-            early.size < EARLY_OPTIONS -> early.add(tell)
-            else -> Recorder.lostEarly.incrementAndGet()
+        // Under the lock, so that none falls between the last look of a start and its end.
+        val running = synchronized(this) {
+            core ?: run {
+                if (early.size < EARLY_OPTIONS) early.add(tell) else Recorder.lostEarly.incrementAndGet()
+                null
+            }
         }
+        if (running != null) safely(Unit) { tell(running) }
     }
 
     private inline fun <T> asked(otherwise: T, ask: (TelemetryCore) -> T): T {

@@ -4,7 +4,7 @@ import dev.throughline.internal.Call
 import dev.throughline.internal.Recorder
 import kotlinx.coroutines.ExperimentalForInheritanceCoroutinesApi
 import kotlinx.coroutines.flow.MutableStateFlow
-import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater
 import kotlin.properties.ReadWriteProperty
@@ -123,24 +123,30 @@ public class StorePolicy internal constructor() {
 
 /** The stores of the process: declared again at every start. */
 internal object TracedStores {
-    private val all = CopyOnWriteArrayList<TracedStore>()
-    private val last = AtomicInteger()
+    private val all = LinkedHashMap<String, TracedStore>()
 
+    /** The store of a name: a second one, of another screen's model, is the same; its policy is the latest. */
+    @Synchronized
     fun add(name: String, policy: StorePolicy): TracedStore {
-        val store = TracedStore(last.incrementAndGet(), name, policy.json())
-        all.add(store)
+        val json = policy.json()
+        all[name]?.let { return it.apply { replace(json) } }
+        val store = TracedStore(all.size + 1, name, json)
+        all[name] = store
         if (Recorder.isOpen) store.declare()
         return store
     }
 
+    @Synchronized
+    private fun copy() = ArrayList(all.values)
+
     /** Called at the start, before the ring is replayed. */
     fun declareAll(door: Long) {
-        for (store in all) store.declare(door)
+        for (store in copy()) store.declare(door)
     }
 
     /** Hands on what was suppressed here: the totals are right when somebody looks. */
     fun report() {
-        for (store in all) store.report()
+        for (store in copy()) store.report()
     }
 }
 
@@ -152,10 +158,14 @@ public class TracedStore internal constructor(internal val id: Int, public val n
     internal var version = 0L
 
     private val suppressed = AtomicInteger()
-    private val paths = CopyOnWriteArrayList<TracedPath>()
+    private val paths = ConcurrentHashMap<String, TracedPath>()
 
-    /** Declares a path: `displayName`, `items[3].price`. Keep it: it remembers the decision about it. */
-    public fun path(path: String): TracedPath = TracedPath(this, path).also(paths::add)
+    /** Declares a path: `displayName`, `items[3].price`. It remembers the decision about it. */
+    public fun path(path: String): TracedPath {
+        paths[path]?.let { return it }
+        val declared = TracedPath(this, path)
+        return paths.putIfAbsent(path, declared) ?: declared
+    }
 
     /** Records a mutation of a path that is not worth keeping. */
     public fun record(path: String, old: Any?, new: Any?, kind: MutationKind = MutationKind.SET) {
@@ -176,7 +186,15 @@ public class TracedStore internal constructor(internal val id: Int, public val n
             Recorder.failures.incrementAndGet()
             return
         }
+        replace(json)
+    }
+
+    @Synchronized
+    internal fun replace(json: String) {
+        if (json == policy) return
         policy = json
+        // Before the start it is declared like that.
+        if (!Recorder.isOpen) return
         see(Recorder.record(Call.UPDATE_POLICY) {
             u32(id)
             text(json, POLICY_UNITS)
@@ -184,6 +202,8 @@ public class TracedStore internal constructor(internal val id: Int, public val n
     }
 
     internal fun declare(door: Long = 0) {
+        // Another client counts its versions anew.
+        for (path in paths.values) path.forget()
         val write: dev.throughline.internal.Draft.() -> Unit = {
             u32(id)
             text(name)
@@ -208,7 +228,7 @@ public class TracedStore internal constructor(internal val id: Int, public val n
     private fun take(): Int = suppressed.getAndSet(0)
 
     internal fun report() {
-        for (path in paths) path.handOn()
+        for (path in paths.values) path.handOn()
         if (!Recorder.isOpen) return
         val count = take()
         if (count > 0) Recorder.record(Call.SUPPRESSED, suppressed = count) { u32(id) }
@@ -242,9 +262,15 @@ public class TracedPath internal constructor(private val store: TracedStore, pri
     }
 
     private fun decide() {
+        // The ring is for what happened.
+        if (!Recorder.isOpen) return
         // The version and a code: 0 records. Not positive: nobody knows, and nothing is remembered.
         val decided = store.decide(path)
         if (decided > 0) known = (decided shr 8 shl 1) or (if (decided and 0xff == 0L) 0 else 1)
+    }
+
+    internal fun forget() {
+        known = 0
     }
 
     internal fun handOn() {

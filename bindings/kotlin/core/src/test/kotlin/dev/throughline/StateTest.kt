@@ -1,5 +1,6 @@
 package dev.throughline
 
+import dev.throughline.internal.Recorder
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.update
@@ -99,6 +100,46 @@ class StateTest {
             books = Throughline.health()!!.stores.getValue("Cart")
             assertEquals(1_004, books.mutations)
             assertTrue(books.balanced())
+        }
+    }
+
+    @Test
+    fun `models of many screens share the store of their name`() {
+        App().use { app ->
+            app.start()
+            repeat(1_000) { n ->
+                val flow = MutableStateFlow(Profile()).traced("Screen") {
+                    path("displayName") { it.displayName }
+                    path("isLoading") { it.isLoading }
+                    policy { transient("isLoading") }
+                }
+                flow.value = Profile("name-$n", isLoading = true)
+            }
+            app.seen()
+            val books = Throughline.health()!!.stores.getValue("Screen")
+            assertEquals(2_000, books.mutations)
+            assertTrue(books.balanced(), "$books")
+            assertEquals(emptyList<String>(), Throughline.health()!!.problems)
+            // Another client, with another policy: what the first one decided is void.
+            Throughline.shutdown()
+            val store = Throughline.store("Screen") { deny("displayName") }
+            app.start()
+            store.path("isLoading").set(false, true)
+            assertEquals(1, app.seen().count { it.target == "Screen.isLoading.Update" })
+        }
+    }
+
+    @Test
+    fun `what is declared and decided before the start leaves the ring to what happened`() {
+        App().use { app ->
+            app.start()
+            Throughline.shutdown()
+            Recorder.await()
+            val store = Throughline.store("Early") { coalesceMillis = 0 }
+            val path = store.path("n")
+            repeat(90) { path.set(it, it + 1) }
+            app.start()
+            assertEquals(90, Throughline.health()!!.stores.getValue("Early").mutations)
         }
     }
 
