@@ -195,6 +195,8 @@ fn ensure_program(program: &str, packages: &[&str]) -> Result<()> {
     if Command::new(program).arg("--version").output().is_ok() {
         return Ok(());
     }
+    // A new machine has no lists of packages yet, or old ones.
+    let _ = step("package lists", Command::new("apt-get").arg("update"));
     let mut install = Command::new("apt-get");
     install.args(["install", "-y", "--no-install-recommends"]).args(packages);
     install.env("DEBIAN_FRONTEND", "noninteractive");

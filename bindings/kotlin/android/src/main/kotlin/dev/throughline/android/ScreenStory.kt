@@ -7,7 +7,7 @@ import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
 /** What the screens do, without Android's classes: so that it runs in any virtual machine. */
-internal class ScreenStory(private val sink: Sink) {
+internal class ScreenStory(private val sink: Sink, private val tellsViews: Boolean = true) {
     /** Where it goes. */
     interface Sink {
         fun startView(name: String)
@@ -32,12 +32,14 @@ internal class ScreenStory(private val sink: Sink) {
     /** A screen is shown. */
     fun started(name: String) {
         if (started++ == 0) sink.foreground(true)
-        sink.startView(name)
+        if (tellsViews) sink.startView(name)
     }
 
-    /** A screen is gone. */
-    fun stopped() {
-        if (started > 0 && --started == 0) sink.foreground(false)
+    /** A screen is gone. True: it was the last one, the app is in the background. */
+    fun stopped(): Boolean {
+        if (started == 0 || --started > 0) return false
+        sink.foreground(false)
+        return true
     }
 
     /** The first frame of the first screen is drawn. */

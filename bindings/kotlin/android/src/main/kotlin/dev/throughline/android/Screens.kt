@@ -7,6 +7,8 @@ import android.os.Handler
 import android.os.HandlerThread
 import android.os.SystemClock
 import android.view.FrameMetrics
+import android.view.KeyboardShortcutGroup
+import android.view.Menu
 import android.view.MotionEvent
 import android.view.View
 import android.view.ViewGroup
@@ -20,16 +22,16 @@ internal class Screens(
     private val options: AndroidOptions,
     startedAgo: Long?,
 ) : Application.ActivityLifecycleCallbacks {
-    private val story = ScreenStory(ToThroughline)
+    private val story = ScreenStory(ToThroughline, options.screens)
     private val processStart = startedAgo?.let { SystemClock.elapsedRealtime() - it }
     private val frames = FrameCounter(Throughline::frames, Throughline::slowFrame)
 
     override fun onActivityCreated(activity: Activity, state: Bundle?) {
-        if (options.screens) story.created(SystemClock.elapsedRealtime(), state != null)
+        story.created(SystemClock.elapsedRealtime(), state != null)
     }
 
     override fun onActivityStarted(activity: Activity) {
-        if (options.screens) story.started(nameOf(activity))
+        story.started(nameOf(activity))
         if (options.taps) TapCallback.wrap(activity.window)
     }
 
@@ -65,8 +67,7 @@ internal class Screens(
     }
 
     override fun onActivityStopped(activity: Activity) {
-        if (options.screens) story.stopped()
-        UploadService.schedule(activity)
+        if (story.stopped()) UploadService.schedule(activity)
     }
 
     override fun onActivitySaveInstanceState(activity: Activity, state: Bundle): Unit = Unit
@@ -114,6 +115,15 @@ internal class TapCallback private constructor(private val inner: Window.Callbac
         }
         return inner.dispatchTouchEvent(event)
     }
+
+    // Kotlin delegates abstract methods alone: these have bodies in the interface.
+    override fun onProvideKeyboardShortcuts(
+        data: MutableList<KeyboardShortcutGroup>?,
+        menu: Menu?,
+        deviceId: Int,
+    ): Unit = inner.onProvideKeyboardShortcuts(data, menu, deviceId)
+
+    override fun onPointerCaptureChanged(hasCapture: Boolean): Unit = inner.onPointerCaptureChanged(hasCapture)
 
     private fun see(event: MotionEvent) {
         when (event.actionMasked) {

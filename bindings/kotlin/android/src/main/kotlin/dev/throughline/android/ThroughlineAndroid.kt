@@ -65,9 +65,7 @@ public fun Throughline.start(
     configure: Configuration.() -> Unit,
 ) {
     val chosen = AndroidOptions().apply(options)
-    if (chosen.screens || chosen.frames || chosen.taps) {
-        application.registerActivityLifecycleCallbacks(Screens(chosen, processStartedAgo()))
-    }
+    application.registerActivityLifecycleCallbacks(Screens(chosen, processStartedAgo()))
     if (chosen.crashes) captureUncaughtExceptions()
     startInBackground(consent, onFailure) {
         dataDirectory = File(application.noBackupFilesDir, "throughline")
