@@ -50,12 +50,19 @@ const SECRET: [&[&str]; 31] = [
     &["auth", "code"],
 ];
 
+/// The host's own rewriting of texts and URLs, after ours.
+pub trait Rewrite: Send + Sync + std::fmt::Debug {
+    /// The text that takes the place; `None`: it stays.
+    fn rewrite(&self, text: &str) -> Option<String>;
+}
+
 /// Compiled rules.
 #[derive(Debug)]
 pub struct Redactor {
     rules: RedactRules,
     denied: Vec<Vec<String>>,
     clean: KeyCache,
+    rewrite: Option<Box<dyn Rewrite>>,
 }
 
 impl Default for Redactor {
@@ -70,7 +77,19 @@ impl Redactor {
         let built_in = SECRET.iter().map(|run| run.iter().map(|segment| (*segment).to_owned()).collect());
         let denied =
             built_in.chain(rules.deny_keys.iter().map(|key| segments(key))).filter(|run: &Vec<String>| !run.is_empty());
-        Self { denied: denied.collect(), rules, clean: KeyCache::default() }
+        Self { denied: denied.collect(), rules, clean: KeyCache::default(), rewrite: None }
+    }
+
+    /// Also asks the host about every free text and URL.
+    #[must_use]
+    pub fn rewriting(mut self, rewrite: Box<dyn Rewrite>) -> Self {
+        self.rewrite = Some(rewrite);
+        self
+    }
+
+    fn rewritten<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
+        let rewrite = self.rewrite.as_ref().filter(|_| !text.is_empty());
+        rewrite.and_then(|host| host.rewrite(&text)).map_or(text, Cow::Owned)
     }
 
     /// The rules for one event. With `is_own` its attributes may have keys of ours.
@@ -131,10 +150,17 @@ impl Scrub for Redactor {
     }
 
     fn free_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        scan(text, self.rules.patterns)
+        self.rewritten(scan(text, self.rules.patterns))
     }
 
     fn url<'t>(&self, url: &'t str) -> Cow<'t, str> {
+        self.rewritten(self.bare_url(url))
+    }
+}
+
+impl Redactor {
+    /// A URL without what the rules take out.
+    fn bare_url<'t>(&self, url: &'t str) -> Cow<'t, str> {
         let (head, tail) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
         let head = without_user(head);
         if tail.is_empty() || !self.rules.keep_queries {

@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Telemetry;
 use crate::event::EventKind;
 use crate::health::Health;
+use crate::redact::{REDACTED, Rewrite};
 use crate::value::Attribute;
 
 /// Time that a hook may take.
@@ -31,6 +33,13 @@ pub struct EventView<'a> {
 pub trait EventHook: Send + Sync + std::fmt::Debug {
     /// False: the event is dropped, and counted in `health().hook_dropped`.
     fn keep(&self, event: &EventView<'_>) -> bool;
+
+    /// Rewrites a free text (message, log body, stack) or a URL before it is written, after the built-in redaction; `None`
+    /// leaves it. Called while the event is written, perhaps under a lock: the client does nothing that it is asked for
+    /// meanwhile. When it panics, nothing of the text is written.
+    fn rewrite(&self, _text: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Counts about the host's hook.
@@ -42,6 +51,19 @@ pub(super) struct HookCounts {
 }
 
 impl HookCounts {
+    /// Runs a call of the host's; `None` when it panicked.
+    fn watched<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
+        let started = Instant::now();
+        let answer = catch_unwind(AssertUnwindSafe(call));
+        if started.elapsed() > HOOK_BUDGET {
+            self.slow.fetch_add(1, Ordering::Relaxed);
+        }
+        if answer.is_err() {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        answer.ok()
+    }
+
     pub(super) fn report(&self, health: &mut Health) {
         health.hook_dropped = self.dropped.load(Ordering::Relaxed);
         health.hook_panics = self.panics.load(Ordering::Relaxed);
@@ -52,6 +74,32 @@ impl HookCounts {
 thread_local! {
     /// The hook is at work on this thread.
     static IN_HOOK: Cell<bool> = const { Cell::new(false) };
+    /// A text is being rewritten on this thread: calls of the hook's would wait for the lock that it runs under.
+    static REWRITING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the host rewrites a text on this thread now.
+#[inline]
+pub(super) fn is_rewriting() -> bool {
+    REWRITING.get()
+}
+
+/// Asks the host's hook about texts.
+#[derive(Debug)]
+pub(super) struct HookRewrite {
+    pub(super) hook: Arc<dyn EventHook>,
+    pub(super) counts: Arc<HookCounts>,
+}
+
+impl Rewrite for HookRewrite {
+    fn rewrite(&self, text: &str) -> Option<String> {
+        if REWRITING.replace(true) {
+            return None;
+        }
+        let answer = self.counts.watched(|| self.hook.rewrite(text));
+        REWRITING.set(false);
+        answer.unwrap_or_else(|| Some(REDACTED.to_owned()))
+    }
 }
 
 impl Telemetry {
@@ -69,17 +117,10 @@ impl Telemetry {
         if IN_HOOK.replace(true) {
             return true;
         }
-        let started = Instant::now();
-        let answer = catch_unwind(AssertUnwindSafe(|| hook.keep(event)));
-        IN_HOOK.set(false);
         let counts = &self.0.hook_counts;
-        if started.elapsed() > HOOK_BUDGET {
-            counts.slow.fetch_add(1, Ordering::Relaxed);
-        }
-        let keeps = answer.unwrap_or_else(|_| {
-            counts.panics.fetch_add(1, Ordering::Relaxed);
-            false
-        });
+        let answer = counts.watched(|| hook.keep(event));
+        IN_HOOK.set(false);
+        let keeps = answer.unwrap_or(false);
         counts.dropped.fetch_add(u64::from(!keeps), Ordering::Relaxed);
         keeps
     }

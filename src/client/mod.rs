@@ -82,7 +82,7 @@ struct Inner {
     commands: Mutex<Option<mpsc::UnboundedSender<Command>>>,
     closed: AtomicBool,
     consent: Arc<AtomicU8>,
-    hook_counts: hook::HookCounts,
+    hook_counts: Arc<hook::HookCounts>,
 }
 
 impl Telemetry {
@@ -110,7 +110,7 @@ impl Telemetry {
             commands: Mutex::new(None),
             closed: AtomicBool::new(false),
             consent: Arc::new(AtomicU8::new(consent as u8)),
-            hook_counts: hook::HookCounts::default(),
+            hook_counts: Arc::default(),
         };
         match consent {
             Consent::Denied => inner.erase_alone(),
@@ -122,7 +122,7 @@ impl Telemetry {
 
     #[inline]
     fn on(&self) -> Option<&Shared> {
-        if !self.0.enabled.load(Ordering::Relaxed) {
+        if !self.0.enabled.load(Ordering::Relaxed) || hook::is_rewriting() {
             return None;
         }
         let shared = self.0.shared.get()?;
@@ -456,7 +456,11 @@ impl Inner {
     fn build(&self) -> Result<Arc<Shared>, Error> {
         let wake = Arc::new(Notify::new());
         let waker = Arc::clone(&wake);
-        let redactor = Redactor::new(self.config.redact.clone());
+        let mut redactor = Redactor::new(self.config.redact.clone());
+        if let Some(hook) = &self.host.hook {
+            let (hook, counts) = (Arc::clone(hook), Arc::clone(&self.hook_counts));
+            redactor = redactor.rewriting(Box::new(hook::HookRewrite { hook, counts }));
+        }
         let recorder = Recorder::new(self.host.clock.clone(), redactor, Box::new(move || waker.notify_one()))
             .map_err(|error| Error::Storage { reason: error.to_string() })?;
         recorder.set_trace_rate(self.config.trace_sample_rate);

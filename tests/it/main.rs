@@ -16,6 +16,7 @@ mod delivery;
 mod floors;
 mod globals;
 mod golden;
+mod hook;
 mod keep;
 mod law;
 mod lifecycle;

@@ -1,0 +1,59 @@
+//! The host's own rewriting of texts.
+
+use std::sync::{Arc, OnceLock};
+
+use throughline::event::{Action, ErrorEvent, Log, Resource, Severity};
+use throughline::testing::FaultServer;
+use throughline::{Consent, EventHook, EventView, Host, Telemetry};
+
+use crate::rum::{received, text};
+use crate::support::{LONG, builder};
+
+#[derive(Debug, Default)]
+struct Hook(OnceLock<Telemetry>);
+
+impl EventHook for Hook {
+    fn keep(&self, _event: &EventView<'_>) -> bool {
+        true
+    }
+
+    fn rewrite(&self, text: &str) -> Option<String> {
+        assert!(!text.contains("provoke"), "the hook's own bug");
+        // Under a lock of the client's: none of this may wait for it.
+        if let Some(telemetry) = self.0.get() {
+            telemetry.start_view("from the hook");
+            telemetry.record_action(&Action::tap("from the hook"));
+            assert_eq!(telemetry.session_id(), None);
+        }
+        text.contains("account").then(|| text.replace("4711", "…"))
+    }
+}
+
+#[test]
+fn the_host_rewrites_texts_and_its_bugs_write_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let hook = Arc::new(Hook::default());
+    let mut host = Host::default();
+    host.hook = Some(hook.clone());
+    let config = builder(dir.path()).endpoint(server.url()).build().unwrap();
+    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+    hook.0.set(telemetry.clone()).unwrap();
+    telemetry.start_view("Account");
+    telemetry.record_log(&Log::new(Severity::Info, "account 4711 opened"));
+    telemetry.record_error(&ErrorEvent::new("E", "provoke 4711"));
+    telemetry.record_resource(&Resource::new("GET", "https://a.test/account/4711", 200, 1));
+    let operation = telemetry.start_operation("Pay");
+    operation.fail("Declined", "account 4711 has nothing");
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    let log = received.logs.iter().find(|log| format!("{:?}", log.body).contains("opened")).unwrap();
+    assert!(!format!("{:?}", log.body).contains("4711"));
+    let error = received.logs.iter().find(|log| text(&log.attributes, "exception.type") == "E").unwrap();
+    assert_eq!(text(&error.attributes, "exception.message"), "[redacted]");
+    assert!(!format!("{:?}{:?}", received.logs, received.spans).contains("4711"));
+    assert!(!format!("{:?}", received.logs).contains("from the hook"));
+    // Let go of the client, so that it ends with the test.
+    assert_eq!(telemetry.health().hook_panics, 1);
+    assert!(telemetry.shutdown(LONG));
+}
