@@ -127,7 +127,7 @@ pub(crate) fn spawn(
 
 fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, insist: bool) {
     mark_own_thread();
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
+    yield_to_others();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -541,6 +541,13 @@ impl<'a> Worker<'a> {
         }
         let _ = reply.send(());
     }
+}
+
+/// Lowers this thread's priority. On Darwin a thread's priority is its quality of service, which takes unsafe code: there it
+/// has the one of the thread that called `start`.
+fn yield_to_others() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
 }
 
 fn sooner(a: Step, b: Step) -> Step {
