@@ -14,6 +14,9 @@ use crate::{cache, cargo, run, step};
 /// The Debian release that has Swift 6.0 and the version that it has.
 const SWIFT_ROOT: &str = "swift-root-trixie-6.0.3";
 
+/// The release of Zig whose copy of Apple's C headers is used.
+const ZIG: &str = "0.17.1";
+
 /// A generated file: what the generator calls it, and where it lies.
 const GENERATED: [(&str, &str, &str); 3] = [
     (
@@ -210,4 +213,29 @@ pub(crate) fn bench() -> Result<()> {
     kotlin(Build::Shipped, &[&["--projects", "core"][..], &main].concat())?;
     let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing", "--filter", "BenchTests"];
     swift(Build::Shipped, "bindings/swift", &tests, &[("THROUGHLINE_BENCH", "1")])
+}
+
+/// Apple's C headers and a stand-in for `xcrun`, laid out as an SDK.
+pub(crate) fn ios_sdk() -> Result<PathBuf> {
+    ensure_program("clang-19", &["rustc-web", "cargo-web", "rust-web-src", "clang-19", "llvm-19"])?;
+    let sdk = cache()?.join(format!("ios-sdk-zig-{ZIG}"));
+    if sdk.join("bin/xcrun").exists() {
+        return Ok(sdk);
+    }
+    let wheel = cache()?.join("ziglang");
+    let mut fetch = Command::new("pip");
+    fetch.args(["install", "--quiet", "--no-deps", &format!("ziglang=={ZIG}"), "--target"]).arg(&wheel);
+    step("Apple's C headers", &mut fetch)?;
+    let zig = wheel.join("ziglang/lib/libc");
+    std::fs::create_dir_all(sdk.join("usr/lib"))?;
+    std::fs::create_dir_all(sdk.join("bin"))?;
+    let mut copy = Command::new("cp");
+    step("headers", copy.arg("-r").arg(zig.join("include/any-darwin-any")).arg(sdk.join("usr/include")))?;
+    std::fs::copy(zig.join("darwin/libSystem.tbd"), sdk.join("usr/lib/libSystem.tbd"))?;
+    std::fs::copy(zig.join("darwin/SDKSettings.json"), sdk.join("SDKSettings.json"))?;
+    let xcrun =
+        format!("#!/bin/sh\ncase \"$*\" in *--show-sdk-version*) echo 17.0 ;; *) echo {} ;; esac\n", quoted(&sdk)?);
+    std::fs::write(sdk.join("bin/xcrun"), xcrun)?;
+    step("xcrun", Command::new("chmod").arg("+x").arg(sdk.join("bin/xcrun")))?;
+    Ok(sdk)
 }

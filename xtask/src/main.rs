@@ -58,6 +58,8 @@ enum Task {
     },
     /// Assembles the Android archive (AAR); with an NDK it has the native libraries.
     Android,
+    /// Builds the arm64 static library for iOS; on a Mac also the XCFramework.
+    Ios,
     /// Checks the shipped static library: only our symbols, and another SQLite beside it.
     Archive,
     /// Prints the size of the shipped libraries.
@@ -96,6 +98,7 @@ fn main() -> Result<()> {
             languages::bench()
         }
         Task::Android => package::android().map(drop),
+        Task::Ios => package::ios(),
         Task::Archive => package::archive(),
         Task::Size => package::size(),
         Task::Torture { arguments } => torture(&arguments.iter().map(String::as_str).collect::<Vec<_>>()),

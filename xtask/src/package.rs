@@ -119,6 +119,49 @@ fn row(name: &str, file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Builds the arm64 library for iOS. On a Mac with its own SDK; elsewhere (Debian) with a Rust that rebuilds its standard
+/// library and Apple's C headers as the Zig project carries them: enough for a static library, not for linking an app.
+pub(crate) fn ios() -> Result<()> {
+    let out = target()?.join("ios");
+    let archive = out.join("aarch64-apple-ios/release/libthroughline_ffi.a");
+    if cfg!(target_os = "macos") {
+        run(
+            "iOS library",
+            &[
+                "build",
+                "--release",
+                "--package",
+                "throughline-ffi",
+                "--lib",
+                "--target",
+                "aarch64-apple-ios",
+                "--target-dir",
+                &out.to_string_lossy(),
+            ],
+        )?;
+        let framework = out.join("ThroughlineFFI.xcframework");
+        let mut make = Command::new("xcodebuild");
+        make.arg("-create-xcframework").arg("-library").arg(&archive);
+        make.args(["-headers", "bindings/swift/Sources/ThroughlineFFI/include", "-output"]).arg(framework);
+        return step("XCFramework", &mut make);
+    }
+    let sdk = languages::ios_sdk()?;
+    let tools = sdk.join("bin");
+    let mut build = Command::new("/usr/bin/cargo");
+    build.args(["rustc", "--quiet", "-Zbuild-std=std,panic_unwind", "--target", "aarch64-apple-ios", "--release"]);
+    build.args(["--package", "throughline-ffi", "--lib", "--crate-type", "staticlib", "--target-dir"]).arg(&out);
+    build.env("PATH", format!("{}:/usr/bin:/bin", tools.display())).env("SDKROOT", &sdk);
+    build.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env("IPHONEOS_DEPLOYMENT_TARGET", "15.0");
+    build.env("CC_aarch64_apple_ios", "clang-19").env("AR_aarch64_apple_ios", "llvm-ar-19");
+    build.env("CFLAGS_aarch64_apple_ios", format!("-isysroot {}", sdk.display()));
+    build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s").env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    step("iOS library", build.env_remove("RUSTUP_TOOLCHAIN"))?;
+    let symbols = Command::new("llvm-nm-19").args(["--defined-only", "--extern-only"]).arg(&archive).output()?;
+    ensure!(String::from_utf8_lossy(&symbols.stdout).contains("_throughline_record"), "the archive lacks the door");
+    println!("── {}: {} KiB", archive.display(), std::fs::metadata(&archive)?.len() / 1_024);
+    Ok(())
+}
+
 /// Assembles the AAR; with an NDK (`ANDROID_NDK_HOME` and cargo-ndk) it has the native libraries.
 pub(crate) fn android() -> Result<PathBuf> {
     languages::kotlin(Build::Testing, &["--projects", "core,android", "package", "-DskipTests"])?;
