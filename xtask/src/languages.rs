@@ -139,13 +139,13 @@ pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment
     let script = format!(
         "set -e
          root={root} checkout={checkout} linked={linked}
-         mkdir -p $root/work $root/linked
+         mkdir -p $root/checkout $root/linked
          mount -t proc proc $root/proc
          mount --rbind /dev $root/dev
-         mount --bind $checkout $root/work
+         mount --bind $checkout $root/checkout
          mount --bind $linked $root/linked
          exec chroot $root env -i HOME=/root PATH=/usr/bin:/bin THROUGHLINE_LIBRARY_DIR=/linked \
-             THROUGHLINE_CLI=/linked/throughline {environment} sh -c 'cd /work/{package} && exec swift \"$@\"' swift \"$@\"",
+             THROUGHLINE_CLI=/linked/throughline {environment} sh -c 'cd /checkout/{package} && exec swift \"$@\"' swift \"$@\"",
         root = quoted(&root)?,
         checkout = quoted(&checkout)?,
         linked = quoted(&linked)?,
