@@ -472,13 +472,6 @@ public object Throughline {
 
     internal fun survivesRedirect(from: String, to: String): Boolean = asked(false) { it.survivesRedirect(from, to) }
 
-    /** Names, in lower case, of every header that Throughline may add to a request. */
-    internal val propagationHeaders: List<String> = listOf(
-        "traceparent", "tracestate", "baggage", "x-datadog-trace-id", "x-datadog-parent-id",
-        "x-datadog-sampling-priority", "x-datadog-origin", "x-datadog-tags", "b3", "x-b3-traceid", "x-b3-spanid",
-        "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "x-correlation-id",
-    )
-
     /**
      * The next request to send, with [Configuration.pull]: for WorkManager. Waits for one at most [wait]; null when nothing is
      * to be sent. Tell the outcome by [uploadDone].
@@ -494,7 +487,7 @@ public object Throughline {
 
     internal fun traceId(slot: Long): String? = asked(null) { it.traceId(slot.toULong()) }
 
-    /** The names by which the core knows its headers: the list above is checked against it. */
+    /** Names, in lower case, of every header that Throughline may add to a request. */
     internal fun namesOfHeaders(): List<String> = asked(emptyList()) { it.propagationHeaders() }
 
     /** The plain way over the generated code, for the bench. */
