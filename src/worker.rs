@@ -7,6 +7,7 @@
 mod context;
 mod report;
 mod storage;
+mod upload;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ use crate::kill_point::kill_point;
 use crate::limits::KEPT_CONTEXTS;
 use crate::queue::DestinationBooks;
 use crate::recorder::{Recorder, mark_own_thread};
-use crate::schedule::{Blocked, Conditions};
+use crate::schedule::Conditions;
 use crate::scopes::Scopes;
 use crate::store::Store;
 use crate::switches::{Switches, save_session};
@@ -374,57 +375,6 @@ impl<'a> Worker<'a> {
         self.main.iter_mut().chain(&mut self.adopted).for_each(change);
     }
 
-    /// Starts the next request if none is under way.
-    fn upload(&mut self) -> Step {
-        let Some(transport) = &self.shared.transport else { return Step::Idle };
-        if self.in_flight.is_some() || self.closing.is_some() {
-            return Step::Wait(Duration::from_secs(3600));
-        }
-        if self.shared.consent() != Consent::Granted {
-            return Step::Blocked(Blocked::Consent);
-        }
-        let mut wait = Step::Idle;
-        let mut failed = None;
-        let mut done = Vec::new();
-        for (at, store) in self.main.iter_mut().chain(&mut self.adopted).enumerate() {
-            if !store.is_configured() {
-                continue;
-            }
-            match store.uploader.next(&mut store.queue) {
-                Ok(Step::Send(outgoing)) => {
-                    let request = outgoing.request.clone();
-                    self.in_flight = Some((transport.send(request), outgoing, store.dir().to_owned()));
-                    return Step::Wait(Duration::from_secs(3600));
-                }
-                Ok(Step::Idle) if at > 0 && !store.is_recovering() => done.push(at - 1),
-                Ok(step) => wait = sooner(wait, step),
-                Err(error) if at == 0 => failed = Some(error),
-                Err(_) => done.push(at - 1),
-            }
-        }
-        for at in done.into_iter().rev() {
-            let store = self.adopted.remove(at);
-            if store.queue.depth().iter().all(|(rows, _)| *rows == 0) { store.remove() } else { store.close() }
-        }
-        if let Some(error) = failed {
-            self.storage_failed(error);
-        }
-        match &wait {
-            Step::Idle => {
-                transport.idle();
-                self.offline_since = None;
-                self.prune_contexts();
-                self.clean_up();
-            }
-            Step::Wait(_) => transport.idle(),
-            Step::Blocked(Blocked::Offline) => {
-                self.offline_since = self.offline_since.or_else(|| Some(Instant::now()));
-            }
-            _ => {}
-        }
-        wait
-    }
-
     /// Forgets contexts of this run that nothing refers to any more, when there are many.
     fn prune_contexts(&mut self) {
         // Read before it is known that nothing waits: what comes later refers to these versions or newer ones.
@@ -453,43 +403,6 @@ impl<'a> Worker<'a> {
             let _ = store.queue.vacuum();
             let _ = store.queue.checkpoint();
             store.queue.arm_ballast();
-        }
-    }
-
-    fn settle(&mut self, result: Result<Response, TransportError>) {
-        let Some((_, outgoing, dir)) = self.in_flight.take() else { return };
-        let Some(store) = self.main.iter_mut().chain(&mut self.adopted).find(|store| store.dir() == dir) else {
-            return;
-        };
-        match store.uploader.settle(&mut store.queue, &outgoing, result) {
-            Ok(settled) => {
-                for flush in &mut self.flushes {
-                    flush.delivered += settled.delivered;
-                }
-                match (&settled.failure, settled.unreachable) {
-                    (_, true) => self.offline_since = self.offline_since.or_else(|| Some(Instant::now())),
-                    _ => self.offline_since = None,
-                }
-                let log = match &settled.failure {
-                    Some(failure) => format!("upload of {} events failed: {failure}", outgoing.part.rows),
-                    None => format!("{} events delivered", settled.delivered),
-                };
-                self.shared.debug.log(&log);
-                self.last_failure = settled.failure.clone();
-                self.shared.health().last_upload = Some(settled.failure.map_or(Ok(settled.delivered), Err));
-                if let Some(offset) = settled.server_offset_ms {
-                    self.see_server_time(offset);
-                }
-            }
-            Err(error) => self.storage_failed(error),
-        }
-    }
-
-    /// Events from now on carry the offset to server time, so that both clocks' spans line up. `Date` has whole seconds.
-    fn see_server_time(&mut self, offset: i64) {
-        if (offset - self.server_offset_ms).abs() > 2_000 {
-            self.server_offset_ms = offset;
-            self.shared.globals.set_server_offset(&self.shared.recorder, &self.shared.config, offset);
         }
     }
 
@@ -548,16 +461,6 @@ impl<'a> Worker<'a> {
 fn yield_to_others() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
-}
-
-fn sooner(a: Step, b: Step) -> Step {
-    match (a, b) {
-        (Step::Wait(a), Step::Wait(b)) => Step::Wait(a.min(b)),
-        (Step::Idle, b) => b,
-        (a, Step::Idle) => a,
-        (Step::Wait(a), _) => Step::Wait(a),
-        (_, b) => b,
-    }
 }
 
 async fn response(in_flight: &mut Option<(InFlight<'_>, Box<Outgoing>, PathBuf)>) -> Result<Response, TransportError> {

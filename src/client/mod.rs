@@ -7,6 +7,7 @@ mod metrics;
 mod rum;
 mod spans;
 mod state;
+mod switches;
 
 pub use context::User;
 pub use hook::{EventHook, EventView};
@@ -24,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-use crate::config::{Config, Consent, KeepRule};
+use crate::config::{Config, Consent};
 use crate::debug::DebugLog;
 use crate::error::Error;
 use crate::event::{
@@ -38,7 +39,7 @@ use crate::recorder::{Recorder, replaying};
 use crate::redact::Redactor;
 use crate::schedule::Conditions;
 use crate::scopes::Scopes;
-use crate::switches::{Switches, load_session};
+use crate::switches::load_session;
 use crate::time::Clock;
 use crate::trace::{Baggage, Header, Injected, SpanContext, TraceHosts};
 use crate::transport::Transport;
@@ -299,70 +300,11 @@ impl Telemetry {
         self.0.send(Command::Conditions(conditions));
     }
 
-    /// Switches recording on or off, and remembers it: the next start obeys. Off ends the thread and closes every file;
-    /// what had been recorded stays on the disk. A configuration with `enabled(false)` stays off at the next start
-    /// whatever was said here.
-    ///
-    /// # Errors
-    /// When switching on fails, as [`Telemetry::start`].
-    pub fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
-        let switches = Switches { enabled: Some(enabled), ..Switches::default() };
-        if enabled {
-            self.0.switch_on(true)?;
-            self.0.send(Command::Switches(switches));
-        } else {
-            self.0.send(Command::Switches(switches));
-            self.0.stop(true, Duration::from_secs(1));
-        }
-        Ok(())
-    }
-
-    /// Changes the share of sessions that is recorded, for this session too, and remembers it.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
-    pub fn set_session_sample_rate(&self, rate: f64) -> Result<(), Error> {
-        check_rate("session_sample_rate", rate)?;
-        if let Some(shared) = self.0.shared.get() {
-            shared.scopes.set_session_rate(&shared.recorder, rate);
-        }
-        self.0.send(Command::Switches(Switches { session_sample_rate: Some(rate), ..Switches::default() }));
-        Ok(())
-    }
-
-    /// Changes what is kept of sessions that are not sampled, for this session too. `None`: nothing.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] when the rule cannot work.
-    pub fn set_keep_rule(&self, rule: Option<KeepRule>) -> Result<(), Error> {
-        if let Some(fault) = rule.as_ref().and_then(KeepRule::fault) {
-            return Err(Error::config("keep", fault));
-        }
-        if let Some(shared) = self.on() {
-            shared.scopes.set_keep(&shared.recorder, rule);
-            self.0.send(Command::Keep);
-        }
-        Ok(())
-    }
-
     /// The user, or the app, says that something is wrong: what was kept aside is sent, and the session is kept.
     pub fn report_problem(&self, message: &str) -> Option<Uuid> {
         let shared = self.on()?;
         shared.scopes.report_problem(&shared.recorder);
         self.record_custom(&Custom::new("problem.reported").attributes(&[("message", message.into())]))
-    }
-
-    /// Changes the share of traces that is recorded, and remembers it.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
-    pub fn set_trace_sample_rate(&self, rate: f64) -> Result<(), Error> {
-        check_rate("trace_sample_rate", rate)?;
-        if let Some(shared) = self.on() {
-            shared.recorder.set_trace_rate(rate);
-        }
-        self.0.send(Command::Switches(Switches { trace_sample_rate: Some(rate), ..Switches::default() }));
-        Ok(())
     }
 
     /// Sends everything that has been recorded, as far as conditions and backends allow, for at most `timeout`.
@@ -533,10 +475,6 @@ impl Drop for Inner {
             self.shut_down(Duration::from_secs(1));
         }
     }
-}
-
-fn check_rate(field: &'static str, rate: f64) -> Result<(), Error> {
-    if (0.0..=1.0).contains(&rate) { Ok(()) } else { Err(Error::config(field, "must be between 0.0 and 1.0")) }
 }
 
 /// The directory must exist or be makeable, and be writable: two system calls.

@@ -1,22 +1,24 @@
 //! What an app tells Throughline at start, with every value checked and every error naming its field.
 
+mod builder;
 mod env;
 pub(crate) mod hosts;
 mod keep;
 mod redact;
 mod url;
 
+pub use builder::ConfigBuilder;
 pub use hosts::{Format, HostRule, Injection};
 pub use keep::KeepRule;
 pub use redact::{RedactRules, ValuePatterns};
 pub use url::host_of;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::event::Temporality;
-use crate::limits::{DEFAULT_CRASH_BYTES, DEFAULT_MAX_AGE, DEFAULT_QUEUE_BYTES, MAX_ATTRIBUTES};
+use crate::limits::MAX_ATTRIBUTES;
 
 /// Where the app runs. Sets the defaults of sampling and flushing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,41 +183,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Starts a configuration with the two values that have no default: the service's name and a directory of its own.
-    pub fn builder(service_name: impl Into<String>, data_dir: impl AsRef<Path>) -> ConfigBuilder {
-        ConfigBuilder {
-            service_name: service_name.into(),
-            service_version: String::new(),
-            environment: Environment::Production,
-            data_dir: data_dir.as_ref().to_owned(),
-            destinations: Vec::new(),
-            endpoint: None,
-            headers: Vec::new(),
-            encoding: Encoding::Protobuf,
-            enabled: true,
-            session_sample_rate: 1.0,
-            trace_sample_rate: None,
-            flush_interval: None,
-            flush_events: 100,
-            metered: MeteredRule::All,
-            daily_bytes: None,
-            queue_bytes: DEFAULT_QUEUE_BYTES,
-            crash_bytes: DEFAULT_CRASH_BYTES,
-            max_age: DEFAULT_MAX_AGE,
-            resource: Vec::new(),
-            trace_hosts: Vec::new(),
-            sdk_language: "rust".to_owned(),
-            debug: false,
-            start_jitter: true,
-            self_report: true,
-            session_events: true,
-            synthetic_views: true,
-            redact: RedactRules::default(),
-            keep: None,
-            temporality: Temporality::Cumulative,
-        }
-    }
-
     /// Share of sessions whose events are recorded; errors and crashes always are.
     pub fn session_sample_rate(&self) -> f64 {
         self.session_sample_rate
@@ -224,187 +191,6 @@ impl Config {
     /// Share of traces whose spans are recorded.
     pub fn trace_sample_rate(&self) -> f64 {
         self.trace_sample_rate
-    }
-}
-
-/// Collects a configuration; [`ConfigBuilder::build`] checks it.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct ConfigBuilder {
-    service_name: String,
-    service_version: String,
-    environment: Environment,
-    data_dir: PathBuf,
-    destinations: Vec<Destination>,
-    endpoint: Option<String>,
-    headers: Vec<(String, String)>,
-    encoding: Encoding,
-    enabled: bool,
-    session_sample_rate: f64,
-    trace_sample_rate: Option<f64>,
-    flush_interval: Option<Duration>,
-    flush_events: u64,
-    metered: MeteredRule,
-    daily_bytes: Option<u64>,
-    queue_bytes: u64,
-    crash_bytes: u64,
-    max_age: Duration,
-    resource: Vec<(String, String)>,
-    trace_hosts: Vec<HostRule>,
-    sdk_language: String,
-    debug: bool,
-    start_jitter: bool,
-    self_report: bool,
-    session_events: bool,
-    synthetic_views: bool,
-    redact: RedactRules,
-    keep: Option<KeepRule>,
-    temporality: Temporality,
-}
-
-/// One setter: the method, its argument, its documentation.
-macro_rules! setters {
-    ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {
-        impl ConfigBuilder {
-            $($(#[$doc])* pub fn $name(mut self, $name: $type) -> Self { self.$name = $name.into(); self })*
-        }
-    };
-}
-
-setters! {
-    /// The app's version, for `service.version`.
-    service_version: impl Into<String>;
-    /// Where the app runs. Default: production.
-    environment: Environment;
-    /// Protobuf (the default) or JSON, for the endpoint.
-    encoding: Encoding;
-    /// How sums and histograms are sent to the endpoint. Default: cumulative.
-    temporality: Temporality;
-    /// False: no thread, no file, a call costs a branch. Default: true.
-    enabled: bool;
-    /// Share of sessions that are recorded, 0.0 to 1.0. Default: 1.0.
-    session_sample_rate: f64;
-    /// Share of traces that are recorded, 0.0 to 1.0. Default: 1.0 in development and test, else 0.1.
-    trace_sample_rate: impl Into<Option<f64>>;
-    /// How long an event may wait for company, 100 ms to 1 day. Default: 2 s in development and test, else 30 s.
-    flush_interval: impl Into<Option<Duration>>;
-    /// Events that are sent without waiting for the interval. Default: 100.
-    flush_events: u64;
-    /// What goes over a metered network. Default: everything.
-    metered: MeteredRule;
-    /// Compressed bytes a day, crashes excepted. Default: no cap.
-    daily_bytes: impl Into<Option<u64>>;
-    /// Bytes of the whole queue, 1 MiB to 4 GiB. Default: 64 MiB.
-    queue_bytes: u64;
-    /// Bytes of the crash lane, 64 KiB up to the queue's. Default: 8 MiB.
-    crash_bytes: u64;
-    /// Age at which an event is dropped and counted, 1 minute to 1 year. Default: 7 days; crashes four times that.
-    max_age: Duration;
-    /// The language of the facade, for `telemetry.sdk.language`. Default: `rust`.
-    sdk_language: impl Into<String>;
-    /// Writes what the core does to standard error, at most 20 lines a second. Default: false.
-    debug: bool;
-    /// Spreads the first upload after a start over 0–10 s, so that a fleet does not arrive at once. Default: true.
-    start_jitter: bool;
-    /// Records the core's own condition (queue depth at a flush, drops, time offline) as events. Default: true.
-    self_report: bool;
-    /// Records the session's start and end as events. Default: true.
-    session_events: bool;
-    /// Gives events without a view one of their own: `ApplicationLaunch`, `Background`. Default: true.
-    synthetic_views: bool;
-    /// What must not leave the device. Default: secrets by their key, personal data in free text, queries of URLs.
-    redact: RedactRules;
-    /// Keeps sampled-out sessions on the device and sends them only if something happens. Default: no.
-    keep: impl Into<Option<KeepRule>>;
-}
-
-impl ConfigBuilder {
-    /// Base URL of an OTLP/HTTP backend. Without one, events are kept on the device and `health()` says so.
-    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint = Some(endpoint.into());
-        self
-    }
-
-    /// Adds a header to every request to the endpoint.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Adds a further backend.
-    pub fn destination(mut self, destination: Destination) -> Self {
-        self.destinations.push(destination);
-        self
-    }
-
-    /// Adds an attribute to the resource, for example `device.model.identifier`.
-    pub fn resource(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.resource.push((key.into(), value.into()));
-        self
-    }
-
-    /// Allows trace headers for a host and its sub-domains, as [`HostRule::new`] says. Default: no host.
-    pub fn trace_host(self, host: impl Into<String>) -> Self {
-        self.trace_rule(HostRule::new(host))
-    }
-
-    /// Allows trace headers for a host, with formats, baggage keys and injection of its own.
-    pub fn trace_rule(mut self, rule: HostRule) -> Self {
-        self.trace_hosts.push(rule);
-        self
-    }
-
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] with the first field that cannot work.
-    pub fn build(self) -> Result<Config, Error> {
-        let live = self.environment.is_live();
-        let mut destinations = self.destinations;
-        if let Some(endpoint) = self.endpoint {
-            let encoding = self.encoding;
-            destinations.insert(
-                0,
-                Destination {
-                    headers: self.headers,
-                    encoding,
-                    temporality: self.temporality,
-                    ..Destination::new("default", endpoint)
-                },
-            );
-        }
-        let flush_interval = self.flush_interval.unwrap_or(Duration::from_secs(if live { 30 } else { 2 }));
-        let config = Config {
-            trace_sample_rate: self.trace_sample_rate.unwrap_or(if live { 0.1 } else { 1.0 }),
-            send: SendPolicy {
-                flush_interval,
-                flush_events: self.flush_events,
-                metered: self.metered,
-                daily_bytes: self.daily_bytes,
-            },
-            service_name: self.service_name,
-            service_version: self.service_version,
-            environment: self.environment,
-            data_dir: self.data_dir,
-            destinations,
-            enabled: self.enabled,
-            session_sample_rate: self.session_sample_rate,
-            queue_bytes: self.queue_bytes,
-            crash_bytes: self.crash_bytes,
-            max_age: self.max_age,
-            resource: self.resource,
-            trace_hosts: self.trace_hosts,
-            sdk_language: self.sdk_language,
-            debug: self.debug,
-            start_jitter: self.start_jitter,
-            self_report: self.self_report,
-            session_events: self.session_events,
-            synthetic_views: self.synthetic_views,
-            redact: self.redact,
-            keep: self.keep,
-        };
-        config.check()?;
-        Ok(config)
     }
 }
 

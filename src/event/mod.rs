@@ -4,6 +4,7 @@
 //! ([`encode`]). Times: an event that has a duration is stamped with its start, every other with the moment of
 //! the call. Durations are nanoseconds on the wire of every format that knows them.
 
+mod builder;
 pub mod decode;
 pub mod encode;
 mod kinds;

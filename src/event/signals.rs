@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
+use super::builder::event;
 use super::encode::{Encoder, field};
-use super::kinds::event;
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
 use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_SPAN_ITEMS, MAX_TEXT_CHARS};
 use crate::value::Attribute;

@@ -10,7 +10,9 @@
 
 mod absorb;
 mod batches;
+mod books;
 mod consent;
+mod control;
 mod limits;
 mod recovery;
 pub mod row;
@@ -18,7 +20,6 @@ mod salvage;
 mod schema;
 pub mod state;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 pub use absorb::{Absorbed, Source};
 pub use batches::{NewPart, RowRef, Rows, Settlement};
+pub use books::DestinationBooks;
+pub(crate) use control::{Control, slot, slot_mut};
 pub(crate) use recovery::rebuild;
 pub use recovery::{Opened, open_or_rebuild};
 pub use schema::FILE;
@@ -35,10 +38,10 @@ use crate::event::decode::Record;
 use crate::ids::RunKey;
 use crate::journal::{RunCounters, RunStart};
 use crate::kill_point::kill_point;
-use crate::ledger::{DropReason, Ledger};
+use crate::ledger::DropReason;
 use crate::limits::KEPT_CONTEXTS;
 use crate::time::Clock;
-use state::{AgeClock, BatchState, Books, DestinationState, LaneState, RunState};
+use state::{LaneState, RunState};
 
 /// Why the queue could not do something.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -102,180 +105,6 @@ pub struct QueueLimits {
     pub crash_bytes: u64,
     /// Age of the oldest row; of a crash four times that.
     pub max_age: Duration,
-}
-
-/// Everything small that the queue knows; written with each transaction as far as it changed.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Control {
-    pub(crate) lanes: [LaneState; 4],
-    pub(crate) marks: [Vec<(u64, u64)>; 4],
-    pub(crate) runs: BTreeMap<u32, RunState>,
-    pub(crate) destinations: BTreeMap<u32, DestinationState>,
-    pub(crate) batches: BTreeMap<(u32, Lane), BatchState>,
-    pub(crate) books: Books,
-    pub(crate) age: AgeClock,
-    /// Whether events are kept apart until the user consents. Said anew by every process.
-    pub(crate) is_pending: bool,
-    /// Bytes that are kept apart.
-    pub(crate) apart: consent::Apart,
-}
-
-impl Control {
-    pub(crate) fn lane(&self, lane: Lane) -> &LaneState {
-        let [crash, error, event, bulk] = &self.lanes;
-        match lane {
-            Lane::Crash => crash,
-            Lane::Error => error,
-            Lane::Event => event,
-            Lane::Bulk => bulk,
-        }
-    }
-
-    pub(crate) fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
-        slot_mut(&mut self.lanes, lane)
-    }
-
-    pub(crate) fn active(&self) -> impl Iterator<Item = (u32, &DestinationState)> {
-        self.destinations.iter().filter(|(_, state)| !state.removed).map(|(id, state)| (*id, state))
-    }
-
-    /// Books drops of rows with these sequence numbers: for every destination that still wanted them, or for all.
-    pub(crate) fn drop_rows(&mut self, lane: Lane, reason: DropReason, seqs: &[u64]) {
-        let mut any = false;
-        for (id, destination) in self.destinations.iter_mut().filter(|(_, state)| !state.removed) {
-            any = true;
-            let cursor = slot(&destination.cursor, lane);
-            let settled = self.batches.get(&(*id, lane)).map(|batch| (batch.from, batch.to, &batch.parts));
-            let wanted = seqs.iter().filter(|seq| {
-                let in_batch = settled.as_ref().filter(|(from, to, _)| (*from..=*to).contains(seq));
-                **seq >= cursor
-                    && in_batch.is_none_or(|(_, _, parts)| parts.iter().any(|part| (part.from..=part.to).contains(seq)))
-            });
-            let count = wanted.count() as u64;
-            destination.drop_events(lane, reason, count);
-        }
-        if !any {
-            state::add_drops(&mut self.books.drops, lane, reason, seqs.len() as u64);
-        }
-    }
-
-    fn load(db: &Connection) -> Result<Self, QueueError> {
-        let mut control = Self::default();
-        for lane in Lane::ALL {
-            let fresh = LaneState { next_seq: 1, first_seq: 1, ..LaneState::default() };
-            *control.lane_mut(lane) = state::load(db, &lane_key(lane))?.unwrap_or(fresh);
-            *slot_mut(&mut control.marks, lane) = state::load(db, &marks_key(lane))?.unwrap_or_default();
-        }
-        control.apart = consent::Apart::load(db)?;
-        for (id, run) in state::load_all(db, "run/")? {
-            control.runs.insert(number(&id)?, run);
-        }
-        for (id, destination) in state::load_all(db, "destination/")? {
-            control.destinations.insert(number(&id)?, destination);
-        }
-        for (id, batch) in state::load_all(db, "batch/")? {
-            let (destination, lane) = id.split_once('/').ok_or_else(|| bad_key(&id))?;
-            let lane = Lane::from_code(number(lane)? as u8).ok_or_else(|| bad_key(&id))?;
-            control.batches.insert((number(destination)?, lane), batch);
-        }
-        control.books = state::load(db, "books")?.unwrap_or_default();
-        control.age = state::load(db, "age")?.unwrap_or_default();
-        Ok(control)
-    }
-
-    /// Writes what differs from `old`.
-    fn save(&self, db: &Connection, old: &Control) -> Result<(), QueueError> {
-        for lane in Lane::ALL {
-            if self.lane(lane) != old.lane(lane) {
-                state::store(db, &lane_key(lane), self.lane(lane))?;
-            }
-            let at = usize::from(lane.code());
-            if self.marks.get(at) != old.marks.get(at) {
-                state::store(db, &marks_key(lane), &self.marks.get(at))?;
-            }
-        }
-        save_map(db, &self.runs, &old.runs, |id| format!("run/{id}"))?;
-        save_map(db, &self.destinations, &old.destinations, |id| format!("destination/{id}"))?;
-        save_map(db, &self.batches, &old.batches, |(id, lane)| format!("batch/{id}/{}", lane.code()))?;
-        if self.books != old.books {
-            state::store(db, "books", &self.books)?;
-        }
-        if self.age != old.age {
-            state::store(db, "age", &self.age)?;
-        }
-        Ok(())
-    }
-}
-
-fn save_map<K: Ord, V: PartialEq + serde::Serialize>(
-    db: &Connection,
-    new: &BTreeMap<K, V>,
-    old: &BTreeMap<K, V>,
-    key: impl Fn(&K) -> String,
-) -> Result<(), QueueError> {
-    for (id, value) in new.iter().filter(|(id, value)| old.get(id) != Some(*value)) {
-        state::store(db, &key(id), value)?;
-    }
-    for id in old.keys().filter(|id| !new.contains_key(id)) {
-        state::remove(db, &key(id))?;
-    }
-    Ok(())
-}
-
-fn lane_key(lane: Lane) -> String {
-    format!("lane/{}", lane.code())
-}
-
-fn marks_key(lane: Lane) -> String {
-    format!("marks/{}", lane.code())
-}
-
-fn number(text: &str) -> Result<u32, QueueError> {
-    text.parse().map_err(|_| bad_key(text))
-}
-
-fn bad_key(text: &str) -> QueueError {
-    QueueError::Corrupt(format!("state key ends in `{text}`"))
-}
-
-/// The value of a lane in an array by lane.
-pub(crate) fn slot<T: Copy + Default>(values: &[T; 4], lane: Lane) -> T {
-    values.get(usize::from(lane.code())).copied().unwrap_or_default()
-}
-
-/// The place of a lane in an array by lane.
-pub(crate) fn slot_mut<T>(values: &mut [T; 4], lane: Lane) -> &mut T {
-    let [crash, error, event, bulk] = values;
-    match lane {
-        Lane::Crash => crash,
-        Lane::Error => error,
-        Lane::Event => event,
-        Lane::Bulk => bulk,
-    }
-}
-
-/// What one destination's books say; the law holds for every lane of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DestinationBooks {
-    /// Its name.
-    pub name: String,
-    /// Events that were accepted for it.
-    pub accepted: u64,
-    /// Events delivered.
-    pub delivered: u64,
-    /// Events that wait, open ones included. Counted from the rows, not derived.
-    pub queued: u64,
-    /// Drops, those before the queue included.
-    pub dropped: Ledger,
-    /// Why it rests, if it does.
-    pub paused: Option<String>,
-}
-
-impl DestinationBooks {
-    /// Whether `accepted = delivered + queued + Σ dropped`.
-    pub fn balanced(&self) -> bool {
-        self.accepted == self.delivered + self.queued + self.dropped.total()
-    }
 }
 
 /// The open queue.
@@ -411,31 +240,6 @@ impl Queue {
             .collect();
     }
 
-    /// Drops by reason that have not been reported as events yet; they count as reported from now on.
-    pub fn take_unreported(&mut self) -> Result<Vec<(DropReason, u64)>, QueueError> {
-        let mut all = state::ledger(&self.control.books.drops);
-        for state in self.control.destinations.values() {
-            all.merge(&state::ledger(&state.drops));
-        }
-        let mut news = Vec::new();
-        let mut reported = self.control.books.reported.clone();
-        reported.resize(DropReason::ALL.len(), 0);
-        for (reason, known) in DropReason::ALL.into_iter().zip(&mut reported) {
-            let now = all.of(reason);
-            if now > *known {
-                news.push((reason, now - *known));
-                *known = now;
-            }
-        }
-        if !news.is_empty() {
-            self.transact(false, |queue| {
-                queue.control.books.reported = reported;
-                Ok(())
-            })?;
-        }
-        Ok(news)
-    }
-
     /// A context or scope record; `None` when it is missing or damaged.
     pub fn context(&self, run: u32, version: u32) -> Result<Option<Vec<u8>>, QueueError> {
         let mut statement =
@@ -490,74 +294,6 @@ impl Queue {
     /// Numbers of the configured destinations, by name.
     pub fn destinations(&self) -> Vec<(u32, String)> {
         self.control.active().map(|(id, state)| (id, state.name.clone())).collect()
-    }
-
-    /// Rows that a destination has not settled in a lane.
-    pub fn waiting(&self, destination: u32, lane: Lane) -> Result<u64, QueueError> {
-        let Some(state) = self.control.destinations.get(&destination) else { return Ok(0) };
-        let batch = self.control.batches.get(&(destination, lane));
-        let from = batch.map_or(slot(&state.cursor, lane), |batch| batch.to + 1);
-        let behind = if from >= self.control.lane(lane).next_seq {
-            0
-        } else if from <= self.control.lane(lane).first_seq {
-            self.control.lane(lane).rows
-        } else {
-            // Counted from below: what is settled and not deleted yet is little, what waits may be a hundred thousand.
-            let sql = format!("SELECT count(*) FROM {} WHERE seq < ?1", schema::table(lane));
-            let settled: u64 = self.db.prepare_cached(&sql)?.query_row([from], |row| row.get(0))?;
-            self.control.lane(lane).rows.saturating_sub(settled)
-        };
-        Ok(behind + batch.map_or(0, BatchState::open_rows))
-    }
-
-    /// The books of every configured destination; with none, of the queue itself. Counts the rows: for tests, the CLI and
-    /// `health()`, not for the hot path.
-    pub fn books(&self) -> Result<Vec<DestinationBooks>, QueueError> {
-        let door = state::ledger(&self.control.books.drops);
-        let accepted: u64 = self.control.lanes.iter().map(|lane| lane.accepted).sum();
-        let held: u64 = self.count("held", 0)? + self.pending()?;
-        let mut books = Vec::new();
-        for (_, state) in self.control.active() {
-            let mut dropped = state::ledger(&state.drops);
-            dropped.merge(&door);
-            books.push(DestinationBooks {
-                name: state.name.clone(),
-                accepted: accepted - state.baseline.iter().sum::<u64>(),
-                delivered: state.delivered.iter().sum(),
-                queued: held,
-                dropped,
-                paused: state.paused.map(|_| state.pause_reason.clone()),
-            });
-        }
-        for ((id, _), book) in self.control.active().zip(&mut books) {
-            for lane in Lane::ALL {
-                let batch = self.control.batches.get(&(id, lane));
-                let cursor = self.control.destinations.get(&id).map_or(0, |state| slot(&state.cursor, lane));
-                let from = batch.map_or(cursor, |batch| batch.to + 1);
-                book.queued += self.count(schema::table(lane), from)? + batch.map_or(0, BatchState::open_rows);
-            }
-        }
-        if books.is_empty() {
-            let mut queued = held;
-            for lane in Lane::ALL {
-                queued += self.count(schema::table(lane), 0)?;
-            }
-            let gone: u64 = self.control.lanes.iter().map(|lane| lane.accepted - lane.rows - lane.held).sum();
-            let delivered = gone.saturating_sub(door.total());
-            books.push(DestinationBooks {
-                accepted: accepted - delivered,
-                queued,
-                dropped: door,
-                ..Default::default()
-            });
-        }
-        Ok(books)
-    }
-
-    fn count(&self, table: &str, from: u64) -> Result<u64, QueueError> {
-        let key = if table == "held" { "n" } else { "seq" };
-        let sql = format!("SELECT count(*) FROM {table} WHERE {key} >= ?1");
-        Ok(self.db.prepare_cached(&sql)?.query_row([from], |row| row.get(0))?)
     }
 
     /// Rows and bytes of each lane.
@@ -675,20 +411,6 @@ impl Queue {
         let mut statement = self.db.prepare(&sql)?;
         let seqs = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         Ok(seqs)
-    }
-}
-
-impl Control {
-    fn new_destination(&self, name: String, fingerprint: u64) -> DestinationState {
-        let mut fresh = DestinationState { name, fingerprint, ..DestinationState::default() };
-        let door = state::ledger(&self.books.drops);
-        for lane in Lane::ALL {
-            let state = self.lane(lane);
-            let dropped: u64 = door.iter().filter(|entry| entry.0 == lane).map(|entry| entry.2).sum();
-            *slot_mut(&mut fresh.cursor, lane) = state.first_seq;
-            *slot_mut(&mut fresh.baseline, lane) = state.accepted.saturating_sub(state.rows + state.held + dropped);
-        }
-        fresh
     }
 }
 

@@ -7,7 +7,8 @@ use throughline::event::{Action, ErrorEvent};
 use throughline::testing::FaultServer;
 use throughline::{Conditions, Consent, Network, Telemetry};
 
-use crate::rum::{received, walk};
+use crate::app::received;
+use crate::support::walk;
 use crate::support::{LONG, books, builder, record_mixed};
 
 const MARK: &str = "a-mark-that-is-searched-for";

@@ -9,7 +9,7 @@ use throughline::event::Action;
 use throughline::testing::FaultServer;
 use throughline::{Consent, Telemetry, User};
 
-use crate::rum::text;
+use crate::app::text;
 use crate::support::{LONG, builder};
 
 /// The resource that the tap on a target was sent with.

@@ -1,4 +1,4 @@
-//! The host's own rewriting of texts.
+//! The host's own hook: it drops events and rewrites texts.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,7 +6,7 @@ use throughline::event::{Action, ErrorEvent, Log, Resource, Severity};
 use throughline::testing::FaultServer;
 use throughline::{Consent, EventHook, EventView, Host, Telemetry};
 
-use crate::rum::{received, text};
+use crate::app::{received, text};
 use crate::support::{LONG, builder};
 
 #[derive(Debug, Default)]
@@ -56,4 +56,40 @@ fn the_host_rewrites_texts_and_its_bugs_write_nothing() {
     // Let go of the client, so that it ends with the test.
     assert_eq!(telemetry.health().hook_panics, 1);
     assert!(telemetry.shutdown(LONG));
+}
+
+#[derive(Debug)]
+struct Filter;
+
+impl EventHook for Filter {
+    fn keep(&self, event: &EventView<'_>) -> bool {
+        assert!(event.label != "panic", "the hook's own bug");
+        if event.label == "slow" {
+            std::thread::sleep(std::time::Duration::from_millis(3));
+        }
+        event.label != "unwanted" && !event.attributes.iter().any(|(key, _)| *key == "internal")
+    }
+}
+
+#[test]
+fn the_hosts_hook_drops_what_it_does_not_want_and_its_bugs_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let mut host = Host::default();
+    host.hook = Some(Arc::new(Filter));
+    let config = builder(dir.path()).endpoint(server.url()).session_events(false).build().unwrap();
+    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+    assert!(telemetry.tap("unwanted").is_none() && telemetry.start_view("unwanted").is_none());
+    assert!(telemetry.record_error(&ErrorEvent::new("unwanted", "m")).is_none());
+    assert!(telemetry.record_action(&Action::tap("t").attributes(&[("internal", true.into())])).is_none());
+    let operation = telemetry.start_operation("unwanted");
+    assert!(operation.context().is_some());
+    operation.succeed();
+    assert!(telemetry.record_action(&Action::tap("panic")).is_none());
+    assert!(telemetry.record_action(&Action::tap("slow")).is_some());
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(received(&server).logs.len(), 1);
+    let health = telemetry.health();
+    assert_eq!((health.hook_dropped, health.hook_panics), (6, 1));
+    assert!(health.hook_slow >= 1);
 }

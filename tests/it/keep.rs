@@ -8,7 +8,7 @@ use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
 use throughline::{Consent, Host, KeepRule, Telemetry};
 
-use crate::rum::{received, text};
+use crate::app::{received, text};
 use crate::support::{LONG, books, builder, tick};
 
 struct App {

@@ -259,7 +259,7 @@ fn contexts_of_a_long_run_do_not_pile_up_and_open_events_keep_theirs() {
     let contexts: u64 = db.query_row("SELECT count(*) FROM contexts", [], |row| row.get(0)).unwrap();
     assert!(contexts < 200, "{contexts}");
     // The first view and the operation were open all the time: their session and view are known.
-    let received = crate::rum::received(&server);
+    let received = crate::app::received(&server);
     let long = received.spans.iter().find(|span| span.name == "Long").unwrap();
-    assert_eq!(crate::rum::text(&long.attributes, "app.screen.name"), "First");
+    assert_eq!(crate::app::text(&long.attributes, "app.screen.name"), "First");
 }

@@ -8,6 +8,7 @@
     unreachable_pub
 )]
 
+mod app;
 mod bad_input;
 mod clock;
 mod consent;
@@ -21,6 +22,7 @@ mod keep;
 mod law;
 mod lifecycle;
 mod rum;
+mod stories;
 mod support;
 #[cfg(feature = "tracing")]
 mod tracing_layer;

@@ -50,3 +50,13 @@ pub fn books(telemetry: &Telemetry) -> DestinationBooks {
 pub fn tick(telemetry: &Telemetry) {
     assert!(telemetry.drain(LONG) && telemetry.drain(LONG));
 }
+
+/// Every file below a directory.
+pub fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
+    }
+    found
+}

@@ -4,7 +4,7 @@ use throughline::testing::FaultServer;
 use throughline::tracing::TelemetryLayer;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::rum::{received, text};
+use crate::app::{received, text};
 use crate::support::{LONG, start};
 
 #[test]

@@ -11,12 +11,12 @@ use throughline::{Attribute, Host, Telemetry};
 
 use crate::client::Client;
 use crate::guard::{PANICS, guard};
+use crate::health::{
+    BackendHealth, FlushResult, HealthReport, NamedCount, StoreBooks, counts, journal_name, storage_name,
+};
 use crate::host::{AuthHeaders, Authorized, HostTransport, Hosted, HttpResponse};
 use crate::pull::{PendingUpload, Pull, Pulled};
-use crate::records::{
-    BackendHealth, Consent, DeviceConditions, FlushResult, HeaderField, HealthReport, KeepErrors, NamedCount,
-    StoreBooks, TelemetryConfig, TelemetryError, counts, journal_name, storage_name,
-};
+use crate::records::{Consent, DeviceConditions, HeaderField, KeepErrors, TelemetryConfig, TelemetryError};
 
 /// How long a shutdown by the garbage collector may take.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ mod core;
 mod door;
 pub mod draft;
 mod guard;
+mod health;
 mod host;
 mod jni;
 mod pull;
@@ -19,6 +20,7 @@ mod slots;
 
 pub use core::TelemetryCore;
 pub use door::throughline_record;
+pub use health::{BackendHealth, FlushResult, HealthReport, NamedCount, StoreBooks};
 pub use host::{AuthHeaders, HostError, HostTransport, HttpRequest, HttpResponse};
 pub use jni::Java_dev_throughline_internal_Door_record;
 pub use pull::PendingUpload;

@@ -1,0 +1,243 @@
+//! Operations, requests and traced state: one intent, one trace, read back from what a backend received.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use throughline::state::{Capture, StorePolicy, Suppressed};
+use throughline::testing::FaultServer;
+use throughline::{Consent, Telemetry};
+
+use crate::app::{app, received, text};
+use crate::support::{LONG, builder};
+
+#[test]
+fn an_operation_is_one_trace_with_its_mutations_and_requests() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let policy = StorePolicy::default().capture("displayName", Capture::Full).transient(["**.isLoading"]);
+    let profile = telemetry.traced_store("Profile", &policy).unwrap();
+    let mut operation = telemetry.start_operation("UpdateDisplayName");
+    operation.scope(|| {
+        profile.set("isLoading", false, true);
+        let resource = telemetry.start_resource("PUT", "https://api.test/me");
+        resource.stop(200, |resource| resource);
+        profile.set("displayName", "Ada", "Grace");
+    });
+    operation.set_attribute("length", 5);
+    operation.retry(2);
+    operation.succeed();
+    let failing = telemetry.start_operation("Failing");
+    failing.fail("SaveError", "no answer");
+    drop(telemetry.start_operation("Dropped"));
+    let late = telemetry.start_operation("Late");
+    app.pass(Duration::from_secs(601));
+    late.succeed();
+    let received = app.end();
+    let span = |name: &str| received.spans.iter().find(|span| span.name == name).unwrap();
+    let operation = span("UpdateDisplayName");
+    assert_eq!(text(&operation.attributes, "operation.outcome"), "succeeded");
+    assert_eq!(text(&operation.attributes, "operation.attempt"), "2");
+    assert_eq!((text(&operation.attributes, "length"), operation.events.len()), ("5".into(), 1));
+    let request = received.spans.iter().find(|span| span.name.starts_with("PUT")).unwrap();
+    assert_eq!((&request.trace_id, &request.parent_span_id), (&operation.trace_id, &operation.span_id));
+    let mutation = received.named("Profile.displayName.Update")[0];
+    assert_eq!((&mutation.trace_id, &mutation.span_id), (&operation.trace_id, &operation.span_id));
+    assert_eq!(text(&mutation.attributes, "state.cause"), "operation");
+    assert_eq!(text(&mutation.attributes, "state.new"), "Grace");
+    assert_eq!(text(&mutation.attributes, "state.suppressed.count"), "1");
+    assert_eq!(text(&span("Failing").attributes, "operation.outcome"), "failed");
+    assert_eq!(received.named("exception")[0].trace_id, span("Failing").trace_id);
+    for (name, reason) in [("Dropped", "dropped"), ("Late", "timeout")] {
+        assert_eq!(text(&span(name).attributes, "operation.outcome"), "abandoned");
+        assert_eq!(text(&span(name).attributes, "operation.reason"), reason);
+    }
+    let traces: std::collections::HashSet<_> = received.spans.iter().map(|span| span.trace_id.clone()).collect();
+    assert_eq!(traces.len(), 4);
+}
+
+#[test]
+fn overlapping_operations_on_one_store_never_get_each_others_mutations() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let store = telemetry
+        .traced_store("S", &StorePolicy::default().coalesce(Duration::ZERO).max_actions_per_second(10_000))
+        .unwrap();
+    let operations = [telemetry.start_operation("A"), telemetry.start_operation("B")];
+    std::thread::scope(|scope| {
+        for (operation, path) in operations.iter().zip(["a", "b"]) {
+            let store = store.clone();
+            scope.spawn(move || {
+                for n in 0..100i64 {
+                    operation.scope(|| store.set(path, n, n + 1));
+                    store.set("outside", n, n + 1);
+                }
+            });
+        }
+    });
+    let ids: Vec<_> = operations.iter().map(|operation| operation.context().unwrap().trace).collect();
+    operations.into_iter().for_each(throughline::ActiveSpan::succeed);
+    store.set("after", 1, 2);
+    let received = app.end();
+    for (path, context) in ["a", "b"].iter().zip(&ids) {
+        let mutations = received.named(&format!("S.{path}.Update"));
+        assert_eq!(mutations.len(), 100);
+        assert!(mutations.iter().all(|mutation| mutation.span_id == context.span_id));
+    }
+    let outside = received.named("S.outside.Update");
+    assert_eq!(outside.len(), 200);
+    assert!(
+        outside
+            .iter()
+            .all(|mutation| mutation.trace_id.is_empty() && text(&mutation.attributes, "state.cause") == "ambiguous")
+    );
+    assert_eq!(text(&received.named("S.after.Update")[0].attributes, "state.cause"), "none");
+    assert_eq!((store.counts().ambiguous, store.counts().recorded), (200, 401));
+    assert!(store.counts().balanced());
+}
+
+#[test]
+fn fifty_interleaved_messages_keep_their_own_traces_across_two_hops() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let store = telemetry
+        .traced_store("Chat", &StorePolicy::default().coalesce(Duration::ZERO).max_actions_per_second(1_000))
+        .unwrap();
+    let parent =
+        |n: u8| format!("00-{}-{}-01", format!("{:02x}", n + 1).repeat(16), format!("{:02x}", n + 1).repeat(8));
+    let (first, second) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+    std::thread::scope(|scope| {
+        for n in 0..50u8 {
+            let context = telemetry.extract([("traceparent", parent(n).as_str())]).unwrap();
+            assert!(telemetry.keep_context(&format!("m{n}"), &context));
+            first.0.send(n).unwrap();
+        }
+        drop(first.0);
+        let (receive, send) = (first.1, second.0);
+        scope.spawn(move || {
+            let mut waiting: Vec<u8> = receive.iter().collect();
+            waiting.reverse();
+            for n in waiting {
+                let context = telemetry.take_context(&format!("m{n}")).unwrap();
+                let bound = telemetry.with_context(&context, || telemetry.bind(move || n));
+                send.send((
+                    n,
+                    Box::new(bound) as Box<dyn FnOnce() -> u8 + Send>,
+                    telemetry.with_context(&context, || telemetry.current_context()),
+                ))
+                .unwrap();
+            }
+        });
+        let receive = second.1;
+        let store = store.clone();
+        scope.spawn(move || {
+            for (n, bound, context) in receive {
+                assert_eq!(bound(), n);
+                telemetry.with_context(&context.unwrap(), || {
+                    store.set(&format!("messages.m{n}"), -1, i64::from(n));
+                    telemetry.start_resource("GET", &format!("https://chat.test/{n}")).stop(200, |resource| resource);
+                });
+            }
+        });
+    });
+    assert!(telemetry.take_context("m3").is_none());
+    let received = app.end();
+    for n in 0..50u8 {
+        let trace = vec![n + 1; 16];
+        let mutation = received.named(&format!("Chat.messages.m{n}.Update"))[0];
+        assert_eq!((&mutation.trace_id, &mutation.span_id), (&trace, &vec![n + 1; 8]));
+        let url = format!("https://chat.test/{n}");
+        let request = received.spans.iter().find(|span| text(&span.attributes, "url.full") == url).unwrap();
+        assert_eq!((&request.trace_id, &request.parent_span_id), (&trace, &vec![n + 1; 8]));
+    }
+}
+
+#[test]
+fn a_panic_in_a_wrapped_body_is_recorded_and_goes_on() {
+    let app = app();
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        app.telemetry.wrap("Parse", || panic!("bad byte"));
+    }));
+    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"bad byte"));
+    assert_eq!(app.telemetry.wrap("Fine", || 7), 7);
+    assert!(app.telemetry.current_context().is_none());
+    let received = app.end();
+    let span = |name: &str| received.spans.iter().find(|span| span.name == name).unwrap().status.clone().unwrap();
+    assert_eq!((span("Parse").code, span("Parse").message), (2, "bad byte".to_owned()));
+    assert_eq!(span("Fine").code, 1);
+}
+
+#[test]
+fn a_reverted_mutation_is_withdrawn_and_a_new_policy_counts_at_once() {
+    let app = app();
+    let policy = StorePolicy::default().ignore_if_reverted(Duration::from_millis(200));
+    let menu = app.telemetry.traced_store("Menu", &policy).unwrap();
+    let handle = menu.path("isOpen");
+    handle.set(false, true);
+    handle.set(true, false);
+    menu.update_policy(&StorePolicy::default().deny(["**"])).unwrap();
+    (0..10).for_each(|_| handle.set(false, true));
+    drop(handle);
+    assert!(menu.update_policy(&StorePolicy::default().allow(["a[["])).is_err());
+    let received = app.end();
+    assert!(received.named("Menu.isOpen.Update").is_empty());
+    let counts = menu.counts();
+    assert!(counts.balanced());
+    assert_eq!((counts.mutations, counts.suppressed(Suppressed::Reverted)), (12, 2));
+    let books = crate::support::books(&app.telemetry);
+    assert_eq!(books.dropped.of(throughline::ledger::DropReason::Withdrawn), 1);
+}
+
+#[test]
+fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
+    use throughline::trace::{Format, HostRule};
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let rule = HostRule::new("api.test").formats([Format::TraceContext, Format::Baggage, Format::Correlation]);
+    let config = builder(dir.path()).endpoint(server.url()).trace_rule(rule).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    let session = telemetry.session_id().unwrap().to_string();
+    let mut request = telemetry.start_resource("GET", "https://api.test/x");
+    let headers: BTreeMap<_, _> = request.headers(&[]).into_iter().collect();
+    let context = request.context().unwrap().trace;
+    request.stop(200, |resource| resource.size(3));
+    assert_eq!(headers["traceparent"], context.traceparent());
+    assert_eq!(headers["baggage"], format!("session.id={session}"));
+    let mut elsewhere = telemetry.start_resource("GET", "https://api.test.evil.com/x");
+    assert!(elsewhere.headers(&[]).is_empty());
+    elsewhere.stop(200, |resource| resource);
+    // The app has begun a trace of its own: the request is of that one.
+    let mut own = telemetry.start_resource("GET", "https://api.test/own");
+    let theirs = format!("00-{}-{}-01", "ab".repeat(16), "cd".repeat(8));
+    assert!(own.headers(&[("traceparent", &theirs)]).iter().all(|header| header.0 != "traceparent"));
+    own.stop(200, |resource| resource);
+    assert!(telemetry.survives_redirect("https://api.test/x", "https://api.test/y"));
+    assert!(!telemetry.survives_redirect("https://api.test/x", "https://cdn.test/y"));
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    let span =
+        |url: &str| received.spans.iter().find(|span| text(&span.attributes, "url.full").ends_with(url)).unwrap();
+    let logged = text(&span("api.test/x").attributes, "http.request.header.x-correlation-id");
+    assert_eq!(logged, headers["X-Correlation-ID"]);
+    assert_eq!(text(&span("evil.com/x").attributes, "http.request.header.x-correlation-id"), "");
+    assert_eq!(span("/own").trace_id, vec![0xab; 16]);
+}
+
+#[test]
+fn a_flood_of_mutations_is_inside_the_budget_and_every_one_is_accounted_for_at_the_backend() {
+    let app = app();
+    let store = app.telemetry.traced_store("Feed", &StorePolicy::default()).unwrap();
+    // 10,000 a second for ten seconds of the client's clock.
+    for n in 0..100_000i64 {
+        app.clock.advance(Duration::from_micros(100));
+        store.set(&format!("items[{}].liked", n % 40), n, n + 1);
+    }
+    app.pass(Duration::from_secs(1));
+    store.set("last", 1, 2);
+    let received = app.end();
+    let actions: Vec<_> = received.logs.iter().filter(|log| log.event_name.starts_with("Feed.")).collect();
+    let sum = |key: &str| actions.iter().map(|log| text(&log.attributes, key).parse::<u64>().unwrap_or(0)).sum::<u64>();
+    assert!(actions.len() <= 10 * 20 + 20, "{}", actions.len());
+    assert_eq!(sum("mutation.count") + sum("state.suppressed.count"), 100_001);
+    let counts = store.counts();
+    assert_eq!((counts.mutations, counts.recorded, counts.dropped), (100_001, sum("mutation.count"), 0));
+}
