@@ -15,6 +15,14 @@ use crate::value::Value;
 const FROZEN_FRAME: Duration = Duration::from_millis(700);
 
 impl Telemetry {
+    /// Ends coalescing windows and the action now, as if their time were over: for tests that do not wait.
+    #[cfg(feature = "testing")]
+    pub fn settle(&self) {
+        if let Some(shared) = self.on() {
+            shared.scopes.settle(&shared.recorder);
+        }
+    }
+
     /// Shows a view: the one before it ends, events from now on belong to it. Should the process die, the next start
     /// closes it with `throughline.ended = process_death`.
     pub fn start_view(&self, name: &str) -> Option<Uuid> {

@@ -337,6 +337,15 @@ impl Scopes {
         Some(Persisted { id, sequence, started_wall, last_wall: recorder.wall(BootTime(last)), closed: inner.closed })
     }
 
+    /// Ends what settles by itself, as if its time were over: coalescing windows and the action.
+    #[cfg(feature = "testing")]
+    pub(crate) fn settle(&self, recorder: &Recorder) {
+        let now = recorder.boot();
+        let mut inner = self.lock();
+        inner.stores.close_all(recorder);
+        inner.close_action(self, recorder, now);
+    }
+
     /// Closes everything because the client shuts down. The session goes on: the next process decides.
     pub(crate) fn close(&self, recorder: &Recorder) {
         let now = recorder.boot();

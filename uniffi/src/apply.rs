@@ -264,7 +264,7 @@ fn said(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Answer {
         Call::GlobalAttribute { key, value } => value.lend(|value| done(telemetry.set_global_attribute(key, value))),
         Call::FeatureFlag { name, value } => value.lend(|value| done(telemetry.set_feature_flag(name, value))),
         Call::Fault { place } => {
-            fault(place);
+            fault(telemetry, place);
             Ok(DONE)
         }
         _ => return None,
@@ -291,9 +291,12 @@ fn set_user(telemetry: &Telemetry, attributes: &[(&str, Value<'_>)]) -> bool {
     telemetry.set_user((!attributes.is_empty()).then_some(user))
 }
 
-/// Panics at the named place, for tests of the bindings.
+/// Panics at the named place, or ends what settles by itself: for tests of the bindings.
 #[cfg(feature = "testing")]
-fn fault(place: &str) {
+fn fault(telemetry: &Telemetry, place: &str) {
+    if place == "settle" {
+        return telemetry.settle();
+    }
     if place == "record" {
         #[allow(clippy::panic, reason = "asked for by a test")]
         {
@@ -304,4 +307,4 @@ fn fault(place: &str) {
 }
 
 #[cfg(not(feature = "testing"))]
-fn fault(_place: &str) {}
+fn fault(_telemetry: &Telemetry, _place: &str) {}

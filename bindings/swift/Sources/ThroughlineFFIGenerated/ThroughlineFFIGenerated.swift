@@ -4363,10 +4363,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_erase() != 57403) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_flush() != 45345) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_flush() != 17747) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_health() != 19637) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_health() != 17958) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload() != 33242) {

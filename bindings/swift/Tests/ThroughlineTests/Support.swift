@@ -167,8 +167,8 @@ final class App {
 
     /// Everything that was recorded, as the inspector has it.
     func seen() throws -> [Seen] {
-        // Coalescing windows and settling actions end within this time.
-        Thread.sleep(forTimeInterval: 0.6)
+        // What settles by itself, coalescing windows and actions, ends now: nothing waits for its time.
+        Recorder.record(.fault) { $0.text("settle") }
         let outcome = try Throughline.flush(timeout: 20)
         XCTAssertTrue(outcome.isComplete, "\(outcome)")
         return try inspector.seen()

@@ -3,6 +3,8 @@ package dev.throughline
 import com.google.gson.JsonElement
 import com.google.gson.JsonObject
 import com.google.gson.JsonParser
+import dev.throughline.internal.Call
+import dev.throughline.internal.Recorder
 import okhttp3.mockwebserver.Dispatcher
 import okhttp3.mockwebserver.MockResponse
 import okhttp3.mockwebserver.MockWebServer
@@ -13,7 +15,6 @@ import java.io.File
 import java.net.InetAddress
 import java.util.concurrent.ConcurrentLinkedQueue
 import kotlin.io.path.createTempDirectory
-import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 /** Something that arrived: a log record or a span. */
@@ -93,8 +94,8 @@ class App(private val configure: Configuration.() -> Unit = {}) : AutoCloseable 
 
     /** Everything that was recorded, as the backend has it. */
     fun seen(): List<Seen> {
-        // Coalescing windows and settling actions end within this time.
-        Thread.sleep(SETTLED.inWholeMilliseconds)
+        // What settles by itself, coalescing windows and actions, ends now: nothing waits for its time.
+        Recorder.record(Call.FAULT) { text("settle") }
         val outcome = Throughline.flush(20.seconds)
         check(outcome.isComplete) { "not delivered: ${outcome.reason}, ${outcome.waiting} wait" }
         return backend.seen()
@@ -104,9 +105,5 @@ class App(private val configure: Configuration.() -> Unit = {}) : AutoCloseable 
         if (Throughline.isRunning) Throughline.shutdown()
         backend.close()
         directory.deleteRecursively()
-    }
-
-    private companion object {
-        val SETTLED = 600.milliseconds
     }
 }

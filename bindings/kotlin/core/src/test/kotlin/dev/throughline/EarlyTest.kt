@@ -15,7 +15,8 @@ class EarlyTest {
         operation.run { Throughline.log(Level.WARN, "inside") }
         operation.succeed()
         val before = System.currentTimeMillis()
-        Thread.sleep(1_500)
+        // Age, so that the time of the start would be seen.
+        Thread.sleep(300)
         App().use { app ->
             app.start()
             val seen = app.seen()
