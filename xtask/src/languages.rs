@@ -95,6 +95,10 @@ pub(crate) fn kotlin(build: Build, arguments: &[&str]) -> Result<()> {
     } else {
         "libthroughline_ffi.so"
     });
+    // The compiler leaves classes behind whose source is gone, and a package would ship them.
+    for module in ["core", "android"] {
+        let _ = std::fs::remove_dir_all(format!("bindings/kotlin/{module}/target/classes"));
+    }
     let mut maven = Command::new("mvn");
     maven.current_dir("bindings/kotlin").args(["--batch-mode", "--quiet"]).args(arguments);
     maven.arg(format!("-Dthroughline.library={}", library.display()));

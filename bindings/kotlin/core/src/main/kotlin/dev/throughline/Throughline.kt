@@ -1,17 +1,16 @@
 package dev.throughline
 
 import dev.throughline.internal.Call
-import dev.throughline.internal.Core
 import dev.throughline.internal.Draft
 import dev.throughline.internal.Recorder
+import dev.throughline.internal.Running
 import dev.throughline.internal.attributes
 import dev.throughline.internal.fields
 import dev.throughline.internal.ffi.DeviceConditions
 import dev.throughline.internal.ffi.HeaderField
-import dev.throughline.internal.ffi.TelemetryCore
 import dev.throughline.internal.generated
+import dev.throughline.internal.millis
 import dev.throughline.internal.public
-import java.util.concurrent.ConcurrentLinkedQueue
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
@@ -37,14 +36,9 @@ public enum class Instrument(internal val code: Int) { COUNTER(1), UP_DOWN_COUNT
  * Only [start], [flush] and [shutdown] throw.
  */
 public object Throughline {
-    /** Options that were set before the start. */
-    private val early = ConcurrentLinkedQueue<(TelemetryCore) -> Unit>()
-
+    /** The thread of [startInBackground]. */
     @Volatile
-    private var core: TelemetryCore? = null
-
-    @Volatile
-    private var starting = false
+    private var starter: Thread? = null
 
     // region Start and end
 
@@ -54,15 +48,7 @@ public object Throughline {
      * @throws ThroughlineException when the configuration cannot work, the library is not there, or it runs already.
      */
     @Throws(ThroughlineException::class)
-    public fun start(consent: Consent, configure: Configuration.() -> Unit) {
-        val configuration = Configuration().apply(configure)
-        claim()
-        try {
-            open(configuration, consent)
-        } finally {
-            starting = false
-        }
-    }
+    public fun start(consent: Consent, configure: Configuration.() -> Unit): Unit = Running.start(consent, configure)
 
     /**
      * Starts on a thread of its own and returns at once. Calls wait in the ring meanwhile. [onFailure] is told what [start]
@@ -73,45 +59,10 @@ public object Throughline {
         onFailure: (ThroughlineException) -> Unit = {},
         configure: Configuration.() -> Unit,
     ) {
-        val begin = Runnable {
-            try {
-                claim()
-                try {
-                    open(Configuration().apply(configure), consent)
-                } finally {
-                    starting = false
-                }
-            } catch (failure: ThroughlineException) {
-                onFailure(failure)
-            } catch (failure: Throwable) {
-                // A configuration block that throws must not take the app down from a thread that it does not know.
-                onFailure(ThroughlineException.InvalidConfiguration(failure.toString()))
-            }
-        }
-        Thread(begin, "throughline-start").apply { isDaemon = true }.start()
-    }
-
-    @Synchronized
-    private fun claim() {
-        if (starting || core != null) throw ThroughlineException.Closed("Throughline runs already")
-        starting = true
-        Recorder.await()
-    }
-
-    private fun open(configuration: Configuration, consent: Consent) {
-        val started = Core.start(configuration, consent)
-        val door = started.door().toLong()
-        while (true) {
-            // Run without the lock: an erasure may take seconds.
-            safely(Unit) { (early.poll() ?: return@safely)(started) }
-            synchronized(this) {
-                if (early.isNotEmpty()) return@synchronized
-                TracedStores.declareAll(door)
-                Recorder.open(door)
-                core = started
-                return
-            }
-        }
+        val starter = Thread({ Running.startQuietly(consent, onFailure, configure) }, "throughline-start")
+        starter.isDaemon = true
+        starter.start()
+        this.starter = starter
     }
 
     /**
@@ -121,20 +72,7 @@ public object Throughline {
      * @throws ThroughlineException.Closed when it does not run.
      */
     @Throws(ThroughlineException::class)
-    public fun shutdown(timeout: Duration = 5.seconds): Boolean {
-        val ending = synchronized(this) {
-            val ending = core ?: throw ThroughlineException.Closed("Throughline does not run")
-            TracedStores.report()
-            Recorder.close()
-            core = null
-            ending
-        }
-        return try {
-            Core.translating { ending.shutdown(timeout.millis()) }
-        } finally {
-            ending.close()
-        }
-    }
+    public fun shutdown(timeout: Duration = 5.seconds): Boolean = Running.shutdown(timeout)
 
     /**
      * Sends everything that was recorded, as far as conditions and backends allow, for at most [timeout].
@@ -142,20 +80,15 @@ public object Throughline {
      * @throws ThroughlineException.Closed when it does not run.
      */
     @Throws(ThroughlineException::class)
-    public fun flush(timeout: Duration = 10.seconds): FlushOutcome {
-        val core = core ?: throw ThroughlineException.Closed("Throughline does not run")
-        TracedStores.report()
-        val result = Core.translating { core.flush(timeout.millis()) }
-        return FlushOutcome(result.complete, result.delivered.toLong(), result.waiting.toLong(), result.reason)
-    }
+    public fun flush(timeout: Duration = 10.seconds): FlushOutcome = Running.flush(timeout)
 
     /** Whether it has been started and not shut down. */
-    public val isRunning: Boolean get() = core != null
+    public val isRunning: Boolean get() = Running.core != null
 
     /** What Throughline says about itself; null while it does not run. */
     public fun health(): Health? {
         TracedStores.report()
-        return asked(null) { it.health().public() }
+        return Running.asked(null) { it.health().public() }
     }
 
     // endregion
@@ -407,7 +340,7 @@ public object Throughline {
     }
 
     /** The session's id; null while it does not run. */
-    public val sessionId: String? get() = asked(null) { it.sessionId() }
+    public val sessionId: String? get() = Running.asked(null) { it.sessionId() }
 
     /** Ends the session and begins another: when another user signs in. */
     public fun renewSession() {
@@ -418,24 +351,24 @@ public object Throughline {
     // region Switches
 
     /** Tells what the user has said. [Consent.DENIED] erases everything, waiting at most 5 s. */
-    public fun setConsent(consent: Consent): Unit = told { it.setConsent(consent.generated()) }
+    public fun setConsent(consent: Consent): Unit = Running.told { it.setConsent(consent.generated()) }
 
     /** Switches recording on or off, and remembers it for the next start. */
-    public fun setEnabled(enabled: Boolean): Unit = told { it.setEnabled(enabled) }
+    public fun setEnabled(enabled: Boolean): Unit = Running.told { it.setEnabled(enabled) }
 
     /** Changes the share of sessions that is recorded, and remembers it. */
-    public fun setSessionSampleRate(rate: Double): Unit = told { it.setSessionSampleRate(rate) }
+    public fun setSessionSampleRate(rate: Double): Unit = Running.told { it.setSessionSampleRate(rate) }
 
     /** Changes the share of traces that is recorded, and remembers it. */
-    public fun setTraceSampleRate(rate: Double): Unit = told { it.setTraceSampleRate(rate) }
+    public fun setTraceSampleRate(rate: Double): Unit = Running.told { it.setTraceSampleRate(rate) }
 
     /** Changes what is kept of sessions that are not sampled; null: nothing. */
-    public fun setKeepErrors(rule: (Configuration.KeepRule.() -> Unit)?): Unit = told {
+    public fun setKeepErrors(rule: (Configuration.KeepRule.() -> Unit)?): Unit = Running.told {
         it.setKeepErrors(rule?.let { block -> Configuration.KeepRule().apply(block).build() })
     }
 
     /** Tells what the host knows about app and device. */
-    public fun setConditions(conditions: Conditions): Unit = told {
+    public fun setConditions(conditions: Conditions): Unit = Running.told {
         it.setConditions(
             DeviceConditions(
                 conditions.foreground,
@@ -448,16 +381,16 @@ public object Throughline {
     }
 
     /** Erases everything that was recorded and not sent. False when it took longer, or does not run. */
-    public fun erase(timeout: Duration = 5.seconds): Boolean = asked(false) { it.erase(timeout.millis()) }
+    public fun erase(timeout: Duration = 5.seconds): Boolean = Running.asked(false) { it.erase(timeout.millis()) }
 
     /** Closes the database, before the process is frozen. Calls are kept in the journal meanwhile. */
-    public fun suspendStorage(timeout: Duration = 1.seconds): Boolean = asked(false) { it.suspend(timeout.millis()) }
+    public fun suspendStorage(timeout: Duration = 1.seconds): Boolean = Running.asked(false) { it.suspend(timeout.millis()) }
 
     /** Opens the database again. */
-    public fun resumeStorage(timeout: Duration = 1.seconds): Boolean = asked(false) { it.resume(timeout.millis()) }
+    public fun resumeStorage(timeout: Duration = 1.seconds): Boolean = Running.asked(false) { it.resume(timeout.millis()) }
 
     /** Waits until everything that was recorded is in the database. */
-    public fun drain(timeout: Duration = 5.seconds): Boolean = asked(false) { it.drain(timeout.millis()) }
+    public fun drain(timeout: Duration = 5.seconds): Boolean = Running.asked(false) { it.drain(timeout.millis()) }
 
     // endregion
     // region Network
@@ -468,63 +401,40 @@ public object Throughline {
         traceHeaders(url, Recorder.currentSlot(), existing.fields())
 
     internal fun traceHeaders(url: String, slot: Long, existing: List<HeaderField>): Map<String, String> =
-        asked(emptyMap()) { core -> core.traceHeaders(url, slot.toULong(), existing).associate { it.name to it.value } }
+        Running.asked(emptyMap()) { core -> core.traceHeaders(url, slot.toULong(), existing).associate { it.name to it.value } }
 
-    internal fun survivesRedirect(from: String, to: String): Boolean = asked(false) { it.survivesRedirect(from, to) }
+    internal fun survivesRedirect(from: String, to: String): Boolean = Running.asked(false) { it.survivesRedirect(from, to) }
 
     /**
      * The next request to send, with [Configuration.pull]: for WorkManager. Waits for one at most [wait]; null when nothing is
      * to be sent. Tell the outcome by [uploadDone].
      */
     public fun nextUpload(wait: Duration = 5.seconds): PendingUpload? =
-        asked(null) { core -> core.nextUpload(wait.millis())?.let { PendingUpload(it.id, it.request.public()) } }
+        Running.asked(null) { core -> core.nextUpload(wait.millis())?.let { PendingUpload(it.id, it.request.public()) } }
 
     /** Tells what became of a request: the answer, or null when there was none. */
     public fun uploadDone(upload: PendingUpload, response: UploadResponse?): Boolean =
-        asked(false) { it.uploadDone(upload.id, response?.generated()) }
+        Running.asked(false) { it.uploadDone(upload.id, response?.generated()) }
 
     // endregion
 
-    internal fun traceId(slot: Long): String? = asked(null) { it.traceId(slot.toULong()) }
+    internal fun traceId(slot: Long): String? = Running.asked(null) { it.traceId(slot.toULong()) }
 
     /** Names, in lower case, of every header that Throughline may add to a request. */
-    internal fun namesOfHeaders(): List<String> = asked(emptyList()) { it.propagationHeaders() }
+    internal fun namesOfHeaders(): List<String> = Running.asked(emptyList()) { it.propagationHeaders() }
 
     /** The plain way over the generated code, for the bench. */
     internal fun recordTapPlainly(name: String, attributes: List<HeaderField>): Boolean =
-        asked(false) { it.recordTap(name, attributes) }
+        Running.asked(false) { it.recordTap(name, attributes) }
 
-    /** Does it now, or after the start. */
-    private fun told(tell: (TelemetryCore) -> Unit) {
-        // Under the lock, so that none falls between the last look of a start and its end.
-        val running = synchronized(this) {
-            core ?: run {
-                if (early.size < EARLY_OPTIONS) early.add(tell) else Recorder.lostEarly.incrementAndGet()
-                null
-            }
-        }
-        if (running != null) safely(Unit) { tell(running) }
+    /** Waits for [startInBackground], at most 2 s: a crash must not die in the ring. */
+    internal fun awaitStart() {
+        starter?.takeIf { it !== Thread.currentThread() }?.join(2_000)
     }
-
-    private inline fun <T> asked(otherwise: T, ask: (TelemetryCore) -> T): T {
-        val running = core ?: return otherwise
-        return safely(otherwise) { ask(running) }
-    }
-
-    /** The generated code throws when it is used while it closes. */
-    private inline fun <T> safely(otherwise: T, work: () -> T): T = try {
-        work()
-    } catch (failure: Exception) {
-        Recorder.failures.incrementAndGet()
-        otherwise
-    }
-
-    private fun Duration.millis(): ULong = maxOf(0, inWholeMilliseconds).toULong()
 
     private fun Duration.natural(): Long = maxOf(0, inWholeNanoseconds)
 
     private val NONE: Attributes.() -> Unit = {}
-    private const val EARLY_OPTIONS = 100
     private const val SOURCE = 1
 }
 
@@ -532,6 +442,7 @@ private class CrashHandler(private val before: Thread.UncaughtExceptionHandler?)
     override fun uncaughtException(thread: Thread, throwable: Throwable) {
         try {
             Throughline.error(throwable, ErrorKind.CRASH) { put("thread.name", thread.name) }
+            Throughline.awaitStart()
             Throughline.drain(2.seconds)
         } finally {
             before?.uncaughtException(thread, throwable)

@@ -137,6 +137,46 @@ class LifecycleTest {
     }
 
     @Test
+    fun `a crash while a start is under way is not lost with the ring`() {
+        val original = Thread.getDefaultUncaughtExceptionHandler()
+        try {
+            App().use { app ->
+                Thread.setDefaultUncaughtExceptionHandler { _, _ -> }
+                Throughline.captureUncaughtExceptions()
+                val crashing = CountDownLatch(1)
+                Throughline.startInBackground(Consent.GRANTED) {
+                    crashing.await()
+                    serviceName = "kotlin-test"
+                    dataDirectory = app.directory
+                    startJitter = false
+                    endpoint(app.backend.url) { json = true }
+                }
+                val doomed = Thread({ throw IllegalStateException("too early") }, "doomed").apply { start() }
+                while (doomed.state != Thread.State.TIMED_WAITING) Thread.onSpinWait()
+                crashing.countDown()
+                doomed.join()
+                // The thread that crashed has waited for the start.
+                assertTrue(Throughline.isRunning)
+                assertTrue(app.seen().any { it.attributes["exception.message"] == "too early" })
+            }
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(original)
+        }
+    }
+
+    @Test
+    fun `a null from Java costs its call alone`() {
+        App().use { app ->
+            app.start()
+            val before = Throughline.health()!!.failures
+            val string = String::class.java
+            Throughline::class.java.getMethod("startView", string).invoke(Throughline, null)
+            Throughline::class.java.getMethod("setFeatureFlag", string, Any::class.java).invoke(Throughline, null, null)
+            assertEquals(before + 2, Throughline.health()!!.failures)
+        }
+    }
+
+    @Test
     fun `consent and switches hold`() {
         App().use { app ->
             app.start(Consent.PENDING)

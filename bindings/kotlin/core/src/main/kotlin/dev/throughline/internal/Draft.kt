@@ -8,7 +8,10 @@ import dev.throughline.Attributes
  * One per thread, reused. Texts are cut a little above the core's limits, so that a text of 10 MB costs what is kept of
  * it, and lone surrogates become U+FFFD.
  */
-internal class Draft : Attributes() {
+internal class Draft(
+    /** The thread that lends it; null for one that is used once. */
+    @JvmField val owner: PerThread? = null,
+) : Attributes() {
     var bytes: ByteArray = ByteArray(1_024)
         private set
     var length: Int = 0

@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.AtomicLong
 
 /** What a thread has of its own: the writer, and the span that runs. */
 internal class PerThread {
-    private val draft = Draft()
+    private val draft = Draft(this)
     private var isBusy = false
 
     /** The slot of what runs on this thread; 0: nothing. */
@@ -55,24 +55,42 @@ internal object Recorder {
 
     fun currentSlot(): Long = perThread.get().slot
 
+    /** Inlined where it is called: what is not the caller's own stays behind calls, so that the facade's classes stay small. */
     inline fun record(call: Int, context: Long = CURRENT, suppressed: Int = 0, fields: Draft.() -> Unit): Long {
+        val draft = begin(call, context, suppressed) ?: return Door.CLOSED
+        try {
+            draft.fields()
+        } catch (failure: Throwable) {
+            return failed(draft, failure)
+        }
+        return end(draft)
+    }
+
+    /** A draft to write to; null after the shutdown. */
+    fun begin(call: Int, context: Long, suppressed: Int): Draft? {
         if (handle < 0) {
             refused.incrementAndGet()
-            return Door.CLOSED
+            return null
         }
-        return try {
-            val mine = perThread.get()
-            val draft = mine.take()
-            try {
-                draft.begin(call, if (context == CURRENT) mine.slot else context, suppressed)
-                draft.fields()
-                send(draft)
-            } finally {
-                mine.give(draft)
-            }
-        } catch (failure: Throwable) {
-            failed(failure)
-        }
+        val mine = perThread.get()
+        val draft = mine.take()
+        draft.begin(call, if (context == CURRENT) mine.slot else context, suppressed)
+        return draft
+    }
+
+    /** Hands a draft over. */
+    fun end(draft: Draft): Long = try {
+        send(draft).also { draft.owner?.give(draft) }
+    } catch (failure: Throwable) {
+        failed(draft, failure)
+    }
+
+    fun failed(draft: Draft, failure: Throwable): Long {
+        draft.owner?.give(draft)
+        // Not ours to survive, nor to hide.
+        if (failure is ThreadDeath || failure is InterruptedException) throw failure
+        failures.incrementAndGet()
+        return 0
     }
 
     /** Records to a door that is not open to everybody yet. */
@@ -83,16 +101,9 @@ internal object Recorder {
         return Door.record(door, draft.bytes, draft.length)
     }
 
-    fun send(draft: Draft): Long {
+    private fun send(draft: Draft): Long {
         val handle = handle
         return if (handle > 0) Door.record(handle, draft.bytes, draft.length) else early(draft)
-    }
-
-    private fun failed(failure: Throwable): Long {
-        // Not ours to survive, nor to hide.
-        if (failure is ThreadDeath || failure is InterruptedException) throw failure
-        failures.incrementAndGet()
-        return 0
     }
 
     private fun early(draft: Draft): Long = synchronized(ring) {
