@@ -78,13 +78,13 @@ pub(crate) enum Build {
 
 /// The libraries in the shipped profile, and the inspector.
 pub(crate) fn libraries(build: Build) -> Result<PathBuf> {
-    let mut arguments = vec!["build", "--quiet", "--release", "--package", "throughline-ffi"];
+    let mut arguments = vec!["build", "--quiet", "--profile", "shipped", "--package", "throughline-ffi"];
     if build == Build::Testing {
         arguments.extend(["--features", "testing"]);
     }
     run("libraries for Swift and Kotlin", &arguments)?;
     run("inspector", &["build", "--quiet", "--package", "throughline-cli"])?;
-    Ok(target()?.join("release"))
+    Ok(target()?.join("shipped"))
 }
 
 /// Runs Maven in `bindings/kotlin`: `test`, or a goal with options.
@@ -221,7 +221,7 @@ pub(crate) fn bench() -> Result<()> {
 
 /// Apple's C headers and a stand-in for `xcrun`, laid out as an SDK.
 pub(crate) fn ios_sdk() -> Result<PathBuf> {
-    ensure_program("clang-19", &["rustc-web", "cargo-web", "rust-web-src", "clang-19", "llvm-19"])?;
+    ensure_program("ld64.lld-19", &["rustc-web", "cargo-web", "rust-web-src", "clang-19", "llvm-19", "lld-19"])?;
     let sdk = cache()?.join(format!("ios-sdk-zig-{ZIG}"));
     if sdk.join("bin/xcrun").exists() {
         return Ok(sdk);

@@ -1,6 +1,7 @@
 //! `cargo xtask`: one place for every command of the repository.
 #![allow(clippy::print_stdout, reason = "a command line tool prints")]
 
+mod ios;
 mod languages;
 mod package;
 
@@ -98,7 +99,7 @@ fn main() -> Result<()> {
             languages::bench()
         }
         Task::Android => package::android().map(drop),
-        Task::Ios => package::ios(),
+        Task::Ios => ios::ios(),
         Task::Archive => package::archive(),
         Task::Size => package::size(),
         Task::Torture { arguments } => torture(&arguments.iter().map(String::as_str).collect::<Vec<_>>()),

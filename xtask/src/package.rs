@@ -8,12 +8,21 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::languages::{self, Build, target};
 use crate::{run, step};
 
+/// The version of everything: the workspace's.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Prefixes of the symbols that an app sees.
-const OURS: [&str; 5] =
+pub(crate) const OURS: [&str; 5] =
     ["throughline_", "uniffi_throughline", "ffi_throughline", "UNIFFI_META", "Java_dev_throughline"];
 
-/// Makes an archive whose only global symbols are ours: SQLite, the Rust runtime and the allocator are local to it. ELF alone;
-/// on a Mac `ld -r -exported_symbols_list` does the same.
+/// What a facade refers to, as a program: the door and the exported object.
+pub(crate) const MINIMAL: &str = "long throughline_record(unsigned long, const void *, unsigned long);\n\
+     void *uniffi_throughline_ffi_fn_constructor_telemetrycore_start(void);\n\
+     void *volatile start = uniffi_throughline_ffi_fn_constructor_telemetrycore_start;\n\
+     int main(void) { return throughline_record(1, 0, 0) + (start == 0); }\n";
+
+/// Makes an archive whose only global symbols are ours: SQLite, the Rust runtime and the allocator are local to it. For ELF;
+/// `ios.rs` does it for Mach-O.
 pub(crate) fn localized(archive: &Path, out: &Path) -> Result<()> {
     let (whole, local) = (out.with_extension("whole.o"), out.with_extension("o"));
     let mut link = Command::new("ld");
@@ -74,36 +83,33 @@ fn global(line: &str) -> Option<&str> {
     }
 }
 
+/// What is shipped: with our HTTP client, and without it for apps that bring a transport.
+pub(crate) const VARIANTS: [(&str, &[&str]); 2] =
+    [("with `http`", &[]), ("without `http`", &["--no-default-features"])];
+
 /// Prints the size of what is shipped.
 pub(crate) fn size() -> Result<()> {
-    println!("| library | text + data, KiB | file, KiB |\n|---|---|---|");
-    for (name, features) in [("with `http`", &[][..]), ("without `http`", &["--no-default-features"])] {
-        let mut arguments = vec!["build", "--quiet", "--release", "--package", "throughline-ffi"];
+    println!("| library | text + data, KiB |\n|---|---|");
+    for (name, features) in VARIANTS {
+        let mut arguments = vec!["build", "--quiet", "--profile", "shipped", "--package", "throughline-ffi"];
         arguments.extend(features);
         let status = crate::cargo(&arguments).status()?;
         ensure!(status.success(), "the build failed");
-        let library = target()?.join("release/libthroughline_ffi.so");
+        let library = target()?.join("shipped/libthroughline_ffi.so");
         row(&format!("x86-64 `.so` {name}"), &library)?;
         let dir = target()?.join("archive");
         std::fs::create_dir_all(&dir)?;
         let archive = dir.join("size.a");
-        localized(&target()?.join("release/libthroughline_ffi.a"), &archive)?;
+        localized(&target()?.join("shipped/libthroughline_ffi.a"), &archive)?;
         let program = dir.join("minimal");
         let source = dir.join("minimal.c");
-        // What a facade refers to: the door and the exported object.
-        std::fs::write(
-            &source,
-            "long throughline_record(unsigned long, const void *, unsigned long);\n\
-             void *uniffi_throughline_ffi_fn_constructor_telemetrycore_start(void);\n\
-             void *volatile start = uniffi_throughline_ffi_fn_constructor_telemetrycore_start;\n\
-             int main(void) { return throughline_record(1, 0, 0) + (start == 0); }\n",
-        )?;
+        std::fs::write(&source, MINIMAL)?;
         let mut link = Command::new("cc");
         link.arg(&source).arg(&archive).args(["-Wl,--gc-sections", "-s", "-lpthread", "-ldl", "-lm", "-lgcc_s", "-o"]);
         ensure!(link.arg(&program).status()?.success(), "the minimal program does not link");
         row(&format!("x86-64 minimal program {name}"), &program)?;
     }
-    Ok(())
+    if cfg!(target_os = "macos") { Ok(()) } else { crate::ios::sizes() }
 }
 
 fn row(name: &str, file: &Path) -> Result<()> {
@@ -115,50 +121,7 @@ fn row(name: &str, file: &Path) -> Result<()> {
     let numbers: Vec<u64> =
         text.lines().nth(1).unwrap_or_default().split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [code, data, ..] = numbers.as_slice() else { bail!("`size` said {text}") };
-    println!("| {name} | {} | {} |", (code + data) / 1_024, std::fs::metadata(&stripped)?.len() / 1_024);
-    Ok(())
-}
-
-/// Builds the arm64 library for iOS. On a Mac with its own SDK; elsewhere (Debian) with a Rust that rebuilds its standard
-/// library and Apple's C headers as the Zig project carries them: enough for a static library, not for linking an app.
-pub(crate) fn ios() -> Result<()> {
-    let out = target()?.join("ios");
-    let archive = out.join("aarch64-apple-ios/release/libthroughline_ffi.a");
-    if cfg!(target_os = "macos") {
-        run(
-            "iOS library",
-            &[
-                "build",
-                "--release",
-                "--package",
-                "throughline-ffi",
-                "--lib",
-                "--target",
-                "aarch64-apple-ios",
-                "--target-dir",
-                &out.to_string_lossy(),
-            ],
-        )?;
-        let framework = out.join("ThroughlineFFI.xcframework");
-        let mut make = Command::new("xcodebuild");
-        make.arg("-create-xcframework").arg("-library").arg(&archive);
-        make.args(["-headers", "bindings/swift/Sources/ThroughlineFFI/include", "-output"]).arg(framework);
-        return step("XCFramework", &mut make);
-    }
-    let sdk = languages::ios_sdk()?;
-    let tools = sdk.join("bin");
-    let mut build = Command::new("/usr/bin/cargo");
-    build.args(["rustc", "--quiet", "-Zbuild-std=std,panic_unwind", "--target", "aarch64-apple-ios", "--release"]);
-    build.args(["--package", "throughline-ffi", "--lib", "--crate-type", "staticlib", "--target-dir"]).arg(&out);
-    build.env("PATH", format!("{}:/usr/bin:/bin", tools.display())).env("SDKROOT", &sdk);
-    build.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env("IPHONEOS_DEPLOYMENT_TARGET", "15.0");
-    build.env("CC_aarch64_apple_ios", "clang-19").env("AR_aarch64_apple_ios", "llvm-ar-19");
-    build.env("CFLAGS_aarch64_apple_ios", format!("-isysroot {}", sdk.display()));
-    build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s").env("CARGO_PROFILE_RELEASE_LTO", "fat");
-    step("iOS library", build.env_remove("RUSTUP_TOOLCHAIN"))?;
-    let symbols = Command::new("llvm-nm-19").args(["--defined-only", "--extern-only"]).arg(&archive).output()?;
-    ensure!(String::from_utf8_lossy(&symbols.stdout).contains("_throughline_record"), "the archive lacks the door");
-    println!("── {}: {} KiB", archive.display(), std::fs::metadata(&archive)?.len() / 1_024);
+    println!("| {name} | {} |", (code + data) / 1_024);
     Ok(())
 }
 
@@ -172,14 +135,15 @@ pub(crate) fn android() -> Result<PathBuf> {
     let module = Path::new("bindings/kotlin/android");
     std::fs::copy(module.join("src/main/AndroidManifest.xml"), parts.join("AndroidManifest.xml"))?;
     std::fs::copy(module.join("src/main/consumer-rules.pro"), parts.join("proguard.txt"))?;
-    std::fs::copy(module.join("target/throughline-android-0.1.0.jar"), parts.join("classes.jar"))?;
+    std::fs::copy(module.join(format!("target/throughline-android-{VERSION}.jar")), parts.join("classes.jar"))?;
     std::fs::write(parts.join("R.txt"), "")?;
     std::fs::write(
         parts.join("META-INF/com/android/build/gradle/aar-metadata.properties"),
         "aarFormatVersion=1.0\naarMetadataVersion=1.0\nminCompileSdk=24\n",
     )?;
     std::fs::create_dir_all(parts.join("libs"))?;
-    std::fs::copy("bindings/kotlin/core/target/throughline-core-0.1.0.jar", parts.join("libs/throughline-core.jar"))?;
+    let core = format!("bindings/kotlin/core/target/throughline-core-{VERSION}.jar");
+    std::fs::copy(core, parts.join("libs/throughline-core.jar"))?;
     for abi in ["arm64-v8a", "armeabi-v7a", "x86_64", "x86"] {
         std::fs::create_dir_all(parts.join("jni").join(abi))?;
     }
@@ -199,13 +163,13 @@ pub(crate) fn android() -> Result<PathBuf> {
             "24",
             "-o",
         ]);
-        build.arg(jni).args(["build", "--release", "--package", "throughline-ffi"]);
+        build.arg(jni).args(["build", "--profile", "shipped", "--package", "throughline-ffi"]);
         // Android 15 has pages of 16 KiB.
         step("libraries for Android", build.env("RUSTFLAGS", "-C link-arg=-Wl,-z,max-page-size=16384"))?;
     } else {
         println!("── no ANDROID_NDK_HOME: the jni folders stay empty");
     }
-    let aar = dir.join("throughline-0.1.0.aar");
+    let aar = dir.join(format!("throughline-{VERSION}.aar"));
     step(
         "AAR",
         Command::new("jar").args(["--create", "--no-manifest", "--file"]).arg(&aar).arg("-C").arg(&parts).arg("."),
