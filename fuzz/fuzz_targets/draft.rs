@@ -15,8 +15,9 @@ fuzz_target!(|bytes: &[u8]| {
             let lent = attributes.lend(|lent| lent.len());
             assert_eq!(lent.ok(), attributes.to_owned().ok().map(|owned| owned.len()));
         }
-        Call::Mutation { old, new, .. } => {
+        Call::Mutation { old, new, attributes, .. } => {
             assert!(old.lend(|_| ()).is_ok() && new.lend(|_| ()).is_ok());
+            drop(attributes.to_owned());
         }
         Call::ReadContext { headers, .. } => drop(headers.read()),
         _ => {}

@@ -13,7 +13,7 @@ use crate::state::{
 };
 use crate::time::{BootTime, nanos};
 use crate::trace::SpanContext;
-use crate::value::{Attribute, Value};
+use crate::value::{Attribute, Value, lend};
 
 /// A store's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,12 @@ impl Journal<'_> {
         captured(&mut attributes, draft.old.as_ref(), keys);
         let keys = [names::STATE_NEW, names::STATE_NEW_TYPE, names::STATE_NEW_LENGTH];
         captured(&mut attributes, draft.new.as_ref(), keys);
+        for (key, value) in lend(&draft.attributes) {
+            // The host's own, beside ours.
+            if !attributes.iter().any(|(known, _)| *known == key) {
+                attributes.push((key, value));
+            }
+        }
         let mut action = Action::new(ActionType::StateMutation, &draft.name).attributes(&attributes);
         (action.common.trace, action.common.action_id) = (draft.cause.trace, draft.cause.action);
         see(&action)

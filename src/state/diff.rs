@@ -67,7 +67,7 @@ impl Diff<'_> {
         self.done.reported += 1;
         // A value at the root has no path of its own.
         let path = if self.path.is_empty() { "value" } else { &self.path };
-        (self.see)(&Mutation { path, kind, old, new });
+        (self.see)(&Mutation { path, kind, old, new, attributes: &[] });
     }
 
     fn at(&mut self, segment: Segment<'_>, work: impl FnOnce(&mut Self)) {

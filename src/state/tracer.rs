@@ -12,7 +12,7 @@ use super::value::{Captured, capture, digest};
 use crate::event::TraceContext;
 use crate::limits::MAX_WINDOWS;
 use crate::time::BootTime;
-use crate::value::Value;
+use crate::value::{Attribute, OwnedAttributes, Value, to_owned};
 
 /// What happened to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +59,20 @@ pub struct Mutation<'a> {
     pub old: Option<Value<'a>>,
     /// The value after, if there is one.
     pub new: Option<Value<'a>>,
+    /// What the host says of the store at that moment. Of several mutations that are one action the latest counts.
+    pub attributes: &'a [Attribute<'a>],
 }
 
 impl<'a> Mutation<'a> {
     /// A value that was set.
     pub fn set(path: &'a str, old: impl Into<Value<'a>>, new: impl Into<Value<'a>>) -> Self {
-        Self { path, kind: MutationKind::Set, old: Some(old.into()), new: Some(new.into()) }
+        Self { path, kind: MutationKind::Set, old: Some(old.into()), new: Some(new.into()), attributes: &[] }
+    }
+
+    /// The same with what the host says of the store at that moment.
+    #[must_use]
+    pub fn attributes(self, attributes: &'a [Attribute<'a>]) -> Self {
+        Self { attributes, ..self }
     }
 }
 
@@ -128,6 +136,8 @@ pub struct Draft {
     pub new: Option<Captured>,
     /// Mutations of the store that were suppressed since its last action.
     pub suppressed: u64,
+    /// What the host said of the store at the last mutation.
+    pub attributes: OwnedAttributes,
 }
 
 /// Where actions go.
@@ -287,6 +297,7 @@ impl<H> Tracer<H> {
             old: seen(&mutation.old),
             new: seen(&mutation.new),
             suppressed: self.unreported,
+            attributes: to_owned(mutation.attributes),
         };
         let window = self.policy.coalesce.max(self.policy.revert);
         let kept = if window.is_zero() {
@@ -341,6 +352,9 @@ impl<H> Tracer<H> {
         window.draft.count += 1;
         window.draft.kind = mutation.kind;
         window.draft.new = new;
+        if !mutation.attributes.is_empty() {
+            window.draft.attributes = to_owned(mutation.attributes);
+        }
         window.draft.duration = now.since(window.opened);
         // A process that dies loses at most half of the count.
         if window.draft.count.is_power_of_two() {

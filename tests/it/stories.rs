@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use throughline::state::{Capture, StorePolicy, Suppressed};
+use throughline::state::{Capture, Mutation, StorePolicy, Suppressed};
 use throughline::testing::FaultServer;
-use throughline::{Consent, Telemetry};
+use throughline::{Consent, Telemetry, Value};
 
 use crate::app::{app, received, text};
 use crate::support::{LONG, builder};
@@ -164,6 +164,26 @@ fn a_panic_in_a_wrapped_body_is_recorded_and_goes_on() {
     let span = |name: &str| received.spans.iter().find(|span| span.name == name).unwrap().status.clone().unwrap();
     assert_eq!((span("Parse").code, span("Parse").message), (2, "bad byte".to_owned()));
     assert_eq!(span("Fine").code, 1);
+}
+
+#[test]
+fn what_surrounds_a_store_is_that_of_the_latest_mutation_and_never_replaces_ours() {
+    let app = app();
+    let cart = app.telemetry.traced_store("Cart", &StorePolicy::default()).unwrap();
+    let long = "g".repeat(5_000);
+    let surroundings = [
+        [("items", Value::Int(1)), ("tier", Value::Text("silver"))],
+        [("items", Value::Int(2)), (throughline::names::STATE_STORE, Value::Text(&long))],
+    ];
+    for (n, said) in surroundings.iter().enumerate() {
+        cart.mutate(&Mutation::set("note", n as i64, n as i64 + 1).attributes(said));
+    }
+    cart.set("note", 2, 3);
+    let received = app.end();
+    let action = received.named("Cart.note.Update")[0];
+    assert_eq!(text(&action.attributes, "mutation.count"), "3");
+    assert_eq!((text(&action.attributes, "items"), text(&action.attributes, "tier")), ("2".into(), String::new()));
+    assert_eq!(text(&action.attributes, throughline::names::STATE_STORE), "Cart");
 }
 
 #[test]

@@ -231,8 +231,10 @@ fn mutate(client: &Client, draft: &Draft<'_>) -> Result<i64, Malformed> {
         if draft.suppressed > 0 {
             store.add_suppressed(Suppressed::Facade, u64::from(draft.suppressed));
         }
-        let Call::Mutation { kind, path, old, new, .. } = draft.call else { return Ok(DONE) };
-        old.lend(|old| new.lend(|new| store.mutate(&Mutation { path, kind, old, new })))??;
+        let Call::Mutation { kind, path, old, new, attributes, .. } = draft.call else { return Ok(DONE) };
+        old.lend(|old| {
+            new.lend(|new| attributes.lend(|attributes| store.mutate(&Mutation { path, kind, old, new, attributes })))
+        })???;
         Ok(DONE)
     });
     answer.unwrap_or_else(|| {

@@ -45,7 +45,7 @@
 //! | 48 | start request | `u64` slot, text method, text url |
 //! | 49 | end request | `u64` slot, `u16` status, `i64` bytes (-1 unknown), text protocol, text error type, attributes |
 //! | 64 | declare store | `u32` store, text name, text policy as JSON |
-//! | 65 | mutation | `u32` store, `u8` kind (1 set, 2 insert, 3 delete, 4 replace, 5 batch), text path, value? before, value? after |
+//! | 65 | mutation | `u32` store, `u8` kind (1 set, 2 insert, 3 delete, 4 replace, 5 batch), text path, value? before, value? after, attributes: what the host says of the store |
 //! | 66 | decide | `u32` store, text path |
 //! | 67 | update policy | `u32` store, text policy as JSON |
 //! | 68 | suppressed | `u32` store: only the count in the header |
@@ -231,6 +231,7 @@ pub enum Call<'a> {
         path: &'a str,
         old: Held<'a>,
         new: Held<'a>,
+        attributes: Attributes<'a>,
     },
     Decide {
         store: u32,

@@ -237,6 +237,7 @@ impl<'a> Reader<'a> {
                 path: self.text()?,
                 old: self.held()?,
                 new: self.held()?,
+                attributes: self.attributes()?,
             },
             66 => Call::Decide { store: self.u32()?, path: self.text()? },
             67 => Call::UpdatePolicy { store: self.u32()?, policy: self.text()? },

@@ -56,6 +56,7 @@ fn read(draft: &Draft<'_>) -> Result<(), Malformed> {
         | Call::SpanAttributes { attributes, .. }
         | Call::SpanEvent { attributes, .. }
         | Call::EndRequest { attributes, .. }
+        | Call::Mutation { attributes, .. }
         | Call::User { attributes } => attributes,
         Call::ReadContext { headers, .. } => return headers.read().map(drop),
         _ => return Ok(()),
@@ -175,9 +176,9 @@ fn shown(draft: &Draft<'_>) -> Json {
         Call::DeclareStore { store, name, policy } => {
             json!({"call": "declare_store", "store": store, "name": name, "policy": policy})
         }
-        Call::Mutation { store, kind, path, old, new } => json!({
+        Call::Mutation { store, kind, path, old, new, attributes } => json!({
             "call": "mutation", "store": store, "kind": name_of(kind), "path": path, "old": held_shown(old),
-            "new": held_shown(new)}),
+            "new": held_shown(new), "attributes": attributes_shown(attributes)}),
         Call::Decide { store, path } => json!({"call": "decide", "store": store, "path": path}),
         Call::UpdatePolicy { store, policy } => json!({"call": "update_policy", "store": store, "policy": policy}),
         Call::Suppressed { store } => json!({"call": "suppressed", "store": store}),

@@ -76,6 +76,7 @@ private final class StoreState: @unchecked Sendable {
     let suppressed = Count()
     private let lock = NSLock()
     private var policy: String
+    private var said: (@Sendable (inout Draft) -> Void)?
     private var ignored: [String: Count] = [:]
     private var client: UInt64 = 0
 
@@ -89,6 +90,12 @@ private final class StoreState: @unchecked Sendable {
         let count = Count()
         ignored[path] = count
         return count
+    }
+
+    /// What the app says of the store's surroundings.
+    var context: (@Sendable (inout Draft) -> Void)? {
+        get { lock.withLock { said } }
+        set { lock.withLock { said = newValue } }
     }
 
     /// Replaces the policy. Decisions that were remembered are void.
@@ -193,16 +200,28 @@ public final class TracedStore: Sendable {
     /// Declares a path: `displayName`, `items[3].price`. Keep it: it remembers the decision about it.
     public func path(_ path: String) -> TracedPath { TracedPath(self, path) }
 
+    /// What the app says of the store's surroundings when a mutation is recorded: `context { $0.put("items", cart.count) }`.
+    /// Called on the thread of the mutation, not for ignored ones. Of several mutations that are one action the latest counts.
+    @discardableResult
+    public func context(_ context: @escaping @Sendable (inout Draft) -> Void) -> TracedStore {
+        state.context = context
+        return self
+    }
+
     /// Records a mutation of a path that is not worth keeping. Its cause is what runs now.
     public func record(
         _ path: String, old: (any AttributeValue)? = nil, new: (any AttributeValue)? = nil, kind: MutationKind = .set
     ) {
+        let context = state.context
         Recorder.record(.mutation, suppressed: UInt32(clamping: state.suppressed.take())) {
             $0.u32(state.id)
             $0.u8(kind.rawValue)
             $0.text(path, limit: Self.pathBytes)
             $0.held(old)
             $0.held(new)
+            $0.beginAttributes()
+            context?(&$0)
+            $0.endAttributes()
         }
     }
 
@@ -262,6 +281,7 @@ public final class TracedPath: @unchecked Sendable {
             // The version and a code: 0 records. Not positive: nobody knows, and nothing is remembered.
             let decided = store.decide(path)
             if decided > 0 { known.value = store.state.stamped(UInt64(decided >> 8)) << 1 | (decided & 0xFF == 0 ? 0 : 1) }
+            if ignores() { return }
         }
         store.record(path, old: value(old), new: value(new))
     }

@@ -54,6 +54,17 @@ final class StoryTests: XCTestCase {
         XCTAssertEqual(later.mutations, later.recorded + later.suppressed.values.reduce(0, +) + later.dropped)
     }
 
+    func testAStoreSaysWhatSurroundsItsMutations() throws {
+        let app = try App().start()
+        let items = Count()
+        let store = TracedStore("Cart").context { $0.put("items", Int(items.add(1)) + 1) }
+        store.path("note").set("", "a")
+        // Both are one action: the latest counts.
+        store.path("note").set("a", "b")
+        let seen = try app.seen()
+        XCTAssertEqual(seen.first { $0.action == "Cart.note.Update" }?.attributes["items"], "2")
+    }
+
     func testModelsOfManyScreensShareTheStoreOfTheirName() throws {
         let app = try App().start()
         for n in 0..<1_000 {

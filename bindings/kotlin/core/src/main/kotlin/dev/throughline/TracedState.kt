@@ -2,6 +2,7 @@ package dev.throughline
 
 import dev.throughline.internal.Call
 import dev.throughline.internal.Recorder
+import dev.throughline.internal.attributes
 import kotlinx.coroutines.ExperimentalForInheritanceCoroutinesApi
 import kotlinx.coroutines.flow.MutableStateFlow
 import java.util.concurrent.ConcurrentHashMap
@@ -157,6 +158,9 @@ public class TracedStore internal constructor(internal val id: Int, public val n
     @JvmField
     internal var version = 0L
 
+    @Volatile
+    private var context: (Attributes.() -> Unit)? = null
+
     private val suppressed = AtomicInteger()
     private val paths = ConcurrentHashMap<String, TracedPath>()
 
@@ -167,26 +171,31 @@ public class TracedStore internal constructor(internal val id: Int, public val n
         return paths.putIfAbsent(path, declared) ?: declared
     }
 
+    /**
+     * What the app says of the store's surroundings when a mutation is recorded: `context { put("items", cart.size) }`. Called
+     * on the thread of the mutation, not for ignored ones. Of several mutations that are one action the latest counts.
+     */
+    public fun context(context: Attributes.() -> Unit): TracedStore = apply { this.context = context }
+
     /** Records a mutation of a path that is not worth keeping. */
-    public fun record(path: String, old: Any?, new: Any?, kind: MutationKind = MutationKind.SET) {
+    public fun record(path: String, old: Any?, new: Any?, kind: MutationKind = MutationKind.SET): Unit =
+        record(path, old, new, kind, context)
+
+    internal fun record(path: String, old: Any?, new: Any?, kind: MutationKind, context: (Attributes.() -> Unit)?) {
         Recorder.record(Call.MUTATION, suppressed = take()) {
             u32(id)
             u8(kind.code)
             text(path, PATH_UNITS)
-            held(old)
-            held(new)
+            heldOrNone(old)
+            heldOrNone(new)
+            attributes { if (context != null) guarded({}) { context() } }
         }
     }
 
     /** Replaces the policy. Decisions that were remembered are void. */
     public fun updatePolicy(block: StorePolicy.() -> Unit) {
-        val json = try {
-            StorePolicy().apply(block).json()
-        } catch (failure: Exception) {
-            Recorder.failures.incrementAndGet()
-            return
-        }
-        replace(json)
+        val policy = StorePolicy()
+        if (guarded { policy.block() }) replace(policy.json())
     }
 
     @Synchronized
@@ -250,15 +259,26 @@ public class TracedPath internal constructor(private val store: TracedStore, pri
     private var ignored = 0
 
     /** Records that the value was [old] and is [new], unless they are equal. */
-    public fun set(old: Any?, new: Any?) {
-        if (old == new) return
+    public fun set(old: Any?, new: Any?): Unit = set(old, new, null)
+
+    internal fun set(old: Any?, new: Any?, context: (Attributes.() -> Unit)?) {
+        val isSame = try {
+            old == new
+        } catch (failure: Throwable) {
+            Recorder.failed(failure)
+            return
+        }
+        if (!isSame) changed(old, new, context)
+    }
+
+    private fun changed(old: Any?, new: Any?, context: (Attributes.() -> Unit)?) {
         val version = store.version
-        if (version != 0L && known == (version shl 1 or 1)) {
+        if (known shr 1 != version || version == 0L) decide()
+        if (known == (version shl 1 or 1)) {
             IGNORED.incrementAndGet(this)
             return
         }
-        if (known shr 1 != version || version == 0L) decide()
-        store.record(path, old, new)
+        if (context == null) store.record(path, old, new) else store.record(path, old, new, MutationKind.SET, context)
     }
 
     private fun decide() {
@@ -286,7 +306,16 @@ public class TracedPath internal constructor(private val store: TracedStore, pri
 
 /** Traces a store under a name: `Cart`. */
 public fun Throughline.store(name: String, policy: StorePolicy.() -> Unit = {}): TracedStore =
-    TracedStores.add(name, StorePolicy().apply(policy))
+    TracedStores.add(name, StorePolicy().apply { guarded { policy() } })
+
+/** Runs a block of the app's; false when it threw, which is counted. */
+private inline fun guarded(block: () -> Unit): Boolean = try {
+    block()
+    true
+} catch (failure: Throwable) {
+    Recorder.failed(failure)
+    false
+}
 
 /**
  * A property whose assignments are mutations of a path:
@@ -314,6 +343,7 @@ public class TracedProperty<T> internal constructor(private val path: TracedPath
 public class TracedPaths<T> internal constructor() {
     internal val readers = ArrayList<Pair<String, (T) -> Any?>>()
     internal val policy = StorePolicy()
+    internal var context: (Attributes.(T) -> Unit)? = null
 
     /** Declares a path and how to read it: `path("displayName") { it.displayName }`. */
     public fun path(name: String, read: (T) -> Any?) {
@@ -322,6 +352,11 @@ public class TracedPaths<T> internal constructor() {
 
     /** The policy of the store. */
     public fun policy(block: StorePolicy.() -> Unit): Unit = policy.block()
+
+    /** What the new state says beside the path: `context { put("items", it.items.size) }`. See [TracedStore.context]. */
+    public fun context(block: Attributes.(T) -> Unit) {
+        context = block
+    }
 }
 
 /**
@@ -339,15 +374,16 @@ public class TracedPaths<T> internal constructor() {
  * once. A value that equals the one before makes no mutation.
  */
 public fun <T> MutableStateFlow<T>.traced(store: String, paths: TracedPaths<T>.() -> Unit): MutableStateFlow<T> {
-    val declared = TracedPaths<T>().apply(paths)
+    val declared = TracedPaths<T>().apply { guarded { paths() } }
     val traced = TracedStores.add(store, declared.policy)
-    return TracedStateFlow(this, declared.readers.map { (name, read) -> traced.path(name) to read })
+    return TracedStateFlow(this, declared.readers.map { (name, read) -> traced.path(name) to read }, declared.context)
 }
 
 @OptIn(ExperimentalForInheritanceCoroutinesApi::class)
 private class TracedStateFlow<T>(
     private val inner: MutableStateFlow<T>,
     private val paths: List<Pair<TracedPath, (T) -> Any?>>,
+    private val context: (Attributes.(T) -> Unit)?,
 ) : MutableStateFlow<T> by inner {
     override var value: T
         get() = inner.value
@@ -376,12 +412,7 @@ private class TracedStateFlow<T>(
 
     private fun changed(old: T, new: T) {
         if (old === new) return
-        for ((path, read) in paths) {
-            try {
-                path.set(read(old), read(new))
-            } catch (failure: Exception) {
-                Recorder.failures.incrementAndGet()
-            }
-        }
+        val context = context?.let { said -> { attributes: Attributes -> attributes.said(new) } }
+        for ((path, read) in paths) guarded { path.set(read(old), read(new), context) }
     }
 }

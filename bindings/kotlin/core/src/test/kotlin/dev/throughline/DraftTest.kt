@@ -167,7 +167,7 @@ class DraftTest {
             ),
             "declare_store" to Layout(Call.DECLARE_STORE, u32("store"), text("name"), text("policy")),
             "mutation" to Layout(
-                Call.MUTATION, u32("store"), code<MutationKind>("kind") { it.code }, text("path"), held("old"), held("new"),
+                Call.MUTATION, u32("store"), code<MutationKind>("kind") { it.code }, text("path"), held("old"), held("new"), ATTRIBUTES,
             ),
             "decide" to Layout(Call.DECIDE, u32("store"), text("path")),
             "update_policy" to Layout(Call.UPDATE_POLICY, u32("store"), text("policy")),

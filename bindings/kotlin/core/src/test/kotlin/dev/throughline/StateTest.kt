@@ -51,6 +51,51 @@ class StateTest {
     }
 
     @Test
+    fun `a store says what surrounds its mutations, and what it throws costs that alone`() {
+        App().use { app ->
+            app.start()
+            val before = Throughline.health()!!.failures
+            var items = 1
+            val cart = Throughline.store("Cart") { transient("isLoading") }.context { put("items", items++) }
+            var note by cart.traced("note", "")
+            var isLoading by cart.traced("isLoading", false)
+            isLoading = true
+            // Both are one action: the latest counts.
+            note = "a"
+            note = "b"
+            val flow = MutableStateFlow(Profile()).traced("Profile") {
+                path("displayName") { it.displayName }
+                context { put("visits", it.visits) }
+            }
+            flow.value = Profile("Ada", visits = 3)
+            val broken = Throughline.store("Broken").context {
+                put("half", 1)
+                error("in a context function")
+            }
+            broken.record("x", 1, 2)
+            // Neither what cannot be compared nor what cannot be written takes the app down.
+            val odd = object {
+                override fun equals(other: Any?): Boolean = error("in equals")
+                override fun hashCode(): Int = 0
+            }
+            broken.path("y").set(odd, 1)
+            broken.record("z", object { override fun toString(): String = error("in toString") }, 2)
+            Throughline.store("Thrown") { error("in a policy") }.record("w", 1, 2)
+            val seen = app.seen()
+            assertEquals("2", seen.single { it.target == "Cart.note.Update" }.attributes["items"])
+            assertEquals("3", seen.single { it.target == "Profile.displayName.Update" }.attributes["visits"])
+            val recorded = seen.single { it.target == "Broken.x.Update" }
+            assertTrue("half" !in recorded.attributes && recorded.attributes["state.new"] == "2")
+            assertTrue(seen.any { it.target == "Broken.z.Update" } && seen.any { it.target == "Thrown.w.Update" })
+            val health = Throughline.health()!!
+            // Twice the context function of `Broken`, and the three others.
+            assertEquals(before + 5, health.failures)
+            assertTrue(health.stores.values.all { it.balanced() }, "${health.stores}")
+            assertEquals(1, health.stores.getValue("Cart").suppressed.values.sum())
+        }
+    }
+
+    @Test
     fun `ten thousand racing updates are each counted once`() {
         App().use { app ->
             app.start()

@@ -196,6 +196,23 @@ internal class Draft(
         for ((key, value) in attributes) putAny(key, value)
     }
 
+    /** Lets the app's own code write; what it throws is counted and costs what it wrote, not the call. */
+    inline fun guarded(otherwise: Draft.() -> Unit, write: Draft.() -> Unit) {
+        val before = length
+        val counted = count
+        try {
+            write()
+        } catch (failure: Throwable) {
+            Recorder.failed(failure)
+            length = before
+            count = counted
+            otherwise()
+        }
+    }
+
+    /** A value or none; none for one that cannot be written. */
+    fun heldOrNone(value: Any?): Unit = guarded({ u8(NONE) }) { held(value) }
+
     /** A value or none. */
     fun held(value: Any?): Unit = if (value == null) u8(NONE) else value(value, 1)
 

@@ -87,6 +87,11 @@ internal object Recorder {
 
     fun failed(draft: Draft, failure: Throwable): Long {
         draft.owner?.give(draft)
+        return failed(failure)
+    }
+
+    /** Counts what the app's own code threw while it was asked. */
+    fun failed(failure: Throwable): Long {
         // Not ours to survive, nor to hide.
         if (failure is ThreadDeath || failure is InterruptedException) throw failure
         failures.incrementAndGet()
