@@ -108,6 +108,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Why nothing can be sent at all, if that is so.
+    pub(crate) fn nowhere(&self) -> Option<&'static str> {
+        if self.config.destinations.is_empty() {
+            return Some("no endpoint is configured: events are kept on the device up to the quotas");
+        }
+        self.transport.is_none().then_some(
+            "this build has no HTTP client and the host gave no transport: events are kept on the device up to the quotas",
+        )
+    }
+
     pub(crate) fn consent(&self) -> Consent {
         Consent::from_code(self.consent.load(Ordering::Acquire))
     }

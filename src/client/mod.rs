@@ -347,9 +347,7 @@ impl Telemetry {
         health.journal_bytes = shared.recorder.journal().waiting();
         health.panics = shared.panics.load(Ordering::Relaxed);
         self.0.hook_counts.report(&mut health);
-        if self.0.config.destinations.is_empty() {
-            health.hints.push("no endpoint is configured: events are kept on the device up to the quotas".to_owned());
-        }
+        health.hints.extend(shared.nowhere().map(str::to_owned));
         if !health.enabled {
             health.hints.push("switched off".to_owned());
         }

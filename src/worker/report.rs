@@ -76,13 +76,13 @@ impl Worker<'_> {
                     if storage_down { "the database is not open" } else { "the time was up" }.to_owned()
                 })
             });
-            let no_endpoint = self.shared.transport.is_none() || self.shared.config.destinations.is_empty();
-            let reason = match (complete, no_endpoint) {
-                (true, false) => None,
-                (_, true) => Some("no endpoint is configured: events are kept on the device".to_owned()),
+            let nowhere = self.shared.nowhere();
+            let reason = match (complete, nowhere) {
+                (true, None) => None,
+                (_, Some(nowhere)) => Some(nowhere.to_owned()),
                 _ => reason.clone().or(late),
             };
-            let complete = complete && !no_endpoint;
+            let complete = complete && nowhere.is_none();
             let _ = flush.reply.send(FlushOutcome { complete, delivered: flush.delivered, waiting, reason });
         }
         if self.flushes.is_empty() {

@@ -90,13 +90,15 @@ pub(crate) fn libraries(build: Build) -> Result<PathBuf> {
 /// Runs Maven in `bindings/kotlin`: `test`, or a goal with options.
 pub(crate) fn kotlin(build: Build, arguments: &[&str]) -> Result<()> {
     ensure_program("mvn", &["maven", "default-jdk-headless"])?;
+    // Compose draws with it, without a display.
+    ensure_library("libGL.so.1", &["libgl1", "libfontconfig1"])?;
     let library = libraries(build)?.join(if cfg!(target_os = "macos") {
         "libthroughline_ffi.dylib"
     } else {
         "libthroughline_ffi.so"
     });
     // The compiler leaves classes behind whose source is gone, and a package would ship them.
-    for module in ["core", "android"] {
+    for module in ["core", "android", "compose"] {
         let _ = std::fs::remove_dir_all(format!("bindings/kotlin/{module}/target/classes"));
     }
     let mut maven = Command::new("mvn");
@@ -202,13 +204,26 @@ fn ensure_program(program: &str, packages: &[&str]) -> Result<()> {
     if Command::new(program).arg("--version").output().is_ok() {
         return Ok(());
     }
+    install(program, packages)
+}
+
+/// Installs Debian packages when a shared library is missing.
+fn ensure_library(library: &str, packages: &[&str]) -> Result<()> {
+    let known = Command::new("/sbin/ldconfig").arg("-p").output();
+    if !cfg!(target_os = "linux") || known.is_ok_and(|known| String::from_utf8_lossy(&known.stdout).contains(library)) {
+        return Ok(());
+    }
+    install(library, packages)
+}
+
+fn install(missing: &str, packages: &[&str]) -> Result<()> {
     // A new machine has no lists of packages yet, or old ones.
     let _ = step("package lists", Command::new("apt-get").arg("update"));
     let mut install = Command::new("apt-get");
     install.args(["install", "-y", "--no-install-recommends"]).args(packages);
     install.env("DEBIAN_FRONTEND", "noninteractive");
-    step(&format!("installing {program}"), &mut install)
-        .with_context(|| format!("`{program}` is missing and could not be installed: install {}", packages.join(", ")))
+    step(&format!("installing {missing}"), &mut install)
+        .with_context(|| format!("`{missing}` is missing and could not be installed: install {}", packages.join(", ")))
 }
 
 /// Prints Kotlin's and Swift's rows of the bench.

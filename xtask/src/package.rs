@@ -127,7 +127,7 @@ fn row(name: &str, file: &Path) -> Result<()> {
 
 /// Assembles the AAR; with an NDK (`ANDROID_NDK_HOME` and cargo-ndk) it has the native libraries.
 pub(crate) fn android() -> Result<PathBuf> {
-    languages::kotlin(Build::Testing, &["--projects", "core,android", "package", "-DskipTests"])?;
+    languages::kotlin(Build::Testing, &["--projects", "core,android,compose", "package", "-DskipTests"])?;
     let dir = target()?.join("aar");
     let _ = std::fs::remove_dir_all(&dir);
     let parts = dir.join("parts");
@@ -181,6 +181,10 @@ pub(crate) fn android() -> Result<PathBuf> {
     {
         ensure!(names.lines().any(|name| name.trim_start_matches("./") == part), "the AAR lacks {part}");
     }
-    println!("── {}", aar.display());
+    std::fs::copy(
+        format!("bindings/kotlin/compose/target/throughline-compose-{VERSION}.jar"),
+        dir.join(format!("throughline-compose-{VERSION}.jar")),
+    )?;
+    println!("── {}, and throughline-compose beside it", aar.display());
     Ok(aar)
 }

@@ -1,0 +1,62 @@
+package dev.throughline.compose
+
+import androidx.compose.foundation.gestures.awaitEachGesture
+import androidx.compose.foundation.gestures.awaitFirstDown
+import androidx.compose.foundation.gestures.waitForUpOrCancellation
+import androidx.compose.runtime.MutableState
+import androidx.compose.runtime.SnapshotMutationPolicy
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.snapshots.Snapshot
+import androidx.compose.runtime.structuralEqualityPolicy
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.input.pointer.PointerEventPass
+import androidx.compose.ui.input.pointer.pointerInput
+import dev.throughline.Throughline
+import dev.throughline.TracedPath
+import dev.throughline.TracedStore
+
+/**
+ * The same state, whose assignments are mutations of a path:
+ *
+ * ```kotlin
+ * private val store = Throughline.store("Cart") { transient("isLoading") }
+ * var isLoading by mutableStateOf(false).traced(store.path("isLoading"))
+ * ```
+ *
+ * An assignment counts when it is made, whether the snapshot that it is made in is applied or not. One that sets an equal value
+ * is no mutation.
+ */
+public fun <T> MutableState<T>.traced(path: TracedPath): MutableState<T> = TracedMutableState(this, path)
+
+/** A state of its own: `var note by store.mutableStateOf("note", "")`. */
+public fun <T> TracedStore.mutableStateOf(
+    path: String,
+    initial: T,
+    policy: SnapshotMutationPolicy<T> = structuralEqualityPolicy(),
+): MutableState<T> = mutableStateOf(initial, policy).traced(path(path))
+
+private class TracedMutableState<T>(private val inner: MutableState<T>, private val path: TracedPath) : MutableState<T> {
+    override var value: T
+        get() = inner.value
+        set(value) {
+            // Whoever assigns does not depend on what was there.
+            val old = Snapshot.withoutReadObservation { inner.value }
+            inner.value = value
+            path.set(old, value)
+        }
+
+    override fun component1(): T = value
+
+    override fun component2(): (T) -> Unit = { value = it }
+}
+
+/**
+ * Records taps on what this modifies as actions named [target], before the handlers of the tap run: what they do belongs to it.
+ * A gesture that becomes a scroll is no tap. Nothing is consumed.
+ */
+public fun Modifier.traceTap(target: String): Modifier = pointerInput(target) {
+    awaitEachGesture {
+        awaitFirstDown(requireUnconsumed = false, pass = PointerEventPass.Initial)
+        if (waitForUpOrCancellation(PointerEventPass.Initial) != null) Throughline.tap(target)
+    }
+}
