@@ -98,7 +98,7 @@ pub(crate) fn kotlin(build: Build, arguments: &[&str]) -> Result<()> {
         "libthroughline_ffi.so"
     });
     // The compiler leaves classes behind whose source is gone, and a package would ship them.
-    for module in ["core", "android", "compose"] {
+    for module in ["core", "androidx", "android", "compose"] {
         let _ = std::fs::remove_dir_all(format!("bindings/kotlin/{module}/target/classes"));
     }
     let mut maven = Command::new("mvn");

@@ -127,7 +127,7 @@ fn row(name: &str, file: &Path) -> Result<()> {
 
 /// Assembles the AAR; with an NDK (`ANDROID_NDK_HOME` and cargo-ndk) it has the native libraries.
 pub(crate) fn android() -> Result<PathBuf> {
-    languages::kotlin(Build::Testing, &["--projects", "core,android,compose", "package", "-DskipTests"])?;
+    languages::kotlin(Build::Testing, &["--projects", "core,androidx,android,compose", "package", "-DskipTests"])?;
     let dir = target()?.join("aar");
     let _ = std::fs::remove_dir_all(&dir);
     let parts = dir.join("parts");

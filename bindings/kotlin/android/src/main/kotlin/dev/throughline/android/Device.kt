@@ -57,19 +57,11 @@ internal class DeviceState(private val context: Context) {
         val filter = IntentFilter(Intent.ACTION_BATTERY_CHANGED).apply { addAction(PowerManager.ACTION_POWER_SAVE_MODE_CHANGED) }
         context.registerReceiver(receiver, filter)
     }
-
-    private inline fun guarded(work: () -> Unit) {
-        try {
-            work()
-        } catch (refused: RuntimeException) {
-            // A missing permission, or a system that has too many of these: uploads are tried without knowing.
-        }
-    }
 }
 
 /** Why runs before this one ended, as the system knows (Android 11). Each is told once. */
 internal class ExitReasons(private val context: Context) {
-    fun report() {
+    fun report(): Unit = guarded {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
         val manager = context.getSystemService(ActivityManager::class.java) ?: return
         val told = context.getSharedPreferences("throughline", Context.MODE_PRIVATE)

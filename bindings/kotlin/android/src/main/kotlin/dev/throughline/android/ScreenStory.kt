@@ -6,11 +6,22 @@ import dev.throughline.Throughline
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
+/** Nothing of ours may throw into the app: what the system or the app's own code refuses is left out. */
+internal inline fun guarded(work: () -> Unit) {
+    try {
+        work()
+    } catch (refused: RuntimeException) {
+        // A missing permission, a window that is gone, a name that the app could not give.
+    }
+}
+
 /** What the screens do, without Android's classes: so that it runs in any virtual machine. */
 internal class ScreenStory(private val sink: Sink, private val tellsViews: Boolean = true) {
     /** Where it goes. */
     interface Sink {
         fun startView(name: String)
+        fun pushView(name: String)
+        fun stopView()
         fun processStart(type: String, duration: Duration)
         fun initialDisplay(duration: Duration)
         fun foreground(isForeground: Boolean)
@@ -29,10 +40,10 @@ internal class ScreenStory(private val sink: Sink, private val tellsViews: Boole
 
     private var coldness = "cold"
 
-    /** A screen is shown. */
-    fun started(name: String) {
+    /** A screen is shown; without a name it is no view. */
+    fun started(name: String?) {
         if (started++ == 0) sink.foreground(true)
-        if (tellsViews) sink.startView(name)
+        if (tellsViews && name != null) sink.startView(name)
     }
 
     /** A screen is gone. True: it was the last one, the app is in the background. */
@@ -65,6 +76,10 @@ internal object ToThroughline : ScreenStory.Sink {
     private var conditions = Conditions()
 
     override fun startView(name: String): Unit = Throughline.startView(name)
+
+    override fun pushView(name: String): Unit = Throughline.pushView(name)
+
+    override fun stopView(): Unit = Throughline.stopView()
 
     override fun processStart(type: String, duration: Duration): Unit = Throughline.processStart(type, duration)
 

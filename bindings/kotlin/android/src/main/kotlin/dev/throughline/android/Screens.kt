@@ -26,22 +26,23 @@ internal class Screens(
     private val processStart = startedAgo?.let { SystemClock.elapsedRealtime() - it }
     private val frames = FrameCounter(Throughline::frames, Throughline::slowFrame)
 
-    override fun onActivityCreated(activity: Activity, state: Bundle?) {
+    override fun onActivityCreated(activity: Activity, state: Bundle?): Unit = guarded {
         story.created(SystemClock.elapsedRealtime(), state != null)
+        if (options.fragments) Fragments.watch(activity, options)
     }
 
-    override fun onActivityStarted(activity: Activity) {
+    override fun onActivityStarted(activity: Activity): Unit = guarded {
         story.started(nameOf(activity))
         if (options.taps) TapCallback.wrap(activity.window)
     }
 
-    private fun nameOf(activity: Activity): String = try {
+    private fun nameOf(activity: Activity): String? = try {
         options.screenName(activity)
     } catch (failure: Exception) {
         activity.javaClass.simpleName
     }
 
-    override fun onActivityResumed(activity: Activity) {
+    override fun onActivityResumed(activity: Activity): Unit = guarded {
         if (options.screens) firstDraw(activity.window.decorView)
         if (options.frames) FrameWatch.watch(activity.window, frames)
     }
@@ -62,17 +63,29 @@ internal class Screens(
         })
     }
 
-    override fun onActivityPaused(activity: Activity) {
+    override fun onActivityPaused(activity: Activity): Unit = guarded {
         if (options.frames) FrameWatch.leave(activity.window, frames)
     }
 
-    override fun onActivityStopped(activity: Activity) {
+    override fun onActivityStopped(activity: Activity): Unit = guarded {
         if (story.stopped()) UploadService.schedule(activity)
     }
 
     override fun onActivitySaveInstanceState(activity: Activity, state: Bundle): Unit = Unit
 
     override fun onActivityDestroyed(activity: Activity): Unit = Unit
+
+    companion object {
+        private var current: Screens? = null
+
+        /** Those of a start before this one are not asked any more. */
+        @Synchronized
+        fun replace(application: Application, screens: Screens) {
+            current?.let(application::unregisterActivityLifecycleCallbacks)
+            application.registerActivityLifecycleCallbacks(screens)
+            current = screens
+        }
+    }
 }
 
 /** Frame times, on a thread of their own. */

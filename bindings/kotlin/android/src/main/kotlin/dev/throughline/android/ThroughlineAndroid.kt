@@ -34,8 +34,14 @@ public class AndroidOptions internal constructor() {
     /** The id of the job that uploads what is left when the app goes; null: no job. */
     public var uploadJobId: Int? = null
 
-    /** What a screen is called. */
-    public var screenName: (Activity) -> String = { it.javaClass.simpleName }
+    /** What an activity is called; null: it is no view, as one that only holds fragments. */
+    public var screenName: (Activity) -> String? = { it.javaClass.simpleName }
+
+    /** Fragments of androidx are views, too, and its dialogs views over them. Off unless asked for. */
+    public var fragments: Boolean = false
+
+    /** What a fragment is called; null: it is no view, as those that only hold others. */
+    public var fragmentName: (Any) -> String? = { it.javaClass.simpleName.takeIf { name -> name != "NavHostFragment" } }
 }
 
 /**
@@ -65,7 +71,7 @@ public fun Throughline.start(
     configure: Configuration.() -> Unit,
 ) {
     val chosen = AndroidOptions().apply(options)
-    application.registerActivityLifecycleCallbacks(Screens(chosen, processStartedAgo()))
+    Screens.replace(application, Screens(chosen, processStartedAgo()))
     if (chosen.crashes) captureUncaughtExceptions()
     startInBackground(consent, onFailure) {
         dataDirectory = File(application.noBackupFilesDir, "throughline")

@@ -1,6 +1,9 @@
 package dev.throughline.android
 
 import android.app.ApplicationExitInfo
+import androidx.fragment.app.DialogFragment
+import androidx.fragment.app.Fragment
+import androidx.fragment.app.FragmentManager
 import dev.throughline.ErrorKind
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
@@ -13,6 +16,8 @@ class StoryTest {
     private class Told : ScreenStory.Sink {
         val all = ArrayList<String>()
         override fun startView(name: String) { all += "view $name" }
+        override fun pushView(name: String) { all += "over $name" }
+        override fun stopView() { all += "back" }
         override fun processStart(type: String, duration: Duration) { all += "$type $duration" }
         override fun initialDisplay(duration: Duration) { all += "first frame $duration" }
         override fun foreground(isForeground: Boolean) { all += if (isForeground) "foreground" else "background" }
@@ -34,6 +39,25 @@ class StoryTest {
         assertEquals(
             listOf("foreground", "view Home", "cold 900ms", "first frame 500ms", "view Cart", "background"), told.all,
         )
+    }
+
+    private class Home : Fragment()
+    private class NavHostFragment : Fragment()
+    private class Sure : DialogFragment()
+
+    @Test
+    fun `fragments are views, dialogs lie over them, and those that only hold others are none`() {
+        val told = Told()
+        val manager = object : FragmentManager() {}
+        val fragments = Fragments(told, AndroidOptions().fragmentName)
+        val sure = Sure()
+        fragments.onFragmentResumed(manager, NavHostFragment())
+        fragments.onFragmentResumed(manager, Home())
+        fragments.onFragmentResumed(manager, sure)
+        fragments.onFragmentPaused(manager, sure)
+        fragments.onFragmentPaused(manager, Home())
+        Fragments(told) { error("the app's own bug") }.onFragmentResumed(manager, Home())
+        assertEquals(listOf("view Home", "over Sure", "back"), told.all)
     }
 
     @Test
