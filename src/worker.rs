@@ -302,6 +302,7 @@ impl<'a> Worker<'a> {
     fn obey_command(&mut self, command: Command) {
         match command {
             Command::Flush { timeout, reply } => {
+                self.shared.scopes.end_windows(&self.shared.recorder);
                 self.collect_metrics();
                 self.report_self();
                 self.next_drain = Some(Instant::now());

@@ -307,7 +307,8 @@ impl Telemetry {
         self.record_custom(&Custom::new("problem.reported").attributes(&[("message", message.into())]))
     }
 
-    /// Sends everything that has been recorded, as far as conditions and backends allow, for at most `timeout`.
+    /// Sends everything that has been recorded, as far as conditions and backends allow, for at most `timeout`. Coalescing
+    /// windows end; views, operations and an action that still collects stay open and are sent when they end.
     pub fn flush(&self, timeout: Duration) -> FlushOutcome {
         let reply =
             self.0.ask(timeout.saturating_add(Duration::from_secs(2)), |reply| Command::Flush { timeout, reply });

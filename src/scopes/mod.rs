@@ -340,10 +340,8 @@ impl Scopes {
     /// Ends what settles by itself, as if its time were over: coalescing windows and the action.
     #[cfg(feature = "testing")]
     pub(crate) fn settle(&self, recorder: &Recorder) {
-        let now = recorder.boot();
-        let mut inner = self.lock();
-        inner.stores.close_all(recorder);
-        inner.close_action(self, recorder, now);
+        self.end_windows(recorder);
+        self.lock().close_action(self, recorder, recorder.boot());
     }
 
     /// Closes everything because the client shuts down. The session goes on: the next process decides.

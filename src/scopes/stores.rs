@@ -136,6 +136,11 @@ impl Scopes {
         Ok(version)
     }
 
+    /// Ends the coalescing windows, whose actions are sent then: somebody wants to have what was recorded.
+    pub(crate) fn end_windows(&self, recorder: &Recorder) {
+        self.lock().stores.close_all(recorder);
+    }
+
     /// Works on a store.
     fn store<R>(&self, store: StoreId, work: impl FnOnce(&mut Tracer<Open>) -> R) -> Option<R> {
         self.lock().stores.stores.get_mut(store.0).map(work)

@@ -167,6 +167,20 @@ fn a_panic_in_a_wrapped_body_is_recorded_and_goes_on() {
 }
 
 #[test]
+fn a_flush_takes_the_mutations_along_whose_window_is_open() {
+    let app = app();
+    let cart = app.telemetry.traced_store("Cart", &StorePolicy::default()).unwrap();
+    cart.set("note", 1, 2);
+    cart.set("note", 2, 3);
+    assert!(app.telemetry.flush(LONG).complete);
+    let first = received(&app.server);
+    assert_eq!(text(&first.named("Cart.note.Update")[0].attributes, "mutation.count"), "2");
+    cart.set("note", 3, 4);
+    assert_eq!(app.end().named("Cart.note.Update").len(), 2);
+    assert!(cart.counts().balanced());
+}
+
+#[test]
 fn what_surrounds_a_store_is_that_of_the_latest_mutation_and_never_replaces_ours() {
     let app = app();
     let cart = app.telemetry.traced_store("Cart", &StorePolicy::default()).unwrap();

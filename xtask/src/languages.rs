@@ -3,13 +3,14 @@
 //! What is not on the machine is installed: Maven by the system's package manager, Swift as a Debian root under the user's
 //! cache directory, which is entered by `chroot` (needs root). A `swift` on the path is used as it is.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::package::localized;
-use crate::{cache, cargo, run, step};
+use crate::{Language, cache, cargo, run, step};
 
 /// The Debian release that has Swift 6.0 and the version that it has.
 const SWIFT_ROOT: &str = "swift-root-trixie-6.0.3";
@@ -158,8 +159,9 @@ pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment
         environment = environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
     );
     let mut inside = Command::new("unshare");
-    inside.args(["--mount", "sh", "-c", &script, "swift"]).args(arguments);
-    inside.args(["--scratch-path", &format!("/linked/{scratch}")]);
+    let (command, rest) = arguments.split_first().context("no command for swift")?;
+    inside.args(["--mount", "sh", "-c", &script, "swift", command, "--scratch-path", &format!("/linked/{scratch}")]);
+    inside.args(rest);
     step(&name, &mut inside)
 }
 
@@ -224,6 +226,57 @@ fn install(missing: &str, packages: &[&str]) -> Result<()> {
     install.env("DEBIAN_FRONTEND", "noninteractive");
     step(&format!("installing {missing}"), &mut install)
         .with_context(|| format!("`{missing}` is missing and could not be installed: install {}", packages.join(", ")))
+}
+
+/// Runs a sample app against the inspector and the sample backend. Both stay until Ctrl-C, unless it is for `once`.
+pub(crate) fn example(language: Language, once: bool) -> Result<()> {
+    let port = if once { "0" } else { "4318" };
+    run("inspector", &["build", "--quiet", "--package", "throughline-cli"])?;
+    let mut inspector = Inspector(
+        Command::new(target()?.join("debug/throughline"))
+            .args(["inspect", "--json", "--sample-backend", "--port", port])
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the inspector")?,
+    );
+    let mut line = String::new();
+    BufReader::new(inspector.0.stdout.take().context("the inspector says nothing")?).read_line(&mut line)?;
+    let said: serde_json::Value = serde_json::from_str(&line).context("the inspector did not start")?;
+    let address = |key: &str| said.get(key).and_then(|value| value.as_str()).context("the inspector says no address");
+    let (collector, backend) = (address("url")?, address("backend")?);
+    match language {
+        Language::Rust => run("quickstart", &["run", "--quiet", "--example", "quickstart"])?,
+        Language::Kotlin => kotlin(
+            Build::Testing,
+            &[
+                "--projects",
+                "core,../../examples/kotlin",
+                "--activate-profiles",
+                "run",
+                "process-classes",
+                &format!("-Dexec.args={collector} {backend}"),
+            ],
+        )?,
+        Language::Swift => {
+            let app = ["run", "-c", "release", "-Xswiftc", "-enable-testing", "profile-app", collector, backend];
+            swift(Build::Testing, "examples/swift/profile", &app, &[])?;
+        }
+    }
+    if !once {
+        println!("── {collector}/ has the session and its traces; Ctrl-C ends");
+        inspector.0.wait()?;
+    }
+    Ok(())
+}
+
+/// A running inspector; it goes with us.
+struct Inspector(Child);
+
+impl Drop for Inspector {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Prints Kotlin's and Swift's rows of the bench.

@@ -57,6 +57,15 @@ enum Task {
         #[arg(long)]
         languages: bool,
     },
+    /// Runs a sample app against the inspector and a sample backend, and serves the page of its session.
+    Example {
+        /// Which.
+        #[arg(value_enum)]
+        language: Language,
+        /// Ends after the app.
+        #[arg(long)]
+        once: bool,
+    },
     /// Assembles the Android archive (AAR); with an NDK it has the native libraries.
     Android,
     /// Builds the arm64 static library for iOS; on a Mac also the XCFramework.
@@ -98,6 +107,7 @@ fn main() -> Result<()> {
             bench(json, seconds, no_peers)?;
             languages::bench()
         }
+        Task::Example { language, once } => languages::example(language, once),
         Task::Android => package::android().map(drop),
         Task::Ios => ios::ios(),
         Task::Archive => package::archive(),
@@ -117,6 +127,7 @@ fn test(only: Option<Language>, kills: u32) -> Result<()> {
     }
     if wants(Language::Kotlin) {
         languages::kotlin(Build::Testing, &["test", &format!("-Dthroughline.kills={kills}")])?;
+        languages::example(Language::Kotlin, true)?;
         package::android()?;
     }
     if wants(Language::Swift) {
@@ -124,6 +135,7 @@ fn test(only: Option<Language>, kills: u32) -> Result<()> {
             let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing"];
             languages::swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &kills.to_string())])?;
         }
+        languages::example(Language::Swift, true)?;
     }
     Ok(())
 }

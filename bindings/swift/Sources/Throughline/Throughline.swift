@@ -44,6 +44,7 @@ public enum Throughline {
     }
 
     /// Sends everything that was recorded, as far as conditions and backends allow. Waits; call it off the main thread.
+    /// Coalescing windows end; views, operations and an action that still collects stay open and are sent when they end.
     @discardableResult
     public static func flush(timeout: TimeInterval = 10) throws(ThroughlineError) -> FlushOutcome {
         guard let core = running.core else { throw .closed("Throughline does not run") }

@@ -89,6 +89,8 @@ fun main(arguments: Array<String>) {
         model.rename("Ada")
         model.rename("taken")
     }
+    // The user leaves: what was still collecting ends.
+    Throughline.stopView()
     println("The name is ${model.profile.value.displayName}.")
     println("Delivered: ${Throughline.flush(5.seconds).delivered} events. Session: $collector/session/${Throughline.sessionId}")
     Throughline.shutdown()

@@ -15,6 +15,8 @@ Throughline.startView("Profile")
 Throughline.tap("save")
 await model.rename("Ada")
 await model.rename("taken")
+// The user leaves: what was still collecting ends.
+Throughline.stopView()
 print("The name is \(model.profile.displayName).")
 let delivered = try Throughline.flush(timeout: 5).delivered
 print("Delivered: \(delivered) events. Session: \(collector)/session/\(Throughline.sessionId ?? "")")

@@ -75,7 +75,8 @@ public object Throughline {
     public fun shutdown(timeout: Duration = 5.seconds): Boolean = Running.shutdown(timeout)
 
     /**
-     * Sends everything that was recorded, as far as conditions and backends allow, for at most [timeout].
+     * Sends everything that was recorded, as far as conditions and backends allow, for at most [timeout]. Coalescing windows
+     * end; views, operations and an action that still collects stay open and are sent when they end.
      *
      * @throws ThroughlineException.Closed when it does not run.
      */
