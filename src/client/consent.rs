@@ -47,6 +47,12 @@ impl Telemetry {
         Ok(())
     }
 
+    /// From now on nothing is recorded. For a host that has to return before [`Telemetry::set_consent`] has erased what is there.
+    #[doc(hidden)]
+    pub fn pause(&self) {
+        self.0.enabled.store(false, Ordering::Release);
+    }
+
     /// Erases everything that was recorded and not sent, the session and its number included; recording goes on. False
     /// when it took longer than `timeout`.
     pub fn erase(&self, timeout: Duration) -> bool {

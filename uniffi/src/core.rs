@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use throughline::event::{Action, ActionType};
 use throughline::state::Suppressed;
@@ -17,6 +17,7 @@ use crate::health::{
 use crate::host::{AuthHeaders, Authorized, HostTransport, Hosted, HttpResponse};
 use crate::pull::{PendingUpload, Pull, Pulled};
 use crate::records::{Consent, DeviceConditions, HeaderField, KeepErrors, TelemetryConfig, TelemetryError};
+use crate::switching::Switching;
 
 /// How long a shutdown by the garbage collector may take.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -27,6 +28,7 @@ pub struct TelemetryCore {
     client: Arc<Client>,
     door: u64,
     pull: Arc<Pull>,
+    switching: Arc<Switching>,
 }
 
 fn closed() -> TelemetryError {
@@ -58,7 +60,7 @@ impl TelemetryCore {
                 let too_many =
                     || TelemetryError::Closed { reason: "this process has started 4,096 clients".to_owned() };
                 let (door, client) = Client::register(telemetry).ok_or_else(too_many)?;
-                Ok(Arc::new(Self { client, door, pull }))
+                Ok(Arc::new(Self { client, door, pull, switching: Arc::default() }))
             },
         )
     }
@@ -127,14 +129,19 @@ impl TelemetryCore {
         self.with((), |telemetry| telemetry.set_conditions(conditions.into()));
     }
 
-    /// Tells what the user has said. Denied erases everything, waiting at most 5 s.
+    /// Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
+    /// of its own.
     pub fn set_consent(&self, consent: Consent) -> bool {
-        self.change(|telemetry| telemetry.set_consent(consent.into()))
+        if consent == Consent::Denied {
+            self.with((), Telemetry::pause);
+            return self.change_behind(move |telemetry| telemetry.set_consent(consent.into()));
+        }
+        self.change_in_turn(move |telemetry| telemetry.set_consent(consent.into()))
     }
 
     /// Switches recording on or off, and remembers it for the next start.
     pub fn set_enabled(&self, enabled: bool) -> bool {
-        self.change(|telemetry| telemetry.set_enabled(enabled))
+        self.change_in_turn(move |telemetry| telemetry.set_enabled(enabled))
     }
 
     /// Changes the share of sessions that is recorded, and remembers it. False when it is not between 0 and 1.
@@ -195,7 +202,10 @@ impl TelemetryCore {
             || Err(panicked()),
             || {
                 let telemetry = self.client.close().ok_or_else(closed)?;
-                Ok(telemetry.shutdown(Duration::from_millis(timeout_ms)))
+                let (timeout, begun) = (Duration::from_millis(timeout_ms), Instant::now());
+                // What is to be erased is erased first.
+                self.switching.wait(timeout);
+                Ok(telemetry.shutdown(timeout.saturating_sub(begun.elapsed())))
             },
         )
     }
@@ -239,13 +249,23 @@ impl TelemetryCore {
 
     /// For calls whose error is only worth a hint.
     fn change(&self, work: impl FnOnce(&Telemetry) -> Result<(), throughline::Error>) -> bool {
+        self.waiting(|telemetry| changed(&self.client, telemetry, work))
+    }
+
+    /// Makes a change now, or after one that is under way.
+    fn change_in_turn(&self, work: impl FnOnce(&Telemetry) -> Result<(), throughline::Error> + Send + 'static) -> bool {
+        if self.switching.is_busy() { self.change_behind(work) } else { self.change(work) }
+    }
+
+    /// Makes a change that takes long without waiting for it.
+    fn change_behind(&self, work: impl FnOnce(&Telemetry) -> Result<(), throughline::Error> + Send + 'static) -> bool {
         self.waiting(|telemetry| {
-            let changed = work(telemetry);
-            self.client.redeclare(telemetry);
-            match changed {
-                Ok(()) => true,
-                Err(error) => self.client.problem::<()>(error.to_string()).is_some(),
-            }
+            // Kept alive over a shutdown: what is to be erased is erased.
+            let (client, telemetry) = (Arc::clone(&self.client), telemetry.clone());
+            self.switching.change(move || {
+                changed(&client, &telemetry, work);
+            });
+            true
         })
     }
 
@@ -307,6 +327,20 @@ impl Drop for TelemetryCore {
                 }
             },
         );
+    }
+}
+
+/// Makes a change; false when it could not be made, and health says why.
+fn changed(
+    client: &Client,
+    telemetry: &Telemetry,
+    work: impl FnOnce(&Telemetry) -> Result<(), throughline::Error>,
+) -> bool {
+    let changed = work(telemetry);
+    client.redeclare(telemetry);
+    match changed {
+        Ok(()) => true,
+        Err(error) => client.problem::<()>(error.to_string()).is_some(),
     }
 }
 

@@ -17,6 +17,7 @@ mod jni;
 mod pull;
 mod records;
 mod slots;
+mod switching;
 
 pub use core::TelemetryCore;
 pub use door::throughline_record;

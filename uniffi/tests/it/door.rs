@@ -1,6 +1,6 @@
 //! The door with a client behind it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use throughline_ffi::{Consent, TelemetryCore, TelemetryError};
 
@@ -168,6 +168,36 @@ fn stores_declared_while_off_work_once_it_is_on() {
     assert!(app.core.set_enabled(true));
     assert_eq!(app.record(&draft("a mutation")), 1);
     assert_eq!(app.core.health().stores[0].recorded, 1);
+}
+
+#[test]
+fn a_consent_that_is_withdrawn_erases_behind_the_call_and_one_given_at_once_waits_its_turn() {
+    let app = App::start();
+    for round in 0..5 {
+        assert_eq!(app.record(&draft("an event of the app")), 1, "round {round}");
+        assert!(app.core.drain(10_000));
+        app.core.set_consent(Consent::Denied);
+        // At once, whatever the disk does.
+        assert_eq!(app.record(&draft("an event of the app")), 0, "round {round}");
+        app.core.set_consent(Consent::Granted);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !app.core.health().enabled {
+            assert!(Instant::now() < deadline, "round {round}: {:?}", app.core.health());
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(app.record(&draft("a log")), 1);
+    assert!(app.core.flush(20_000).unwrap().complete);
+    let (logs, _) = app.received();
+    let all = vectors();
+    let event = all["drafts"].as_array().unwrap().iter().find(|v| v["vector"] == "an event of the app").unwrap();
+    assert!(logs.iter().all(|log| log.event_name != event["name"].as_str().unwrap()), "{logs:?}");
+    assert!(logs.iter().any(|log| log.event_name.is_empty()), "{logs:?}");
+    // The end waits for an erasure.
+    app.core.set_consent(Consent::Denied);
+    app.core.shutdown(20_000).unwrap();
+    let left: Vec<_> = std::fs::read_dir(app.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == "lock" || name == "switches.json"), "{left:?}");
 }
 
 #[test]

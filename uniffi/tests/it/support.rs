@@ -78,7 +78,7 @@ pub fn config(dir: &Path, endpoint: &str) -> TelemetryConfig {
 }
 
 pub struct App {
-    _dir: tempfile::TempDir,
+    pub dir: tempfile::TempDir,
     pub server: FaultServer,
     pub core: Arc<TelemetryCore>,
 }
@@ -98,7 +98,7 @@ impl App {
         let mut config = config(dir.path(), &server.url());
         change(&mut config);
         let core = TelemetryCore::start(config, Consent::Granted, transport, auth).unwrap();
-        Self { _dir: dir, server, core }
+        Self { dir, server, core }
     }
 
     pub fn record(&self, draft: &[u8]) -> i64 {

@@ -290,7 +290,8 @@ public enum Throughline {
 
     // MARK: Switches
 
-    /// Tells what the user has said. ``Consent/denied`` erases everything, waiting at most 5 s.
+    /// Tells what the user has said. After ``Consent/denied`` nothing is recorded, and everything that was is erased by a
+    /// thread of Throughline's.
     public static func setConsent(_ consent: Consent) { running.tell { _ = $0.setConsent(consent: consent.generated) } }
 
     /// Switches recording on or off, and remembers it for the next start.

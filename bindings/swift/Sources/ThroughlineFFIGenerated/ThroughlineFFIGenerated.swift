@@ -1086,7 +1086,8 @@ public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     func setConditions(conditions: DeviceConditions) 
     
     /**
-     * Tells what the user has said. Denied erases everything, waiting at most 5 s.
+     * Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
+     * of its own.
      */
     func setConsent(consent: Consent)  -> Bool
     
@@ -1344,7 +1345,8 @@ open func setConditions(conditions: DeviceConditions)  {try! rustCall() {
 }
     
     /**
-     * Tells what the user has said. Denied erases everything, waiting at most 5 s.
+     * Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
+     * of its own.
      */
 open func setConsent(consent: Consent) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -4387,7 +4389,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_conditions() != 56028) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_consent() != 42635) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_consent() != 42897) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_enabled() != 11980) {

@@ -139,28 +139,28 @@ public open class Span internal constructor(slot: Long) : TraceContext(slot), Au
         Span(begin(Call.START_SPAN, slot, name, attributes))
 
     /** Ends it well. */
-    public fun succeed(): Unit = end(SUCCEEDED, "", "")
+    public fun succeed(): Unit = end(SUCCEEDED, "") { "" }
 
     /** Ends it with an error. An operation's error is also recorded as such, in its trace. */
-    public fun fail(error: Throwable): Unit = end(FAILED, error.javaClass.name, error.message ?: "")
+    public fun fail(error: Throwable): Unit = end(FAILED, error.javaClass.name) { error.message ?: "" }
 
     /** Ends it with an error that has no exception. */
-    public fun fail(errorType: String, message: String): Unit = end(FAILED, errorType, message)
+    public fun fail(errorType: String, message: String): Unit = end(FAILED, errorType) { message }
 
     /** Gives it up, unless it has ended. */
-    override fun close(): Unit = end(ABANDONED, "", "")
+    override fun close(): Unit = end(ABANDONED, "") { "" }
 
     @Volatile
     private var hasEnded = false
 
-    private fun end(outcome: Int, errorType: String, message: String) {
+    private inline fun end(outcome: Int, errorType: String, message: () -> String) {
         if (hasEnded) return
         hasEnded = true
         Recorder.record(Call.END_SPAN, 0) {
             u64(slot)
             u8(outcome)
             text(errorType)
-            text(message, Draft.MESSAGE_UNITS)
+            guarded({ text("") }) { text(message(), Draft.MESSAGE_UNITS) }
         }
     }
 

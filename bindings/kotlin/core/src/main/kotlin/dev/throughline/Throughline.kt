@@ -160,7 +160,7 @@ public object Throughline {
 
     internal fun error(throwable: Throwable, kind: ErrorKind, attributes: Attributes.() -> Unit) {
         Recorder.record(Call.ERROR) {
-            error(kind, throwable.javaClass.name, throwable.message ?: "", throwable.stackTraceToString(), attributes)
+            error(kind, throwable.javaClass.name, told { throwable.message ?: "" }, told { throwable.stackTraceToString() }, attributes)
         }
     }
 
@@ -174,6 +174,14 @@ public object Throughline {
         attributes: Attributes.() -> Unit = NONE,
     ) {
         Recorder.record(Call.ERROR) { error(kind, type, message, stack, attributes) }
+    }
+
+    /** What an exception says of itself, if it can. */
+    private inline fun told(say: () -> String): String = try {
+        say()
+    } catch (failure: Throwable) {
+        Recorder.failed(failure)
+        ""
     }
 
     private fun Draft.error(kind: ErrorKind, type: String, message: String, stack: String, attributes: Attributes.() -> Unit) {
@@ -351,7 +359,10 @@ public object Throughline {
     // endregion
     // region Switches
 
-    /** Tells what the user has said. [Consent.DENIED] erases everything, waiting at most 5 s. */
+    /**
+     * Tells what the user has said. After [Consent.DENIED] nothing is recorded, and everything that was is erased by a thread of
+     * Throughline's.
+     */
     public fun setConsent(consent: Consent): Unit = Running.told { it.setConsent(consent.generated()) }
 
     /** Switches recording on or off, and remembers it for the next start. */
@@ -446,7 +457,13 @@ private class CrashHandler(private val before: Thread.UncaughtExceptionHandler?)
             Throughline.awaitStart()
             Throughline.drain(2.seconds)
         } finally {
-            before?.uncaughtException(thread, throwable)
+            if (before != null) {
+                before.uncaughtException(thread, throwable)
+            } else {
+                // What the virtual machine does where nobody handles.
+                System.err.print("Exception in thread \"${thread.name}\" ")
+                throwable.printStackTrace()
+            }
         }
     }
 }

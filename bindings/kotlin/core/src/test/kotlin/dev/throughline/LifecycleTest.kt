@@ -63,12 +63,18 @@ class LifecycleTest {
             val before = Throughline.health()!!.failures
             Throughline.action("bad") { error("thrown in a block") }
             Throughline.action("worse") { putAny("x", object { override fun toString(): String = throw OutOfMemoryError("in toString") }) }
+            val mute = object : RuntimeException() { override val message: String get() = throw IllegalStateException("in message") }
+            Throughline.error(mute)
+            Throughline.startOperation("Mute").fail(mute)
             Throughline.action("nested") {
                 Throughline.action("inner") { put("a", 1) }
                 put("b", 2)
             }
             val seen = app.seen()
-            assertEquals(before + 2, Throughline.health()!!.failures)
+            // The error's message is asked for in its stack, too.
+            assertEquals(before + 5, Throughline.health()!!.failures)
+            assertEquals(2, seen.count { it.attributes["exception.type"]?.endsWith("\$mute\$1") == true && it.name != "Mute" })
+            assertTrue(seen.any { it.name == "Mute" })
             assertTrue(seen.none { it.target == "bad" || it.target == "worse" })
             assertEquals("1", seen.single { it.target == "inner" }.attributes["a"])
             assertEquals("2", seen.single { it.target == "nested" }.attributes["b"])

@@ -2156,7 +2156,8 @@ public interface TelemetryCoreInterface {
     fun `setConditions`(`conditions`: DeviceConditions)
     
     /**
-     * Tells what the user has said. Denied erases everything, waiting at most 5 s.
+     * Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
+     * of its own.
      */
     fun `setConsent`(`consent`: Consent): kotlin.Boolean
     
@@ -2494,7 +2495,8 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Tells what the user has said. Denied erases everything, waiting at most 5 s.
+     * Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
+     * of its own.
      */override fun `setConsent`(`consent`: Consent): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
