@@ -105,7 +105,7 @@ public struct Configuration: Sendable {
     public var endpoints: [Endpoint] = []
     /// Hosts that may see trace headers. Default: none.
     public var traceHosts: [TraceHost] = []
-    /// Further attributes of the resource.
+    /// Further attributes of the resource. The system and the device are there already.
     public var resource: [String: String] = [:]
     /// False: no thread, no file, a call costs a branch.
     public var enabled = true
@@ -156,7 +156,7 @@ public struct Configuration: Sendable {
                 Backend(
                     name: $0.name, endpoint: $0.url, headers: $0.headers.fields, json: $0.json, delta: $0.delta)
             },
-            resource: resource.fields,
+            resource: Self.system.merging(resource) { $1 }.fields,
             traceHosts: traceHosts.map {
                 ThroughlineFFIGenerated.TraceHost(
                     host: $0.host, formats: $0.formats.map(\.generated), injectAll: $0.injectAll,
@@ -180,6 +180,28 @@ public struct Configuration: Sendable {
             keepErrors: keepErrors?.generated,
             pull: pull,
             debug: debug)
+    }
+
+    /// What the app runs on.
+    private static var system: [String: String] {
+        let version = ProcessInfo.processInfo.operatingSystemVersion
+        var system = ["os.version": "\(version.majorVersion).\(version.minorVersion).\(version.patchVersion)"]
+        #if os(iOS)
+        system["os.name"] = "iOS"
+        #elseif os(macOS)
+        system["os.name"] = "macOS"
+        #elseif os(Linux)
+        system["os.name"] = "Linux"
+        #endif
+        #if canImport(Darwin)
+        var name = utsname()
+        if uname(&name) == 0 {
+            let machine = withUnsafeBytes(of: name.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            system["device.model.identifier"] = machine
+            system["device.manufacturer"] = "Apple"
+        }
+        #endif
+        return system
     }
 
     private static func defaultDirectory() throws -> URL {

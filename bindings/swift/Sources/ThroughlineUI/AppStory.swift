@@ -3,6 +3,7 @@
 import QuartzCore
 import Throughline
 import UIKit
+import UIKit.UIGestureRecognizerSubclass
 
 /// Feeds of an iOS app: foreground and background, process start, first frame, slow frames, memory, battery. Install it once
 /// after ``Throughline/start(_:consent:)``, on the main actor.
@@ -42,7 +43,8 @@ public final class AppStory: NSObject {
     @objc private func cameForward() {
         conditions.foreground = true
         tellConditions()
-        Throughline.resumeStorage()
+        // Behind this call: the main thread does not wait.
+        Throughline.resumeStorage(timeout: 0)
         if link == nil {
             last = 0
             link = CADisplayLink(target: self, selector: #selector(frame(_:)))
@@ -56,13 +58,11 @@ public final class AppStory: NSObject {
         link = nil
         conditions.foreground = false
         tellConditions()
-        let application = UIApplication.shared
-        let over = Once()
-        let task = application.beginBackgroundTask(withName: "throughline") { over.run { Throughline.suspendStorage() } }
+        let time = BackgroundTime()
+        time.begin()
         DispatchQueue.global(qos: .utility).async {
             _ = try? Throughline.flush(timeout: 10)
-            over.run { Throughline.suspendStorage() }
-            DispatchQueue.main.async { application.endBackgroundTask(task) }
+            DispatchQueue.main.async { time.end() }
         }
     }
 
@@ -119,17 +119,25 @@ public final class AppStory: NSObject {
     }
 }
 
-/// Runs something once, whoever comes first.
-private final class Once: @unchecked Sendable {
-    private let lock = NSLock()
-    private var isDone = false
+/// The time that the system gives an app that has gone back. It is given back once: when the upload is over, or when the system
+/// wants it.
+@MainActor
+private final class BackgroundTime {
+    private var task = UIBackgroundTaskIdentifier.invalid
+    private var isOver = false
 
-    func run(_ work: () -> Void) {
-        lock.lock()
-        let first = !isDone
-        isDone = true
-        lock.unlock()
-        if first { work() }
+    func begin() {
+        task = UIApplication.shared.beginBackgroundTask(withName: "throughline") {
+            MainActor.assumeIsolated { self.end() }
+        }
+    }
+
+    func end() {
+        if isOver { return }
+        isOver = true
+        // The user may be back meanwhile: then the database stays open. Nobody sees the main thread wait here.
+        if UIApplication.shared.applicationState == .background { Throughline.suspendStorage() }
+        if task != .invalid { UIApplication.shared.endBackgroundTask(task) }
     }
 }
 
@@ -153,8 +161,20 @@ final class TapWatch: UIGestureRecognizer, UIGestureRecognizerDelegate {
         }
     }
 
+    /// Where the touch began; points that it may move and still be a tap.
+    private var began: CGPoint?
+    private static let slop: CGFloat = 10
+
+    override func touchesBegan(_ touches: Set<UITouch>, with event: UIEvent) {
+        super.touchesBegan(touches, with: event)
+        began = touches.count == 1 ? touches.first?.location(in: nil) : nil
+    }
+
     override func touchesEnded(_ touches: Set<UITouch>, with event: UIEvent) {
         super.touchesEnded(touches, with: event)
+        defer { state = .failed }
+        guard let began, let ended = touches.first?.location(in: nil) else { return }
+        if max(abs(ended.x - began.x), abs(ended.y - began.y)) > Self.slop { return }
         var view = touches.first?.view
         while let candidate = view {
             if candidate is UIControl || candidate is UITableViewCell || candidate is UICollectionViewCell {
@@ -163,7 +183,6 @@ final class TapWatch: UIGestureRecognizer, UIGestureRecognizerDelegate {
             }
             view = candidate.superview
         }
-        state = .failed
     }
 
     func gestureRecognizer(

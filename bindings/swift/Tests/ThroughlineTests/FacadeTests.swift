@@ -31,6 +31,15 @@ final class FacadeTests: XCTestCase {
         XCTAssertEqual(Recorder.lostEarly.value, 50)
     }
 
+    func testTheResourceSaysWhatTheAppRunsOnAndTheAppHasTheLastWord() throws {
+        var configuration = Configuration(serviceName: "shop")
+        configuration.directory = FileManager.default.temporaryDirectory
+        configuration.resource = ["os.name": "ours"]
+        let resource = try configuration.generated().resource.dictionary
+        XCTAssertEqual(resource["os.name"], "ours")
+        XCTAssertEqual(resource["os.version"]?.split(separator: ".").count, 3)
+    }
+
     func testOnlyStartFlushAndShutdownThrow() throws {
         if Throughline.isRunning { try Throughline.shutdown() }
         XCTAssertThrowsError(try Throughline.flush())
