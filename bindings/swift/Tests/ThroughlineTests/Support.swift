@@ -39,9 +39,10 @@ final class Inspector {
     private let process: Child
 
     init(withBackend: Bool = false) throws {
-        guard let program = ProcessInfo.processInfo.environment["THROUGHLINE_CLI"] else {
-            throw XCTSkip("THROUGHLINE_CLI names no `throughline` program")
-        }
+        // A machine without it has tested nothing: that is a failure.
+        let program = try XCTUnwrap(
+            ProcessInfo.processInfo.environment["THROUGHLINE_CLI"],
+            "THROUGHLINE_CLI names no `throughline` program: `cargo xtask test --only swift` sets it")
         let options = ["inspect", "--port", "0", "--json"] + (withBackend ? ["--sample-backend"] : [])
         process = try Child([program] + options)
         let said = try JSONSerialization.jsonObject(with: Data(process.line().utf8)) as? [String: String] ?? [:]
