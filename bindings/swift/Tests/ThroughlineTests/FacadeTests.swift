@@ -100,6 +100,34 @@ final class FacadeTests: XCTestCase {
         XCTAssertTrue(seen.contains { $0.action.hasPrefix("xxx") })
     }
 
+    func testErasingRenewingAndSuspendingDoWhatTheySay() throws {
+        let app = try App().start()
+        Throughline.event("erased")
+        XCTAssertTrue(Throughline.erase())
+        let first = try XCTUnwrap(Throughline.sessionId)
+        Throughline.renewSession()
+        XCTAssertNotEqual(first, Throughline.sessionId)
+        XCTAssertTrue(Throughline.suspendStorage())
+        XCTAssertEqual(Throughline.health()?.storage, "suspended")
+        Throughline.event("while suspended")
+        XCTAssertTrue(Throughline.resumeStorage())
+        let seen = try app.seen()
+        XCTAssertFalse(seen.contains { $0.name == "erased" })
+        XCTAssertTrue(seen.contains { $0.name == "while suspended" })
+    }
+
+    func testASessionThatIsNotSampledIsKeptAsideAndSentAfterAnError() throws {
+        let app = try App()
+        app.configuration.sessionSampleRate = 0
+        try app.start()
+        Throughline.setKeepErrors(KeepErrors())
+        Throughline.event("before")
+        XCTAssertTrue(Throughline.drain())
+        XCTAssertFalse(try app.inspector.seen().contains { $0.name == "before" })
+        Throughline.error(type: "Oops", message: "reason enough")
+        XCTAssertTrue(try app.seen().contains { $0.name == "before" })
+    }
+
     func testConsentAndSwitchesHold() throws {
         let app = try App().start(.pending)
         Throughline.event("undecided")

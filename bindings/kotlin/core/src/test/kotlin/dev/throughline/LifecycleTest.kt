@@ -183,6 +183,37 @@ class LifecycleTest {
     }
 
     @Test
+    fun `erasing, renewing and suspending do what they say`() {
+        App().use { app ->
+            app.start()
+            Throughline.event("erased")
+            assertTrue(Throughline.erase())
+            val first = Throughline.sessionId
+            Throughline.renewSession()
+            assertTrue(first != null && first != Throughline.sessionId)
+            assertTrue(Throughline.suspendStorage())
+            assertEquals("suspended", Throughline.health()!!.storage)
+            Throughline.event("while suspended")
+            assertTrue(Throughline.resumeStorage())
+            val seen = app.seen()
+            assertTrue(seen.none { it.name == "erased" } && seen.any { it.name == "while suspended" })
+        }
+    }
+
+    @Test
+    fun `a session that is not sampled is kept aside and sent after an error`() {
+        App { sessionSampleRate = 0.0 }.use { app ->
+            app.start()
+            Throughline.setKeepErrors {}
+            Throughline.event("before")
+            assertTrue(Throughline.drain())
+            assertTrue(app.backend.seen().none { it.name == "before" })
+            Throughline.error("Oops", "reason enough")
+            assertTrue(app.seen().any { it.name == "before" })
+        }
+    }
+
+    @Test
     fun `consent and switches hold`() {
         App().use { app ->
             app.start(Consent.PENDING)
