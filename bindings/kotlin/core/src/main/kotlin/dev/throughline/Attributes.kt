@@ -34,3 +34,6 @@ public abstract class Attributes internal constructor() {
     /** Adds what a map holds. */
     public abstract fun putAll(attributes: Map<String, Any?>)
 }
+
+/** No attributes. Here, not where it is used: what is not needed at the first call is not loaded at the first call. */
+internal val NONE: Attributes.() -> Unit = {}

@@ -2,6 +2,7 @@ package dev.throughline
 
 import dev.throughline.internal.Call
 import dev.throughline.internal.Draft
+import dev.throughline.internal.Limit
 import dev.throughline.internal.Recorder
 import dev.throughline.internal.attributes
 import kotlinx.coroutines.ThreadContextElement
@@ -29,15 +30,15 @@ public open class TraceContext internal constructor(@JvmField internal val slot:
     @PublishedApi
     internal fun enter(): Long {
         val mine = Recorder.mine()
-        val before = mine.slot
-        mine.slot = slot
+        val before = mine.runningSlot
+        mine.runningSlot = slot
         return before
     }
 
     /** For [run] alone. */
     @PublishedApi
     internal fun leave(before: Long) {
-        Recorder.mine().slot = before
+        Recorder.mine().runningSlot = before
     }
 
     /** For coroutines: `withContext(context.asContextElement()) { … }`. Follows the coroutine from thread to thread. */
@@ -65,7 +66,7 @@ public open class TraceContext internal constructor(@JvmField internal val slot:
                 u16(minOf(headers.size, MAX_HEADERS))
                 for ((name, value) in headers.entries.take(MAX_HEADERS)) {
                     text(name)
-                    text(value, Draft.URL_UNITS)
+                    text(value, Limit.URL_UNITS)
                 }
             }
             return TraceContext(slot)
@@ -91,13 +92,13 @@ public fun bind(work: Runnable): Runnable {
 internal class TraceElement(val slot: Long) : AbstractCoroutineContextElement(Key), ThreadContextElement<Long> {
     override fun updateThreadContext(context: CoroutineContext): Long {
         val mine = Recorder.mine()
-        val before = mine.slot
-        mine.slot = slot
+        val before = mine.runningSlot
+        mine.runningSlot = slot
         return before
     }
 
     override fun restoreThreadContext(context: CoroutineContext, oldState: Long) {
-        Recorder.mine().slot = oldState
+        Recorder.mine().runningSlot = oldState
     }
 
     companion object Key : CoroutineContext.Key<TraceElement>
@@ -160,7 +161,7 @@ public open class Span internal constructor(slot: Long) : TraceContext(slot), Au
             u64(slot)
             u8(outcome)
             text(errorType)
-            guarded({ text("") }) { text(message(), Draft.MESSAGE_UNITS) }
+            guarded({ text("") }) { text(message(), Limit.MESSAGE_UNITS) }
         }
     }
 

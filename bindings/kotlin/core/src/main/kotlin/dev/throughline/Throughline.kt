@@ -2,6 +2,8 @@ package dev.throughline
 
 import dev.throughline.internal.Call
 import dev.throughline.internal.Draft
+import dev.throughline.internal.Library
+import dev.throughline.internal.Limit
 import dev.throughline.internal.Recorder
 import dev.throughline.internal.Running
 import dev.throughline.internal.attributes
@@ -52,15 +54,23 @@ public object Throughline {
 
     /**
      * Starts on a thread of its own and returns at once. Calls wait in the ring meanwhile. [onFailure] is told what [start]
-     * would have thrown.
+     * would have thrown; without it that is printed to standard error.
      */
     public fun startInBackground(
         consent: Consent,
-        onFailure: (ThroughlineException) -> Unit = {},
+        onFailure: ((ThroughlineException) -> Unit)? = null,
         configure: Configuration.() -> Unit,
     ) {
-        val starter = Thread({ Running.startQuietly(consent, onFailure, configure) }, "throughline-start")
+        val starter = Thread(
+            {
+                Library.load()
+                Running.startQuietly(consent, onFailure, configure)
+            },
+            "throughline-start",
+        )
         starter.isDaemon = true
+        // What every call needs is loaded while the new thread does not load beside it.
+        Recorder.mine()
         starter.start()
         this.starter = starter
     }
@@ -188,8 +198,8 @@ public object Throughline {
         u8(kind.code)
         u8(SOURCE)
         text(type)
-        text(message, Draft.MESSAGE_UNITS)
-        text(stack, Draft.STACK_UNITS)
+        text(message, Limit.MESSAGE_UNITS)
+        text(stack, Limit.STACK_UNITS)
         attributes(attributes)
     }
 
@@ -208,7 +218,7 @@ public object Throughline {
     public fun log(level: Level, message: String, logger: String = "", attributes: Attributes.() -> Unit = NONE) {
         Recorder.record(Call.LOG) {
             u8(level.code)
-            text(message, Draft.MESSAGE_UNITS)
+            text(message, Limit.MESSAGE_UNITS)
             text(logger)
             attributes(attributes)
         }
@@ -308,7 +318,7 @@ public object Throughline {
 
     /** The user, or the app, says that something is wrong: what was kept aside is sent. */
     public fun reportProblem(message: String) {
-        Recorder.record(Call.REPORT_PROBLEM) { text(message, Draft.MESSAGE_UNITS) }
+        Recorder.record(Call.REPORT_PROBLEM) { text(message, Limit.MESSAGE_UNITS) }
     }
 
     // endregion
@@ -335,7 +345,7 @@ public object Throughline {
     /** Sets an attribute of every event from now on; null removes it. At most 112. */
     public fun setGlobalAttribute(key: String, value: Any?) {
         Recorder.record(Call.GLOBAL_ATTRIBUTE) {
-            text(key, Draft.KEY_UNITS)
+            text(key, Limit.KEY_UNITS)
             held(value)
         }
     }
@@ -343,7 +353,7 @@ public object Throughline {
     /** Says what a feature flag was evaluated to, on every event from now on; null: it is not used any more. */
     public fun setFeatureFlag(name: String, value: Any?) {
         Recorder.record(Call.FEATURE_FLAG) {
-            text(name, Draft.KEY_UNITS)
+            text(name, Limit.KEY_UNITS)
             held(value)
         }
     }
@@ -446,7 +456,6 @@ public object Throughline {
 
     private fun Duration.natural(): Long = maxOf(0, inWholeNanoseconds)
 
-    private val NONE: Attributes.() -> Unit = {}
     private const val SOURCE = 1
 }
 

@@ -6,6 +6,8 @@ import com.google.gson.JsonObject
 import com.google.gson.JsonParser
 import dev.throughline.internal.Call
 import dev.throughline.internal.Draft
+import dev.throughline.internal.HEADER_BYTES
+import dev.throughline.internal.Limit
 import dev.throughline.internal.attributes
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.DynamicTest
@@ -29,7 +31,7 @@ class DraftTest {
             begin(Call.START_VIEW, 0)
             text("a\uD83Db\uDE86\uD83D")
         }
-        val text = String(draft.bytes, Draft.HEADER_BYTES + 4, draft.length - Draft.HEADER_BYTES - 4)
+        val text = String(draft.bytes, HEADER_BYTES + 4, draft.length - HEADER_BYTES - 4)
         assertEquals("a\uFFFDb\uFFFD\uFFFD", text)
     }
 
@@ -79,7 +81,7 @@ class DraftTest {
     private class Layout(val code: Int, vararg val fields: Draft.(JsonObject) -> Unit)
 
     private companion object {
-        fun text(key: String, limit: Int = Draft.STACK_UNITS): Draft.(JsonObject) -> Unit = { text(it[key].asString, limit) }
+        fun text(key: String, limit: Int = Limit.STACK_UNITS): Draft.(JsonObject) -> Unit = { text(it[key].asString, limit) }
         fun u64(key: String): Draft.(JsonObject) -> Unit = { u64(java.lang.Long.parseLong(it[key].asString)) }
         fun u32(key: String): Draft.(JsonObject) -> Unit = { u32(it[key].asInt) }
         fun u16(key: String): Draft.(JsonObject) -> Unit = { u16(it[key].asInt) }

@@ -16,14 +16,17 @@ object FirstCall {
             check(pick(1) == Mine.B)
         }
         val before = System.nanoTime()
-        Throughline.startInBackground(Consent.GRANTED, { throw it }) {
+        Throughline.startInBackground(Consent.GRANTED) {
             serviceName = "first"
             dataDirectory = File(arguments[0])
             selfReport = false
         }
         Throughline.action("first") { put("n", 1) }
         val took = System.nanoTime() - before
-        while (!Throughline.isRunning) Thread.sleep(1)
+        while (!Throughline.isRunning) {
+            check(System.nanoTime() - before < 30_000_000_000) { "it did not start" }
+            Thread.sleep(1)
+        }
         Throughline.drain()
         val health = Throughline.health()!!
         Throughline.shutdown()

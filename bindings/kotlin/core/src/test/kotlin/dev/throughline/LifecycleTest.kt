@@ -6,6 +6,8 @@ import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.io.ByteArrayOutputStream
+import java.io.PrintStream
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 import kotlin.time.Duration.Companion.seconds
@@ -119,6 +121,22 @@ class LifecycleTest {
             while (!Throughline.isRunning && System.nanoTime() < deadline) Thread.onSpinWait()
             assertTrue(app.seen().any { it.name == "meanwhile" })
         }
+    }
+
+    @Test
+    fun `a start in the background that nobody waits for says on standard error why it failed`() {
+        val error = System.err
+        val said = ByteArrayOutputStream()
+        System.setErr(PrintStream(said, true))
+        try {
+            // `entries` of a library whose enums have none of their own.
+            Throughline.startInBackground(Consent.entries.first()) { serviceName = "no directory" }
+            val deadline = System.nanoTime() + 10.seconds.inWholeNanoseconds
+            while (!said.toString().endsWith("\n") && System.nanoTime() < deadline) Thread.sleep(1)
+        } finally {
+            System.setErr(error)
+        }
+        assertTrue("did not start" in said.toString() && "data_dir" in said.toString(), said.toString())
     }
 
     @Test

@@ -61,13 +61,13 @@ public class AndroidOptions internal constructor() {
  * }
  * ```
  *
- * [onFailure] is called on that thread with what a configuration got wrong.
+ * [onFailure] is called on that thread with what a configuration got wrong; without it that is printed to the log.
  */
 public fun Throughline.start(
     application: Application,
     consent: Consent,
     options: AndroidOptions.() -> Unit = {},
-    onFailure: (ThroughlineException) -> Unit = {},
+    onFailure: ((ThroughlineException) -> Unit)? = null,
     configure: Configuration.() -> Unit,
 ) {
     val chosen = AndroidOptions().apply(options)

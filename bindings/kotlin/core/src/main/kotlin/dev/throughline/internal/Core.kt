@@ -24,7 +24,7 @@ import dev.throughline.internal.ffi.Consent as GeneratedConsent
 internal object Core {
     /** Loads the library and starts. */
     fun start(configuration: Configuration, consent: Consent): TelemetryCore {
-        load()
+        Library.load()?.let { throw ThroughlineException.Library("the native library cannot be loaded: $it") }
         val transport = configuration.transport?.let { host ->
             object : HostTransport {
                 override fun send(request: HttpRequest): HttpResponse = guarded { host.send(request.public()).generated() }
@@ -36,21 +36,6 @@ internal object Core {
             }
         }
         return translating { TelemetryCore.start(configuration.build(), consent.generated(), transport, auth) }
-    }
-
-    /** The property `throughline.library` names the file, else the system finds `throughline_ffi`. */
-    private fun load() {
-        val file = System.getProperty("throughline.library")
-        try {
-            if (file.isNullOrEmpty()) {
-                System.loadLibrary("throughline_ffi")
-            } else {
-                System.load(file)
-                System.setProperty("uniffi.component.throughline.libraryOverride", file)
-            }
-        } catch (missing: UnsatisfiedLinkError) {
-            throw ThroughlineException.Library("the native library cannot be loaded: ${missing.message}")
-        }
     }
 
     /** What the host throws is a failed request. */

@@ -2,16 +2,51 @@ package dev.throughline.internal
 
 import dev.throughline.Attributes
 
+private const val VERSION: Byte = 1
+internal const val HEADER_BYTES: Int = 24
+private const val TIME_AT = 16
+
+private const val BLOB_BYTES = 4_097
+private const val MAX_ATTRIBUTES = 1_000
+private const val MAX_ELEMENTS = 257
+private const val MAX_DEPTH = 8
+
+/** Attributes stop here: the core refuses drafts beyond 256 KiB. */
+private const val MAX_BYTES = 160 * 1_024
+
+private const val NONE = 0
+private const val BOOL = 1
+private const val INT = 2
+private const val DOUBLE = 3
+private const val TEXT = 4
+private const val BYTES = 5
+private const val LIST = 6
+private const val MAP = 7
+
 /**
  * Writes drafts: the layout is that of `uniffi/src/draft.rs`, pinned by `tests/vectors/draft.json`.
  *
  * One per thread, reused. Texts are cut a little above the core's limits, so that a text of 10 MB costs what is kept of
  * it, and lone surrogates become U+FFFD.
  */
-internal class Draft(
-    /** The thread that lends it; null for one that is used once. */
-    @JvmField val owner: PerThread? = null,
-) : Attributes() {
+internal class Draft : Attributes() {
+    /** The slot of the span that runs on this draft's thread; 0: none. Here, so that a thread needs one object of ours. */
+    @JvmField
+    var runningSlot: Long = 0
+
+    private var isLent = false
+
+    /** This one, or another while it is in use: a host's `toString()` may record, too. */
+    fun lend(): Draft {
+        if (isLent) return Draft()
+        isLent = true
+        return this
+    }
+
+    fun giveBack() {
+        isLent = false
+    }
+
     var bytes: ByteArray = ByteArray(1_024)
         private set
     var length: Int = 0
@@ -84,7 +119,7 @@ internal class Draft(
     fun f64(value: Double): Unit = u64(java.lang.Double.doubleToLongBits(value))
 
     /** Text of at most [limit] UTF-16 units. */
-    fun text(text: String, limit: Int = NAME_UNITS) {
+    fun text(text: String, limit: Int = Limit.NAME_UNITS) {
         val units = minOf(text.length, limit)
         room(4 + 3 * units)
         val bytes = bytes
@@ -153,7 +188,7 @@ internal class Draft(
 
     private fun key(key: String) {
         count++
-        text(key, KEY_UNITS)
+        text(key, Limit.KEY_UNITS)
     }
 
     private fun full(): Boolean = count >= MAX_ATTRIBUTES || length > MAX_BYTES
@@ -162,7 +197,7 @@ internal class Draft(
         if (value == null || full()) return
         key(key)
         u8(TEXT)
-        text(value, TEXT_UNITS)
+        text(value, Limit.TEXT_UNITS)
     }
 
     override fun put(key: String, value: Long) {
@@ -247,7 +282,7 @@ internal class Draft(
 
     private fun textValue(value: String) {
         u8(TEXT)
-        text(value, TEXT_UNITS)
+        text(value, Limit.TEXT_UNITS)
     }
 
     private fun nested(value: Any, depth: Int) {
@@ -261,7 +296,7 @@ internal class Draft(
             is Map<*, *> -> for ((key, item) in value) {
                 if (item == null) continue
                 if (items++ >= MAX_ELEMENTS) break
-                text(key.toString(), KEY_UNITS)
+                text(key.toString(), Limit.KEY_UNITS)
                 value(item, depth + 1)
             }
             is Array<*> -> for (item in value) {
@@ -275,36 +310,16 @@ internal class Draft(
         }
         put16(at, minOf(items, MAX_ELEMENTS))
     }
+}
 
-    companion object {
-        const val VERSION: Byte = 1
-        const val HEADER_BYTES: Int = 24
-        private const val TIME_AT = 16
-
-        /** A little more than the core keeps, in UTF-16 units. */
-        const val TEXT_UNITS: Int = 2 * 1_024 + 2
-        const val KEY_UNITS: Int = 130
-        const val NAME_UNITS: Int = 2 * 256 + 2
-        const val MESSAGE_UNITS: Int = 8_200
-        const val STACK_UNITS: Int = 49_200
-        const val URL_UNITS: Int = 8_192
-        private const val BLOB_BYTES = 4_097
-        private const val MAX_ATTRIBUTES = 1_000
-        private const val MAX_ELEMENTS = 257
-        private const val MAX_DEPTH = 8
-
-        /** Attributes stop here: the core refuses drafts beyond 256 KiB. */
-        private const val MAX_BYTES = 160 * 1_024
-
-        private const val NONE = 0
-        private const val BOOL = 1
-        private const val INT = 2
-        private const val DOUBLE = 3
-        private const val TEXT = 4
-        private const val BYTES = 5
-        private const val LIST = 6
-        private const val MAP = 7
-    }
+/** Where a draft is cut: a little more than the core keeps, in UTF-16 units. */
+internal object Limit {
+    const val TEXT_UNITS: Int = 2 * 1_024 + 2
+    const val KEY_UNITS: Int = 130
+    const val NAME_UNITS: Int = 2 * 256 + 2
+    const val MESSAGE_UNITS: Int = 8_200
+    const val STACK_UNITS: Int = 49_200
+    const val URL_UNITS: Int = 8_192
 }
 
 /** The codes of calls. */

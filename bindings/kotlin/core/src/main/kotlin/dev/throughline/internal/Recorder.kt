@@ -4,27 +4,6 @@ import dev.throughline.Attributes
 import java.util.ArrayDeque
 import java.util.concurrent.atomic.AtomicLong
 
-/** What a thread has of its own: the writer, and the span that runs. */
-internal class PerThread {
-    private val draft = Draft(this)
-    private var isBusy = false
-
-    /** The slot of what runs on this thread; 0: nothing. */
-    @JvmField
-    var slot: Long = 0
-
-    /** The writer; another one while it is in use: a host's `toString()` may record, too. */
-    fun take(): Draft {
-        if (isBusy) return Draft()
-        isBusy = true
-        return draft
-    }
-
-    fun give(taken: Draft) {
-        if (taken === draft) isBusy = false
-    }
-}
-
 /** Writes drafts and hands them to the core, or to the ring while there is none. Never throws. */
 internal object Recorder {
     /** Calls that are kept before the start. */
@@ -33,10 +12,7 @@ internal object Recorder {
     /** Which facade chose a slot: other languages share the process. */
     private const val SLOT_BASE = 1L shl 48
 
-    // `withInitial` is not on Android 7.
-    private val perThread = object : ThreadLocal<PerThread>() {
-        override fun initialValue() = PerThread()
-    }
+    private val perThread = ThreadLocal<Draft>()
     private val slots = AtomicLong(SLOT_BASE)
     private val ring = ArrayDeque<ByteArray>()
 
@@ -51,9 +27,10 @@ internal object Recorder {
 
     fun nextSlot(): Long = slots.incrementAndGet()
 
-    fun mine(): PerThread = perThread.get()
+    /** The draft of this thread. */
+    fun mine(): Draft = perThread.get() ?: Draft().also { perThread.set(it) }
 
-    fun currentSlot(): Long = perThread.get().slot
+    fun currentSlot(): Long = mine().runningSlot
 
     /** Inlined where it is called: what is not the caller's own stays behind calls, so that the facade's classes stay small. */
     inline fun record(call: Int, context: Long = CURRENT, suppressed: Int = 0, fields: Draft.() -> Unit): Long {
@@ -72,21 +49,21 @@ internal object Recorder {
             refused.incrementAndGet()
             return null
         }
-        val mine = perThread.get()
-        val draft = mine.take()
-        draft.begin(call, if (context == CURRENT) mine.slot else context, suppressed)
+        val mine = mine()
+        val draft = mine.lend()
+        draft.begin(call, if (context == CURRENT) mine.runningSlot else context, suppressed)
         return draft
     }
 
     /** Hands a draft over. */
     fun end(draft: Draft): Long = try {
-        send(draft).also { draft.owner?.give(draft) }
+        send(draft).also { draft.giveBack() }
     } catch (failure: Throwable) {
         failed(draft, failure)
     }
 
     fun failed(draft: Draft, failure: Throwable): Long {
-        draft.owner?.give(draft)
+        draft.giveBack()
         return failed(failure)
     }
 

@@ -37,15 +37,16 @@ internal object Running {
     }
 
     /** [start] on the thread of `startInBackground`: nothing is thrown there. */
-    fun startQuietly(consent: Consent, onFailure: (ThroughlineException) -> Unit, configure: Configuration.() -> Unit) {
-        try {
-            start(consent, configure)
+    fun startQuietly(consent: Consent, onFailure: ((ThroughlineException) -> Unit)?, configure: Configuration.() -> Unit) {
+        val failure = try {
+            return start(consent, configure)
         } catch (failure: ThroughlineException) {
-            onFailure(failure)
+            failure
         } catch (failure: Throwable) {
             // A configuration block that throws must not take the app down from a thread that it does not know.
-            onFailure(ThroughlineException.InvalidConfiguration(failure.toString()))
+            ThroughlineException.InvalidConfiguration(failure.toString())
         }
+        if (onFailure != null) onFailure(failure) else System.err.println("Throughline did not start: $failure")
     }
 
     private fun claim(): Unit = synchronized(this) {

@@ -4,6 +4,7 @@ import dev.throughline.Throughline
 import dev.throughline.TraceContext
 import dev.throughline.internal.Call
 import dev.throughline.internal.Draft
+import dev.throughline.internal.Limit
 import dev.throughline.internal.Recorder
 import dev.throughline.internal.attributes
 import dev.throughline.internal.ffi.HeaderField
@@ -71,7 +72,7 @@ private class Resources(private val contexts: Contexts) : Interceptor {
         Recorder.record(Call.START_REQUEST, contexts.of(chain.call())) {
             u64(slot)
             text(request.method)
-            text(url, Draft.URL_UNITS)
+            text(url, Limit.URL_UNITS)
         }
         val traced = traced(request, url, slot)
         val response = try {
