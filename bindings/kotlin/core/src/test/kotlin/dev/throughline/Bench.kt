@@ -106,9 +106,11 @@ fun main() {
     over.sort()
     val first = firstCalls()
     val firstOfOurs = firstCalls("loaded")
+    val empty = firstCalls("empty")
     val rows = listOf(
         "kotlin_first_call_ms" to "%.1f".format(first / 1e6),
         "kotlin_first_call_runtime_loaded_ms" to "%.1f".format(firstOfOurs / 1e6),
+        "kotlin_first_call_empty_ms" to "%.1f".format(empty / 1e6),
         "kotlin_record_p50_ns" to own,
         "kotlin_uniffi_record_p50_ns" to uniffi,
         "kotlin_ignored_ns" to "%.1f".format(over[10]),

@@ -3,22 +3,40 @@ package dev.throughline
 import java.io.File
 
 /**
- * What the caller's thread pays for the first call of a process: prints nanoseconds. With a second argument, an enum and a
- * lambda of the program's own come before, as in an app: then Kotlin's runtime is loaded already.
+ * What the caller's thread pays for the first call of a process: prints nanoseconds. With a second argument `loaded`, an enum and a
+ * lambda of the program's own come before, as in an app: then Kotlin's runtime is loaded already. With `empty`, the same two
+ * blocks go to functions that do nothing: what Kotlin alone costs.
  */
 object FirstCall {
     private enum class Mine { A, B }
 
+    private object Nothing {
+        @JvmField
+        var held: Any? = null
+
+        fun start(configure: Configuration.() -> Unit) {
+            held = configure
+        }
+
+        fun action(attributes: Attributes.() -> Unit) {
+            held = attributes
+        }
+    }
+
     @JvmStatic
     fun main(arguments: Array<String>) {
-        if (arguments.size > 1) {
-            val pick: (Int) -> Mine = { Mine.entries[it] }
-            check(pick(1) == Mine.B)
+        val directory = File(arguments[0])
+        when (arguments.getOrNull(1)) {
+            "empty" -> return println(empty(directory))
+            "loaded" -> {
+                val pick: (Int) -> Mine = { Mine.entries[it] }
+                check(pick(1) == Mine.B)
+            }
         }
         val before = System.nanoTime()
         Throughline.startInBackground(Consent.GRANTED) {
             serviceName = "first"
-            dataDirectory = File(arguments[0])
+            dataDirectory = directory
             selfReport = false
         }
         Throughline.action("first") { put("n", 1) }
@@ -32,5 +50,16 @@ object FirstCall {
         Throughline.shutdown()
         check(health.lostEarlyCalls == 0L)
         println(took)
+    }
+
+    private fun empty(directory: File): Long {
+        val before = System.nanoTime()
+        Nothing.start {
+            serviceName = "first"
+            dataDirectory = directory
+            selfReport = false
+        }
+        Nothing.action { put("n", 1) }
+        return System.nanoTime() - before
     }
 }
