@@ -46,6 +46,7 @@ pub mod trace;
 pub mod dirlock;
 pub mod frame;
 pub mod health;
+mod installation;
 pub mod journal;
 pub mod queue;
 mod switches;

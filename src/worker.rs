@@ -280,8 +280,26 @@ impl<'a> Worker<'a> {
         {
             self.shared.debug.log(&format!("the session could not be written down: {error}"));
         }
+        if !is_erased {
+            self.keep_installation();
+        }
         let manual = matches!(self.shared.clock, Clock::Manual(_));
         next.map(|at| Instant::now() + if manual { Duration::from_millis(5) } else { at.since(now) })
+    }
+
+    /// Writes the installation down if it is new, and finds it if it could not be read before.
+    fn keep_installation(&self) {
+        let shared: &Shared = self.shared;
+        let Shared { config, globals, recorder, debug, .. } = shared;
+        if self.main.is_some() {
+            // What the database could be read from, the installation can be, too.
+            globals.find_installation(recorder, config);
+        }
+        let Some(installation) = globals.to_save() else { return };
+        match installation.store(&config.data_dir) {
+            Ok(()) => globals.saved(&installation),
+            Err(error) => debug.log(&format!("the installation could not be written down: {error}")),
+        }
     }
 
     /// Applies persisted switches. True when the client is off.

@@ -33,6 +33,7 @@ use crate::event::{
     Vital,
 };
 use crate::health::{Health, StorageState};
+use crate::installation::{Found, Installation};
 use crate::journal::forked;
 use crate::queue::DestinationBooks;
 use crate::recorder::{Recorder, replaying};
@@ -88,7 +89,7 @@ struct Inner {
 
 impl Telemetry {
     /// Starts a client. Returns at once: opening the database and reading what an earlier process left is the worker's; the
-    /// caller's thread makes the directory and reads one small file, the last session's. Without consent nothing starts,
+    /// caller's thread makes the directory and reads two small files, the installation's and the last session's. Without consent nothing starts,
     /// and a thread erases what is there: see [`Consent`].
     ///
     /// # Errors
@@ -405,9 +406,15 @@ impl Inner {
         let recorder = Recorder::new(self.host.clock.clone(), redactor, Box::new(move || waker.notify_one()))
             .map_err(|error| Error::Storage { reason: error.to_string() })?;
         recorder.set_trace_rate(self.config.trace_sample_rate);
-        let globals = GlobalContext::default();
+        let tag = self.config.device_tag.as_deref();
+        let found = self.config.installation_id.then(|| Installation::find(&self.config.data_dir, tag)).flatten();
+        // The session of a directory that was another device's is that device's.
+        let earlier = match found {
+            Some(Found::Moved(_)) => None,
+            _ => load_session(&self.config.data_dir),
+        };
+        let globals = GlobalContext::new(found);
         globals.journal(&recorder, &self.config);
-        let earlier = load_session(&self.config.data_dir);
         let scopes = Scopes::start(&recorder, &self.config, earlier.as_ref());
         let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
         Ok(Arc::new(Shared {

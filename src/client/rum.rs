@@ -58,6 +58,11 @@ impl Telemetry {
         Some(self.on()?.scopes.session_id())
     }
 
+    /// The installation's id. None while the client is off, or when the configuration wants none.
+    pub fn installation_id(&self) -> Option<Uuid> {
+        self.on()?.globals.installation_id()
+    }
+
     /// Ends the session and begins another: for example when another user signs in.
     pub fn renew_session(&self) {
         if let Some(shared) = self.on() {

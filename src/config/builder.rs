@@ -33,6 +33,8 @@ impl Config {
             resource: Vec::new(),
             trace_hosts: Vec::new(),
             sdk_language: "rust".to_owned(),
+            installation_id: true,
+            device_tag: None,
             debug: false,
             start_jitter: true,
             self_report: true,
@@ -70,6 +72,8 @@ pub struct ConfigBuilder {
     pub(super) resource: Vec<(String, String)>,
     pub(super) trace_hosts: Vec<HostRule>,
     pub(super) sdk_language: String,
+    pub(super) installation_id: bool,
+    pub(super) device_tag: Option<String>,
     pub(super) debug: bool,
     pub(super) start_jitter: bool,
     pub(super) self_report: bool,
@@ -120,6 +124,12 @@ setters! {
     max_age: Duration;
     /// The language of the facade, for `telemetry.sdk.language`. Default: `rust`.
     sdk_language: impl Into<String>;
+    /// A random id for `app.installation.id`, kept in the data directory alone: a new one after an erasure and in a directory
+    /// that comes from another device. Default: true.
+    installation_id: bool;
+    /// What tells this device from others: `identifierForVendor`, `ANDROID_ID`. Never sent; a hash of it is kept, so that a
+    /// restored or cloned backup is noticed and gets an installation and a session of its own. Default: none.
+    device_tag: impl Into<Option<String>>;
     /// Writes what the core does to standard error, at most 20 lines a second. Default: false.
     debug: bool;
     /// Spreads the first upload after a start over 0–10 s, so that a fleet does not arrive at once. Default: true.
@@ -213,6 +223,8 @@ impl ConfigBuilder {
             resource: self.resource,
             trace_hosts: self.trace_hosts,
             sdk_language: self.sdk_language,
+            installation_id: self.installation_id,
+            device_tag: self.device_tag.filter(|tag| !tag.is_empty()),
             debug: self.debug,
             start_jitter: self.start_jitter,
             self_report: self.self_report,

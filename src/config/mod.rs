@@ -173,6 +173,8 @@ pub struct Config {
     pub(crate) resource: Vec<(String, String)>,
     pub(crate) trace_hosts: Vec<HostRule>,
     pub(crate) sdk_language: String,
+    pub(crate) installation_id: bool,
+    pub(crate) device_tag: Option<String>,
     pub(crate) debug: bool,
     pub(crate) start_jitter: bool,
     pub(crate) self_report: bool,

@@ -1,11 +1,14 @@
-//! The slowly changing attributes that stand on every event: service, SDK, OS, what the app added, the user, feature
+//! The slowly changing attributes that stand on every event: service, SDK, OS, the installation, what the app added, the user, feature
 //! flags, and the offset to server time. Each change journals a new version of them all.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use uuid::Uuid;
+
 use crate::config::Config;
-use crate::export::otlp::semconv::SERVER_OFFSET;
+use crate::export::otlp::semconv::{INSTALLATION_ID, SERVER_OFFSET};
+use crate::installation::{Found, Installation};
 use crate::limits::MAX_ATTRIBUTES;
 use crate::recorder::Recorder;
 use crate::value::{AnyValue, Attribute, Value};
@@ -21,9 +24,55 @@ pub(crate) struct GlobalContext(Mutex<Said>);
 struct Said {
     attributes: BTreeMap<String, AnyValue>,
     server_offset_ms: Option<i64>,
+    installation: Option<Installation>,
+    /// Whether the installation has still to be written down.
+    is_new: bool,
 }
 
 impl GlobalContext {
+    /// A context with the installation that events belong to, as far as it can be known.
+    pub(crate) fn new(found: Option<Found>) -> Self {
+        let mut said = Said::default();
+        said.settle(found);
+        Self(Mutex::new(said))
+    }
+
+    /// Looks for the installation, if it is not known yet.
+    pub(crate) fn find_installation(&self, recorder: &Recorder, config: &Config) {
+        let mut said = self.said();
+        if !config.installation_id || said.installation.is_some() {
+            return;
+        }
+        if let Some(found) = Installation::find(&config.data_dir, config.device_tag.as_deref()) {
+            said.settle(Some(found));
+            journal(&said, recorder, config);
+        }
+    }
+
+    /// The installation's id.
+    pub(crate) fn installation_id(&self) -> Option<Uuid> {
+        Some(self.said().installation.as_ref()?.id)
+    }
+
+    /// The installation, if it has to be written down.
+    pub(crate) fn to_save(&self) -> Option<Installation> {
+        let said = self.said();
+        said.installation.clone().filter(|_| said.is_new)
+    }
+
+    /// That one has been written down.
+    pub(crate) fn saved(&self, installation: &Installation) {
+        let mut said = self.said();
+        said.is_new &= said.installation.as_ref() != Some(installation);
+    }
+
+    /// What was recorded has been erased: what comes now is another installation's.
+    pub(crate) fn renew_installation(&self, recorder: &Recorder, config: &Config) {
+        let mut said = self.said();
+        said.renew_installation(config);
+        journal(&said, recorder, config);
+    }
+
     fn said(&self) -> MutexGuard<'_, Said> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,7 +139,22 @@ impl GlobalContext {
     pub(crate) fn forget(&self, recorder: &Recorder, config: &Config) {
         let mut said = self.said();
         *said = Said::default();
+        said.renew_installation(config);
         journal(&said, recorder, config);
+    }
+}
+
+impl Said {
+    fn settle(&mut self, found: Option<Found>) {
+        self.is_new = matches!(found, Some(Found::New(_) | Found::Moved(_)));
+        self.installation = found.map(|found| match found {
+            Found::Known(installation) | Found::New(installation) | Found::Moved(installation) => installation,
+        });
+    }
+
+    fn renew_installation(&mut self, config: &Config) {
+        self.installation = config.installation_id.then(|| Installation::new(config.device_tag.as_deref()));
+        self.is_new = true;
     }
 }
 
@@ -110,6 +174,8 @@ fn journal(said: &Said, recorder: &Recorder, config: &Config) {
     };
     attributes.push(("os.type", os.into()));
     attributes.push(("host.arch", std::env::consts::ARCH.into()));
+    let installation = said.installation.as_ref().map(|installation| installation.id.to_string());
+    attributes.extend(installation.iter().map(|id| (INSTALLATION_ID, Value::from(id))));
     attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
     if let Some(offset) = said.server_offset_ms {
         attributes.push((SERVER_OFFSET, offset.into()));

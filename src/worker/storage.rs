@@ -164,7 +164,7 @@ impl Worker<'_> {
             self.closing = Some((true, std::sync::mpsc::sync_channel(1).0));
             return;
         }
-        self.shared.globals.journal(&self.shared.recorder, &self.shared.config);
+        self.shared.globals.renew_installation(&self.shared.recorder, &self.shared.config);
         scopes.begin_anew(&self.shared.recorder);
         self.reopen_at = Some(Instant::now());
     }

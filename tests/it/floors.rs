@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 6] = [
     &["config", "error", "event", "ids", "kill_point", "ledger", "limits", "names", "time", "value"],
     &["backoff", "metrics", "redact", "sampling", "schedule", "session", "state", "trace"],
-    &["dirlock", "frame", "health", "journal", "queue", "switches"],
+    &["dirlock", "frame", "health", "installation", "journal", "queue", "switches"],
     &["export", "transport"],
     &["debug", "recorder", "scopes", "store", "uploader", "worker"],
     &["client", "testing", "tracing"],

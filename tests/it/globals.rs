@@ -1,6 +1,8 @@
 //! The user, global attributes and feature flags stand on what is recorded after them, and on nothing before.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -8,6 +10,7 @@ use prost::Message;
 use throughline::event::Action;
 use throughline::testing::FaultServer;
 use throughline::{Consent, Telemetry, User};
+use uuid::Uuid;
 
 use crate::app::text;
 use crate::support::{LONG, builder};
@@ -59,4 +62,56 @@ fn too_many_global_attributes_are_refused() {
     let kept = (0..200).filter(|n| telemetry.set_global_attribute(&format!("k{n}"), Some((*n).into()))).count();
     assert_eq!(kept, 112);
     assert!(telemetry.set_global_attribute("k0", None) && telemetry.set_global_attribute("again", Some(1.into())));
+}
+
+/// Records a tap, sends what there is and shuts down: the installation, and the session.
+fn visit(dir: &Path, server: &FaultServer, tag: &str, target: &str) -> (Uuid, Uuid) {
+    let config = builder(dir).endpoint(server.url()).device_tag(tag.to_owned()).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    telemetry.record_action(&Action::tap(target));
+    assert!(telemetry.flush(LONG).complete);
+    let ids = (telemetry.installation_id().unwrap(), telemetry.session_id().unwrap());
+    let resource = resource_of(server, target);
+    assert_eq!(text(&resource, "app.installation.id"), ids.0.to_string());
+    assert!(telemetry.shutdown(LONG));
+    ids
+}
+
+#[test]
+fn a_copy_of_the_directory_on_another_device_is_an_installation_and_a_session_of_its_own() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let server = FaultServer::start().unwrap();
+    let first = visit(dirs[0].path(), &server, "phone-a", "one");
+    assert_eq!(visit(dirs[0].path(), &server, "phone-a", "two"), first, "the next start is the same installation");
+    // As a restored backup does.
+    let copy = ["-a".into(), dirs[0].path().join(".").into_os_string(), dirs[1].path().into()];
+    assert!(Command::new("cp").args(copy).status().unwrap().success());
+    let clone = visit(dirs[1].path(), &server, "phone-b", "three");
+    assert!(clone.0 != first.0 && clone.1 != first.1);
+    assert_eq!(visit(dirs[1].path(), &server, "phone-b", "four"), clone);
+    assert_eq!(visit(dirs[0].path(), &server, "phone-a", "five"), first);
+    let written = std::fs::read_to_string(dirs[0].path().join("installation.json")).unwrap();
+    assert!(!written.contains("phone-a"), "{written}");
+}
+
+#[test]
+fn an_erasure_and_a_withdrawn_consent_end_the_installation() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap(), Consent::Granted).unwrap();
+    assert!(telemetry.drain(LONG));
+    let first = telemetry.installation_id().unwrap();
+    assert!(telemetry.erase(LONG));
+    let second = telemetry.installation_id().unwrap();
+    telemetry.set_consent(Consent::Denied).unwrap();
+    assert_eq!(telemetry.installation_id(), None);
+    assert!(!dir.path().join("installation.json").exists());
+    telemetry.set_consent(Consent::Granted).unwrap();
+    let third = telemetry.installation_id().unwrap();
+    assert!(first != second && second != third && first != third);
+    assert!(telemetry.shutdown(LONG));
+    let telemetry = Telemetry::start(builder(dir.path()).build().unwrap(), Consent::Granted).unwrap();
+    assert_eq!(telemetry.installation_id(), Some(third));
+    drop(telemetry);
+    let config = builder(dir.path()).installation_id(false).build().unwrap();
+    assert_eq!(Telemetry::start(config, Consent::Granted).unwrap().installation_id(), None);
 }

@@ -85,6 +85,11 @@ impl TelemetryCore {
         self.with(None, |telemetry| Some(telemetry.session_id()?.to_string()))
     }
 
+    /// The installation's id, in the same form. None while off, or when the configuration wants none.
+    pub fn installation_id(&self) -> Option<String> {
+        self.with(None, |telemetry| Some(telemetry.installation_id()?.to_string()))
+    }
+
     /// The headers for a request to a URL: those of the request that was started under `slot`, else those of the context
     /// under it, else of what is current. `existing` are the app's own; none of them is overwritten, but baggage is merged.
     pub fn trace_headers(&self, url: String, slot: u64, existing: Vec<HeaderField>) -> Vec<HeaderField> {

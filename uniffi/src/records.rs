@@ -203,6 +203,12 @@ pub struct TelemetryConfig {
     /// The facade's language, for `telemetry.sdk.language`.
     #[uniffi(default = "rust")]
     pub sdk_language: String,
+    /// A random id for `app.installation.id`, kept in the directory alone.
+    #[uniffi(default = true)]
+    pub installation_id: bool,
+    /// What tells this device from others. Never sent; a hash of it is kept, so that a restored or cloned backup is noticed.
+    #[uniffi(default = None)]
+    pub device_tag: Option<String>,
     /// `service.version`.
     #[uniffi(default = "")]
     pub service_version: String,
@@ -270,6 +276,8 @@ impl TelemetryConfig {
         let mut builder = Config::builder(&self.service_name, &self.data_dir)
             .service_version(&self.service_version)
             .sdk_language(&self.sdk_language)
+            .installation_id(self.installation_id)
+            .device_tag(self.device_tag.clone())
             .environment(match self.environment {
                 Some(AppEnvironment::Development) => Environment::Development,
                 Some(AppEnvironment::Test) => Environment::Test,

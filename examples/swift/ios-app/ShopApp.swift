@@ -2,6 +2,7 @@
 import Observation
 import SwiftUI
 import ThroughlineUI
+import UIKit
 
 @Observable
 final class UserProfile {
@@ -35,6 +36,7 @@ struct ShopApp: App {
     init() {
         var configuration = Configuration(serviceName: "shop", endpoint: "https://otlp.example.com")
         configuration.traceHosts = [TraceHost("api.example.com")]
+        configuration.deviceTag = UIDevice.current.identifierForVendor?.uuidString
         configuration.transport = URLSessionTransport()
         do {
             try Throughline.start(configuration, consent: .pending)

@@ -10,6 +10,8 @@ pub const SCOPE_NAME: &str = "throughline";
 
 /// The event's id: stable over retries and destinations. ◇
 pub const EVENT_ID: &str = "event.id";
+/// The installation: random, kept in the data directory alone.
+pub const INSTALLATION_ID: &str = "app.installation.id";
 /// The session.
 pub const SESSION_ID: &str = "session.id";
 /// The session that this one continues.

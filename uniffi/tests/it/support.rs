@@ -45,6 +45,8 @@ pub fn at(time_ns: u64, mut draft: Vec<u8>) -> Vec<u8> {
 
 pub fn config(dir: &Path, endpoint: &str) -> TelemetryConfig {
     TelemetryConfig {
+        installation_id: true,
+        device_tag: None,
         service_name: "it".to_owned(),
         data_dir: dir.to_str().unwrap().to_owned(),
         sdk_language: "rust".to_owned(),

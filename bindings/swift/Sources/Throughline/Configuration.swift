@@ -100,6 +100,11 @@ public struct Configuration: Sendable {
     public var directory: URL?
     /// `service.version`. Default: the bundle's.
     public var serviceVersion = Bundle.main.infoDictionary?["CFBundleShortVersionString"] as? String ?? ""
+    /// A random id for `app.installation.id`, kept in the directory alone: a new one after an erasure.
+    public var installationId = true
+    /// What tells this device from others: `UIDevice.current.identifierForVendor?.uuidString`. Never sent; a hash of it is kept,
+    /// so that a restored or cloned backup is noticed and gets an installation and a session of its own.
+    public var deviceTag: String?
     /// Where the app runs. Sets the defaults of ``traceSampleRate`` and ``flushInterval``.
     public var environment = Environment.production
     public var endpoints: [Endpoint] = []
@@ -150,6 +155,8 @@ public struct Configuration: Sendable {
             serviceName: serviceName,
             dataDir: try directory?.path ?? Self.defaultDirectory().path,
             sdkLanguage: "swift",
+            installationId: installationId,
+            deviceTag: deviceTag,
             serviceVersion: serviceVersion,
             environment: environment.generated,
             backends: endpoints.map {

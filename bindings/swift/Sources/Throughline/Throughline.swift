@@ -285,6 +285,9 @@ public enum Throughline {
     /// The session's id; `nil` while it does not run.
     public static var sessionId: String? { running.core?.sessionId() }
 
+    /// The installation's id, for `app.installation.id`; `nil` while it does not run.
+    public static var installationId: String? { running.core?.installationId() }
+
     /// Ends the session and begins another: when another user signs in.
     public static func renewSession() { Recorder.record(.renewSession) { _ in } }
 

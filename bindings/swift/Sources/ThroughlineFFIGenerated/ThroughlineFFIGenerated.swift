@@ -1054,6 +1054,11 @@ public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     func health()  -> HealthReport
     
     /**
+     * The installation's id, in the same form. None while off, or when the configuration wants none.
+     */
+    func installationId()  -> String?
+    
+    /**
      * The next request to send, when the configuration says `pull`; asks for an upload and waits for a request at most
      * `wait_ms`. None: nothing is to be sent.
      */
@@ -1267,6 +1272,17 @@ open func flush(timeoutMs: UInt64)throws  -> FlushResult  {
 open func health() -> HealthReport  {
     return try!  FfiConverterTypeHealthReport_lift(try! rustCall() {
     uniffi_throughline_ffi_fn_method_telemetrycore_health(
+            self.uniffiCloneHandle(),$0
+    )
+})
+}
+    
+    /**
+     * The installation's id, in the same form. None while off, or when the configuration wants none.
+     */
+open func installationId() -> String?  {
+    return try!  FfiConverterOptionString.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_installation_id(
             self.uniffiCloneHandle(),$0
     )
 })
@@ -2825,6 +2841,14 @@ public struct TelemetryConfig: Equatable, Hashable {
      */
     public let sdkLanguage: String
     /**
+     * A random id for `app.installation.id`, kept in the directory alone.
+     */
+    public let installationId: Bool
+    /**
+     * What tells this device from others. Never sent; a hash of it is kept, so that a restored or cloned backup is noticed.
+     */
+    public let deviceTag: String?
+    /**
      * `service.version`.
      */
     public let serviceVersion: String
@@ -2918,6 +2942,12 @@ public struct TelemetryConfig: Equatable, Hashable {
          * The facade's language, for `telemetry.sdk.language`.
          */sdkLanguage: String = "rust", 
         /**
+         * A random id for `app.installation.id`, kept in the directory alone.
+         */installationId: Bool = true, 
+        /**
+         * What tells this device from others. Never sent; a hash of it is kept, so that a restored or cloned backup is noticed.
+         */deviceTag: String? = nil, 
+        /**
          * `service.version`.
          */serviceVersion: String = "", 
         /**
@@ -2980,6 +3010,8 @@ public struct TelemetryConfig: Equatable, Hashable {
         self.serviceName = serviceName
         self.dataDir = dataDir
         self.sdkLanguage = sdkLanguage
+        self.installationId = installationId
+        self.deviceTag = deviceTag
         self.serviceVersion = serviceVersion
         self.environment = environment
         self.backends = backends
@@ -3021,6 +3053,8 @@ public struct FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer {
                 serviceName: FfiConverterString.read(from: &buf), 
                 dataDir: FfiConverterString.read(from: &buf), 
                 sdkLanguage: FfiConverterString.read(from: &buf), 
+                installationId: FfiConverterBool.read(from: &buf), 
+                deviceTag: FfiConverterOptionString.read(from: &buf), 
                 serviceVersion: FfiConverterString.read(from: &buf), 
                 environment: FfiConverterOptionTypeAppEnvironment.read(from: &buf), 
                 backends: FfiConverterSequenceTypeBackend.read(from: &buf), 
@@ -3048,6 +3082,8 @@ public struct FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer {
         FfiConverterString.write(value.serviceName, into: &buf)
         FfiConverterString.write(value.dataDir, into: &buf)
         FfiConverterString.write(value.sdkLanguage, into: &buf)
+        FfiConverterBool.write(value.installationId, into: &buf)
+        FfiConverterOptionString.write(value.deviceTag, into: &buf)
         FfiConverterString.write(value.serviceVersion, into: &buf)
         FfiConverterOptionTypeAppEnvironment.write(value.environment, into: &buf)
         FfiConverterSequenceTypeBackend.write(value.backends, into: &buf)
@@ -4369,6 +4405,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_health() != 17958) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_installation_id() != 44299) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload() != 33242) {

@@ -103,7 +103,9 @@ final class FacadeTests: XCTestCase {
     func testErasingRenewingAndSuspendingDoWhatTheySay() throws {
         let app = try App().start()
         Throughline.event("erased")
+        let installation = try XCTUnwrap(Throughline.installationId)
         XCTAssertTrue(Throughline.erase())
+        XCTAssertNotEqual(installation, Throughline.installationId)
         let first = try XCTUnwrap(Throughline.sessionId)
         Throughline.renewSession()
         XCTAssertNotEqual(first, Throughline.sessionId)
@@ -114,6 +116,21 @@ final class FacadeTests: XCTestCase {
         let seen = try app.seen()
         XCTAssertFalse(seen.contains { $0.name == "erased" })
         XCTAssertTrue(seen.contains { $0.name == "while suspended" })
+    }
+
+    func testTheSameDirectoryWithAnotherDevicesTagIsAnotherInstallation() throws {
+        let app = try App()
+        func visit(_ tag: String) throws -> String? {
+            app.configuration.deviceTag = tag
+            _ = try app.start()
+            defer { try? Throughline.shutdown() }
+            return Throughline.installationId
+        }
+        let first = try XCTUnwrap(visit("phone-a"))
+        XCTAssertEqual(first, try visit("phone-a"))
+        let clone = try XCTUnwrap(visit("phone-b"))
+        XCTAssertNotEqual(first, clone)
+        XCTAssertEqual(clone, try visit("phone-b"))
     }
 
     func testASessionThatIsNotSampledIsKeptAsideAndSentAfterAnError() throws {

@@ -69,6 +69,15 @@ public class Configuration internal constructor() {
     /** A directory of ours alone, excluded from backups. Required. */
     public var dataDirectory: File? = null
 
+    /** A random id for `app.installation.id`, kept in the directory alone: a new one after an erasure. */
+    public var installationId: Boolean = true
+
+    /**
+     * What tells this device from others. Never sent; a hash of it is kept, so that a restored or cloned backup is noticed and
+     * gets an installation and a session of its own. The `android` module gives `ANDROID_ID`.
+     */
+    public var deviceTag: String? = null
+
     /** Where the app runs. Sets the default of [traceSampleRate] and [flushInterval]. */
     public var environment: Environment = Environment.PRODUCTION
 
@@ -237,6 +246,8 @@ public class Configuration internal constructor() {
         serviceName = serviceName,
         dataDir = dataDirectory?.path ?: "",
         sdkLanguage = "kotlin",
+        installationId = installationId,
+        deviceTag = deviceTag,
         serviceVersion = serviceVersion,
         environment = AppEnvironment.valueOf(environment.name),
         backends = backends.toList(),

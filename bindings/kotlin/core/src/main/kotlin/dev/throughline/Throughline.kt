@@ -106,47 +106,29 @@ public object Throughline {
     // region Views and actions
 
     /** Shows a view: the one before it ends, events from now on belong to it. */
-    public fun startView(name: String) {
-        Recorder.record(Call.START_VIEW) { text(name) }
-    }
+    public fun startView(name: String): Unit = told(Call.START_VIEW, name)
 
     /** Shows a view over the one that is shown: a sheet, a dialog. */
-    public fun pushView(name: String) {
-        Recorder.record(Call.PUSH_VIEW) { text(name) }
-    }
+    public fun pushView(name: String): Unit = told(Call.PUSH_VIEW, name)
 
     /** Ends the view that is shown. */
-    public fun stopView() {
-        Recorder.record(Call.STOP_VIEW) {}
-    }
+    public fun stopView(): Unit = told(Call.STOP_VIEW)
 
     /** The view that is shown is complete and can be used: its loading time is the time until now. */
-    public fun markInteractive() {
-        Recorder.record(Call.MARK_INTERACTIVE) {}
-    }
+    public fun markInteractive(): Unit = told(Call.MARK_INTERACTIVE)
 
     /** Records something the user did. */
     @JvmOverloads
-    public fun action(name: String, type: ActionType = ActionType.CUSTOM, attributes: Attributes.() -> Unit = NONE) {
-        Recorder.record(Call.ACTION) {
-            u8(type.code)
-            text(name)
-            attributes(attributes)
-        }
-    }
+    public fun action(name: String, type: ActionType = ActionType.CUSTOM, attributes: Attributes.() -> Unit = NONE): Unit =
+        did(Call.ACTION, name, type, attributes)
 
     /**
      * Begins an action that collects the requests, errors and state mutations which follow, until nothing has happened for
      * 100 ms, at most 5 s. What it causes is in one trace. Three taps within a second make a rage tap.
      */
     @JvmOverloads
-    public fun startAction(name: String, type: ActionType = ActionType.TAP, attributes: Attributes.() -> Unit = NONE) {
-        Recorder.record(Call.START_ACTION) {
-            u8(type.code)
-            text(name)
-            attributes(attributes)
-        }
-    }
+    public fun startAction(name: String, type: ActionType = ActionType.TAP, attributes: Attributes.() -> Unit = NONE): Unit =
+        did(Call.START_ACTION, name, type, attributes)
 
     /** Begins a tap: see [startAction]. */
     public fun tap(target: String): Unit = startAction(target, ActionType.TAP)
@@ -168,11 +150,8 @@ public object Throughline {
     public fun error(throwable: Throwable, attributes: Attributes.() -> Unit = NONE): Unit =
         error(throwable, ErrorKind.HANDLED, attributes)
 
-    internal fun error(throwable: Throwable, kind: ErrorKind, attributes: Attributes.() -> Unit) {
-        Recorder.record(Call.ERROR) {
-            error(kind, throwable.javaClass.name, told { throwable.message ?: "" }, told { throwable.stackTraceToString() }, attributes)
-        }
-    }
+    internal fun error(throwable: Throwable, kind: ErrorKind, attributes: Attributes.() -> Unit): Unit =
+        error(throwable.javaClass.name, said { throwable.message ?: "" }, said { throwable.stackTraceToString() }, kind, attributes)
 
     /** Records an error that has no exception. */
     @JvmOverloads
@@ -183,24 +162,22 @@ public object Throughline {
         kind: ErrorKind = ErrorKind.HANDLED,
         attributes: Attributes.() -> Unit = NONE,
     ) {
-        Recorder.record(Call.ERROR) { error(kind, type, message, stack, attributes) }
+        Recorder.record(Call.ERROR) {
+            u8(kind.code)
+            u8(SOURCE)
+            text(type)
+            text(message, Limit.MESSAGE_UNITS)
+            text(stack, Limit.STACK_UNITS)
+            attributes(attributes)
+        }
     }
 
     /** What an exception says of itself, if it can. */
-    private inline fun told(say: () -> String): String = try {
+    private inline fun said(say: () -> String): String = try {
         say()
     } catch (failure: Throwable) {
         Recorder.failed(failure)
         ""
-    }
-
-    private fun Draft.error(kind: ErrorKind, type: String, message: String, stack: String, attributes: Attributes.() -> Unit) {
-        u8(kind.code)
-        u8(SOURCE)
-        text(type)
-        text(message, Limit.MESSAGE_UNITS)
-        text(stack, Limit.STACK_UNITS)
-        attributes(attributes)
     }
 
     /**
@@ -266,24 +243,16 @@ public object Throughline {
     }
 
     /** Counts frames that were drawn since the last call. */
-    public fun frames(count: Long) {
-        Recorder.record(Call.FRAMES) { u64(count) }
-    }
+    public fun frames(count: Long): Unit = told(Call.FRAMES, count)
 
     /** Records a frame that took too long; from 700 ms it is frozen. */
-    public fun slowFrame(duration: Duration) {
-        Recorder.record(Call.SLOW_FRAME) { u64(duration.natural()) }
-    }
+    public fun slowFrame(duration: Duration): Unit = told(Call.SLOW_FRAME, duration.natural())
 
     /** A sample of the process's memory. */
-    public fun memory(bytes: Long) {
-        Recorder.record(Call.MEMORY) { u64(bytes) }
-    }
+    public fun memory(bytes: Long): Unit = told(Call.MEMORY, bytes)
 
     /** Processor time that the process used since the last call. */
-    public fun processorTime(used: Duration) {
-        Recorder.record(Call.PROCESSOR_TIME) { u64(used.natural()) }
-    }
+    public fun processorTime(used: Duration): Unit = told(Call.PROCESSOR_TIME, used.natural())
 
     /** How long the process took to start: `cold`, `warm` or `hot`. */
     public fun processStart(type: String, duration: Duration) {
@@ -294,9 +263,7 @@ public object Throughline {
     }
 
     /** How long it took until the first frame was shown. */
-    public fun initialDisplay(duration: Duration) {
-        Recorder.record(Call.INITIAL_DISPLAY) { u64(duration.natural()) }
-    }
+    public fun initialDisplay(duration: Duration): Unit = told(Call.INITIAL_DISPLAY, duration.natural())
 
     /** Records that the *app's own* synchronization failed. */
     public fun recordSyncFailure(rpc: String, code: String, retries: Int, offline: Boolean) {
@@ -317,9 +284,7 @@ public object Throughline {
     }
 
     /** The user, or the app, says that something is wrong: what was kept aside is sent. */
-    public fun reportProblem(message: String) {
-        Recorder.record(Call.REPORT_PROBLEM) { text(message, Limit.MESSAGE_UNITS) }
-    }
+    public fun reportProblem(message: String): Unit = told(Call.REPORT_PROBLEM, message, Limit.MESSAGE_UNITS)
 
     // endregion
     // region Who and what
@@ -343,28 +308,19 @@ public object Throughline {
     }
 
     /** Sets an attribute of every event from now on; null removes it. At most 112. */
-    public fun setGlobalAttribute(key: String, value: Any?) {
-        Recorder.record(Call.GLOBAL_ATTRIBUTE) {
-            text(key, Limit.KEY_UNITS)
-            held(value)
-        }
-    }
+    public fun setGlobalAttribute(key: String, value: Any?): Unit = keyed(Call.GLOBAL_ATTRIBUTE, key, value)
 
     /** Says what a feature flag was evaluated to, on every event from now on; null: it is not used any more. */
-    public fun setFeatureFlag(name: String, value: Any?) {
-        Recorder.record(Call.FEATURE_FLAG) {
-            text(name, Limit.KEY_UNITS)
-            held(value)
-        }
-    }
+    public fun setFeatureFlag(name: String, value: Any?): Unit = keyed(Call.FEATURE_FLAG, name, value)
 
     /** The session's id; null while it does not run. */
     public val sessionId: String? get() = Running.asked(null) { it.sessionId() }
 
+    /** The installation's id, for `app.installation.id`; null while it does not run. */
+    public val installationId: String? get() = Running.asked(null) { it.installationId() }
+
     /** Ends the session and begins another: when another user signs in. */
-    public fun renewSession() {
-        Recorder.record(Call.RENEW_SESSION) {}
-    }
+    public fun renewSession(): Unit = told(Call.RENEW_SESSION)
 
     // endregion
     // region Switches
@@ -452,6 +408,35 @@ public object Throughline {
     /** Waits for [startInBackground], at most 2 s: a crash must not die in the ring. */
     internal fun awaitStart() {
         starter?.takeIf { it !== Thread.currentThread() }?.join(2_000)
+    }
+
+    // Calls of the same shape share what writes them: the class that an app loads first stays small.
+
+    private fun told(call: Int) {
+        Recorder.record(call) {}
+    }
+
+    private fun told(call: Int, text: String, limit: Int = Limit.NAME_UNITS) {
+        Recorder.record(call) { text(text, limit) }
+    }
+
+    private fun told(call: Int, number: Long) {
+        Recorder.record(call) { u64(number) }
+    }
+
+    private fun did(call: Int, name: String, type: ActionType, attributes: Attributes.() -> Unit) {
+        Recorder.record(call) {
+            u8(type.code)
+            text(name)
+            attributes(attributes)
+        }
+    }
+
+    private fun keyed(call: Int, key: String, value: Any?) {
+        Recorder.record(call) {
+            text(key, Limit.KEY_UNITS)
+            held(value)
+        }
     }
 
     private fun Duration.natural(): Long = maxOf(0, inWholeNanoseconds)

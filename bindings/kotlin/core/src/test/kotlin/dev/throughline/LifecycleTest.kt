@@ -205,7 +205,9 @@ class LifecycleTest {
         App().use { app ->
             app.start()
             Throughline.event("erased")
+            val installation = Throughline.installationId
             assertTrue(Throughline.erase())
+            assertTrue(installation != null && installation != Throughline.installationId)
             val first = Throughline.sessionId
             Throughline.renewSession()
             assertTrue(first != null && first != Throughline.sessionId)
@@ -215,6 +217,27 @@ class LifecycleTest {
             assertTrue(Throughline.resumeStorage())
             val seen = app.seen()
             assertTrue(seen.none { it.name == "erased" } && seen.any { it.name == "while suspended" })
+        }
+    }
+
+    @Test
+    fun `the same directory with another device's tag is another installation`() {
+        var tag = "phone-a"
+        App { deviceTag = tag }.use { app ->
+            app.start()
+            val first = Throughline.installationId
+            Throughline.event("said once")
+            assertEquals(first, app.seen().single { it.name == "said once" }.resource["app.installation.id"])
+            fun again(): String? {
+                Throughline.shutdown()
+                app.start()
+                return Throughline.installationId
+            }
+            assertEquals(first, again())
+            tag = "phone-b"
+            val clone = again()
+            assertTrue(clone != null && clone != first)
+            assertEquals(clone, again())
         }
     }
 

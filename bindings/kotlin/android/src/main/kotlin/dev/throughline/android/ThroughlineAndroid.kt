@@ -1,10 +1,12 @@
 package dev.throughline.android
 
+import android.annotation.SuppressLint
 import android.app.Activity
 import android.app.Application
 import android.content.Context
 import android.os.Build
 import android.os.SystemClock
+import android.provider.Settings
 import dev.throughline.Configuration
 import dev.throughline.Consent
 import dev.throughline.Throughline
@@ -76,6 +78,7 @@ public fun Throughline.start(
     startInBackground(consent, onFailure) {
         dataDirectory = File(application.noBackupFilesDir, "throughline")
         serviceVersion = versionOf(application)
+        deviceTag = deviceTagOf(application)
         resource("os.name", "Android")
         resource("os.version", Build.VERSION.RELEASE)
         resource("device.manufacturer", Build.MANUFACTURER)
@@ -95,6 +98,14 @@ private fun processStartedAgo(): Long? =
     } else {
         null
     }
+
+/** The app's own id of the device since Android 8. Only a hash of it is kept, and nothing is sent. */
+@SuppressLint("HardwareIds")
+private fun deviceTagOf(context: Context): String? = try {
+    Settings.Secure.getString(context.contentResolver, Settings.Secure.ANDROID_ID)
+} catch (refused: Exception) {
+    null
+}
 
 private fun versionOf(context: Context): String = try {
     @Suppress("DEPRECATION")

@@ -689,6 +689,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_health(
     ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_installation_id(
+    ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_propagation_headers(
@@ -764,6 +766,8 @@ external fun uniffi_throughline_ffi_fn_method_telemetrycore_erase(`ptr`: Long,`t
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_flush(`ptr`: Long,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_health(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): RustBuffer.ByValue
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_installation_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(`ptr`: Long,`waitMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
@@ -2124,6 +2128,11 @@ public interface TelemetryCoreInterface {
     fun `health`(): HealthReport
     
     /**
+     * The installation's id, in the same form. None while off, or when the configuration wants none.
+     */
+    fun `installationId`(): kotlin.String?
+    
+    /**
      * The next request to send, when the configuration says `pull`; asks for an upload and waits for a request at most
      * `wait_ms`. None: nothing is to be sent.
      */
@@ -2388,6 +2397,22 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
     callWithHandle {
     uniffiRustCall() { _status ->
     UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_health(
+        it,
+        _status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * The installation's id, in the same form. None while off, or when the configuration wants none.
+     */override fun `installationId`(): kotlin.String? {
+            return FfiConverterOptionalString.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_installation_id(
         it,
         _status)
 }
@@ -3661,6 +3686,16 @@ data class TelemetryConfig (
     val `sdkLanguage`: kotlin.String = "rust" 
     , 
     /**
+     * A random id for `app.installation.id`, kept in the directory alone.
+     */
+    val `installationId`: kotlin.Boolean = true 
+    , 
+    /**
+     * What tells this device from others. Never sent; a hash of it is kept, so that a restored or cloned backup is noticed.
+     */
+    val `deviceTag`: kotlin.String? = null 
+    , 
+    /**
      * `service.version`.
      */
     val `serviceVersion`: kotlin.String = "" 
@@ -3778,6 +3813,8 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterString.read(buf),
             FfiConverterString.read(buf),
             FfiConverterString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalString.read(buf),
             FfiConverterString.read(buf),
             FfiConverterOptionalTypeAppEnvironment.read(buf),
             FfiConverterSequenceTypeBackend.read(buf),
@@ -3805,6 +3842,8 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterString.allocationSize(value.`serviceName`) +
             FfiConverterString.allocationSize(value.`dataDir`) +
             FfiConverterString.allocationSize(value.`sdkLanguage`) +
+            FfiConverterBoolean.allocationSize(value.`installationId`) +
+            FfiConverterOptionalString.allocationSize(value.`deviceTag`) +
             FfiConverterString.allocationSize(value.`serviceVersion`) +
             FfiConverterOptionalTypeAppEnvironment.allocationSize(value.`environment`) +
             FfiConverterSequenceTypeBackend.allocationSize(value.`backends`) +
@@ -3831,6 +3870,8 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterString.write(value.`serviceName`, buf)
             FfiConverterString.write(value.`dataDir`, buf)
             FfiConverterString.write(value.`sdkLanguage`, buf)
+            FfiConverterBoolean.write(value.`installationId`, buf)
+            FfiConverterOptionalString.write(value.`deviceTag`, buf)
             FfiConverterString.write(value.`serviceVersion`, buf)
             FfiConverterOptionalTypeAppEnvironment.write(value.`environment`, buf)
             FfiConverterSequenceTypeBackend.write(value.`backends`, buf)
