@@ -1,5 +1,6 @@
 //! What a draft asks for, done.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -70,6 +71,14 @@ fn now(client: &Client, telemetry: &Telemetry, draft: &Draft<'_>, trace: Option<
                 meter.record(*value, attributes);
                 DONE
             })
+        }
+        Call::KeepContext { key } => {
+            // The slot's own, not what is current: nothing is guessed.
+            let context = match draft.context {
+                0 => telemetry.current_context().map(Arc::new),
+                slot => client.slots.context(slot),
+            };
+            Ok(done(context.is_some_and(|context| telemetry.keep_context(key, &context))))
         }
         call => event(telemetry, call, trace)
             .or_else(|| scope(client, telemetry, call))
@@ -188,6 +197,10 @@ fn scope(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Answer {
             let context = telemetry.extract(headers);
             done(context.is_some_and(|context| slots.put(*slot, &context, Live::Ended)))
         }),
+        Call::TakeContext { slot, key } => {
+            let context = telemetry.take_context(key);
+            Ok(done(context.is_some_and(|context| slots.put(*slot, &context, Live::Ended))))
+        }
         Call::StartRequest { slot, method, url } => {
             let request = telemetry.start_resource(method, url);
             let context = request.context().cloned();

@@ -44,6 +44,8 @@
 //! | 47 | retry | `u64` slot, `u32` attempt |
 //! | 48 | start request | `u64` slot, text method, text url |
 //! | 49 | end request | `u64` slot, `u16` status, `i64` bytes (-1 unknown), text protocol, text error type, attributes |
+//! | 50 | keep context | text key: the id of a message that answers later |
+//! | 51 | take context | `u64` slot, text key |
 //! | 64 | declare store | `u32` store, text name, text policy as JSON |
 //! | 65 | mutation | `u32` store, `u8` kind (1 set, 2 insert, 3 delete, 4 replace, 5 batch), text path, value? before, value? after, attributes: what the host says of the store |
 //! | 66 | decide | `u32` store, text path |
@@ -219,6 +221,13 @@ pub enum Call<'a> {
         protocol: &'a str,
         error_type: &'a str,
         attributes: Attributes<'a>,
+    },
+    KeepContext {
+        key: &'a str,
+    },
+    TakeContext {
+        slot: u64,
+        key: &'a str,
     },
     DeclareStore {
         store: u32,

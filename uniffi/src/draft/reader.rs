@@ -230,6 +230,8 @@ impl<'a> Reader<'a> {
                 error_type: self.text()?,
                 attributes: self.attributes()?,
             },
+            50 => Call::KeepContext { key: self.text()? },
+            51 => Call::TakeContext { slot: self.u64()?, key: self.text()? },
             64 => Call::DeclareStore { store: self.u32()?, name: self.text()?, policy: self.text()? },
             65 => Call::Mutation {
                 store: self.u32()?,

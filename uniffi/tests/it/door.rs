@@ -110,6 +110,22 @@ fn an_operation_is_one_trace_with_its_request_and_its_mutations() {
     assert_eq!(parent[36..52], hex(&request.span_id));
 }
 
+#[test]
+fn a_context_waits_for_the_answer_of_its_message_and_is_taken_once() {
+    let app = App::start();
+    for name in ["an operation", "a message with headers"] {
+        assert_eq!(app.record(&draft(name)), 1, "{name}");
+    }
+    let (keep, take) = (draft("an answer is awaited"), draft("an answer arrives"));
+    assert_eq!(app.record(&take), 0, "nothing is kept yet");
+    assert_eq!(app.record(&within(77, keep.clone())), 0, "a slot that is not there is not replaced by what is current");
+    assert_eq!([app.record(&keep), app.record(&take), app.record(&take)], [1, 1, 0]);
+    assert_eq!(app.record(&within(11, draft("a tap with three attributes"))), 1);
+    let (logs, _) = app.received();
+    let tap = logs.iter().find(|log| text(&log.attributes, "sku") == "A-17").unwrap();
+    assert_eq!(hex(&tap.trace_id), "0af7651916cd43dd8448eb211c80319c");
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

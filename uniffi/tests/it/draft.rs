@@ -27,7 +27,7 @@ fn every_vector_is_read_as_it_says() {
             }
         }
     }
-    assert_eq!(calls.len(), 41);
+    assert_eq!(calls.len(), 43);
 }
 
 #[test]
@@ -167,6 +167,8 @@ fn shown(draft: &Draft<'_>) -> Json {
             json!({"call": "read_context", "slot": n(*slot), "headers": headers.read().unwrap()})
         }
         Call::Retry { slot, attempt } => json!({"call": "retry", "slot": n(*slot), "attempt": attempt}),
+        Call::KeepContext { key } => json!({"call": "keep_context", "key": key}),
+        Call::TakeContext { slot, key } => json!({"call": "take_context", "slot": n(*slot), "key": key}),
         Call::StartRequest { slot, method, url } => {
             json!({"call": "start_request", "slot": n(*slot), "method": method, "url": url})
         }

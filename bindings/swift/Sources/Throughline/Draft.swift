@@ -9,7 +9,7 @@ enum Call: UInt8 {
     case action = 3, resource = 4, error = 5, longTask = 6, vital = 7, custom = 8, log = 9, measurement = 10
     case startView = 32, pushView = 33, stopView = 34, markInteractive = 35, startAction = 36, renewSession = 37
     case startOperation = 40, startSpan = 41, spanAttributes = 42, spanEvent = 43, spanLink = 44, endSpan = 45
-    case readContext = 46, retry = 47, startRequest = 48, endRequest = 49
+    case readContext = 46, retry = 47, startRequest = 48, endRequest = 49, keepContext = 50, takeContext = 51
     case declareStore = 64, mutation = 65, decide = 66, updatePolicy = 67, suppressed = 68
     case frames = 80, slowFrame = 81, memory = 82, processorTime = 83, processStart = 84, initialDisplay = 85
     case syncFailure = 90, queueFlush = 91, reportProblem = 92

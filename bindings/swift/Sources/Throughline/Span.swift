@@ -24,6 +24,23 @@ public struct TraceContext: Sendable, Hashable {
 
     init(slot: UInt64) { self.slot = slot }
 
+    /// The context that ``keep(for:)`` kept; `nil` when there is none, it was taken, or it is older than 5 minutes.
+    public static func take(for key: String) -> TraceContext? {
+        let slot = Recorder.nextSlot()
+        let answer = Recorder.record(.takeContext, context: 0) {
+            $0.u64(slot)
+            $0.text(key, limit: Draft.keyBytes)
+        }
+        return answer == 1 ? TraceContext(slot: slot) : nil
+    }
+
+    /// Keeps the context for an event that comes later under the id of a message: a push, an answer over a WebSocket. 10,000 at
+    /// once, for 5 minutes, keys of 128 bytes. False when it was not kept.
+    @discardableResult
+    public func keep(for key: String) -> Bool {
+        Recorder.record(.keepContext, context: slot) { $0.text(key, limit: Draft.keyBytes) } == 1
+    }
+
     /// Runs `work` inside.
     public func run<T>(_ work: () throws -> T) rethrows -> T {
         try Recorder.$slot.withValue(slot, operation: work)

@@ -116,6 +116,11 @@ final class DraftTests: XCTestCase {
             let headers = vector["headers"] as! [[String]]
             draft.u16(UInt16(headers.count))
             for part in headers.joined() { draft.text(part, limit: long) }
+        case "keep_context":
+            draft.text(text("key"))
+        case "take_context":
+            draft.u64(number("slot"))
+            draft.text(text("key"))
         case "retry":
             draft.u64(number("slot"))
             draft.u32(UInt32(number("attempt")))
@@ -201,6 +206,7 @@ final class DraftTests: XCTestCase {
         "renew_session": .renewSession, "start_operation": .startOperation, "start_span": .startSpan,
         "span_attributes": .spanAttributes, "span_event": .spanEvent, "span_link": .spanLink, "end_span": .endSpan,
         "read_context": .readContext, "retry": .retry, "start_request": .startRequest, "end_request": .endRequest,
+        "keep_context": .keepContext, "take_context": .takeContext,
         "declare_store": .declareStore, "mutation": .mutation, "decide": .decide, "update_policy": .updatePolicy,
         "suppressed": .suppressed, "frames": .frames, "slow_frame": .slowFrame, "memory": .memory,
         "processor_time": .processorTime, "process_start": .processStart, "initial_display": .initialDisplay,

@@ -160,6 +160,27 @@ final class StoryTests: XCTestCase {
         }
     }
 
+    func testFiftyAnswersThatComeUnderTheIdsOfTheirQuestionsBelongToThem() throws {
+        let app = try App().start()
+        XCTAssertNil(TraceContext.take(for: "question 0"))
+        let asked = (0..<50).map { n in
+            let operation = Throughline.startOperation("Ask\(n)")
+            XCTAssertTrue(operation.context.keep(for: "question \(n)"))
+            return operation
+        }
+        XCTAssertFalse(asked[0].context.keep(for: String(repeating: "x", count: 129)))
+        for n in (0..<50).reversed() {
+            try XCTUnwrap(TraceContext.take(for: "question \(n)")).run { Throughline.log(.info, "answer \(n)") }
+        }
+        XCTAssertNil(TraceContext.take(for: "question 7"))
+        asked.forEach { $0.succeed() }
+        let seen = try app.seen()
+        for n in 0..<50 {
+            let question = try XCTUnwrap(seen.first { $0.name == "Ask\(n)" })
+            XCTAssertEqual(question.trace, seen.first { $0.body == "answer \(n)" }?.trace)
+        }
+    }
+
     func testFiftyInterleavedMessagesEachKeepTheirTraceTwoSuspensionsLater() async throws {
         let server = Server()
         let app = try App()

@@ -48,6 +48,12 @@ public open class TraceContext internal constructor(@JvmField internal val slot:
     public fun traceHeaders(url: String, existing: Map<String, String> = emptyMap()): Map<String, String> =
         run { Throughline.traceHeaders(url, existing) }
 
+    /**
+     * Keeps the context for an event that comes later under the id of a message: a push, an answer over a WebSocket. 10,000 at
+     * once, for 5 minutes, keys of 128 bytes. False when it was not kept.
+     */
+    public fun keep(key: String): Boolean = Recorder.record(Call.KEEP_CONTEXT, slot) { text(key, Limit.KEY_UNITS) } == 1L
+
     /** The trace's id, 32 hexadecimal digits; null while Throughline does not run. */
     public val traceId: String? get() = Throughline.traceId(slot)?.substringBefore('-')
 
@@ -70,6 +76,16 @@ public open class TraceContext internal constructor(@JvmField internal val slot:
                 }
             }
             return TraceContext(slot)
+        }
+
+        /** The context that [keep] kept; null when there is none, it was taken, or it is older than 5 minutes. */
+        public fun take(key: String): TraceContext? {
+            val slot = Recorder.nextSlot()
+            val answer = Recorder.record(Call.TAKE_CONTEXT, 0) {
+                u64(slot)
+                text(key, Limit.KEY_UNITS)
+            }
+            return if (answer == 1L) TraceContext(slot) else null
         }
 
         private const val MAX_HEADERS = 64

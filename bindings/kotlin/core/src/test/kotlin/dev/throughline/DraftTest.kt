@@ -162,6 +162,8 @@ class DraftTest {
                 u16(headers.size())
                 for (header in headers) for (part in header.asJsonArray) text(part.asString)
             }),
+            "keep_context" to Layout(Call.KEEP_CONTEXT, text("key")),
+            "take_context" to Layout(Call.TAKE_CONTEXT, SLOT, text("key")),
             "retry" to Layout(Call.RETRY, SLOT, u32("attempt")),
             "start_request" to Layout(Call.START_REQUEST, SLOT, text("method"), text("url")),
             "end_request" to Layout(

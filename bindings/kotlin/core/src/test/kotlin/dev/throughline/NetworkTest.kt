@@ -19,6 +19,7 @@ import okhttp3.mockwebserver.MockResponse
 import okhttp3.mockwebserver.MockWebServer
 import okhttp3.mockwebserver.RecordedRequest
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNotNull
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
@@ -34,6 +35,7 @@ import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Executors
 import java.util.concurrent.TimeUnit
+import kotlin.concurrent.thread
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
@@ -163,6 +165,27 @@ class NetworkTest {
                         assertEquals(operation.traceId, server.parent(path)!!.substring(3, 35), name)
                     }
                 }
+            }
+        }
+    }
+
+    @Test
+    fun `fifty answers that come under the ids of their questions belong to them`() {
+        App().use { app ->
+            app.start()
+            assertNull(TraceContext.take("question 0"))
+            val asked = (0 until 50).map { n ->
+                Throughline.startOperation("Ask$n").also { assertTrue(it.keep("question $n")) }
+            }
+            assertFalse(asked[0].keep("x".repeat(129)))
+            thread {
+                for (n in 49 downTo 0) TraceContext.take("question $n")!!.run { Throughline.log(Level.INFO, "answer $n") }
+            }.join()
+            assertNull(TraceContext.take("question 7"))
+            asked.forEach { it.succeed() }
+            val seen = app.seen()
+            for (n in 0 until 50) {
+                assertEquals(seen.single { it.name == "Ask$n" }.traceId, seen.single { it.body == "answer $n" }.traceId)
             }
         }
     }

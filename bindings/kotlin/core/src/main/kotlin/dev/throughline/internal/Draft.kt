@@ -348,6 +348,8 @@ internal object Call {
     const val RETRY = 47
     const val START_REQUEST = 48
     const val END_REQUEST = 49
+    const val KEEP_CONTEXT = 50
+    const val TAKE_CONTEXT = 51
     const val DECLARE_STORE = 64
     const val MUTATION = 65
     const val DECIDE = 66
