@@ -93,6 +93,7 @@ pub(crate) enum Command {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
+    pub(crate) on_thread_start: Option<fn()>,
     pub(crate) recorder: Recorder,
     pub(crate) scopes: Scopes,
     pub(crate) globals: GlobalContext,
@@ -137,15 +138,16 @@ pub(crate) fn spawn(
 }
 
 fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, insist: bool) {
-    mark_own_thread();
     yield_to_others();
+    begin_thread(shared.on_thread_start);
+    let on_thread_start = shared.on_thread_start;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .max_blocking_threads(1)
         .thread_name("throughline-io")
         .thread_keep_alive(Duration::from_secs(2))
-        .on_thread_start(mark_own_thread)
+        .on_thread_start(move || begin_thread(on_thread_start))
         .build();
     let Ok(runtime) = runtime else {
         shared.health().storage = StorageState::Locked("no runtime could be made".to_owned());
@@ -485,8 +487,15 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Lowers this thread's priority. On Darwin a thread's priority is its quality of service, which takes unsafe code: there it
-/// has the one of the thread that called `start`.
+fn begin_thread(on_thread_start: Option<fn()>) {
+    mark_own_thread();
+    if let Some(begin) = on_thread_start {
+        begin();
+    }
+}
+
+/// Lowers this thread's priority. On Darwin a thread's priority is its quality of service, which takes unsafe code: that is
+/// the host's, by [`Host::on_thread_start`](crate::Host::on_thread_start).
 fn yield_to_others() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);

@@ -56,6 +56,8 @@ pub struct Host {
     pub clock: Clock,
     /// Decides what is recorded, beside the configuration.
     pub hook: Option<Arc<dyn EventHook>>,
+    /// Runs on each of our threads as it begins: to set what this crate cannot, such as Darwin's quality of service.
+    pub on_thread_start: Option<fn()>,
 }
 
 /// The client. Cheap to clone; every clone is the same client.
@@ -420,6 +422,7 @@ impl Inner {
         Ok(Arc::new(Shared {
             config: self.config.clone(),
             clock: self.host.clock.clone(),
+            on_thread_start: self.host.on_thread_start,
             recorder,
             scopes,
             globals,

@@ -54,6 +54,7 @@ impl TelemetryCore {
             || {
                 let pull = Arc::<Pull>::default();
                 let mut host = Host::default();
+                host.on_thread_start = Some(crate::priority::lower);
                 host.transport = own_transport(transport, config.pull.then_some(&pull))
                     .map(|inner| Arc::new(Authorized::new(inner, auth)) as Arc<dyn Transport>);
                 let telemetry = Telemetry::start_with(config.build()?, consent.into(), host)?;

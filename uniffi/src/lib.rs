@@ -14,6 +14,7 @@ mod guard;
 mod health;
 mod host;
 mod jni;
+mod priority;
 mod pull;
 mod records;
 mod slots;
