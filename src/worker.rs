@@ -495,7 +495,7 @@ fn begin_thread(on_thread_start: Option<fn()>) {
 }
 
 /// Lowers this thread's priority. On Darwin a thread's priority is its quality of service, which takes unsafe code: that is
-/// the host's, by [`Host::on_thread_start`](crate::Host::on_thread_start).
+/// the host's, by `Host::on_thread_start`.
 fn yield_to_others() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);

@@ -459,7 +459,9 @@ impl Inner {
     fn stop(&self, off: bool, timeout: Duration) -> bool {
         self.enabled.store(false, Ordering::Release);
         self.closed.fetch_or(!off, Ordering::AcqRel);
-        let ended = self.ask(timeout, |reply| Command::Shutdown { off, reply }).is_some();
+        let runs = |sender: &mpsc::UnboundedSender<Command>| !sender.is_closed();
+        let runs = self.commands.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(runs);
+        let ended = !runs || self.ask(timeout, |reply| Command::Shutdown { off, reply }).is_some();
         *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = None;
         ended
     }

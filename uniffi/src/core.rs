@@ -145,8 +145,13 @@ impl TelemetryCore {
         self.change_in_turn(move |telemetry| telemetry.set_consent(consent.into()))
     }
 
-    /// Switches recording on or off, and remembers it for the next start.
+    /// Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
+    /// what is open.
     pub fn set_enabled(&self, enabled: bool) -> bool {
+        if !enabled {
+            self.with((), Telemetry::pause);
+            return self.change_behind(|telemetry| telemetry.set_enabled(false));
+        }
         self.change_in_turn(move |telemetry| telemetry.set_enabled(enabled))
     }
 

@@ -1,5 +1,8 @@
 //! The priority of our threads. Linux's is the core's: no unsafe code is needed there.
-#![cfg_attr(target_vendor = "apple", allow(unsafe_code, reason = "a thread's quality of service is set by a C function"))]
+#![cfg_attr(
+    target_vendor = "apple",
+    allow(unsafe_code, reason = "a thread's quality of service is set by a C function")
+)]
 
 /// Utility: behind everything that the user waits for.
 #[cfg(target_vendor = "apple")]

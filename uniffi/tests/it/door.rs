@@ -186,6 +186,34 @@ fn stores_declared_while_off_work_once_it_is_on() {
     assert_eq!(app.core.health().stores[0].recorded, 1);
 }
 
+/// Waits until what was asked for has been done behind the call.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn switching_off_holds_at_once_and_is_remembered() {
+    let app = App::start();
+    assert_eq!(app.record(&draft("an event of the app")), 1);
+    for round in 0..5 {
+        assert!(app.core.set_enabled(false));
+        assert_eq!(app.record(&draft("a log")), 0, "round {round}");
+        assert!(app.core.set_enabled(true));
+        until("it is on again", || app.core.health().enabled);
+    }
+    assert!(app.core.flush(20_000).unwrap().complete);
+    let (logs, _) = app.received();
+    assert!(logs.iter().all(|log| !log.event_name.is_empty()), "{logs:?}");
+    assert!(app.core.set_enabled(false));
+    assert!(app.core.shutdown(20_000).unwrap());
+    let again = TelemetryCore::start(config(app.dir.path(), &app.server.url()), Consent::Granted, None, None).unwrap();
+    until("the next start obeys", || !again.health().enabled);
+}
+
 #[test]
 fn a_consent_that_is_withdrawn_erases_behind_the_call_and_one_given_at_once_waits_its_turn() {
     let app = App::start();
@@ -196,11 +224,7 @@ fn a_consent_that_is_withdrawn_erases_behind_the_call_and_one_given_at_once_wait
         // At once, whatever the disk does.
         assert_eq!(app.record(&draft("an event of the app")), 0, "round {round}");
         app.core.set_consent(Consent::Granted);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !app.core.health().enabled {
-            assert!(Instant::now() < deadline, "round {round}: {:?}", app.core.health());
-            std::thread::yield_now();
-        }
+        until("it is on again", || app.core.health().enabled);
     }
     assert_eq!(app.record(&draft("a log")), 1);
     assert!(app.core.flush(20_000).unwrap().complete);
