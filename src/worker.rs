@@ -96,7 +96,7 @@ pub(crate) struct Shared {
     pub(crate) on_thread_start: Option<fn()>,
     pub(crate) recorder: Recorder,
     pub(crate) scopes: Scopes,
-    pub(crate) globals: GlobalContext,
+    pub(crate) globals: Arc<GlobalContext>,
     pub(crate) wake: Arc<Notify>,
     pub(crate) health: Mutex<Health>,
     pub(crate) panics: AtomicU64,

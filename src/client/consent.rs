@@ -27,6 +27,7 @@ impl Telemetry {
             (before, consent) if before == consent => {}
             (_, Consent::Denied) => {
                 self.0.enabled.store(false, Ordering::Release);
+                self.0.globals.forget();
                 if self.0.ask(Duration::from_secs(5), |reply| Command::Erase { reply }).is_some() {
                     self.0.stop(true, Duration::from_secs(1));
                 } else {
@@ -35,7 +36,7 @@ impl Telemetry {
             }
             (Consent::Denied, _) => {
                 if let Some(shared) = self.0.shared.get() {
-                    shared.globals.forget(&shared.recorder, &self.0.config);
+                    self.0.globals.renew_installation(&shared.recorder, &self.0.config);
                     shared.scopes.begin_anew(&shared.recorder);
                 }
                 self.0.switch_on(false)?;

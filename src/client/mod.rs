@@ -87,6 +87,7 @@ struct Inner {
     closed: AtomicBool,
     consent: Arc<AtomicU8>,
     hook_counts: Arc<hook::HookCounts>,
+    globals: Arc<GlobalContext>,
 }
 
 impl Telemetry {
@@ -115,6 +116,7 @@ impl Telemetry {
             closed: AtomicBool::new(false),
             consent: Arc::new(AtomicU8::new(consent as u8)),
             hook_counts: Arc::default(),
+            globals: Arc::default(),
         };
         match consent {
             Consent::Denied => inner.erase_alone(),
@@ -393,7 +395,10 @@ impl Inner {
         let (sender, receiver) = mpsc::unbounded_channel();
         spawn(Arc::clone(shared), receiver, insist).map_err(|error| Error::Storage { reason: error.to_string() })?;
         *commands = Some(sender);
+        // Before the first event, and once more for what was said between.
+        self.globals.catch_up(&shared.recorder, &self.config);
         self.enabled.store(true, Ordering::Release);
+        self.globals.catch_up(&shared.recorder, &self.config);
         Ok(())
     }
 
@@ -415,8 +420,7 @@ impl Inner {
             Some(Found::Moved(_)) => None,
             _ => load_session(&self.config.data_dir),
         };
-        let globals = GlobalContext::new(found);
-        globals.journal(&recorder, &self.config);
+        self.globals.begin(&recorder, &self.config, found);
         let scopes = Scopes::start(&recorder, &self.config, earlier.as_ref());
         let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
         Ok(Arc::new(Shared {
@@ -425,7 +429,7 @@ impl Inner {
             on_thread_start: self.host.on_thread_start,
             recorder,
             scopes,
-            globals,
+            globals: Arc::clone(&self.globals),
             wake,
             health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
             panics: AtomicU64::new(0),

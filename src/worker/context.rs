@@ -27,14 +27,24 @@ struct Said {
     installation: Option<Installation>,
     /// Whether the installation has still to be written down.
     is_new: bool,
+    /// Whether something was said while the client was off: it is journaled when it is on.
+    is_behind: bool,
 }
 
 impl GlobalContext {
-    /// A context with the installation that events belong to, as far as it can be known.
-    pub(crate) fn new(found: Option<Found>) -> Self {
-        let mut said = Said::default();
+    /// Begins to be journaled, with the installation that events belong to, as far as it can be known.
+    pub(crate) fn begin(&self, recorder: &Recorder, config: &Config, found: Option<Found>) {
+        let mut said = self.said();
         said.settle(found);
-        Self(Mutex::new(said))
+        said.journal(recorder, config);
+    }
+
+    /// Journals what was said while the client was off.
+    pub(crate) fn catch_up(&self, recorder: &Recorder, config: &Config) {
+        let mut said = self.said();
+        if said.is_behind {
+            said.journal(recorder, config);
+        }
     }
 
     /// Looks for the installation, if it is not known yet.
@@ -45,7 +55,7 @@ impl GlobalContext {
         }
         if let Some(found) = Installation::find(&config.data_dir, config.device_tag.as_deref()) {
             said.settle(Some(found));
-            journal(&said, recorder, config);
+            said.journal(recorder, config);
         }
     }
 
@@ -70,30 +80,26 @@ impl GlobalContext {
     pub(crate) fn renew_installation(&self, recorder: &Recorder, config: &Config) {
         let mut said = self.said();
         said.renew_installation(config);
-        journal(&said, recorder, config);
+        said.journal(recorder, config);
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Journals the attributes as they are.
-    pub(crate) fn journal(&self, recorder: &Recorder, config: &Config) {
-        journal(&self.said(), recorder, config);
-    }
-
     /// The offset to server time, so that both clocks' spans line up.
     pub(crate) fn set_server_offset(&self, recorder: &Recorder, config: &Config, offset_ms: i64) {
         let mut said = self.said();
         said.server_offset_ms = Some(offset_ms);
-        journal(&said, recorder, config);
+        said.journal(recorder, config);
     }
 
     /// Replaces every attribute whose key begins with `prefix` by `attributes`; their keys are `prefix` and what is given.
-    /// False when there are too many: nothing is changed then.
-    pub(crate) fn replace(
+    /// `recorder` gives none while the client is off: what is said then waits in memory. False when there are too many:
+    /// nothing is changed then.
+    pub(crate) fn replace<'r>(
         &self,
-        recorder: &Recorder,
+        recorder: impl FnOnce() -> Option<&'r Recorder>,
         config: &Config,
         prefix: &str,
         attributes: &[Attribute<'_>],
@@ -105,8 +111,14 @@ impl GlobalContext {
         })
     }
 
-    /// Sets one attribute, or removes it.
-    pub(crate) fn set(&self, recorder: &Recorder, config: &Config, key: &str, value: Option<Value<'_>>) -> bool {
+    /// Sets one attribute, or removes it. As [`GlobalContext::replace`].
+    pub(crate) fn set<'r>(
+        &self,
+        recorder: impl FnOnce() -> Option<&'r Recorder>,
+        config: &Config,
+        key: &str,
+        value: Option<Value<'_>>,
+    ) -> bool {
         self.change(recorder, config, |said| {
             match value {
                 Some(value) => said.insert(key.to_owned(), value.to_any()),
@@ -115,9 +127,9 @@ impl GlobalContext {
         })
     }
 
-    fn change(
+    fn change<'r>(
         &self,
-        recorder: &Recorder,
+        recorder: impl FnOnce() -> Option<&'r Recorder>,
         config: &Config,
         change: impl FnOnce(&mut BTreeMap<String, AnyValue>),
     ) -> bool {
@@ -131,16 +143,17 @@ impl GlobalContext {
             return false;
         }
         said.attributes = attributes;
-        journal(&said, recorder, config);
+        // Asked under the lock: whoever switches on catches up later, or has done so before.
+        match recorder() {
+            Some(recorder) => said.journal(recorder, config),
+            None => said.is_behind = true,
+        }
         true
     }
 
-    /// Forgets what was said: the user is another, or wants to be forgotten.
-    pub(crate) fn forget(&self, recorder: &Recorder, config: &Config) {
-        let mut said = self.said();
-        *said = Said::default();
-        said.renew_installation(config);
-        journal(&said, recorder, config);
+    /// Forgets what was said: the user wants to be forgotten.
+    pub(crate) fn forget(&self) {
+        *self.said() = Said { is_behind: true, ..Said::default() };
     }
 }
 
@@ -156,30 +169,33 @@ impl Said {
         self.installation = config.installation_id.then(|| Installation::new(config.device_tag.as_deref()));
         self.is_new = true;
     }
-}
 
-fn journal(said: &Said, recorder: &Recorder, config: &Config) {
-    let mut attributes = vec![("service.name", Value::from(&config.service_name))];
-    if !config.service_version.is_empty() {
-        attributes.push(("service.version", Value::from(&config.service_version)));
+    /// Journals the attributes as they are.
+    fn journal(&mut self, recorder: &Recorder, config: &Config) {
+        let said = self;
+        said.is_behind = false;
+        let mut attributes = vec![("service.name", Value::from(&config.service_name))];
+        if !config.service_version.is_empty() {
+            attributes.push(("service.version", Value::from(&config.service_version)));
+        }
+        attributes.push(("deployment.environment.name", config.environment.name().into()));
+        attributes.push(("telemetry.sdk.name", "throughline".into()));
+        attributes.push(("telemetry.sdk.language", config.sdk_language.as_str().into()));
+        attributes.push(("telemetry.sdk.version", env!("CARGO_PKG_VERSION").into()));
+        let os = match std::env::consts::OS {
+            "ios" | "macos" => "darwin",
+            "android" => "linux",
+            other => other,
+        };
+        attributes.push(("os.type", os.into()));
+        attributes.push(("host.arch", std::env::consts::ARCH.into()));
+        let installation = said.installation.as_ref().map(|installation| installation.id.to_string());
+        attributes.extend(installation.iter().map(|id| (INSTALLATION_ID, Value::from(id))));
+        attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
+        if let Some(offset) = said.server_offset_ms {
+            attributes.push((SERVER_OFFSET, offset.into()));
+        }
+        attributes.extend(said.attributes.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
+        recorder.set_context(&attributes);
     }
-    attributes.push(("deployment.environment.name", config.environment.name().into()));
-    attributes.push(("telemetry.sdk.name", "throughline".into()));
-    attributes.push(("telemetry.sdk.language", config.sdk_language.as_str().into()));
-    attributes.push(("telemetry.sdk.version", env!("CARGO_PKG_VERSION").into()));
-    let os = match std::env::consts::OS {
-        "ios" | "macos" => "darwin",
-        "android" => "linux",
-        other => other,
-    };
-    attributes.push(("os.type", os.into()));
-    attributes.push(("host.arch", std::env::consts::ARCH.into()));
-    let installation = said.installation.as_ref().map(|installation| installation.id.to_string());
-    attributes.extend(installation.iter().map(|id| (INSTALLATION_ID, Value::from(id))));
-    attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
-    if let Some(offset) = said.server_offset_ms {
-        attributes.push((SERVER_OFFSET, offset.into()));
-    }
-    attributes.extend(said.attributes.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
-    recorder.set_context(&attributes);
 }

@@ -115,3 +115,29 @@ fn an_erasure_and_a_withdrawn_consent_end_the_installation() {
     let config = builder(dir.path()).installation_id(false).build().unwrap();
     assert_eq!(Telemetry::start(config, Consent::Granted).unwrap().installation_id(), None);
 }
+
+#[test]
+fn what_is_said_while_off_waits_and_a_withdrawn_consent_forgets_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let config = builder(dir.path()).endpoint(server.url()).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Denied).unwrap();
+    let user = |id| telemetry.set_user(Some(User { id, ..User::default() }));
+    let visit = |target: &str| {
+        assert!(telemetry.record_action(&Action::tap(target)).is_some(), "{target}");
+        assert!(telemetry.flush(LONG).complete);
+        text(&resource_of(&server, target), "user.id")
+    };
+    assert!(user("before consent"));
+    telemetry.set_consent(Consent::Granted).unwrap();
+    assert_eq!(visit("one"), "before consent");
+    telemetry.set_enabled(false).unwrap();
+    assert!(user("while off"));
+    telemetry.set_enabled(true).unwrap();
+    assert_eq!(visit("two"), "while off");
+    telemetry.set_consent(Consent::Denied).unwrap();
+    telemetry.set_consent(Consent::Granted).unwrap();
+    assert_eq!(visit("three"), "");
+    assert!(telemetry.shutdown(LONG));
+    assert!(!user("after the end"));
+}
