@@ -1097,7 +1097,8 @@ public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     func setConsent(consent: Consent)  -> Bool
     
     /**
-     * Switches recording on or off, and remembers it for the next start.
+     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
+     * what is open.
      */
     func setEnabled(enabled: Bool)  -> Bool
     
@@ -1374,7 +1375,8 @@ open func setConsent(consent: Consent) -> Bool  {
 }
     
     /**
-     * Switches recording on or off, and remembers it for the next start.
+     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
+     * what is open.
      */
 open func setEnabled(enabled: Bool) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -4431,7 +4433,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_consent() != 42897) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_enabled() != 11980) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_enabled() != 34337) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_keep_errors() != 33980) {

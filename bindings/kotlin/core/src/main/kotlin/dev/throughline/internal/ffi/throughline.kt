@@ -2171,7 +2171,8 @@ public interface TelemetryCoreInterface {
     fun `setConsent`(`consent`: Consent): kotlin.Boolean
     
     /**
-     * Switches recording on or off, and remembers it for the next start.
+     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
+     * what is open.
      */
     fun `setEnabled`(`enabled`: kotlin.Boolean): kotlin.Boolean
     
@@ -2537,7 +2538,8 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Switches recording on or off, and remembers it for the next start.
+     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
+     * what is open.
      */override fun `setEnabled`(`enabled`: kotlin.Boolean): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
