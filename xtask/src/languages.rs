@@ -121,7 +121,10 @@ pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment
     } else {
         localized(&built, &shipped)?;
     }
-    std::fs::copy(target()?.join("debug/throughline"), linked.join("throughline"))?;
+    // One that still runs, left behind by a killed test, cannot be written over; it can be replaced.
+    let inspector = linked.join("throughline");
+    let _ = std::fs::remove_file(&inspector);
+    std::fs::copy(target()?.join("debug/throughline"), inspector)?;
     let name = format!("swift {package} {}", arguments.join(" "));
     if Command::new("swift").arg("--version").output().is_ok_and(|output| output.status.success()) {
         let mut swift = Command::new("swift");
