@@ -490,7 +490,7 @@ impl<'a> Worker<'a> {
 fn begin_thread(on_thread_start: Option<fn()>) {
     mark_own_thread();
     if let Some(begin) = on_thread_start {
-        begin();
+        let _ = std::panic::catch_unwind(begin);
     }
 }
 

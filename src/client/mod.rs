@@ -92,8 +92,8 @@ struct Inner {
 
 impl Telemetry {
     /// Starts a client. Returns at once: opening the database and reading what an earlier process left is the worker's; the
-    /// caller's thread makes the directory and reads two small files, the installation's and the last session's. Without consent nothing starts,
-    /// and a thread erases what is there: see [`Consent`].
+    /// caller's thread makes the directory and reads two small files, the installation's and the last session's. Without
+    /// consent nothing starts, and a thread erases what is there: see [`Consent`].
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] when the data directory cannot be made or written.

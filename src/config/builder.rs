@@ -165,7 +165,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// Adds an attribute to the resource, for example `device.model.identifier`.
+    /// Adds an attribute to the resource, for example `device.model.identifier`; one of our own gives way to it.
     pub fn resource(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.resource.push((key.into(), value.into()));
         self

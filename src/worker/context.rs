@@ -1,5 +1,5 @@
-//! The slowly changing attributes that stand on every event: service, SDK, OS, the installation, what the app added, the user, feature
-//! flags, and the offset to server time. Each change journals a new version of them all.
+//! The slowly changing attributes that stand on every event: service, SDK, OS, the installation, what the app added, the
+//! user, feature flags, and the offset to server time. Each change journals a new version of them all.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,13 +49,12 @@ impl GlobalContext {
 
     /// Looks for the installation, if it is not known yet.
     pub(crate) fn find_installation(&self, recorder: &Recorder, config: &Config) {
-        let mut said = self.said();
-        if !config.installation_id || said.installation.is_some() {
+        if !config.installation_id || self.installation_id().is_some() {
             return;
         }
+        // Read without the lock: callers take it, too.
         if let Some(found) = Installation::find(&config.data_dir, config.device_tag.as_deref()) {
-            said.settle(Some(found));
-            said.journal(recorder, config);
+            self.begin(recorder, config, Some(found));
         }
     }
 
@@ -67,7 +66,7 @@ impl GlobalContext {
     /// The installation, if it has to be written down.
     pub(crate) fn to_save(&self) -> Option<Installation> {
         let said = self.said();
-        said.installation.clone().filter(|_| said.is_new)
+        if said.is_new { said.installation.clone() } else { None }
     }
 
     /// That one has been written down.
@@ -191,6 +190,8 @@ impl Said {
         attributes.push(("host.arch", std::env::consts::ARCH.into()));
         let installation = said.installation.as_ref().map(|installation| installation.id.to_string());
         attributes.extend(installation.iter().map(|id| (INSTALLATION_ID, Value::from(id))));
+        // The app has the last word.
+        attributes.retain(|(key, _)| !config.resource.iter().any(|(own, _)| own == key));
         attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
         if let Some(offset) = said.server_offset_ms {
             attributes.push((SERVER_OFFSET, offset.into()));

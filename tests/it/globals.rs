@@ -114,6 +114,16 @@ fn an_erasure_and_a_withdrawn_consent_end_the_installation() {
     drop(telemetry);
     let config = builder(dir.path()).installation_id(false).build().unwrap();
     assert_eq!(Telemetry::start(config, Consent::Granted).unwrap().installation_id(), None);
+    // The app's own takes the place of ours.
+    let server = FaultServer::start().unwrap();
+    let config = builder(dir.path()).endpoint(server.url()).resource("app.installation.id", "mine").build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    telemetry.record_action(&Action::tap("here"));
+    assert!(telemetry.flush(LONG).complete);
+    let resource = resource_of(&server, "here");
+    let ids = resource.iter().filter(|entry| entry.key == "app.installation.id");
+    assert_eq!(ids.count(), 1);
+    assert_eq!(text(&resource, "app.installation.id"), "mine");
 }
 
 #[test]
