@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::event::Lane;
 use crate::journal::JournalMode;
 use crate::ledger::Ledger;
+use crate::trace::StoreCounts;
 
 /// What the database is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,6 +77,8 @@ pub struct Health {
     pub hook_panics: u64,
     /// Calls of the hook that took longer than a millisecond.
     pub hook_slow: u64,
+    /// What became of contexts that wait for a later event.
+    pub contexts: StoreCounts,
     /// Panics of ours that were caught.
     pub panics: u64,
     /// What somebody should know: for example that no endpoint is configured.

@@ -1,7 +1,7 @@
 //! The installation: an id that counts devices without knowing them. It lives in the data directory alone, goes with it, and
 //! changes when the directory turns up on another device: a restored or cloned backup.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::ids::RunKey;
+use crate::switches::replace;
 
 const FILE: &str = "installation.json";
 
@@ -59,11 +60,7 @@ impl Installation {
 
     /// Replaces the file in one step, synced: losing it counts a device twice.
     pub(crate) fn store(&self, dir: &Path) -> io::Result<()> {
-        let new = dir.join("installation.new");
-        let mut file = std::fs::File::create(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        std::fs::rename(new, dir.join(FILE))
+        replace(&dir.join(FILE), &serde_json::to_vec(self)?, true)
     }
 }
 

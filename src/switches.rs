@@ -26,7 +26,7 @@ impl Switches {
         serde_json::from_slice(&std::fs::read(dir.join(FILE)).ok()?).ok()
     }
 
-    /// Replaces the file in one step: a kill leaves the old one or the new one.
+    /// Writes down what is given and leaves the rest as it was.
     pub(crate) fn store(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)?;
         let old = Self::load(dir).unwrap_or_default();
@@ -35,11 +35,7 @@ impl Switches {
             session_sample_rate: self.session_sample_rate.or(old.session_sample_rate),
             trace_sample_rate: self.trace_sample_rate.or(old.trace_sample_rate),
         };
-        let new = dir.join("switches.new");
-        let mut file = std::fs::File::create(&new)?;
-        file.write_all(&serde_json::to_vec(&merged)?)?;
-        file.sync_all()?;
-        std::fs::rename(new, dir.join(FILE))
+        replace(&dir.join(FILE), &serde_json::to_vec(&merged)?, true)
     }
 }
 
@@ -52,7 +48,16 @@ pub(crate) fn load_session(dir: &Path) -> Option<Persisted> {
 
 /// Replaces the session's file. Not synced: losing power costs a session its continuation, nothing else.
 pub(crate) fn save_session(dir: &Path, session: &Persisted) -> io::Result<()> {
-    let new = dir.join("session.new");
-    std::fs::write(&new, serde_json::to_vec(session)?)?;
-    std::fs::rename(new, dir.join(SESSION))
+    replace(&dir.join(SESSION), &serde_json::to_vec(session)?, false)
+}
+
+/// Replaces a file in one step: a kill leaves the old one or the new one; with `sync` so does losing power.
+pub(crate) fn replace(file: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+    let new = file.with_extension("new");
+    let mut written = std::fs::File::create(&new)?;
+    written.write_all(bytes)?;
+    if sync {
+        written.sync_all()?;
+    }
+    std::fs::rename(new, file)
 }

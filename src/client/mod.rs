@@ -353,6 +353,13 @@ impl Telemetry {
         health.journal_bytes = shared.recorder.journal().waiting();
         health.panics = shared.panics.load(Ordering::Relaxed);
         self.0.hook_counts.report(&mut health);
+        health.contexts = shared.scopes.contexts(|store| store.counts());
+        if health.contexts.refused > 0 {
+            health.hints.push(format!(
+                "{} contexts were not kept: too many wait, or their keys are too long",
+                health.contexts.refused
+            ));
+        }
         health.hints.extend(shared.nowhere().map(str::to_owned));
         if !health.enabled {
             health.hints.push("switched off".to_owned());

@@ -140,6 +140,8 @@ fn fifty_interleaved_messages_keep_their_own_traces_across_two_hops() {
         });
     });
     assert!(telemetry.take_context("m3").is_none());
+    let contexts = telemetry.health().contexts;
+    assert_eq!((contexts.put, contexts.taken, contexts.refused), (50, 50, 0));
     let received = app.end();
     for n in 0..50u8 {
         let trace = vec![n + 1; 16];

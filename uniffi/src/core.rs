@@ -146,7 +146,7 @@ impl TelemetryCore {
     }
 
     /// Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-    /// what is open.
+    /// what is open, and an on that follows meanwhile holds when that is done.
     pub fn set_enabled(&self, enabled: bool) -> bool {
         if !enabled {
             self.with((), Telemetry::pause);

@@ -120,6 +120,13 @@ fn a_context_waits_for_the_answer_of_its_message_and_is_taken_once() {
     assert_eq!(app.record(&take), 0, "nothing is kept yet");
     assert_eq!(app.record(&within(77, keep.clone())), 0, "a slot that is not there is not replaced by what is current");
     assert_eq!([app.record(&keep), app.record(&take), app.record(&take)], [1, 1, 0]);
+    let mut long = draft("an answer is awaited");
+    long.truncate(24);
+    long.extend(129u32.to_le_bytes());
+    long.extend([b'x'; 129]);
+    assert_eq!(app.record(&long), 0);
+    let problems = app.core.health().problems;
+    assert!(problems.iter().any(|problem| problem.contains("1 contexts were not kept")), "{problems:?}");
     assert_eq!(app.record(&within(11, draft("a tap with three attributes"))), 1);
     let (logs, _) = app.received();
     let tap = logs.iter().find(|log| text(&log.attributes, "sku") == "A-17").unwrap();

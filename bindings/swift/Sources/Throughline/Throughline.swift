@@ -297,7 +297,8 @@ public enum Throughline {
     /// thread of Throughline's.
     public static func setConsent(_ consent: Consent) { running.tell { _ = $0.setConsent(consent: consent.generated) } }
 
-    /// Switches recording on or off, and remembers it for the next start.
+    /// Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of Throughline's closes
+    /// what is open, and an on that follows meanwhile holds when that is done: see ``Health/isEnabled``.
     public static func setEnabled(_ enabled: Bool) { running.tell { _ = $0.setEnabled(enabled: enabled) } }
 
     /// Changes the share of sessions that is recorded, and remembers it.

@@ -1098,7 +1098,7 @@ public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     
     /**
      * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-     * what is open.
+     * what is open, and an on that follows meanwhile holds when that is done.
      */
     func setEnabled(enabled: Bool)  -> Bool
     
@@ -1376,7 +1376,7 @@ open func setConsent(consent: Consent) -> Bool  {
     
     /**
      * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-     * what is open.
+     * what is open, and an on that follows meanwhile holds when that is done.
      */
 open func setEnabled(enabled: Bool) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -4433,7 +4433,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_consent() != 42897) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_enabled() != 34337) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_enabled() != 32180) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_keep_errors() != 33980) {

@@ -155,6 +155,8 @@ final class FacadeTests: XCTestCase {
         Throughline.event("off")
         XCTAssertFalse(Throughline.health()!.isEnabled)
         Throughline.setEnabled(true)
+        let deadline = Date(timeIntervalSinceNow: 10)
+        while Throughline.health()?.isEnabled == false, Date() < deadline { usleep(1_000) }
         Throughline.setFeatureFlag("beta", true)
         Throughline.recordSyncFailure(rpc: "orders.push", code: "unavailable", retries: 3, offline: true)
         Throughline.recordQueueFlush(depth: 12, ok: false)

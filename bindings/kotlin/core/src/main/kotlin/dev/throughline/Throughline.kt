@@ -331,7 +331,10 @@ public object Throughline {
      */
     public fun setConsent(consent: Consent): Unit = Running.told { it.setConsent(consent.generated()) }
 
-    /** Switches recording on or off, and remembers it for the next start. */
+    /**
+     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of Throughline's closes what is
+     * open, and an on that follows meanwhile holds when that is done: see [Health.isEnabled].
+     */
     public fun setEnabled(enabled: Boolean): Unit = Running.told { it.setEnabled(enabled) }
 
     /** Changes the share of sessions that is recorded, and remembers it. */

@@ -266,6 +266,8 @@ class LifecycleTest {
             Throughline.event("off")
             assertFalse(Throughline.health()!!.isEnabled)
             Throughline.setEnabled(true)
+            val deadline = System.nanoTime() + 10.seconds.inWholeNanoseconds
+            while (!Throughline.health()!!.isEnabled && System.nanoTime() < deadline) Thread.onSpinWait()
             Throughline.event("on")
             Throughline.setFeatureFlag("beta", true)
             Throughline.recordSyncFailure("orders.push", "unavailable", 3, true)

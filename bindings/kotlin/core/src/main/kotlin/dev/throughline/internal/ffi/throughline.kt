@@ -2172,7 +2172,7 @@ public interface TelemetryCoreInterface {
     
     /**
      * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-     * what is open.
+     * what is open, and an on that follows meanwhile holds when that is done.
      */
     fun `setEnabled`(`enabled`: kotlin.Boolean): kotlin.Boolean
     
@@ -2539,7 +2539,7 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
     
     /**
      * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-     * what is open.
+     * what is open, and an on that follows meanwhile holds when that is done.
      */override fun `setEnabled`(`enabled`: kotlin.Boolean): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
