@@ -7,6 +7,7 @@
 mod context;
 mod report;
 mod storage;
+mod thread;
 mod upload;
 
 use std::future::Future;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use context::GlobalContext;
+pub(crate) use thread::spawn;
 use tokio::sync::{Notify, mpsc};
 
 use crate::config::{Config, Consent};
@@ -27,7 +29,7 @@ use crate::journal::RunCounters;
 use crate::kill_point::kill_point;
 use crate::limits::KEPT_CONTEXTS;
 use crate::queue::DestinationBooks;
-use crate::recorder::{Recorder, mark_own_thread};
+use crate::recorder::Recorder;
 use crate::schedule::Conditions;
 use crate::scopes::Scopes;
 use crate::store::Store;
@@ -126,44 +128,6 @@ impl Shared {
     pub(crate) fn health(&self) -> std::sync::MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Starts the thread. With `insist` a persisted "off" is overruled: somebody has just switched it on.
-pub(crate) fn spawn(
-    shared: Arc<Shared>,
-    commands: mpsc::UnboundedReceiver<Command>,
-    insist: bool,
-) -> std::io::Result<()> {
-    std::thread::Builder::new().name("throughline".to_owned()).spawn(move || run(&shared, commands, insist)).map(|_| ())
-}
-
-fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, insist: bool) {
-    yield_to_others();
-    begin_thread(shared.on_thread_start);
-    let on_thread_start = shared.on_thread_start;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(1)
-        .thread_name("throughline-io")
-        .thread_keep_alive(Duration::from_secs(2))
-        .on_thread_start(move || begin_thread(on_thread_start))
-        .build();
-    let Ok(runtime) = runtime else {
-        shared.health().storage = StorageState::Locked("no runtime could be made".to_owned());
-        return;
-    };
-    for _ in 0..3 {
-        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands, insist)));
-        match std::panic::catch_unwind(work) {
-            Ok(()) => break,
-            Err(_) => {
-                shared.panics.fetch_add(1, Ordering::Relaxed);
-                shared.debug.log("the worker panicked and starts again");
-            }
-        }
-    }
-    runtime.shutdown_background();
 }
 
 type InFlight<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + 'a>>;
@@ -267,7 +231,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Closes what has settled in the scopes, and writes the session down. Returns when to look again.
+    /// Closes what has settled in the scopes, and writes session and installation down. Returns when to look again.
     fn tick_scopes(&mut self) -> Option<Instant> {
         let (scopes, recorder) = (&self.shared.scopes, &self.shared.recorder);
         let now = recorder.boot();
@@ -485,20 +449,6 @@ impl<'a> Worker<'a> {
         }
         let _ = reply.send(());
     }
-}
-
-fn begin_thread(on_thread_start: Option<fn()>) {
-    mark_own_thread();
-    if let Some(begin) = on_thread_start {
-        let _ = std::panic::catch_unwind(begin);
-    }
-}
-
-/// Lowers this thread's priority. On Darwin a thread's priority is its quality of service, which takes unsafe code: that is
-/// the host's, by `Host::on_thread_start`.
-fn yield_to_others() {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
 }
 
 async fn response(in_flight: &mut Option<(InFlight<'_>, Box<Outgoing>, PathBuf)>) -> Result<Response, TransportError> {

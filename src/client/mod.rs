@@ -3,6 +3,7 @@
 mod consent;
 mod context;
 mod hook;
+mod lifecycle;
 mod metrics;
 mod rum;
 mod spans;
@@ -16,35 +17,28 @@ pub use rum::ActiveResource;
 pub use spans::ActiveSpan;
 pub use state::{PathHandle, TracedStore};
 
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::config::{Config, Consent};
-use crate::debug::DebugLog;
 use crate::error::Error;
 use crate::event::{
     Action, Common, Custom, ErrorEvent, Event, Log, LongTask, Metric, Resource, Session, Span, TraceContext, View,
     Vital,
 };
-use crate::health::{Health, StorageState};
-use crate::installation::{Found, Installation};
-use crate::journal::forked;
+use crate::health::Health;
 use crate::queue::DestinationBooks;
-use crate::recorder::{Recorder, replaying};
-use crate::redact::Redactor;
+use crate::recorder::replaying;
 use crate::schedule::Conditions;
-use crate::scopes::Scopes;
-use crate::switches::load_session;
 use crate::time::Clock;
 use crate::trace::{Baggage, Header, Injected, SpanContext, TraceHosts};
 use crate::transport::Transport;
-use crate::worker::{Command, FlushOutcome, GlobalContext, Shared, spawn};
+use crate::worker::{Command, FlushOutcome, GlobalContext, Shared};
 
 /// What the embedding program brings besides the configuration.
 #[derive(Debug, Clone, Default)]
@@ -374,139 +368,5 @@ impl Telemetry {
     pub fn books(&self, timeout: Duration) -> Result<Vec<DestinationBooks>, Error> {
         let reply = self.0.ask(timeout, |reply| Command::Books { reply });
         reply.ok_or_else(|| Error::Closed { reason: self.0.absence() })?.map_err(|reason| Error::Storage { reason })
-    }
-}
-
-impl Inner {
-    /// Starts the worker, and the first time everything that it needs.
-    fn switch_on(&self, insist: bool) -> Result<(), Error> {
-        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        if commands.as_ref().is_some_and(|sender| !sender.is_closed()) {
-            return Ok(());
-        }
-        if Consent::from_code(self.consent.load(Ordering::Acquire)) == Consent::Denied {
-            return Ok(());
-        }
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::Closed { reason: "shut down: start a new client".to_owned() });
-        }
-        check_dir(&self.config.data_dir)?;
-        let shared = match self.shared.get() {
-            Some(shared) => shared,
-            None => {
-                let shared = self.build()?;
-                self.shared.get_or_init(|| shared)
-            }
-        };
-        shared.switched_off.store(false, Ordering::Release);
-        let (sender, receiver) = mpsc::unbounded_channel();
-        spawn(Arc::clone(shared), receiver, insist).map_err(|error| Error::Storage { reason: error.to_string() })?;
-        *commands = Some(sender);
-        // Before the first event, and once more for what was said between.
-        self.globals.catch_up(&shared.recorder, &self.config);
-        self.enabled.store(true, Ordering::Release);
-        self.globals.catch_up(&shared.recorder, &self.config);
-        Ok(())
-    }
-
-    fn build(&self) -> Result<Arc<Shared>, Error> {
-        let wake = Arc::new(Notify::new());
-        let waker = Arc::clone(&wake);
-        let mut redactor = Redactor::new(self.config.redact.clone());
-        if let Some(hook) = &self.host.hook {
-            let (hook, counts) = (Arc::clone(hook), Arc::clone(&self.hook_counts));
-            redactor = redactor.rewriting(Box::new(hook::HookRewrite { hook, counts }));
-        }
-        let recorder = Recorder::new(self.host.clock.clone(), redactor, Box::new(move || waker.notify_one()))
-            .map_err(|error| Error::Storage { reason: error.to_string() })?;
-        recorder.set_trace_rate(self.config.trace_sample_rate);
-        let tag = self.config.device_tag.as_deref();
-        let found = self.config.installation_id.then(|| Installation::find(&self.config.data_dir, tag)).flatten();
-        // The session of a directory that was another device's is that device's.
-        let earlier = match found {
-            Some(Found::Moved(_)) => None,
-            _ => load_session(&self.config.data_dir),
-        };
-        self.globals.begin(&recorder, &self.config, found);
-        let scopes = Scopes::start(&recorder, &self.config, earlier.as_ref());
-        let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
-        Ok(Arc::new(Shared {
-            config: self.config.clone(),
-            clock: self.host.clock.clone(),
-            on_thread_start: self.host.on_thread_start,
-            recorder,
-            scopes,
-            globals: Arc::clone(&self.globals),
-            wake,
-            health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
-            panics: AtomicU64::new(0),
-            transport,
-            debug: DebugLog::new(self.config.debug),
-            consent: Arc::clone(&self.consent),
-            switched_off: AtomicBool::new(false),
-        }))
-    }
-
-    fn transport(&self) -> Option<Arc<dyn Transport>> {
-        if let Some(transport) = &self.host.transport {
-            return Some(Arc::clone(transport));
-        }
-        #[cfg(feature = "http")]
-        return Some(Arc::new(crate::transport::http::HttpTransport::new()));
-        #[cfg(not(feature = "http"))]
-        None
-    }
-
-    fn send(&self, command: Command) -> bool {
-        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        !forked() && commands.as_ref().is_some_and(|sender| sender.send(command).is_ok())
-    }
-
-    fn ask<T>(&self, timeout: Duration, command: impl FnOnce(SyncSender<T>) -> Command) -> Option<T> {
-        let (reply, answer) = sync_channel(1);
-        self.send(command(reply)).then(|| answer.recv_timeout(timeout).ok()).flatten()
-    }
-
-    fn stop(&self, off: bool, timeout: Duration) -> bool {
-        self.enabled.store(false, Ordering::Release);
-        self.closed.fetch_or(!off, Ordering::AcqRel);
-        let runs = |sender: &mpsc::UnboundedSender<Command>| !sender.is_closed();
-        let runs = self.commands.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(runs);
-        let ended = !runs || self.ask(timeout, |reply| Command::Shutdown { off, reply }).is_some();
-        *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        ended
-    }
-
-    fn shut_down(&self, timeout: Duration) -> bool {
-        if let Some(shared) = self.shared.get().filter(|_| self.enabled.load(Ordering::Acquire)) {
-            shared.scopes.close(&shared.recorder);
-        }
-        self.stop(false, timeout)
-    }
-
-    fn absence(&self) -> String {
-        let text =
-            if self.enabled.load(Ordering::Relaxed) { "the worker did not answer in time" } else { "switched off" };
-        text.to_owned()
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if !forked() {
-            self.shut_down(Duration::from_secs(1));
-        }
-    }
-}
-
-/// The directory must exist or be makeable, and be writable: two system calls.
-fn check_dir(dir: &Path) -> Result<(), Error> {
-    let refuse = |reason: String| Err(Error::config("data_dir", format!("{reason}: `{}`", dir.display())));
-    if let Err(error) = std::fs::create_dir_all(dir) {
-        return refuse(if dir.is_file() { "is a file".to_owned() } else { format!("cannot be made ({error})") });
-    }
-    match rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
-        Ok(()) => Ok(()),
-        Err(error) => refuse(format!("cannot be written ({error})")),
     }
 }
