@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -150,4 +151,28 @@ fn what_is_said_while_off_waits_and_a_withdrawn_consent_forgets_it() {
     assert_eq!(visit("three"), "");
     assert!(telemetry.shutdown(LONG));
     assert!(!user("after the end"));
+}
+
+#[test]
+fn an_installation_that_cannot_be_read_at_first_is_found_later_and_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, aside) = (dir.path().join("installation.json"), dir.path().join("aside"));
+    let start = || Telemetry::start(builder(dir.path()).build().unwrap(), Consent::Granted).unwrap();
+    let telemetry = start();
+    let known = telemetry.installation_id().unwrap();
+    assert!(telemetry.shutdown(LONG));
+    // As before the first unlock: it is there, and cannot be read. Root reads files whatever their mode, but no link to itself.
+    std::fs::rename(&file, &aside).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let telemetry = start();
+    telemetry.record_action(&Action::tap("locked"));
+    assert!(telemetry.drain(LONG));
+    assert_eq!(telemetry.installation_id(), None);
+    std::fs::rename(&aside, &file).unwrap();
+    let deadline = Instant::now() + LONG;
+    while telemetry.installation_id().is_none() && Instant::now() < deadline {
+        telemetry.record_action(&Action::tap("unlocked"));
+        assert!(telemetry.drain(LONG));
+    }
+    assert_eq!(telemetry.installation_id(), Some(known));
 }

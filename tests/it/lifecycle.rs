@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent, Span};
 use throughline::journal::JournalMode;
 use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
-use throughline::{Conditions, Consent, Network, StorageState, Telemetry};
+use throughline::{Conditions, Consent, Host, Network, StorageState, Telemetry};
 
 use crate::support::{LONG, books, builder, record_mixed, start};
 
@@ -262,4 +263,22 @@ fn contexts_of_a_long_run_do_not_pile_up_and_open_events_keep_theirs() {
     let received = crate::app::received(&server);
     let long = received.spans.iter().find(|span| span.name == "Long").unwrap();
     assert_eq!(crate::app::text(&long.attributes, "app.screen.name"), "First");
+}
+
+#[test]
+fn the_host_hears_of_each_of_our_threads_and_its_panic_harms_nothing() {
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = Host::default();
+    host.on_thread_start = Some(|| {
+        assert_eq!(std::thread::current().name(), Some("throughline"));
+        BEGUN.fetch_add(1, Ordering::SeqCst);
+        panic!("the host's own");
+    });
+    let telemetry = Telemetry::start_with(builder(dir.path()).build().unwrap(), Consent::Granted, host).unwrap();
+    assert!(telemetry.record_action(&Action::tap("save")).is_some());
+    assert!(telemetry.drain(LONG));
+    assert_eq!((BEGUN.load(Ordering::SeqCst), telemetry.health().panics), (1, 0));
+    assert!(telemetry.shutdown(LONG));
+    assert!(telemetry.shutdown(LONG), "what has ended needs no time to end");
 }
