@@ -10,7 +10,7 @@ import java.io.File
 object FirstCall {
     private enum class Mine { A, B }
 
-    private object Nothing {
+    private object Idle {
         @JvmField
         var held: Any? = null
 
@@ -54,12 +54,12 @@ object FirstCall {
 
     private fun empty(directory: File): Long {
         val before = System.nanoTime()
-        Nothing.start {
+        Idle.start {
             serviceName = "first"
             dataDirectory = directory
             selfReport = false
         }
-        Nothing.action { put("n", 1) }
+        Idle.action { put("n", 1) }
         return System.nanoTime() - before
     }
 }
