@@ -28,20 +28,35 @@ private inline fun timed(calls: Int, call: (Int) -> Unit): LongArray {
     return times
 }
 
-/** The median of five fresh processes, ns. */
-private fun firstCalls(vararg more: String): Long = LongArray(5) {
+/** What a fresh process says: nanoseconds, of the start alone and with the first action. */
+private fun firstCalls(mode: String): List<Long> {
     val directory = createTempDirectory("first").toFile()
     val java = File(System.getProperty("java.home"), "bin/java").path
     // Under Maven the class path is not that of the virtual machine.
     val path = listOf(FirstCall::class, Throughline::class, Unit::class, kotlinx.coroutines.Job::class, com.sun.jna.Native::class)
         .map { File(it.java.protectionDomain.codeSource.location.toURI()).path }.distinct().joinToString(File.pathSeparator)
     val library = "-Dthroughline.library=" + System.getProperty("throughline.library")
-    val child = ProcessBuilder(java, "-cp", path, library, "dev.throughline.FirstCall", directory.path, *more)
+    val child = ProcessBuilder(java, "-cp", path, library, "dev.throughline.FirstCall", directory.path, mode)
         .redirectError(ProcessBuilder.Redirect.INHERIT).start()
     val said = child.inputStream.bufferedReader().readText().trim()
     directory.deleteRecursively()
-    said.toLong()
-}.let(::median)
+    return said.split(' ').map(String::toLong)
+}
+
+/** Medians of fifteen fresh processes of each kind, in turns, ms: a row's name and its figure. */
+private fun firstCalls(): List<Pair<String, String>> {
+    val names = mapOf(
+        "fresh" to listOf("kotlin_first_start_ms", "kotlin_first_call_ms"),
+        "loaded" to listOf("kotlin_first_start_runtime_loaded_ms", "kotlin_first_call_runtime_loaded_ms"),
+        "empty" to listOf("kotlin_first_start_empty_ms", "kotlin_first_call_empty_ms"),
+    )
+    val said = List(15) { names.mapValues { (mode, _) -> firstCalls(mode) } }
+    return names.flatMap { (mode, rows) ->
+        rows.mapIndexed { at, row ->
+            row to "%.1f".format(median(said.map { it.getValue(mode)[at] }.toLongArray()) / 1e6)
+        }
+    }
+}
 
 private class Plain(@JvmField var value: Int)
 
@@ -104,13 +119,7 @@ fun main() {
         over[n] = round { at, value -> ignored[at].setValue(null, property, value) } - bare
     }
     over.sort()
-    val first = firstCalls()
-    val firstOfOurs = firstCalls("loaded")
-    val empty = firstCalls("empty")
-    val rows = listOf(
-        "kotlin_first_call_ms" to "%.1f".format(first / 1e6),
-        "kotlin_first_call_runtime_loaded_ms" to "%.1f".format(firstOfOurs / 1e6),
-        "kotlin_first_call_empty_ms" to "%.1f".format(empty / 1e6),
+    val rows = firstCalls() + listOf(
         "kotlin_record_p50_ns" to own,
         "kotlin_uniffi_record_p50_ns" to uniffi,
         "kotlin_ignored_ns" to "%.1f".format(over[10]),
