@@ -24,7 +24,8 @@ let package = Package(
             name: "Throughline", dependencies: ["ThroughlineFFI", "ThroughlineFFIGenerated"],
             resources: [.copy("PrivacyInfo.xcprivacy")]),
         // SwiftUI and UIKit: compiled where they are, which is not Linux.
-        .target(name: "ThroughlineUI", dependencies: ["Throughline"]),
+        .target(name: "ThroughlineUI", dependencies: ["Throughline", "ThroughlineProcess"]),
+        .target(name: "ThroughlineProcess"),
         .testTarget(name: "ThroughlineTests", dependencies: ["Throughline", "ThroughlineFFI"]),
     ],
     swiftLanguageModes: [.v6]

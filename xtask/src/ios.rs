@@ -27,6 +27,11 @@ pub(crate) fn ios() -> Result<()> {
     }
     let archive = library(&[])?;
     check_beside_others(&archive)?;
+    let sources = Path::new("bindings/swift/Sources");
+    for (folder, file) in [("ThroughlineFFI", "door"), ("ThroughlineProcess", "process")] {
+        let object = target()?.join("ios").join(file).with_extension("o");
+        compile(&sources.join(folder).join(file).with_extension("c"), &object)?;
+    }
     println!("── {}: {} KiB", archive.display(), std::fs::metadata(&archive)?.len() / 1_024);
     Ok(())
 }
@@ -151,13 +156,19 @@ fn check_beside_others(archive: &Path) -> Result<()> {
 /// Links a program. What the system's libraries have stays open.
 fn link(source: &Path, archives: &[&Path], program: &Path) -> Result<()> {
     let object = program.with_extension("o");
-    let mut compile = tool("clang");
-    compile.args(["-target", "arm64-apple-ios15.0", "-isysroot"]).arg(languages::ios_sdk()?).arg("-c").arg(source);
-    step("a program", compile.arg("-o").arg(&object))?;
+    compile(source, &object)?;
     let mut link = tool("ld64.lld");
     link.args(["-arch", "arm64", "-platform_version", "ios", "15.0", "17.0", "-undefined", "dynamic_lookup"]);
     link.args(["-dead_strip", "-x"]).arg(object).args(archives).arg("-o").arg(program);
     step("linked", &mut link)
+}
+
+/// Compiles C against Apple's headers; it may have headers of its own beside it.
+fn compile(source: &Path, object: &Path) -> Result<()> {
+    let mut compile = tool("clang");
+    compile.args(["-target", "arm64-apple-ios15.0", "-Wall", "-isysroot"]).arg(languages::ios_sdk()?);
+    compile.arg("-I").arg(source.with_file_name("include")).arg("-c").arg(source);
+    step(&source.display().to_string(), compile.arg("-o").arg(object))
 }
 
 /// A tool of LLVM.

@@ -113,7 +113,7 @@ pub(crate) fn kotlin(build: Build, arguments: &[&str]) -> Result<()> {
 pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let libraries = libraries(build)?;
     // A folder with the static library alone: beside a shared one the linker would take that.
-    let linked = target()?.join("swift");
+    let linked = linked()?;
     std::fs::create_dir_all(&linked)?;
     let (built, shipped) = (libraries.join("libthroughline_ffi.a"), linked.join("libthroughline_ffi.a"));
     if cfg!(target_os = "macos") {
@@ -125,28 +125,56 @@ pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment
     let inspector = linked.join("throughline");
     let _ = std::fs::remove_file(&inspector);
     std::fs::copy(target()?.join("debug/throughline"), inspector)?;
-    let name = format!("swift {package} {}", arguments.join(" "));
-    if Command::new("swift").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        let mut swift = Command::new("swift");
-        swift
-            .current_dir(package)
-            .env("THROUGHLINE_LIBRARY_DIR", &linked)
-            .env("THROUGHLINE_CLI", linked.join("throughline"));
-        return step(&name, swift.args(arguments));
-    }
-    let root = swift_root()?;
-    let scratch = format!("build-{}", package.replace('/', "-"));
     // SwiftPM does not see that the library has changed: without its product it links again.
-    for folder in std::fs::read_dir(linked.join(&scratch)).into_iter().flatten().flatten() {
+    for folder in std::fs::read_dir(linked.join(scratch(package))).into_iter().flatten().flatten() {
         for product in std::fs::read_dir(folder.path().join("release")).into_iter().flatten().flatten() {
             if product.path().extension().is_some_and(|extension| extension == "xctest") {
                 std::fs::remove_file(product.path())?;
             }
         }
     }
+    let (command, rest) = arguments.split_first().context("no command for swift")?;
+    let place = format!("\"$THROUGHLINE_LIBRARY_DIR/{}\"", scratch(package));
+    let script = format!("exec swift {command} --scratch-path {place} \"$@\"");
+    let name = format!("swift {package} {}", arguments.join(" "));
+    step(&name, with_swift(package, &script, environment)?.args(rest))
+}
+
+/// Compiles what is for Apple's systems alone against declarations of theirs; after `swift` has built the package.
+pub(crate) fn declarations() -> Result<()> {
+    if cfg!(target_os = "macos") {
+        return Ok(());
+    }
+    let package = "bindings/swift";
+    let modules = format!("\"$THROUGHLINE_LIBRARY_DIR/{}/release/Modules\"", scratch(package));
+    let script = format!("exec sh Declarations/check.sh {modules} \"$THROUGHLINE_LIBRARY_DIR/declarations\"");
+    step("swift for UIKit and SwiftUI", &mut with_swift(package, &script, &[])?)
+}
+
+/// The folder that Swift's packages are linked from and built in.
+fn linked() -> Result<PathBuf> {
+    Ok(target()?.join("swift"))
+}
+
+/// Where a package is built.
+fn scratch(package: &str) -> String {
+    format!("build-{}", package.replace('/', "-"))
+}
+
+/// A shell script where Swift is, in a folder of the repository; `$THROUGHLINE_LIBRARY_DIR` is the folder of [`linked`].
+fn with_swift(folder: &str, script: &str, environment: &[(&str, &str)]) -> Result<Command> {
+    let linked = linked()?;
+    if Command::new("swift").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        let mut shell = Command::new("sh");
+        shell.current_dir(folder).args(["-c", script, "swift"]);
+        shell.env("THROUGHLINE_LIBRARY_DIR", &linked).env("THROUGHLINE_CLI", linked.join("throughline"));
+        shell.envs(environment.iter().copied());
+        return Ok(shell);
+    }
+    let root = swift_root()?;
     let checkout = std::env::current_dir()?;
     // Mounts in a namespace of their own: nothing is left behind, whatever happens.
-    let script = format!(
+    let mount = format!(
         "set -e
          root={root} checkout={checkout} linked={linked}
          mkdir -p $root/checkout $root/linked
@@ -155,17 +183,15 @@ pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment
          mount --bind $checkout $root/checkout
          mount --bind $linked $root/linked
          exec chroot $root env -i HOME=/root PATH=/usr/bin:/bin THROUGHLINE_LIBRARY_DIR=/linked \
-             THROUGHLINE_CLI=/linked/throughline {environment} sh -c 'cd /checkout/{package} && exec swift \"$@\"' swift \"$@\"",
+             THROUGHLINE_CLI=/linked/throughline {environment} sh -c 'cd /checkout/{folder} && {script}' swift \"$@\"",
         root = quoted(&root)?,
         checkout = quoted(&checkout)?,
         linked = quoted(&linked)?,
         environment = environment.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "),
     );
     let mut inside = Command::new("unshare");
-    let (command, rest) = arguments.split_first().context("no command for swift")?;
-    inside.args(["--mount", "sh", "-c", &script, "swift", command, "--scratch-path", &format!("/linked/{scratch}")]);
-    inside.args(rest);
-    step(&name, &mut inside)
+    inside.args(["--mount", "sh", "-c", &mount, "swift"]);
+    Ok(inside)
 }
 
 fn quoted(path: &Path) -> Result<String> {

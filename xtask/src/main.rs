@@ -135,6 +135,7 @@ fn test(only: Option<Language>, kills: u32) -> Result<()> {
             let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing"];
             languages::swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &kills.to_string())])?;
         }
+        languages::declarations()?;
         languages::example(Language::Swift, true)?;
     }
     Ok(())

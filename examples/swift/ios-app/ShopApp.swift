@@ -1,4 +1,4 @@
-// The wiring of an iOS app, to read: it needs Xcode and the XCFramework, and was not built here.
+// The wiring of an iOS app, to read: it needs Xcode and the XCFramework. Its types are checked, it was not run.
 import Observation
 import SwiftUI
 import ThroughlineUI

@@ -1,23 +1,29 @@
 // UIKit. Compiled where UIKit is; not run by the tests, which are Linux's.
 #if canImport(UIKit) && !os(watchOS)
+import Network
 import QuartzCore
 import Throughline
+internal import ThroughlineProcess
 import UIKit
+#if !DECLARATIONS
 import UIKit.UIGestureRecognizerSubclass
+#endif
 
-/// Feeds of an iOS app: foreground and background, process start, first frame, slow frames, memory, battery. Install it once
-/// after ``Throughline/start(_:consent:)``, on the main actor.
+/// Feeds of an iOS app: foreground and background, process start, first frame, slow frames, memory, battery, network. Install it
+/// once after ``Throughline/start(_:consent:)``, before the first window shows.
 @MainActor
 public final class AppStory: NSObject {
     private static var installed: AppStory?
+    private let network = NWPathMonitor()
     private var conditions = Conditions()
     private var link: CADisplayLink?
     private var last: CFTimeInterval = 0
     private var drawn = 0
-    private var sawFirstFrame = false
+    /// When the process was started for its user; `nil` when it was not, or when its first frame has been seen.
+    private var started: TimeInterval?
 
-    /// Installs the feeds. With `taps`, touches that end on a control are recorded too: `UIWindow.sendEvent` is asked, nothing
-    /// else is replaced.
+    /// Installs the feeds. With `taps`, touches that end on a control are recorded too, seen by a gesture recognizer of each
+    /// window: nothing is replaced.
     public static func install(taps: Bool = false) {
         if installed != nil { return }
         let story = AppStory()
@@ -27,22 +33,40 @@ public final class AppStory: NSObject {
     }
 
     private func watch() {
-        let center = NotificationCenter.default
-        let pairs: [(Notification.Name, Selector)] = [
-            (UIApplication.didBecomeActiveNotification, #selector(cameForward)),
-            (UIApplication.didEnterBackgroundNotification, #selector(wentBack)),
-            (UIApplication.didReceiveMemoryWarningNotification, #selector(memoryIsLow)),
-            (UIDevice.batteryLevelDidChangeNotification, #selector(tellConditions)),
-            (NSNotification.Name.NSProcessInfoPowerStateDidChange, #selector(tellConditions)),
-        ]
-        for (name, selector) in pairs { center.addObserver(self, selector: selector, name: name, object: nil) }
+        observe(UIApplication.didBecomeActiveNotification) { $0.cameForward() }
+        observe(UIApplication.didEnterBackgroundNotification) { $0.wentBack() }
+        observe(UIApplication.didReceiveMemoryWarningNotification) { _ in Throughline.event("memory.warning") }
+        observe(UIDevice.batteryLevelDidChangeNotification) { $0.seeDevice() }
+        observe(UIDevice.batteryStateDidChangeNotification) { $0.seeDevice() }
+        observe(.NSProcessInfoPowerStateDidChange) { $0.seeDevice() }
         UIDevice.current.isBatteryMonitoringEnabled = true
-        cameForward()
+        network.pathUpdateHandler = { [weak self] path in
+            MainActor.assumeIsolated { self?.see(path) }
+        }
+        network.start(queue: .main)
+        conditions.foreground = throughline_process_is_in_front()
+        if conditions.foreground {
+            // A process that was prewarmed was not started for its first frame.
+            let isPrewarmed = ProcessInfo.processInfo.environment["ActivePrewarm"] != nil
+            started = isPrewarmed ? nil : throughline_process_started()
+            cameForward()
+        } else {
+            seeDevice()
+        }
     }
 
-    @objc private func cameForward() {
+    /// On the main queue: power states are told on another thread.
+    private func observe(_ name: Notification.Name, _ tell: @escaping @MainActor @Sendable (AppStory) -> Void) {
+        _ = NotificationCenter.default.addObserver(forName: name, object: nil, queue: .main) { [weak self] _ in
+            MainActor.assumeIsolated {
+                if let self { tell(self) }
+            }
+        }
+    }
+
+    private func cameForward() {
         conditions.foreground = true
-        tellConditions()
+        seeDevice()
         // Behind this call: the main thread does not wait.
         Throughline.resumeStorage(timeout: 0)
         if link == nil {
@@ -53,11 +77,12 @@ public final class AppStory: NSObject {
     }
 
     /// Uploads for as long as the system gives, then closes the database: an open file is a reason to be killed.
-    @objc private func wentBack() {
+    private func wentBack() {
         link?.invalidate()
         link = nil
+        started = nil
         conditions.foreground = false
-        tellConditions()
+        seeDevice()
         let time = BackgroundTime()
         time.begin()
         DispatchQueue.global(qos: .utility).async {
@@ -66,9 +91,7 @@ public final class AppStory: NSObject {
         }
     }
 
-    @objc private func memoryIsLow() { Throughline.event("memory.warning") }
-
-    @objc private func tellConditions() {
+    private func seeDevice() {
         let device = UIDevice.current
         conditions.batteryPercent = device.batteryLevel < 0 ? nil : Int(device.batteryLevel * 100)
         conditions.charging = device.batteryState == .charging || device.batteryState == .full
@@ -76,46 +99,34 @@ public final class AppStory: NSObject {
         Throughline.setConditions(conditions)
     }
 
-    @objc private func frame(_ link: CADisplayLink) {
-        if !sawFirstFrame {
-            sawFirstFrame = true
-            if let started = Self.processStart() {
-                let took = Date().timeIntervalSince(started)
-                // A process that was prewarmed was not started for this frame.
-                if took < 60, ProcessInfo.processInfo.environment["ActivePrewarm"] == nil {
-                    Throughline.processStart("cold", took)
-                    Throughline.initialDisplay(took)
-                }
+    private func see(_ path: NWPath) {
+        if path.status == .satisfied {
+            conditions.network = path.isExpensive || path.isConstrained ? .metered : .unmetered
+        } else {
+            conditions.network = .offline
+        }
+        Throughline.setConditions(conditions)
+    }
+
+    // Any object, because a display link is none to the compiler of Linux, which checks this file.
+    @objc private func frame(_ sender: AnyObject) {
+        guard let link else { return }
+        if let started {
+            self.started = nil
+            let took = Date().timeIntervalSince1970 - started
+            if started > 0, (0..<60).contains(took) {
+                Throughline.processStart("cold", took)
+                Throughline.initialDisplay(took)
             }
         }
         defer { last = link.timestamp }
         drawn += 1
-        if last > 0, link.timestamp - last > 2 * link.duration + 0.016 { Throughline.slowFrame(link.timestamp - last) }
+        if last > 0, link.timestamp - last > link.duration + 0.016 { Throughline.slowFrame(link.timestamp - last) }
         if drawn == 60 {
             Throughline.frames(drawn)
-            Throughline.memory(bytes: Self.footprint())
+            Throughline.memory(bytes: throughline_process_footprint())
             drawn = 0
         }
-    }
-
-    private static func processStart() -> Date? {
-        var request = [CTL_KERN, KERN_PROC, KERN_PROC_PID, getpid()]
-        var process = kinfo_proc()
-        var size = MemoryLayout<kinfo_proc>.stride
-        guard sysctl(&request, 4, &process, &size, nil, 0) == 0 else { return nil }
-        let time = process.kp_proc.p_starttime
-        return Date(timeIntervalSince1970: TimeInterval(time.tv_sec) + TimeInterval(time.tv_usec) / 1e6)
-    }
-
-    private static func footprint() -> UInt64 {
-        var info = task_vm_info_data_t()
-        var count = mach_msg_type_number_t(MemoryLayout<task_vm_info_data_t>.size / MemoryLayout<natural_t>.size)
-        let result = withUnsafeMutablePointer(to: &info) { info in
-            info.withMemoryRebound(to: integer_t.self, capacity: Int(count)) {
-                task_info(mach_task_self_, task_flavor_t(TASK_VM_INFO), $0, &count)
-            }
-        }
-        return result == KERN_SUCCESS ? info.phys_footprint : 0
     }
 }
 
@@ -145,20 +156,22 @@ private final class BackgroundTime {
 @MainActor
 final class TapWatch: UIGestureRecognizer, UIGestureRecognizerDelegate {
     static func install() {
-        NotificationCenter.default.addObserver(
+        _ = NotificationCenter.default.addObserver(
             forName: UIWindow.didBecomeVisibleNotification, object: nil, queue: .main
         ) { note in
-            MainActor.assumeIsolated {
-                guard let window = note.object as? UIWindow else { return }
-                if window.gestureRecognizers?.contains(where: { $0 is TapWatch }) == true { return }
-                let watch = TapWatch(target: nil, action: nil)
-                watch.cancelsTouchesInView = false
-                watch.delaysTouchesBegan = false
-                watch.delaysTouchesEnded = false
-                watch.delegate = watch
-                window.addGestureRecognizer(watch)
-            }
+            guard let window = note.object as? UIWindow else { return }
+            MainActor.assumeIsolated { watch(window) }
         }
+    }
+
+    private static func watch(_ window: UIWindow) {
+        if window.gestureRecognizers?.contains(where: { $0 is TapWatch }) == true { return }
+        let watch = TapWatch(target: nil, action: nil)
+        watch.cancelsTouchesInView = false
+        watch.delaysTouchesBegan = false
+        watch.delaysTouchesEnded = false
+        watch.delegate = watch
+        window.addGestureRecognizer(watch)
     }
 
     /// Where the touch began; points that it may move and still be a tap.

@@ -4,14 +4,25 @@ import SwiftUI
 @_exported import Throughline
 
 extension View {
-    /// The view is one of RUM's while it is on the screen.
+    /// The view is one of RUM's while it is on the screen and no other that appeared later.
     public func tracedView(_ name: String) -> some View {
-        onAppear { Throughline.startView(name) }
+        modifier(TracedView(name: name))
     }
 
     /// Taps on the view are recorded; what the view does with them is left as it is.
     public func tracedTap(_ target: String) -> some View {
         simultaneousGesture(TapGesture().onEnded { Throughline.tap(target) })
+    }
+}
+
+private struct TracedView: ViewModifier {
+    let name: String
+    @State private var id = UUID()
+
+    func body(content: Content) -> some View {
+        content
+            .onAppear { Appearances.shared.appeared(id, as: name) }
+            .onDisappear { Appearances.shared.disappeared(id) }
     }
 }
 
@@ -41,7 +52,28 @@ public struct TracedViewState<Value: Equatable>: DynamicProperty {
     }
 
     public var projectedValue: Binding<Value> {
-        Binding(get: { value }, set: { wrappedValue = $0 })
+        $value[dynamicMember: \.[traced: Place(path: path)]]
+    }
+}
+
+/// A path as a key of a key path: unlike closures those carry values that are not `Sendable`.
+private struct Place: Hashable {
+    let path: TracedPath
+
+    static func == (one: Place, other: Place) -> Bool { one.path === other.path }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(path)) }
+}
+
+extension Equatable {
+    /// The value itself; another one in its place is a mutation of a path.
+    fileprivate subscript(traced place: Place) -> Self {
+        get { self }
+        set {
+            let old = self
+            self = newValue
+            place.path.set(old, newValue)
+        }
     }
 }
 
@@ -49,7 +81,24 @@ extension Traced {
     /// A binding whose sets are traced: `TextField("Name", text: profile.binding(\.displayName))`.
     @MainActor
     public func binding<Value: Equatable>(_ property: ReferenceWritableKeyPath<Model, Value>) -> Binding<Value> {
-        Binding(get: { self[dynamicMember: property] }, set: { self[dynamicMember: property] = $0 })
+        let place = Property(of: self, property)
+        return Binding(get: { place.value }, set: { place.value = $0 })
+    }
+}
+
+/// A property of a traced model, for a binding's closures. They have to be `Sendable` and models seldom are; SwiftUI calls them on
+/// the main actor, where the binding was made.
+private final class Property<Model: AnyObject, Value: Equatable>: @unchecked Sendable {
+    private let model: Traced<Model>
+    private let property: ReferenceWritableKeyPath<Model, Value>
+
+    init(of model: Traced<Model>, _ property: ReferenceWritableKeyPath<Model, Value>) {
+        (self.model, self.property) = (model, property)
+    }
+
+    var value: Value {
+        get { model[dynamicMember: property] }
+        set { model[dynamicMember: property] = newValue }
     }
 }
 #endif

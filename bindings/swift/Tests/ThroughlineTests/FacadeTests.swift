@@ -40,6 +40,32 @@ final class FacadeTests: XCTestCase {
         XCTAssertEqual(resource["os.version"]?.split(separator: ".").count, 3)
     }
 
+    func testTheLatestViewThatAppearedIsShownUntilItGoes() async throws {
+        let app = try App().start()
+        await MainActor.run {
+            let screen = Appearances()
+            let (list, sheet, detail) = (UUID(), UUID(), UUID())
+            screen.appeared(list, as: "List")
+            Throughline.log(.info, "listed")
+            screen.appeared(sheet, as: "Sheet")
+            Throughline.log(.info, "over it")
+            screen.disappeared(sheet)
+            Throughline.log(.info, "back")
+            // Pushed: the new one appears before the old one goes.
+            screen.appeared(detail, as: "Detail")
+            screen.disappeared(list)
+            Throughline.log(.info, "pushed")
+            screen.disappeared(detail)
+            screen.disappeared(detail)
+            Throughline.log(.info, "gone")
+        }
+        let seen = try app.seen()
+        let views = ["listed", "over it", "back", "pushed", "gone"].map { body in
+            seen.first { $0.body == body }?.attributes["app.screen.name"]
+        }
+        XCTAssertEqual(views, ["List", "Sheet", "List", "Detail", "Background"])
+    }
+
     func testOnlyStartFlushAndShutdownThrow() throws {
         if Throughline.isRunning { try Throughline.shutdown() }
         XCTAssertThrowsError(try Throughline.flush())
