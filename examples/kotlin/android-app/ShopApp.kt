@@ -1,4 +1,4 @@
-// The wiring of an Android app, to read: it needs the Android SDK and the AAR, and was not built here.
+// The wiring of an Android app, to read: it needs the Android SDK and the AAR. It is compiled against the framework, not run.
 package com.example.shop
 
 import android.app.Activity

@@ -76,6 +76,19 @@ public object Throughline {
     }
 
     /**
+     * Waits for a [startInBackground] that is under way, at most [timeout]. Whether it runs then: for a job or a worker in a
+     * process of its own, which may be asked before the app's start is done.
+     */
+    public fun awaitStart(timeout: Duration = 5.seconds): Boolean {
+        try {
+            starter?.takeIf { it !== Thread.currentThread() }?.join(maxOf(1, timeout.inWholeMilliseconds))
+        } catch (ended: InterruptedException) {
+            Thread.currentThread().interrupt()
+        }
+        return isRunning
+    }
+
+    /**
      * Ends: writes what it has to the database and closes. What was not sent waits for the next start. False when it took
      * longer than [timeout]. Later calls are counted and do nothing; [start] may be called again.
      *
@@ -388,7 +401,7 @@ public object Throughline {
 
     /**
      * The next request to send, with [Configuration.pull]: for WorkManager. Waits for one at most [wait]; null when nothing is
-     * to be sent. Tell the outcome by [uploadDone].
+     * to be sent, or while it does not run: see [awaitStart]. Tell the outcome by [uploadDone].
      */
     public fun nextUpload(wait: Duration = 5.seconds): PendingUpload? =
         Running.asked(null) { core -> core.nextUpload(wait.millis())?.let { PendingUpload(it.id, it.request.public()) } }
@@ -407,11 +420,6 @@ public object Throughline {
     /** The plain way over the generated code, for the bench. */
     internal fun recordTapPlainly(name: String, attributes: List<HeaderField>): Boolean =
         Running.asked(false) { it.recordTap(name, attributes) }
-
-    /** Waits for [startInBackground], at most 2 s: a crash must not die in the ring. */
-    internal fun awaitStart() {
-        starter?.takeIf { it !== Thread.currentThread() }?.join(2_000)
-    }
 
     // Calls of the same shape share what writes them: the class that an app loads first stays small.
 
@@ -451,7 +459,8 @@ private class CrashHandler(private val before: Thread.UncaughtExceptionHandler?)
     override fun uncaughtException(thread: Thread, throwable: Throwable) {
         try {
             Throughline.error(throwable, ErrorKind.CRASH) { put("thread.name", thread.name) }
-            Throughline.awaitStart()
+            // It must not die in the ring.
+            Throughline.awaitStart(2.seconds)
             Throughline.drain(2.seconds)
         } finally {
             if (before != null) {

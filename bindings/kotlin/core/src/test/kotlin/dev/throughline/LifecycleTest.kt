@@ -10,6 +10,7 @@ import java.io.ByteArrayOutputStream
 import java.io.PrintStream
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
+import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
 class LifecycleTest {
@@ -110,6 +111,7 @@ class LifecycleTest {
             val failed = CountDownLatch(1)
             Throughline.startInBackground(Consent.GRANTED, { failed.countDown() }) { serviceName = "no directory" }
             assertTrue(failed.await(10, TimeUnit.SECONDS))
+            assertFalse(Throughline.awaitStart())
             Throughline.startInBackground(Consent.GRANTED) {
                 serviceName = "kotlin-test"
                 dataDirectory = app.directory
@@ -117,8 +119,7 @@ class LifecycleTest {
                 endpoint(app.backend.url) { json = true }
             }
             Throughline.event("meanwhile")
-            val deadline = System.nanoTime() + 10.seconds.inWholeNanoseconds
-            while (!Throughline.isRunning && System.nanoTime() < deadline) Thread.onSpinWait()
+            assertTrue(Throughline.awaitStart(10.seconds))
             assertTrue(app.seen().any { it.name == "meanwhile" })
         }
     }
@@ -175,6 +176,7 @@ class LifecycleTest {
                     startJitter = false
                     endpoint(app.backend.url) { json = true }
                 }
+                assertFalse(Throughline.awaitStart(1.milliseconds))
                 val doomed = Thread({ throw IllegalStateException("too early") }, "doomed").apply { start() }
                 while (doomed.state != Thread.State.TIMED_WAITING) Thread.onSpinWait()
                 crashing.countDown()

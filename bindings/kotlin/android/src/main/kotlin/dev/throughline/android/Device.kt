@@ -20,11 +20,15 @@ import android.os.PowerManager
 import dev.throughline.ErrorKind
 import dev.throughline.NetworkKind
 import dev.throughline.Throughline
+import java.io.InputStream
+import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.time.Duration.Companion.seconds
 
 /** Network, battery and power saving, for the uploads. What the system refuses stays unknown. */
 internal class DeviceState(private val context: Context) {
+    /** Once in a process: another start finds them watched. */
     fun watch() {
+        if (isWatched.getAndSet(true)) return
         guarded { network() }
         guarded { battery() }
     }
@@ -57,6 +61,10 @@ internal class DeviceState(private val context: Context) {
         val filter = IntentFilter(Intent.ACTION_BATTERY_CHANGED).apply { addAction(PowerManager.ACTION_POWER_SAVE_MODE_CHANGED) }
         context.registerReceiver(receiver, filter)
     }
+
+    private companion object {
+        val isWatched = AtomicBoolean()
+    }
 }
 
 /** Why runs before this one ended, as the system knows (Android 11). Each is told once. */
@@ -78,8 +86,9 @@ internal class ExitReasons(private val context: Context) {
         exits.maxOfOrNull { it.timestamp }?.let { told.edit().putLong(LAST, it).apply() }
     }
 
+    /** Stacks of all threads, for an ANR; what the system keeps of a native crash is no text. */
     private fun trace(exit: ApplicationExitInfo): String = try {
-        exit.traceInputStream?.bufferedReader()?.use { reader -> CharArray(MAX_TRACE).let { String(it, 0, maxOf(0, reader.read(it))) } } ?: ""
+        if (exit.reason == ApplicationExitInfo.REASON_ANR) exit.traceInputStream?.use(::beginningOf) ?: "" else ""
     } catch (unreadable: java.io.IOException) {
         ""
     }
@@ -88,6 +97,18 @@ internal class ExitReasons(private val context: Context) {
         private const val LAST = "last_exit"
         private const val MAX_EXITS = 16
         private const val MAX_TRACE = 32 * 1_024
+
+        /** The first 32 KiB of a text. */
+        fun beginningOf(text: InputStream): String {
+            val bytes = ByteArray(MAX_TRACE)
+            var length = 0
+            while (length < bytes.size) {
+                val more = text.read(bytes, length, bytes.size - length)
+                if (more < 0) break
+                length += more
+            }
+            return String(bytes, 0, length, Charsets.UTF_8)
+        }
 
         /** What an exit is to us; null: an ordinary one, or a crash that was recorded when it happened. */
         fun kindOf(reason: Int): Pair<ErrorKind, String>? = when (reason) {
@@ -105,9 +126,11 @@ public class UploadService : JobService() {
     override fun onStartJob(parameters: JobParameters): Boolean {
         Thread({
             val isDone = try {
+                // The process may be the job's: then the app's start has only just begun.
+                Throughline.awaitStart()
                 Throughline.flush(60.seconds).isComplete
             } catch (notRunning: dev.throughline.ThroughlineException) {
-                // Started by the system without the app's own start: the next launch sends it.
+                // The app does not start it: the next launch that does sends it.
                 true
             }
             jobFinished(parameters, !isDone)

@@ -28,6 +28,7 @@ internal class ScreenStory(private val sink: Sink, private val tellsViews: Boole
     }
 
     private var started = 0
+    private var shown: Int? = null
     private var firstSeen = false
     private var created: Long? = null
 
@@ -40,15 +41,26 @@ internal class ScreenStory(private val sink: Sink, private val tellsViews: Boole
 
     private var coldness = "cold"
 
-    /** A screen is shown; without a name it is no view. */
-    fun started(name: String?) {
+    /** A screen is there; without a name it is no view. */
+    fun started(screen: Int, name: String?) {
         if (started++ == 0) sink.foreground(true)
-        if (tellsViews && name != null) sink.startView(name)
+        show(screen, name)
     }
 
-    /** A screen is gone. True: it was the last one, the app is in the background. */
-    fun stopped(): Boolean {
-        if (started == 0 || --started > 0) return false
+    /** A screen is in front, perhaps again: what lay over it without hiding it has gone. */
+    fun resumed(screen: Int, name: String?) {
+        if (screen != shown) show(screen, name)
+    }
+
+    private fun show(screen: Int, name: String?) {
+        if (!tellsViews || name == null) return
+        shown = screen
+        sink.startView(name)
+    }
+
+    /** A screen is gone, or is made anew at once for another configuration. True: it was the last one, the app is in the background. */
+    fun stopped(isMadeAnew: Boolean = false): Boolean {
+        if (started == 0 || --started > 0 || isMadeAnew) return false
         sink.foreground(false)
         return true
     }

@@ -32,7 +32,7 @@ internal class Screens(
     }
 
     override fun onActivityStarted(activity: Activity): Unit = guarded {
-        story.started(nameOf(activity))
+        story.started(System.identityHashCode(activity), nameOf(activity))
         if (options.taps) TapCallback.wrap(activity.window)
     }
 
@@ -43,6 +43,7 @@ internal class Screens(
     }
 
     override fun onActivityResumed(activity: Activity): Unit = guarded {
+        story.resumed(System.identityHashCode(activity), nameOf(activity))
         if (options.screens) firstDraw(activity.window.decorView)
         if (options.frames) FrameWatch.watch(activity.window, frames)
     }
@@ -68,7 +69,7 @@ internal class Screens(
     }
 
     override fun onActivityStopped(activity: Activity): Unit = guarded {
-        if (story.stopped()) UploadService.schedule(activity)
+        if (story.stopped(activity.isChangingConfigurations)) UploadService.schedule(activity)
     }
 
     override fun onActivitySaveInstanceState(activity: Activity, state: Bundle): Unit = Unit

@@ -6,7 +6,9 @@ import androidx.fragment.app.Fragment
 import androidx.fragment.app.FragmentManager
 import dev.throughline.ErrorKind
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
@@ -28,10 +30,12 @@ class StoryTest {
         val told = Told()
         val story = ScreenStory(told)
         story.created(1_400, false)
-        story.started("Home")
+        story.started(1, "Home")
+        story.resumed(1, "Home")
         story.drawn(1_900, processStart = 1_000)
         story.created(5_000, false)
-        story.started("Cart")
+        story.started(2, "Cart")
+        story.resumed(2, "Cart")
         story.stopped()
         story.drawn(5_100, processStart = 1_000)
         story.stopped()
@@ -39,6 +43,39 @@ class StoryTest {
         assertEquals(
             listOf("foreground", "view Home", "cold 900ms", "first frame 500ms", "view Cart", "background"), told.all,
         )
+    }
+
+    @Test
+    fun `a screen that was not hidden is a view again, and a turn of the device is no way out`() {
+        val told = Told()
+        val story = ScreenStory(told)
+        story.started(1, "Home")
+        story.resumed(1, "Home")
+        // One that can be seen through: what lies under it stays started.
+        story.started(2, "Sure")
+        story.resumed(2, "Sure")
+        story.resumed(1, "Home")
+        story.stopped()
+        // The device is turned: the screen is made anew.
+        assertFalse(story.stopped(isMadeAnew = true))
+        story.started(3, "Home")
+        story.resumed(3, "Home")
+        assertTrue(story.stopped())
+        assertEquals(
+            listOf("foreground", "view Home", "view Sure", "view Home", "foreground", "view Home", "background"), told.all,
+        )
+    }
+
+    @Test
+    fun `of a trace its beginning is kept`() {
+        val slow = object : java.io.InputStream() {
+            private val text = "é".repeat(40_000).toByteArray()
+            private var at = 0
+            override fun read(): Int = if (at < text.size) text[at++].toInt() and 0xFF else -1
+            override fun read(into: ByteArray, from: Int, most: Int): Int = super.read(into, from, minOf(most, 7))
+        }
+        assertEquals("é".repeat(16_384), ExitReasons.beginningOf(slow))
+        assertEquals("", ExitReasons.beginningOf(ByteArray(0).inputStream()))
     }
 
     private class Home : Fragment()
