@@ -80,7 +80,7 @@ public final class TracedRequest: @unchecked Sendable {
         let url = request.url?.absoluteString ?? ""
         let slot = Recorder.nextSlot()
         self.slot = slot
-        guard Throughline.isRunning else {
+        guard !Recorder.isClosed else {
             self.request = request
             ended.value = 1
             return

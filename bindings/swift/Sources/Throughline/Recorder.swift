@@ -64,6 +64,9 @@ enum Recorder {
         return handle != 0 && handle != closed
     }
 
+    /// After a shutdown, until another start is awaited.
+    static var isClosed: Bool { throughline_door_load() == closed }
+
     /// From now on calls go to the core; those of the ring first, with their own times.
     static func open(_ door: UInt64) { ring.open(door) }
 

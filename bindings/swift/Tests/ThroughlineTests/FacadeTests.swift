@@ -15,15 +15,20 @@ final class FacadeTests: XCTestCase {
         let operation = Throughline.startOperation("EarlyOperation")
         operation.context.run { Throughline.log(.warn, "inside") }
         operation.succeed()
+        let request = TracedRequest(URLRequest(url: URL(string: "http://127.0.0.1:9/early")!))
         let before = Int64(Date().timeIntervalSince1970 * 1_000)
         // Age, so that the time of the start would be seen.
         Thread.sleep(forTimeInterval: 0.3)
-        let seen = try app.start().seen()
+        try app.start()
+        request.end(nil, bytes: 3)
+        let seen = try app.seen()
         let bird = try XCTUnwrap(seen.first { $0.body == "early bird" })
         XCTAssertLessThan(bird.timeNs / 1_000_000, before + 100)
         XCTAssertEqual(bird.attributes["n"], "7")
         let span = try XCTUnwrap(seen.first { $0.name == "EarlyOperation" })
         XCTAssertEqual(span.trace, seen.first { $0.body == "inside" }?.trace)
+        let early = try XCTUnwrap(seen.first { $0.attributes["url.full"]?.hasSuffix("/early") == true })
+        XCTAssertLessThan(early.timeNs / 1_000_000, before + 100)
         Recorder.lostEarly.value = 0
         try Throughline.shutdown()
         Recorder.await()

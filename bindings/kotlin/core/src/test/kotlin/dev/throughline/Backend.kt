@@ -25,6 +25,7 @@ class Seen(json: JsonObject, val resource: Map<String, String>) {
     val spanId: String = json["spanId"]?.asString ?: ""
     val parentSpanId: String = json["parentSpanId"]?.asString ?: ""
     val timeNs: Long = (json["timeUnixNano"] ?: json["startTimeUnixNano"])?.asString?.toLong() ?: 0
+    val endNs: Long = json["endTimeUnixNano"]?.asString?.toLong() ?: 0
     val body: String = json["body"]?.let(::plain) ?: ""
     val attributes: Map<String, String> = attributes(json)
 

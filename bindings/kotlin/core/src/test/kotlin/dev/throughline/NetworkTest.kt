@@ -1,5 +1,6 @@
 package dev.throughline
 
+import dev.throughline.internal.Recorder
 import dev.throughline.okhttp.OkHttpTransport
 import dev.throughline.okhttp.traced
 import kotlinx.coroutines.Dispatchers
@@ -107,6 +108,36 @@ class NetworkTest {
                 // The app's own trace is the request's; the others are the operation's children.
                 assertEquals(4, requests.count { it.traceId == operation.traceId && it.parentSpanId == operation.spanId })
                 assertEquals(1, requests.count { it.traceId == OWN.substring(3, 35) })
+            }
+        }
+    }
+
+    @Test
+    fun `requests from before the start are recorded with their own times, and without headers`() {
+        app().use { app ->
+            Server().use { server ->
+                // Earlier tests of this process have shut down: a start is awaited again.
+                Recorder.await()
+                val isStarted = CountDownLatch(1)
+                server.answer = { request ->
+                    if (request.path == "/across") isStarted.await()
+                    MockResponse().setBody("{}").setHeadersDelay(100, TimeUnit.MILLISECONDS)
+                }
+                val client = OkHttpClient().traced()
+                fun call(path: String) = client.newCall(Request.Builder().url(server.listed + path).build())
+                call("/early").execute().close()
+                val across = thread { call("/across").execute().close() }
+                while (server.requests.none { it.path == "/across" }) Thread.sleep(1)
+                app.start()
+                isStarted.countDown()
+                across.join()
+                val seen = app.seen()
+                for (path in listOf("/early", "/across")) {
+                    assertNull(server.parent(path))
+                    val request = seen.single { it.attributes["url.full"] == server.listed + path }
+                    assertEquals("200", request.attributes["http.response.status_code"])
+                    assertTrue(request.endNs - request.timeNs >= 100_000_000, "$request lasted ${request.endNs - request.timeNs}")
+                }
             }
         }
     }

@@ -128,6 +128,9 @@ internal object Recorder {
 
     val isOpen: Boolean get() = handle > 0
 
+    /** After a shutdown, until another start is awaited. */
+    val isClosed: Boolean get() = handle < 0
+
     const val CURRENT: Long = Long.MIN_VALUE
 }
 

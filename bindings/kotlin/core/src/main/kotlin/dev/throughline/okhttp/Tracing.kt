@@ -66,7 +66,7 @@ private class Sent(val url: String, val headers: Map<String, String>)
 private class Resources(private val contexts: Contexts) : Interceptor {
     override fun intercept(chain: Interceptor.Chain): Response {
         val request = chain.request()
-        if (!Throughline.isRunning) return chain.proceed(request)
+        if (Recorder.isClosed) return chain.proceed(request)
         val url = request.url.toString()
         val slot = Recorder.nextSlot()
         Recorder.record(Call.START_REQUEST, contexts.of(chain.call())) {
