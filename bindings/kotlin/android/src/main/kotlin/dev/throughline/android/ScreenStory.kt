@@ -85,7 +85,8 @@ internal class ScreenStory(private val sink: Sink, private val tellsViews: Boole
 /** The sink of an app. */
 internal object ToThroughline : ScreenStory.Sink {
     /** What is known of the device; written by several sources. */
-    private var conditions = Conditions()
+    var conditions = Conditions()
+        private set
 
     override fun startView(name: String): Unit = Throughline.startView(name)
 

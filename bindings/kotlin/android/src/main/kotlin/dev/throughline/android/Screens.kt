@@ -21,13 +21,15 @@ import kotlin.time.Duration.Companion.nanoseconds
 internal class Screens(
     private val options: AndroidOptions,
     startedAgo: Long?,
+    sink: ScreenStory.Sink = ToThroughline,
+    private val now: () -> Long = SystemClock::elapsedRealtime,
 ) : Application.ActivityLifecycleCallbacks {
-    private val story = ScreenStory(ToThroughline, options.screens)
-    private val processStart = startedAgo?.let { SystemClock.elapsedRealtime() - it }
+    private val story = ScreenStory(sink, options.screens)
+    private val processStart = startedAgo?.let { now() - it }
     private val frames = FrameCounter(Throughline::frames, Throughline::slowFrame)
 
     override fun onActivityCreated(activity: Activity, state: Bundle?): Unit = guarded {
-        story.created(SystemClock.elapsedRealtime(), state != null)
+        story.created(now(), state != null)
         if (options.fragments) Fragments.watch(activity, options)
     }
 
@@ -57,7 +59,7 @@ internal class Screens(
             override fun onDraw() {
                 if (seen) return
                 seen = true
-                story.drawn(SystemClock.elapsedRealtime(), processStart)
+                story.drawn(now(), processStart)
                 // Not allowed while it draws.
                 decor.post { if (decor.viewTreeObserver.isAlive) decor.viewTreeObserver.removeOnDrawListener(this) }
             }
@@ -116,8 +118,11 @@ internal object FrameWatch {
 }
 
 /** Sees touches before the window does, and passes all of them on. */
-internal class TapCallback private constructor(private val inner: Window.Callback, private val window: Window) :
-    Window.Callback by inner {
+internal class TapCallback(
+    private val inner: Window.Callback,
+    private val tapped: (String) -> Unit = Throughline::tap,
+    private val decor: () -> View,
+) : Window.Callback by inner {
     private var downX = 0f
     private var downY = 0f
 
@@ -147,7 +152,7 @@ internal class TapCallback private constructor(private val inner: Window.Callbac
             }
             MotionEvent.ACTION_UP -> {
                 val moved = maxOf(Math.abs(event.rawX - downX), Math.abs(event.rawY - downY))
-                if (moved < SLOP) nameAt(window.decorView, event.rawX.toInt(), event.rawY.toInt())?.let(Throughline::tap)
+                if (moved < SLOP) nameAt(decor(), event.rawX.toInt(), event.rawY.toInt())?.let(tapped)
             }
         }
     }
@@ -175,7 +180,7 @@ internal class TapCallback private constructor(private val inner: Window.Callbac
 
         fun wrap(window: Window) {
             val inner = window.callback ?: return
-            if (inner !is TapCallback) window.callback = TapCallback(inner, window)
+            if (inner !is TapCallback) window.callback = TapCallback(inner) { window.decorView }
         }
     }
 }

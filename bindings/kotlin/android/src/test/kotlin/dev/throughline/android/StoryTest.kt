@@ -13,18 +13,19 @@ import org.junit.jupiter.api.Test
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
+/** What a sink was told. */
+internal class Told : ScreenStory.Sink {
+    val all = ArrayList<String>()
+    override fun startView(name: String) { all += "view $name" }
+    override fun pushView(name: String) { all += "over $name" }
+    override fun stopView() { all += "back" }
+    override fun processStart(type: String, duration: Duration) { all += "$type $duration" }
+    override fun initialDisplay(duration: Duration) { all += "first frame $duration" }
+    override fun foreground(isForeground: Boolean) { all += if (isForeground) "foreground" else "background" }
+}
+
 /** The decisions of the Android part, without a device: Robolectric's dependencies are not on Maven Central. */
 class StoryTest {
-    private class Told : ScreenStory.Sink {
-        val all = ArrayList<String>()
-        override fun startView(name: String) { all += "view $name" }
-        override fun pushView(name: String) { all += "over $name" }
-        override fun stopView() { all += "back" }
-        override fun processStart(type: String, duration: Duration) { all += "$type $duration" }
-        override fun initialDisplay(duration: Duration) { all += "first frame $duration" }
-        override fun foreground(isForeground: Boolean) { all += if (isForeground) "foreground" else "background" }
-    }
-
     @Test
     fun `a cold start, a second screen, and the way out`() {
         val told = Told()

@@ -1,0 +1,14 @@
+// As `android/os/Device.kt`.
+package dalvik.system
+
+@Suppress("unused")
+class VMRuntime private constructor() {
+    fun newUnpaddedArray(of: Class<*>, length: Int): Any = java.lang.reflect.Array.newInstance(of, length)
+
+    companion object {
+        private val only = VMRuntime()
+
+        @JvmStatic
+        fun getRuntime(): VMRuntime = only
+    }
+}

@@ -1,0 +1,240 @@
+package dev.throughline.android
+
+import android.app.Application
+import android.app.ApplicationExitInfo
+import android.app.Exits
+import android.app.job.JobInfo
+import android.app.job.JobParameters
+import android.app.job.JobScheduler
+import android.app.job.JobService
+import android.app.job.JobServiceEngine
+import android.app.job.JobWorkItem
+import android.content.BroadcastReceiver
+import android.content.Intent
+import android.content.IntentFilter
+import android.content.SharedPreferences
+import android.net.ConnectivityManager
+import android.net.Network
+import android.net.NetworkCapabilities
+import android.os.BatteryManager
+import com.sun.net.httpserver.HttpServer
+import dev.throughline.Conditions
+import dev.throughline.Consent
+import dev.throughline.NetworkKind
+import dev.throughline.Throughline
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import sun.misc.Unsafe
+import java.io.File
+import java.net.InetSocketAddress
+import java.util.concurrent.CompletableFuture
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.atomic.AtomicInteger
+import java.util.zip.GZIPInputStream
+import kotlin.io.path.createTempDirectory
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+
+private val unsafe = Unsafe::class.java.getDeclaredField("theUnsafe").apply { isAccessible = true }.get(null) as Unsafe
+
+/** An object without what its constructor needs of a device. */
+internal inline fun <reified T> withoutDevice(): T = make(T::class.java)
+
+@PublishedApi
+internal fun <T> make(type: Class<T>): T = type.cast(unsafe.allocateInstance(type))
+
+/** An app on the framework's own classes; of the system there is what is asked here. */
+private class App(private val directory: File) : Application() {
+    class Connectivity : ConnectivityManager(null, null) {
+        var told: NetworkCallback? = null
+        override fun registerDefaultNetworkCallback(callback: NetworkCallback) {
+            told = callback
+        }
+    }
+
+    class Jobs : JobScheduler() {
+        val all = ArrayList<JobInfo>()
+        override fun schedule(job: JobInfo): Int = RESULT_SUCCESS.also { all += job }
+        override fun enqueue(job: JobInfo, work: JobWorkItem): Int = RESULT_FAILURE
+        override fun scheduleAsPackage(job: JobInfo, name: String, user: Int, tag: String): Int = RESULT_FAILURE
+        override fun cancel(id: Int): Unit = Unit
+        override fun cancelAll(): Unit = Unit
+        override fun getAllPendingJobs(): List<JobInfo> = all
+        override fun getPendingJob(id: Int): JobInfo? = all.find { it.id == id }
+    }
+
+    val connectivity: Connectivity = withoutDevice()
+    val exits: Exits = withoutDevice<Exits>().apply { all = emptyList() }
+    val jobs = Jobs()
+    val receivers = ArrayList<BroadcastReceiver>()
+    private val settings = Settings()
+
+    override fun getNoBackupFilesDir(): File = directory
+    override fun getPackageName(): String = "com.example"
+    override fun getSystemServiceName(type: Class<*>): String = type.simpleName
+    override fun getSystemService(name: String): Any? = when (name) {
+        "ConnectivityManager" -> connectivity
+        "ActivityManager" -> exits
+        "JobScheduler" -> jobs
+        else -> null
+    }
+
+    override fun registerReceiver(receiver: BroadcastReceiver?, filter: IntentFilter?): Intent? {
+        receivers += receiver!!
+        return null
+    }
+
+    override fun getSharedPreferences(name: String?, mode: Int): SharedPreferences = settings
+}
+
+private class Settings : SharedPreferences, SharedPreferences.Editor {
+    private val all = HashMap<String, Any?>()
+    override fun getLong(key: String, otherwise: Long): Long = all[key] as? Long ?: otherwise
+    override fun edit(): SharedPreferences.Editor = this
+    override fun putLong(key: String, value: Long): SharedPreferences.Editor = apply { all[key] = value }
+    override fun apply(): Unit = Unit
+    override fun commit(): Boolean = true
+    override fun getAll(): Map<String, *> = all
+    override fun contains(key: String): Boolean = key in all
+    override fun getString(key: String, otherwise: String?): String? = otherwise
+    override fun getStringSet(key: String, otherwise: Set<String>?): Set<String>? = otherwise
+    override fun getInt(key: String, otherwise: Int): Int = otherwise
+    override fun getFloat(key: String, otherwise: Float): Float = otherwise
+    override fun getBoolean(key: String, otherwise: Boolean): Boolean = otherwise
+    override fun registerOnSharedPreferenceChangeListener(listener: SharedPreferences.OnSharedPreferenceChangeListener): Unit = Unit
+    override fun unregisterOnSharedPreferenceChangeListener(listener: SharedPreferences.OnSharedPreferenceChangeListener): Unit = Unit
+    override fun putString(key: String, value: String?): SharedPreferences.Editor = this
+    override fun putStringSet(key: String, values: Set<String>?): SharedPreferences.Editor = this
+    override fun putInt(key: String, value: Int): SharedPreferences.Editor = this
+    override fun putFloat(key: String, value: Float): SharedPreferences.Editor = this
+    override fun putBoolean(key: String, value: Boolean): SharedPreferences.Editor = this
+    override fun remove(key: String): SharedPreferences.Editor = this
+    override fun clear(): SharedPreferences.Editor = this
+}
+
+/** The whole start of an app, on the framework's own classes: nothing is missing but what only a device has. */
+class AppTest {
+    private val directory = createTempDirectory("app").toFile()
+    private val app = App(directory)
+
+    private fun start() {
+        Throughline.start(app, Consent.GRANTED, { uploadJobId = 4711; screens = false; frames = false }) {
+            serviceName = "shop"
+            pull = true
+            startJitter = false
+            selfReport = false
+            endpoint("http://127.0.0.1:9") { json = true }
+        }
+        assertTrue(Throughline.awaitStart())
+    }
+
+    /** What is to be uploaded. */
+    private fun uploaded(): String = buildString {
+        while (true) {
+            val upload = Throughline.nextUpload(300.milliseconds) ?: break
+            val body = upload.request.body
+            val isPacked = upload.request.headers["content-encoding"] == "gzip"
+            append(String(if (isPacked) GZIPInputStream(body.inputStream()).readBytes() else body))
+            Throughline.uploadDone(upload, dev.throughline.UploadResponse(200, emptyMap(), "{}".toByteArray()))
+        }
+    }
+
+    private fun exit(reason: Int, time: Long, said: String) = ApplicationExitInfo().apply {
+        setReason(reason)
+        setTimestamp(time)
+        setDescription(said)
+    }
+
+    @Test
+    fun `an app starts, learns what the device says, and is told of the run before once`() {
+        app.exits.all = listOf(
+            exit(ApplicationExitInfo.REASON_CRASH_NATIVE, 2_000, "signal 11"),
+            exit(ApplicationExitInfo.REASON_USER_REQUESTED, 1_500, "swiped away"),
+            exit(ApplicationExitInfo.REASON_ANR, 1_000, "input timed out"),
+        )
+        start()
+        assertTrue(File(directory, "throughline").isDirectory)
+        Throughline.event("first")
+        Throughline.drain(5.seconds)
+        val first = uploaded()
+        for (text in listOf("first", "input timed out", "signal 11", "\"Android\"", "\"None\"")) assertTrue(text in first, "$text in $first")
+        assertTrue("swiped away" !in first)
+
+        // Another start of the process neither tells them again nor watches twice.
+        Throughline.shutdown()
+        start()
+        Throughline.event("second")
+        Throughline.drain(5.seconds)
+        val second = uploaded()
+        assertTrue("second" in second && "signal 11" !in second, second)
+        assertEquals(1, app.receivers.size)
+
+        val network = withoutDevice<Network>()
+        val free = NetworkCapabilities().apply { addCapability(NetworkCapabilities.NET_CAPABILITY_NOT_METERED) }
+        val known = { ToThroughline.conditions }
+        app.connectivity.told!!.onCapabilitiesChanged(network, free)
+        assertEquals(NetworkKind.UNMETERED, known().network)
+        app.connectivity.told!!.onCapabilitiesChanged(network, NetworkCapabilities())
+        assertEquals(NetworkKind.METERED, known().network)
+        app.connectivity.told!!.onLost(network)
+        val battery = Intent(Intent.ACTION_BATTERY_CHANGED)
+            .putExtra(BatteryManager.EXTRA_LEVEL, 21).putExtra(BatteryManager.EXTRA_SCALE, 50).putExtra(BatteryManager.EXTRA_PLUGGED, 1)
+        app.receivers.single().onReceive(app, battery)
+        assertEquals(Conditions(true, NetworkKind.OFFLINE, 42, true, false), known())
+        app.receivers.single().onReceive(app, Intent(Intent.ACTION_BATTERY_CHANGED))
+        assertEquals(Conditions(true, NetworkKind.OFFLINE, null, false, false), known())
+
+        UploadService.schedule(app)
+        val job = app.jobs.all.single()
+        assertEquals(4711, job.id)
+        assertEquals(UploadService::class.java.name, job.service.className)
+        Throughline.shutdown()
+        directory.deleteRecursively()
+    }
+
+    private class Engine : JobServiceEngine(null) {
+        @JvmField
+        var isToBeRepeated: CompletableFuture<Boolean>? = null
+
+        override fun onStartJob(parameters: JobParameters?): Boolean = false
+        override fun onStopJob(parameters: JobParameters?): Boolean = false
+        override fun jobFinished(parameters: JobParameters?, isToBeRepeated: Boolean) {
+            this.isToBeRepeated!!.complete(isToBeRepeated)
+        }
+    }
+
+    @Test
+    fun `a job whose process has only just begun waits for the start`() {
+        val engine = withoutDevice<Engine>().apply { isToBeRepeated = CompletableFuture() }
+        val service = UploadService()
+        JobService::class.java.getDeclaredField("mEngine").apply { isAccessible = true }.set(service, engine)
+        val arrived = AtomicInteger()
+        val backend = HttpServer.create(InetSocketAddress("127.0.0.1", 0), 0)
+        backend.createContext("/") { exchange ->
+            exchange.requestBody.readBytes()
+            arrived.incrementAndGet()
+            exchange.responseHeaders.add("content-type", "application/json")
+            exchange.sendResponseHeaders(200, 2)
+            exchange.responseBody.use { it.write("{}".toByteArray()) }
+        }
+        backend.start()
+        val isJobThere = CountDownLatch(1)
+        Throughline.start(app, Consent.GRANTED, { screens = false; frames = false; conditions = false; exitReasons = false }) {
+            isJobThere.await()
+            serviceName = "shop"
+            startJitter = false
+            endpoint("http://127.0.0.1:${backend.address.port}") { json = true }
+        }
+        Throughline.event("left behind")
+        assertTrue(service.onStartJob(withoutDevice()))
+        isJobThere.countDown()
+        assertFalse(engine.isToBeRepeated!!.get(30, TimeUnit.SECONDS))
+        assertTrue(arrived.get() > 0)
+        Throughline.shutdown()
+        backend.stop(0)
+        directory.deleteRecursively()
+    }
+}
