@@ -20,7 +20,7 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
         attributes.text(semconv::SERVER_ADDRESS, host_of(url));
         attributes.count(semconv::HTTP_STATUS, code);
         attributes.count(semconv::HTTP_RESPONSE_SIZE, record.uint(field::SIZE));
-        attributes.text(semconv::PROTOCOL_VERSION, record.text(field::PROTOCOL));
+        attributes.text(semconv::PROTOCOL_VERSION, record.text(field::PROTOCOL).map(http_version));
         attributes.text(semconv::ERROR_TYPE, record.text(field::ERROR_TYPE));
         let failed = code.is_none_or(|code| code >= 400);
         if failed && let Some(code) = code {
@@ -73,4 +73,38 @@ fn own_trace(row: &ExportRow<'_>) -> TraceContext {
     let id = row.id.into_bytes();
     let (_, span) = id.split_at(8);
     TraceContext { trace_id: id, span_id: span.try_into().unwrap_or([1; 8]), sampled: true }
+}
+
+/// The version in what a network stack calls its protocol: `h2` is 2, `http/1.1` is 1.1. What is not known stays as it is.
+fn http_version(protocol: &str) -> &str {
+    match protocol {
+        "h2" | "h2c" | "h2_prior_knowledge" => "2",
+        "h3" => "3",
+        draft if draft.starts_with("h3-") => "3",
+        other => match other.split_at_checked(5) {
+            Some((name, version)) if name.eq_ignore_ascii_case("http/") => version,
+            _ => other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::http_version;
+
+    #[test]
+    fn a_protocol_is_known_by_its_version() {
+        let known = [
+            ("h2", "2"),
+            ("h2_prior_knowledge", "2"),
+            ("h3", "3"),
+            ("h3-29", "3"),
+            ("http/1.1", "1.1"),
+            ("HTTP/2", "2"),
+        ];
+        for (protocol, version) in known {
+            assert_eq!(http_version(protocol), version);
+        }
+        assert_eq!((http_version("spdy/3.1"), http_version("é"), http_version("1.1")), ("spdy/3.1", "é", "1.1"));
+    }
 }

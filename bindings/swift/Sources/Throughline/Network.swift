@@ -14,14 +14,15 @@ import FoundationNetworking
 public final class TracedURLSession: Sendable {
     /// The session, for what is not to be traced.
     public let session: URLSession
+    private let check: RedirectCheck
 
     /// Makes a session. The delegate is asked as before; redirects to hosts that are not listed lose our headers first.
     public init(
         configuration: URLSessionConfiguration = .default, delegate: (any URLSessionTaskDelegate)? = nil,
         delegateQueue: OperationQueue? = nil
     ) {
-        session = URLSession(
-            configuration: configuration, delegate: RedirectCheck(delegate), delegateQueue: delegateQueue)
+        check = RedirectCheck(delegate)
+        session = URLSession(configuration: configuration, delegate: check, delegateQueue: delegateQueue)
     }
 
     deinit { session.finishTasksAndInvalidate() }
@@ -30,7 +31,7 @@ public final class TracedURLSession: Sendable {
     public func data(for request: URLRequest) async throws -> (Data, URLResponse) {
         let traced = TracedRequest(request)
         do {
-            let (data, response) = try await session.data(for: traced.request)
+            let (data, response) = try await session.data(for: traced.request, delegate: measuring(traced))
             traced.end(response, bytes: data.count)
             return (data, response)
         } catch {
@@ -46,7 +47,7 @@ public final class TracedURLSession: Sendable {
     public func upload(for request: URLRequest, from body: Data) async throws -> (Data, URLResponse) {
         let traced = TracedRequest(request)
         do {
-            let (data, response) = try await session.upload(for: traced.request, from: body)
+            let (data, response) = try await session.upload(for: traced.request, from: body, delegate: measuring(traced))
             traced.end(response, bytes: data.count)
             return (data, response)
         } catch {
@@ -61,12 +62,44 @@ public final class TracedURLSession: Sendable {
     ) -> URLSessionDataTask {
         let traced = TracedRequest(request)
         let context = TraceContext.current
-        return session.dataTask(with: traced.request) { data, response, error in
+        let task = session.dataTask(with: traced.request) { data, response, error in
             if let error { traced.fail(error) } else { traced.end(response, bytes: data?.count) }
             context.run { completionHandler(data, response, error) }
         }
+        #if canImport(Darwin)
+        task.delegate = measuring(traced)
+        #endif
+        return task
+    }
+
+    /// Who sees what the system measures of a request.
+    private func measuring(_ traced: TracedRequest) -> (any URLSessionTaskDelegate)? {
+        #if canImport(Darwin)
+        return Measured(traced, check.inner)
+        #else
+        return nil
+        #endif
     }
 }
+
+#if canImport(Darwin)
+/// The delegate of one task: keeps what the system measured for when it ends.
+private final class Measured: RedirectCheck, @unchecked Sendable {
+    private let traced: TracedRequest
+
+    init(_ traced: TracedRequest, _ inner: (any URLSessionTaskDelegate)?) {
+        self.traced = traced
+        super.init(inner)
+    }
+
+    // By its selector: of a class that inherits its protocol the compiler does not look for one.
+    @objc(URLSession:task:didFinishCollectingMetrics:)
+    func urlSession(_ session: URLSession, task: URLSessionTask, didFinishCollecting metrics: URLSessionTaskMetrics) {
+        traced.see(protocol: metrics.transactionMetrics.last?.networkProtocolName ?? "")
+        inner?.urlSession?(session, task: task, didFinishCollecting: metrics)
+    }
+}
+#endif
 
 /// A request with its headers, which is recorded once it ends. For network stacks of the app's own.
 public final class TracedRequest: @unchecked Sendable {
@@ -74,6 +107,8 @@ public final class TracedRequest: @unchecked Sendable {
     public let request: URLRequest
     private let slot: UInt64
     private let ended = Count()
+    private let lock = NSLock()
+    private var protocolName = ""
 
     /// Begins a request in the current context.
     public init(_ request: URLRequest) {
@@ -111,13 +146,17 @@ public final class TracedRequest: @unchecked Sendable {
         end(status: 0, bytes: nil, errorType: isCancelled ? "cancelled" : code)
     }
 
+    /// Which protocol it went over: `h2`, `http/1.1`. Before it ends.
+    public func see(protocol name: String) { lock.withLock { protocolName = name } }
+
     private func end(status: Int, bytes: Int?, errorType: String) {
         if ended.add(1) > 0 { return }
+        let protocolName = lock.withLock { self.protocolName }
         Recorder.record(.endRequest, context: 0) {
             $0.u64(slot)
             $0.u16(UInt16(clamping: status))
             $0.i64(Int64(bytes ?? -1))
-            $0.text("")
+            $0.text(protocolName)
             $0.text(errorType)
             $0.attributes([:])
         }
@@ -128,7 +167,7 @@ public final class TracedRequest: @unchecked Sendable {
 ///
 /// For sessions of the app's own: let your delegate inherit from it, or call ``safe(_:from:)``.
 open class RedirectCheck: NSObject, URLSessionTaskDelegate, @unchecked Sendable {
-    private let inner: (any URLSessionTaskDelegate)?
+    fileprivate let inner: (any URLSessionTaskDelegate)?
 
     public init(_ inner: (any URLSessionTaskDelegate)? = nil) { self.inner = inner }
 

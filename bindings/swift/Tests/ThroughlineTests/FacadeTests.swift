@@ -20,6 +20,7 @@ final class FacadeTests: XCTestCase {
         // Age, so that the time of the start would be seen.
         Thread.sleep(forTimeInterval: 0.3)
         try app.start()
+        request.see(protocol: "h2")
         request.end(nil, bytes: 3)
         let seen = try app.seen()
         let bird = try XCTUnwrap(seen.first { $0.body == "early bird" })
@@ -29,6 +30,7 @@ final class FacadeTests: XCTestCase {
         XCTAssertEqual(span.trace, seen.first { $0.body == "inside" }?.trace)
         let early = try XCTUnwrap(seen.first { $0.attributes["url.full"]?.hasSuffix("/early") == true })
         XCTAssertLessThan(early.timeNs / 1_000_000, before + 100)
+        XCTAssertEqual(early.attributes["network.protocol.version"], "2")
         Recorder.lostEarly.value = 0
         try Throughline.shutdown()
         Recorder.await()

@@ -136,6 +136,7 @@ class NetworkTest {
                     assertNull(server.parent(path))
                     val request = seen.single { it.attributes["url.full"] == server.listed + path }
                     assertEquals("200", request.attributes["http.response.status_code"])
+                    assertEquals("1.1", request.attributes["network.protocol.version"])
                     assertTrue(request.endNs - request.timeNs >= 100_000_000, "$request lasted ${request.endNs - request.timeNs}")
                 }
             }
