@@ -5,6 +5,12 @@
 public protocol AttributeValue: Sendable {
     /// For Throughline alone.
     func _write(to draft: inout Draft, depth: Int)
+    /// For Throughline alone: whether it is `nil`.
+    var _isNone: Bool { get }
+}
+
+extension AttributeValue {
+    public var _isNone: Bool { false }
 }
 
 extension String: AttributeValue {
@@ -68,20 +74,17 @@ extension UInt8: AttributeValue {
 
 extension Dictionary: AttributeValue where Key == String, Value: AttributeValue {
     public func _write(to draft: inout Draft, depth: Int) {
-        draft.nested(Draft.Tag.map, depth: depth, count: count) { draft in
-            for (key, value) in prefix(Draft.maxElements) {
-                draft.text(key, limit: Draft.keyBytes)
-                value._write(to: &draft, depth: depth + 1)
-            }
-        }
+        draft.map(lazy.map { ($0.key, $0.value as any AttributeValue) }, depth: depth)
     }
 }
 
 extension Optional: AttributeValue where Wrapped: AttributeValue {
-    /// `nil` is the text `null` inside a list; as an attribute it is left out.
+    /// `nil` is the text `null` inside a list; as an attribute, and inside a map, it is left out.
     public func _write(to draft: inout Draft, depth: Int) {
         if let self { self._write(to: &draft, depth: depth) } else { draft.textValue("null") }
     }
+
+    public var _isNone: Bool { self?._isNone ?? true }
 }
 
 /// The attributes of an event: `["sku": sku, "count": 3, "gift": true]`. At most 128 are kept.
@@ -107,12 +110,7 @@ public struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
 /// As an attribute, attributes are a map.
 extension Attributes: AttributeValue {
     public func _write(to draft: inout Draft, depth: Int) {
-        draft.nested(Draft.Tag.map, depth: depth, count: pairs.count) { draft in
-            for (key, value) in pairs.prefix(Draft.maxElements) {
-                draft.text(key, limit: Draft.keyBytes)
-                value._write(to: &draft, depth: depth + 1)
-            }
-        }
+        draft.map(pairs, depth: depth)
     }
 }
 

@@ -157,12 +157,12 @@ public struct Draft {
 
     /// Adds any attribute.
     public mutating func put(_ key: String, _ value: any AttributeValue) {
-        if self.key(key) { value._write(to: &self, depth: 1) }
+        if !value._isNone, self.key(key) { value._write(to: &self, depth: 1) }
     }
 
     /// A value or none.
     mutating func held(_ value: (any AttributeValue)?) {
-        if let value { value._write(to: &self, depth: 1) } else { u8(Tag.none) }
+        if let value, !value._isNone { value._write(to: &self, depth: 1) } else { u8(Tag.none) }
     }
 
     @inline(__always)
@@ -177,6 +177,17 @@ public struct Draft {
         u8(tag)
         u16(UInt16(min(count, Self.maxElements)))
         write(&self)
+    }
+
+    /// A map of what is there, of at most 257 pairs.
+    mutating func map(_ pairs: some Sequence<(String, any AttributeValue)>, depth: Int) {
+        let there = Array(pairs.lazy.filter { !$0.1._isNone }.prefix(Self.maxElements))
+        nested(Tag.map, depth: depth, count: there.count) { draft in
+            for (key, value) in there {
+                draft.text(key, limit: Self.keyBytes)
+                value._write(to: &draft, depth: depth + 1)
+            }
+        }
     }
 
     static let version: UInt8 = 1

@@ -38,6 +38,19 @@ final class FacadeTests: XCTestCase {
         XCTAssertEqual(Recorder.lostEarly.value, 50)
     }
 
+    func testANilIsNoAttribute() throws {
+        let app = try App().start()
+        let coupon: String? = nil
+        Throughline.setGlobalAttribute("plan", "gold")
+        Throughline.setGlobalAttribute("plan", coupon)
+        Throughline.event("bought", ["coupon": coupon, "sku": "A-17", "cart": ["gift": coupon, "note": Optional("hi")]])
+        let bought = try XCTUnwrap(app.seen().first { $0.name == "bought" }).attributes
+        XCTAssertEqual(bought["sku"], "A-17")
+        XCTAssertNil(bought["coupon"])
+        XCTAssertNil(bought["plan"])
+        XCTAssertTrue(bought["cart"]?.contains("hi") == true && bought["cart"]?.contains("gift") == false, bought["cart"] ?? "")
+    }
+
     func testTheResourceSaysWhatTheAppRunsOnAndTheAppHasTheLastWord() throws {
         var configuration = Configuration(serviceName: "shop")
         configuration.directory = FileManager.default.temporaryDirectory
