@@ -24,25 +24,25 @@ extension Bool: AttributeValue {
     }
 }
 
-extension Int: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) { Int64(self)._write(to: &draft, depth: depth) }
-}
-
-extension Int32: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) { Int64(self)._write(to: &draft, depth: depth) }
-}
-
-extension Int64: AttributeValue {
+extension AttributeValue where Self: FixedWidthInteger {
+    /// Beyond the largest signed number it is that number.
     public func _write(to draft: inout Draft, depth: Int) {
         draft.u8(Draft.Tag.int)
-        draft.i64(self)
+        draft.i64(Int64(clamping: self))
     }
 }
 
-extension UInt64: AttributeValue {
-    /// Beyond the largest signed number it is that number.
-    public func _write(to draft: inout Draft, depth: Int) { Int64(clamping: self)._write(to: &draft, depth: depth) }
-}
+extension Int: AttributeValue {}
+extension Int8: AttributeValue {}
+extension Int16: AttributeValue {}
+extension Int32: AttributeValue {}
+extension Int64: AttributeValue {}
+extension UInt: AttributeValue {}
+/// In a list of its like: one byte of a byte string.
+extension UInt8: AttributeValue {}
+extension UInt16: AttributeValue {}
+extension UInt32: AttributeValue {}
+extension UInt64: AttributeValue {}
 
 extension Double: AttributeValue {
     public func _write(to draft: inout Draft, depth: Int) {
@@ -65,11 +65,6 @@ extension Array: AttributeValue where Element: AttributeValue {
             for item in prefix(Draft.maxElements) { item._write(to: &draft, depth: depth + 1) }
         }
     }
-}
-
-/// One byte of a byte string.
-extension UInt8: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) { Int64(self)._write(to: &draft, depth: depth) }
 }
 
 extension Dictionary: AttributeValue where Key == String, Value: AttributeValue {

@@ -38,14 +38,16 @@ final class FacadeTests: XCTestCase {
         XCTAssertEqual(Recorder.lostEarly.value, 50)
     }
 
-    func testANilIsNoAttribute() throws {
+    func testANilIsNoAttributeAndNumbersAreOfAnySize() throws {
         let app = try App().start()
         let coupon: String? = nil
         Throughline.setGlobalAttribute("plan", "gold")
         Throughline.setGlobalAttribute("plan", coupon)
-        Throughline.event("bought", ["coupon": coupon, "sku": "A-17", "cart": ["gift": coupon, "note": Optional("hi")]])
+        Throughline.event("bought", ["coupon": coupon, "sku": "A-17", "n": UInt64.max, "small": Int8(-1), "cart": ["gift": coupon, "note": Optional("hi")]])
         let bought = try XCTUnwrap(app.seen().first { $0.name == "bought" }).attributes
         XCTAssertEqual(bought["sku"], "A-17")
+        XCTAssertEqual(bought["n"], "9223372036854775807")
+        XCTAssertEqual(bought["small"], "-1")
         XCTAssertNil(bought["coupon"])
         XCTAssertNil(bought["plan"])
         XCTAssertTrue(bought["cart"]?.contains("hi") == true && bought["cart"]?.contains("gift") == false, bought["cart"] ?? "")
