@@ -181,20 +181,23 @@ final class StoryTests: XCTestCase {
         }
     }
 
-    func testFiftyInterleavedMessagesEachKeepTheirTraceTwoSuspensionsLater() async throws {
-        let server = Server()
+    func testFiftyInterleavedMessagesOfAWebSocketEachKeepTheirTraceTwoSuspensionsLater() async throws {
+        let traces = (1...50).map { String(format: "%032x", $0) }
+        let server = Server(messages: traces.enumerated().map { "\($0) 00-\($1)-00000000000000ff-01" })
         let app = try App()
         app.configuration.traceHosts = [TraceHost("localhost")]
         try app.start()
         let store = TracedStore("Chat", policy: eager)
         let session = TracedURLSession()
-        let traces = (1...50).map { String(format: "%032x", $0) }
-        let (messages, socket) = AsyncStream.makeStream(of: (Int, String).self)
-        for (n, trace) in traces.enumerated() { socket.yield((n, "00-\(trace)-00000000000000ff-01")) }
-        socket.finish()
+        let socket = session.session.webSocketTask(with: URL(string: "ws://localhost:\(server.port)/chat")!)
+        socket.resume()
+        defer { socket.cancel(with: .goingAway, reason: nil) }
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for await (n, traceparent) in messages {
-                let context = TraceContext(headers: ["traceparent": traceparent])
+            for _ in traces {
+                guard case .string(let message) = try await socket.receive() else { return XCTFail("no text") }
+                let parts = message.split(separator: " ").map(String.init)
+                let n = try XCTUnwrap(Int(parts[0]))
+                let context = TraceContext(headers: ["traceparent": parts[1]])
                 group.addTask {
                     try await context.run {
                         try await Task.sleep(nanoseconds: UInt64(n % 11) * 1_000_000)

@@ -189,9 +189,12 @@ final class Server: @unchecked Sendable {
     private var all: [Asked] = []
     private let listener: Int32
     let port: UInt16
+    /// What whoever opens a WebSocket is told.
+    private let messages: [String]
 
     /// Answers with a status line's rest and headers: `302 Found\r\nlocation: /x`.
-    init(_ answer: @escaping @Sendable (Asked) -> String = { _ in "200 OK" }) {
+    init(messages: [String] = [], _ answer: @escaping @Sendable (Asked) -> String = { _ in "200 OK" }) {
+        self.messages = messages
         #if canImport(Darwin)
         listener = socket(AF_INET, SOCK_STREAM, 0)
         #else
@@ -244,8 +247,23 @@ final class Server: @unchecked Sendable {
         lock.lock()
         all.append(asked)
         lock.unlock()
+        if let key = headers["sec-websocket-key"] { return converse(client, key) }
         let text = "HTTP/1.1 \(answer(asked))\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
         _ = text.withCString { send(client, $0, strlen($0), noSignal) }
+    }
+
+    /// Upgrades to a WebSocket (RFC 6455), sends ``messages``, and waits until the client goes.
+    private func converse(_ client: Int32, _ key: String) {
+        let accepted = Data(sha1(Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))).base64EncodedString()
+        var bytes = Array(
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: \(accepted)\r\n\r\n".utf8)
+        for message in messages {
+            precondition(message.utf8.count < 126)
+            bytes += [0x81, UInt8(message.utf8.count)] + Array(message.utf8)
+        }
+        _ = send(client, bytes, bytes.count, noSignal)
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        while recv(client, &buffer, buffer.count, 0) > 0 {}
     }
 
     var asked: [Asked] {
@@ -266,3 +284,29 @@ private let noSignal: Int32 = 0
 #else
 private let noSignal = Int32(MSG_NOSIGNAL)
 #endif
+
+/// SHA-1 (RFC 3174), which the handshake of WebSockets asks for.
+private func sha1(_ message: [UInt8]) -> [UInt8] {
+    var hash: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
+    var padded = message + [0x80]
+    padded += [UInt8](repeating: 0, count: (120 - padded.count % 64) % 64)
+    padded += withUnsafeBytes(of: UInt64(message.count * 8).bigEndian, Array.init)
+    for block in stride(from: 0, to: padded.count, by: 64) {
+        var words = (0..<16).map { at in padded[(block + 4 * at)..<(block + 4 * at + 4)].reduce(0) { $0 << 8 | UInt32($1) } }
+        func rotated(_ word: UInt32, _ by: UInt32) -> UInt32 { word << by | word >> (32 - by) }
+        for at in 16..<80 { words.append(rotated(words[at - 3] ^ words[at - 8] ^ words[at - 14] ^ words[at - 16], 1)) }
+        var (a, b, c, d, e) = (hash[0], hash[1], hash[2], hash[3], hash[4])
+        for (at, word) in words.enumerated() {
+            let (f, k): (UInt32, UInt32) =
+                switch at / 20 {
+                case 0: (b & c | ~b & d, 0x5A82_7999)
+                case 1: (b ^ c ^ d, 0x6ED9_EBA1)
+                case 2: (b & c | b & d | c & d, 0x8F1B_BCDC)
+                default: (b ^ c ^ d, 0xCA62_C1D6)
+                }
+            (a, b, c, d, e) = (rotated(a, 5) &+ f &+ e &+ k &+ word, a, rotated(b, 30), c, d)
+        }
+        for (at, more) in [a, b, c, d, e].enumerated() { hash[at] &+= more }
+    }
+    return hash.flatMap { withUnsafeBytes(of: $0.bigEndian, Array.init) }
+}
