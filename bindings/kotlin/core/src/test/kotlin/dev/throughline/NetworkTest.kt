@@ -118,16 +118,19 @@ class NetworkTest {
             Server().use { server ->
                 // Earlier tests of this process have shut down: a start is awaited again.
                 Recorder.await()
-                val isStarted = CountDownLatch(1)
+                val (isAsked, isStarted) = CountDownLatch(1) to CountDownLatch(1)
                 server.answer = { request ->
-                    if (request.path == "/across") isStarted.await()
+                    if (request.path == "/across") {
+                        isAsked.countDown()
+                        isStarted.await(10, TimeUnit.SECONDS)
+                    }
                     MockResponse().setBody("{}").setHeadersDelay(100, TimeUnit.MILLISECONDS)
                 }
                 val client = OkHttpClient().traced()
                 fun call(path: String) = client.newCall(Request.Builder().url(server.listed + path).build())
                 call("/early").execute().close()
                 val across = thread { call("/across").execute().close() }
-                while (server.requests.none { it.path == "/across" }) Thread.sleep(1)
+                assertTrue(isAsked.await(10, TimeUnit.SECONDS))
                 app.start()
                 isStarted.countDown()
                 across.join()

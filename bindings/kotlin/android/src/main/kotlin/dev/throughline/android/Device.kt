@@ -20,6 +20,7 @@ import android.os.PowerManager
 import dev.throughline.ErrorKind
 import dev.throughline.NetworkKind
 import dev.throughline.Throughline
+import java.io.File
 import java.io.InputStream
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.time.Duration.Companion.seconds
@@ -64,6 +65,18 @@ internal class DeviceState(private val context: Context) {
 
     private companion object {
         val isWatched = AtomicBoolean()
+    }
+}
+
+/** Memory of this process. */
+internal object ProcessMemory {
+    /** Bytes that are resident; null when the system does not say. Reads a file of the kernel's: not for the main thread. */
+    fun resident(status: File = File("/proc/self/status")): Long? = try {
+        // `VmRSS:     12345 kB`
+        val line = status.useLines { lines -> lines.firstOrNull { it.startsWith("VmRSS:") } }
+        line?.filter(Char::isDigit)?.toLongOrNull()?.times(1_024)
+    } catch (refused: java.io.IOException) {
+        null
     }
 }
 

@@ -100,6 +100,12 @@ internal object ToThroughline : ScreenStory.Sink {
 
     override fun foreground(isForeground: Boolean): Unit = change { copy(foreground = isForeground) }
 
+    /** Frames of about a second, with a sample of the memory. On the thread of the frames. */
+    fun drawn(frames: Long) {
+        Throughline.frames(frames)
+        ProcessMemory.resident()?.let(Throughline::memory)
+    }
+
     fun network(kind: NetworkKind): Unit = change { copy(network = kind) }
 
     fun battery(percent: Int?, charging: Boolean): Unit = change { copy(batteryPercent = percent, charging = charging) }

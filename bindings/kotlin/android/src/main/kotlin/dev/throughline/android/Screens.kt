@@ -26,7 +26,7 @@ internal class Screens(
 ) : Application.ActivityLifecycleCallbacks {
     private val story = ScreenStory(sink, options.screens)
     private val processStart = startedAgo?.let { now() - it }
-    private val frames = FrameCounter(Throughline::frames, Throughline::slowFrame)
+    private val frames = FrameCounter(ToThroughline::drawn, Throughline::slowFrame)
 
     override fun onActivityCreated(activity: Activity, state: Bundle?): Unit = guarded {
         story.created(now(), state != null)

@@ -18,7 +18,7 @@ public class AndroidOptions internal constructor() {
     /** Activities are views; process start and first frame are vitals. */
     public var screens: Boolean = true
 
-    /** Slow and frozen frames, counted on the view that is shown. */
+    /** Slow and frozen frames, counted on the view that is shown, and its memory, sampled every 60 frames. */
     public var frames: Boolean = true
 
     /** Taps, by the name of the view that took them. Off unless asked for. */

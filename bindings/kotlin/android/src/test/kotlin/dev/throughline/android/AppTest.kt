@@ -158,9 +158,12 @@ class AppTest {
         start()
         assertTrue(File(directory, "throughline").isDirectory)
         Throughline.event("first")
+        Throughline.startView("Home")
+        ToThroughline.drawn(60)
+        Throughline.stopView()
         Throughline.drain(5.seconds)
         val first = uploaded()
-        for (text in listOf("first", "input timed out", "signal 11", "\"Android\"", "\"None\"")) assertTrue(text in first, "$text in $first")
+        for (text in listOf("first", "rum.view.memory_max", "input timed out", "signal 11", "\"Android\"", "\"None\"")) assertTrue(text in first, "$text in $first")
         assertTrue("swiped away" !in first)
 
         // Another start of the process neither tells them again nor watches twice.

@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import java.io.File
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
@@ -118,6 +119,14 @@ class StoryTest {
         counter.flush()
         assertEquals(100, drawn)
         assertEquals(listOf(720.milliseconds), slow)
+    }
+
+    @Test
+    fun `memory is what the kernel says, or nothing`() {
+        val resident = ProcessMemory.resident()!!
+        assertTrue(resident > 10 * 1_024 * 1_024, "$resident")
+        assertNull(ProcessMemory.resident(File("/nowhere")))
+        assertNull(ProcessMemory.resident(File("/dev/null")))
     }
 
     @Test
