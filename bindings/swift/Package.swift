@@ -23,7 +23,7 @@ let package = Package(
         .target(
             name: "Throughline", dependencies: ["ThroughlineFFI", "ThroughlineFFIGenerated"],
             resources: [.copy("PrivacyInfo.xcprivacy")]),
-        // SwiftUI and UIKit: compiled where they are, which is not Linux.
+        // SwiftUI and UIKit; on Linux `Declarations/check.sh` compiles it.
         .target(name: "ThroughlineUI", dependencies: ["Throughline", "ThroughlineProcess"]),
         .target(name: "ThroughlineProcess"),
         .testTarget(name: "ThroughlineTests", dependencies: ["Throughline", "ThroughlineFFI"]),

@@ -356,7 +356,8 @@ public enum Throughline {
 
     // MARK: Network
 
-    /// The headers for a request to `url` in the current context; `existing` are the app's own. Empty for hosts not listed.
+    /// The headers for a request to `url` in the current context; `existing` are the app's own. Empty for hosts not listed, and
+    /// where nothing runs.
     public static func traceHeaders(_ url: URL, existing: [String: String] = [:]) -> [String: String] {
         traceHeaders(url.absoluteString, slot: Recorder.slot, existing: existing)
     }

@@ -148,6 +148,38 @@ final class FacadeTests: XCTestCase {
         XCTAssertTrue(seen.contains { $0.action.hasPrefix("xxx") })
     }
 
+    func testViewsCarryWhatWasFedToThemAndHeadersAreThoseOfWhatRuns() throws {
+        let app = try App()
+        app.configuration.traceHosts = [TraceHost("api.example.com")]
+        try app.start()
+        Throughline.startView("List")
+        Throughline.markInteractive()
+        Throughline.frames(59)
+        Throughline.slowFrame(0.05)
+        Throughline.memory(bytes: 4_096)
+        Throughline.processorTime(0.25)
+        Throughline.pushView("Sheet")
+        Throughline.log(.info, "over it")
+        Throughline.stopView()
+        Throughline.log(.info, "back")
+        Throughline.stopView()
+        let seen = try app.seen()
+        let views = ["over it", "back"].map { body in seen.first { $0.body == body }?.attributes["app.screen.name"] }
+        XCTAssertEqual(views, ["Sheet", "List"])
+        let list = try XCTUnwrap(seen.last { $0.name == "app.screen.view" && $0.attributes["app.screen.name"] == "List" }).attributes
+        XCTAssertEqual(
+            ["frame.count", "slow_frame.count", "memory_max", "cpu_time"].map { list["rum.view.\($0)"] }, ["59", "1", "4096", "0.25"])
+        XCTAssertNotNil(list["rum.view.loading_time"])
+        let listed = URL(string: "https://api.example.com/me")!
+        Throughline.operation("Headers") { operation in
+            XCTAssertEqual(Throughline.traceHeaders(URL(string: "https://example.org/")!), [:])
+            let parent = Throughline.traceHeaders(listed)["traceparent"]?.split(separator: "-").map(String.init)
+            XCTAssertEqual(parent?[1], operation.context.traceId)
+            XCTAssertNil(Throughline.traceHeaders(listed, existing: ["traceparent": "the app's own"])["traceparent"])
+        }
+        XCTAssertEqual(Throughline.traceHeaders(listed), [:])
+    }
+
     func testErasingRenewingAndSuspendingDoWhatTheySay() throws {
         let app = try App().start()
         Throughline.event("erased")

@@ -389,7 +389,10 @@ public object Throughline {
     // endregion
     // region Network
 
-    /** The headers for a request to [url] in the current context; [existing] are the app's own. Empty for hosts not listed. */
+    /**
+     * The headers for a request to [url] in the current context; [existing] are the app's own. Empty for hosts not listed, and
+     * where nothing runs.
+     */
     @JvmOverloads
     public fun traceHeaders(url: String, existing: Map<String, String> = emptyMap()): Map<String, String> =
         traceHeaders(url, Recorder.currentSlot(), existing.fields())

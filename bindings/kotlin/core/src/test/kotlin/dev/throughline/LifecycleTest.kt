@@ -257,6 +257,44 @@ class LifecycleTest {
     }
 
     @Test
+    fun `views carry what was fed to them, a user goes, and headers are those of what runs`() {
+        App { traceHost("api.example.com") }.use { app ->
+            app.start()
+            Throughline.setUser("u-1")
+            Throughline.startView("List")
+            Throughline.markInteractive()
+            Throughline.frames(59)
+            Throughline.slowFrame(50.milliseconds)
+            Throughline.memory(4_096)
+            Throughline.processorTime(250.milliseconds)
+            Throughline.pushView("Sheet")
+            Throughline.log(Level.INFO, "over it")
+            Throughline.stopView()
+            Throughline.clearUser()
+            Throughline.log(Level.INFO, "nobody's")
+            Throughline.stopView()
+            val seen = app.seen()
+            val over = seen.single { it.body == "over it" }
+            assertEquals(listOf("Sheet", "u-1"), listOf(over.attributes["app.screen.name"], over.resource["user.id"]))
+            val back = seen.single { it.body == "nobody's" }
+            assertEquals(listOf("List", null), listOf(back.attributes["app.screen.name"], back.resource["user.id"]))
+            val list = seen.last { it.name == "app.screen.view" && it.attributes["app.screen.name"] == "List" }.attributes
+            assertEquals(
+                listOf("59", "1", "4096", "0.25"),
+                listOf("frame.count", "slow_frame.count", "memory_max", "cpu_time").map { list["rum.view.$it"] },
+            )
+            assertTrue("rum.view.loading_time" in list, "$list")
+            val headers = Throughline.blockingOperation("Headers") {
+                assertEquals(emptyMap<String, String>(), Throughline.traceHeaders("https://example.org/"))
+                assertEquals(traceId, Throughline.traceHeaders("https://api.example.com/me").getValue("traceparent").split('-')[1])
+                Throughline.traceHeaders("https://api.example.com/me", mapOf("traceparent" to "the app's own"))
+            }
+            assertFalse("traceparent" in headers, "$headers")
+            assertEquals(emptyMap<String, String>(), Throughline.traceHeaders("https://api.example.com/me"))
+        }
+    }
+
+    @Test
     fun `consent and switches hold`() {
         App().use { app ->
             app.start(Consent.PENDING)
