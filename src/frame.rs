@@ -40,6 +40,8 @@ pub enum FrameType {
     Aside(Lane),
     /// As [`FrameType::Open`], kept aside.
     OpenAside(Lane),
+    /// Something happened: what was kept aside before is to be sent. Its counter is 0, its record empty.
+    Release,
     /// Fills the end of the ring.
     Pad,
 }
@@ -56,6 +58,7 @@ impl FrameType {
             FrameType::Discard(lane) => (7, lane),
             FrameType::Aside(lane) => (8, lane),
             FrameType::OpenAside(lane) => (9, lane),
+            FrameType::Release => (10, Lane::Error),
         };
         code << 4 | lane.code()
     }
@@ -72,11 +75,12 @@ impl FrameType {
             7 => FrameType::Discard(lane),
             8 => FrameType::Aside(lane),
             9 => FrameType::OpenAside(lane),
+            10 => FrameType::Release,
             _ => return None,
         })
     }
 
-    /// The lane whose admission rule holds; contexts are admitted like crashes.
+    /// The lane whose admission rule holds; contexts are admitted like crashes, a release like the error that caused it.
     pub fn lane(self) -> Lane {
         match self {
             FrameType::Event(lane)
@@ -86,6 +90,7 @@ impl FrameType {
             | FrameType::Discard(lane)
             | FrameType::Aside(lane)
             | FrameType::OpenAside(lane) => lane,
+            FrameType::Release => Lane::Error,
             FrameType::Context | FrameType::Pad => Lane::Crash,
         }
     }

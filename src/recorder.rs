@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
@@ -82,7 +82,8 @@ pub struct Recorder {
     /// Version of the context (high half) and of the scope.
     versions: AtomicU64,
     next_version: AtomicU32,
-    session: Mutex<Uuid>,
+    /// The session, and whether something happened in it that makes it worth keeping.
+    session: Mutex<(Uuid, bool)>,
     session_kept: AtomicBool,
     /// What is not kept is kept aside.
     keeps_aside: AtomicBool,
@@ -116,7 +117,7 @@ impl Recorder {
             ids: IdCounter::new(),
             versions: AtomicU64::new(0),
             next_version: AtomicU32::new(1),
-            session: Mutex::new(Uuid::nil()),
+            session: Mutex::new((Uuid::nil(), false)),
             session_kept: AtomicBool::new(true),
             keeps_aside: AtomicBool::new(false),
             all_aside: AtomicBool::new(false),
@@ -315,7 +316,11 @@ impl Recorder {
 
     /// Journals a new session or view; events from now on belong to it.
     pub fn set_scope(&self, session: Uuid, view: Option<(Uuid, &str)>, session_rate: f64) {
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
+        let mut current = self.session();
+        if current.0 != session {
+            *current = (session, false);
+        }
+        drop(current);
         self.set_session_rate(session_rate);
         let mut record = Vec::new();
         encode_scope(session, view, &mut record);
@@ -339,23 +344,49 @@ impl Recorder {
         [(versions >> 32) as u32, versions as u32]
     }
 
-    /// Decides anew whether the current session is kept.
+    fn session(&self) -> MutexGuard<'_, (Uuid, bool)> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides anew whether the current session is kept. One in which something happened stays so.
     pub fn set_session_rate(&self, rate: f64) {
-        let session = *self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_kept = sampling::keep_session(session, rate) && !self.all_aside.load(Ordering::Relaxed);
+        let (session, has_happened) = *self.session();
+        let is_sampled = sampling::keep_session(session, rate) && !self.all_aside.load(Ordering::Relaxed);
+        let is_kept = is_sampled || (has_happened && self.keeps_aside.load(Ordering::Relaxed));
         self.session_kept.store(is_kept, Ordering::Relaxed);
     }
 
-    /// Says what becomes of sessions that are not kept, and whether all of them begin so. Holds from the next
-    /// [`Recorder::set_session_rate`] or scope on.
+    /// Says what becomes of sessions that are not kept, and whether all of them begin so; what happened before no longer counts.
+    /// Holds from the next [`Recorder::set_session_rate`] or scope on.
     pub fn set_aside(&self, keeps_aside: bool, all: bool) {
         self.keeps_aside.store(keeps_aside, Ordering::Relaxed);
         self.all_aside.store(keeps_aside && all, Ordering::Relaxed);
+        self.session().1 = false;
     }
 
-    /// Something happened: the current session is kept from now on. False when it was kept already.
-    pub fn keep_session(&self) -> bool {
-        self.keeps_aside.load(Ordering::Relaxed) && !self.session_kept.swap(true, Ordering::Relaxed)
+    /// Something happened: the current session is kept from now on, and what was kept aside before is sent. The latter stands in
+    /// the journal like the events do, so that the death of the process does not change it.
+    pub fn keep_session(&self) {
+        if self.go_on_keeping() {
+            let mut payload = Vec::with_capacity(1);
+            frame::put_counter(&mut payload, 0);
+            self.push(FrameType::Release, &payload);
+        }
+    }
+
+    /// Something happened in the current session in an earlier process: it is kept from now on. False where nothing is aside.
+    pub fn go_on_keeping(&self) -> bool {
+        let keeps_aside = self.keeps_aside.load(Ordering::Relaxed);
+        if keeps_aside {
+            self.session().1 = true;
+            self.session_kept.store(true, Ordering::Relaxed);
+        }
+        keeps_aside
+    }
+
+    /// Whether something happened in the current session that makes it worth keeping.
+    pub fn has_happened(&self) -> bool {
+        self.session().1
     }
 
     /// Sets the share of traces that are kept.

@@ -76,6 +76,9 @@ pub struct Persisted {
     pub last_wall: u64,
     /// Whether the client was shut down: then silence ended the session, not the death of its process.
     pub closed: bool,
+    /// Whether something happened in it that makes it worth keeping.
+    #[serde(default)]
+    pub kept: bool,
 }
 
 /// What a new process makes of it.
@@ -126,6 +129,7 @@ mod tests {
             started_wall: 100 * minute,
             last_wall: 110 * minute,
             closed: false,
+            kept: false,
         };
         let now = BootTime(1_000 * minute);
         let Resumed::GoesOn(session) = last.resume(now, 120 * minute) else { panic!() };

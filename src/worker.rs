@@ -148,8 +148,6 @@ struct Worker<'a> {
     flushes: Vec<FlushJob>,
     conditions: Conditions,
     suspended: bool,
-    /// Whether events that were kept apart are being moved into their lanes.
-    promoting: bool,
     /// The newest context when they were pruned last.
     pruned_to: u32,
     /// Where the run's records begin, and what it had counted, when everything before was erased.
@@ -178,7 +176,6 @@ impl<'a> Worker<'a> {
             flushes: Vec::new(),
             conditions: Conditions::default(),
             suspended: false,
-            promoting: true,
             pruned_to: 0,
             erased_to: None,
             erased_counters: RunCounters::default(),
@@ -236,9 +233,6 @@ impl<'a> Worker<'a> {
         let (scopes, recorder) = (&self.shared.scopes, &self.shared.recorder);
         let now = recorder.boot();
         let next = scopes.tick(recorder, now);
-        if scopes.take_released() {
-            self.release_aside();
-        }
         let is_leaving = self.closing.is_some() || self.suspended || !self.conditions.foreground;
         let is_erased = self.shared.consent() == Consent::Denied;
         if let Some(session) = scopes.to_save(recorder, now, is_leaving).filter(|_| !is_erased)
@@ -345,8 +339,6 @@ impl<'a> Worker<'a> {
                 if let Some(store) = &mut self.main {
                     store.queue.set_pending(consent == Consent::Pending);
                 }
-                self.promoting = consent == Consent::Granted;
-                self.promote_adopted();
             }
             Command::Keep => self.apply_keep_rule(),
             Command::Erase { reply } => {
@@ -390,9 +382,8 @@ impl<'a> Worker<'a> {
         }
         self.housekeeping = Some(now);
         let run = self.run;
-        let window = self.keep_window();
         if let Some(store) = &mut self.main {
-            let _ = store.queue.expire_aside(window);
+            let _ = store.queue.expire_aside();
             let _ = store.queue.expire();
             let _ = store.queue.forget_old_runs(run);
             let _ = store.queue.vacuum();

@@ -204,6 +204,7 @@ impl Queue {
                         state::add_drops(&mut control.books.drops, lane, DropReason::Withdrawn, 1);
                     }
                 }
+                FrameType::Release => consent::release(db, control, age)?,
                 FrameType::Pad => {}
             }
         }
@@ -339,6 +340,12 @@ const ASIDE: u8 = 0x10;
 
 fn held_code(lane: Lane, aside: bool) -> u8 {
     lane.code() | if aside { ASIDE } else { 0 }
+}
+
+/// What is open and was to be kept aside when it ends is no longer.
+pub(super) fn release_held(db: &rusqlite::Connection) -> Result<(), QueueError> {
+    db.prepare_cached("UPDATE held SET lane = lane & ~?1 WHERE lane & ?1")?.execute([ASIDE])?;
+    Ok(())
 }
 
 type Held = (Lane, Vec<u8>, bool);

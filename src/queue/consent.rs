@@ -17,11 +17,13 @@ pub(crate) struct Apart {
     pub(super) aside: u64,
     /// The most of the latter.
     pub(super) aside_limit: u64,
+    /// How long they are kept, ns.
+    pub(super) aside_window: u64,
 }
 
 impl Default for Apart {
     fn default() -> Self {
-        Self { pending: 0, aside: 0, aside_limit: MAX_PENDING_BYTES }
+        Self { pending: 0, aside: 0, aside_limit: MAX_PENDING_BYTES, aside_window: u64::MAX }
     }
 }
 
@@ -98,15 +100,40 @@ fn drop_where(
     Ok(rows.len())
 }
 
+/// Something happened: what was kept aside is to be promoted, as soon as the user has consented; what is still open goes with it
+/// when it ends.
+pub(super) fn release(db: &rusqlite::Connection, control: &mut Control, age: u64) -> Result<(), QueueError> {
+    expire(db, control, age)?;
+    if control.apart.aside > 0 {
+        db.prepare_cached("UPDATE pending SET aside = NULL WHERE aside IS NOT NULL")?.execute([])?;
+        control.apart.pending += std::mem::take(&mut control.apart.aside);
+    }
+    super::absorb::release_held(db)
+}
+
+/// Drops what has been kept aside for too long, and books it as sampled out.
+fn expire(db: &rusqlite::Connection, control: &mut Control, age: u64) -> Result<(), QueueError> {
+    if control.apart.aside > 0 {
+        let oldest = age.saturating_sub(control.apart.aside_window);
+        drop_where(db, control, &format!("aside < {oldest}"), true, DropReason::SampledOut)?;
+    }
+    Ok(())
+}
+
 impl Queue {
     /// Says whether events are kept apart from now on.
     pub fn set_pending(&mut self, is_pending: bool) {
         self.control.is_pending = is_pending;
     }
 
-    /// Sets how many bytes are kept of sessions in which nothing has happened.
-    pub fn set_aside_limit(&mut self, bytes: u64) {
-        self.control.apart.aside_limit = bytes;
+    /// Sets how many bytes are kept of sessions in which nothing has happened, and for how many ns.
+    pub fn set_aside_limits(&mut self, bytes: u64, window_ns: u64) {
+        (self.control.apart.aside_limit, self.control.apart.aside_window) = (bytes, window_ns);
+    }
+
+    /// Whether any events are kept apart.
+    pub fn keeps_apart(&self) -> bool {
+        self.control.apart.is_any()
     }
 
     /// Events that are kept apart.
@@ -114,32 +141,19 @@ impl Queue {
         Ok(self.db.prepare_cached("SELECT count(*) FROM pending")?.query_row([], |row| row.get(0))?)
     }
 
-    /// Drops what has been kept aside for longer than `window_ns`, and books it as sampled out.
-    pub fn expire_aside(&mut self, window_ns: u64) -> Result<(), QueueError> {
+    /// Drops what has been kept aside for too long, and books it as sampled out.
+    pub fn expire_aside(&mut self) -> Result<(), QueueError> {
         if self.control.apart.aside == 0 {
             return Ok(());
         }
-        let oldest = self.age().saturating_sub(window_ns);
-        self.transact(false, |queue| {
-            let Queue { db, control, .. } = queue;
-            drop_where(db, control, &format!("aside < {oldest}"), true, DropReason::SampledOut)?;
-            Ok(())
-        })
+        let age = self.age();
+        self.transact(false, |queue| expire(&queue.db, &mut queue.control, age))
     }
 
-    /// Something happened: what was kept aside is to be promoted, as soon as the user has consented.
-    pub fn release_aside(&mut self, window_ns: u64) -> Result<(), QueueError> {
-        self.expire_aside(window_ns)?;
-        self.transact(false, |queue| {
-            queue.db.execute("UPDATE pending SET aside = NULL WHERE aside IS NOT NULL", [])?;
-            queue.control.apart.pending += std::mem::take(&mut queue.control.apart.aside);
-            Ok(())
-        })
-    }
-
-    /// Moves the oldest events that wait for nothing but this into their lanes. True when more are left.
+    /// Moves the oldest events that wait for nothing but this into their lanes. True when more are left. Nothing moves while
+    /// events are kept apart.
     pub fn promote(&mut self) -> Result<bool, QueueError> {
-        if self.control.apart.pending == 0 {
+        if self.control.apart.pending == 0 || self.control.is_pending {
             return Ok(false);
         }
         self.transact(false, |queue| {

@@ -10,7 +10,7 @@ mod operations;
 mod stores;
 mod views;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
@@ -62,8 +62,6 @@ pub(crate) struct Scopes {
     session_rate: AtomicU64,
     /// What makes a session that is kept aside worth keeping, if anything does.
     keep: Mutex<Option<KeepRule>>,
-    /// Something happened: the worker has to release what was kept aside.
-    released: AtomicBool,
     /// Whether sessions are events.
     events: bool,
     /// Whether events without a view get one.
@@ -92,6 +90,7 @@ struct Inner {
     operations: Operations,
     contexts: ContextStore,
     saved_last: u64,
+    saved_kept: bool,
     unsaved: bool,
     closed: bool,
 }
@@ -117,7 +116,6 @@ impl Scopes {
             counts: Default::default(),
             session_rate: AtomicU64::new(rate.to_bits()),
             keep: Mutex::new(config.keep),
-            released: AtomicBool::new(false),
             events,
             synthetic: config.synthetic_views,
             inner: Mutex::new(Inner {
@@ -129,6 +127,7 @@ impl Scopes {
                 operations: Operations::default(),
                 contexts: ContextStore::default(),
                 saved_last: 0,
+                saved_kept: false,
                 unsaved: true,
                 closed: false,
             }),
@@ -137,10 +136,16 @@ impl Scopes {
         if let (Some(earlier), Some(Resumed::Over(reason)), true) = (earlier, resumed, events) {
             // The end is said under the old session's id.
             recorder.set_scope(earlier.id, None, rate);
-            let Persisted { id, sequence, last_wall, .. } = *earlier;
+            let Persisted { id, sequence, last_wall, kept, .. } = *earlier;
+            if kept {
+                recorder.go_on_keeping();
+            }
             record_session(recorder, SessionChange::End, id, None, sequence, reason.name(), last_wall);
         }
         scopes.lock().set_scope(recorder, rate);
+        if earlier.is_some_and(|earlier| earlier.kept && earlier.id == session.id) {
+            recorder.go_on_keeping();
+        }
         if events && session.id == fresh.id {
             let previous = earlier.map(|earlier| earlier.id);
             record_session(recorder, SessionChange::Start, id, previous, sequence, "user_app_launch", wall);
@@ -177,7 +182,6 @@ impl Scopes {
         let rule = *self.keep.lock().unwrap_or_else(PoisonError::into_inner);
         if rule.is_some_and(|rule| is_enough(&rule)) {
             recorder.keep_session();
-            self.released.store(true, Ordering::Release);
         }
     }
 
@@ -196,11 +200,6 @@ impl Scopes {
     /// The rule.
     pub(crate) fn keep_rule(&self) -> Option<KeepRule> {
         *self.keep.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether what was kept aside is to be released; said once.
-    pub(crate) fn take_released(&self) -> bool {
-        self.released.swap(false, Ordering::AcqRel)
     }
 
     /// The session's id.
@@ -328,13 +327,15 @@ impl Scopes {
         let mut inner = self.lock();
         let last = self.last.load(Ordering::Relaxed);
         let is_old = force || now.since(BootTime(inner.saved_last)) >= SESSION_SAVE_EVERY;
-        let is_due = inner.unsaved || (is_old && last > inner.saved_last);
+        let kept = recorder.has_happened();
+        let is_due = inner.unsaved || kept != inner.saved_kept || (is_old && last > inner.saved_last);
         if !is_due {
             return None;
         }
-        (inner.unsaved, inner.saved_last) = (false, last);
+        (inner.unsaved, inner.saved_last, inner.saved_kept) = (false, last, kept);
         let SessionState { id, sequence, started_wall, .. } = inner.session;
-        Some(Persisted { id, sequence, started_wall, last_wall: recorder.wall(BootTime(last)), closed: inner.closed })
+        let last_wall = recorder.wall(BootTime(last));
+        Some(Persisted { id, sequence, started_wall, last_wall, closed: inner.closed, kept })
     }
 
     /// Ends what settles by itself, as if its time were over: coalescing windows and the action.

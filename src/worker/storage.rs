@@ -64,7 +64,6 @@ impl Worker<'_> {
                     Err(error) => shared.debug.log(&format!("an orphaned directory could not be adopted: {error}")),
                 }
             }
-            self.promote_adopted();
         }
         Ok(())
     }
@@ -78,65 +77,44 @@ impl Worker<'_> {
         }
     }
 
-    /// How long events are kept aside, ns. Without a rule: not at all.
-    pub(super) fn keep_window(&self) -> u64 {
-        self.shared.scopes.keep_rule().map_or(0, |rule| u64::from(rule.minutes) * 60_000_000_000)
-    }
-
-    /// The rule's limits, for the queue.
+    /// The rule's limits, for the queue. Without a rule nothing is kept aside.
     pub(super) fn apply_keep_rule(&mut self) {
-        let (window, rule) = (self.keep_window(), self.shared.scopes.keep_rule());
+        let rule = self.shared.scopes.keep_rule();
+        let (bytes, minutes) = rule.map_or((0, 0), |rule| (rule.bytes, u64::from(rule.minutes)));
         if let Some(store) = &mut self.main {
-            store.queue.set_aside_limit(rule.map_or(0, |rule| rule.bytes));
-            let _ = store.queue.expire_aside(window);
+            store.queue.set_aside_limits(bytes, minutes * 60_000_000_000);
+            let _ = store.queue.expire_aside();
         }
     }
 
-    /// Something happened: what was kept aside goes into the lanes.
-    pub(super) fn release_aside(&mut self) {
-        while self.drain() {}
-        let window = self.keep_window();
-        let Some(store) = &mut self.main else { return };
-        match store.queue.release_aside(window) {
-            Ok(()) => self.promoting = true,
-            Err(error) => self.storage_failed(error),
-        }
-    }
-
-    /// Moves a step of what was kept apart into the lanes, once the user has consented. True when more is to do.
+    /// Moves a step of what was kept apart into the lanes, once the user has consented and all journals have been read. What dead
+    /// siblings kept aside is given up: nobody is left to whom something could happen. True when more is to do.
     pub(super) fn promote(&mut self) -> bool {
-        if !self.promoting || self.shared.consent() != Consent::Granted {
+        if self.shared.consent() != Consent::Granted {
             return false;
         }
-        let Some(store) = self.main.as_mut().filter(|store| store.is_configured()) else { return false };
-        match store.queue.promote() {
-            Ok(more) => {
-                self.promoting = more;
-                more
+        let main = usize::from(self.main.is_some());
+        let mut more = false;
+        let mut failed = Vec::new();
+        for (at, store) in self.main.iter_mut().chain(&mut self.adopted).enumerate() {
+            if !store.is_configured() {
+                continue;
             }
-            Err(error) => {
-                self.storage_failed(error);
-                false
-            }
-        }
-    }
-
-    /// Once the user has consented, what dead siblings kept apart goes into their lanes; what they kept aside is given up,
-    /// nobody is left to whom something could happen.
-    pub(super) fn promote_adopted(&mut self) {
-        if self.shared.consent() != Consent::Granted {
-            return;
-        }
-        for store in &mut self.adopted {
-            let given_up = store.queue.expire_aside(0);
-            let mut promoted = given_up.and_then(|()| store.queue.promote());
-            while let Ok(true) = promoted {
-                promoted = store.queue.promote();
-            }
-            if let Err(error) = promoted {
-                self.shared.debug.log(&format!("what a dead sibling kept apart stays there: {error}"));
+            let given_up = if at < main {
+                Ok(())
+            } else {
+                store.queue.set_aside_limits(0, 0);
+                store.queue.expire_aside()
+            };
+            match given_up.and_then(|()| store.queue.promote()) {
+                Ok(is_more) => more |= is_more,
+                Err(error) => failed.push((at, error)),
             }
         }
+        for (at, error) in failed.into_iter().rev() {
+            self.recovery_failed(at, error);
+        }
+        more
     }
 
     /// Erases everything on the disk, and what waits in the journal. The run goes on in new files.
@@ -289,18 +267,24 @@ impl Worker<'_> {
 
     /// One step of recovery of one store. True when more is to do.
     pub(super) fn recover(&mut self) -> bool {
-        let main = usize::from(self.main.is_some());
         let mut stores = self.main.iter_mut().chain(&mut self.adopted).enumerate();
         let Some((at, store)) = stores.find(|(_, store)| store.is_recovering()) else { return false };
         match store.recover() {
             Ok(()) => return true,
-            Err(error) if at < main => self.storage_failed(error),
-            // The process's own database is whole: an adopted one is tried again at the next start.
-            Err(error) => {
-                self.shared.debug.log(&format!("recovering an orphaned directory: {error}"));
-                self.adopted.remove(at - main).close();
-            }
+            Err(error) => self.recovery_failed(at, error),
         }
         false
+    }
+
+    /// The store at this place, the process's own first, could not be worked on.
+    fn recovery_failed(&mut self, at: usize, error: QueueError) {
+        match at.checked_sub(usize::from(self.main.is_some())) {
+            None => self.storage_failed(error),
+            // The process's own database is whole: an adopted one is tried again at the next start.
+            Some(at) => {
+                self.shared.debug.log(&format!("recovering an orphaned directory: {error}"));
+                self.adopted.remove(at).close();
+            }
+        }
     }
 }

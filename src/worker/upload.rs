@@ -31,7 +31,7 @@ impl Worker<'_> {
                     self.in_flight = Some((transport.send(request), outgoing, store.dir().to_owned()));
                     return Step::Wait(Duration::from_secs(3600));
                 }
-                Ok(Step::Idle) if at > 0 && !store.is_recovering() => done.push(at - 1),
+                Ok(Step::Idle) if at > 0 && !store.is_recovering() && !store.queue.keeps_apart() => done.push(at - 1),
                 Ok(step) => wait = sooner(wait, step),
                 Err(error) if at == 0 => failed = Some(error),
                 Err(_) => done.push(at - 1),

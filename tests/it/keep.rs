@@ -1,5 +1,7 @@
 //! Sessions that are sent only if something happens in them.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent, Span};
@@ -12,10 +14,10 @@ use crate::app::{received, text};
 use crate::support::{LONG, books, builder, tick};
 
 struct App {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     server: FaultServer,
     telemetry: Telemetry,
-    clock: std::sync::Arc<ManualClock>,
+    clock: Arc<ManualClock>,
 }
 
 /// No session is sampled.
@@ -23,14 +25,30 @@ fn app(rule: KeepRule) -> App {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let clock = ManualClock::new();
+    let telemetry = start(dir.path(), &server.url(), manual(&clock), rule);
+    App { dir, server, telemetry, clock }
+}
+
+fn start(dir: &Path, endpoint: &str, host: Host, rule: KeepRule) -> Telemetry {
+    let config = builder(dir).endpoint(endpoint).session_sample_rate(0.0).keep(rule).build().unwrap();
+    Telemetry::start_with(config, Consent::Granted, host).unwrap()
+}
+
+fn manual(clock: &Arc<ManualClock>) -> Host {
     let mut host = Host::default();
     host.clock = Clock::Manual(clock.clone());
-    let config = builder(dir.path()).endpoint(server.url()).session_sample_rate(0.0).keep(rule).build().unwrap();
-    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
-    App { _dir: dir, server, telemetry, clock }
+    host
 }
 
 impl App {
+    /// The process ends and another begins.
+    fn again(self) -> Self {
+        let App { dir, server, telemetry, clock } = self;
+        drop(telemetry);
+        let telemetry = start(dir.path(), &server.url(), manual(&clock), KeepRule::default());
+        App { dir, server, telemetry, clock }
+    }
+
     fn taps(&self) -> Vec<String> {
         tick(&self.telemetry);
         self.telemetry.flush(LONG);
@@ -71,6 +89,8 @@ fn an_error_sends_what_came_before_and_what_comes_after() {
     app.telemetry.start_view("Cart");
     assert!(app.taps().is_empty());
     app.telemetry.record_error(&ErrorEvent::new("E", "something happened"));
+    // The view is open while what was kept aside is released.
+    tick(&app.telemetry);
     app.tap("after");
     app.telemetry.stop_view();
     let mut taps = app.taps();
@@ -82,6 +102,59 @@ fn an_error_sends_what_came_before_and_what_comes_after() {
     assert_eq!(text(&view.attributes, "rum.view.error.count"), "1");
     let books = books(&app.telemetry);
     assert_eq!((books.queued, books.dropped.total()), (0, 0));
+}
+
+#[test]
+fn what_comes_after_an_error_is_sent_until_the_session_ends_also_from_the_next_process() {
+    let app = app(KeepRule::default());
+    app.telemetry.record_error(&ErrorEvent::new("E", "something happened"));
+    app.telemetry.start_view("Cart");
+    app.tap("in another view");
+    app.telemetry.stop_view();
+    app.telemetry.set_session_sample_rate(0.0).unwrap();
+    app.tap("after the rate was set");
+    assert_eq!(app.taps(), ["in another view", "after the rate was set"]);
+    let app = app.again();
+    app.tap("in another process");
+    assert_eq!(app.taps().len(), 3);
+    app.telemetry.renew_session();
+    app.tap("in another session");
+    assert_eq!(app.taps().len(), 3);
+    let app = app.again();
+    app.tap("in another process of that");
+    assert_eq!(app.taps().len(), 3);
+}
+
+#[test]
+fn a_process_that_dies_with_its_error_has_released_what_came_before() {
+    const DIR: &str = "THROUGHLINE_KEEP_DIR";
+    if let Some(dir) = std::env::var_os(DIR) {
+        let telemetry = start(Path::new(&dir), "http://127.0.0.1:9", Host::default(), KeepRule::default());
+        telemetry.start_view("Cart");
+        telemetry.record_action(&Action::tap("in the database"));
+        tick(&telemetry);
+        telemetry.record_action(&Action::tap("in the journal"));
+        telemetry.record_error(&ErrorEvent::new("E", "something happened"));
+        std::process::abort();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["keep::a_process_that_dies_with_its_error_has_released_what_came_before", "--exact"])
+        .env(DIR, dir.path())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!status.success());
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url(), Host::default(), KeepRule::default());
+    assert!(telemetry.flush(LONG).complete);
+    let logs = received(&server).logs;
+    let mut taps: Vec<_> = logs.iter().map(|log| text(&log.attributes, "app.widget.name")).collect();
+    taps.retain(|name| !name.is_empty());
+    assert_eq!(taps, ["in the database", "in the journal"]);
+    let view = logs.iter().find(|log| log.event_name == "app.screen.view").unwrap();
+    assert_eq!(text(&view.attributes, "throughline.ended"), "process_death");
+    assert_eq!(books(&telemetry).dropped.total(), 0);
 }
 
 #[test]
@@ -108,14 +181,7 @@ fn what_is_kept_aside_is_bounded_survives_the_process_and_the_rule_can_change() 
     }
     let kept = books(&app.telemetry);
     assert!(kept.queued < 70 && kept.dropped.of(DropReason::SampledOut) > 130, "{kept:?}");
-    let App { _dir: dir, server, telemetry, clock } = app;
-    drop(telemetry);
-    let mut host = Host::default();
-    host.clock = Clock::Manual(clock.clone());
-    let config =
-        builder(dir.path()).endpoint(server.url()).session_sample_rate(0.0).keep(KeepRule::default()).build().unwrap();
-    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
-    let app = App { _dir: dir, server, telemetry, clock };
+    let app = app.again();
     // A crash that was found at the start.
     app.telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "m", "s"));
     assert!(app.taps().len() > 40);
