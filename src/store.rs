@@ -138,7 +138,20 @@ impl Store {
 
     /// Whether dead runs or a damaged database are left to read.
     pub(crate) fn is_recovering(&self) -> bool {
-        !self.configured || self.reading.is_some() || !self.dead.is_empty() || !self.fileless.is_empty()
+        !self.configured || self.has_unread() || self.queue.awaits_recovery()
+    }
+
+    fn has_unread(&self) -> bool {
+        self.reading.is_some() || !self.dead.is_empty() || !self.fileless.is_empty()
+    }
+
+    /// Enters the process's own run.
+    pub(crate) fn enter_run(&mut self, start: RunStart) -> Result<u32, QueueError> {
+        let run = self.queue.enter_run(start)?;
+        if self.has_unread() {
+            self.queue.set_unread_behind(run);
+        }
+        Ok(run)
     }
 
     /// One short step of recovery: at most one transaction's worth of records of a dead run.
@@ -167,7 +180,7 @@ impl Store {
         if let Some(run) = self.fileless.pop() {
             return self.queue.finish_run(run, &RunCounters::default());
         }
-        let Some(path) = self.dead.pop_front() else { return Ok(()) };
+        let Some(path) = self.dead.pop_front() else { return self.queue.end_recovery() };
         let Some(key) = path.file_name().and_then(|name| key_of(&name.to_string_lossy())) else { return Ok(()) };
         let known = self.queue.find_run(key).map(|(id, run)| (id, run.done, run.base_wall));
         if let Some((_, true, _)) = known {

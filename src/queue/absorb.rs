@@ -204,7 +204,7 @@ impl Queue {
                         state::add_drops(&mut control.books.drops, lane, DropReason::Withdrawn, 1);
                     }
                 }
-                FrameType::Release => consent::release(db, control, age)?,
+                FrameType::Release => consent::release(db, control, run, age)?,
                 FrameType::Pad => {}
             }
         }

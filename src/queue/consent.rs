@@ -102,7 +102,12 @@ fn drop_where(
 
 /// Something happened: what was kept aside is to be promoted, as soon as the user has consented; what is still open goes with it
 /// when it ends.
-pub(super) fn release(db: &rusqlite::Connection, control: &mut Control, age: u64) -> Result<(), QueueError> {
+pub(super) fn release(db: &rusqlite::Connection, control: &mut Control, run: u32, age: u64) -> Result<(), QueueError> {
+    control.books.release_again |= control.unread_behind == Some(run);
+    release_known(db, control, age)
+}
+
+fn release_known(db: &rusqlite::Connection, control: &mut Control, age: u64) -> Result<(), QueueError> {
     expire(db, control, age)?;
     if control.apart.aside > 0 {
         db.prepare_cached("UPDATE pending SET aside = NULL WHERE aside IS NOT NULL")?.execute([])?;
@@ -148,6 +153,29 @@ impl Queue {
         }
         let age = self.age();
         self.transact(false, |queue| expire(&queue.db, &mut queue.control, age))
+    }
+
+    /// Journals of runs before this one, the process's own, are still to be read.
+    pub fn set_unread_behind(&mut self, run: u32) {
+        self.control.unread_behind = Some(run);
+    }
+
+    /// Whether [`Queue::end_recovery`] has something to do.
+    pub fn awaits_recovery(&self) -> bool {
+        self.control.unread_behind.is_some() || self.control.books.release_again
+    }
+
+    /// All journals of earlier runs have been read: what was aside in them is released, if something has happened since.
+    pub fn end_recovery(&mut self) -> Result<(), QueueError> {
+        if self.control.books.release_again {
+            let age = self.age();
+            self.transact(false, |queue| {
+                queue.control.books.release_again = false;
+                release_known(&queue.db, &mut queue.control, age)
+            })?;
+        }
+        self.control.unread_behind = None;
+        Ok(())
     }
 
     /// Moves the oldest events that wait for nothing but this into their lanes. True when more are left. Nothing moves while

@@ -23,6 +23,8 @@ pub(crate) struct Control {
     pub(crate) is_pending: bool,
     /// Bytes that are kept apart.
     pub(crate) apart: consent::Apart,
+    /// The process's own run, while journals of earlier ones are unread. Said anew by every process.
+    pub(crate) unread_behind: Option<u32>,
 }
 
 impl Control {

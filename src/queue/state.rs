@@ -206,6 +206,9 @@ pub struct Books {
     pub quarantined_files: u64,
     /// Drops already reported as events, by reason.
     pub reported: Vec<u64>,
+    /// Something happened while journals of earlier runs were unread: what is found aside in them is to be released, too.
+    #[serde(default)]
+    pub release_again: bool,
 }
 
 /// The clock by which rows age: boot time, summed over boots, so that no wall clock can age a row.

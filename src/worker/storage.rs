@@ -48,7 +48,7 @@ impl Worker<'_> {
             shared.debug.log(&format!("the database was set aside ({reason})"));
             shared.health().set_aside = Some(reason.clone());
         }
-        self.run = store.queue.enter_run(journal.start())?;
+        self.run = store.enter_run(journal.start())?;
         self.begin_run(&mut store)?;
         store.uploader.set_conditions(self.conditions);
         store.uploader.set_flush(!self.flushes.is_empty());
@@ -155,7 +155,7 @@ impl Worker<'_> {
                 match self.main.take().map(|store| store.rebuild(&self.shared.config, reason)) {
                     Some(Ok(mut store)) => {
                         store.queue.set_pending(self.shared.consent() == Consent::Pending);
-                        let entered = store.queue.enter_run(self.shared.recorder.journal().start());
+                        let entered = store.enter_run(self.shared.recorder.journal().start());
                         self.shared.health().set_aside = store.opened.set_aside.clone();
                         store.uploader.set_conditions(self.conditions);
                         self.main = Some(store);

@@ -9,7 +9,10 @@ use clap::Args;
 use throughline::event::{Action, ErrorEvent, Log, Severity};
 use throughline::journal::JournalMode;
 use throughline::ledger::DropReason;
-use throughline::{Config, Consent, DestinationBooks, Environment, Telemetry};
+use throughline::{Config, Consent, DestinationBooks, Environment, KeepRule, Telemetry};
+
+/// How many events of the first thread make a session, where sessions are kept aside.
+pub(crate) const SESSION_EVENTS: i64 = 400;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -31,21 +34,31 @@ pub(crate) struct Options {
     /// Every event has nearly a kilobyte.
     #[arg(long)]
     fat: bool,
+    /// Sessions are kept aside until an error comes; they are short.
+    #[arg(long)]
+    aside: bool,
+    /// The user has not decided yet.
+    #[arg(long)]
+    pending: bool,
     /// Bytes of the queue.
     #[arg(long, default_value_t = 64 * 1024 * 1024)]
     queue_bytes: u64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let config = Config::builder("torture", &options.dir)
+    let mut config = Config::builder("torture", &options.dir)
         .environment(Environment::Test)
         .endpoint(&options.endpoint)
         .flush_interval(Duration::from_millis(100))
         .start_jitter(false)
         .self_report(false)
-        .queue_bytes(options.queue_bytes)
-        .build()?;
-    let telemetry = Telemetry::start(config, Consent::Granted)?;
+        .queue_bytes(options.queue_bytes);
+    if options.aside {
+        let rule = KeepRule { bytes: 8 * 1024 * 1024, minutes: 60, ..KeepRule::default() };
+        config = config.session_sample_rate(0.0).keep(rule);
+    }
+    let consent = if options.pending { Consent::Pending } else { Consent::Granted };
+    let telemetry = Telemetry::start(config.build()?, consent)?;
     let started = Instant::now();
     // The stated exception: until the journal is mapped, a kill loses what was recorded.
     while telemetry.health().journal != Some(JournalMode::Mapped) {
@@ -53,6 +66,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         std::thread::sleep(Duration::from_micros(200));
     }
     if options.drain {
+        if options.aside {
+            telemetry.report_problem("what is still aside goes, too");
+            telemetry.stop_view();
+        }
         let books = settle(&telemetry)?;
         // Refused at the door is not acknowledged: two threads at full speed may fill the ring.
         let refused = books.dropped.of(DropReason::JournalFull);
@@ -63,7 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     std::thread::scope(|scope| {
         for thread in 0..2u64 {
             let telemetry = &telemetry;
-            scope.spawn(move || record(telemetry, thread, until, options.fat));
+            scope.spawn(move || record(telemetry, thread, until, options));
         }
         telemetry.start_view("Torture");
         telemetry.flush(Duration::from_secs(1));
@@ -89,7 +106,7 @@ fn settle(telemetry: &Telemetry) -> Result<DestinationBooks> {
     Ok(books)
 }
 
-fn record(telemetry: &Telemetry, thread: u64, until: Instant, fat: bool) {
+fn record(telemetry: &Telemetry, thread: u64, until: Instant, options: &Options) {
     let filler = "x".repeat(900);
     let mut n = 0i64;
     while Instant::now() < until {
@@ -100,11 +117,18 @@ fn record(telemetry: &Telemetry, thread: u64, until: Instant, fat: bool) {
             7 => telemetry.record_error(&ErrorEvent::crash("Torture", "on purpose", "main").attributes(&attributes)),
             3 | 23 => telemetry.record_error(&ErrorEvent::new("Torture", "handled").attributes(&attributes)),
             1 | 11 | 21 | 31 => telemetry.record_log(&Log::new(Severity::Info, "line").attributes(&attributes)),
-            _ => telemetry.record_action(&Action::tap("button").attributes(if fat { &attributes } else { &short })),
+            _ => telemetry.record_action(&Action::tap("button").attributes(if options.fat {
+                &attributes
+            } else {
+                &short
+            })),
         };
         // `None`: the journal was full, which has been counted. It must not happen at this pace.
         if let Some(id) = id {
             let _ = rustix::io::write(rustix::stdio::stdout(), id.as_bytes());
+        }
+        if options.aside && thread == 0 && n % SESSION_EVENTS == 0 {
+            telemetry.renew_session();
         }
         if n % 16 == 0 {
             std::thread::sleep(Duration::from_micros(300));
