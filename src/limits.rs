@@ -23,6 +23,8 @@ pub const MAX_NAME_CHARS: usize = 256;
 pub const MAX_MESSAGE_CHARS: usize = 8_192;
 /// Characters of a stack trace. A deep React Native trace has about 30,000.
 pub const MAX_STACK_CHARS: usize = 49_152;
+/// Phases of one request: each once.
+pub const MAX_PHASES: usize = 5;
 /// Events and links of one span (OpenTelemetry's defaults).
 pub const MAX_SPAN_ITEMS: usize = 128;
 /// Bytes of one encoded event. A larger one is dropped with `DropReason::Oversize`.

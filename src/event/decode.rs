@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::encode::{KIND_CONTEXT, KIND_SCOPE, VERSION, WIRE_BYTES, WIRE_FIXED, WIRE_VARINT, field, tag};
-use super::{EventKind, TraceContext};
+use super::{EventKind, Phase, PhaseTime, TraceContext};
 use crate::limits::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS};
 use crate::value::AnyValue;
 
@@ -207,6 +207,14 @@ impl<'a> Record<'a> {
         })
     }
 
+    /// A request's phases.
+    pub fn phases(&self) -> impl Iterator<Item = PhaseTime> + '_ {
+        self.fields.iter().filter_map(|entry| match *entry {
+            (field::PHASE, FieldValue::Bytes(bytes)) => phase(bytes),
+            _ => None,
+        })
+    }
+
     /// A span's events: name, wall time, attributes.
     pub fn span_events(&self) -> impl Iterator<Item = (&'a str, u64, Vec<(&'a str, AnyValue)>)> + '_ {
         self.fields.iter().filter_map(|entry| match *entry {
@@ -226,9 +234,19 @@ impl<'a> Record<'a> {
     }
 
     fn words(&self, number: u32) -> impl Iterator<Item = u64> + 'a {
-        let (words, _) = self.bytes(number).unwrap_or_default().as_chunks::<8>();
-        words.iter().map(|word| u64::from_le_bytes(*word))
+        words(self.bytes(number).unwrap_or_default())
     }
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().map(|word| u64::from_le_bytes(*word))
+}
+
+fn phase(bytes: &[u8]) -> Option<PhaseTime> {
+    let mut words = words(bytes);
+    let phase = Phase::from_code(u8::try_from(words.next()?).ok()?)?;
+    Some(PhaseTime { phase, start_ns: words.next()?, duration_ns: words.next()? })
 }
 
 /// The slowly changing attributes that events refer to by version.

@@ -78,6 +78,7 @@ pub mod field {
     pub const INTERVAL_START: u32 = 48;
     pub const INTERVAL_VALUE: u32 = 49;
     pub const INTERVAL_BUCKETS: u32 = 50;
+    pub const PHASE: u32 = 51;
 }
 
 pub(crate) const WIRE_VARINT: u32 = 0;

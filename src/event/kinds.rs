@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_STACK_CHARS};
+use crate::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_PHASES, MAX_STACK_CHARS};
 use crate::value::Attribute;
 
 /// What happened to a session.
@@ -218,6 +218,48 @@ event!(
     }
 );
 
+/// What a part of a request's time went into. The terms are those of RUM and of the Resource Timing API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Looking up the host's address.
+    Dns = 1,
+    /// Connecting, with [`Phase::Tls`].
+    Connect = 2,
+    /// The TLS handshake.
+    Tls = 3,
+    /// From sending the request to the first byte of the answer.
+    FirstByte = 4,
+    /// From the first to the last byte of the answer.
+    Download = 5,
+}
+
+impl Phase {
+    /// By its code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Phase::Dns,
+            2 => Phase::Connect,
+            3 => Phase::Tls,
+            4 => Phase::FirstByte,
+            5 => Phase::Download,
+            _ => return None,
+        })
+    }
+}
+
+/// When a phase of a request was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseTime {
+    /// Which.
+    pub phase: Phase,
+    /// Its start after the request's, ns.
+    pub start_ns: u64,
+    /// How long it took, ns.
+    pub duration_ns: u64,
+}
+
 /// A network request of the app.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -236,6 +278,9 @@ pub struct Resource<'a> {
     pub protocol: &'a str,
     /// Why there was no answer; empty otherwise.
     pub error_type: &'a str,
+    /// What the time went into, as far as the network stack has measured it: at most five are kept. A request over a
+    /// connection that stood has neither [`Phase::Dns`] nor [`Phase::Connect`].
+    pub phases: &'a [PhaseTime],
     /// The span that started it. The event's own `trace` is the request's span.
     pub parent_span: Option<[u8; 8]>,
     /// The parts that every event has.
@@ -253,6 +298,7 @@ impl<'a> Resource<'a> {
             size: None,
             protocol: "",
             error_type: "",
+            phases: &[],
             parent_span: None,
             common: Common::default(),
         }
@@ -269,6 +315,13 @@ impl<'a> Resource<'a> {
     #[must_use]
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = Some(bytes);
+        self
+    }
+
+    /// Says what the time went into.
+    #[must_use]
+    pub fn phases(mut self, phases: &'a [PhaseTime]) -> Self {
+        self.phases = phases;
         self
     }
 
@@ -293,6 +346,9 @@ event!(
         out.optional(field::SIZE, e.size);
         out.text(field::PROTOCOL, e.protocol, 32);
         out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
+        for PhaseTime { phase, start_ns, duration_ns } in e.phases.iter().take(MAX_PHASES) {
+            out.uints(field::PHASE, &[*phase as u64, *start_ns, *duration_ns]);
+        }
         if let Some(parent) = e.parent_span {
             out.bytes(field::PARENT_SPAN, &parent);
         }

@@ -12,8 +12,8 @@ pub mod scrub;
 mod signals;
 
 pub use kinds::{
-    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, LongTask, Resource, Session, SessionChange, View,
-    Vital,
+    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, LongTask, Phase, PhaseTime, Resource, Session,
+    SessionChange, View, Vital,
 };
 pub use signals::{Interval, Log, Metric, MetricData, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality};
 

@@ -31,6 +31,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let (bounds, buckets) = ([1.0], [2, 3]);
     let histogram =
         MetricData::Histogram { bounds: &bounds, buckets: &buckets, sum: 4.5, temporality: Temporality::Delta };
+    let phases = [PhaseTime { phase: Phase::FirstByte, start_ns: 2, duration_ns: 300 }];
     let mut session = Session::new(SessionChange::Start, id, "user_app_launch");
     session.previous = Some(Uuid::nil());
     let all: Vec<(&'static str, Box<dyn Event>)> = vec![
@@ -38,6 +39,7 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("view", Box::new(view)),
         ("action", Box::new(Action::tap("buy").id(id).trace(trace).attributes(&attributes))),
         ("resource", Box::new(Resource::new("GET", "https://a/b", 404, 9).size(3).parent_span([2; 8]))),
+        ("resource_phases", Box::new(Resource::new("GET", "https://a/b", 404, 9).phases(&phases))),
         ("error", Box::new(ErrorEvent::new("E", "message").stack("frames").action_id(id))),
         ("crash", Box::new(ErrorEvent::crash("SIGSEGV", "at 0", "main"))),
         ("long_task", Box::new(LongTask::new(800_000_000))),

@@ -206,11 +206,12 @@ fn scope(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Answer {
             let context = request.context().cloned();
             Ok(done(context.is_some_and(|context| slots.put(*slot, &context, Live::Request(request)))))
         }
-        Call::EndRequest { slot, status, bytes, protocol, error_type, attributes } => {
+        Call::EndRequest { slot, status, bytes, protocol, error_type, phases, attributes } => {
             let Some(request) = slots.end_request(*slot) else { return Some(known(false)) };
+            let phases = phases.read();
             attributes.lend(|attributes| {
                 kept(request.stop(*status, |resource| {
-                    let mut resource = resource.attributes(attributes);
+                    let mut resource = resource.attributes(attributes).phases(&phases);
                     resource.size = u64::try_from(*bytes).ok();
                     (resource.protocol, resource.error_type) = (protocol, error_type);
                     resource

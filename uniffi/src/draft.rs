@@ -16,7 +16,8 @@
 //! A `text` is `u32` bytes and that much UTF-8. A `value` is a tag and what follows it: 1 boolean `u8`, 2 integer `i64`,
 //! 3 double `f64`, 4 text, 5 bytes (`u32`, bytes), 6 list (`u16`, values), 7 map (`u16`, (text, value)…), at most 8 deep.
 //! A `value?` may also be the tag 0: none. `attributes` are `u16` and as many (text, value). `headers` are `u16` and as many
-//! (text, text).
+//! (text, text). `phases` are `u8` and as many (`u8` phase: 1 DNS, 2 connect, 3 TLS, 4 first byte, 5 download; `u64` start after the
+//! request's, ns; `u64` duration, ns); those that are not known are passed over.
 //!
 //! | code | call | fields |
 //! |---|---|---|
@@ -43,7 +44,7 @@
 //! | 46 | read context | `u64` slot, headers |
 //! | 47 | retry | `u64` slot, `u32` attempt |
 //! | 48 | start request | `u64` slot, text method, text url |
-//! | 49 | end request | `u64` slot, `u16` status, `i64` bytes (-1 unknown), text protocol, text error type, attributes |
+//! | 49 | end request | `u64` slot, `u16` status, `i64` bytes (-1 unknown), text protocol, text error type, phases, attributes |
 //! | 50 | keep context | text key: the id of a message that answers later |
 //! | 51 | take context | `u64` slot, text key |
 //! | 64 | declare store | `u32` store, text name, text policy as JSON |
@@ -70,7 +71,7 @@
 
 mod reader;
 
-use throughline::event::{ActionType, ErrorKind, ErrorSource, Severity};
+use throughline::event::{ActionType, ErrorKind, ErrorSource, PhaseTime, Severity};
 use throughline::limits::MAX_EVENT_BYTES;
 use throughline::state::MutationKind;
 use throughline::{AnyValue, Attribute, Value};
@@ -220,6 +221,7 @@ pub enum Call<'a> {
         bytes: i64,
         protocol: &'a str,
         error_type: &'a str,
+        phases: Phases<'a>,
         attributes: Attributes<'a>,
     },
     KeepContext {
@@ -332,6 +334,19 @@ pub struct Attributes<'a> {
 pub struct Headers<'a> {
     count: u16,
     bytes: &'a [u8],
+}
+
+/// A request's phases, still encoded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Phases<'a>(&'a [u8]);
+
+impl Phases<'_> {
+    /// Reads them.
+    pub fn read(&self) -> Vec<PhaseTime> {
+        let mut reader = Reader(self.0);
+        let phases = std::iter::from_fn(|| reader.phase().ok());
+        phases.flatten().collect()
+    }
 }
 
 /// A value or none, still encoded.

@@ -11,7 +11,7 @@ use prost::Message;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::store::Item;
+use super::store::{Item, Moment};
 
 /// The three signals of OTLP.
 #[derive(Debug, Clone, Copy)]
@@ -72,9 +72,15 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
         let service = service(resource.resource.as_ref());
         for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             let failed = span.status.as_ref().is_some_and(|status| status.code == 2);
+            let start = span.start_time_unix_nano as i64;
+            let events = span.events.into_iter().map(|event| Moment {
+                name: event.name,
+                after_ns: (event.time_unix_nano as i64).saturating_sub(start),
+                attributes: map(event.attributes),
+            });
             let item = Item {
                 signal: "span",
-                time_ns: span.start_time_unix_nano as i64,
+                time_ns: start,
                 end_ns: span.end_time_unix_nano as i64,
                 service: service.clone(),
                 trace: hex(&span.trace_id),
@@ -83,6 +89,7 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
                 name: span.name,
                 severity: if failed { 17 } else { 0 },
                 body: span.status.map(|status| status.message).unwrap_or_default(),
+                events: events.collect(),
                 ..Item::default()
             };
             items.push(with_attributes(item, span.attributes));
@@ -134,18 +141,15 @@ fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
 }
 
 fn with_attributes(mut item: Item, attributes: Vec<KeyValue>) -> Item {
-    let mut map = Map::new();
-    for pair in attributes {
-        let value = pair.value.map(value).unwrap_or(Value::Null);
-        match pair.key.as_str() {
-            "event.id" => item.event_id = text(&value),
-            "session.id" => item.session = text(&value),
-            _ => {}
-        }
-        map.insert(pair.key, value);
-    }
-    item.attributes = Value::Object(map);
+    item.attributes = map(attributes);
+    let known = |key: &str| item.attributes.get(key).map(text).unwrap_or_default();
+    (item.event_id, item.session) = (known("event.id"), known("session.id"));
     item
+}
+
+fn map(attributes: Vec<KeyValue>) -> Value {
+    let pair = |pair: KeyValue| (pair.key, pair.value.map_or(Value::Null, value));
+    Value::Object(attributes.into_iter().map(pair).collect::<Map<_, _>>())
 }
 
 fn service(resource: Option<&Resource>) -> String {

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use askama::Template;
 
-use super::store::{Item, SessionRow, Stats};
+use super::store::{Item, Moment, SessionRow, Stats};
 
 /// A session as the list shows it.
 pub(super) struct SessionLine {
@@ -53,7 +53,14 @@ pub(super) struct Line {
     indent: f64,
     left: f64,
     width: f64,
+    marks: Vec<Mark>,
     lasted: String,
+}
+
+/// An event of a span, in its waterfall.
+struct Mark {
+    left: f64,
+    title: String,
 }
 
 fn line(key: usize, item: &Item, start_ns: i64) -> Line {
@@ -91,6 +98,7 @@ fn line(key: usize, item: &Item, start_ns: i64) -> Line {
         indent: 0.0,
         left: 0.0,
         width: 0.0,
+        marks: Vec::new(),
         lasted: if item.end_ns > item.time_ns { duration(item.end_ns - item.time_ns) } else { String::new() },
     }
 }
@@ -150,10 +158,16 @@ impl Trace {
             items.iter().map(|item| item.session.clone()).filter(|s| !s.is_empty()).collect();
         sessions.sort();
         sessions.dedup();
+        let share = |ns: i64| ns as f64 / whole * 99.0;
+        let mark = |item: &Item, event: &Moment| Mark {
+            left: share((item.time_ns - start).saturating_add(event.after_ns)).clamp(0.0, 99.0),
+            title: format!("{} +{}", event.name, duration(event.after_ns)),
+        };
         let lines = by_cause(items).into_iter().map(|(key, depth, item)| Line {
             indent: depth as f64 * 1.1,
-            left: (item.time_ns - start) as f64 / whole * 99.0,
-            width: ((item.end_ns - item.time_ns) as f64 / whole * 99.0).max(0.3),
+            left: share(item.time_ns - start),
+            width: share(item.end_ns - item.time_ns).max(0.3),
+            marks: item.events.iter().map(|event| mark(item, event)).collect(),
             ..line(key, item, start)
         });
         Self { stats, id, lines: lines.collect(), sessions }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One received log record, span or data point.
@@ -26,6 +26,17 @@ pub(crate) struct Item {
     pub(crate) severity: i32,
     pub(crate) body: String,
     pub(crate) event_id: String,
+    pub(crate) attributes: Value,
+    /// A span's events.
+    pub(crate) events: Vec<Moment>,
+}
+
+/// Something that happened during a span.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Moment {
+    pub(crate) name: String,
+    /// After the span's start, ns.
+    pub(crate) after_ns: i64,
     pub(crate) attributes: Value,
 }
 
@@ -66,7 +77,7 @@ PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS items(
     id INTEGER PRIMARY KEY, signal TEXT NOT NULL, time_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, service TEXT NOT NULL,
     session TEXT NOT NULL, trace TEXT NOT NULL, span TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL,
-    severity INTEGER NOT NULL, body TEXT NOT NULL, event_id TEXT, attributes TEXT NOT NULL);
+    severity INTEGER NOT NULL, body TEXT NOT NULL, event_id TEXT, attributes TEXT NOT NULL, events TEXT NOT NULL DEFAULT '[]');
 CREATE UNIQUE INDEX IF NOT EXISTS by_event ON items(event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_session ON items(session, time_ns);
 CREATE INDEX IF NOT EXISTS by_trace ON items(trace, time_ns);
@@ -79,6 +90,10 @@ impl Store {
             None => Connection::open_in_memory()?,
         };
         db.execute_batch(SCHEMA)?;
+        // A file of an earlier version.
+        if db.prepare("SELECT events FROM items").is_err() {
+            db.execute_batch("ALTER TABLE items ADD COLUMN events TEXT NOT NULL DEFAULT '[]'")?;
+        }
         let count =
             |signal: &str| db.query_row("SELECT count(*) FROM items WHERE signal = ?1", [signal], |row| row.get(0));
         let stats = Stats { logs: count("log")?, spans: count("span")?, metrics: count("metric")?, ..Stats::default() };
@@ -108,7 +123,8 @@ impl Store {
             {
                 let mut insert = transaction.prepare_cached(
                     "INSERT OR IGNORE INTO items(signal, time_ns, end_ns, service, session, trace, span, parent, name,
-                     severity, body, event_id, attributes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     severity, body, event_id, attributes, events)
+                     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 )?;
                 for item in items {
                     let event_id = (!item.event_id.is_empty()).then_some(&item.event_id);
@@ -125,7 +141,8 @@ impl Store {
                         item.severity,
                         item.body,
                         event_id,
-                        item.attributes.to_string()
+                        item.attributes.to_string(),
+                        serde_json::to_string(&item.events)?
                     ])?;
                     kept.push((item.signal, new > 0));
                 }
@@ -206,6 +223,7 @@ impl Store {
 fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let signal: String = row.get("signal")?;
     let attributes: String = row.get("attributes")?;
+    let events: String = row.get("events")?;
     Ok(Item {
         signal: match signal.as_str() {
             "log" => "log",
@@ -224,5 +242,6 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         body: row.get("body")?,
         event_id: row.get::<_, Option<String>>("event_id")?.unwrap_or_default(),
         attributes: serde_json::from_str(&attributes).unwrap_or_default(),
+        events: serde_json::from_str(&events).unwrap_or_default(),
     })
 }

@@ -4,7 +4,7 @@ use super::tree::Tree;
 use super::{Attributes, dropped_attributes, semconv};
 use crate::config::host_of;
 use crate::event::encode::field;
-use crate::event::{EventKind, SpanKind, SpanStatus, TraceContext};
+use crate::event::{EventKind, Phase, PhaseTime, SpanKind, SpanStatus, TraceContext};
 use crate::export::ExportRow;
 
 pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
@@ -43,7 +43,8 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
     tree.fixed64(8, "endTimeUnixNano", row.time_ns.saturating_add(record.uint(field::DURATION).unwrap_or(0)));
     attributes.write(tree, 9);
     tree.small(10, "droppedAttributesCount", dropped_attributes(row));
-    let events: Vec<_> = record.span_events().collect();
+    let mut events: Vec<_> = record.span_events().collect();
+    events.extend(moments(row).into_iter().map(|(name, time)| (name, time, Vec::new())));
     tree.list(11, "events", events.iter(), |tree, (name, time, pairs)| {
         tree.fixed64(1, "timeUnixNano", *time);
         tree.text(2, "name", name);
@@ -66,6 +67,31 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
         });
     }
     tree.fixed32(16, "flags", u32::from(context.sampled));
+}
+
+/// A request's phases as span events, by the names of the Resource Timing API, as OpenTelemetry's instrumentations of browsers
+/// write them.
+fn moments(row: &ExportRow<'_>) -> Vec<(&'static str, u64)> {
+    let mut moments = Vec::new();
+    let mut phases: Vec<_> = row.record.phases().collect();
+    phases.sort_by_key(|time| time.phase as u8);
+    for PhaseTime { phase, start_ns, duration_ns } in phases {
+        let (start, end) = match phase {
+            Phase::Dns => ("domainLookupStart", "domainLookupEnd"),
+            Phase::Connect => ("connectStart", "connectEnd"),
+            // Its end is that of the connecting.
+            Phase::Tls => ("secureConnectionStart", ""),
+            Phase::FirstByte => ("requestStart", "responseStart"),
+            // Its start is the first byte.
+            Phase::Download => ("", "responseEnd"),
+        };
+        let from = row.time_ns.saturating_add(start_ns);
+        moments.push((start, from));
+        moments.push((end, from.saturating_add(duration_ns)));
+    }
+    moments.retain(|(name, _)| !name.is_empty());
+    moments.sort_by_key(|(_, time)| *time);
+    moments
 }
 
 /// A request that was not traced is a trace of its own, with ids taken from the event's.

@@ -89,8 +89,33 @@ fn spans_and_resources_decode() {
     let span = &request.resource_spans[0].scope_spans[0].spans[0];
     assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 1_000);
     assert_eq!((span.events.len(), span.links.len(), span.parent_span_id.len()), (1, 1, 8));
-    let request: ExportTraceServiceRequest = both(&Resource::new("GET", "https://api.example.com/a", 503, 77), TRACES);
+    let phase = |phase, start_ns, duration_ns| PhaseTime { phase, start_ns, duration_ns };
+    let phases = [
+        phase(Phase::FirstByte, 40, 20),
+        phase(Phase::Dns, 1, 9),
+        phase(Phase::Connect, 10, 30),
+        phase(Phase::Tls, 20, 19),
+        phase(Phase::Download, 60, u64::MAX),
+        phase(Phase::Dns, 0, 0),
+    ];
+    let resource = Resource::new("GET", "https://api.example.com/a", 503, 77).phases(&phases);
+    let request: ExportTraceServiceRequest = both(&resource, TRACES);
     let span = &request.resource_spans[0].scope_spans[0].spans[0];
+    let since = |time: u64| time.saturating_sub(span.start_time_unix_nano);
+    let moments: Vec<_> = span.events.iter().map(|event| (event.name.as_str(), since(event.time_unix_nano))).collect();
+    assert_eq!(
+        moments,
+        [
+            ("domainLookupStart", 1),
+            ("domainLookupEnd", 10),
+            ("connectStart", 10),
+            ("secureConnectionStart", 20),
+            ("connectEnd", 40),
+            ("requestStart", 40),
+            ("responseStart", 60),
+            ("responseEnd", u64::MAX - span.start_time_unix_nano),
+        ]
+    );
     assert_eq!((span.kind, span.status.as_ref().unwrap().code), (3, 2));
     assert_eq!((span.trace_id.len(), span.span_id.len()), (16, 8));
 }

@@ -2,12 +2,15 @@
 //!
 //! The bytes are a host's: nothing here trusts a length, and nothing is copied that can be lent.
 
-use throughline::event::{ActionType, ErrorKind, ErrorSource, Severity};
+use throughline::event::{ActionType, ErrorKind, ErrorSource, Phase, PhaseTime, Severity};
 use throughline::limits::MAX_DEPTH;
 use throughline::state::MutationKind;
 use throughline::{AnyValue, Value};
 
-use super::{Attributes, Call, Headers, Held, Instrument, Malformed, Outcome};
+use super::{Attributes, Call, Headers, Held, Instrument, Malformed, Outcome, Phases};
+
+/// A phase's code, start and duration.
+const PHASE_BYTES: usize = 17;
 
 /// Reads from the front.
 #[derive(Clone, Copy)]
@@ -126,6 +129,18 @@ impl<'a> Reader<'a> {
         Ok(Attributes { count: self.u16()?, bytes: std::mem::take(&mut self.0) })
     }
 
+    fn phases(&mut self) -> Result<Phases<'a>, Malformed> {
+        let count = usize::from(self.u8()?);
+        Ok(Phases(self.take(count * PHASE_BYTES)?))
+    }
+
+    /// A phase; `None` for one of a later version.
+    pub(super) fn phase(&mut self) -> Result<Option<PhaseTime>, Malformed> {
+        let phase = Phase::from_code(self.u8()?);
+        let (start_ns, duration_ns) = (self.u64()?, self.u64()?);
+        Ok(phase.map(|phase| PhaseTime { phase, start_ns, duration_ns }))
+    }
+
     fn headers(&mut self) -> Result<Headers<'a>, Malformed> {
         Ok(Headers { count: self.u16()?, bytes: std::mem::take(&mut self.0) })
     }
@@ -228,6 +243,7 @@ impl<'a> Reader<'a> {
                 bytes: self.i64()?,
                 protocol: self.text()?,
                 error_type: self.text()?,
+                phases: self.phases()?,
                 attributes: self.attributes()?,
             },
             50 => Call::KeepContext { key: self.text()? },

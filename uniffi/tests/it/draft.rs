@@ -1,8 +1,9 @@
 //! The layout, pinned by the vectors that Swift and Kotlin write.
 
 use serde_json::{Value as Json, json};
+use throughline::event::PhaseTime;
 use throughline::{AnyValue, Value};
-use throughline_ffi::draft::{Attributes, Call, Draft, Held, Malformed};
+use throughline_ffi::draft::{Attributes, Call, Draft, Held, Malformed, Phases};
 
 use crate::support::{bytes, vectors};
 
@@ -115,6 +116,12 @@ fn name_of(value: &dyn std::fmt::Debug) -> String {
     snake(&format!("{value:?}"))
 }
 
+fn phases_shown(phases: &Phases<'_>) -> Vec<Json> {
+    let shown =
+        |time: &PhaseTime| json!([name_of(&time.phase), time.start_ns.to_string(), time.duration_ns.to_string()]);
+    phases.read().iter().map(shown).collect()
+}
+
 /// A draft in the terms of the vectors.
 fn shown(draft: &Draft<'_>) -> Json {
     let n = |number: u64| json!(number.to_string());
@@ -172,9 +179,10 @@ fn shown(draft: &Draft<'_>) -> Json {
         Call::StartRequest { slot, method, url } => {
             json!({"call": "start_request", "slot": n(*slot), "method": method, "url": url})
         }
-        Call::EndRequest { slot, status, bytes, protocol, error_type, attributes } => json!({
+        Call::EndRequest { slot, status, bytes, protocol, error_type, phases, attributes } => json!({
             "call": "end_request", "slot": n(*slot), "status": status, "bytes": bytes.to_string(),
-            "protocol": protocol, "error_type": error_type, "attributes": attributes_shown(attributes)}),
+            "protocol": protocol, "error_type": error_type, "phases": phases_shown(phases),
+            "attributes": attributes_shown(attributes)}),
         Call::DeclareStore { store, name, policy } => {
             json!({"call": "declare_store", "store": store, "name": name, "policy": policy})
         }

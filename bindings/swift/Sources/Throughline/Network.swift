@@ -5,7 +5,8 @@ import FoundationNetworking
 
 /// A `URLSession` whose requests are traced: each becomes a resource with its status, size and time, in the context that is
 /// current where it is made; to hosts that the configuration lists it carries trace headers, which are written before the task
-/// exists. No host is listed by default. Nothing is swizzled.
+/// exists. No host is listed by default. Nothing is swizzled. On Apple's systems a request also says its protocol, and what its
+/// time went into: DNS, connecting, TLS, the first byte and the rest.
 ///
 /// ```swift
 /// let session = TracedURLSession()
@@ -95,11 +96,45 @@ private final class Measured: RedirectCheck, @unchecked Sendable {
     // By its selector: of a class that inherits its protocol the compiler does not look for one.
     @objc(URLSession:task:didFinishCollectingMetrics:)
     func urlSession(_ session: URLSession, task: URLSessionTask, didFinishCollecting metrics: URLSessionTaskMetrics) {
-        traced.see(protocol: metrics.transactionMetrics.last?.networkProtocolName ?? "")
+        traced.see(metrics)
         inner?.urlSession?(session, task: task, didFinishCollecting: metrics)
     }
 }
+
+extension URLSessionTaskTransactionMetrics: TransactionMetrics {}
+
+extension TracedRequest {
+    /// What the system measured: the protocol, and what the time went into. Of several hops the last counts. Before it ends.
+    public func see(_ metrics: URLSessionTaskMetrics) {
+        if let last = metrics.transactionMetrics.last { see(last) }
+    }
+}
 #endif
+
+/// What the system says of a request, by the names of `URLSessionTaskTransactionMetrics`, which only Apple's systems have.
+protocol TransactionMetrics {
+    var networkProtocolName: String? { get }
+    var domainLookupStartDate: Date? { get }
+    var domainLookupEndDate: Date? { get }
+    var connectStartDate: Date? { get }
+    var connectEndDate: Date? { get }
+    var secureConnectionStartDate: Date? { get }
+    var secureConnectionEndDate: Date? { get }
+    var requestStartDate: Date? { get }
+    var responseStartDate: Date? { get }
+    var responseEndDate: Date? { get }
+}
+
+extension TracedRequest {
+    func see(_ metrics: some TransactionMetrics) {
+        see(protocol: metrics.networkProtocolName ?? "")
+        see(.dns, from: metrics.domainLookupStartDate, to: metrics.domainLookupEndDate)
+        see(.connect, from: metrics.connectStartDate, to: metrics.connectEndDate)
+        see(.tls, from: metrics.secureConnectionStartDate, to: metrics.secureConnectionEndDate)
+        see(.firstByte, from: metrics.requestStartDate, to: metrics.responseStartDate)
+        see(.download, from: metrics.responseStartDate, to: metrics.responseEndDate)
+    }
+}
 
 /// A request with its headers, which is recorded once it ends. For network stacks of the app's own.
 public final class TracedRequest: @unchecked Sendable {
@@ -107,8 +142,10 @@ public final class TracedRequest: @unchecked Sendable {
     public let request: URLRequest
     private let slot: UInt64
     private let ended = Count()
+    private let begun = Date()
     private let lock = NSLock()
     private var protocolName = ""
+    private var phases: [(phase: Phase, start: UInt64, duration: UInt64)] = []
 
     /// Begins a request in the current context.
     public init(_ request: URLRequest) {
@@ -149,15 +186,43 @@ public final class TracedRequest: @unchecked Sendable {
     /// Which protocol it went over: `h2`, `http/1.1`. Before it ends.
     public func see(protocol name: String) { lock.withLock { protocolName = name } }
 
+    /// What a part of a request's time goes into.
+    public enum Phase: UInt8, Sendable {
+        /// Looking up the host's address.
+        case dns = 1
+        /// Connecting, with ``tls``.
+        case connect
+        /// The TLS handshake.
+        case tls
+        /// From sending the request to the first byte of the answer.
+        case firstByte
+        /// From the first to the last byte of the answer.
+        case download
+    }
+
+    /// When a part of its time was: at most five. Nothing when one of the dates is not known. Before it ends.
+    public func see(_ phase: Phase, from start: Date?, to end: Date?) {
+        guard let start, let end else { return }
+        let nanoseconds = { (seconds: TimeInterval) in UInt64(max(0, min(seconds, 86_400)) * 1e9) }
+        let (after, duration) = (nanoseconds(start.timeIntervalSince(begun)), nanoseconds(end.timeIntervalSince(start)))
+        lock.withLock { if phases.count < 5 { phases.append((phase, after, duration)) } }
+    }
+
     private func end(status: Int, bytes: Int?, errorType: String) {
         if ended.add(1) > 0 { return }
-        let protocolName = lock.withLock { self.protocolName }
+        let (protocolName, phases) = lock.withLock { (self.protocolName, self.phases) }
         Recorder.record(.endRequest, context: 0) {
             $0.u64(slot)
             $0.u16(UInt16(clamping: status))
             $0.i64(Int64(bytes ?? -1))
             $0.text(protocolName)
             $0.text(errorType)
+            $0.u8(UInt8(phases.count))
+            for (phase, start, duration) in phases {
+                $0.u8(phase.rawValue)
+                $0.u64(start)
+                $0.u64(duration)
+            }
             $0.attributes([:])
         }
     }

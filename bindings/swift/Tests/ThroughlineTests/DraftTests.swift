@@ -134,6 +134,13 @@ final class DraftTests: XCTestCase {
             draft.i64(Int64(text("bytes"))!)
             draft.text(text("protocol"))
             draft.text(text("error_type"))
+            let phases = vector["phases"] as! [[String]]
+            draft.u8(UInt8(phases.count))
+            for phase in phases {
+                draft.u8(UInt8(["dns", "connect", "tls", "first_byte", "download"].firstIndex(of: phase[0])! + 1))
+                draft.u64(UInt64(phase[1])!)
+                draft.u64(UInt64(phase[2])!)
+            }
         case "declare_store":
             draft.u32(UInt32(number("store")))
             draft.text(text("name"))

@@ -252,6 +252,45 @@ final class StoryTests: XCTestCase {
         XCTAssertEqual(requests.filter { $0.parent == operation.span }.count, 4)
     }
 
+    func testARequestSaysWhatItsTimeWentInto() throws {
+        struct Measured: TransactionMetrics {
+            var networkProtocolName: String? = "h2"
+            var domainLookupStartDate, domainLookupEndDate, connectStartDate, connectEndDate: Date?
+            var secureConnectionStartDate, secureConnectionEndDate, requestStartDate, responseStartDate, responseEndDate: Date?
+        }
+        let app = try App().start()
+        let url = URL(string: "https://api.example.com/")!
+        let now = Date()
+        let after = { (milliseconds: Double) in now.addingTimeInterval(milliseconds / 1_000) }
+        for (path, isReused) in [("new", false), ("reused", true)] {
+            let request = TracedRequest(URLRequest(url: url.appendingPathComponent(path)))
+            var metrics = Measured(requestStartDate: after(40), responseStartDate: after(90), responseEndDate: after(95))
+            if !isReused {
+                (metrics.domainLookupStartDate, metrics.domainLookupEndDate) = (after(1), after(5))
+                (metrics.connectStartDate, metrics.connectEndDate) = (after(5), after(40))
+                (metrics.secureConnectionStartDate, metrics.secureConnectionEndDate) = (after(10), after(40))
+            }
+            request.see(metrics)
+            // Nonsense, and more than there is room for, does no harm.
+            request.see(.dns, from: after(9e12), to: now)
+            request.see(.dns, from: nil, to: now)
+            request.end(nil, bytes: nil)
+        }
+        let seen = try app.seen()
+        let new = try XCTUnwrap(seen.first { $0.attributes["url.full"]?.hasSuffix("new") == true })
+        XCTAssertEqual(new.attributes["network.protocol.version"], "2")
+        let order = [
+            "domainLookupStart", "domainLookupEnd", "connectStart", "secureConnectionStart", "connectEnd", "requestStart",
+            "responseStart", "responseEnd",
+        ]
+        XCTAssertEqual(Set(new.moments.keys), Set(order))
+        let times = try order.map { try XCTUnwrap(new.moments[$0]) }
+        XCTAssertEqual(times, times.sorted())
+        XCTAssertEqual(Double(times[6] - times[5]), 50e6, accuracy: 1e4)
+        let reused = try XCTUnwrap(seen.first { $0.attributes["url.full"]?.hasSuffix("reused") == true })
+        XCTAssertEqual(Set(reused.moments.keys), Set(order.suffix(3) + order.prefix(2)))
+    }
+
     func testContextGoesWhereItIsBoundAndNowhereElse() async throws {
         let app = try App().start()
         let queue = DispatchQueue(label: "test")

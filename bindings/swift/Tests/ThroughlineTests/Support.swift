@@ -15,6 +15,8 @@ struct Seen {
     let signal, name, trace, span, parent, body: String
     let timeNs: Int64
     let attributes: [String: String]
+    /// A span's events, by their names, in ns after its start.
+    let moments: [String: Int64]
 
     init(_ json: [String: Any]) {
         func text(_ key: String) -> String { json[key] as? String ?? "" }
@@ -25,6 +27,10 @@ struct Seen {
             if let text = value as? String { return text }
             return "\(value)"
         }
+        let events = (json["events"] as? [[String: Any]] ?? []).map { event in
+            (event["name"] as? String ?? "", (event["after_ns"] as? NSNumber)?.int64Value ?? 0)
+        }
+        moments = Dictionary(events) { first, _ in first }
     }
 
     /// What an action is called: `Cart.items.Update`, `checkout`.

@@ -29,6 +29,10 @@ class Seen(json: JsonObject, val resource: Map<String, String>) {
     val body: String = json["body"]?.let(::plain) ?: ""
     val attributes: Map<String, String> = attributes(json)
 
+    /** A span's events, by their names, in ns after its start. */
+    val moments: Map<String, Long> = json["events"]?.asJsonArray?.map { it.asJsonObject }
+        ?.associate { it["name"].asString to it["timeUnixNano"].asString.toLong() - timeNs } ?: emptyMap()
+
     /** What an action is called: `Cart.items.Update`, `checkout`. */
     val target: String get() = if ("rum.action.type" in attributes) body else ""
 

@@ -94,6 +94,15 @@ class DraftTest {
 
         val TYPE = code<ActionType>("type") { it.code }
         val SLOT = u64("slot")
+        val PHASES: Draft.(JsonObject) -> Unit = { vector ->
+            val phases = vector["phases"].asJsonArray
+            u8(phases.size())
+            for (phase in phases.map { it.asJsonArray }) {
+                u8(listOf("dns", "connect", "tls", "first_byte", "download").indexOf(phase[0].asString) + 1)
+                u64(phase[1].asString.toLong())
+                u64(phase[2].asString.toLong())
+            }
+        }
         val ATTRIBUTES: Draft.(JsonObject) -> Unit = { vector ->
             attributes { for (entry in vector["attributes"].asJsonArray) put(entry.asJsonArray[0].asString, entry.asJsonArray[1]) }
         }
@@ -167,7 +176,7 @@ class DraftTest {
             "retry" to Layout(Call.RETRY, SLOT, u32("attempt")),
             "start_request" to Layout(Call.START_REQUEST, SLOT, text("method"), text("url")),
             "end_request" to Layout(
-                Call.END_REQUEST, SLOT, u16("status"), u64("bytes"), text("protocol"), text("error_type"), ATTRIBUTES,
+                Call.END_REQUEST, SLOT, u16("status"), u64("bytes"), text("protocol"), text("error_type"), PHASES, ATTRIBUTES,
             ),
             "declare_store" to Layout(Call.DECLARE_STORE, u32("store"), text("name"), text("policy")),
             "mutation" to Layout(

@@ -9,6 +9,7 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import okhttp3.Call
 import okhttp3.Callback
+import okhttp3.EventListener
 import okhttp3.OkHttpClient
 import okhttp3.Request
 import okhttp3.Response
@@ -29,13 +30,20 @@ import org.junit.jupiter.api.Test
 import retrofit2.Retrofit
 import retrofit2.http.GET
 import retrofit2.http.Path
+import java.io.File
 import java.io.IOException
 import java.net.InetAddress
+import java.security.KeyStore
+import java.security.cert.X509Certificate
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.Executors
 import java.util.concurrent.TimeUnit
+import javax.net.ssl.KeyManagerFactory
+import javax.net.ssl.SSLContext
+import javax.net.ssl.SSLSocketFactory
+import javax.net.ssl.X509TrustManager
 import kotlin.concurrent.thread
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
@@ -47,7 +55,7 @@ interface Api {
 
 class NetworkTest {
     /** The app's own server; listed under `localhost`, and not under `127.0.0.1`. */
-    private class Server : AutoCloseable {
+    private class Server(secure: SSLSocketFactory? = null) : AutoCloseable {
         val requests = ConcurrentLinkedQueue<RecordedRequest>()
         var answer: (RecordedRequest) -> MockResponse = { MockResponse().setBody("{}") }
         val web = MockWebServer().apply {
@@ -57,9 +65,10 @@ class NetworkTest {
                     return answer(request)
                 }
             }
+            secure?.let { useHttps(it, false) }
             start(InetAddress.getByName("127.0.0.1"), 0)
         }
-        val listed = "http://localhost:${web.port}"
+        val listed = "${if (secure == null) "http" else "https"}://localhost:${web.port}"
         val unlisted = "http://127.0.0.1:${web.port}"
 
         fun parent(path: String): String? = requests.single { it.path == path }.getHeader("traceparent")
@@ -68,6 +77,46 @@ class NetworkTest {
     }
 
     private fun app() = App { traceHost("localhost") }
+
+    @Test
+    fun `a request says what its time went into, and the app's own listener stays`() {
+        app().use { app ->
+            val keys = keys(app.directory)
+            Server(keys.socketFactory).use { server ->
+                app.start()
+                server.answer = { MockResponse().setBody("{}").setHeadersDelay(50, TimeUnit.MILLISECONDS) }
+                val heard = ConcurrentLinkedQueue<String>()
+                val plain = OkHttpClient.Builder().sslSocketFactory(keys.socketFactory, TrustAll).build()
+                val listening = plain.newBuilder().eventListener(object : EventListener() {
+                    override fun callStart(call: Call) {
+                        heard += call.request().url.encodedPath
+                    }
+                }).build()
+                val client = plain.traced()
+                for ((path, by) in listOf("/first" to client, "/second" to client, "/heard" to listening.traced())) {
+                    by.newCall(Request.Builder().url("${server.listed}$path").build()).execute().use { it.body!!.string() }
+                }
+                assertEquals(listOf("/heard"), heard.toList())
+                val seen = app.seen()
+                fun request(path: String) = seen.single { it.attributes["url.full"]?.endsWith(path) == true }
+                val first = request("/first")
+                val order = listOf(
+                    "domainLookupStart", "domainLookupEnd", "connectStart", "secureConnectionStart", "connectEnd", "requestStart",
+                    "responseStart",
+                )
+                assertEquals(order, first.moments.keys.toList())
+                val times = listOf(0L) + order.map { first.moments.getValue(it) } + (first.endNs - first.timeNs)
+                assertEquals(times.sorted(), times)
+                // Over a connection that stands, and where another listens.
+                for (other in listOf(request("/second"), request("/heard"))) {
+                    assertEquals(order.takeLast(2), other.moments.keys.toList())
+                }
+                for (any in listOf("/first", "/second", "/heard").map(::request)) {
+                    assertTrue(any.moments.getValue("responseStart") - any.moments.getValue("requestStart") >= 50_000_000, "${any.moments}")
+                }
+            }
+        }
+    }
 
     @Test
     fun `headers go to listed hosts alone, and never on a redirect elsewhere`() {
@@ -327,5 +376,28 @@ class NetworkTest {
 
     private companion object {
         const val OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+        /** Keys of `localhost` that nobody has signed. */
+        fun keys(directory: File): SSLContext {
+            val store = File(directory, "keys.p12")
+            val keytool = File(System.getProperty("java.home"), "bin/keytool").path
+            val options = "-genkeypair -alias a -keyalg EC -dname CN=localhost -ext san=dns:localhost -storetype PKCS12 -storepass secret"
+            val command = listOf(keytool) + options.split(' ') + listOf("-keystore", store.path)
+            val made = ProcessBuilder(command).redirectErrorStream(true).start()
+            val said = made.inputStream.bufferedReader().readText()
+            check(made.waitFor() == 0) { said }
+            val keys = KeyStore.getInstance("PKCS12").apply { store.inputStream().use { load(it, "secret".toCharArray()) } }
+            val managers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm())
+            managers.init(keys, "secret".toCharArray())
+            return SSLContext.getInstance("TLS").apply { init(managers.keyManagers, arrayOf(TrustAll), null) }
+        }
+    }
+
+    private object TrustAll : X509TrustManager {
+        override fun checkClientTrusted(chain: Array<X509Certificate>, type: String): Unit = Unit
+
+        override fun checkServerTrusted(chain: Array<X509Certificate>, type: String): Unit = Unit
+
+        override fun getAcceptedIssuers(): Array<X509Certificate> = emptyArray()
     }
 }

@@ -21,6 +21,8 @@ import okhttp3.Call as HttpCall
 /**
  * Traces the requests of a client: each becomes a resource with its status, size and time, in the context that was current
  * where the call was *created*; to hosts that the configuration lists it carries trace headers. No host is listed by default.
+ * What the time went into is measured, too: DNS, connecting, TLS and the first byte; with an event listener of the app's the last
+ * alone.
  *
  * ```kotlin
  * val client = OkHttpClient().traced()
@@ -30,32 +32,42 @@ import okhttp3.Call as HttpCall
  * later replaces ours, and requests then lose their context, not their resource. Retrofit and WebSockets over this client are traced, too. Throughline's own requests never are.
  */
 public fun OkHttpClient.traced(): OkHttpClient {
-    val contexts = Contexts()
-    val factory = ContextFactory(contexts, eventListenerFactory)
+    val calls = Calls()
+    val factory = CallFactory(calls, eventListenerFactory)
     return newBuilder()
         .eventListenerFactory(factory)
-        .addInterceptor(Resources(contexts))
-        .addNetworkInterceptor(HopCheck)
+        .addInterceptor(Resources(calls))
+        .addNetworkInterceptor(Hops(calls))
         .build()
 }
 
-/** The context of each call, from its creation on. Weak: a call that is never run costs nothing in the end. */
-private class Contexts {
-    private val slots = Collections.synchronizedMap(WeakHashMap<HttpCall, Long>())
+/** What is known of each call, from its creation on. Weak: a call that is never run costs nothing in the end. */
+private class Calls {
+    private val known = Collections.synchronizedMap(WeakHashMap<HttpCall, Known>())
 
-    fun keep(call: HttpCall) {
-        val slot = Recorder.currentSlot()
-        if (slot != 0L) slots[call] = slot
+    /** [phases]: what the listener of the call measures; null when the app listens itself. */
+    fun keep(call: HttpCall, phases: Phases?) {
+        known[call] = Known(Recorder.currentSlot(), phases ?: Phases())
     }
 
-    fun of(call: HttpCall): Long = slots.remove(call) ?: 0L
+    fun of(call: HttpCall): Known? = known[call]
+
+    fun forget(call: HttpCall): Known? = known.remove(call)
 }
 
-/** OkHttp asks for a listener where the call is created, on the caller's thread. */
-private class ContextFactory(private val contexts: Contexts, private val inner: EventListener.Factory) : EventListener.Factory {
+private class Known(val slot: Long, val phases: Phases)
+
+/** OkHttp asks for a listener where the call is created, on the caller's thread. An app that listens itself keeps its listener. */
+private class CallFactory(private val calls: Calls, private val inner: EventListener.Factory) : EventListener.Factory {
     override fun create(call: HttpCall): EventListener {
-        contexts.keep(call)
-        return inner.create(call)
+        val listener = inner.create(call)
+        if (listener !== EventListener.NONE) {
+            calls.keep(call, null)
+            return listener
+        }
+        val measuring = Measuring()
+        calls.keep(call, measuring.phases)
+        return measuring
     }
 }
 
@@ -63,13 +75,15 @@ private class ContextFactory(private val contexts: Contexts, private val inner: 
 private class Sent(val url: String, val headers: Map<String, String>)
 
 /** Records each call once, however often it is tried or redirected. */
-private class Resources(private val contexts: Contexts) : Interceptor {
+private class Resources(private val calls: Calls) : Interceptor {
     override fun intercept(chain: Interceptor.Chain): Response {
         val request = chain.request()
         if (Recorder.isClosed) return chain.proceed(request)
         val url = request.url.toString()
         val slot = Recorder.nextSlot()
-        Recorder.record(Call.START_REQUEST, contexts.of(chain.call())) {
+        val known = calls.of(chain.call())
+        val begun = System.nanoTime()
+        Recorder.record(Call.START_REQUEST, known?.slot ?: 0) {
             u64(slot)
             text(request.method)
             text(url, Limit.URL_UNITS)
@@ -79,10 +93,12 @@ private class Resources(private val contexts: Contexts) : Interceptor {
             chain.proceed(traced)
         } catch (failure: Throwable) {
             val type = if (failure is IOException && chain.call().isCanceled()) "cancelled" else failure.javaClass.name
-            ended(slot, 0, -1, "", type)
+            ended(slot, 0, -1, "", type, known, begun)
             throw failure
+        } finally {
+            calls.forget(chain.call())
         }
-        ended(slot, response.code, response.body?.contentLength() ?: -1, response.protocol.toString(), "")
+        ended(slot, response.code, response.body?.contentLength() ?: -1, response.protocol.toString(), "", known, begun)
         return response
     }
 
@@ -95,30 +111,45 @@ private class Resources(private val contexts: Contexts) : Interceptor {
         return builder.tag(Sent::class.java, Sent(url, headers)).build()
     }
 
-    private fun ended(slot: Long, status: Int, bytes: Long, protocol: String, errorType: String) {
+    private fun ended(
+        slot: Long,
+        status: Int,
+        bytes: Long,
+        protocol: String,
+        errorType: String,
+        known: Known?,
+        begun: Long,
+    ) {
         Recorder.record(Call.END_REQUEST, 0) {
             u64(slot)
             u16(status)
             u64(bytes)
             text(protocol)
             text(errorType)
+            if (known != null) known.phases.write(this, begun) else u8(0)
             attributes {}
         }
     }
 }
 
-/** Takes our headers off a request that was redirected to where they must not go. */
-private object HopCheck : Interceptor {
+/** Each hop: takes our headers off a request that was redirected to where they must not go, and sees the first byte. */
+private class Hops(private val calls: Calls) : Interceptor {
     override fun intercept(chain: Interceptor.Chain): Response {
-        val request = chain.request()
-        val sent = request.tag(Sent::class.java) ?: return chain.proceed(request)
+        val request = safe(chain.request())
+        val phases = calls.of(chain.call())?.phases
+        phases?.begin(Phases.FIRST_BYTE)
+        return chain.proceed(request).also { phases?.end(Phases.FIRST_BYTE) }
+    }
+
+    private fun safe(request: Request): Request {
+        val sent = request.tag(Sent::class.java) ?: return request
         val url = request.url.toString()
-        if (url == sent.url || Throughline.survivesRedirect(sent.url, url)) return chain.proceed(request)
+        if (url == sent.url || Throughline.survivesRedirect(sent.url, url)) return request
         val builder = request.newBuilder()
         for ((name, value) in sent.headers) {
             // The app's own header of that name stays, unless we have written it.
             if (request.header(name) == value) builder.removeHeader(name)
         }
-        return chain.proceed(builder.build())
+        return builder.build()
     }
 }
