@@ -8,13 +8,14 @@ mod builder;
 pub mod decode;
 pub mod encode;
 mod kinds;
+mod resource;
 pub mod scrub;
 mod signals;
 
 pub use kinds::{
-    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, LongTask, Phase, PhaseTime, Resource, Session,
-    SessionChange, View, Vital,
+    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, LongTask, Session, SessionChange, View, Vital,
 };
+pub use resource::{Phase, PhaseTime, Resource};
 pub use signals::{Interval, Log, Metric, MetricData, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality};
 
 use uuid::Uuid;

@@ -1,6 +1,7 @@
 //! The process that is killed: two threads record through the real client and write each id to standard output as
 //! soon as `record` has returned.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,8 @@ use throughline::journal::JournalMode;
 use throughline::ledger::DropReason;
 use throughline::{Config, Consent, DestinationBooks, Environment, KeepRule, Telemetry};
 
+/// Before the number of rows that were booked as damaged, on standard error.
+pub(crate) const BOOKED: &str = "rows booked as damaged: ";
 /// How many events of the first thread make a session, where sessions are kept aside.
 pub(crate) const SESSION_EVENTS: i64 = 400;
 
@@ -87,7 +90,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     });
     if options.settle {
         telemetry.stop_view();
-        settle(&telemetry)?;
+        let dropped = settle(&telemetry)?.dropped;
+        writeln!(std::io::stderr(), "{BOOKED}{}", dropped.of(DropReason::RowCorrupt))?;
     }
     telemetry.shutdown(Duration::from_secs(5));
     Ok(())

@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use throughline::testing::FaultServer;
 use uuid::Uuid;
 
+use crate::child::BOOKED;
 use crate::random::Random;
 
 #[derive(Args)]
@@ -23,11 +24,15 @@ pub(crate) struct Options {
     seed: Option<u64>,
 }
 
+/// Rows that fit onto the last pages of the four lanes: more are not lost to damage that SQLite does not see.
+const MOST_ON_DAMAGED_PAGES: usize = 4 * 40;
+
 #[derive(Default)]
 struct Totals {
     damaged_bytes: u64,
     recorded: u64,
     delivered: u64,
+    unreadable: u64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<u64> {
@@ -49,10 +54,12 @@ pub(crate) fn run(options: &Options) -> Result<u64> {
     }
     bar.finish_and_clear();
     println!(
-        "  {} KiB damaged; {} of {} recorded events delivered all the same, none with a wrong payload",
+        "  {} KiB damaged; {} of {} recorded events delivered all the same, none with a wrong payload; {} recorded afterwards got \
+         onto damaged pages and were booked",
         totals.damaged_bytes / 1024,
         totals.delivered,
-        totals.recorded
+        totals.recorded,
+        totals.unreadable
     );
     println!("{passed} passed, {failed} failed");
     Ok(failed)
@@ -86,7 +93,18 @@ fn one(random: &mut Random, n: u64, totals: &mut Totals) -> Result<()> {
     }
     totals.delivered += delivered.intersection(&known).count() as u64;
     let lost = acknowledged.iter().filter(|id| !delivered.contains(id)).count();
-    ensure!(lost == 0, "{lost} events recorded after the damage were lost ({})", target.display());
+    // SQLite may put a row on a page whose damage it does not see, and find it unreadable afterwards. Then it is said.
+    let booked = stderr.lines().find_map(|line| line.strip_prefix(BOOKED)?.parse::<usize>().ok());
+    let is_said = *target == &files[0] && booked.is_some_and(|booked| lost <= booked.min(MOST_ON_DAMAGED_PAGES));
+    if lost > 0 && !is_said {
+        let target = target.display().to_string();
+        let kept = dir.keep();
+        anyhow::bail!(
+            "{lost} events recorded after damage to {target} were lost, {booked:?} booked ({})",
+            kept.display()
+        );
+    }
+    totals.unreadable += lost as u64;
     Ok(())
 }
 

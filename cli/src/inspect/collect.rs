@@ -41,7 +41,7 @@ fn read<M: Message + Default + DeserializeOwned>(json: bool, body: &[u8]) -> Res
 fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
     let mut items = Vec::new();
     for resource in request.resource_logs {
-        let service = service(resource.resource.as_ref());
+        let (service, sender) = sender(resource.resource);
         for record in resource.scope_logs.into_iter().flat_map(|scope| scope.log_records) {
             let body = record.body.map(|body| text(&value(body))).unwrap_or_default();
             let time = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
@@ -53,6 +53,7 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
                 time_ns: time as i64,
                 end_ns: time as i64,
                 service: service.clone(),
+                resource: sender.clone(),
                 trace: hex(&record.trace_id),
                 span: hex(&record.span_id),
                 name,
@@ -69,7 +70,7 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
 fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
     let mut items = Vec::new();
     for resource in request.resource_spans {
-        let service = service(resource.resource.as_ref());
+        let (service, sender) = sender(resource.resource);
         for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             let failed = span.status.as_ref().is_some_and(|status| status.code == 2);
             let start = span.start_time_unix_nano as i64;
@@ -83,6 +84,7 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
                 time_ns: start,
                 end_ns: span.end_time_unix_nano as i64,
                 service: service.clone(),
+                resource: sender.clone(),
                 trace: hex(&span.trace_id),
                 span: hex(&span.span_id),
                 parent: hex(&span.parent_span_id),
@@ -101,7 +103,7 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
 fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
     let mut items = Vec::new();
     for resource in request.resource_metrics {
-        let service = service(resource.resource.as_ref());
+        let (service, sender) = sender(resource.resource);
         for metric in resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
             let point = |time: u64, body: String, attributes: Vec<KeyValue>, exemplars: Vec<Exemplar>| {
                 let hidden = exemplars.into_iter().flat_map(|exemplar| exemplar.filtered_attributes);
@@ -110,6 +112,7 @@ fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
                     time_ns: time as i64,
                     end_ns: time as i64,
                     service: service.clone(),
+                    resource: sender.clone(),
                     name: metric.name.clone(),
                     body,
                     ..Item::default()
@@ -152,9 +155,10 @@ fn map(attributes: Vec<KeyValue>) -> Value {
     Value::Object(attributes.into_iter().map(pair).collect::<Map<_, _>>())
 }
 
-fn service(resource: Option<&Resource>) -> String {
-    let name = resource.and_then(|resource| resource.attributes.iter().find(|pair| pair.key == "service.name"));
-    name.and_then(|pair| pair.value.clone()).map(|name| text(&value(name))).unwrap_or_default()
+/// The name of the service, and all that a resource says.
+fn sender(resource: Option<Resource>) -> (String, Value) {
+    let attributes = map(resource.map(|resource| resource.attributes).unwrap_or_default());
+    (attributes.get("service.name").map(text).unwrap_or_default(), attributes)
 }
 
 fn value(any: AnyValue) -> Value {

@@ -18,6 +18,8 @@ pub(crate) struct Item {
     /// End of a span; the start otherwise.
     pub(crate) end_ns: i64,
     pub(crate) service: String,
+    /// Who sent it: service, user, device.
+    pub(crate) resource: Value,
     pub(crate) session: String,
     pub(crate) trace: String,
     pub(crate) span: String,
@@ -77,7 +79,9 @@ PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS items(
     id INTEGER PRIMARY KEY, signal TEXT NOT NULL, time_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, service TEXT NOT NULL,
     session TEXT NOT NULL, trace TEXT NOT NULL, span TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL,
-    severity INTEGER NOT NULL, body TEXT NOT NULL, event_id TEXT, attributes TEXT NOT NULL, events TEXT NOT NULL DEFAULT '[]');
+    severity INTEGER NOT NULL, body TEXT NOT NULL, event_id TEXT, attributes TEXT NOT NULL, events TEXT NOT NULL DEFAULT '[]',
+    resource INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS resources(id INTEGER PRIMARY KEY, attributes TEXT NOT NULL UNIQUE);
 CREATE UNIQUE INDEX IF NOT EXISTS by_event ON items(event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_session ON items(session, time_ns);
 CREATE INDEX IF NOT EXISTS by_trace ON items(trace, time_ns);
@@ -91,8 +95,11 @@ impl Store {
         };
         db.execute_batch(SCHEMA)?;
         // A file of an earlier version.
-        if db.prepare("SELECT events FROM items").is_err() {
-            db.execute_batch("ALTER TABLE items ADD COLUMN events TEXT NOT NULL DEFAULT '[]'")?;
+        for column in ["events TEXT NOT NULL DEFAULT '[]'", "resource INTEGER NOT NULL DEFAULT 0"] {
+            let name = column.split(' ').next().unwrap_or_default();
+            if db.prepare(&format!("SELECT {name} FROM items")).is_err() {
+                db.execute_batch(&format!("ALTER TABLE items ADD COLUMN {column}"))?;
+            }
         }
         let count =
             |signal: &str| db.query_row("SELECT count(*) FROM items WHERE signal = ?1", [signal], |row| row.get(0));
@@ -123,11 +130,16 @@ impl Store {
             {
                 let mut insert = transaction.prepare_cached(
                     "INSERT OR IGNORE INTO items(signal, time_ns, end_ns, service, session, trace, span, parent, name,
-                     severity, body, event_id, attributes, events)
-                     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                     severity, body, event_id, attributes, events, resource)
+                     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                            (SELECT id FROM resources WHERE attributes = ?15))",
                 )?;
+                let mut insert_resource =
+                    transaction.prepare_cached("INSERT OR IGNORE INTO resources(attributes) VALUES(?1)")?;
                 for item in items {
                     let event_id = (!item.event_id.is_empty()).then_some(&item.event_id);
+                    let resource = item.resource.to_string();
+                    insert_resource.execute([&resource])?;
                     let new = insert.execute(params![
                         item.signal,
                         item.time_ns,
@@ -142,7 +154,8 @@ impl Store {
                         item.body,
                         event_id,
                         item.attributes.to_string(),
-                        serde_json::to_string(&item.events)?
+                        serde_json::to_string(&item.events)?,
+                        resource
                     ])?;
                     kept.push((item.signal, new > 0));
                 }
@@ -194,7 +207,10 @@ impl Store {
     }
 
     fn select(&self, column: &str, id: &str) -> Result<Vec<Item>> {
-        let sql = format!("SELECT * FROM items WHERE {column} = ?1 ORDER BY time_ns, id LIMIT 5000");
+        let sql = format!(
+            "SELECT items.*, resources.attributes AS sender FROM items LEFT JOIN resources ON resources.id = items.resource
+             WHERE {column} = ?1 ORDER BY time_ns, items.id LIMIT 5000"
+        );
         let db = self.db();
         let mut statement = db.prepare_cached(&sql)?;
         let rows = statement.query_map([id], item)?;
@@ -224,6 +240,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let signal: String = row.get("signal")?;
     let attributes: String = row.get("attributes")?;
     let events: String = row.get("events")?;
+    let resource: Option<String> = row.get("sender")?;
     Ok(Item {
         signal: match signal.as_str() {
             "log" => "log",
@@ -233,6 +250,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         time_ns: row.get("time_ns")?,
         end_ns: row.get("end_ns")?,
         service: row.get("service")?,
+        resource: resource.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         session: row.get("session")?,
         trace: row.get("trace")?,
         span: row.get("span")?,

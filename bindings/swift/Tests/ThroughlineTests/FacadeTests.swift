@@ -38,6 +38,26 @@ final class FacadeTests: XCTestCase {
         XCTAssertEqual(Recorder.lostEarly.value, 50)
     }
 
+    func testWhoUsesTheAppAndWhatItSaysOfItselfGoesWithEveryEventUntilItIsTakenBack() throws {
+        let app = try App().start()
+        Throughline.setUser(id: "u-1", ["plan": "gold"])
+        Throughline.setGlobalAttribute("tenant", "acme")
+        Throughline.setFeatureFlag("new-cart", true)
+        Throughline.log(.info, "somebody's")
+        Throughline.clearUser()
+        Throughline.setGlobalAttribute("tenant", nil)
+        Throughline.setFeatureFlag("new-cart", nil)
+        Throughline.log(.info, "nobody's")
+        let seen = try app.seen()
+        let known = ["user.id": "u-1", "user.plan": "gold", "tenant": "acme", "feature_flag.new-cart": "1"]
+        let somebody = try XCTUnwrap(seen.first { $0.body == "somebody's" }).resource
+        XCTAssertEqual(somebody.filter { known.keys.contains($0.key) }, known)
+        let nobody = try XCTUnwrap(seen.first { $0.body == "nobody's" }).resource
+        XCTAssertEqual(nobody.keys.filter(known.keys.contains), [])
+        XCTAssertEqual(nobody["service.name"], somebody["service.name"])
+        XCTAssertNotNil(nobody["service.name"])
+    }
+
     func testANilIsNoAttributeAndNumbersAreOfAnySize() throws {
         let app = try App().start()
         let coupon: String? = nil
@@ -203,7 +223,7 @@ final class FacadeTests: XCTestCase {
         func visit(_ tag: String) throws -> String? {
             app.configuration.deviceTag = tag
             _ = try app.start()
-            defer { try? Throughline.shutdown() }
+            defer { _ = try? Throughline.shutdown() }
             return Throughline.installationId
         }
         let first = try XCTUnwrap(visit("phone-a"))

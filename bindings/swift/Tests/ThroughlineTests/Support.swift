@@ -14,7 +14,7 @@ import Glibc
 struct Seen {
     let signal, name, trace, span, parent, body: String
     let timeNs: Int64
-    let attributes: [String: String]
+    let attributes, resource: [String: String]
     /// A span's events, by their names, in ns after its start.
     let moments: [String: Int64]
 
@@ -23,10 +23,10 @@ struct Seen {
         (signal, name, trace, span, parent, body) =
             (text("signal"), text("name"), text("trace"), text("span"), text("parent"), text("body"))
         timeNs = (json["time_ns"] as? NSNumber)?.int64Value ?? 0
-        attributes = (json["attributes"] as? [String: Any] ?? [:]).mapValues { value in
-            if let text = value as? String { return text }
-            return "\(value)"
+        func texts(_ key: String) -> [String: String] {
+            (json[key] as? [String: Any] ?? [:]).mapValues { $0 as? String ?? "\($0)" }
         }
+        (attributes, resource) = (texts("attributes"), texts("resource"))
         let events = (json["events"] as? [[String: Any]] ?? []).map { event in
             (event["name"] as? String ?? "", (event["after_ns"] as? NSNumber)?.int64Value ?? 0)
         }
