@@ -99,8 +99,12 @@ impl Queue {
     /// back, then evicts ten rows at a time from the lowest lane.
     ///
     /// # Errors
-    /// When nothing helped: the journal keeps what it can until there is room.
+    /// When nothing helped: the journal keeps what it can until there is room. `Corrupt` when there is room, and SQLite took a
+    /// damaged page number for one that a full disk has no place for.
     pub fn make_room(&mut self) -> Result<(), QueueError> {
+        if self.free_bytes() >= BALLAST_REARM_FREE {
+            self.check_pages()?;
+        }
         let _ = std::fs::remove_file(self.dir.join(BALLAST));
         self.checkpoint()?;
         for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
@@ -118,12 +122,25 @@ impl Queue {
         self.checkpoint()
     }
 
+    /// Bytes that the file system has left for the app.
+    fn free_bytes(&self) -> u64 {
+        rustix::fs::statvfs(&self.dir).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Reads every page once.
+    fn check_pages(&self) -> Result<(), QueueError> {
+        match self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
+            Ok(found) if found == "ok" => Ok(()),
+            Ok(found) => Err(QueueError::Corrupt(found)),
+            Err(error) => Err(QueueError::Corrupt(error.to_string())),
+        }
+    }
+
     /// Writes the ballast when there is room for it. Never sparse.
     pub fn arm_ballast(&mut self) {
         let path = self.dir.join(BALLAST);
         let armed = std::fs::metadata(&path).is_ok_and(|meta| meta.len() >= BALLAST_BYTES);
-        let free = rustix::fs::statvfs(&self.dir).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-        if armed || free < BALLAST_REARM_FREE {
+        if armed || self.free_bytes() < BALLAST_REARM_FREE {
             return;
         }
         let written = File::create(&path).and_then(|mut file| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::absorb::Source;
-use super::{Queue, QueueLimits};
+use super::{Queue, QueueError, QueueLimits};
 use crate::event::Lane;
 use crate::frame::{self, FrameType};
 use crate::ids::RunKey;
@@ -129,6 +129,27 @@ fn what_is_found_in_older_journals_after_a_release_is_released_too_also_by_the_n
         assert_eq!(counts(&queue), (before + 2, 0, 0));
         assert!(!queue.awaits_recovery());
     }
+}
+
+#[test]
+fn a_damaged_page_number_is_no_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let mut queue = open(dir.path(), &clock);
+    let run = enter(&mut queue);
+    absorb(&mut queue, run, &[(EVENT, 1)]);
+    queue.make_room().unwrap();
+    assert_eq!(counts(&queue), (0, 0, 0));
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'contexts'";
+    let page: usize = queue.db.query_row(sql, [], |row| row.get(0)).unwrap();
+    queue.close();
+    let file = dir.path().join(super::schema::FILE);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[(page - 1) * 4096..page * 4096].fill(0x5a);
+    std::fs::write(&file, bytes).unwrap();
+    // Nobody reads the damaged page in passing.
+    let mut queue = open(dir.path(), &clock);
+    assert!(matches!(queue.make_room(), Err(QueueError::Corrupt(_))));
 }
 
 #[test]

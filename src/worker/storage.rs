@@ -174,9 +174,10 @@ impl Worker<'_> {
                 }
             }
             QueueError::Full => {
-                let made = self.main.as_mut().map(|store| store.queue.make_room());
-                if let Some(Ok(())) = made {
-                    self.next_drain = Some(Instant::now() + TICK);
+                match self.main.as_mut().map(|store| store.queue.make_room()) {
+                    Some(Ok(())) => self.next_drain = Some(Instant::now() + TICK),
+                    Some(Err(damage @ QueueError::Corrupt(_))) => return self.storage_failed(damage),
+                    _ => {}
                 }
                 StorageState::Full
             }

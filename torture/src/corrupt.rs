@@ -72,7 +72,8 @@ fn one(random: &mut Random, n: u64, totals: &mut Totals) -> Result<()> {
     totals.recorded += recorded.len() as u64;
     let files = [dir.path().join("queue.db"), dir.path().join("queue.db-wal")];
     let journals: Vec<PathBuf> = fs::read_dir(dir.path().join("runs"))?.flatten().map(|entry| entry.path()).collect();
-    let targets: Vec<&PathBuf> = files.iter().chain(&journals).filter(|path| path.exists()).collect();
+    let has_bytes = |path: &&PathBuf| fs::metadata(path).is_ok_and(|found| found.len() > 0);
+    let targets: Vec<&PathBuf> = files.iter().chain(&journals).filter(has_bytes).collect();
     let target = targets.get(random.below(targets.len() as u64) as usize).context("no file to damage")?;
     totals.damaged_bytes += damage(random, target, n)?;
     let server = FaultServer::start()?;
