@@ -47,6 +47,15 @@ fn open(dir: &Path, clock: &Arc<ManualClock>) -> Queue {
     queue
 }
 
+/// A queue in a directory of its own, and a run of it.
+fn begin() -> (tempfile::TempDir, Arc<ManualClock>, Queue, u32) {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let mut queue = open(dir.path(), &clock);
+    let run = enter(&mut queue);
+    (dir, clock, queue, run)
+}
+
 fn enter(queue: &mut Queue) -> u32 {
     queue.enter_run(RunStart { key: RunKey::random(), base_wall: 1 }).unwrap()
 }
@@ -65,10 +74,7 @@ fn counts(queue: &Queue) -> (u64, u64, u64) {
 
 #[test]
 fn a_release_takes_what_came_before_it_and_what_is_open_and_nothing_after_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = ManualClock::new();
-    let mut queue = open(dir.path(), &clock);
-    let run = enter(&mut queue);
+    let (dir, clock, mut queue, run) = begin();
     absorb(&mut queue, run, &[(ASIDE, 1), (OPEN, 2), (OPEN, 3), (CLOSE, 3)]);
     assert_eq!(counts(&queue), (0, 2, 1));
     // The next process finds all of it.
@@ -94,10 +100,7 @@ fn a_release_takes_what_came_before_it_and_what_is_open_and_nothing_after_it() {
 
 #[test]
 fn a_release_leaves_what_is_too_old_and_books_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = ManualClock::new();
-    let mut queue = open(dir.path(), &clock);
-    let run = enter(&mut queue);
+    let (_dir, clock, mut queue, run) = begin();
     absorb(&mut queue, run, &[(ASIDE, 1)]);
     clock.advance(Duration::from_secs(301));
     absorb(&mut queue, run, &[(ASIDE, 1), (ASIDE, 2), (FrameType::Release, 0)]);
@@ -133,10 +136,7 @@ fn what_is_found_in_older_journals_after_a_release_is_released_too_also_by_the_n
 
 #[test]
 fn a_damaged_page_number_is_no_full_disk() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = ManualClock::new();
-    let mut queue = open(dir.path(), &clock);
-    let run = enter(&mut queue);
+    let (dir, clock, mut queue, run) = begin();
     absorb(&mut queue, run, &[(EVENT, 1)]);
     queue.make_room().unwrap();
     assert_eq!(counts(&queue), (0, 0, 0));
@@ -154,10 +154,7 @@ fn a_damaged_page_number_is_no_full_disk() {
 
 #[test]
 fn a_release_of_a_dead_run_says_nothing_of_later_ones() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = ManualClock::new();
-    let mut queue = open(dir.path(), &clock);
-    let own = enter(&mut queue);
+    let (_dir, _clock, mut queue, own) = begin();
     queue.set_unread_behind(own);
     let dead = enter(&mut queue);
     absorb(&mut queue, dead, &[(ASIDE, 1), (FrameType::Release, 0)]);

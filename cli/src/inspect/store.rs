@@ -263,3 +263,45 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         events: serde_json::from_str(&events).unwrap_or_default(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_earlier_version_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("items.db");
+        let db = Connection::open(&file).unwrap();
+        db.execute_batch(
+            "CREATE TABLE items(
+                id INTEGER PRIMARY KEY, signal TEXT NOT NULL, time_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, service TEXT NOT NULL,
+                session TEXT NOT NULL, trace TEXT NOT NULL, span TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL,
+                severity INTEGER NOT NULL, body TEXT NOT NULL, event_id TEXT, attributes TEXT NOT NULL);
+             INSERT INTO items VALUES(1, 'log', 1, 1, 'shop', 's', '', '', '', 'old', 0, '', 'e1', '{\"k\":1}');",
+        )
+        .unwrap();
+        drop(db);
+        for _ in 0..2 {
+            let store = Store::open(Some(&file)).unwrap();
+            let moment = Moment { name: "connectEnd".into(), after_ns: 7, attributes: Value::Null };
+            let new = Item {
+                signal: "span",
+                time_ns: 2,
+                session: "s".into(),
+                event_id: "e2".into(),
+                resource: serde_json::json!({"service.name": "shop"}),
+                events: vec![moment],
+                ..Item::default()
+            };
+            store.insert(&[new]).unwrap();
+            let items = store.session("s").unwrap();
+            assert_eq!(items.len(), 2);
+            assert_eq!(
+                (items[0].attributes["k"].as_i64(), &items[0].resource, items[0].events.len()),
+                (Some(1), &Value::Null, 0)
+            );
+            assert_eq!((items[1].resource["service.name"].as_str(), items[1].events[0].after_ns), (Some("shop"), 7));
+        }
+    }
+}

@@ -374,6 +374,30 @@ class NetworkTest {
         }
     }
 
+    @Test
+    fun `a call that the app's interceptor runs again is another request of the same operation`() {
+        app().use { app ->
+            Server().use { server ->
+                app.start()
+                server.answer = { MockResponse().setResponseCode(if (server.requests.size == 1) 503 else 200) }
+                val client = OkHttpClient.Builder().addInterceptor { chain ->
+                    chain.proceed(chain.request()).use { }
+                    chain.proceed(chain.request())
+                }.build().traced()
+                Throughline.blockingOperation("Again") {
+                    client.newCall(Request.Builder().url("${server.listed}/again").build()).execute().close()
+                }
+                val seen = app.seen()
+                val operation = seen.single { it.name == "Again" }
+                val (first, second) = seen.filter { it.attributes["url.full"] != null }.sortedBy { it.timeNs }
+                assertEquals(listOf(operation.spanId, operation.spanId), listOf(first.parentSpanId, second.parentSpanId))
+                assertEquals(listOf("503", "200"), listOf(first, second).map { it.attributes["http.response.status_code"] })
+                assertTrue("connectStart" in first.moments, "${first.moments}")
+                assertEquals(setOf("requestStart", "responseStart"), second.moments.keys)
+            }
+        }
+    }
+
     private companion object {
         const val OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -24,14 +24,14 @@ internal class Phases {
         times[2 * phase + 1] = now()
     }
 
-    /** Writes those that have ended, as times after [begun]. */
+    /** Writes those that have ended, as times after [begun]. Those from before are of a request that the same call made earlier. */
     fun write(draft: Draft, begun: Long) {
-        val ended = (DNS..FIRST_BYTE).filter { times[2 * it] != 0L && times[2 * it + 1] != 0L }
+        val ended = (DNS..FIRST_BYTE).filter { times[2 * it] != 0L && times[2 * it + 1] != 0L && times[2 * it] - begun >= 0 }
         draft.u8(ended.size)
         for (phase in ended) {
             val start = times[2 * phase]
             draft.u8(phase)
-            draft.u64(maxOf(0, start - begun))
+            draft.u64(start - begun)
             draft.u64(maxOf(0, times[2 * phase + 1] - start))
         }
     }

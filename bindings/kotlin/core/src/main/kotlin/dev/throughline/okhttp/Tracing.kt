@@ -41,7 +41,7 @@ public fun OkHttpClient.traced(): OkHttpClient {
         .build()
 }
 
-/** What is known of each call, from its creation on. Weak: a call that is never run costs nothing in the end. */
+/** What is known of each call, from its creation until nobody has it any more: an interceptor of the app's may run it again. */
 private class Calls {
     private val known = Collections.synchronizedMap(WeakHashMap<HttpCall, Known>())
 
@@ -51,8 +51,6 @@ private class Calls {
     }
 
     fun of(call: HttpCall): Known? = known[call]
-
-    fun forget(call: HttpCall): Known? = known.remove(call)
 }
 
 private class Known(val slot: Long, val phases: Phases)
@@ -95,8 +93,6 @@ private class Resources(private val calls: Calls) : Interceptor {
             val type = if (failure is IOException && chain.call().isCanceled()) "cancelled" else failure.javaClass.name
             ended(slot, 0, -1, "", type, known, begun)
             throw failure
-        } finally {
-            calls.forget(chain.call())
         }
         ended(slot, response.code, response.body?.contentLength() ?: -1, response.protocol.toString(), "", known, begun)
         return response
