@@ -20,63 +20,43 @@
 //!
 //! The floors of the crate, each importing only from lower ones, are drawn in `ARCHITECTURE.md`.
 
-// Floor 0: plain data.
-pub mod config;
-pub mod error;
-pub mod event;
-pub mod ids;
-pub mod kill_point;
-pub mod ledger;
-pub mod limits;
-pub mod names;
-pub mod time;
-pub mod value;
+// The floors, lowest first: a file imports from its own floor or a lower one.
+mod api;
+mod engine;
+mod model;
+mod policy;
+mod storage;
+mod wire;
 
-// Floor 1: pure decisions.
-pub mod backoff;
-pub mod metrics;
-pub mod redact;
-pub mod sampling;
-pub mod schedule;
-pub mod session;
-pub mod state;
-pub mod trace;
-
-// Floor 2: bytes on disk.
-pub mod dirlock;
-pub mod frame;
-pub mod health;
-mod installation;
-pub mod journal;
-pub mod queue;
-mod switches;
-
-// Floor 3: wire.
-pub mod export;
-pub mod transport;
-
-// Floor 4: where they meet.
-mod debug;
-pub mod recorder;
-mod scopes;
-mod store;
-pub mod uploader;
-mod worker;
-
-// Floor 5: what users call.
-mod client;
+pub use api::client::{Host, Telemetry};
+pub use api::hook::{EventHook, EventView};
+pub use api::metrics::Meter;
+pub use api::rum::ActiveResource;
+pub use api::spans::ActiveSpan;
+pub use api::stores::{PathHandle, TracedStore};
 #[cfg(feature = "testing")]
-pub mod testing;
+pub use api::testing;
 #[cfg(feature = "tracing")]
-pub mod tracing;
-
-pub use client::{
-    ActiveResource, ActiveSpan, EventHook, EventView, Host, Meter, PathHandle, Telemetry, TracedStore, User,
+pub use api::tracing;
+pub use api::user::User;
+pub use engine::worker::FlushOutcome;
+pub use model::config::{
+    Config, ConfigBuilder, Consent, Destination, Encoding, Environment, MeteredUploads, TailSampling,
 };
-pub use config::{Config, ConfigBuilder, Consent, Destination, Encoding, Environment, KeepRule, MeteredRule};
-pub use error::Error;
-pub use health::{Health, StorageState};
-pub use queue::DestinationBooks;
-pub use schedule::{Conditions, Network};
-pub use value::{AnyValue, Attribute, Value};
-pub use worker::FlushOutcome;
+pub use model::error::Error;
+pub use model::value::{AnyValue, Attribute, Value};
+pub use model::{config, error, event, ledger, limits, names, time, value};
+pub use policy::schedule::{Conditions, Network};
+pub use policy::{metrics, state, trace};
+pub use storage::health::{self, Health, StorageState};
+pub use storage::queue::DestinationBooks;
+pub use wire::{export, transport};
+
+/// What tests, fuzz targets, benches and the command line reach into. It is not API: it changes without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::engine::{recorder, uploader};
+    pub use crate::model::{ids, kill_point};
+    pub use crate::policy::{backoff, redact, sampling, schedule, session};
+    pub use crate::storage::{dirlock, frame, journal, queue};
+}

@@ -234,7 +234,7 @@ impl Scenario {
             ("list", Value::List(&list)),
         ];
         let attributes = attributes.get(..2 + self.below(4) as usize).unwrap_or(&attributes);
-        let duration = 1_000_000 * (1 + self.below(900));
+        let duration = Duration::from_millis(1 + self.below(900));
         let id = Uuid::from_u64_pair(self.next(), self.next());
         let trace = telemetry.new_trace();
         let id = match kind {

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use throughline::event::TraceContext;
 use throughline::event::scrub::{KeyVerdict, Scrub};
-use throughline::redact::{RedactRules, Redactor};
-use throughline::sampling::{keep_session, keep_trace};
-use throughline::state::{Capture, Decision, Policy, StorePolicy};
-use throughline::trace::{Baggage, HostRule, SpanContext, TraceHosts, Withheld};
+use throughline::internals::redact::{RedactRules, Redactor};
+use throughline::internals::sampling::{keep_session, keep_trace};
+use throughline::state::{Capture, PathDecision, Policy, StorePolicy};
+use throughline::trace::{Baggage, SpanContext, TraceHost, TraceHosts, Withheld};
 use throughline::{AnyValue, Config, Value};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub(crate) struct Options {
 struct Settings {
     session_sample_rate: f64,
     trace_sample_rate: f64,
-    trace_hosts: Vec<HostRule>,
+    trace_hosts: Vec<TraceHost>,
     stores: BTreeMap<String, StorePolicy>,
     redact: RedactRules,
 }
@@ -74,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .session_sample_rate(settings.session_sample_rate)
         .trace_sample_rate(settings.trace_sample_rate);
     for rule in &settings.trace_hosts {
-        config = config.trace_rule(rule.clone());
+        config = config.trace_host(rule.clone());
     }
     config.build()?;
     let explanation = explain(settings, &event)?;
@@ -151,8 +151,8 @@ fn mutation(
     let settings = known.unwrap_or(&default);
     let mut policy = Policy::new(store, 1, settings)?;
     let (name, capture) = match policy.decide(path) {
-        Decision::Ignore(reason) => return Ok(("suppressed", reason.name().to_owned())),
-        Decision::Record { name, capture } => (name, capture),
+        PathDecision::Ignore(reason) => return Ok(("suppressed", reason.name().to_owned())),
+        PathDecision::Record { name, capture } => (name, capture),
     };
     out.insert("name".to_owned(), (&*name).into());
     out.insert("capture".to_owned(), serde_json::to_value(capture)?);
@@ -174,7 +174,7 @@ fn mutation(
     }
     let policy =
         if known.is_some() { "the store's policy" } else { "the default policy: the store has none of its own" };
-    Ok(match (settings.coalesce_ms, capture) {
+    Ok(match (settings.coalesce.as_millis(), capture) {
         (0, _) => ("recorded", format!("as an action of its own, by {policy}")),
         (window, Capture::None) => {
             ("coalesced", format!("with others of its path and cause within {window} ms, without values, by {policy}"))
@@ -210,7 +210,7 @@ fn redacted(redactor: &Redactor, event: &Event, out: &mut Map<String, Json>) {
             }
             KeyVerdict::Secret => {
                 changes.push(format!("attribute `{key}`: redacted, its key is on the list of secrets"));
-                attributes.insert(key.clone(), throughline::redact::REDACTED.into());
+                attributes.insert(key.clone(), throughline::internals::redact::REDACTED.into());
             }
             KeyVerdict::Reserved => {
                 changes.push(format!("attribute `{key}`: renamed, the key is one of ours"));

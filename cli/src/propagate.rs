@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use throughline::event::TraceContext;
-use throughline::ids::{IdCounter, RunKey};
+use throughline::internals::ids::{IdCounter, RunKey};
 use throughline::trace::{Format, extract, inject};
 
 /// Child spans of one line.

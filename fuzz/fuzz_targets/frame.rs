@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use throughline::frame;
+use throughline::internals::frame;
 
 fuzz_target!(|input: (u64, u64, u64, &[u8])| {
     let (header, run, offset, payload) = input;

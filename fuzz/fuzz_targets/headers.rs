@@ -3,9 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use throughline::event::scrub::Scrub;
-use throughline::redact::Redactor;
+use throughline::internals::redact::Redactor;
 use throughline::state::path::{Pattern, parse, push_segment};
-use throughline::trace::{Baggage, Format, HostRule, TraceHosts, extract, inject};
+use throughline::trace::{Baggage, Format, TraceHost, TraceHosts, extract, inject};
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
         let read = extract(&Format::ALL, written.iter().map(|header| (header.0, header.1.as_str())));
         let again = read.context.expect("what was written is read");
         assert_eq!(again.trace, context.trace);
-        let hosts = TraceHosts::new([HostRule::new("example.com").formats(Format::ALL)]);
+        let hosts = TraceHosts::new([TraceHost::new("example.com").formats(Format::ALL)]);
         let url = text.lines().next().unwrap_or_default();
         let injected = hosts.inject(url, &context, &[], &Baggage::default());
         assert!(injected.headers.is_empty() || url.to_ascii_lowercase().contains("example.com"));

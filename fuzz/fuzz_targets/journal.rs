@@ -3,9 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use throughline::event::decode::{Context, Record, Scope};
-use throughline::frame;
-use throughline::ids::RunKey;
-use throughline::journal::run_file::RunFile;
+use throughline::internals::frame;
+use throughline::internals::ids::RunKey;
+use throughline::internals::journal::run_file::RunFile;
 
 fuzz_target!(|input: (u64, Vec<u8>)| {
     let (from, bytes) = input;

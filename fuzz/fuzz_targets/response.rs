@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use throughline::Destination;
-use throughline::backoff;
+use throughline::internals::backoff;
 use throughline::export::Exporter;
 use throughline::export::otlp::Otlp;
 use throughline::transport::Response;

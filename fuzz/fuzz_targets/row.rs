@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use throughline::event::Lane;
 use throughline::event::decode::{Context, Record, Scope};
-use throughline::queue::row;
+use throughline::internals::queue::row;
 
 fuzz_target!(|input: (u32, u32, u64, &[u8])| {
     let (seq, run, n, bytes) = input;

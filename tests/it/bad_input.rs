@@ -97,8 +97,8 @@ fn a_rule_that_cannot_work_is_an_error_at_set_up() {
     for host in ["a.com", "a.com.", "127.0.0.1", "[::1]", "xn--mnchen-3ya.de"] {
         assert!(builder(dir.path()).trace_host(host).build().is_ok(), "{host}");
     }
-    let none = throughline::trace::HostRule::new("a.com").formats([]);
-    assert_eq!(field(builder(dir.path()).trace_rule(none).build().unwrap_err()), "trace_hosts");
-    let rule = throughline::KeepRule { bytes: 1, ..throughline::KeepRule::default() };
-    assert_eq!(field(builder(dir.path()).keep(rule).build().unwrap_err()), "keep");
+    let none = throughline::trace::TraceHost::new("a.com").formats([]);
+    assert_eq!(field(builder(dir.path()).trace_host(none).build().unwrap_err()), "trace_hosts");
+    let rule = throughline::TailSampling { bytes: 1, ..throughline::TailSampling::default() };
+    assert_eq!(field(builder(dir.path()).tail_sampling(rule).build().unwrap_err()), "keep");
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use throughline::queue::{Queue, QueueLimits};
-use throughline::recorder::Recorder;
+use throughline::internals::queue::{Queue, QueueLimits};
+use throughline::internals::recorder::Recorder;
 use throughline::time::{Clock, ManualClock};
 
 const LIMITS: QueueLimits =

@@ -1,6 +1,7 @@
 //! The canonical form of today must be readable by every later version: golden files, one per kind.
 
 use std::path::Path;
+use std::time::Duration;
 
 use throughline::Value;
 use throughline::event::decode::{Context, Record, Scope};
@@ -24,25 +25,33 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let stamp = Stamp { time_delta: 1_234_567, context: 1, scope: 2, ..Stamp::default() };
     let events = [SpanEvent { name: "retry", time_ns: 9, attributes: &map }];
     let mut view = View::new(id, "Cart").trace(trace);
-    (view.version, view.time_spent_ns, view.loading_time_ns, view.action_count) = (3, 5, Some(7), 2);
+    (view.version, view.time_spent, view.loading_time, view.action_count) =
+        (3, Duration::from_nanos(5), Some(Duration::from_nanos(7)), 2);
     let links = [trace];
-    let mut span = Span::new("Checkout", trace, 77).parent_span([1; 8]).attributes(&attributes);
+    let mut span = Span::new("Checkout", trace, Duration::from_nanos(77)).parent_span([1; 8]).attributes(&attributes);
     (span.events, span.links, span.status) = (&events, &links, SpanStatus::Error);
     let (bounds, buckets) = ([1.0], [2, 3]);
     let histogram =
         MetricData::Histogram { bounds: &bounds, buckets: &buckets, sum: 4.5, temporality: Temporality::Delta };
-    let phases = [PhaseTime { phase: Phase::FirstByte, start_ns: 2, duration_ns: 300 }];
+    let phases =
+        [PhaseTime { phase: Phase::FirstByte, start: Duration::from_nanos(2), duration: Duration::from_nanos(300) }];
     let mut session = Session::new(SessionChange::Start, id, "user_app_launch");
     session.previous = Some(Uuid::nil());
     let all: Vec<(&'static str, Box<dyn Event>)> = vec![
         ("session", Box::new(session)),
         ("view", Box::new(view)),
         ("action", Box::new(Action::tap("buy").id(id).trace(trace).attributes(&attributes))),
-        ("resource", Box::new(Resource::new("GET", "https://a/b", 404, 9).size(3).parent_span([2; 8]))),
-        ("resource_phases", Box::new(Resource::new("GET", "https://a/b", 404, 9).phases(&phases))),
+        (
+            "resource",
+            Box::new(Resource::new("GET", "https://a/b", 404, Duration::from_nanos(9)).size(3).parent_span([2; 8])),
+        ),
+        (
+            "resource_phases",
+            Box::new(Resource::new("GET", "https://a/b", 404, Duration::from_nanos(9)).phases(&phases)),
+        ),
         ("error", Box::new(ErrorEvent::new("E", "message").stack("frames").action_id(id))),
         ("crash", Box::new(ErrorEvent::crash("SIGSEGV", "at 0", "main"))),
-        ("long_task", Box::new(LongTask::new(800_000_000))),
+        ("long_task", Box::new(LongTask::new(Duration::from_nanos(800_000_000)))),
         ("vital", Box::new(Vital::new("ttid", 0.25, "s"))),
         ("custom", Box::new(Custom::new("promo").at(5))),
         ("log", Box::new(Log::new(Severity::Warn, "careful"))),

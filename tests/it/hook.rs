@@ -1,6 +1,7 @@
 //! The host's own hook: it drops events and rewrites texts.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent, Log, Resource, Severity};
 use throughline::testing::FaultServer;
@@ -42,7 +43,7 @@ fn the_host_rewrites_texts_and_its_bugs_write_nothing() {
     telemetry.start_view("Account");
     telemetry.record_log(&Log::new(Severity::Info, "account K4711 opened"));
     telemetry.record_error(&ErrorEvent::new("E", "provoke K4711"));
-    telemetry.record_resource(&Resource::new("GET", "https://a.test/account/K4711", 200, 1));
+    telemetry.record_resource(&Resource::new("GET", "https://a.test/account/K4711", 200, Duration::from_nanos(1)));
     let operation = telemetry.start_operation("Pay");
     operation.fail("Declined", "account K4711 has nothing");
     assert!(telemetry.flush(LONG).complete);

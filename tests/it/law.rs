@@ -11,15 +11,15 @@ use throughline::config::SendPolicy;
 use throughline::event::{Action, ErrorEvent, Log, Metric, MetricData, Severity};
 use throughline::export::Exporter;
 use throughline::export::otlp::Otlp;
-use throughline::journal::run_file::{RunFile, file_name};
+use throughline::internals::journal::run_file::{RunFile, file_name};
+use throughline::internals::queue::{Queue, QueueLimits, open_or_rebuild};
+use throughline::internals::recorder::Recorder;
+use throughline::internals::uploader::{Step, Uploader};
 use throughline::ledger::DropReason;
-use throughline::queue::{Queue, QueueLimits, open_or_rebuild};
-use throughline::recorder::Recorder;
 use throughline::testing::event_ids;
 use throughline::time::{Clock, ManualClock};
 use throughline::transport::{Response, TransportError};
-use throughline::uploader::{Step, Uploader};
-use throughline::{Destination, MeteredRule};
+use throughline::{Destination, MeteredUploads};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ const LIMITS: QueueLimits =
 const POLICY: SendPolicy = SendPolicy {
     flush_interval: Duration::from_secs(30),
     flush_events: 1,
-    metered: MeteredRule::All,
+    metered_uploads: MeteredUploads::All,
     daily_bytes: None,
 };
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent, Span};
-use throughline::journal::JournalMode;
+use throughline::internals::journal::JournalMode;
 use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
 use throughline::{Conditions, Consent, Host, Network, StorageState, Telemetry};
@@ -138,7 +138,7 @@ fn suspended_holds_no_lock_and_loses_nothing() {
     record_mixed(&telemetry, 0);
     assert!(telemetry.suspend(LONG));
     assert_eq!(telemetry.health().storage, StorageState::Suspended);
-    assert!(throughline::dirlock::DirLock::try_lock(dir.path()).unwrap().is_some());
+    assert!(throughline::internals::dirlock::DirLock::try_lock(dir.path()).unwrap().is_some());
     let meanwhile = record_mixed(&telemetry, 1).unwrap();
     assert!(telemetry.resume(LONG));
     assert!(telemetry.flush(LONG).complete);
@@ -175,7 +175,7 @@ fn sampled_out_events_are_counted_and_errors_are_kept() {
     assert!(telemetry.record_action(&Action::tap("x")).is_some());
     let unsampled = telemetry.new_trace().unwrap();
     assert!(!unsampled.sampled);
-    assert_eq!(telemetry.record_span(&Span::new("s", unsampled, 1)), None);
+    assert_eq!(telemetry.record_span(&Span::new("s", unsampled, Duration::from_nanos(1))), None);
     assert!(telemetry.set_trace_sample_rate(2.0).is_err());
     assert!(telemetry.flush(LONG).complete);
     let books = books(&telemetry);
@@ -256,7 +256,7 @@ fn contexts_of_a_long_run_do_not_pile_up_and_open_events_keep_theirs() {
     telemetry.stop_view();
     assert!(telemetry.flush(LONG).complete);
     telemetry.shutdown(LONG);
-    let db = rusqlite::Connection::open(dir.path().join(throughline::queue::FILE)).unwrap();
+    let db = rusqlite::Connection::open(dir.path().join(throughline::internals::queue::FILE)).unwrap();
     let contexts: u64 = db.query_row("SELECT count(*) FROM contexts", [], |row| row.get(0)).unwrap();
     assert!(contexts < 200, "{contexts}");
     // The first view and the operation were open all the time: their session and view are known.

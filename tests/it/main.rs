@@ -18,12 +18,12 @@ mod floors;
 mod globals;
 mod golden;
 mod hook;
-mod keep;
 mod law;
 mod lifecycle;
 mod rum;
 mod stories;
 mod support;
+mod tail_sampling;
 #[cfg(feature = "tracing")]
 mod tracing_layer;
 mod vectors;

@@ -24,7 +24,7 @@ fn views_count_what_happens_on_them_and_covered_ones_stand_still() {
     app.pass(Duration::from_secs(2));
     telemetry.mark_interactive();
     telemetry.push_view("Sheet");
-    telemetry.record_resource(&Resource::new("GET", "https://a.test/x", 200, 5));
+    telemetry.record_resource(&Resource::new("GET", "https://a.test/x", 200, Duration::from_nanos(5)));
     telemetry.record_error(&ErrorEvent::new("E", "on the sheet"));
     app.pass(Duration::from_secs(10));
     telemetry.stop_view();
@@ -97,7 +97,7 @@ fn an_action_collects_what_it_causes_until_things_have_settled() {
     resource.stop(200, |resource| resource.size(10));
     app.pass(Duration::from_millis(101));
     // Too late.
-    telemetry.record_resource(&Resource::new("GET", "https://shop.test/other", 200, 1));
+    telemetry.record_resource(&Resource::new("GET", "https://shop.test/other", 200, Duration::from_nanos(1)));
     let received = app.end();
     let tap = received.named("app.widget.click")[0];
     let of = |key: &str| text(&tap.attributes, key);
@@ -152,7 +152,7 @@ fn a_disabled_client_runs_the_work_and_records_nothing() {
 /// What the child of the next test does before it is killed.
 fn leave_everything_open(dir: &std::path::Path) -> ! {
     let telemetry = Telemetry::start(builder(dir).build().unwrap(), Consent::Granted).unwrap();
-    while telemetry.health().journal != Some(throughline::journal::JournalMode::Mapped) {
+    while telemetry.health().journal != Some(throughline::internals::journal::JournalMode::Mapped) {
         std::thread::yield_now();
     }
     telemetry.start_view("Profile");
@@ -262,7 +262,12 @@ fn secrets_and_personal_data_never_reach_the_disk() {
     operation.fail("Refused", "card 4111 1111 1111 1111 of ada@mail.test refused");
     telemetry
         .record_log(&throughline::event::Log::new(throughline::event::Severity::Info, "Bearer abcdefgh12345 sent"));
-    telemetry.record_resource(&Resource::new("GET", "https://u:p4ss@a.test/x?code=q-789#f", 200, 1));
+    telemetry.record_resource(&Resource::new(
+        "GET",
+        "https://u:p4ss@a.test/x?code=q-789#f",
+        200,
+        Duration::from_nanos(1),
+    ));
     let received = app.end();
     let mut files = Vec::new();
     for entry in walk(app.dir.path()) {

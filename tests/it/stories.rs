@@ -225,11 +225,11 @@ fn a_reverted_mutation_is_withdrawn_and_a_new_policy_counts_at_once() {
 
 #[test]
 fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
-    use throughline::trace::{Format, HostRule};
+    use throughline::trace::{Format, TraceHost};
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
-    let rule = HostRule::new("api.test").formats([Format::TraceContext, Format::Baggage, Format::Correlation]);
-    let config = builder(dir.path()).endpoint(server.url()).trace_rule(rule).build().unwrap();
+    let rule = TraceHost::new("api.test").formats([Format::TraceContext, Format::Baggage, Format::Correlation]);
+    let config = builder(dir.path()).endpoint(server.url()).trace_host(rule).build().unwrap();
     let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
     let session = telemetry.session_id().unwrap().to_string();
     let mut request = telemetry.start_resource("GET", "https://api.test/x");

@@ -33,10 +33,12 @@ pub fn record_mixed(telemetry: &Telemetry, n: usize) -> Option<Uuid> {
         2 => telemetry.record_error(&ErrorEvent::new("E", "handled").attributes(&attributes)),
         3 => {
             let trace = telemetry.new_trace().unwrap();
-            telemetry.record_span(&Span::new("work", trace, 5_000).attributes(&attributes))
+            telemetry.record_span(&Span::new("work", trace, Duration::from_nanos(5_000)).attributes(&attributes))
         }
         4 => telemetry.record_metric(&Metric::new("depth", "1", MetricData::Gauge(1.0)).attributes(&attributes)),
-        _ => telemetry.record_resource(&Resource::new("GET", "http://localhost/a", 200, 7).attributes(&attributes)),
+        _ => telemetry.record_resource(
+            &Resource::new("GET", "http://localhost/a", 200, Duration::from_nanos(7)).attributes(&attributes),
+        ),
     }
 }
 

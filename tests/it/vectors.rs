@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 use throughline::event::TraceContext;
-use throughline::sampling::{keep, keep_session};
+use throughline::internals::sampling::{keep, keep_session};
 use throughline::trace::{
-    Baggage, Decision, Format, HostRule, Injection, SpanContext, TraceHosts, TraceState, extract, inject,
+    Baggage, Format, Injection, SamplingDecision, SpanContext, TraceHost, TraceHosts, TraceState, extract, inject,
 };
 
 fn vectors(name: &str) -> Json {
@@ -28,16 +28,16 @@ fn pairs(list: &Json) -> Vec<(&str, &str)> {
     list.as_array().unwrap().iter().map(|pair| (pair[0].as_str().unwrap(), pair[1].as_str().unwrap())).collect()
 }
 
-const DECISIONS: [(&str, Decision); 6] = [
-    ("manual_drop", Decision::ManualDrop),
-    ("drop", Decision::Drop),
-    ("keep", Decision::Keep),
-    ("manual_keep", Decision::ManualKeep),
-    ("debug", Decision::Debug),
-    ("deferred", Decision::Deferred),
+const DECISIONS: [(&str, SamplingDecision); 6] = [
+    ("manual_drop", SamplingDecision::ManualDrop),
+    ("drop", SamplingDecision::Drop),
+    ("keep", SamplingDecision::Keep),
+    ("manual_keep", SamplingDecision::ManualKeep),
+    ("debug", SamplingDecision::Debug),
+    ("deferred", SamplingDecision::Deferred),
 ];
 
-fn decision(name: &str) -> Option<Decision> {
+fn decision(name: &str) -> Option<SamplingDecision> {
     DECISIONS.into_iter().find(|known| known.0 == name).map(|known| known.1)
 }
 
@@ -99,7 +99,7 @@ fn headers_are_written_as_the_vectors_say() {
             own.set(key, value.as_str().unwrap());
         }
         let injection = if text(vector, "injection") == "all" { Injection::All } else { Injection::Sampled };
-        let hosts = TraceHosts::new([HostRule::new("example.com").formats(formats(vector)).injection(injection)]);
+        let hosts = TraceHosts::new([TraceHost::new("example.com").formats(formats(vector)).injection(injection)]);
         let injected = hosts.inject("https://example.com/", &context, &[], &own);
         let headers: Vec<(&str, &str)> = injected.headers.iter().map(|header| (header.0, header.1.as_str())).collect();
         assert_eq!(headers, pairs(&vector["expect"]), "{name}");
@@ -133,7 +133,7 @@ fn baggage_is_merged_encoded_and_sorted() {
 #[test]
 fn only_listed_hosts_get_headers_and_no_look_alike() {
     let vectors = vectors("trace_headers");
-    let rules = list(&vectors["hosts"], "rules").iter().map(|host| HostRule::new(host.as_str().unwrap()));
+    let rules = list(&vectors["hosts"], "rules").iter().map(|host| TraceHost::new(host.as_str().unwrap()));
     let hosts = TraceHosts::new(rules.map(|rule| rule.formats(Format::ALL).injection(Injection::All)));
     let context = SpanContext::new(TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true });
     let mut own = Baggage::default();
@@ -171,7 +171,7 @@ fn the_samplers_fixtures_hold() {
 
 #[test]
 fn the_kept_share_of_sessions_is_the_rate() {
-    let key = throughline::ids::RunKey([3; 16]);
+    let key = throughline::internals::ids::RunKey([3; 16]);
     for rate in [0.01, 0.1, 0.5] {
         let mut kept = 0u32;
         for n in 0..100_000u64 {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::Args;
 use throughline::event::{Action, ErrorEvent, Log, Severity};
-use throughline::journal::JournalMode;
+use throughline::internals::journal::JournalMode;
 use throughline::ledger::DropReason;
-use throughline::{Config, Consent, DestinationBooks, Environment, KeepRule, Telemetry};
+use throughline::{Config, Consent, DestinationBooks, Environment, TailSampling, Telemetry};
 
 /// Before the number of rows that were booked as damaged, on standard error.
 pub(crate) const BOOKED: &str = "rows booked as damaged: ";
@@ -57,8 +57,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .self_report(false)
         .queue_bytes(options.queue_bytes);
     if options.aside {
-        let rule = KeepRule { bytes: 8 * 1024 * 1024, minutes: 60, ..KeepRule::default() };
-        config = config.session_sample_rate(0.0).keep(rule);
+        let rule =
+            TailSampling { bytes: 8 * 1024 * 1024, window: Duration::from_secs(3_600), ..TailSampling::default() };
+        config = config.session_sample_rate(0.0).tail_sampling(rule);
     }
     let consent = if options.pending { Consent::Pending } else { Consent::Granted };
     let telemetry = Telemetry::start(config.build()?, consent)?;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
-use throughline::kill_point::NAMES;
+use throughline::internals::kill_point::NAMES;
 use throughline::testing::{Answer, FaultServer};
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use throughline::event::{Action, Custom, ErrorEvent, Log, LongTask, Resource, TraceContext, Vital};
-use throughline::state::{Decision, Mutation, Suppressed};
+use throughline::state::{Mutation, PathDecision, Suppressed};
 use throughline::{Telemetry, User, Value};
 
 use crate::client::Client;
@@ -106,7 +106,8 @@ fn event(telemetry: &Telemetry, call: &Call<'_>, trace: Option<TraceContext>) ->
     Some(match call {
         Call::Resource { method, url, status, duration_ns, bytes, error_type, attributes } => {
             attributes.lend(|attributes| {
-                let mut resource = Resource::new(method, url, *status, *duration_ns).attributes(attributes);
+                let mut resource =
+                    Resource::new(method, url, *status, Duration::from_nanos(*duration_ns)).attributes(attributes);
                 resource.size = u64::try_from(*bytes).ok();
                 resource.error_type = error_type;
                 resource.common.trace = trace.and_then(|trace| telemetry.child_of(trace));
@@ -120,7 +121,7 @@ fn event(telemetry: &Telemetry, call: &Call<'_>, trace: Option<TraceContext>) ->
             kept(telemetry.record_error(&error))
         }),
         Call::LongTask { duration_ns, frozen, attributes } => attributes.lend(|attributes| {
-            let mut task = LongTask::new(*duration_ns).attributes(attributes);
+            let mut task = LongTask::new(Duration::from_nanos(*duration_ns)).attributes(attributes);
             task.is_frozen_frame = *frozen;
             kept(telemetry.record_long_task(&task))
         }),
@@ -292,8 +293,8 @@ fn decide(client: &Client, store: u32, path: &str) -> i64 {
     let Some(decided) = client.store(store, |store| store.decide(path)) else { return UNKNOWN };
     let Some((decision, version)) = decided else { return NOT_KEPT };
     let code = match decision {
-        Decision::Record { .. } => 0,
-        Decision::Ignore(reason) => 1 + i64::from(reason as u8),
+        PathDecision::Record { .. } => 0,
+        PathDecision::Ignore(reason) => 1 + i64::from(reason as u8),
     };
     (version as i64) << 8 | code
 }
@@ -319,7 +320,7 @@ fn fault(telemetry: &Telemetry, place: &str) {
             panic!("asked for");
         }
     }
-    throughline::kill_point::panic_at(place);
+    throughline::internals::kill_point::panic_at(place);
 }
 
 #[cfg(not(feature = "testing"))]

@@ -359,24 +359,24 @@ impl<'a> Attributes<'a> {
     /// # Errors
     /// [`Malformed`] when they cannot be read.
     #[inline]
-    pub fn lend<R>(&self, see: impl FnOnce(&[Attribute<'_>]) -> R) -> Result<R, Malformed> {
+    pub fn lend<R>(&self, visit: impl FnOnce(&[Attribute<'_>]) -> R) -> Result<R, Malformed> {
         let count = usize::from(self.count);
         let mut few = [("", Value::Bool(false)); FEW];
-        let Some(places) = few.get_mut(..count) else { return self.lend_many(see) };
+        let Some(places) = few.get_mut(..count) else { return self.lend_many(visit) };
         let mut reader = Reader(self.bytes);
         for place in &mut *places {
             let key = reader.text()?;
             match reader.flat(reader.peek()?)? {
                 Some(value) => *place = (key, value),
-                None => return self.lend_many(see),
+                None => return self.lend_many(visit),
             }
         }
-        Ok(see(places))
+        Ok(visit(places))
     }
 
     #[cold]
-    fn lend_many<R>(&self, see: impl FnOnce(&[Attribute<'_>]) -> R) -> Result<R, Malformed> {
-        Ok(see(&throughline::value::lend(&self.to_owned()?)))
+    fn lend_many<R>(&self, visit: impl FnOnce(&[Attribute<'_>]) -> R) -> Result<R, Malformed> {
+        Ok(visit(&throughline::value::lend(&self.to_owned()?)))
     }
 
     /// The attributes, copied.
@@ -406,17 +406,17 @@ impl Held<'_> {
     /// # Errors
     /// [`Malformed`] when it cannot be read.
     #[inline]
-    pub fn lend<R>(&self, see: impl FnOnce(Option<Value<'_>>) -> R) -> Result<R, Malformed> {
+    pub fn lend<R>(&self, visit: impl FnOnce(Option<Value<'_>>) -> R) -> Result<R, Malformed> {
         let mut reader = Reader(self.0);
         let tag = reader.peek()?;
         if tag == 0 {
-            return Ok(see(None));
+            return Ok(visit(None));
         }
         if let Some(value) = reader.flat(tag)? {
-            return Ok(see(Some(value)));
+            return Ok(visit(Some(value)));
         }
         let value = reader.value(1)?.ok_or(Malformed)?;
-        Ok(see(Some((&value).into())))
+        Ok(visit(Some((&value).into())))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use throughline::kill_point::kill_point;
+use throughline::internals::kill_point::kill_point;
 use throughline::limits::{MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
 use throughline::transport::{Request, Response, Sending, Transport, TransportError};
 

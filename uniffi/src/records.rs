@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use throughline::config::{Format, HostRule, Injection, RedactRules, ValuePatterns};
+use throughline::config::{self, Format, Injection, RedactRules, ValuePatterns};
 use throughline::event::Temporality;
-use throughline::{Config, Destination, Encoding, Environment, KeepRule, MeteredRule};
+use throughline::{Config, Destination, Encoding, Environment};
 
 /// Why a call that may fail did.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
@@ -149,7 +149,7 @@ pub struct Backend {
 
 /// Keeps sessions that are not sampled on the device, and sends them if something happens.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct KeepErrors {
+pub struct TailSampling {
     /// How far back, minutes, 1 to 60.
     #[uniffi(default = 5)]
     pub minutes: u32,
@@ -262,7 +262,7 @@ pub struct TelemetryConfig {
     pub redaction: Option<Redaction>,
     /// Keeps sessions that are not sampled. Absent: no.
     #[uniffi(default = None)]
-    pub keep_errors: Option<KeepErrors>,
+    pub tail_sampling: Option<TailSampling>,
     /// Requests are handed out by `nextUpload` instead of being sent.
     #[uniffi(default = false)]
     pub pull: bool,
@@ -291,13 +291,13 @@ impl TelemetryConfig {
             .daily_bytes(self.daily_bytes)
             .start_jitter(self.start_jitter)
             .self_report(self.self_report)
-            .keep(self.keep_errors.as_ref().map(KeepErrors::rule))
+            .tail_sampling(self.tail_sampling.as_ref().map(TailSampling::rule))
             .debug(self.debug);
         for field in &self.resource {
             builder = builder.resource(&field.name, &field.value);
         }
         for host in &self.trace_hosts {
-            builder = builder.trace_rule(host.rule());
+            builder = builder.trace_host(host.rule());
         }
         for backend in &self.backends {
             builder = builder.destination(backend.destination());
@@ -312,10 +312,10 @@ impl TelemetryConfig {
             builder = builder.max_age(Duration::from_millis(age));
         }
         if let Some(metered) = self.metered {
-            builder = builder.metered(match metered {
-                MeteredUploads::All => MeteredRule::All,
-                MeteredUploads::NoBulk => MeteredRule::NoBulk,
-                MeteredUploads::CrashesOnly => MeteredRule::CrashesOnly,
+            builder = builder.metered_uploads(match metered {
+                MeteredUploads::All => config::MeteredUploads::All,
+                MeteredUploads::NoBulk => config::MeteredUploads::NoBulk,
+                MeteredUploads::CrashesOnly => config::MeteredUploads::CrashesOnly,
             });
         }
         if let Some(redaction) = &self.redaction {
@@ -325,14 +325,14 @@ impl TelemetryConfig {
     }
 }
 
-impl KeepErrors {
-    pub(crate) fn rule(&self) -> KeepRule {
-        KeepRule {
-            minutes: self.minutes,
+impl TailSampling {
+    pub(crate) fn rule(&self) -> config::TailSampling {
+        config::TailSampling {
+            window: Duration::from_secs(60 * u64::from(self.minutes)),
             bytes: self.bytes,
             all_sessions: self.all_sessions,
             on_error: self.on_error,
-            slow_operation_ms: self.slow_operation_ms,
+            slow_operation: (self.slow_operation_ms > 0).then(|| Duration::from_millis(self.slow_operation_ms)),
         }
     }
 }
@@ -355,8 +355,8 @@ impl Redaction {
 }
 
 impl TraceHost {
-    fn rule(&self) -> HostRule {
-        let mut rule = HostRule::new(&self.host);
+    fn rule(&self) -> config::TraceHost {
+        let mut rule = config::TraceHost::new(&self.host);
         if !self.formats.is_empty() {
             rule = rule.formats(self.formats.iter().map(|format| match format {
                 HeaderFormat::TraceContext => Format::TraceContext,
@@ -370,7 +370,7 @@ impl TraceHost {
         if self.inject_all {
             rule = rule.injection(Injection::All);
         }
-        self.baggage_keys.iter().fold(rule, HostRule::baggage_key)
+        self.baggage_keys.iter().fold(rule, config::TraceHost::baggage_key)
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use throughline::event::encode::{Stamp, encode as canonical};
 use throughline::event::{Action, Event};
-use throughline::journal::JournalMode;
+use throughline::internals::journal::JournalMode;
 use throughline::testing::FaultServer;
 use throughline::{Attribute, Config, Consent, ConfigBuilder, Environment, Telemetry};
 

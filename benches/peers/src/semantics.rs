@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use throughline::config::{RedactRules, ValuePatterns};
 use throughline::event::scrub::Scrub;
-use throughline::redact::Redactor;
+use throughline::internals::redact::Redactor;
 use throughline::state::path::{Pattern, parse};
 use throughline::state::StorePolicy;
-use throughline::trace::{Baggage, Format, HostRule, SpanContext, TraceHosts};
+use throughline::trace::{Baggage, Format, TraceHost, SpanContext, TraceHosts};
 use throughline::{Consent, Telemetry};
 
 use crate::engine::{config, directory, median};
@@ -85,7 +85,7 @@ pub(crate) fn scan() -> (f64, f64) {
 
 /// All headers in every format for a listed host, and the refusal of another, ns.
 pub(crate) fn headers() -> (f64, f64) {
-    let hosts = TraceHosts::new([HostRule::new("api.example.com").formats(Format::ALL)]);
+    let hosts = TraceHosts::new([TraceHost::new("api.example.com").formats(Format::ALL)]);
     let context = SpanContext::new(throughline::event::TraceContext { trace_id: [7; 16], span_id: [9; 8], sampled: true });
     let mut own = Baggage::default();
     own.set("session.id", "abcdef01-2345-6789-abcd-ef0123456789");

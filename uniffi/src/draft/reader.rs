@@ -2,6 +2,8 @@
 //!
 //! The bytes are a host's: nothing here trusts a length, and nothing is copied that can be lent.
 
+use std::time::Duration;
+
 use throughline::event::{ActionType, ErrorKind, ErrorSource, Phase, PhaseTime, Severity};
 use throughline::limits::MAX_DEPTH;
 use throughline::state::MutationKind;
@@ -137,8 +139,8 @@ impl<'a> Reader<'a> {
     /// A phase; `None` for one of a later version.
     pub(super) fn phase(&mut self) -> Result<Option<PhaseTime>, Malformed> {
         let phase = Phase::from_code(self.u8()?);
-        let (start_ns, duration_ns) = (self.u64()?, self.u64()?);
-        Ok(phase.map(|phase| PhaseTime { phase, start_ns, duration_ns }))
+        let (start, duration) = (Duration::from_nanos(self.u64()?), Duration::from_nanos(self.u64()?));
+        Ok(phase.map(|phase| PhaseTime { phase, start, duration }))
     }
 
     fn headers(&mut self) -> Result<Headers<'a>, Malformed> {

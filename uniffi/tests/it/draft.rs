@@ -117,8 +117,9 @@ fn name_of(value: &dyn std::fmt::Debug) -> String {
 }
 
 fn phases_shown(phases: &Phases<'_>) -> Vec<Json> {
-    let shown =
-        |time: &PhaseTime| json!([name_of(&time.phase), time.start_ns.to_string(), time.duration_ns.to_string()]);
+    let shown = |time: &PhaseTime| {
+        json!([name_of(&time.phase), time.start.as_nanos().to_string(), time.duration.as_nanos().to_string()])
+    };
     phases.read().iter().map(shown).collect()
 }
 

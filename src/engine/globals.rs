@@ -1,0 +1,202 @@
+//! The slowly changing attributes that stand on every event: service, SDK, OS, the installation, what the app added, the
+//! user, feature flags, and the offset to server time. Each change journals a new version of them all.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::engine::recorder::Recorder;
+use crate::model::config::Config;
+use crate::model::limits::MAX_ATTRIBUTES;
+use crate::model::value::{AnyValue, Attribute, Value};
+use crate::storage::installation::{Found, Installation};
+use crate::wire::export::otlp::semconv::{INSTALLATION_ID, SERVER_OFFSET};
+
+/// Attributes that the configuration and this file may add themselves.
+const OWN: usize = 16;
+
+/// What was values at run time.
+#[derive(Debug, Default)]
+pub(crate) struct GlobalContext(Mutex<GlobalValues>);
+
+#[derive(Debug, Default)]
+struct GlobalValues {
+    attributes: BTreeMap<String, AnyValue>,
+    server_offset_ms: Option<i64>,
+    installation: Option<Installation>,
+    /// Whether the installation has still to be written down.
+    is_new: bool,
+    /// Whether something was values while the client was off: it is journaled when it is on.
+    is_behind: bool,
+}
+
+impl GlobalContext {
+    /// Begins to be journaled, with the installation that events belong to, as far as it can be known.
+    pub(crate) fn begin(&self, recorder: &Recorder, config: &Config, found: Option<Found>) {
+        let mut values = self.lock();
+        values.set_installation(found);
+        values.journal(recorder, config);
+    }
+
+    /// Journals what was values while the client was off.
+    pub(crate) fn catch_up(&self, recorder: &Recorder, config: &Config) {
+        let mut values = self.lock();
+        if values.is_behind {
+            values.journal(recorder, config);
+        }
+    }
+
+    /// Looks for the installation, if it is not known yet.
+    pub(crate) fn find_installation(&self, recorder: &Recorder, config: &Config) {
+        if !config.installation_id || self.installation_id().is_some() {
+            return;
+        }
+        // Read without the lock: callers take it, too.
+        if let Some(found) = Installation::find(&config.data_dir, config.device_tag.as_deref()) {
+            self.begin(recorder, config, Some(found));
+        }
+    }
+
+    /// The installation's id.
+    pub(crate) fn installation_id(&self) -> Option<Uuid> {
+        Some(self.lock().installation.as_ref()?.id)
+    }
+
+    /// The installation, if it has to be written down.
+    pub(crate) fn to_save(&self) -> Option<Installation> {
+        let values = self.lock();
+        if values.is_new { values.installation.clone() } else { None }
+    }
+
+    /// That one has been written down.
+    pub(crate) fn saved(&self, installation: &Installation) {
+        let mut values = self.lock();
+        values.is_new &= values.installation.as_ref() != Some(installation);
+    }
+
+    /// What was recorded has been erased: what comes now is another installation's.
+    pub(crate) fn renew_installation(&self, recorder: &Recorder, config: &Config) {
+        let mut values = self.lock();
+        values.renew_installation(config);
+        values.journal(recorder, config);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, GlobalValues> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The offset to server time, so that both clocks' spans line up.
+    pub(crate) fn set_server_offset(&self, recorder: &Recorder, config: &Config, offset_ms: i64) {
+        let mut values = self.lock();
+        values.server_offset_ms = Some(offset_ms);
+        values.journal(recorder, config);
+    }
+
+    /// Replaces every attribute whose key begins with `prefix` by `attributes`; their keys are `prefix` and what is given.
+    /// `recorder` gives none while the client is off: what is values then waits in memory. False when there are too many:
+    /// nothing is changed then.
+    pub(crate) fn replace<'r>(
+        &self,
+        recorder: impl FnOnce() -> Option<&'r Recorder>,
+        config: &Config,
+        prefix: &str,
+        attributes: &[Attribute<'_>],
+    ) -> bool {
+        let key = |key: &str| format!("{prefix}{key}");
+        self.change(recorder, config, |values| {
+            values.retain(|key, _| !key.starts_with(prefix));
+            values.extend(attributes.iter().map(|(name, value)| (key(name), value.to_any())));
+        })
+    }
+
+    /// Sets one attribute, or removes it. As [`GlobalContext::replace`].
+    pub(crate) fn set<'r>(
+        &self,
+        recorder: impl FnOnce() -> Option<&'r Recorder>,
+        config: &Config,
+        key: &str,
+        value: Option<Value<'_>>,
+    ) -> bool {
+        self.change(recorder, config, |values| {
+            match value {
+                Some(value) => values.insert(key.to_owned(), value.to_any()),
+                None => values.remove(key),
+            };
+        })
+    }
+
+    fn change<'r>(
+        &self,
+        recorder: impl FnOnce() -> Option<&'r Recorder>,
+        config: &Config,
+        change: impl FnOnce(&mut BTreeMap<String, AnyValue>),
+    ) -> bool {
+        let mut values = self.lock();
+        let mut attributes = values.attributes.clone();
+        change(&mut attributes);
+        if attributes == values.attributes {
+            return true;
+        }
+        if attributes.len() + config.resource.len() + OWN > MAX_ATTRIBUTES {
+            return false;
+        }
+        values.attributes = attributes;
+        // Asked under the lock: whoever switches on catches up later, or has done so before.
+        match recorder() {
+            Some(recorder) => values.journal(recorder, config),
+            None => values.is_behind = true,
+        }
+        true
+    }
+
+    /// Forgets what was values: the user wants to be forgotten.
+    pub(crate) fn forget(&self) {
+        *self.lock() = GlobalValues { is_behind: true, ..GlobalValues::default() };
+    }
+}
+
+impl GlobalValues {
+    fn set_installation(&mut self, found: Option<Found>) {
+        self.is_new = matches!(found, Some(Found::New(_) | Found::Moved(_)));
+        self.installation = found.map(|found| match found {
+            Found::Known(installation) | Found::New(installation) | Found::Moved(installation) => installation,
+        });
+    }
+
+    fn renew_installation(&mut self, config: &Config) {
+        self.installation = config.installation_id.then(|| Installation::new(config.device_tag.as_deref()));
+        self.is_new = true;
+    }
+
+    /// Journals the attributes as they are.
+    fn journal(&mut self, recorder: &Recorder, config: &Config) {
+        let values = self;
+        values.is_behind = false;
+        let mut attributes = vec![("service.name", Value::from(&config.service_name))];
+        if !config.service_version.is_empty() {
+            attributes.push(("service.version", Value::from(&config.service_version)));
+        }
+        attributes.push(("deployment.environment.name", config.environment.name().into()));
+        attributes.push(("telemetry.sdk.name", "throughline".into()));
+        attributes.push(("telemetry.sdk.language", config.sdk_language.as_str().into()));
+        attributes.push(("telemetry.sdk.version", env!("CARGO_PKG_VERSION").into()));
+        let os = match std::env::consts::OS {
+            "ios" | "macos" => "darwin",
+            "android" => "linux",
+            other => other,
+        };
+        attributes.push(("os.type", os.into()));
+        attributes.push(("host.arch", std::env::consts::ARCH.into()));
+        let installation = values.installation.as_ref().map(|installation| installation.id.to_string());
+        attributes.extend(installation.iter().map(|id| (INSTALLATION_ID, Value::from(id))));
+        // The app has the last word.
+        attributes.retain(|(key, _)| !config.resource.iter().any(|(own, _)| own == key));
+        attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
+        if let Some(offset) = values.server_offset_ms {
+            attributes.push((SERVER_OFFSET, offset.into()));
+        }
+        attributes.extend(values.attributes.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
+        recorder.set_context(&attributes);
+    }
+}

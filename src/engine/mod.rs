@@ -1,0 +1,9 @@
+//! Where storage, wire and time meet: recording on the caller's thread, everything else on the worker's.
+
+pub(crate) mod debug;
+pub(crate) mod directory;
+pub(crate) mod globals;
+pub mod recorder;
+pub(crate) mod scopes;
+pub mod uploader;
+pub(crate) mod worker;

@@ -1,0 +1,415 @@
+//! The hot path: stamp, sample, encode once, append. Runs on the caller's thread.
+//!
+//! Must never: wait for I/O, call back into the host, or see the queue, an exporter or the runtime.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::model::event::encode::{Stamp, encode_context_scrubbed, encode_scope, encode_scrubbed};
+use crate::model::event::{Event, EventKind, Lane, TraceContext};
+use crate::model::ids::{IdCounter, RunKey};
+use crate::model::ledger::DropReason;
+use crate::model::time::{BootTime, Clock, nanos};
+use crate::model::value::Attribute;
+use crate::policy::redact::Redactor;
+use crate::policy::sampling;
+use crate::policy::trace::current_trace;
+use crate::storage::frame::{self, FrameType};
+use crate::storage::journal::{Appended, Journal, RunStart, forked};
+
+thread_local! {
+    /// Set on the worker's threads: what our own uploads cause is never recorded.
+    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// How long ago, ns, the calls of this thread were made: they are replayed.
+    static AGO: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Puts the time back, also when `work` unwinds.
+struct Replaying(u64);
+
+impl Drop for Replaying {
+    fn drop(&mut self) {
+        AGO.set(self.0);
+    }
+}
+
+/// Runs `work` as if its calls had been made `ago` ns ago.
+pub(crate) fn replaying<R>(ago: u64, work: impl FnOnce() -> R) -> R {
+    let _guard = Replaying(AGO.replace(ago));
+    work()
+}
+
+/// Marks the current thread as one of ours: `record` does nothing on it.
+pub fn mark_own_thread() {
+    OWN_THREAD.set(true);
+}
+
+/// An event that is not final yet. Close it with [`Recorder::close`]; a process that dies leaves it to recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    n: u64,
+    time: u64,
+    lane: Lane,
+}
+
+/// What becomes of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    Keep,
+    Aside,
+    Refuse,
+}
+
+/// Whether events of a kind take the context that is current on their thread.
+#[inline]
+fn belongs_to_context(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Error | EventKind::Log | EventKind::Custom | EventKind::LongTask | EventKind::Vital)
+}
+
+/// Stamps and appends events. Shared by all callers.
+pub struct Recorder {
+    journal: Journal,
+    key: RunKey,
+    base_wall: u64,
+    clock: Clock,
+    ids: IdCounter,
+    /// Wall less boot time, ns. Refreshed by the worker: one clock read per event.
+    offset: AtomicI64,
+    /// Version of the context (high half) and of the scope.
+    versions: AtomicU64,
+    next_version: AtomicU32,
+    /// The session, and whether something happened in it that makes it worth keeping.
+    session: Mutex<(Uuid, bool)>,
+    session_kept: AtomicBool,
+    /// What is not kept is kept aside.
+    keeps_aside: AtomicBool,
+    /// Every session is kept aside until something happens in it.
+    all_aside: AtomicBool,
+    trace_rate: AtomicU64,
+    has_action: AtomicBool,
+    action: Mutex<Option<Uuid>>,
+    redactor: Redactor,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("journal", &self.journal).finish_non_exhaustive()
+    }
+}
+
+impl Recorder {
+    /// A recorder of a new run. `wake` is called when the worker has to look at the journal.
+    pub fn new(clock: Clock, redactor: Redactor, wake: Box<dyn Fn() + Send + Sync>) -> std::io::Result<Self> {
+        crate::storage::journal::install_guards();
+        let key = RunKey::random();
+        let base_wall = clock.wall();
+        Ok(Self {
+            journal: Journal::new(RunStart { key, base_wall })?,
+            key,
+            base_wall,
+            offset: AtomicI64::new(clock.offset()),
+            clock,
+            ids: IdCounter::new(),
+            versions: AtomicU64::new(0),
+            next_version: AtomicU32::new(1),
+            session: Mutex::new((Uuid::nil(), false)),
+            session_kept: AtomicBool::new(true),
+            keeps_aside: AtomicBool::new(false),
+            all_aside: AtomicBool::new(false),
+            trace_rate: AtomicU64::new(1f64.to_bits()),
+            has_action: AtomicBool::new(false),
+            action: Mutex::new(None),
+            redactor,
+            wake,
+        })
+    }
+
+    /// The journal that it appends to.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The run's key.
+    pub fn key(&self) -> RunKey {
+        self.key
+    }
+
+    /// Looks at the wall clock again; called by the worker while it ticks.
+    pub fn refresh_clock(&self) {
+        self.offset.store(self.clock.offset(), Ordering::Relaxed);
+    }
+
+    /// Boot time now.
+    #[inline]
+    pub fn boot(&self) -> BootTime {
+        BootTime(self.clock.boot().0.saturating_sub(AGO.get()))
+    }
+
+    /// Wall time at a boot time, ns since the Unix epoch, by the known offset.
+    #[inline]
+    pub fn wall(&self, boot: BootTime) -> u64 {
+        boot.0.saturating_add_signed(self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Records a final event. `None` when it was not kept; then it has been counted.
+    #[inline]
+    pub fn record<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
+        self.record_at(event, self.boot())
+    }
+
+    /// As [`Recorder::record`], with boot time read by the caller.
+    #[inline]
+    pub fn record_at<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
+        if OWN_THREAD.get() || forked() {
+            return None;
+        }
+        self.finished(event, boot, false)
+    }
+
+    /// As [`Recorder::record_at`], for an event whose attributes may have keys of ours.
+    pub(crate) fn record_ours<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
+        if OWN_THREAD.get() || forked() {
+            return None;
+        }
+        self.record_own(event, boot)
+    }
+
+    /// As [`Recorder::record`], also on the worker's thread: the core's report about itself.
+    #[inline]
+    pub fn record_own<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
+        self.finished(event, boot, true)
+    }
+
+    #[inline]
+    fn finished<E: Event + ?Sized>(&self, event: &E, boot: BootTime, is_own: bool) -> Option<Uuid> {
+        let lane = event.lane();
+        let time = self.time_of(event, boot);
+        let n = self.ids.next();
+        self.append(FrameType::Event(lane), n, time, event, is_own).then(|| self.key.event_id(n, time))
+    }
+
+    /// Records an event that will be amended or closed. `None` when it was not kept; then it has been counted.
+    pub fn open<E: Event>(&self, event: &E) -> Option<(Open, Uuid)> {
+        if OWN_THREAD.get() || forked() {
+            return None;
+        }
+        let (lane, time, n) = (event.lane(), self.time_of(event, self.boot()), self.ids.next());
+        let kept = self.append(FrameType::Open(lane), n, time, event, true);
+        kept.then(|| (Open { n, time, lane }, self.key.event_id(n, time)))
+    }
+
+    /// Replaces the snapshot of an open event. A full journal may refuse it: then the last snapshot stays.
+    pub fn amend<E: Event>(&self, open: Open, event: &E) {
+        self.append(FrameType::Amend(open.lane), open.n, open.time, event, true);
+    }
+
+    /// Takes an open event back.
+    pub fn discard(&self, open: Open) {
+        let mut payload = Vec::with_capacity(10);
+        frame::put_counter(&mut payload, open.n);
+        self.push(FrameType::Discard(open.lane), &payload);
+    }
+
+    /// Makes an open event final.
+    pub fn close<E: Event>(&self, open: Open, event: &E) {
+        self.append(FrameType::Close(open.lane), open.n, open.time, event, true);
+    }
+
+    #[inline]
+    fn time_of<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> u64 {
+        event.common().time.unwrap_or_else(|| self.wall(boot).saturating_sub(event.duration().map_or(0, nanos)))
+    }
+
+    /// Whether the event is of the sampled part. Errors and crashes always are.
+    #[inline]
+    fn admit<E: Event + ?Sized>(&self, event: &E) -> Admission {
+        if event.lane() < Lane::Event {
+            return Admission::Keep;
+        }
+        let is_kept = self.session_kept.load(Ordering::Relaxed);
+        if is_kept && !(event.kind() == EventKind::Span && event.common().trace.is_some_and(|trace| !trace.sampled)) {
+            return Admission::Keep;
+        }
+        if !is_kept && self.keeps_aside.load(Ordering::Relaxed) { Admission::Aside } else { Admission::Refuse }
+    }
+
+    #[inline]
+    fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E, is_own: bool) -> bool {
+        let mut frame = frame;
+        if frame.is_accepted() {
+            match self.admit(event) {
+                Admission::Keep => {}
+                Admission::Aside => frame = frame.aside(),
+                Admission::Refuse => {
+                    self.journal.refuse(frame.lane(), DropReason::SampledOut);
+                    return false;
+                }
+            }
+        }
+        let versions = self.versions.load(Ordering::Acquire);
+        let stamp = Stamp {
+            time_delta: time.wrapping_sub(self.base_wall) as i64,
+            context: (versions >> 32) as u32,
+            scope: versions as u32,
+            action: if self.has_action.load(Ordering::Relaxed) { self.open_action(event.kind()) } else { None },
+            trace: if belongs_to_context(event.kind()) { current_trace() } else { None },
+        };
+        let write = |buffer: &mut Vec<u8>| {
+            buffer.clear();
+            frame::put_counter(buffer, n);
+            if !encode_scrubbed(event, stamp, self.redactor.rules(is_own), buffer) {
+                if frame.is_accepted() {
+                    self.journal.refuse(frame.lane(), DropReason::Oversize);
+                }
+                return false;
+            }
+            let kept = self.push(frame, buffer);
+            // One large event must not hold on to its memory.
+            if buffer.capacity() > 16 * 1024 {
+                *buffer = Vec::new();
+            }
+            kept
+        };
+        // The buffer is taken when `record` is called from a destructor of the thread, or from inside itself.
+        BUFFER
+            .try_with(|buffer| buffer.try_borrow_mut().map(|mut buffer| write(&mut buffer)).ok())
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| write(&mut Vec::new()))
+    }
+
+    #[inline]
+    fn push(&self, frame: FrameType, payload: &[u8]) -> bool {
+        match self.journal.append(frame, payload) {
+            Ok(Appended::Quiet) => true,
+            Ok(Appended::Wake) => {
+                (self.wake)();
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// The action that events belong to from now on, unless they name another.
+    pub fn set_action(&self, action: Option<Uuid>) {
+        *self.action.lock().unwrap_or_else(PoisonError::into_inner) = action;
+        self.has_action.store(action.is_some(), Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn open_action(&self, kind: EventKind) -> Option<Uuid> {
+        let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
+        is_caused.then(|| *self.action.lock().unwrap_or_else(PoisonError::into_inner)).flatten()
+    }
+
+    /// Journals a new version of the slowly changing attributes; events from now on refer to it.
+    pub fn set_context(&self, attributes: &[Attribute<'_>]) {
+        let mut record = Vec::new();
+        encode_context_scrubbed(attributes, self.redactor.rules(true), &mut record);
+        self.set_version(&record, |versions, version| u64::from(version) << 32 | (versions & 0xffff_ffff));
+    }
+
+    /// Journals a new session or view; events from now on belong to it.
+    pub fn set_scope(&self, session: Uuid, view: Option<(Uuid, &str)>, session_rate: f64) {
+        let mut current = self.session();
+        if current.0 != session {
+            *current = (session, false);
+        }
+        drop(current);
+        self.set_session_rate(session_rate);
+        let mut record = Vec::new();
+        encode_scope(session, view, &mut record);
+        self.set_version(&record, |versions, version| (versions & !0xffff_ffff) | u64::from(version));
+    }
+
+    fn set_version(&self, record: &[u8], place: impl Fn(u64, u32) -> u64) {
+        let version = self.next_version.fetch_add(1, Ordering::Relaxed);
+        let mut payload = Vec::with_capacity(record.len() + 5);
+        frame::put_counter(&mut payload, u64::from(version));
+        payload.extend_from_slice(record);
+        // Journaled before its first use. When even contexts are refused, events keep the version that they have.
+        if self.push(FrameType::Context, &payload) {
+            let _ = self.versions.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(place(now, version)));
+        }
+    }
+
+    /// Versions of the context and of the scope that events refer to now.
+    pub fn versions(&self) -> [u32; 2] {
+        let versions = self.versions.load(Ordering::Acquire);
+        [(versions >> 32) as u32, versions as u32]
+    }
+
+    fn session(&self) -> MutexGuard<'_, (Uuid, bool)> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides anew whether the current session is kept. One in which something happened stays so.
+    pub fn set_session_rate(&self, rate: f64) {
+        let (session, has_happened) = *self.session();
+        let is_sampled = sampling::keep_session(session, rate) && !self.all_aside.load(Ordering::Relaxed);
+        let is_kept = is_sampled || (has_happened && self.keeps_aside.load(Ordering::Relaxed));
+        self.session_kept.store(is_kept, Ordering::Relaxed);
+    }
+
+    /// Says what becomes of sessions that are not kept, and whether all of them begin so; what happened before no longer counts.
+    /// Holds from the next [`Recorder::set_session_rate`] or scope on.
+    pub fn set_aside(&self, keeps_aside: bool, all: bool) {
+        self.keeps_aside.store(keeps_aside, Ordering::Relaxed);
+        self.all_aside.store(keeps_aside && all, Ordering::Relaxed);
+        self.session().1 = false;
+    }
+
+    /// Something happened: the current session is kept from now on, and what was kept aside before is sent. The latter stands in
+    /// the journal like the events do, so that the death of the process does not change it.
+    pub fn keep_session(&self) {
+        if self.go_on_keeping() {
+            let mut payload = Vec::with_capacity(1);
+            frame::put_counter(&mut payload, 0);
+            self.push(FrameType::Release, &payload);
+        }
+    }
+
+    /// Something happened in the current session in an earlier process: it is kept from now on. False where nothing is aside.
+    pub fn go_on_keeping(&self) -> bool {
+        let keeps_aside = self.keeps_aside.load(Ordering::Relaxed);
+        if keeps_aside {
+            self.session().1 = true;
+            self.session_kept.store(true, Ordering::Relaxed);
+        }
+        keeps_aside
+    }
+
+    /// Whether something happened in the current session that makes it worth keeping.
+    pub fn has_happened(&self) -> bool {
+        self.session().1
+    }
+
+    /// Sets the share of traces that are kept.
+    pub fn set_trace_rate(&self, rate: f64) {
+        self.trace_rate.store(rate.to_bits(), Ordering::Relaxed);
+    }
+
+    /// A new trace: its root's context. It is kept when the session is and the trace is of the sampled share.
+    pub fn new_trace(&self) -> TraceContext {
+        let n = self.ids.next();
+        let trace_id = self.key.trace_id(n);
+        let rate = f64::from_bits(self.trace_rate.load(Ordering::Relaxed));
+        let sampled = self.session_kept.load(Ordering::Relaxed) && sampling::keep_trace(trace_id, rate);
+        TraceContext { trace_id, span_id: self.key.span_id(n), sampled }
+    }
+
+    /// A new span in the trace of `parent`.
+    pub fn child(&self, parent: TraceContext) -> TraceContext {
+        TraceContext { span_id: self.key.span_id(self.ids.next()), ..parent }
+    }
+
+    /// A new id for a session, view, action or resource.
+    pub fn new_id(&self) -> Uuid {
+        self.key.object_id(self.ids.next())
+    }
+}

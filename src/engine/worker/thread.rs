@@ -1,0 +1,63 @@
+//! The worker's thread: its runtime, its priority, and what happens when it panics.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::{Command, Shared, Worker};
+use crate::engine::recorder::mark_own_thread;
+use crate::storage::health::StorageState;
+
+/// Starts the thread. With `insist` a persisted "off" is overruled: somebody has just switched it on.
+pub(crate) fn spawn(
+    shared: Arc<Shared>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    insist: bool,
+) -> std::io::Result<()> {
+    std::thread::Builder::new().name("throughline".to_owned()).spawn(move || run(&shared, commands, insist)).map(|_| ())
+}
+
+fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, insist: bool) {
+    yield_to_others();
+    begin_thread(shared.on_thread_start);
+    let on_thread_start = shared.on_thread_start;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(1)
+        .thread_name("throughline-io")
+        .thread_keep_alive(Duration::from_secs(2))
+        .on_thread_start(move || begin_thread(on_thread_start))
+        .build();
+    let Ok(runtime) = runtime else {
+        shared.health().storage = StorageState::Locked("no runtime could be made".to_owned());
+        return;
+    };
+    for _ in 0..3 {
+        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands, insist)));
+        match std::panic::catch_unwind(work) {
+            Ok(()) => break,
+            Err(_) => {
+                shared.panics.fetch_add(1, Ordering::Relaxed);
+                shared.debug.log("the worker panicked and starts again");
+            }
+        }
+    }
+    runtime.shutdown_background();
+}
+
+fn begin_thread(on_thread_start: Option<fn()>) {
+    mark_own_thread();
+    if let Some(begin) = on_thread_start {
+        let _ = std::panic::catch_unwind(begin);
+    }
+}
+
+/// Lowers this thread's priority. On Darwin a thread's priority is its quality of service, which takes unsafe code: that is
+/// the host's, by `Host::on_thread_start`.
+fn yield_to_others() {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
+}

@@ -1,0 +1,81 @@
+//! A configuration from environment variables.
+
+use std::time::Duration;
+
+use super::{Config, Encoding, Environment, MeteredUploads, TraceHost};
+use crate::model::error::Error;
+
+impl Config {
+    /// Reads `THROUGHLINE_SERVICE_NAME`, `_SERVICE_VERSION`, `_DATA_DIR`, `_ENVIRONMENT`, `_ENDPOINT`, `_HEADERS`
+    /// (`key=value,key=value`), `_PROTOCOL` (`http/protobuf` or `http/json`), `_ENABLED`, `_SESSION_SAMPLE_RATE`,
+    /// `_TRACE_SAMPLE_RATE`, `_FLUSH_INTERVAL_MS`, `_QUEUE_BYTES`, `_DAILY_BYTES`, `_METERED` (`all`, `no_bulk`,
+    /// `crashes_only`), `_TRACE_HOSTS` (comma-separated) and `_DEBUG`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] naming the variable that cannot be read, or the field that does not hold.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    pub(crate) fn from_lookup(get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let var = |name: &str| get(name).filter(|value| !value.is_empty());
+        let missing = |field| Error::config(field, "is not set: name your service and a directory of its own");
+        let mut builder = Config::builder(
+            var("THROUGHLINE_SERVICE_NAME").ok_or_else(|| missing("THROUGHLINE_SERVICE_NAME"))?,
+            var("THROUGHLINE_DATA_DIR").ok_or_else(|| missing("THROUGHLINE_DATA_DIR"))?,
+        );
+        if let Some(version) = var("THROUGHLINE_SERVICE_VERSION") {
+            builder.service_version = version;
+        }
+        if let Some(name) = var("THROUGHLINE_ENVIRONMENT") {
+            builder.environment = Environment::parse(&name).ok_or_else(|| {
+                Error::config("THROUGHLINE_ENVIRONMENT", "is none of development, test, staging, production")
+            })?;
+        }
+        builder.endpoint = var("THROUGHLINE_ENDPOINT");
+        for pair in var("THROUGHLINE_HEADERS").unwrap_or_default().split(',').filter(|pair| !pair.trim().is_empty()) {
+            let (key, value) = pair.split_once('=').ok_or_else(|| {
+                Error::config("THROUGHLINE_HEADERS", "has an entry without `=`: use key=value,key=value")
+            })?;
+            builder.headers.push((key.trim().to_owned(), value.trim().to_owned()));
+        }
+        builder.encoding = match var("THROUGHLINE_PROTOCOL").as_deref() {
+            None | Some("http/protobuf") => Encoding::Protobuf,
+            Some("http/json") => Encoding::Json,
+            Some(_) => return Err(Error::config("THROUGHLINE_PROTOCOL", "is neither http/protobuf nor http/json")),
+        };
+        builder.metered_uploads = match var("THROUGHLINE_METERED_UPLOADS").as_deref() {
+            None | Some("all") => MeteredUploads::All,
+            Some("no_bulk") => MeteredUploads::NoBulk,
+            Some("crashes_only") => MeteredUploads::CrashesOnly,
+            Some(_) => {
+                return Err(Error::config("THROUGHLINE_METERED_UPLOADS", "is none of all, no_bulk, crashes_only"));
+            }
+        };
+        fn read<T: std::str::FromStr>(value: Option<String>, name: &'static str) -> Result<Option<T>, Error> {
+            let parse =
+                |text: String| text.parse().map_err(|_| Error::config(name, format!("cannot be read: `{text}`")));
+            value.map(parse).transpose()
+        }
+        if let Some(enabled) = read(var("THROUGHLINE_ENABLED"), "THROUGHLINE_ENABLED")? {
+            builder.enabled = enabled;
+        }
+        if let Some(rate) = read(var("THROUGHLINE_SESSION_SAMPLE_RATE"), "THROUGHLINE_SESSION_SAMPLE_RATE")? {
+            builder.session_sample_rate = rate;
+        }
+        builder.trace_sample_rate = read(var("THROUGHLINE_TRACE_SAMPLE_RATE"), "THROUGHLINE_TRACE_SAMPLE_RATE")?;
+        builder.flush_interval =
+            read(var("THROUGHLINE_FLUSH_INTERVAL_MS"), "THROUGHLINE_FLUSH_INTERVAL_MS")?.map(Duration::from_millis);
+        if let Some(bytes) = read(var("THROUGHLINE_QUEUE_BYTES"), "THROUGHLINE_QUEUE_BYTES")? {
+            builder.queue_bytes = bytes;
+        }
+        builder.daily_bytes = read(var("THROUGHLINE_DAILY_BYTES"), "THROUGHLINE_DAILY_BYTES")?;
+        let hosts = var("THROUGHLINE_TRACE_HOSTS").unwrap_or_default();
+        builder.trace_hosts =
+            hosts.split(',').map(str::trim).filter(|host| !host.is_empty()).map(TraceHost::new).collect();
+        if let Some(debug) = read(var("THROUGHLINE_DEBUG"), "THROUGHLINE_DEBUG")? {
+            builder.debug = debug;
+        }
+        builder.build()
+    }
+}

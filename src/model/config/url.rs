@@ -1,0 +1,43 @@
+//! URLs of backends.
+
+use crate::model::error::Error;
+
+pub(super) fn check_url(url: &str) -> Result<(), Error> {
+    let refuse = |reason| Err(Error::config("endpoint", format!("{reason}: `{url}`")));
+    if url.bytes().any(|b| b <= b' ' || b == 0x7f) {
+        return refuse("has a space or a control character");
+    }
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return refuse("must start with http:// or https://");
+    }
+    if url.contains(['?', '#', '\\']) {
+        return refuse("must have no query or fragment");
+    }
+    let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("");
+    if authority.contains('@') {
+        return refuse("must not hold credentials; use a header");
+    }
+    if let Some((_, port)) = authority.rsplit_once(':')
+        && !authority.ends_with(']')
+        && port.parse::<u16>().is_err()
+    {
+        return refuse("has no legal port");
+    }
+    if host_of(url).is_none() { refuse("has no host") } else { Ok(()) }
+}
+
+/// The host of an absolute http(s) URL. User information is cut off at the *last* `@` of the authority; a backslash,
+/// which browsers read as a slash, ends it.
+pub fn host_of(url: &str) -> Option<&str> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let authority = rest.split(['/', '?', '#', '\\']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
+}

@@ -1,0 +1,190 @@
+//! The closed set of typed events, as a caller hands them in.
+//!
+//! Every struct borrows what it is given; nothing is copied before the encoder writes the canonical form
+//! ([`encode`]). Times: an event that has a duration is stamped with its start, every other with the moment of
+//! the call. Durations are nanoseconds on the wire of every format that knows them.
+
+mod builder;
+pub mod decode;
+pub mod encode;
+mod kinds;
+mod resource;
+pub mod scrub;
+mod signals;
+
+pub use kinds::{
+    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, LongTask, Session, SessionChange, View, Vital,
+};
+pub use resource::{Phase, PhaseTime, Resource};
+pub use signals::{Interval, Log, Metric, MetricData, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality};
+
+use uuid::Uuid;
+
+use crate::model::value::Attribute;
+use encode::Encoder;
+use std::time::Duration;
+
+/// How an event is kept and sent: a lower lane never evicts, delays or costs a higher one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Lane {
+    /// Crashes, ANRs, fatal hangs, out-of-memory kills.
+    Crash = 0,
+    /// Handled errors and logs of severity ERROR or above.
+    Error = 1,
+    /// Sessions, views, actions, resources, long tasks, vitals, custom events.
+    Event = 2,
+    /// Logs, metrics, spans.
+    Bulk = 3,
+}
+
+impl Lane {
+    /// All lanes, the most precious first.
+    pub const ALL: [Lane; 4] = [Lane::Crash, Lane::Error, Lane::Event, Lane::Bulk];
+
+    /// The stored number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The lane of a stored number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    /// The name in `health()` and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lane::Crash => "crash",
+            Lane::Error => "error",
+            Lane::Event => "event",
+            Lane::Bulk => "bulk",
+        }
+    }
+}
+
+/// The kind of an event. The codes are stored: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A session started or ended.
+    Session = 1,
+    /// A snapshot of a view.
+    View = 2,
+    /// Something the user did, or a state mutation.
+    Action = 3,
+    /// A network request of the app.
+    Resource = 4,
+    /// An error, crash, hang, ANR or out-of-memory kill.
+    Error = 5,
+    /// The main thread was busy for long.
+    LongTask = 6,
+    /// A measured vital.
+    Vital = 7,
+    /// An event that only the app understands.
+    Custom = 8,
+    /// A log record.
+    Log = 9,
+    /// A metric data point.
+    Metric = 10,
+    /// A finished span.
+    Span = 11,
+}
+
+impl EventKind {
+    /// Every kind, in the order of the codes.
+    pub const ALL: [EventKind; 11] = [
+        EventKind::Session,
+        EventKind::View,
+        EventKind::Action,
+        EventKind::Resource,
+        EventKind::Error,
+        EventKind::LongTask,
+        EventKind::Vital,
+        EventKind::Custom,
+        EventKind::Log,
+        EventKind::Metric,
+        EventKind::Span,
+    ];
+
+    /// The stored code.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind of a stored code; `None` for one of a later version.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventKind::Session => "session",
+            EventKind::View => "view",
+            EventKind::Action => "action",
+            EventKind::Resource => "resource",
+            EventKind::Error => "error",
+            EventKind::LongTask => "long_task",
+            EventKind::Vital => "vital",
+            EventKind::Custom => "custom",
+            EventKind::Log => "log",
+            EventKind::Metric => "metric",
+            EventKind::Span => "span",
+        }
+    }
+}
+
+/// A place in a trace: the ids of W3C Trace Context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceContext {
+    /// The trace, never all zero.
+    pub trace_id: [u8; 16],
+    /// The span, never all zero.
+    pub span_id: [u8; 8],
+    /// Whether the trace is kept: bit 0 of the trace flags.
+    pub sampled: bool,
+}
+
+/// What every event may carry.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Common<'a> {
+    /// At most 128 attributes; the rest are dropped and counted on the event.
+    pub attributes: &'a [Attribute<'a>],
+    /// The trace and span that the event belongs to.
+    pub trace: Option<TraceContext>,
+    /// The action that caused it.
+    pub action_id: Option<Uuid>,
+    /// Wall time, ns since the Unix epoch, instead of the moment of the call (or of the call less the duration).
+    pub time: Option<u64>,
+}
+
+/// A typed event that can be recorded. Implemented by the structs of this module alone.
+pub trait Event: sealed::Sealed {
+    /// The kind, which decides the lane and what an exporter makes of it.
+    fn kind(&self) -> EventKind;
+    /// The lane.
+    fn lane(&self) -> Lane;
+    /// The parts that every event has.
+    fn common(&self) -> &Common<'_>;
+    /// How long it took, for events that are stamped with their start.
+    fn duration(&self) -> Option<Duration> {
+        None
+    }
+    /// What it is called: a name, a URL, an error's type, a log's body. Empty for a session and a long task.
+    fn label(&self) -> &str {
+        ""
+    }
+    /// What the user did, for an action.
+    fn action_type(&self) -> Option<ActionType> {
+        None
+    }
+    /// Writes the kind's own fields.
+    #[doc(hidden)]
+    fn write(&self, out: &mut Encoder<'_>);
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+}

@@ -1,0 +1,196 @@
+//! Clocks: boot time for ages and deadlines, wall time for display.
+//!
+//! Boot time goes on while the device sleeps and cannot be set by the user. Every age, backoff and pause is measured
+//! with it; a wall-clock jump therefore deletes nothing and delays nothing. A deadline that must outlast the process is
+//! stored as `(boot id, deadline, remaining)`: see [`Deadline`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::model::limits::OTHER_BOOT_CAP;
+
+/// Nanoseconds of boot time: monotonic, suspended time included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct BootTime(pub u64);
+
+impl BootTime {
+    /// Boot time `by` later.
+    pub fn after(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(by)))
+    }
+
+    /// Time since `earlier`; zero when that is in the future.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A duration in nanoseconds, at most 584 years.
+pub fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Names one boot of the device: deadlines of another boot cannot be compared by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BootId(pub u64);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const BOOT_CLOCK: ClockId = ClockId::Boottime;
+/// Darwin's `CLOCK_MONOTONIC` is `mach_continuous_time`: it goes on while the device sleeps.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const BOOT_CLOCK: ClockId = ClockId::Monotonic;
+
+fn read(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+}
+
+/// Where the core reads time: the system, or a test's hand.
+#[derive(Debug, Clone, Default)]
+pub enum Clock {
+    /// The operating system's clocks.
+    #[default]
+    System,
+    /// A clock that moves only when told to.
+    Manual(Arc<ManualClock>),
+}
+
+impl Clock {
+    /// Boot time now. One vDSO call on Linux, no system call.
+    #[inline]
+    pub fn boot(&self) -> BootTime {
+        match self {
+            Clock::System => BootTime(read(BOOT_CLOCK)),
+            Clock::Manual(manual) => BootTime(manual.boot.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Wall time now, nanoseconds since the Unix epoch.
+    pub fn wall(&self) -> u64 {
+        match self {
+            Clock::System => read(ClockId::Realtime),
+            Clock::Manual(manual) => {
+                let wall = manual.boot.load(Ordering::SeqCst) as i64 + manual.offset.load(Ordering::SeqCst);
+                wall.max(0) as u64
+            }
+        }
+    }
+
+    /// What to add to boot time to get wall time.
+    pub fn offset(&self) -> i64 {
+        (self.wall() as i64).wrapping_sub(self.boot().0 as i64)
+    }
+
+    /// The current boot. On Linux a hash of the kernel's random boot id; elsewhere the wall time of the boot in
+    /// minutes, which a clock jump changes: then deadlines fall back to their remaining time, capped.
+    pub fn boot_id(&self) -> BootId {
+        if let Clock::Manual(manual) = self {
+            return BootId(manual.boot_id.load(Ordering::SeqCst));
+        }
+        match std::fs::read("/proc/sys/kernel/random/boot_id") {
+            Ok(text) => BootId(u64::from(crc32c::crc32c(&text)) | (1 << 32)),
+            Err(_) => BootId((self.offset() / 60_000_000_000) as u64),
+        }
+    }
+}
+
+/// A clock for tests: it stands still until it is moved.
+#[derive(Debug)]
+pub struct ManualClock {
+    boot: AtomicU64,
+    offset: AtomicI64,
+    boot_id: AtomicU64,
+}
+
+impl ManualClock {
+    /// A clock one hour after boot, at 2026-01-01T00:00:00Z.
+    pub fn new() -> Arc<Self> {
+        let boot = 3_600_000_000_000;
+        Arc::new(Self {
+            boot: AtomicU64::new(boot),
+            offset: AtomicI64::new(1_767_225_600_000_000_000 - boot as i64),
+            boot_id: AtomicU64::new(1),
+        })
+    }
+
+    /// Lets time pass on both clocks.
+    pub fn advance(&self, by: Duration) {
+        self.boot.fetch_add(nanos(by), Ordering::SeqCst);
+    }
+
+    /// Moves the wall clock alone, as a user in the settings or a time server does.
+    pub fn jump_wall(&self, by_seconds: i64) {
+        self.offset.fetch_add(by_seconds.saturating_mul(1_000_000_000), Ordering::SeqCst);
+    }
+
+    /// Restarts the device: boot time starts at `boot_seconds`, wall time goes on.
+    pub fn reboot(&self, boot_seconds: u64) {
+        let wall = self.boot.load(Ordering::SeqCst) as i64 + self.offset.load(Ordering::SeqCst);
+        let boot = boot_seconds * 1_000_000_000;
+        self.boot.store(boot, Ordering::SeqCst);
+        self.offset.store(wall - boot as i64, Ordering::SeqCst);
+        self.boot_id.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A deadline that outlasts the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Deadline {
+    /// The boot in which it was set.
+    pub boot: BootId,
+    /// Boot time at which it is over.
+    pub at: BootTime,
+    /// Nanoseconds that remained when it was written.
+    pub remaining: u64,
+}
+
+impl Deadline {
+    /// A deadline `after` from now.
+    pub fn new(boot: BootId, now: BootTime, after: Duration) -> Self {
+        Self { boot, at: now.after(after), remaining: nanos(after) }
+    }
+
+    /// Time left, seen in boot `boot` at `now`. In another boot nobody knows how long the device was off, so the rest
+    /// is counted from that boot's start, and at most 15 minutes of it are waited.
+    pub fn left(&self, boot: BootId, now: BootTime) -> Duration {
+        if boot == self.boot {
+            return self.at.since(now);
+        }
+        Duration::from_nanos(self.remaining).min(OTHER_BOOT_CAP).saturating_sub(Duration::from_nanos(now.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_of_another_boot_waits_at_most_15_minutes() {
+        let set = Deadline::new(BootId(1), BootTime(0), Duration::from_secs(24 * 3600));
+        assert_eq!(set.left(BootId(1), BootTime(0)), Duration::from_secs(24 * 3600));
+        assert_eq!(set.left(BootId(2), BootTime(0)), Duration::from_secs(900));
+        assert_eq!(set.left(BootId(2), BootTime(900_000_000_000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wall_jump_moves_no_deadline() {
+        let manual = ManualClock::new();
+        let clock = Clock::Manual(Arc::clone(&manual));
+        let set = Deadline::new(clock.boot_id(), clock.boot(), Duration::from_secs(60));
+        manual.jump_wall(365 * 86_400);
+        assert_eq!(set.left(clock.boot_id(), clock.boot()), Duration::from_secs(60));
+        manual.advance(Duration::from_secs(61));
+        assert_eq!(set.left(clock.boot_id(), clock.boot()), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_system_clock_moves_and_knows_its_boot() {
+        let clock = Clock::System;
+        let first = clock.boot();
+        assert!(clock.boot() >= first);
+        assert_eq!(clock.boot_id(), clock.boot_id());
+    }
+}

@@ -1,0 +1,171 @@
+//! Attribute values: what a caller lends ([`Value`]) and what a stored event gives back ([`AnyValue`]).
+//!
+//! A [`Value`] borrows everything, so building attributes for a disabled client costs nothing. The kinds are those of
+//! OpenTelemetry's `AnyValue`.
+
+use crate::model::limits::{MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT_CHARS};
+
+/// One attribute: a key of at most 128 bytes and its value.
+pub type Attribute<'a> = (&'a str, Value<'a>);
+
+/// A borrowed attribute value.
+///
+/// ```
+/// use throughline::Value;
+/// let attributes = [("sku", Value::from("A-17")), ("count", 3.into()), ("gift", true.into())];
+/// assert_eq!(attributes[1].1, Value::Int(3));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// True or false.
+    Bool(bool),
+    /// A signed 64-bit number.
+    Int(i64),
+    /// A double. NaN and infinities are kept as such.
+    Double(f64),
+    /// Text, cut to 1,024 characters with a marker.
+    Text(&'a str),
+    /// Bytes, cut to 4,096 with a marker.
+    Bytes(&'a [u8]),
+    /// A list.
+    List(&'a [Value<'a>]),
+    /// A map with text keys.
+    Map(&'a [Attribute<'a>]),
+    /// An owned value, lent.
+    Any(&'a AnyValue),
+}
+
+/// An owned attribute value, as decoded from a stored event.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum AnyValue {
+    /// True or false.
+    Bool(bool),
+    /// A signed 64-bit number.
+    Int(i64),
+    /// A double.
+    Double(f64),
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A list.
+    List(Vec<AnyValue>),
+    /// A map with text keys.
+    Map(Vec<(String, AnyValue)>),
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Value::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Value::Bytes(bytes)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(flag: bool) -> Self {
+        Value::Bool(flag)
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Value::Int(number)
+    }
+}
+
+impl From<i32> for Value<'_> {
+    fn from(number: i32) -> Self {
+        Value::Int(i64::from(number))
+    }
+}
+
+impl From<u32> for Value<'_> {
+    fn from(number: u32) -> Self {
+        Value::Int(i64::from(number))
+    }
+}
+
+impl From<f64> for Value<'_> {
+    fn from(number: f64) -> Self {
+        Value::Double(number)
+    }
+}
+
+impl<'a> From<&'a AnyValue> for Value<'a> {
+    fn from(value: &'a AnyValue) -> Self {
+        match value {
+            AnyValue::Bool(flag) => Value::Bool(*flag),
+            AnyValue::Int(number) => Value::Int(*number),
+            AnyValue::Double(number) => Value::Double(*number),
+            AnyValue::Text(text) => Value::Text(text),
+            AnyValue::Bytes(bytes) => Value::Bytes(bytes),
+            AnyValue::List(_) | AnyValue::Map(_) => Value::Any(value),
+        }
+    }
+}
+
+impl AnyValue {
+    /// Lends the value with its list or map one level open.
+    pub(crate) fn opened<R>(&self, visit: impl FnOnce(&Value<'_>) -> R) -> R {
+        match self {
+            AnyValue::List(items) => {
+                let items: Vec<Value<'_>> = items.iter().map(Value::from).collect();
+                visit(&Value::List(&items))
+            }
+            AnyValue::Map(entries) => visit(&Value::Map(&lend(entries))),
+            other => visit(&other.into()),
+        }
+    }
+}
+
+impl Value<'_> {
+    /// A copy that owns what it holds, at most as deep and as long as an attribute may be.
+    pub fn to_any(&self) -> AnyValue {
+        self.own(1)
+    }
+
+    fn own(&self, depth: usize) -> AnyValue {
+        match self {
+            Value::Bool(flag) => AnyValue::Bool(*flag),
+            Value::Int(number) => AnyValue::Int(*number),
+            Value::Double(number) => AnyValue::Double(*number),
+            Value::Text(text) => AnyValue::Text(text.chars().take(MAX_TEXT_CHARS + 1).collect()),
+            Value::Bytes(bytes) => AnyValue::Bytes(bytes.iter().copied().take(MAX_BLOB_BYTES + 1).collect()),
+            Value::List(_) | Value::Map(_) if depth > MAX_DEPTH => AnyValue::Text("…".to_owned()),
+            Value::List(items) => {
+                AnyValue::List(items.iter().take(MAX_ELEMENTS + 1).map(|item| item.own(depth + 1)).collect())
+            }
+            Value::Map(entries) => {
+                let entry = |(key, item): &Attribute<'_>| ((*key).to_owned(), item.own(depth + 1));
+                AnyValue::Map(entries.iter().take(MAX_ELEMENTS + 1).map(entry).collect())
+            }
+            Value::Any(value) => (*value).clone(),
+        }
+    }
+}
+
+/// Attributes that own what they hold.
+pub type OwnedAttributes = Vec<(String, AnyValue)>;
+
+/// Lends owned attributes.
+pub fn lend(attributes: &[(String, AnyValue)]) -> Vec<Attribute<'_>> {
+    attributes.iter().map(|(key, value)| (key.as_str(), value.into())).collect()
+}
+
+/// Copies attributes, the first 129 of them: one more than are recorded, so that the excess is counted.
+pub fn to_owned(attributes: &[Attribute<'_>]) -> OwnedAttributes {
+    attributes.iter().take(MAX_ATTRIBUTES + 1).map(|(key, value)| ((*key).to_owned(), value.to_any())).collect()
+}

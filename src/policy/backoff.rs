@@ -1,0 +1,74 @@
+//! Delays between attempts: exponential with full jitter, and what the server asks for.
+
+use std::time::{Duration, SystemTime};
+
+use crate::model::limits::{BACKOFF_BASE, BACKOFF_CAP, PAUSE_BASE, PAUSE_CAP, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
+
+/// The delay before attempt `attempt + 1` after `attempt` failures: uniform between a tenth of a second and the
+/// exponential bound. `random` is any 64 random bits.
+pub fn delay(attempt: u32, random: u64) -> Duration {
+    let bound = BACKOFF_BASE.saturating_mul(1 << attempt.min(16)).min(BACKOFF_CAP);
+    let share = (random >> 11) as f64 / (1u64 << 53) as f64;
+    bound.mul_f64(share).max(Duration::from_millis(100))
+}
+
+/// How long a destination rests after the `n`-th answer in a row that says "not you" (401, 403, 404).
+pub fn pause(n: u32) -> Duration {
+    PAUSE_BASE.saturating_mul(1 << n.min(8)).min(PAUSE_CAP)
+}
+
+/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date relative to the response's own `Date`, because the
+/// device's clock may be wrong. Clamped to 1 s … 24 h; `None` when it is neither.
+pub fn retry_after(value: &str, date: Option<&str>, wall_ns: u64) -> Option<Duration> {
+    let value = value.trim();
+    let wait = if value.starts_with(|c: char| c.is_ascii_digit()) && value.bytes().all(|b| b.is_ascii_digit()) {
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let until = httpdate::parse_http_date(value).ok()?;
+        let now = date
+            .and_then(|date| httpdate::parse_http_date(date.trim()).ok())
+            .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_nanos(wall_ns));
+        until.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX))
+}
+
+/// Server time less device time, from a response's `Date`, in milliseconds.
+pub fn server_offset_ms(date: &str, wall_ns: u64) -> Option<i64> {
+    let server = httpdate::parse_http_date(date.trim()).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(server.as_millis() as i64 - (wall_ns / 1_000_000) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_stay_between_their_bounds() {
+        for attempt in 0..40 {
+            assert!(delay(attempt, u64::MAX) <= BACKOFF_CAP);
+            assert!(delay(attempt, 0) >= Duration::from_millis(100));
+        }
+        assert!(delay(0, u64::MAX) <= Duration::from_secs(1));
+        assert!(delay(30, u64::MAX) > Duration::from_secs(890));
+    }
+
+    #[test]
+    fn retry_after_takes_seconds_and_dates_and_refuses_junk() {
+        assert_eq!(retry_after("120", None, 0), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("0", None, 0), Some(Duration::from_secs(1)));
+        assert_eq!(retry_after("1000000000000", None, 0), Some(Duration::from_secs(86_400)));
+        assert_eq!(retry_after("99999999999999999999999999", None, 0), Some(Duration::from_secs(86_400)));
+        for junk in ["-1", "soon", "", "1.5", "12 parsecs"] {
+            assert_eq!(retry_after(junk, None, 0), None, "{junk}");
+        }
+    }
+
+    #[test]
+    fn a_date_counts_from_the_responses_own_date_whatever_the_device_believes() {
+        let (date, until) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:50:37 GMT");
+        let device_in_2040 = 2_208_988_800_000_000_000;
+        assert_eq!(retry_after(until, Some(date), device_in_2040), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after(date, Some(until), 0), Some(Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,303 @@
+//! Metrics, aggregated on the device: counters, up-down counters, gauges, explicit-bucket histograms. Pure: time is passed in.
+//!
+//! A point carries both readings: the total since the process began, and what came since the last point. The exporter
+//! takes the one that its destination wants. Label sets are bounded, 100 per metric and 1,000 in all; what is beyond them
+//! goes into one series per metric with `otel.metric.overflow = true`, and is counted.
+
+use std::collections::HashMap;
+
+use crate::model::error::Error;
+use crate::model::event::{Interval, Metric, MetricData, Temporality};
+use crate::model::limits::{MAX_METRIC_SERIES, MAX_METRICS, MAX_SERIES};
+use crate::model::names::app_attributes;
+use crate::model::value::{Attribute, OwnedAttributes, Value, lend};
+
+/// OpenTelemetry's default buckets.
+pub const DEFAULT_BOUNDS: [f64; 15] =
+    [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
+
+/// The attribute of a series that holds what was beyond the bounds (OpenTelemetry metrics SDK, cardinality limits).
+const OVERFLOW: Attribute<'static> = ("otel.metric.overflow", Value::Bool(true));
+
+/// What an instrument measures.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Instrument {
+    /// A sum that only grows.
+    Counter,
+    /// A sum that grows and shrinks.
+    UpDownCounter,
+    /// The last value.
+    Gauge,
+    /// Counts of values between these bounds, rising.
+    Histogram(Vec<f64>),
+}
+
+/// A registered instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricId(usize);
+
+/// What could not be kept as it was measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MetricCounts {
+    /// Measurements that went into an overflow series.
+    pub overflowed: u64,
+    /// Measurements that are none: a counter that shrinks, a value that is not finite.
+    pub refused: u64,
+}
+
+#[derive(Debug, Default)]
+struct Series {
+    attributes: OwnedAttributes,
+    total: f64,
+    since: f64,
+    buckets: Vec<u64>,
+    buckets_since: Vec<u64>,
+    is_new: bool,
+}
+
+#[derive(Debug)]
+struct Metered {
+    name: String,
+    unit: String,
+    instrument: Instrument,
+    series: HashMap<String, Series>,
+    overflow: Option<Series>,
+}
+
+/// The instruments of a client.
+#[derive(Debug, Default)]
+pub struct Meters {
+    metrics: Vec<Metered>,
+    series: usize,
+    counts: MetricCounts,
+    is_new: bool,
+}
+
+impl Meters {
+    /// Registers an instrument. The same name with the same kind is the same instrument.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] when the name is not one of OpenTelemetry's, is taken by another kind, the bounds do not
+    /// rise, or there are more than 1,000 instruments.
+    pub fn register(&mut self, name: &str, unit: &str, instrument: Instrument) -> Result<MetricId, Error> {
+        let refuse = |reason: &str| Err(Error::config("metric", format!("{reason}: `{name}`")));
+        let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || b"_.-/".contains(&b);
+        let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
+        if !starts || name.len() > 255 || !name.bytes().all(is_name_byte) || unit.len() > 63 {
+            return refuse("is no metric name: a letter, then at most 254 letters, digits or _.-/");
+        }
+        if let Instrument::Histogram(bounds) = &instrument {
+            let rises = bounds.is_sorted_by(|a, b| a < b) && bounds.iter().all(|bound| bound.is_finite());
+            if !rises || bounds.len() > 128 {
+                return refuse("has bounds that do not rise, or more than 128");
+            }
+        }
+        if let Some(at) = self.metrics.iter().position(|metric| metric.name == name) {
+            let is_same = self.metrics.get(at).is_some_and(|metric| metric.instrument == instrument);
+            return if is_same { Ok(MetricId(at)) } else { refuse("is registered as another kind") };
+        }
+        if self.metrics.len() >= MAX_METRICS {
+            return refuse("is one of more than 1,000 metrics");
+        }
+        let (name, unit) = (name.to_owned(), unit.to_owned());
+        self.metrics.push(Metered { name, unit, instrument, series: HashMap::new(), overflow: None });
+        Ok(MetricId(self.metrics.len() - 1))
+    }
+
+    /// Takes a measurement.
+    pub fn measure(&mut self, id: MetricId, value: f64, attributes: &[Attribute<'_>]) {
+        let Some(metric) = self.metrics.get_mut(id.0) else { return };
+        if !value.is_finite() || (metric.instrument == Instrument::Counter && value < 0.0) {
+            self.counts.refused += 1;
+            return;
+        }
+        self.is_new = true;
+        let key = key_of(attributes);
+        if !metric.series.contains_key(&key) && (metric.series.len() >= MAX_METRIC_SERIES || self.series >= MAX_SERIES)
+        {
+            self.counts.overflowed += 1;
+            let series = metric.overflow.get_or_insert_with(|| Series {
+                attributes: vec![(OVERFLOW.0.to_owned(), OVERFLOW.1.to_any())],
+                ..Series::default()
+            });
+            series.add(&metric.instrument, value);
+            return;
+        }
+        let series = metric.series.entry(key).or_insert_with(|| {
+            self.series += 1;
+            Series { attributes: app_attributes(attributes), ..Series::default() }
+        });
+        series.add(&metric.instrument, value);
+    }
+
+    /// Whether something was measured since the last collection.
+    pub fn has_news(&self) -> bool {
+        self.is_new
+    }
+
+    /// What could not be kept as it was measured.
+    pub fn counts(&self) -> MetricCounts {
+        self.counts
+    }
+
+    /// Hands out a point of every series that has news. `start` is when the process began to measure, `since` when the last
+    /// points were handed out, wall time in ns.
+    pub fn collect(&mut self, start: u64, since: u64, mut visit: impl FnMut(&Metric<'_>)) {
+        self.is_new = false;
+        for metric in &mut self.metrics {
+            for series in metric.series.values_mut().chain(&mut metric.overflow).filter(|series| series.is_new) {
+                let temporality = Temporality::Cumulative;
+                let data = match &metric.instrument {
+                    Instrument::Gauge => MetricData::Gauge(series.total),
+                    Instrument::Counter => MetricData::Sum { value: series.total, monotonic: true, temporality },
+                    Instrument::UpDownCounter => MetricData::Sum { value: series.total, monotonic: false, temporality },
+                    Instrument::Histogram(bounds) => {
+                        MetricData::Histogram { bounds, buckets: &series.buckets, sum: series.total, temporality }
+                    }
+                };
+                let attributes = lend(&series.attributes);
+                let mut point = Metric::new(&metric.name, &metric.unit, data).attributes(&attributes);
+                if metric.instrument != Instrument::Gauge {
+                    point.start_ns = start;
+                    let buckets = &series.buckets_since;
+                    point.interval = Some(Interval { start_ns: since, value: series.since, buckets });
+                }
+                visit(&point);
+                (series.since, series.is_new) = (0.0, false);
+                series.buckets_since.fill(0);
+            }
+        }
+    }
+}
+
+impl Series {
+    fn add(&mut self, instrument: &Instrument, value: f64) {
+        self.is_new = true;
+        match instrument {
+            Instrument::Gauge => self.total = value,
+            Instrument::Counter | Instrument::UpDownCounter => {
+                self.total += value;
+                self.since += value;
+            }
+            Instrument::Histogram(bounds) => {
+                self.total += value;
+                self.since += value;
+                self.buckets.resize(bounds.len() + 1, 0);
+                self.buckets_since.resize(bounds.len() + 1, 0);
+                // A bound is the upper end of its bucket, inclusive.
+                let at = bounds.partition_point(|bound| *bound < value);
+                for buckets in [&mut self.buckets, &mut self.buckets_since] {
+                    if let Some(count) = buckets.get_mut(at) {
+                        *count += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Names a label set, whatever the order in which it was given.
+fn key_of(attributes: &[Attribute<'_>]) -> String {
+    let mut sorted: Vec<&Attribute<'_>> = attributes.iter().collect();
+    sorted.sort_by_key(|attribute| attribute.0);
+    let mut key = String::new();
+    for (name, value) in sorted {
+        // Debug quotes texts, so no two sets have one name.
+        key.push_str(&format!("{name:?}={value:?};"));
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Point {
+        name: String,
+        total: f64,
+        since: f64,
+        starts: (u64, u64),
+        buckets: (Vec<u64>, Vec<u64>),
+        overflow: bool,
+    }
+
+    fn collect(meters: &mut Meters, since: u64) -> Vec<Point> {
+        let mut points = Vec::new();
+        meters.collect(5, since, |metric| {
+            let (total, buckets) = match metric.data {
+                MetricData::Gauge(value) | MetricData::Sum { value, .. } => (value, Vec::new()),
+                MetricData::Histogram { sum, buckets, .. } => (sum, buckets.to_vec()),
+            };
+            let interval = metric.interval;
+            points.push(Point {
+                name: metric.name.to_owned(),
+                total,
+                since: interval.map_or(0.0, |interval| interval.value),
+                starts: (metric.start_ns, interval.map_or(0, |interval| interval.start_ns)),
+                buckets: (buckets, interval.map_or(Vec::new(), |interval| interval.buckets.to_vec())),
+                overflow: metric.common.attributes == [OVERFLOW],
+            });
+        });
+        points.sort_by(|a, b| a.name.cmp(&b.name));
+        points
+    }
+
+    #[test]
+    fn points_have_the_total_and_what_is_new() {
+        let mut meters = Meters::default();
+        let counter = meters.register("taps", "1", Instrument::Counter).unwrap();
+        let level = meters.register("level", "1", Instrument::Gauge).unwrap();
+        let time = meters.register("time", "ms", Instrument::Histogram(vec![1.0, 10.0])).unwrap();
+        let open = meters.register("open", "1", Instrument::UpDownCounter).unwrap();
+        meters.measure(counter, 2.0, &[("a", 1.into()), ("b", 2.into())]);
+        meters.measure(counter, 3.0, &[("b", 2.into()), ("a", 1.into())]);
+        meters.measure(level, 7.0, &[]);
+        for value in [0.5, 1.0, 1.5, 99.0] {
+            meters.measure(time, value, &[]);
+        }
+        meters.measure(open, -1.0, &[]);
+        let points = collect(&mut meters, 5);
+        assert_eq!(points.iter().map(|point| point.total).collect::<Vec<_>>(), [7.0, -1.0, 5.0, 102.0]);
+        assert_eq!(points[3].buckets, (vec![2, 1, 1], vec![2, 1, 1]));
+        meters.measure(counter, 1.0, &[("a", 1.into()), ("b", 2.into())]);
+        meters.measure(time, 2.0, &[]);
+        let points = collect(&mut meters, 60);
+        assert_eq!(points.len(), 2, "what has no news is not repeated");
+        assert_eq!((points[0].total, points[0].since, points[0].starts), (6.0, 1.0, (5, 60)));
+        assert_eq!(points[1].buckets, (vec![2, 2, 1], vec![0, 1, 0]));
+        assert!(!meters.has_news() && collect(&mut meters, 70).is_empty());
+    }
+
+    #[test]
+    fn label_sets_are_bounded_and_the_rest_is_one_series() {
+        let mut meters = Meters::default();
+        for n in 0..20 {
+            let id = meters.register(&format!("m{n}"), "1", Instrument::Counter).unwrap();
+            for user in 0..150 {
+                meters.measure(id, 1.0, &[("user", user.into())]);
+            }
+        }
+        let points = collect(&mut meters, 0);
+        let (overflow, kept): (Vec<_>, Vec<_>) = points.iter().partition(|point| point.overflow);
+        assert_eq!((kept.len(), overflow.len()), (MAX_SERIES, 20));
+        let all: f64 = points.iter().map(|point| point.total).sum();
+        assert_eq!((all, meters.counts().overflowed), (3_000.0, 2_000));
+    }
+
+    #[test]
+    fn what_is_no_measurement_is_counted_and_bad_names_are_errors() {
+        let mut meters = Meters::default();
+        let counter = meters.register("c", "1", Instrument::Counter).unwrap();
+        meters.measure(counter, -1.0, &[]);
+        meters.measure(counter, f64::NAN, &[]);
+        assert_eq!(meters.counts().refused, 2);
+        assert_eq!(meters.register("c", "1", Instrument::Counter).unwrap(), counter);
+        assert!(meters.register("c", "1", Instrument::Gauge).is_err());
+        for name in ["", "1st", "a b", "ü"] {
+            assert!(meters.register(name, "1", Instrument::Gauge).is_err(), "{name}");
+        }
+        assert!(meters.register("h", "1", Instrument::Histogram(vec![2.0, 1.0])).is_err());
+    }
+}

@@ -1,0 +1,184 @@
+//! When a lane may be sent: a pure function of what waits, what the host says, and the policy.
+
+use std::time::Duration;
+
+use crate::model::config::{MeteredUploads, SendPolicy};
+use crate::model::event::Lane;
+
+/// What the host says about the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// The host has said nothing: requests are tried.
+    #[default]
+    Unknown,
+    /// There is none: nothing is tried.
+    Offline,
+    /// Wi-Fi, Ethernet.
+    Unmetered,
+    /// Cellular, or a hotspot.
+    Metered,
+}
+
+/// What the host says about the device. The core asks nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conditions {
+    /// Whether the app is in the foreground.
+    pub foreground: bool,
+    /// The network.
+    pub network: Network,
+    /// Battery in percent; `None` when unknown.
+    pub battery_percent: Option<u8>,
+    /// Whether it is charging.
+    pub charging: bool,
+    /// Whether the user has switched on low-power mode or data saving.
+    pub low_power: bool,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self { foreground: true, network: Network::Unknown, battery_percent: None, charging: false, low_power: false }
+    }
+}
+
+/// What waits in a lane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Rows.
+    pub rows: u64,
+    /// How long the oldest of them has been waiting.
+    pub oldest: Duration,
+    /// Whether somebody asked for a flush.
+    pub flush: bool,
+}
+
+/// Why nothing is sent now, although something waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Blocked {
+    /// No network.
+    Offline,
+    /// The metered-network rule.
+    Metered,
+    /// Low-power mode, or a battery under 15 %.
+    LowPower,
+    /// The daily byte cap.
+    DailyCap,
+    /// The user has not consented yet.
+    Consent,
+}
+
+/// The decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendDecision {
+    /// Nothing waits.
+    Idle,
+    /// Send now.
+    Send,
+    /// Ask again after this time.
+    Wait(Duration),
+    /// Ask again when conditions change.
+    Blocked(Blocked),
+}
+
+/// Decides about one lane. `sent_today` is in bytes of compressed bodies.
+pub fn decide(
+    lane: Lane,
+    waiting: Waiting,
+    conditions: Conditions,
+    policy: SendPolicy,
+    sent_today: u64,
+) -> SendDecision {
+    if waiting.rows == 0 {
+        return SendDecision::Idle;
+    }
+    if conditions.network == Network::Offline {
+        return SendDecision::Blocked(Blocked::Offline);
+    }
+    if lane == Lane::Crash {
+        return SendDecision::Send;
+    }
+    if let Some(blocked) = blocked(lane, conditions, policy, sent_today) {
+        return SendDecision::Blocked(blocked);
+    }
+    let patience = match lane {
+        Lane::Error => policy.flush_interval / 4,
+        _ => policy.flush_interval,
+    };
+    if waiting.flush || waiting.rows >= policy.flush_events || waiting.oldest >= patience || !conditions.foreground {
+        return SendDecision::Send;
+    }
+    SendDecision::Wait(patience - waiting.oldest)
+}
+
+fn blocked(lane: Lane, conditions: Conditions, policy: SendPolicy, sent_today: u64) -> Option<Blocked> {
+    let weak = conditions.battery_percent.is_some_and(|percent| percent < 15) && !conditions.charging;
+    if lane >= Lane::Event && (conditions.low_power || weak) {
+        return Some(Blocked::LowPower);
+    }
+    let metered_refuses = match policy.metered_uploads {
+        MeteredUploads::All => false,
+        MeteredUploads::NoBulk => lane == Lane::Bulk,
+        MeteredUploads::CrashesOnly => true,
+    };
+    if conditions.network == Network::Metered && metered_refuses {
+        return Some(Blocked::Metered);
+    }
+    policy.daily_bytes.filter(|cap| sent_today >= *cap).map(|_| Blocked::DailyCap)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: SendPolicy = SendPolicy {
+        flush_interval: Duration::from_secs(40),
+        flush_events: 100,
+        metered_uploads: MeteredUploads::NoBulk,
+        daily_bytes: Some(1_000),
+    };
+    const ONE: Waiting = Waiting { rows: 1, oldest: Duration::ZERO, flush: false };
+    const FLUSH: Waiting = Waiting { rows: 1, oldest: Duration::ZERO, flush: true };
+
+    fn with(change: impl FnOnce(&mut Conditions)) -> Conditions {
+        let mut conditions = Conditions::default();
+        change(&mut conditions);
+        conditions
+    }
+
+    #[test]
+    fn crashes_go_regardless_of_low_power_battery_metering_and_cap() {
+        let worst = with(|c| {
+            c.low_power = true;
+            c.battery_percent = Some(1);
+            c.network = Network::Metered;
+        });
+        assert_eq!(decide(Lane::Crash, ONE, worst, POLICY, u64::MAX), SendDecision::Send);
+        let offline = with(|c| c.network = Network::Offline);
+        assert_eq!(decide(Lane::Crash, ONE, offline, POLICY, 0), SendDecision::Blocked(Blocked::Offline));
+    }
+
+    #[test]
+    fn a_flush_does_not_break_the_hosts_rules() {
+        let low = with(|c| c.low_power = true);
+        assert_eq!(decide(Lane::Event, FLUSH, low, POLICY, 0), SendDecision::Blocked(Blocked::LowPower));
+        assert_eq!(decide(Lane::Error, FLUSH, low, POLICY, 0), SendDecision::Send);
+        let metered = with(|c| c.network = Network::Metered);
+        assert_eq!(decide(Lane::Bulk, FLUSH, metered, POLICY, 0), SendDecision::Blocked(Blocked::Metered));
+        assert_eq!(decide(Lane::Event, FLUSH, metered, POLICY, 0), SendDecision::Send);
+        let policy = SendPolicy { metered_uploads: MeteredUploads::CrashesOnly, ..POLICY };
+        assert_eq!(decide(Lane::Error, FLUSH, metered, policy, 0), SendDecision::Blocked(Blocked::Metered));
+        assert_eq!(decide(Lane::Bulk, FLUSH, with(|_| ()), POLICY, 1_000), SendDecision::Blocked(Blocked::DailyCap));
+    }
+
+    #[test]
+    fn events_wait_for_company_and_errors_less_long() {
+        let now = with(|_| ());
+        assert_eq!(decide(Lane::Event, ONE, now, POLICY, 0), SendDecision::Wait(Duration::from_secs(40)));
+        assert_eq!(decide(Lane::Error, ONE, now, POLICY, 0), SendDecision::Wait(Duration::from_secs(10)));
+        let many = Waiting { rows: 100, ..ONE };
+        assert_eq!(decide(Lane::Event, many, now, POLICY, 0), SendDecision::Send);
+        let background = with(|c| c.foreground = false);
+        assert_eq!(decide(Lane::Event, ONE, background, POLICY, 0), SendDecision::Send);
+        assert_eq!(decide(Lane::Event, Waiting::default(), now, POLICY, 0), SendDecision::Idle);
+    }
+}

@@ -1,0 +1,148 @@
+//! Sessions: when one ends, and whether a new process goes on with the last one's. Pure: time is passed in.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::limits::{SESSION_INACTIVITY, SESSION_MAX};
+use crate::model::time::{BootTime, nanos};
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The user did nothing for 15 minutes.
+    InactivityTimeout,
+    /// It lasted 4 hours.
+    MaxDuration,
+    /// The app ended it.
+    ExplicitStop,
+    /// The process died, and the next one came too late to go on.
+    ProcessDeath,
+}
+
+impl EndReason {
+    /// The value of `rum.session.reason`.
+    pub fn name(self) -> &'static str {
+        match self {
+            EndReason::InactivityTimeout => "inactivity_timeout",
+            EndReason::MaxDuration => "max_duration",
+            EndReason::ExplicitStop => "explicit_stop",
+            EndReason::ProcessDeath => "process_death",
+        }
+    }
+}
+
+/// The session that events belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionState {
+    /// Its id.
+    pub id: Uuid,
+    /// Its number on this installation, from 1.
+    pub sequence: u64,
+    /// When it started; for one that an earlier process began, as far back as the wall clock says.
+    pub started: BootTime,
+    /// The same in wall time.
+    pub started_wall: u64,
+}
+
+impl SessionState {
+    /// Why the session is over at `now`, when the user was last active at `last`.
+    pub fn over(&self, last: BootTime, now: BootTime) -> Option<EndReason> {
+        if now.since(self.started) >= SESSION_MAX {
+            Some(EndReason::MaxDuration)
+        } else if now.since(last) >= SESSION_INACTIVITY {
+            Some(EndReason::InactivityTimeout)
+        } else {
+            None
+        }
+    }
+
+    /// When to ask again.
+    pub fn deadline(&self, last: BootTime) -> BootTime {
+        last.after(SESSION_INACTIVITY).min(self.started.after(SESSION_MAX))
+    }
+}
+
+/// What the next process has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Persisted {
+    /// The session.
+    pub id: Uuid,
+    /// Its number.
+    pub sequence: u64,
+    /// Wall time of its start, ns.
+    pub started_wall: u64,
+    /// Wall time at which the user was last active, ns. May lag by 15 s.
+    pub last_wall: u64,
+    /// Whether the client was shut down: then silence ended the session, not the death of its process.
+    pub closed: bool,
+    /// Whether something happened in it that makes it worth keeping.
+    #[serde(default)]
+    pub kept: bool,
+}
+
+/// What a new process makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// The session goes on.
+    GoesOn(SessionState),
+    /// It is over; its end has not been said yet.
+    Over(EndReason),
+}
+
+impl Persisted {
+    /// Decides at the start of a process.
+    pub fn resume(&self, now: BootTime, wall: u64) -> Resumed {
+        // A clock that went back says nothing about the time that has passed.
+        let age = wall.checked_sub(self.last_wall);
+        let length = wall.saturating_sub(self.started_wall);
+        if age.is_none_or(|age| age >= nanos(SESSION_INACTIVITY)) || length >= nanos(SESSION_MAX) {
+            return Resumed::Over(if self.closed { EndReason::InactivityTimeout } else { EndReason::ProcessDeath });
+        }
+        let started = BootTime(now.0.saturating_sub(length));
+        Resumed::GoesOn(SessionState { id: self.id, sequence: self.sequence, started, started_wall: self.started_wall })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_session_ends_after_15_minutes_of_silence_or_4_hours() {
+        let session = SessionState { id: Uuid::nil(), sequence: 1, started: BootTime(0), started_wall: 0 };
+        let at = |minutes: u64| BootTime(0).after(Duration::from_secs(60 * minutes));
+        assert_eq!(session.over(at(0), at(14)), None);
+        assert_eq!(session.over(at(0), at(15)), Some(EndReason::InactivityTimeout));
+        assert_eq!(session.over(at(230), at(239)), None);
+        assert_eq!(session.over(at(239), at(240)), Some(EndReason::MaxDuration));
+        assert_eq!((session.deadline(at(0)), session.deadline(at(239))), (at(15), at(240)));
+    }
+
+    #[test]
+    fn a_new_process_goes_on_only_within_the_window() {
+        let minute = 60_000_000_000;
+        let last = Persisted {
+            id: Uuid::nil(),
+            sequence: 7,
+            started_wall: 100 * minute,
+            last_wall: 110 * minute,
+            closed: false,
+            kept: false,
+        };
+        let now = BootTime(1_000 * minute);
+        let Resumed::GoesOn(session) = last.resume(now, 120 * minute) else { panic!() };
+        assert_eq!((session.sequence, session.started), (7, BootTime(980 * minute)));
+        assert_eq!(last.resume(now, 125 * minute), Resumed::Over(EndReason::ProcessDeath));
+        assert_eq!(last.resume(now, 109 * minute), Resumed::Over(EndReason::ProcessDeath));
+        let long = Persisted { started_wall: 0, last_wall: 239 * minute, ..last.clone() };
+        assert_eq!(long.resume(now, 240 * minute), Resumed::Over(EndReason::ProcessDeath));
+        let closed = Persisted { closed: true, ..last };
+        assert_eq!(closed.resume(now, 125 * minute), Resumed::Over(EndReason::InactivityTimeout));
+        assert!(matches!(closed.resume(now, 111 * minute), Resumed::GoesOn(_)));
+        // The device has just booted: the session began before.
+        let Resumed::GoesOn(session) = long.resume(BootTime(minute), 239 * minute + 1) else { panic!() };
+        assert_eq!(session.started, BootTime(0));
+    }
+}

@@ -1,0 +1,160 @@
+//! Datadog's headers, and its member of a `tracestate`.
+//!
+//! The trace id goes as the decimal of its low half; the high half is the tag `_dd.p.tid`, sixteen hex digits: a tag that is
+//! not exactly that makes Datadog's own tracers continue another trace.
+
+use super::{SamplingDecision, SpanContext, id_of, span_hex, trim};
+
+/// Bytes of `x-datadog-tags`.
+const MAX_TAG_BYTES: usize = 512;
+/// Bytes of the member of a `tracestate`.
+const MAX_MEMBER_BYTES: usize = 256;
+
+/// What was found in the five headers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Headers<'a> {
+    pub(super) trace_id: Option<&'a str>,
+    pub(super) parent_id: Option<&'a str>,
+    pub(super) priority: Option<&'a str>,
+    pub(super) origin: Option<&'a str>,
+    pub(super) tags: Option<&'a str>,
+}
+
+pub(super) fn extract(headers: Headers<'_>) -> Option<SpanContext> {
+    let low = decimal(headers.trace_id?)?;
+    let span = decimal(headers.parent_id?)?;
+    let decision = match headers.priority {
+        Some(text) => SamplingDecision::of_priority(trim(text))?,
+        None => SamplingDecision::Deferred,
+    };
+    let tags = headers.tags.map_or_else(|| Some(Vec::new()), read_tags)?;
+    let high = match tags.iter().find(|tag| tag.0 == "_dd.p.tid") {
+        Some((_, tid)) => u64::from_be_bytes(id_of(tid)?),
+        None => 0,
+    };
+    let trace_id = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
+    let mut context = SpanContext::remote(trace_id, span.to_be_bytes(), decision);
+    context.origin = headers.origin.map(|origin| clean(trim(origin))).unwrap_or_default();
+    for (key, value) in tags {
+        match key.as_str() {
+            "_dd.p.tid" => {}
+            "_dd.p.dm" => context.decision_maker = value,
+            _ => context.tags.push((key, value)),
+        }
+    }
+    Some(context)
+}
+
+/// A non-zero decimal of 64 bits, without a sign.
+fn decimal(text: &str) -> Option<u64> {
+    let text = trim(text);
+    let is_digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    is_digits.then(|| text.parse().ok()).flatten().filter(|id| *id != 0)
+}
+
+/// Tags that are propagated, `_dd.p.*`. `None` when there is one that cannot be read.
+fn read_tags(text: &str) -> Option<Vec<(String, String)>> {
+    let text = trim(text);
+    if text.len() > MAX_TAG_BYTES {
+        return Some(Vec::new());
+    }
+    let mut tags = Vec::new();
+    for tag in text.split(',').map(trim).filter(|tag| !tag.is_empty()) {
+        let (key, value) = tag.split_once('=')?;
+        let is_sound = !value.is_empty() && key.bytes().chain(value.bytes()).all(|b| (0x20..=0x7e).contains(&b));
+        if !is_sound {
+            return None;
+        }
+        if key.starts_with("_dd.p.") && key != "_dd.p.upstream_services" {
+            tags.push((key.to_owned(), value.to_owned()));
+        }
+    }
+    Some(tags)
+}
+
+/// Printable ASCII, at most 64 bytes.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| (' '..='~').contains(c)).take(64).collect()
+}
+
+pub(super) fn inject(context: &SpanContext) -> Vec<(&'static str, String)> {
+    let id = u128::from_be_bytes(context.trace.trace_id);
+    let mut headers = vec![
+        ("x-datadog-trace-id", (id as u64).to_string()),
+        ("x-datadog-parent-id", u64::from_be_bytes(context.trace.span_id).to_string()),
+    ];
+    if let Some(priority) = context.decision.priority() {
+        headers.push(("x-datadog-sampling-priority", priority.to_string()));
+    }
+    if !context.origin.is_empty() {
+        headers.push(("x-datadog-origin", context.origin.clone()));
+    }
+    let mut tags = Vec::new();
+    if id >> 64 != 0 {
+        tags.push(format!("_dd.p.tid={:016x}", (id >> 64) as u64));
+    }
+    if context.decision.is_kept() && !context.decision_maker.is_empty() {
+        tags.push(format!("_dd.p.dm={}", context.decision_maker));
+    }
+    let mut bytes = tags.iter().map(|tag| tag.len() + 1).sum::<usize>();
+    for (key, value) in &context.tags {
+        bytes += key.len() + value.len() + 2;
+        if bytes > MAX_TAG_BYTES {
+            break;
+        }
+        tags.push(format!("{key}={value}"));
+    }
+    if !tags.is_empty() {
+        headers.push(("x-datadog-tags", tags.join(",")));
+    }
+    headers
+}
+
+/// Reads `dd=…` of a `tracestate`: what `traceparent` cannot say. Its flag wins where the two contradict each other.
+pub(super) fn read_member(member: &str, context: &mut SpanContext) {
+    for part in member.split(';') {
+        let Some((key, value)) = part.split_once(':') else { continue };
+        match key {
+            "s" => {
+                let said = SamplingDecision::of_priority(value).filter(|said| said.is_kept() == context.trace.sampled);
+                context.decision = said.unwrap_or(context.decision);
+            }
+            "o" => context.origin = clean(&value.replace('~', "=")),
+            "t.dm" => context.decision_maker = value.to_owned(),
+            // The high half of the trace id is in `traceparent`.
+            "t.tid" => {}
+            _ => {
+                if let Some(name) = key.strip_prefix("t.") {
+                    context.tags.push((format!("_dd.p.{name}"), value.replace('~', "=")));
+                }
+            }
+        }
+    }
+}
+
+/// The member's value: parts in the order of their keys.
+pub(super) fn member(context: &SpanContext) -> String {
+    let escape = |text: &str| text.replace(['=', ';', ',', '~'], "_");
+    let mut parts = Vec::new();
+    if !context.origin.is_empty() {
+        parts.push(format!("o:{}", escape(&context.origin)));
+    }
+    parts.push(format!("p:{}", span_hex(context.trace.span_id)));
+    if let Some(priority) = context.decision.priority() {
+        parts.push(format!("s:{priority}"));
+    }
+    if context.decision.is_kept() && !context.decision_maker.is_empty() {
+        parts.push(format!("t.dm:{}", escape(&context.decision_maker)));
+    }
+    let mut bytes = parts.iter().map(|part| part.len() + 1).sum::<usize>();
+    for (key, value) in &context.tags {
+        let Some(name) = key.strip_prefix("_dd.p.") else { continue };
+        let part = format!("t.{}:{}", escape(name), value.replace('=', "~").replace([';', ','], "_"));
+        bytes += part.len() + 1;
+        if bytes > MAX_MEMBER_BYTES {
+            break;
+        }
+        parts.push(part);
+    }
+    parts.join(";")
+}

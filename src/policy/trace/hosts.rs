@@ -1,0 +1,166 @@
+//! The hosts that may see trace headers: none by default.
+
+use super::headers::{Header, extract, inject};
+use super::{Baggage, SpanContext};
+use crate::model::config::hosts::is_host_byte;
+use crate::model::config::{Format, Injection, TraceHost};
+use crate::model::event::TraceContext;
+
+/// What a request carries, and the trace that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Injected {
+    /// Headers to add, never one that the request has; but `baggage` replaces the app's, whose members it holds too.
+    pub headers: Vec<Header>,
+    /// The trace of the request: the app's own if it had set sound headers.
+    pub trace: TraceContext,
+    /// Why nothing was added; `None` when something was.
+    pub withheld: Option<Withheld>,
+}
+
+/// Why a request carries no headers of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Withheld {
+    /// The URL's host is not listed, or cannot be told for certain.
+    HostNotListed,
+    /// The trace is not kept, and the rule says `sampled`.
+    NotSampled,
+    /// The app has set headers of every format itself.
+    AppHeaders,
+}
+
+/// The rules of all hosts. A host matches by equality or as a sub-domain, case-insensitively, never by substring; a
+/// trailing dot and a port are ignored. Where several rules match, the longest host counts.
+#[derive(Debug, Clone, Default)]
+pub struct TraceHosts(Vec<TraceHost>);
+
+impl TraceHosts {
+    /// The rules, the longest host first.
+    pub fn new(rules: impl IntoIterator<Item = TraceHost>) -> Self {
+        let mut rules: Vec<_> = rules.into_iter().collect();
+        rules.sort_by_key(|rule| std::cmp::Reverse(rule.host.trim_end_matches('.').len()));
+        Self(rules)
+    }
+
+    /// The rule of a URL.
+    pub fn rule(&self, url: &str) -> Option<&TraceHost> {
+        let (_, host) = certain_host(url)?;
+        self.0.iter().find(|rule| rule.covers(host))
+    }
+
+    /// What a request to `url` carries for the span `context`, when the app has set `existing` headers on it. Baggage
+    /// members of ours are `own`; the rule decides which of them go.
+    pub fn inject(&self, url: &str, context: &SpanContext, existing: &[(&str, &str)], own: &Baggage) -> Injected {
+        let nothing = |withheld| Injected { headers: Vec::new(), trace: context.trace, withheld: Some(withheld) };
+        let Some(rule) = self.rule(url) else { return nothing(Withheld::HostNotListed) };
+        let has = |format: &Format| existing.iter().any(|(name, _)| format.owns(&name.to_ascii_lowercase()));
+        let theirs = extract(&Format::ALL, existing.iter().copied());
+        let given = context;
+        let mut context = theirs.context.unwrap_or_else(|| given.clone());
+        if context.correlation_id.is_empty() {
+            context.correlation_id = given.correlation_id.clone();
+        }
+        if rule.injection == Injection::Sampled && !context.decision.is_kept() {
+            return Injected { trace: context.trace, ..nothing(Withheld::NotSampled) };
+        }
+        // Members that came with the context go where our own may: to a listed host, by their keys.
+        context.baggage = context.baggage.only(&rule.baggage);
+        context.baggage.merge(&own.only(&rule.baggage));
+        if has(&Format::Baggage) && rule.formats.contains(&Format::Baggage) {
+            let mut merged = theirs.baggage;
+            merged.merge(&context.baggage);
+            context.baggage = merged;
+        }
+        let formats: Vec<Format> =
+            rule.formats.iter().copied().filter(|format| *format == Format::Baggage || !has(format)).collect();
+        let headers = inject(&formats, &context);
+        let withheld = headers.is_empty().then_some(Withheld::AppHeaders);
+        Injected { headers, trace: context.trace, withheld }
+    }
+
+    /// Whether headers that were written for `from` may stay when a server sends the request on to `to`: the same host,
+    /// listed, and not from https to http.
+    pub fn survive_redirect(&self, from: &str, to: &str) -> bool {
+        let (Some((from_secure, from_host)), Some((to_secure, to_host))) = (certain_host(from), certain_host(to))
+        else {
+            return false;
+        };
+        from_host.eq_ignore_ascii_case(to_host) && to_secure >= from_secure && self.rule(to).is_some()
+    }
+}
+
+/// Whether a URL's scheme is a secure one, and its host without a trailing dot. `None` when URL parsers disagree about
+/// it: a header must not go where somebody's parser sees another host.
+fn certain_host(url: &str) -> Option<(bool, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_secure = match scheme.to_ascii_lowercase().as_str() {
+        "https" | "wss" => true,
+        "http" | "ws" => false,
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = match authority.split_once('@') {
+        Some((_, host)) => host,
+        None => authority,
+    };
+    let (host, port) = match host.strip_prefix('[') {
+        Some(v6) => {
+            let (address, port) = v6.split_once(']')?;
+            (address, port.strip_prefix(':').or_else(|| port.is_empty().then_some(""))?)
+        }
+        None => host.split_once(':').unwrap_or((host, "")),
+    };
+    let is_sound = !host.is_empty()
+        && !authority.contains('\\')
+        && authority.bytes().all(|b| b.is_ascii_graphic())
+        && host.bytes().all(is_host_byte)
+        && port.bytes().all(|b| b.is_ascii_digit());
+    is_sound.then(|| (is_secure, host.strip_suffix('.').unwrap_or(host)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(id: u8) -> SpanContext {
+        SpanContext::new(TraceContext { trace_id: [id; 16], span_id: [id; 8], sampled: true })
+    }
+
+    #[test]
+    fn the_apps_own_header_stays_and_its_trace_is_the_requests() {
+        let hosts = TraceHosts::new([TraceHost::new("a.com").formats([Format::TraceContext, Format::Datadog])]);
+        let theirs = context(7).trace.traceparent();
+        let injected = hosts.inject("https://a.com/", &context(1), &[("TraceParent", &theirs)], &Baggage::default());
+        assert_eq!(injected.trace, context(7).trace);
+        assert!(injected.headers.iter().all(|header| header.0.starts_with("x-datadog-")));
+        let id = u64::from_be_bytes([7; 8]).to_string();
+        assert!(injected.headers.contains(&("x-datadog-trace-id", id)));
+        let all = [("traceparent", theirs.as_str()), ("x-datadog-trace-id", "1")];
+        let injected = hosts.inject("https://a.com/", &context(1), &all, &Baggage::default());
+        assert_eq!((injected.headers, injected.withheld), (Vec::new(), Some(Withheld::AppHeaders)));
+    }
+
+    #[test]
+    fn baggage_keys_are_opted_in_and_the_apps_members_stay() {
+        let mut own = Baggage::default();
+        own.set("session.id", "s");
+        own.set("user.id", "u");
+        let plain = TraceHosts::new([TraceHost::new("a.com").formats([Format::Baggage])]);
+        let header = |hosts: &TraceHosts, existing: &[(&str, &str)]| {
+            hosts.inject("https://a.com/", &context(1), existing, &own).headers.remove(0).1
+        };
+        assert_eq!(header(&plain, &[]), "session.id=s");
+        assert_eq!(header(&plain, &[("Baggage", "theirs=1;p,session.id=old")]), "session.id=s,theirs=1;p");
+        let opted = TraceHosts::new([TraceHost::new("a.com").formats([Format::Baggage]).baggage_key("user.id")]);
+        assert_eq!(header(&opted, &[]), "session.id=s,user.id=u");
+    }
+
+    #[test]
+    fn the_longest_rule_counts() {
+        let narrow = TraceHost::new("api.a.com").formats([Format::B3]);
+        let hosts = TraceHosts::new([TraceHost::new("a.com").formats([Format::TraceContext]), narrow]);
+        let first = |url| hosts.inject(url, &context(1), &[], &Baggage::default()).headers.remove(0).0;
+        assert_eq!(first("https://x.api.a.com"), "b3");
+        assert_eq!(first("https://a.com"), "traceparent");
+    }
+}

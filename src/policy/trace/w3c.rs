@@ -1,0 +1,160 @@
+//! W3C Trace Context: `traceparent` and `tracestate` (<https://www.w3.org/TR/trace-context-2/>).
+
+use super::{SamplingDecision, SpanContext, datadog, id_of, span_hex, trace_hex, trim};
+use crate::model::event::TraceContext;
+
+/// Members of a `tracestate`; a list with more is discarded whole.
+const MAX_MEMBERS: usize = 32;
+/// Bytes of a `tracestate` that are sent on. The standard asks for 512; servers refuse headers of more than 8 KiB in all.
+const MAX_STATE_BYTES: usize = 4_096;
+/// Members longer than this go first when the whole is too long.
+const LONG_MEMBER: usize = 128;
+
+impl TraceContext {
+    /// The `traceparent` header: version 00, flags `01` or `00`.
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{}-{:02x}", trace_hex(self.trace_id), span_hex(self.span_id), u8::from(self.sampled))
+    }
+
+    /// Reads a `traceparent` header. `None` for anything that the standard calls invalid.
+    pub fn from_traceparent(text: &str) -> Option<Self> {
+        let text = trim(text);
+        let mut fields = text.splitn(4, '-');
+        let version = fields.next()?;
+        let trace_id = id_of(fields.next()?)?;
+        let span_id = id_of(fields.next()?)?;
+        let rest = fields.next()?;
+        let (flags, more) = rest.split_at_checked(2)?;
+        // A later version may go on after another dash; this one ends here.
+        let is_whole = more.is_empty() || (version != "00" && more.starts_with('-'));
+        if hex_byte(version)? == 0xff || !is_whole {
+            return None;
+        }
+        Some(Self { trace_id, span_id, sampled: hex_byte(flags)? & 1 == 1 })
+    }
+}
+
+fn hex_byte(text: &str) -> Option<u8> {
+    let is_lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (text.len() == 2 && text.bytes().all(is_lower)).then(|| u8::from_str_radix(text, 16).ok()).flatten()
+}
+
+/// The members of a `tracestate`, the most recent first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TraceState(Vec<(String, String)>);
+
+impl TraceState {
+    /// Reads the values of all `tracestate` headers in their order. A malformed member discards the whole.
+    pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut members: Vec<(String, String)> = Vec::new();
+        let mut count = 0;
+        for member in values.into_iter().flat_map(|value| value.split(',')).map(trim) {
+            if member.is_empty() {
+                continue;
+            }
+            count += 1;
+            let Some((key, value)) = member.split_once('=') else { return Self::default() };
+            if count > MAX_MEMBERS || !is_key(key) || !is_value(value) {
+                return Self::default();
+            }
+            if members.iter().all(|known| known.0 != key) {
+                members.push((key.to_owned(), value.to_owned()));
+            }
+        }
+        Self(members)
+    }
+
+    /// The value of a vendor's member.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|member| member.0 == key).map(|member| member.1.as_str())
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes of all members.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(|(key, value)| key.len() + value.len() + 2).sum()
+    }
+
+    /// The header's value, with `own` as its first member in place of an older one of the same key. The last members go
+    /// when there are more than 32; over 4,096 bytes the long ones go first.
+    fn write(&self, own: Option<(&str, String)>) -> String {
+        let others = self.0.iter().filter(|member| own.as_ref().is_none_or(|own| member.0 != own.0));
+        let first = own.iter().map(|(key, value)| format!("{key}={value}"));
+        let mut members: Vec<String> = first.chain(others.map(|(key, value)| format!("{key}={value}"))).collect();
+        members.truncate(MAX_MEMBERS);
+        let bytes = |members: &[String]| members.iter().map(|member| member.len() + 1).sum::<usize>();
+        while bytes(&members) > MAX_STATE_BYTES {
+            let long = members.iter().rposition(|member| member.len() > LONG_MEMBER);
+            members.remove(long.unwrap_or(members.len() - 1));
+        }
+        members.join(",")
+    }
+}
+
+fn is_key(key: &str) -> bool {
+    let is_key_byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-*/@".contains(&b);
+    key.len() <= 256
+        && key.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && key.bytes().all(is_key_byte)
+}
+
+fn is_value(value: &str) -> bool {
+    let is_value_byte = |b: u8| (0x20..=0x7e).contains(&b) && b != b',' && b != b'=';
+    !value.is_empty() && value.len() <= 256 && !value.ends_with(' ') && value.bytes().all(is_value_byte)
+}
+
+/// Reads both headers. Two `traceparent`s are none.
+pub(super) fn extract(parents: &[&str], states: &[&str]) -> Option<SpanContext> {
+    let [parent] = parents else { return None };
+    let trace = TraceContext::from_traceparent(parent)?;
+    let mut context = SpanContext::remote(trace.trace_id, trace.span_id, SamplingDecision::of(trace.sampled));
+    context.state = TraceState::parse(states.iter().copied());
+    if let Some(member) = context.state.get("dd").map(str::to_owned) {
+        datadog::read_member(&member, &mut context);
+    }
+    Some(context)
+}
+
+/// Both headers. Datadog's member is written when Datadog's headers are, or when one came with the context.
+pub(super) fn inject(context: &SpanContext, with_datadog: bool) -> Vec<(&'static str, String)> {
+    let mut headers = vec![("traceparent", context.trace.traceparent())];
+    let own = (with_datadog || context.state.get("dd").is_some()).then(|| ("dd", datadog::member(context)));
+    let state = context.state.write(own);
+    if !state.is_empty() {
+        headers.push(("tracestate", state));
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_state_that_is_too_long_loses_its_long_members_first() {
+        let long: Vec<String> = (0..20).map(|n| format!("long{n}={}", "v".repeat(250))).collect();
+        let state = TraceState::parse(["short=1", &long.join(","), "last=2"]);
+        let written = state.write(Some(("dd", "s:1".to_owned())));
+        assert!(written.len() <= MAX_STATE_BYTES && written.len() > 3_000);
+        assert!(written.starts_with("dd=s:1,short=1,long0=") && written.ends_with("last=2"), "{written}");
+        let many: Vec<String> = (0..32).map(|n| format!("k{n}=1")).collect();
+        let written = TraceState::parse([many.join(",").as_str()]).write(Some(("dd", "s:1".to_owned())));
+        assert_eq!(written.split(',').count(), 32);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic_and_what_is_read_is_written_back(text in "\\PC{0,80}") {
+            if let Some(context) = TraceContext::from_traceparent(&text) {
+                prop_assert_eq!(TraceContext::from_traceparent(&context.traceparent()), Some(context));
+            }
+            let state = TraceState::parse([text.as_str()]);
+            prop_assert_eq!(TraceState::parse([state.write(None).as_str()]), state);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Framing of journal records.
+//!
+//! ```text
+//! 4 bytes  length of the payload (low 24 bits) and the frame's type (high 8 bits), little endian
+//! 4 bytes  CRC-32C over payload, run, logical offset, and the four bytes above
+//! n bytes  payload: varint id counter, then the canonical record
+//! padding  to a multiple of 8
+//! ```
+//!
+//! Because the checksum covers the run and the *logical* offset, bytes of an earlier lap of the ring or of another run
+//! never pass for a record, wherever a kill or a damaged disk leaves them. The payload comes first in the checksum so
+//! that it can be summed before the lock is taken, the rest under it.
+
+use crate::model::event::Lane;
+use crate::model::event::decode::Reader;
+use crate::model::event::encode::put_varint;
+use crate::model::limits::MAX_EVENT_BYTES;
+
+/// Bytes before the payload.
+pub const HEADER: usize = 8;
+/// Longest payload: an event, its counter, and some room for what recovery appends.
+pub const MAX_PAYLOAD: usize = MAX_EVENT_BYTES + 64;
+
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameType {
+    /// A finished event of a lane.
+    Event(Lane),
+    /// A context or scope record; its counter is the version.
+    Context,
+    /// An event that is not final yet.
+    Open(Lane),
+    /// A newer snapshot of an open event.
+    Amend(Lane),
+    /// The final form of an open event. An empty record takes the last snapshot.
+    Close(Lane),
+    /// Takes an open event back: it is booked as withdrawn.
+    Discard(Lane),
+    /// A finished event that is kept aside: sent only if something happens.
+    Aside(Lane),
+    /// As [`FrameType::Open`], kept aside.
+    OpenAside(Lane),
+    /// Something happened: what was kept aside before is to be sent. Its counter is 0, its record empty.
+    Release,
+    /// Fills the end of the ring.
+    Pad,
+}
+
+impl FrameType {
+    fn code(self) -> u8 {
+        let (code, lane) = match self {
+            FrameType::Event(lane) => (1, lane),
+            FrameType::Context => (2, Lane::Crash),
+            FrameType::Open(lane) => (3, lane),
+            FrameType::Amend(lane) => (4, lane),
+            FrameType::Close(lane) => (5, lane),
+            FrameType::Pad => (6, Lane::Crash),
+            FrameType::Discard(lane) => (7, lane),
+            FrameType::Aside(lane) => (8, lane),
+            FrameType::OpenAside(lane) => (9, lane),
+            FrameType::Release => (10, Lane::Error),
+        };
+        code << 4 | lane.code()
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        let lane = Lane::from_code(code & 0xf)?;
+        Some(match code >> 4 {
+            1 => FrameType::Event(lane),
+            2 => FrameType::Context,
+            3 => FrameType::Open(lane),
+            4 => FrameType::Amend(lane),
+            5 => FrameType::Close(lane),
+            6 => FrameType::Pad,
+            7 => FrameType::Discard(lane),
+            8 => FrameType::Aside(lane),
+            9 => FrameType::OpenAside(lane),
+            10 => FrameType::Release,
+            _ => return None,
+        })
+    }
+
+    /// The lane whose admission rule holds; contexts are admitted like crashes, a release like the error that caused it.
+    pub fn lane(self) -> Lane {
+        match self {
+            FrameType::Event(lane)
+            | FrameType::Open(lane)
+            | FrameType::Amend(lane)
+            | FrameType::Close(lane)
+            | FrameType::Discard(lane)
+            | FrameType::Aside(lane)
+            | FrameType::OpenAside(lane) => lane,
+            FrameType::Release => Lane::Error,
+            FrameType::Context | FrameType::Pad => Lane::Crash,
+        }
+    }
+
+    /// The same frame, kept aside.
+    #[must_use]
+    pub fn aside(self) -> Self {
+        match self {
+            FrameType::Event(lane) => FrameType::Aside(lane),
+            FrameType::Open(lane) => FrameType::OpenAside(lane),
+            other => other,
+        }
+    }
+
+    /// Whether the frame adds an event to the books: amending or closing one that is open does not.
+    pub fn is_accepted(self) -> bool {
+        matches!(self, FrameType::Event(_) | FrameType::Open(_) | FrameType::Aside(_) | FrameType::OpenAside(_))
+    }
+}
+
+/// Bytes that a payload takes in the ring.
+#[inline]
+pub const fn framed_len(payload: usize) -> usize {
+    (HEADER + payload + 7) & !7
+}
+
+/// The header of a frame. `payload_crc` is the CRC-32C of the payload alone.
+#[inline]
+pub fn header(run: u64, offset: u64, frame: FrameType, payload_len: usize, payload_crc: u32) -> u64 {
+    let word = payload_len as u32 | u32::from(frame.code()) << 24;
+    u64::from(word) | u64::from(seal(run, offset, word, payload_crc)) << 32
+}
+
+#[inline]
+fn seal(run: u64, offset: u64, word: u32, payload_crc: u32) -> u32 {
+    let mut rest = [0u8; 20];
+    let (run_bytes, tail) = rest.split_at_mut(8);
+    let (offset_bytes, word_bytes) = tail.split_at_mut(8);
+    run_bytes.copy_from_slice(&run.to_le_bytes());
+    offset_bytes.copy_from_slice(&offset.to_le_bytes());
+    word_bytes.copy_from_slice(&word.to_le_bytes());
+    crc32c::crc32c_append(payload_crc, &rest)
+}
+
+/// Reads a header: the type and the payload's length, when both are possible.
+pub fn parse(header: u64) -> Option<(FrameType, usize)> {
+    let word = header as u32;
+    let frame = FrameType::from_code((word >> 24) as u8)?;
+    let length = (word & 0xff_ffff) as usize;
+    // Padding may be as long as the ring's rest; its bytes are not read.
+    (length <= MAX_PAYLOAD || frame == FrameType::Pad).then_some((frame, length))
+}
+
+/// Whether a header and its payload belong to this run and offset. Padding is sealed without its bytes.
+pub fn check(header: u64, run: u64, offset: u64, payload: &[u8]) -> bool {
+    seal(run, offset, header as u32, crc32c::crc32c(payload)) == (header >> 32) as u32
+}
+
+/// Writes a payload: the counter, then the record.
+pub fn put_counter(out: &mut Vec<u8>, n: u64) {
+    put_varint(out, n);
+}
+
+/// Splits a payload into its counter and its record.
+pub fn split(payload: &[u8]) -> Option<(u64, &[u8])> {
+    let mut reader = Reader::new(payload);
+    let n = reader.varint().ok()?;
+    Some((n, reader.rest()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_frame_passes_only_where_it_was_written(
+            run: u64, offset in 0u64..1 << 40, other in 0u64..1 << 40, payload in proptest::collection::vec(any::<u8>(), 0..300),
+            flip in 0usize..2400,
+        ) {
+            let sealed = header(run, offset, FrameType::Event(Lane::Bulk), payload.len(), crc32c::crc32c(&payload));
+            prop_assert_eq!(parse(sealed), Some((FrameType::Event(Lane::Bulk), payload.len())));
+            prop_assert!(check(sealed, run, offset, &payload));
+            prop_assert!(other == offset || !check(sealed, run, other, &payload));
+            prop_assert!(!check(sealed, run ^ 1, offset, &payload));
+            let mut damaged = payload.clone();
+            if let Some(byte) = damaged.get_mut(flip / 8) {
+                *byte ^= 1 << (flip % 8);
+                prop_assert!(!check(sealed, run, offset, &damaged));
+            }
+        }
+
+        #[test]
+        fn arbitrary_headers_never_panic(bits: u64, payload in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = parse(bits);
+            let _ = check(bits, 1, 2, &payload);
+            let _ = split(&payload);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Byte quotas, age, and the way out of a full disk.
+
+use std::fs::File;
+use std::io::Write;
+use std::time::Duration;
+
+use super::{Queue, QueueError, schema};
+use crate::model::event::Lane;
+use crate::model::ledger::DropReason;
+use crate::model::limits::{
+    BALLAST_BYTES, BALLAST_REARM_FREE, CRASH_AGE_FACTOR, FULL_DISK_EVICT_ROWS, MAX_DRAIN_EVENTS,
+};
+use crate::model::time::nanos;
+
+const BALLAST: &str = "ballast";
+
+impl Queue {
+    /// Evicts what is over the quotas: the lowest lane first, its oldest rows first, and no crash for telemetry's sake.
+    pub(super) fn enforce_quotas(&mut self) -> Result<(), QueueError> {
+        if self.is_salvaging() {
+            return Ok(());
+        }
+        while self.control.lane(Lane::Crash).bytes > self.limits.crash_bytes {
+            if self.evict(Lane::Crash, 16, u64::MAX >> 1, DropReason::QuotaBytes)? == 0 {
+                break;
+            }
+        }
+        let room = self.limits.queue_bytes - self.limits.crash_bytes.min(self.limits.queue_bytes / 2);
+        loop {
+            let used: u64 = self.control.lanes.iter().skip(1).map(|lane| lane.bytes).sum();
+            if used <= room {
+                return Ok(());
+            }
+            // A few more than needed, so that the next drain does not evict again.
+            let mut evicted = 0;
+            for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
+                evicted = self.evict(lane, MAX_DRAIN_EVENTS, u64::MAX >> 1, DropReason::QuotaBytes)?;
+                if evicted > 0 {
+                    break;
+                }
+            }
+            if evicted == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Drops what is too old. Ages are boot time summed over boots: no wall clock can make a row old.
+    pub fn expire(&mut self) -> Result<u64, QueueError> {
+        let mut expired = 0;
+        if self.is_salvaging() {
+            return Ok(expired);
+        }
+        for lane in Lane::ALL {
+            let age = match lane {
+                Lane::Crash => self.limits.max_age.saturating_mul(CRASH_AGE_FACTOR),
+                _ => self.limits.max_age,
+            };
+            let before = self.expired_before(lane, nanos(age.max(Duration::from_secs(1))));
+            while before > self.control.lane(lane).first_seq {
+                match self.evict(lane, MAX_DRAIN_EVENTS, before, DropReason::QuotaAge)? {
+                    0 => break,
+                    count => expired += count,
+                }
+            }
+        }
+        Ok(expired)
+    }
+
+    /// Drops up to `max` of the oldest rows before `before` that no frozen batch has pinned.
+    fn evict(&mut self, lane: Lane, max: usize, before: u64, reason: DropReason) -> Result<u64, QueueError> {
+        let pinned: Vec<(u64, u64)> = self
+            .control
+            .batches
+            .iter()
+            .filter(|((_, batch_lane), _)| *batch_lane == lane)
+            .map(|(_, batch)| (batch.from, batch.to))
+            .collect();
+        let mut seqs: Vec<u64> = Vec::new();
+        let mut from = 0;
+        while seqs.len() < max {
+            let sql =
+                format!("SELECT seq FROM {} WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT ?3", schema::table(lane));
+            let mut statement = self.db.prepare_cached(&sql)?;
+            let found: Vec<u64> =
+                statement.query_map((from, before, max as u64), |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let Some(last) = found.last() else { break };
+            from = last + 1;
+            let free = |seq: &u64| !pinned.iter().any(|(from, to)| (from..=to).contains(&seq));
+            seqs.extend(found.iter().copied().filter(free));
+        }
+        seqs.truncate(max);
+        if seqs.is_empty() {
+            return Ok(0);
+        }
+        self.transact(false, |queue| queue.delete_rows(lane, &seqs, reason))?;
+        Ok(seqs.len() as u64)
+    }
+
+    /// Gets out of a full disk, where a database in WAL mode cannot even delete: gives up the ballast, writes the WAL
+    /// back, then evicts ten rows at a time from the lowest lane.
+    ///
+    /// # Errors
+    /// When nothing helped: the journal keeps what it can until there is room. `Corrupt` when there is room, and SQLite took a
+    /// damaged page number for one that a full disk has no place for.
+    pub fn make_room(&mut self) -> Result<(), QueueError> {
+        if self.free_bytes() >= BALLAST_REARM_FREE {
+            self.check_pages()?;
+        }
+        let _ = std::fs::remove_file(self.dir.join(BALLAST));
+        self.checkpoint()?;
+        for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
+            for _ in 0..8 {
+                if self.evict(lane, FULL_DISK_EVICT_ROWS, u64::MAX >> 1, DropReason::DiskFull)? == 0 {
+                    break;
+                }
+                self.checkpoint()?;
+            }
+            if self.control.lane(lane).rows > 0 {
+                break;
+            }
+        }
+        self.vacuum()?;
+        self.checkpoint()
+    }
+
+    /// Bytes that the file system has left for the app.
+    fn free_bytes(&self) -> u64 {
+        rustix::fs::statvfs(&self.dir).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Reads every page once.
+    fn check_pages(&self) -> Result<(), QueueError> {
+        match self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
+            Ok(found) if found == "ok" => Ok(()),
+            Ok(found) => Err(QueueError::Corrupt(found)),
+            Err(error) => Err(QueueError::Corrupt(error.to_string())),
+        }
+    }
+
+    /// Writes the ballast when there is room for it. Never sparse.
+    pub fn arm_ballast(&mut self) {
+        let path = self.dir.join(BALLAST);
+        let armed = std::fs::metadata(&path).is_ok_and(|meta| meta.len() >= BALLAST_BYTES);
+        if armed || self.free_bytes() < BALLAST_REARM_FREE {
+            return;
+        }
+        let written = File::create(&path).and_then(|mut file| {
+            let zeros = [0u8; 4096];
+            (0..BALLAST_BYTES / 4096).try_for_each(|_| file.write_all(&zeros))
+        });
+        if written.is_err() {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}

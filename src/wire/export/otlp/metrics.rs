@@ -1,0 +1,116 @@
+//! Metric data points (`opentelemetry/proto/metrics/v1/metrics.proto`). Each stored point is a metric with one point.
+
+use super::tree::Tree;
+use super::{Attributes, semconv};
+use crate::model::event::Temporality;
+use crate::model::event::encode::field;
+use crate::wire::export::ExportRow;
+
+/// The reading of a point that its destination wants.
+struct Reading {
+    start: u64,
+    value: f64,
+    buckets: Vec<u64>,
+    temporality: u32,
+}
+
+/// The total; or what came since the last point, where that is wanted and known.
+fn reading(row: &ExportRow<'_>, wanted: Temporality) -> Reading {
+    let record = &row.record;
+    match record.uint(field::INTERVAL_START).filter(|_| wanted == Temporality::Delta) {
+        Some(start) => Reading {
+            start,
+            value: record.double(field::INTERVAL_VALUE).unwrap_or(0.0),
+            buckets: record.uints(field::INTERVAL_BUCKETS),
+            temporality: Temporality::Delta as u32,
+        },
+        None => Reading {
+            start: record.uint(field::START_TIME).unwrap_or(0),
+            value: record.double(field::VALUE).unwrap_or(0.0),
+            buckets: record.uints(field::BUCKETS),
+            temporality: record.uint(field::TEMPORALITY).unwrap_or(0).min(2) as u32,
+        },
+    }
+}
+
+pub(super) fn metric<T: Tree>(tree: &mut T, row: &ExportRow<'_>, wanted: Temporality) {
+    let record = &row.record;
+    let reading = reading(row, wanted);
+    tree.text(1, "name", record.text(field::NAME).unwrap_or_default());
+    tree.text(3, "unit", record.text(field::UNIT).unwrap_or_default());
+    let temporality = reading.temporality;
+    match record.uint(field::TYPE) {
+        Some(3) => tree.message(9, "histogram", |tree| {
+            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| histogram_point(tree, row, &reading));
+            tree.small(2, "aggregationTemporality", temporality);
+        }),
+        Some(2) => tree.message(7, "sum", |tree| {
+            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| number_point(tree, row, &reading));
+            tree.small(2, "aggregationTemporality", temporality);
+            if record.uint(field::MONOTONIC) == Some(1) {
+                tree.flag(3, "isMonotonic", true);
+            }
+        }),
+        _ => tree.message(5, "gauge", |tree| {
+            tree.list(1, "dataPoints", std::iter::once(()), |tree, ()| number_point(tree, row, &reading));
+        }),
+    }
+}
+
+fn number_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
+    let value = reading.value;
+    times(tree, row, reading);
+    tree.double(4, "asDouble", value);
+    exemplar(tree, 5, row, value);
+    attributes(tree, 7, row);
+}
+
+fn histogram_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
+    let (mut bounds, mut buckets) = (row.record.doubles(field::BOUNDS), reading.buckets.clone());
+    // A receiver refuses the whole request if these do not fit.
+    if buckets.len() != bounds.len() + 1 {
+        buckets = vec![buckets.iter().sum()];
+        bounds.clear();
+    }
+    let sum = reading.value;
+    times(tree, row, reading);
+    tree.fixed64(4, "count", buckets.iter().sum());
+    tree.double(5, "sum", sum);
+    tree.packed_u64(6, "bucketCounts", &buckets);
+    tree.packed_f64(7, "explicitBounds", &bounds);
+    exemplar(tree, 8, row, sum);
+    attributes(tree, 9, row);
+}
+
+fn times<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
+    tree.fixed64(2, "startTimeUnixNano", reading.start);
+    tree.fixed64(3, "timeUnixNano", row.time_ns);
+}
+
+/// The caller's attributes alone: ids would make every point a series of its own.
+fn attributes<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>) {
+    let mut attributes = Attributes::default();
+    attributes.callers(row);
+    attributes.write(tree, number);
+}
+
+/// The event's id, the session and the trace, beside the series.
+fn exemplar<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>, value: f64) {
+    tree.list(number, "exemplars", std::iter::once(()), |tree, ()| {
+        tree.fixed64(2, "timeUnixNano", row.time_ns);
+        tree.double(3, "asDouble", value);
+        if let Some(trace) = row.record.trace() {
+            tree.id(4, "spanId", &trace.span_id);
+            tree.id(5, "traceId", &trace.trace_id);
+        }
+        let mut attributes = Attributes::default();
+        attributes.owned(semconv::EVENT_ID, row.id.to_string());
+        attributes.scope(row);
+        tree.list(7, "filteredAttributes", attributes.0.iter(), |tree, (key, value)| {
+            tree.text_always(1, "key", key);
+            if let super::Out::Text(text) = value {
+                tree.message(2, "value", |tree| tree.text_always(1, "stringValue", text));
+            }
+        });
+    });
+}

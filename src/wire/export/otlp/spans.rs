@@ -1,0 +1,137 @@
+//! Spans (`opentelemetry/proto/trace/v1/trace.proto`): spans proper, and resources as CLIENT spans.
+
+use super::tree::Tree;
+use super::{Attributes, dropped_attributes, semconv};
+use crate::model::config::host_of;
+use crate::model::event::encode::field;
+use crate::model::event::{EventKind, Phase, PhaseTime, SpanKind, SpanStatus, TraceContext};
+use crate::model::time::nanos;
+use crate::wire::export::ExportRow;
+
+pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
+    let record = &row.record;
+    let context = record.trace().unwrap_or_else(|| own_trace(row));
+    let mut attributes = Attributes::of(row);
+    let resource = record.kind == EventKind::Resource;
+    let (method, url) = (record.text(field::METHOD).unwrap_or("_OTHER"), record.text(field::URL).unwrap_or_default());
+    let status = if resource {
+        let code = record.uint(field::STATUS);
+        attributes.text(semconv::HTTP_METHOD, Some(method));
+        attributes.text(semconv::URL_FULL, Some(url));
+        attributes.text(semconv::SERVER_ADDRESS, host_of(url));
+        attributes.count(semconv::HTTP_STATUS, code);
+        attributes.count(semconv::HTTP_RESPONSE_SIZE, record.uint(field::SIZE));
+        attributes.text(semconv::PROTOCOL_VERSION, record.text(field::PROTOCOL).map(http_version));
+        attributes.text(semconv::ERROR_TYPE, record.text(field::ERROR_TYPE));
+        let failed = code.is_none_or(|code| code >= 400);
+        if failed && let Some(code) = code {
+            attributes.owned(semconv::ERROR_TYPE, code.to_string());
+        }
+        if failed { SpanStatus::Error as u32 } else { SpanStatus::Unset as u32 }
+    } else {
+        record.uint(field::STATUS).unwrap_or(0).min(2) as u32
+    };
+    attributes.callers(row);
+    tree.id(1, "traceId", &context.trace_id);
+    tree.id(2, "spanId", &context.span_id);
+    if let Some(parent) = record.span_id(field::PARENT_SPAN) {
+        tree.id(4, "parentSpanId", &parent);
+    }
+    let kind = if resource { SpanKind::Client as u32 } else { record.uint(field::TYPE).unwrap_or(1).min(5) as u32 };
+    tree.text(5, "name", if resource { method } else { record.text(field::NAME).unwrap_or_default() });
+    tree.small(6, "kind", kind);
+    tree.fixed64(7, "startTimeUnixNano", row.time_ns);
+    tree.fixed64(8, "endTimeUnixNano", row.time_ns.saturating_add(record.uint(field::DURATION).unwrap_or(0)));
+    attributes.write(tree, 9);
+    tree.small(10, "droppedAttributesCount", dropped_attributes(row));
+    let mut events: Vec<_> = record.span_events().collect();
+    events.extend(moments(row).into_iter().map(|(name, time)| (name, time, Vec::new())));
+    tree.list(11, "events", events.iter(), |tree, (name, time, pairs)| {
+        tree.fixed64(1, "timeUnixNano", *time);
+        tree.text(2, "name", name);
+        let mut attributes = Attributes::default();
+        for (key, value) in pairs {
+            attributes.any(key, value);
+        }
+        attributes.write(tree, 3);
+    });
+    tree.list(13, "links", record.links(), |tree, link| {
+        tree.id(1, "traceId", &link.trace_id);
+        tree.id(2, "spanId", &link.span_id);
+        tree.fixed32(6, "flags", u32::from(link.sampled));
+    });
+    let message = if resource { "" } else { record.text(field::MESSAGE).unwrap_or_default() };
+    if status != 0 {
+        tree.message(15, "status", |tree| {
+            tree.text(2, "message", message);
+            tree.small(3, "code", status);
+        });
+    }
+    tree.fixed32(16, "flags", u32::from(context.sampled));
+}
+
+/// A request's phases as span events, by the names of the Resource Timing API, as OpenTelemetry's instrumentations of browsers
+/// write them.
+fn moments(row: &ExportRow<'_>) -> Vec<(&'static str, u64)> {
+    let mut moments = Vec::new();
+    let mut phases: Vec<_> = row.record.phases().collect();
+    phases.sort_by_key(|time| time.phase as u8);
+    for PhaseTime { phase, start, duration } in phases {
+        let (first, last) = match phase {
+            Phase::Dns => ("domainLookupStart", "domainLookupEnd"),
+            Phase::Connect => ("connectStart", "connectEnd"),
+            // Its end is that of the connecting.
+            Phase::Tls => ("secureConnectionStart", ""),
+            Phase::FirstByte => ("requestStart", "responseStart"),
+            // Its start is the first byte.
+            Phase::Download => ("", "responseEnd"),
+        };
+        let from = row.time_ns.saturating_add(nanos(start));
+        moments.push((first, from));
+        moments.push((last, from.saturating_add(nanos(duration))));
+    }
+    moments.retain(|(name, _)| !name.is_empty());
+    moments.sort_by_key(|(_, time)| *time);
+    moments
+}
+
+/// A request that was not traced is a trace of its own, with ids taken from the event's.
+fn own_trace(row: &ExportRow<'_>) -> TraceContext {
+    let id = row.id.into_bytes();
+    let (_, span) = id.split_at(8);
+    TraceContext { trace_id: id, span_id: span.try_into().unwrap_or([1; 8]), sampled: true }
+}
+
+/// The version in what a network stack calls its protocol: `h2` is 2, `http/1.1` is 1.1. What is not known stays as it is.
+fn http_version(protocol: &str) -> &str {
+    match protocol {
+        "h2" | "h2c" | "h2_prior_knowledge" => "2",
+        "h3" => "3",
+        draft if draft.starts_with("h3-") => "3",
+        other => match other.split_at_checked(5) {
+            Some((name, version)) if name.eq_ignore_ascii_case("http/") => version,
+            _ => other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::http_version;
+
+    #[test]
+    fn a_protocol_is_known_by_its_version() {
+        let known = [
+            ("h2", "2"),
+            ("h2_prior_knowledge", "2"),
+            ("h3", "3"),
+            ("h3-29", "3"),
+            ("http/1.1", "1.1"),
+            ("HTTP/2", "2"),
+        ];
+        for (protocol, version) in known {
+            assert_eq!(http_version(protocol), version);
+        }
+        assert_eq!((http_version("spdy/3.1"), http_version("é"), http_version("1.1")), ("spdy/3.1", "é", "1.1"));
+    }
+}

@@ -1,0 +1,4 @@
+//! What goes over the network: pure encoding, and sending.
+
+pub mod export;
+pub mod transport;

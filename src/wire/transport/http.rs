@@ -1,0 +1,101 @@
+//! The built-in client: reqwest over rustls with ring, bundled roots, HTTP/1.1.
+//!
+//! No redirect is followed, so a header never reaches another origin; no proxy is looked up; the response's body is read
+//! up to 64 KiB. The client is made at the first request of a burst and given up after it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::{ClientConfig, RootCertStore};
+
+use super::{Request, Response, Sending, Transport, TransportError};
+use crate::model::limits::{MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
+
+/// Time for name resolution, TCP and TLS together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The built-in HTTP client.
+#[derive(Debug, Default)]
+pub struct HttpTransport {
+    client: Mutex<Option<reqwest::Client>>,
+}
+
+impl HttpTransport {
+    /// A client that connects at its first request.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn client(&self) -> Result<reqwest::Client, TransportError> {
+        let mut slot = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = &*slot {
+            return Ok(client.clone());
+        }
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TransportError(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(REQUEST_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(1)
+            .http1_only()
+            .referer(false)
+            .user_agent(concat!("throughline/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| TransportError(error.to_string()))?;
+        *slot = Some(client.clone());
+        Ok(client)
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: Request) -> Sending<'_> {
+        Box::pin(async move {
+            let mut post = self.client()?.post(&request.url).body(request.body);
+            for (name, value) in request.headers {
+                post = post.header(name, value);
+            }
+            let mut answer = post.send().await.map_err(failed)?;
+            let mut response = Response { status: answer.status().as_u16(), ..Response::default() };
+            for (name, value) in answer.headers() {
+                response
+                    .headers
+                    .push((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+            }
+            while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+                let room = MAX_RESPONSE_BYTES - response.body.len();
+                if chunk.len() > room {
+                    response.truncated = true;
+                    response.body.extend_from_slice(chunk.get(..room).unwrap_or_default());
+                    break;
+                }
+                response.body.extend_from_slice(&chunk);
+            }
+            Ok(response)
+        })
+    }
+
+    fn idle(&self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// The cause, without the URL: it may hold a secret path.
+fn failed(error: reqwest::Error) -> TransportError {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    TransportError(text)
+}
