@@ -130,11 +130,11 @@ impl Telemetry {
         if !self.permits(event.kind(), event.label(), event.common().attributes) {
             return None;
         }
-        let now = shared.recorder.boot();
-        shared.scopes.before(&shared.recorder, now);
+        let now = shared.recorder().boot();
+        shared.scopes.before(shared.recorder(), now);
         shared.scopes.touch_by(event, now);
-        let id = shared.recorder.record_at(event, now)?;
-        shared.scopes.after(&shared.recorder, event, now);
+        let id = shared.recorder().record_at(event, now)?;
+        shared.scopes.after(shared.recorder(), event, now);
         Some(id)
     }
 
@@ -218,17 +218,17 @@ impl Telemetry {
 
     /// A new trace: the context of its root span.
     pub fn new_trace(&self) -> Option<TraceContext> {
-        Some(self.on()?.recorder.new_trace())
+        Some(self.on()?.recorder().new_trace())
     }
 
     /// A new span's context in the trace of `parent`.
     pub fn child_of(&self, parent: TraceContext) -> Option<TraceContext> {
-        Some(self.on()?.recorder.child(parent))
+        Some(self.on()?.recorder().child(parent))
     }
 
     /// A new id for an action that others will refer to.
     pub fn new_id(&self) -> Option<Uuid> {
-        Some(self.on()?.recorder.new_id())
+        Some(self.on()?.recorder().new_id())
     }
 
     /// The headers that a request to `url` carries for the span `context`: none unless its host was allowed.
@@ -250,7 +250,7 @@ impl Telemetry {
         // One id per request where none came with the context. Whether it goes is the rule's to say.
         let named;
         let context = if context.correlation_id.is_empty() {
-            let correlation_id = shared.recorder.new_id().to_string();
+            let correlation_id = shared.recorder().new_id().to_string();
             named = SpanContext { correlation_id, ..context.clone() };
             &named
         } else {
@@ -269,7 +269,7 @@ impl Telemetry {
     /// made before the client was started.
     pub fn replay<R>(&self, wall_ns: u64, work: impl FnOnce() -> R) -> R {
         let Some(shared) = self.on() else { return work() };
-        let now = shared.recorder.wall(shared.recorder.boot());
+        let now = shared.recorder().wall(shared.recorder().boot());
         replaying(now.saturating_sub(wall_ns), work)
     }
 
@@ -287,7 +287,7 @@ impl Telemetry {
     /// The user, or the app, says that something is wrong: what was kept aside is sent, and the session is kept.
     pub fn report_problem(&self, message: &str) -> Option<Uuid> {
         let shared = self.on()?;
-        shared.scopes.report_problem(&shared.recorder);
+        shared.scopes.report_problem(shared.recorder());
         self.record_custom(&Custom::new("problem.reported").attributes(&[("message", message.into())]))
     }
 
@@ -328,8 +328,8 @@ impl Telemetry {
         };
         let mut health = shared.health().clone();
         health.enabled = self.on().is_some();
-        health.journal = Some(shared.recorder.journal().mode());
-        health.journal_bytes = shared.recorder.journal().waiting();
+        health.journal = Some(shared.recorder().journal().mode());
+        health.journal_bytes = shared.recorder().journal().waiting();
         health.panics = shared.panics.load(Ordering::Relaxed);
         self.0.hook_counts.report(&mut health);
         health.contexts = shared.scopes.contexts(|store| store.counts());

@@ -36,8 +36,8 @@ impl Telemetry {
             }
             (Consent::Denied, _) => {
                 if let Some(shared) = self.0.shared.get() {
-                    self.0.globals.renew_installation(&shared.recorder, &self.0.config);
-                    shared.scopes.begin_anew(&shared.recorder);
+                    self.0.globals.renew_installation(shared.recorder(), &self.0.config);
+                    shared.scopes.begin_anew(shared.recorder());
                 }
                 self.0.switch_on(false)?;
             }

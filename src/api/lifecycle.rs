@@ -49,9 +49,9 @@ impl Client {
         spawn(Arc::clone(shared), receiver, insist).map_err(|error| Error::Storage { reason: error.to_string() })?;
         *commands = Some(sender);
         // Before the first event, and once more for what was said between.
-        self.globals.catch_up(&shared.recorder, &self.config);
+        self.globals.catch_up(shared.recorder(), &self.config);
         self.enabled.store(true, Ordering::Release);
-        self.globals.catch_up(&shared.recorder, &self.config);
+        self.globals.catch_up(shared.recorder(), &self.config);
         Ok(())
     }
 
@@ -74,13 +74,12 @@ impl Client {
             _ => session_file::load(&self.config.data_dir),
         };
         self.globals.begin(&recorder, &self.config, found);
-        let scopes = Scopes::start(&recorder, &self.config, earlier.as_ref());
+        let scopes = Scopes::start(recorder, &self.config, earlier.as_ref());
         let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
         Ok(Arc::new(Shared {
             config: self.config.clone(),
             clock: self.host.clock.clone(),
             on_thread_start: self.host.on_thread_start,
-            recorder,
             scopes,
             globals: Arc::clone(&self.globals),
             wake,
@@ -125,7 +124,7 @@ impl Client {
 
     pub(super) fn shut_down(&self, timeout: Duration) -> bool {
         if let Some(shared) = self.shared.get().filter(|_| self.enabled.load(Ordering::Acquire)) {
-            shared.scopes.close(&shared.recorder);
+            shared.scopes.close(shared.recorder());
         }
         self.stop(false, timeout)
     }

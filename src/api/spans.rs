@@ -39,7 +39,7 @@ impl Telemetry {
     fn begin(&self, name: &str, parent: Option<&SpanContext>, is_operation: bool) -> ActiveSpan {
         let Some(shared) = self.on() else { return ActiveSpan(None) };
         let is_permitted = !is_operation || self.permits(EventKind::Span, name, &[]);
-        let recorder = &shared.recorder;
+        let recorder = &shared.recorder();
         let (ambient, action) = shared.scopes.parent(recorder.boot());
         let context = match parent.or(ambient.as_ref()) {
             Some(parent) => parent.child(recorder.child(parent.trace).span_id),
@@ -69,7 +69,7 @@ impl Telemetry {
     /// The context that what happens now belongs to: that of the running span, else that of the open action.
     pub fn current_context(&self) -> Option<SpanContext> {
         let shared = self.on()?;
-        shared.scopes.parent(shared.recorder.boot()).0
+        shared.scopes.parent(shared.recorder().boot()).0
     }
 
     /// Runs `work` with `context` as the current one of this thread.
@@ -89,13 +89,13 @@ impl Telemetry {
     /// Reads the trace headers of a message (WebSocket, push). Without sound ones a new trace begins.
     pub fn extract<'a>(&self, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<SpanContext> {
         let shared = self.on()?;
-        Some(extract(&READ, headers).or_root(|| shared.recorder.new_trace()))
+        Some(extract(&READ, headers).or_root(|| shared.recorder().new_trace()))
     }
 
     /// Keeps a context for a later event, by the id of a message: 10,000 at once, for 5 minutes. False when it was refused.
     pub fn keep_context(&self, key: &str, context: &SpanContext) -> bool {
         let keep = |shared: &crate::engine::worker::Shared| {
-            shared.scopes.contexts(|store| store.put(shared.recorder.boot(), key, context.clone()))
+            shared.scopes.contexts(|store| store.put(shared.recorder().boot(), key, context.clone()))
         };
         self.on().is_some_and(keep)
     }
@@ -103,7 +103,7 @@ impl Telemetry {
     /// Hands a kept context out, once.
     pub fn take_context(&self, key: &str) -> Option<SpanContext> {
         let shared = self.on()?;
-        shared.scopes.contexts(|store| store.take(shared.recorder.boot(), key))
+        shared.scopes.contexts(|store| store.take(shared.recorder().boot(), key))
     }
 }
 
@@ -175,7 +175,7 @@ impl ActiveSpan {
             State::Span(span) => change(span),
             State::Operation(Some(id)) => {
                 if let Some(shared) = inner.telemetry.on() {
-                    shared.scopes.amend_operation(&shared.recorder, *id, change);
+                    shared.scopes.amend_operation(shared.recorder(), *id, change);
                 }
             }
             State::Operation(None) => {}
@@ -199,7 +199,7 @@ impl ActiveSpan {
     pub fn add_event(&mut self, name: &str, attributes: &[Attribute<'_>]) {
         let Some(inner) = &self.0 else { return };
         let Some(shared) = inner.telemetry.on() else { return };
-        let wall = shared.recorder.wall(shared.recorder.boot());
+        let wall = shared.recorder().wall(shared.recorder().boot());
         self.change(|span| span.add_event(name, wall, attributes));
     }
 
@@ -236,10 +236,10 @@ impl ActiveSpan {
         match inner.state {
             State::Span(span) => {
                 let ended = Ended { outcome: None, ..ended };
-                span.with_span(shared.recorder.boot(), Some(ended), |span| inner.telemetry.record_span(span));
+                span.with_span(shared.recorder().boot(), Some(ended), |span| inner.telemetry.record_span(span));
             }
             State::Operation(Some(id)) => {
-                shared.scopes.end_operation(&shared.recorder, id, ended);
+                shared.scopes.end_operation(shared.recorder(), id, ended);
             }
             State::Operation(None) => {}
         }

@@ -34,7 +34,7 @@ impl Telemetry {
     pub fn set_session_sample_rate(&self, rate: f64) -> Result<(), Error> {
         check_rate("session_sample_rate", rate)?;
         if let Some(shared) = self.0.shared.get() {
-            shared.scopes.set_session_rate(&shared.recorder, rate);
+            shared.scopes.set_session_rate(shared.recorder(), rate);
         }
         self.0.send(Command::Switches(Switches { session_sample_rate: Some(rate), ..Switches::default() }));
         Ok(())
@@ -49,7 +49,7 @@ impl Telemetry {
             return Err(Error::config("tail_sampling", fault));
         }
         if let Some(shared) = self.on() {
-            shared.scopes.set_tail_sampling(&shared.recorder, rule);
+            shared.scopes.set_tail_sampling(shared.recorder(), rule);
             self.0.send(Command::Keep);
         }
         Ok(())
@@ -62,7 +62,7 @@ impl Telemetry {
     pub fn set_trace_sample_rate(&self, rate: f64) -> Result<(), Error> {
         check_rate("trace_sample_rate", rate)?;
         if let Some(shared) = self.on() {
-            shared.recorder.set_trace_rate(rate);
+            shared.recorder().set_trace_rate(rate);
         }
         self.0.send(Command::Switches(Switches { trace_sample_rate: Some(rate), ..Switches::default() }));
         Ok(())

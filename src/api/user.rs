@@ -52,6 +52,6 @@ impl Telemetry {
     }
 
     fn recorder(&self) -> Option<&Recorder> {
-        Some(&self.on()?.recorder)
+        Some(self.on()?.recorder())
     }
 }

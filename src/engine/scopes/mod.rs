@@ -49,6 +49,7 @@ enum Count {
 /// The scopes of a client.
 #[derive(Debug)]
 pub(crate) struct Scopes {
+    recorder: Recorder,
     /// Boot time at which the session has to be looked at.
     deadline: AtomicU64,
     /// Boot time at which the user was last active.
@@ -95,7 +96,7 @@ struct OpenScopes {
 
 impl Scopes {
     /// Begins or goes on with a session.
-    pub(crate) fn start(recorder: &Recorder, config: &Config, earlier: Option<&Persisted>) -> Self {
+    pub(crate) fn start(recorder: Recorder, config: &Config, earlier: Option<&Persisted>) -> Self {
         let (rate, events) = (config.session_sample_rate, config.session_events);
         recorder.set_aside(config.tail_sampling.is_some(), config.tail_sampling.is_some_and(|rule| rule.all_sessions));
         let (now, id) = (recorder.boot(), recorder.new_id());
@@ -108,6 +109,7 @@ impl Scopes {
             _ => fresh,
         };
         let scopes = Self {
+            recorder,
             deadline: AtomicU64::new(session.deadline(now).0),
             last: AtomicU64::new(now.0),
             watch: AtomicU64::new(0),
@@ -131,6 +133,7 @@ impl Scopes {
             }),
             meters: Mutex::new(Metering { meters: Meters::default(), start: wall, since: now }),
         };
+        let recorder = &scopes.recorder;
         if let (Some(earlier), Some(Resumed::Over(reason)), true) = (earlier, resumed, events) {
             // The end is said under the old session's id.
             recorder.set_scope(earlier.id, None, rate);
@@ -150,6 +153,12 @@ impl Scopes {
         }
         scopes.synthesize(&mut scopes.lock(), recorder, "ApplicationLaunch");
         scopes
+    }
+
+    /// The recorder.
+    #[inline]
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     fn lock(&self) -> MutexGuard<'_, OpenScopes> {

@@ -96,7 +96,6 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) on_thread_start: Option<fn()>,
-    pub(crate) recorder: Recorder,
     pub(crate) scopes: Scopes,
     pub(crate) globals: Arc<GlobalContext>,
     pub(crate) wake: Arc<Notify>,
@@ -111,6 +110,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The recorder, which the scopes own.
+    #[inline]
+    pub(crate) fn recorder(&self) -> &Recorder {
+        self.scopes.recorder()
+    }
+
     /// Why nothing can be sent at all, if that is so.
     pub(crate) fn nowhere(&self) -> Option<&'static str> {
         if self.config.destinations.is_empty() {
@@ -230,7 +235,7 @@ impl<'a> Worker<'a> {
 
     /// Closes what has settled in the scopes, and writes session and installation down. Returns when to look again.
     fn tick_scopes(&mut self) -> Option<Instant> {
-        let (scopes, recorder) = (&self.shared.scopes, &self.shared.recorder);
+        let (scopes, recorder) = (&self.shared.scopes, &self.shared.recorder());
         let now = recorder.boot();
         let next = scopes.tick(recorder, now);
         let is_leaving = self.closing.is_some() || self.suspended || !self.conditions.foreground;
@@ -250,7 +255,8 @@ impl<'a> Worker<'a> {
     /// Writes the installation down if it is new, and finds it if it could not be read before.
     fn keep_installation(&self) {
         let shared: &Shared = self.shared;
-        let Shared { config, globals, recorder, debug, .. } = shared;
+        let Shared { config, globals, debug, .. } = shared;
+        let recorder = shared.recorder();
         if self.main.is_some() {
             // What the database could be read from, the installation can be, too.
             globals.find_installation(recorder, config);
@@ -265,10 +271,10 @@ impl<'a> Worker<'a> {
     /// Applies persisted switches. True when the client is off.
     fn obey(&self, switches: &Switches, insist: bool) -> bool {
         if let Some(rate) = switches.session_sample_rate {
-            self.shared.scopes.set_session_rate(&self.shared.recorder, rate);
+            self.shared.scopes.set_session_rate(self.shared.recorder(), rate);
         }
         if let Some(rate) = switches.trace_sample_rate {
-            self.shared.recorder.set_trace_rate(rate);
+            self.shared.recorder().set_trace_rate(rate);
         }
         let off = switches.enabled == Some(false) && !insist;
         if off {
@@ -280,7 +286,7 @@ impl<'a> Worker<'a> {
     fn obey_command(&mut self, command: Command) {
         match command {
             Command::Flush { timeout, reply } => {
-                self.shared.scopes.end_windows(&self.shared.recorder);
+                self.shared.scopes.end_windows(self.shared.recorder());
                 self.collect_metrics();
                 self.report_self();
                 self.next_drain = Some(Instant::now());
@@ -354,7 +360,7 @@ impl<'a> Worker<'a> {
 
     /// Metrics go with whatever leaves now.
     fn collect_metrics(&self) {
-        let recorder = &self.shared.recorder;
+        let recorder = &self.shared.recorder();
         self.shared.scopes.collect_metrics(recorder, recorder.boot(), true);
     }
 
@@ -365,9 +371,9 @@ impl<'a> Worker<'a> {
     /// Forgets contexts of this run that nothing refers to any more, when there are many.
     fn prune_contexts(&mut self) {
         // Read before it is known that nothing waits: what comes later refers to these versions or newer ones.
-        let in_use = self.shared.recorder.versions();
+        let in_use = self.shared.recorder().versions();
         let newest = in_use.into_iter().max().unwrap_or(0);
-        let is_due = newest >= self.pruned_to + 2 * KEPT_CONTEXTS && self.shared.recorder.journal().waiting() == 0;
+        let is_due = newest >= self.pruned_to + 2 * KEPT_CONTEXTS && self.shared.recorder().journal().waiting() == 0;
         if let Some(store) = self.main.as_mut().filter(|_| is_due) {
             let _ = store.queue.prune_contexts(self.run, in_use);
             self.pruned_to = newest;
@@ -413,7 +419,7 @@ impl<'a> Worker<'a> {
 
     fn close(&mut self) {
         self.in_flight = None;
-        let journal = self.shared.recorder.journal();
+        let journal = self.shared.recorder().journal();
         let (off, reply) = self.closing.take().unwrap_or((false, std::sync::mpsc::sync_channel(1).0));
         if let Some(store) = &mut self.main
             && journal.waiting() == 0

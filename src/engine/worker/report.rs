@@ -24,11 +24,11 @@ impl Worker<'_> {
             ("throughline.flush.success", Value::Bool(self.last_failure.is_none())),
             ("throughline.offline.duration", Value::Double(offline)),
         ];
-        let boot = self.shared.recorder.boot();
-        self.shared.recorder.record_own(&Custom::new("throughline.flush").attributes(&attributes), boot);
+        let boot = self.shared.recorder().boot();
+        self.shared.recorder().record_own(&Custom::new("throughline.flush").attributes(&attributes), boot);
         for (reason, count) in drops {
             let attributes = [("reason", Value::Text(reason.name())), ("count", Value::Int(count as i64))];
-            self.shared.recorder.record_own(&Custom::new("throughline.dropped").attributes(&attributes), boot);
+            self.shared.recorder().record_own(&Custom::new("throughline.dropped").attributes(&attributes), boot);
         }
     }
 

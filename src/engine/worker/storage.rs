@@ -33,7 +33,7 @@ impl Worker<'_> {
         let shared = self.shared;
         let locked = |error: std::io::Error| QueueError::Locked(error.to_string());
         let lock = DirLock::acquire(&shared.config.data_dir).map_err(locked)?;
-        let journal = shared.recorder.journal();
+        let journal = shared.recorder().journal();
         // The journal first: until it is mapped, a kill loses what was recorded.
         if matches!(journal.mode(), JournalMode::Starting | JournalMode::Heap) {
             let runs = lock.dir().join("runs");
@@ -121,9 +121,9 @@ impl Worker<'_> {
 
     /// Erases everything on the disk, and what waits in the journal. The run goes on in new files.
     pub(super) fn erase(&mut self) {
-        let (journal, scopes) = (self.shared.recorder.journal(), &self.shared.scopes);
+        let (journal, scopes) = (self.shared.recorder().journal(), &self.shared.scopes);
         self.in_flight = None;
-        scopes.close(&self.shared.recorder);
+        scopes.close(self.shared.recorder());
         for store in self.adopted.drain(..) {
             store.remove();
         }
@@ -144,8 +144,8 @@ impl Worker<'_> {
             self.closing = Some((true, std::sync::mpsc::sync_channel(1).0));
             return;
         }
-        self.shared.globals.renew_installation(&self.shared.recorder, &self.shared.config);
-        scopes.begin_anew(&self.shared.recorder);
+        self.shared.globals.renew_installation(self.shared.recorder(), &self.shared.config);
+        scopes.begin_anew(self.shared.recorder());
         self.reopen_at = Some(Instant::now());
     }
 
@@ -157,7 +157,7 @@ impl Worker<'_> {
                 match self.main.take().map(|store| store.rebuild(&self.shared.config, reason)) {
                     Some(Ok(mut store)) => {
                         store.queue.set_pending(self.shared.consent() == Consent::Pending);
-                        let entered = store.enter_run(self.shared.recorder.journal().start());
+                        let entered = store.enter_run(self.shared.recorder().journal().start());
                         self.shared.health().set_aside = store.opened.set_aside.clone();
                         store.uploader.set_conditions(self.conditions);
                         self.main = Some(store);
@@ -190,7 +190,7 @@ impl Worker<'_> {
         };
         if self.main.is_none() {
             self.in_flight = None;
-            let journal = self.shared.recorder.journal();
+            let journal = self.shared.recorder().journal();
             if journal.mode() == JournalMode::Starting {
                 journal.stay_on_heap();
             }
@@ -202,7 +202,7 @@ impl Worker<'_> {
 
     pub(super) fn woken(&mut self) {
         let now = Instant::now();
-        let journal = self.shared.recorder.journal();
+        let journal = self.shared.recorder().journal();
         let urgent = journal.take_urgent() || journal.waiting() >= JOURNAL_WAKE_BYTES;
         if urgent || !self.flushes.is_empty() {
             self.next_drain = Some(now);
@@ -221,7 +221,7 @@ impl Worker<'_> {
     }
 
     pub(super) fn drain(&mut self) -> bool {
-        let journal = self.shared.recorder.journal();
+        let journal = self.shared.recorder().journal();
         let Some(store) = &mut self.main else {
             self.next_drain = None;
             self.dirty = journal.waiting() > 0;
@@ -234,7 +234,7 @@ impl Worker<'_> {
                 journal.advance(absorbed.to);
                 self.dirty = absorbed.records > 0;
                 if self.dirty {
-                    self.shared.recorder.refresh_clock();
+                    self.shared.recorder().refresh_clock();
                     let busy = waiting > (JOURNAL_PREFAULT_BYTES / 4) as u64;
                     self.next_drain = Some(Instant::now() + if busy { BUSY_TICK } else { TICK });
                     if self.shared.health().storage == StorageState::Full {

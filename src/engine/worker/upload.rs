@@ -94,7 +94,7 @@ impl Worker<'_> {
     fn update_server_offset(&mut self, offset: i64) {
         if (offset - self.server_offset_ms).abs() > 2_000 {
             self.server_offset_ms = offset;
-            self.shared.globals.set_server_offset(&self.shared.recorder, &self.shared.config, offset);
+            self.shared.globals.set_server_offset(self.shared.recorder(), &self.shared.config, offset);
         }
     }
 }
