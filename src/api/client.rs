@@ -1,7 +1,6 @@
 //! [`Telemetry`]: what an app calls.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use uuid::Uuid;
 use super::hook::{self, EventHook};
 use crate::engine::globals::GlobalContext;
 use crate::engine::recorder::replaying;
-use crate::engine::worker::{Command, FlushOutcome, Shared};
+use crate::engine::worker::{Command, FlushOutcome, Shared, Switched};
 use crate::model::config::{Config, Consent};
 use crate::model::error::Error;
 use crate::model::event::{
@@ -99,7 +98,7 @@ impl Telemetry {
         };
         match consent {
             Consent::Denied => inner.erase_alone(),
-            _ if inner.config.enabled => inner.switch_on(false)?,
+            _ if inner.config.enabled => inner.switch_on(Switched::AsPersisted)?,
             _ => {}
         }
         Ok(Self(Arc::new(inner)))
@@ -275,8 +274,7 @@ impl Telemetry {
 
     /// Asks for an upload without waiting for it; it goes on for at most `timeout`.
     pub fn flush_soon(&self, timeout: Duration) {
-        let (reply, _) = sync_channel(1);
-        self.0.send(Command::Flush { timeout, reply });
+        self.0.send(Command::Flush { timeout, reply: None });
     }
 
     /// Tells what the host knows about app and device.
@@ -294,8 +292,10 @@ impl Telemetry {
     /// Sends everything that has been recorded, as far as conditions and backends allow, for at most `timeout`. Coalescing
     /// windows end; views, operations and an action that still collects stay open and are sent when they end.
     pub fn flush(&self, timeout: Duration) -> FlushOutcome {
-        let reply =
-            self.0.ask(timeout.saturating_add(Duration::from_secs(2)), |reply| Command::Flush { timeout, reply });
+        let reply = self.0.ask(timeout.saturating_add(Duration::from_secs(2)), |reply| Command::Flush {
+            timeout,
+            reply: Some(reply),
+        });
         reply.unwrap_or_else(|| FlushOutcome { reason: Some(self.0.absence()), ..FlushOutcome::default() })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::client::{Client, Telemetry};
 use crate::engine::directory::erase_dir;
-use crate::engine::worker::Command;
+use crate::engine::worker::{Command, Ending, Switched};
 use crate::model::config::Consent;
 use crate::model::error::Error;
 use crate::storage::dirlock::{self, DirLock};
@@ -29,7 +29,7 @@ impl Telemetry {
                 self.0.enabled.store(false, Ordering::Release);
                 self.0.globals.forget();
                 if self.0.ask(Duration::from_secs(5), |reply| Command::Erase { reply }).is_some() {
-                    self.0.stop(true, Duration::from_secs(1));
+                    self.0.stop(Ending::SwitchOff, Duration::from_secs(1));
                 } else {
                     self.0.erase_alone();
                 }
@@ -39,7 +39,7 @@ impl Telemetry {
                     self.0.globals.renew_installation(shared.recorder(), &self.0.config);
                     shared.scopes.begin_anew(shared.recorder());
                 }
-                self.0.switch_on(false)?;
+                self.0.switch_on(Switched::AsPersisted)?;
             }
             (_, consent) => {
                 self.0.send(Command::Consent(consent));

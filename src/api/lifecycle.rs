@@ -13,7 +13,7 @@ use super::hook;
 use crate::engine::debug::DebugLog;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
-use crate::engine::worker::{Command, Shared, spawn};
+use crate::engine::worker::{Command, Ending, Shared, Switched, spawn};
 use crate::model::config::Consent;
 use crate::model::error::Error;
 use crate::policy::redact::Redactor;
@@ -25,7 +25,7 @@ use crate::wire::transport::Transport;
 
 impl Client {
     /// Starts the worker, and the first time everything that it needs.
-    pub(super) fn switch_on(&self, insist: bool) -> Result<(), Error> {
+    pub(super) fn switch_on(&self, switched: Switched) -> Result<(), Error> {
         let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         if commands.as_ref().is_some_and(|sender| !sender.is_closed()) {
             return Ok(());
@@ -46,7 +46,7 @@ impl Client {
         };
         shared.switched_off.store(false, Ordering::Release);
         let (sender, receiver) = mpsc::unbounded_channel();
-        spawn(Arc::clone(shared), receiver, insist).map_err(|error| Error::Storage { reason: error.to_string() })?;
+        spawn(Arc::clone(shared), receiver, switched).map_err(|error| Error::Storage { reason: error.to_string() })?;
         *commands = Some(sender);
         // Before the first event, and once more for what was said between.
         self.globals.catch_up(shared.recorder(), &self.config);
@@ -112,12 +112,12 @@ impl Client {
         self.send(command(reply)).then(|| answer.recv_timeout(timeout).ok()).flatten()
     }
 
-    pub(super) fn stop(&self, off: bool, timeout: Duration) -> bool {
+    pub(super) fn stop(&self, ending: Ending, timeout: Duration) -> bool {
         self.enabled.store(false, Ordering::Release);
-        self.closed.fetch_or(!off, Ordering::AcqRel);
+        self.closed.fetch_or(ending == Ending::Shutdown, Ordering::AcqRel);
         let runs = |sender: &mpsc::UnboundedSender<Command>| !sender.is_closed();
         let runs = self.commands.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(runs);
-        let ended = !runs || self.ask(timeout, |reply| Command::Shutdown { off, reply }).is_some();
+        let ended = !runs || self.ask(timeout, |reply| Command::Shutdown { ending, reply }).is_some();
         *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = None;
         ended
     }
@@ -126,7 +126,7 @@ impl Client {
         if let Some(shared) = self.shared.get().filter(|_| self.enabled.load(Ordering::Acquire)) {
             shared.scopes.close(shared.recorder());
         }
-        self.stop(false, timeout)
+        self.stop(Ending::Shutdown, timeout)
     }
 
     pub(super) fn absence(&self) -> String {

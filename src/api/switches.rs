@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::client::Telemetry;
-use crate::engine::worker::Command;
+use crate::engine::worker::{Command, Ending, Switched};
 use crate::model::config::TailSampling;
 use crate::model::error::Error;
 use crate::storage::switches::Switches;
@@ -18,11 +18,11 @@ impl Telemetry {
     pub fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
         let switches = Switches { enabled: Some(enabled), ..Switches::default() };
         if enabled {
-            self.0.switch_on(true)?;
+            self.0.switch_on(Switched::OnByCall)?;
             self.0.send(Command::Switches(switches));
         } else {
             self.0.send(Command::Switches(switches));
-            self.0.stop(true, Duration::from_secs(1));
+            self.0.stop(Ending::SwitchOff, Duration::from_secs(1));
         }
         Ok(())
     }

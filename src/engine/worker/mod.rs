@@ -57,11 +57,30 @@ pub struct FlushOutcome {
     pub reason: Option<String>,
 }
 
+/// How the worker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The client was shut down, or its last handle was dropped. The run is over.
+    Shutdown,
+    /// The client was switched off or the user denied consent. The client may start another worker, and the run goes on.
+    SwitchOff,
+}
+
+/// What decides whether a worker that starts stays on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Switched {
+    /// The persisted switch: the worker ends at once when an earlier call switched the client off.
+    AsPersisted,
+    /// A call has just switched the client on, whatever the persisted switch says.
+    OnByCall,
+}
+
 /// What the client asks of the worker.
 pub(crate) enum Command {
     Flush {
         timeout: Duration,
-        reply: SyncSender<FlushOutcome>,
+        /// `None` when the caller does not wait for the outcome.
+        reply: Option<SyncSender<FlushOutcome>>,
     },
     Drain {
         reply: SyncSender<()>,
@@ -85,7 +104,7 @@ pub(crate) enum Command {
     /// The rule about sessions that are kept aside has changed.
     Keep,
     Shutdown {
-        off: bool,
+        ending: Ending,
         reply: SyncSender<()>,
     },
 }
@@ -140,7 +159,23 @@ type InFlight<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>
 struct FlushJob {
     until: Instant,
     delivered: u64,
-    reply: SyncSender<FlushOutcome>,
+    reply: Option<SyncSender<FlushOutcome>>,
+}
+
+impl FlushJob {
+    fn answer(self, outcome: FlushOutcome) {
+        if let Some(reply) = self.reply {
+            // The caller may have stopped waiting.
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+/// The worker is about to end.
+struct Closing {
+    ending: Ending,
+    /// `None` when no caller waits for the end.
+    reply: Option<SyncSender<()>>,
 }
 
 struct Worker<'a> {
@@ -167,7 +202,7 @@ struct Worker<'a> {
     housekeeping: Option<Instant>,
     last_failure: Option<String>,
     server_offset_ms: i64,
-    closing: Option<(bool, SyncSender<()>)>,
+    closing: Option<Closing>,
 }
 
 impl<'a> Worker<'a> {
@@ -197,8 +232,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>, insist: bool) {
-        if Switches::load(&self.shared.config.data_dir).is_some_and(|switches| self.obey(&switches, insist)) {
+    async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>, switched: Switched) {
+        if Switches::load(&self.shared.config.data_dir).is_some_and(|switches| self.obey(&switches, switched)) {
             self.shared.debug.log("switched off by an earlier call");
             self.shared.health().storage = StorageState::Off;
             return;
@@ -222,7 +257,9 @@ impl<'a> Worker<'a> {
                 command = commands.recv() => match command {
                     Some(command) => self.obey_command(command),
                     // Every handle is gone without a shutdown.
-                    None => self.closing = self.closing.take().or(Some((false, std::sync::mpsc::sync_channel(1).0))),
+                    None => {
+                        self.closing.get_or_insert(Closing { ending: Ending::Shutdown, reply: None });
+                    }
                 },
                 result = response(&mut self.in_flight) => self.settle(result),
                 () = self.shared.wake.notified() => self.woken(),
@@ -269,14 +306,14 @@ impl<'a> Worker<'a> {
     }
 
     /// Applies persisted switches. True when the client is off.
-    fn obey(&self, switches: &Switches, insist: bool) -> bool {
+    fn obey(&self, switches: &Switches, switched: Switched) -> bool {
         if let Some(rate) = switches.session_sample_rate {
             self.shared.scopes.set_session_rate(self.shared.recorder(), rate);
         }
         if let Some(rate) = switches.trace_sample_rate {
             self.shared.recorder().set_trace_rate(rate);
         }
-        let off = switches.enabled == Some(false) && !insist;
+        let off = switches.enabled == Some(false) && switched == Switched::AsPersisted;
         if off {
             self.shared.switched_off.store(true, Ordering::Release);
         }
@@ -351,9 +388,9 @@ impl<'a> Worker<'a> {
                 self.erase();
                 let _ = reply.send(());
             }
-            Command::Shutdown { off, reply } => {
+            Command::Shutdown { ending, reply } => {
                 self.next_drain = Some(Instant::now());
-                self.closing = Some((off, reply));
+                self.closing = Some(Closing { ending, reply: Some(reply) });
             }
         }
     }
@@ -420,10 +457,10 @@ impl<'a> Worker<'a> {
     fn close(&mut self) {
         self.in_flight = None;
         let journal = self.shared.recorder().journal();
-        let (off, reply) = self.closing.take().unwrap_or((false, std::sync::mpsc::sync_channel(1).0));
+        let closing = self.closing.take().unwrap_or(Closing { ending: Ending::Shutdown, reply: None });
         if let Some(store) = &mut self.main
             && journal.waiting() == 0
-            && !off
+            && closing.ending == Ending::Shutdown
         {
             // The run is over: its journal is not needed any more.
             let path = store.journal_path(journal.start().key);
@@ -436,15 +473,20 @@ impl<'a> Worker<'a> {
         }
         self.publish();
         self.close_stores();
-        self.shared.health().storage = if off { StorageState::Off } else { StorageState::Closed };
+        self.shared.health().storage = match closing.ending {
+            Ending::Shutdown => StorageState::Closed,
+            Ending::SwitchOff => StorageState::Off,
+        };
         if let Some(transport) = &self.shared.transport {
             transport.idle();
         }
         for flush in self.flushes.drain(..) {
             let reason = Some("shut down".to_owned());
-            let _ = flush.reply.send(FlushOutcome { reason, ..FlushOutcome::default() });
+            flush.answer(FlushOutcome { reason, ..FlushOutcome::default() });
         }
-        let _ = reply.send(());
+        if let Some(reply) = closing.reply {
+            let _ = reply.send(());
+        }
     }
 }
 

@@ -45,7 +45,7 @@ impl Worker<'_> {
             let suspended = self.main.is_none() && self.suspended;
             for flush in self.flushes.drain(..).filter(|_| suspended) {
                 let reason = Some("suspended".to_owned());
-                let _ = flush.reply.send(FlushOutcome { reason, ..FlushOutcome::default() });
+                flush.answer(FlushOutcome { reason, ..FlushOutcome::default() });
             }
             return;
         }
@@ -83,7 +83,8 @@ impl Worker<'_> {
                 _ => reason.clone().or(late),
             };
             let complete = complete && nowhere.is_none();
-            let _ = flush.reply.send(FlushOutcome { complete, delivered: flush.delivered, waiting, reason });
+            let delivered = flush.delivered;
+            flush.answer(FlushOutcome { complete, delivered, waiting, reason });
         }
         if self.flushes.is_empty() {
             self.stores(|store| store.uploader.set_flush(false));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{REOPEN_AFTER, Worker};
+use super::{Closing, Ending, REOPEN_AFTER, Worker};
 use crate::engine::directory::{Directory, erase_dir};
 use crate::model::config::Consent;
 use crate::model::limits::{
@@ -141,7 +141,7 @@ impl Worker<'_> {
         if self.shared.consent() == Consent::Denied {
             // Nothing more is to be done: the thread ends.
             self.reopen_at = None;
-            self.closing = Some((true, std::sync::mpsc::sync_channel(1).0));
+            self.closing = Some(Closing { ending: Ending::SwitchOff, reply: None });
             return;
         }
         self.shared.globals.renew_installation(self.shared.recorder(), &self.shared.config);

@@ -6,20 +6,23 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Command, Shared, Worker};
+use super::{Command, Shared, Switched, Worker};
 use crate::engine::recorder::mark_own_thread;
 use crate::storage::health::StorageState;
 
-/// Starts the thread. With `insist` a persisted "off" is overruled: somebody has just switched it on.
+/// Starts the thread.
 pub(crate) fn spawn(
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
-    insist: bool,
+    switched: Switched,
 ) -> std::io::Result<()> {
-    std::thread::Builder::new().name("throughline".to_owned()).spawn(move || run(&shared, commands, insist)).map(|_| ())
+    std::thread::Builder::new()
+        .name("throughline".to_owned())
+        .spawn(move || run(&shared, commands, switched))
+        .map(|_| ())
 }
 
-fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, insist: bool) {
+fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, switched: Switched) {
     yield_to_others();
     begin_thread(shared.on_thread_start);
     let on_thread_start = shared.on_thread_start;
@@ -36,7 +39,7 @@ fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, ins
         return;
     };
     for _ in 0..3 {
-        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands, insist)));
+        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands, switched)));
         match std::panic::catch_unwind(work) {
             Ok(()) => break,
             Err(_) => {
