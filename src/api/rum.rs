@@ -240,7 +240,7 @@ impl ActiveResource {
         let described = describe(Resource::new("", "", status, now.since(live.started)));
         let mut attributes = described.common.attributes.to_vec();
         if let Some(correlation) = &live.correlation {
-            attributes.push((names::CORRELATION_ID, correlation.into()));
+            attributes.push((names::semconv::CORRELATION_ID, correlation.into()));
         }
         let common = Common {
             attributes: &attributes,

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use crate::engine::recorder::Recorder;
 use crate::model::config::Config;
 use crate::model::limits::MAX_ATTRIBUTES;
+use crate::model::names::{self, semconv};
 use crate::model::value::{AnyValue, Attribute, Value};
 use crate::storage::installation::{Found, Installation};
-use crate::wire::export::otlp::semconv::{INSTALLATION_ID, SERVER_OFFSET};
 
 /// Attributes that the configuration and this file may add themselves.
 const OWN: usize = 16;
@@ -173,28 +173,28 @@ impl GlobalValues {
     fn journal(&mut self, recorder: &Recorder, config: &Config) {
         let values = self;
         values.is_behind = false;
-        let mut attributes = vec![("service.name", Value::from(&config.service_name))];
+        let mut attributes = vec![(semconv::SERVICE_NAME, Value::from(&config.service_name))];
         if !config.service_version.is_empty() {
-            attributes.push(("service.version", Value::from(&config.service_version)));
+            attributes.push((semconv::SERVICE_VERSION, Value::from(&config.service_version)));
         }
-        attributes.push(("deployment.environment.name", config.environment.name().into()));
-        attributes.push(("telemetry.sdk.name", "throughline".into()));
-        attributes.push(("telemetry.sdk.language", config.sdk_language.as_str().into()));
-        attributes.push(("telemetry.sdk.version", env!("CARGO_PKG_VERSION").into()));
+        attributes.push((semconv::DEPLOYMENT_ENVIRONMENT, config.environment.name().into()));
+        attributes.push((semconv::SDK_NAME, names::SCOPE_NAME.into()));
+        attributes.push((semconv::SDK_LANGUAGE, config.sdk_language.as_str().into()));
+        attributes.push((semconv::SDK_VERSION, env!("CARGO_PKG_VERSION").into()));
         let os = match std::env::consts::OS {
             "ios" | "macos" => "darwin",
             "android" => "linux",
             other => other,
         };
-        attributes.push(("os.type", os.into()));
-        attributes.push(("host.arch", std::env::consts::ARCH.into()));
+        attributes.push((semconv::OS_TYPE, os.into()));
+        attributes.push((semconv::HOST_ARCH, std::env::consts::ARCH.into()));
         let installation = values.installation.as_ref().map(|installation| installation.id.to_string());
-        attributes.extend(installation.iter().map(|id| (INSTALLATION_ID, Value::from(id))));
+        attributes.extend(installation.iter().map(|id| (semconv::INSTALLATION_ID, Value::from(id))));
         // The app has the last word.
         attributes.retain(|(key, _)| !config.resource.iter().any(|(own, _)| own == key));
         attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
         if let Some(offset) = values.server_offset_ms {
-            attributes.push((SERVER_OFFSET, offset.into()));
+            attributes.push((names::SERVER_OFFSET, offset.into()));
         }
         attributes.extend(values.attributes.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
         recorder.set_context(&attributes);

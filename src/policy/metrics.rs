@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::model::error::Error;
 use crate::model::event::{Interval, Metric, MetricData, Temporality};
 use crate::model::limits::{MAX_METRIC_SERIES, MAX_METRICS, MAX_SERIES};
-use crate::model::names::app_attributes;
+use crate::model::names::{app_attributes, semconv};
 use crate::model::value::{Attribute, OwnedAttributes, Value, lend};
 
 /// OpenTelemetry's default buckets.
@@ -17,7 +17,7 @@ pub const DEFAULT_BOUNDS: [f64; 15] =
     [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
 
 /// The attribute of a series that holds what was beyond the bounds (OpenTelemetry metrics SDK, cardinality limits).
-const OVERFLOW: Attribute<'static> = ("otel.metric.overflow", Value::Bool(true));
+const OVERFLOW: Attribute<'static> = (semconv::METRIC_OVERFLOW, Value::Bool(true));
 
 /// What an instrument measures.
 #[derive(Debug, Clone, PartialEq)]

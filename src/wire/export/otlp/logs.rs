@@ -1,9 +1,10 @@
 //! Log records (`opentelemetry/proto/logs/v1/logs.proto`).
 
 use super::tree::Tree;
-use super::{Attributes, dropped_attributes, semconv};
+use super::{Attributes, dropped_attributes};
 use crate::model::event::encode::field;
 use crate::model::event::{ActionType, ErrorKind, EventKind, Severity};
+use crate::model::names::{self, semconv};
 use crate::wire::export::ExportRow;
 
 /// What distinguishes one kind of log record from another.
@@ -48,7 +49,7 @@ fn shape<'a>(row: &'a ExportRow<'_>, attributes: &mut Attributes<'a>) -> Shape<'
             if let Some(previous) = record.id(field::PREVIOUS) {
                 attributes.owned(semconv::SESSION_PREVIOUS_ID, previous.to_string());
             }
-            attributes.text(semconv::SESSION_REASON, record.text(field::REASON));
+            attributes.text(names::SESSION_REASON, record.text(field::REASON));
             let started = record.uint(field::TYPE) == Some(1);
             info(if started { semconv::EVENT_SESSION_START } else { semconv::EVENT_SESSION_END })
         }
@@ -58,30 +59,30 @@ fn shape<'a>(row: &'a ExportRow<'_>, attributes: &mut Attributes<'a>) -> Shape<'
                 attributes.owned(semconv::SCREEN_ID, id.to_string());
             }
             attributes.text(semconv::SCREEN_NAME, Some(name));
-            attributes.text(semconv::VIEW_URL, record.text(field::URL));
-            attributes.count(semconv::VIEW_VERSION, record.uint(field::DOC_VERSION));
+            attributes.text(names::VIEW_URL, record.text(field::URL));
+            attributes.count(names::VIEW_VERSION, record.uint(field::DOC_VERSION));
             let ended = record.text(field::ENDED).is_some();
-            attributes.flag(semconv::VIEW_IS_ACTIVE, record.uint(field::ACTIVE) == Some(1) && !ended);
-            attributes.count(semconv::VIEW_TIME_SPENT, record.uint(field::DURATION));
-            attributes.count(semconv::VIEW_LOADING_TIME, record.uint(field::LOADING_TIME));
+            attributes.flag(names::VIEW_IS_ACTIVE, record.uint(field::ACTIVE) == Some(1) && !ended);
+            attributes.count(names::VIEW_TIME_SPENT, record.uint(field::DURATION));
+            attributes.count(names::VIEW_LOADING_TIME, record.uint(field::LOADING_TIME));
             for (key, number) in [
-                (semconv::VIEW_ACTIONS, field::ACTION_COUNT),
-                (semconv::VIEW_RESOURCES, field::RESOURCE_COUNT),
-                (semconv::VIEW_ERRORS, field::ERROR_COUNT),
-                (semconv::VIEW_LONG_TASKS, field::LONG_TASK_COUNT),
-                (semconv::VIEW_CRASHES, field::CRASH_COUNT),
+                (names::VIEW_ACTIONS, field::ACTION_COUNT),
+                (names::VIEW_RESOURCES, field::RESOURCE_COUNT),
+                (names::VIEW_ERRORS, field::ERROR_COUNT),
+                (names::VIEW_LONG_TASKS, field::LONG_TASK_COUNT),
+                (names::VIEW_CRASHES, field::CRASH_COUNT),
             ] {
                 attributes.count(key, record.uint(number));
             }
-            info(semconv::EVENT_VIEW)
+            info(names::EVENT_VIEW)
         }
         EventKind::Action => {
             let code = record.uint(field::TYPE).unwrap_or_default();
             let tap = code == ActionType::Tap as u64;
-            attributes.text(semconv::ACTION_TYPE, action_type(code));
+            attributes.text(names::ACTION_TYPE, action_type(code));
             let id = record.id(field::OBJECT_ID).unwrap_or(row.id);
-            attributes.owned(semconv::ACTION_ID, id.to_string());
-            attributes.count(semconv::ACTION_LOADING_TIME, record.uint(field::DURATION));
+            attributes.owned(names::ACTION_ID, id.to_string());
+            attributes.count(names::ACTION_LOADING_TIME, record.uint(field::DURATION));
             if tap {
                 attributes.text(semconv::WIDGET_ID, Some(name));
                 attributes.text(semconv::WIDGET_NAME, Some(name));
@@ -93,7 +94,7 @@ fn shape<'a>(row: &'a ExportRow<'_>, attributes: &mut Attributes<'a>) -> Shape<'
             attributes.text(semconv::EXCEPTION_TYPE, record.text(field::ERROR_TYPE));
             attributes.text(semconv::EXCEPTION_MESSAGE, record.text(field::MESSAGE));
             attributes.text(semconv::EXCEPTION_STACKTRACE, record.text(field::STACK));
-            attributes.text(semconv::ERROR_SOURCE, error_source(record.uint(field::SOURCE)));
+            attributes.text(names::ERROR_SOURCE, error_source(record.uint(field::SOURCE)));
             let fatal = code != ErrorKind::Handled as u64;
             if fatal {
                 attributes.owned(semconv::CRASH_ID, row.id.to_string());
@@ -102,18 +103,18 @@ fn shape<'a>(row: &'a ExportRow<'_>, attributes: &mut Attributes<'a>) -> Shape<'
             Shape { event_name: error_name(code), severity: severity as u32, body: "" }
         }
         EventKind::LongTask => {
-            attributes.count(semconv::LONG_TASK_DURATION, record.uint(field::DURATION));
-            attributes.flag(semconv::LONG_TASK_FROZEN, record.uint(field::TYPE) == Some(1));
-            info(semconv::EVENT_LONG_TASK)
+            attributes.count(names::LONG_TASK_DURATION, record.uint(field::DURATION));
+            attributes.flag(names::LONG_TASK_FROZEN, record.uint(field::TYPE) == Some(1));
+            info(names::EVENT_LONG_TASK)
         }
         EventKind::Vital => {
-            attributes.text(semconv::VITAL_NAME, Some(name));
-            attributes.double(semconv::VITAL_VALUE, record.double(field::VALUE));
-            attributes.text(semconv::VITAL_UNIT, record.text(field::UNIT));
-            info(semconv::EVENT_VITAL)
+            attributes.text(names::VITAL_NAME, Some(name));
+            attributes.double(names::VITAL_VALUE, record.double(field::VALUE));
+            attributes.text(names::VITAL_UNIT, record.text(field::UNIT));
+            info(names::EVENT_VITAL)
         }
         EventKind::Log => {
-            attributes.text("log.logger", Some(name));
+            attributes.text(names::LOGGER, Some(name));
             let severity = record.uint(field::LEVEL).unwrap_or(0).min(24) as u32;
             Shape { event_name: "", severity, body: record.text(field::MESSAGE).unwrap_or_default() }
         }
@@ -148,9 +149,9 @@ fn error_source(code: Option<u64>) -> Option<&'static str> {
 fn error_name(code: u64) -> &'static str {
     match code {
         2 => semconv::EVENT_CRASH,
-        3 => semconv::EVENT_HANG,
-        4 => semconv::EVENT_ANR,
-        5 => semconv::EVENT_OOM,
+        3 => names::EVENT_HANG,
+        4 => names::EVENT_ANR,
+        5 => names::EVENT_OOM,
         _ => semconv::EVENT_EXCEPTION,
     }
 }

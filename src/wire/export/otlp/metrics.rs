@@ -1,9 +1,10 @@
 //! Metric data points (`opentelemetry/proto/metrics/v1/metrics.proto`). Each stored point is a metric with one point.
 
+use super::Attributes;
 use super::tree::Tree;
-use super::{Attributes, semconv};
 use crate::model::event::Temporality;
 use crate::model::event::encode::field;
+use crate::model::names;
 use crate::wire::export::ExportRow;
 
 /// The reading of a point that its destination wants.
@@ -104,7 +105,7 @@ fn exemplar<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>, value: f64)
             tree.id(5, "traceId", &trace.trace_id);
         }
         let mut attributes = Attributes::default();
-        attributes.owned(semconv::EVENT_ID, row.id.to_string());
+        attributes.owned(names::EVENT_ID, row.id.to_string());
         attributes.scope(row);
         tree.list(7, "filteredAttributes", attributes.0.iter(), |tree, (key, value)| {
             tree.text_always(1, "key", key);

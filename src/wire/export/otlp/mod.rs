@@ -12,7 +12,6 @@
 mod logs;
 mod metrics;
 mod response;
-pub mod semconv;
 mod spans;
 pub mod tree;
 
@@ -24,6 +23,7 @@ use crate::model::event::decode::Context;
 use crate::model::event::encode::field;
 use crate::model::event::{EventKind, Temporality};
 use crate::model::ledger::DropReason;
+use crate::model::names::{self, semconv};
 use crate::model::value::AnyValue;
 use crate::wire::transport::Response;
 use tree::{Json, Protobuf, Tree};
@@ -149,7 +149,7 @@ fn request<T: Tree>(tree: &mut T, signal: u8, temporality: Temporality, rows: &[
         });
         tree.list(2, scopes, std::iter::once(group), |tree, group| {
             tree.message(1, "scope", |tree| {
-                tree.text(1, "name", semconv::SCOPE_NAME);
+                tree.text(1, "name", names::SCOPE_NAME);
                 tree.text(2, "version", env!("CARGO_PKG_VERSION"));
             });
             tree.list(2, records, group.into_iter(), |tree, row| match signal {
@@ -181,13 +181,13 @@ impl<'a> Attributes<'a> {
     /// Those that every log record and span has.
     fn of(row: &'a ExportRow<'_>) -> Self {
         let mut attributes = Self(Vec::with_capacity(8 + row.record.attributes.len()));
-        attributes.owned(semconv::EVENT_ID, row.id.to_string());
+        attributes.owned(names::EVENT_ID, row.id.to_string());
         attributes.scope(row);
         if let Some(action) = row.record.id(field::ACTION_ID) {
-            attributes.owned(semconv::ACTION_ID, action.to_string());
+            attributes.owned(names::ACTION_ID, action.to_string());
         }
-        attributes.count(semconv::TRUNCATED, row.record.uint(field::TRUNCATED));
-        attributes.text(semconv::ENDED, row.record.text(field::ENDED));
+        attributes.count(names::TRUNCATED, row.record.uint(field::TRUNCATED));
+        attributes.text(names::ENDED, row.record.text(field::ENDED));
         attributes
     }
 

@@ -1,10 +1,11 @@
 //! Spans (`opentelemetry/proto/trace/v1/trace.proto`): spans proper, and resources as CLIENT spans.
 
 use super::tree::Tree;
-use super::{Attributes, dropped_attributes, semconv};
+use super::{Attributes, dropped_attributes};
 use crate::model::config::host_of;
 use crate::model::event::encode::field;
 use crate::model::event::{EventKind, Phase, PhaseTime, SpanKind, SpanStatus, TraceContext};
+use crate::model::names::semconv;
 use crate::model::time::nanos;
 use crate::wire::export::ExportRow;
 
