@@ -20,6 +20,7 @@ mod golden;
 mod hook;
 mod law;
 mod lifecycle;
+mod older_store;
 mod rum;
 mod stories;
 mod support;
