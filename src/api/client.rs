@@ -129,12 +129,7 @@ impl Telemetry {
         if !self.permits(event.kind(), event.label(), event.common().attributes) {
             return None;
         }
-        let now = shared.recorder().boot();
-        shared.scopes.before(shared.recorder(), now);
-        shared.scopes.touch_by(event, now);
-        let id = shared.recorder().record_at(event, now)?;
-        shared.scopes.after(shared.recorder(), event, now);
-        Some(id)
+        shared.scopes.record(event)
     }
 
     /// Records something the user did.
@@ -285,7 +280,7 @@ impl Telemetry {
     /// The user, or the app, says that something is wrong: what was kept aside is sent, and the session is kept.
     pub fn report_problem(&self, message: &str) -> Option<Uuid> {
         let shared = self.on()?;
-        shared.scopes.report_problem(shared.recorder());
+        shared.scopes.report_problem();
         self.record_custom(&Custom::new("problem.reported").attributes(&[("message", message.into())]))
     }
 

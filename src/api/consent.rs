@@ -37,7 +37,7 @@ impl Telemetry {
             (Consent::Denied, _) => {
                 if let Some(shared) = self.0.shared.get() {
                     self.0.globals.renew_installation(shared.recorder(), &self.0.config);
-                    shared.scopes.begin_anew(shared.recorder());
+                    shared.scopes.begin_anew();
                 }
                 self.0.switch_on(Switched::AsPersisted)?;
             }

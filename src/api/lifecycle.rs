@@ -124,7 +124,7 @@ impl Client {
 
     pub(super) fn shut_down(&self, timeout: Duration) -> bool {
         if let Some(shared) = self.shared.get().filter(|_| self.enabled.load(Ordering::Acquire)) {
-            shared.scopes.close(shared.recorder());
+            shared.scopes.close();
         }
         self.stop(Ending::Shutdown, timeout)
     }

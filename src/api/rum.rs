@@ -17,7 +17,7 @@ impl Telemetry {
     #[cfg(feature = "testing")]
     pub fn settle(&self) {
         if let Some(shared) = self.on() {
-            shared.scopes.settle(shared.recorder());
+            shared.scopes.finish_collecting();
         }
     }
 
@@ -25,20 +25,20 @@ impl Telemetry {
     /// closes it with `throughline.ended = process_death`.
     pub fn start_view(&self, name: &str) -> Option<Uuid> {
         let shared = self.on().filter(|_| self.permits(EventKind::View, name, &[]))?;
-        Some(shared.scopes.start_view(shared.recorder(), name))
+        Some(shared.scopes.start_view(name))
     }
 
     /// Shows a view over the one that is shown (a sheet, a dialog), which is shown again when [`Telemetry::stop_view`] ends
     /// the new one. Its time stands still meanwhile.
     pub fn push_view(&self, name: &str) -> Option<Uuid> {
         let shared = self.on().filter(|_| self.permits(EventKind::View, name, &[]))?;
-        Some(shared.scopes.push_view(shared.recorder(), name))
+        Some(shared.scopes.push_view(name))
     }
 
     /// Ends the view that is shown.
     pub fn stop_view(&self) {
         if let Some(shared) = self.on() {
-            shared.scopes.stop_view(shared.recorder());
+            shared.scopes.stop_view();
         }
     }
 
@@ -46,7 +46,7 @@ impl Telemetry {
     /// the vital `time_to_full_display`.
     pub fn mark_interactive(&self) {
         let Some(shared) = self.on() else { return };
-        if let Some(loading) = shared.scopes.mark_interactive(shared.recorder()) {
+        if let Some(loading) = shared.scopes.mark_interactive() {
             self.record_vital(&Vital::new("time_to_full_display", loading.as_secs_f64(), "s"));
         }
     }
@@ -64,7 +64,7 @@ impl Telemetry {
     /// Ends the session and begins another: for example when another user signs in.
     pub fn renew_session(&self) {
         if let Some(shared) = self.on() {
-            shared.scopes.renew_session(shared.recorder());
+            shared.scopes.renew_session();
         }
     }
 
@@ -74,7 +74,7 @@ impl Telemetry {
     pub fn start_action(&self, action: &Action<'_>) -> Option<Uuid> {
         let is_permitted = |_: &&_| self.permits(EventKind::Action, action.name, action.common.attributes);
         let shared = self.on().filter(is_permitted)?;
-        Some(shared.scopes.start_action(shared.recorder(), action))
+        Some(shared.scopes.start_action(action))
     }
 
     /// Begins a tap on `target`: see [`Telemetry::start_action`].
@@ -85,7 +85,7 @@ impl Telemetry {
     /// Ends an action before it has settled by itself.
     pub fn stop_action(&self, id: Uuid) {
         if let Some(shared) = self.on() {
-            shared.scopes.stop_action(shared.recorder(), id);
+            shared.scopes.stop_action(id);
         }
     }
 
@@ -95,10 +95,7 @@ impl Telemetry {
         let started = shared.recorder().boot();
         let (parent, _) = shared.scopes.parent(started);
         let action = shared.scopes.resource_started(started);
-        let context = match parent {
-            Some(parent) => parent.child(shared.recorder().child(parent.trace).span_id),
-            None => SpanContext::new(shared.recorder().new_trace()),
-        };
+        let context = shared.scopes.child_or_root(parent.as_ref());
         let (method, url) = (method.to_owned(), url.to_owned());
         let telemetry = self.clone();
         ActiveResource(Some(Box::new(RunningResource {

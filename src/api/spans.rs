@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::client::Telemetry;
-use crate::engine::scopes::{Ended, SpanData};
+use crate::engine::scopes::{Ended, Outcome, SpanData};
 use crate::model::event::{ErrorEvent, EventKind, SpanKind, SpanStatus, TraceContext};
 use crate::model::names;
 use crate::model::value::{Attribute, Value};
@@ -39,14 +39,8 @@ impl Telemetry {
     fn begin(&self, name: &str, parent: Option<&SpanContext>, is_operation: bool) -> ActiveSpan {
         let Some(shared) = self.on() else { return ActiveSpan(None) };
         let is_permitted = !is_operation || self.permits(EventKind::Span, name, &[]);
-        let recorder = &shared.recorder();
-        let (ambient, action) = shared.scopes.parent(recorder.boot());
-        let context = match parent.or(ambient.as_ref()) {
-            Some(parent) => parent.child(recorder.child(parent.trace).span_id),
-            None => SpanContext::new(recorder.new_trace()),
-        };
-        let mut span = SpanData::new(recorder, name, context.clone());
-        span.action = action;
+        let mut span = shared.scopes.begin_span(name, parent);
+        let context = span.context.clone();
         if !is_operation {
             return ActiveSpan(Some(Box::new(RunningSpan {
                 telemetry: self.clone(),
@@ -56,7 +50,7 @@ impl Telemetry {
         }
         span.set_attribute(names::OPERATION_NAME, &name.into());
         // One that the host does not want has a context all the same.
-        let id = if is_permitted { shared.scopes.start_operation(recorder, span) } else { None };
+        let id = if is_permitted { shared.scopes.start_operation(span) } else { None };
         ActiveSpan(Some(Box::new(RunningSpan { telemetry: self.clone(), context, state: State::Operation(id) })))
     }
 
@@ -175,7 +169,7 @@ impl ActiveSpan {
             State::Span(span) => change(span),
             State::Operation(Some(id)) => {
                 if let Some(shared) = inner.telemetry.on() {
-                    shared.scopes.amend_operation(shared.recorder(), *id, change);
+                    shared.scopes.amend_operation(*id, change);
                 }
             }
             State::Operation(None) => {}
@@ -216,7 +210,7 @@ impl ActiveSpan {
 
     /// Ends it well.
     pub fn succeed(mut self) {
-        self.end(Ended { status: SpanStatus::Ok, message: "", outcome: Some(("succeeded", None)) });
+        self.end(Ended { status: SpanStatus::Ok, message: "", outcome: Some(Outcome::Succeeded) });
     }
 
     /// Ends it with an error. An operation's error is recorded as an event too, in its trace.
@@ -227,7 +221,7 @@ impl ActiveSpan {
             inner.telemetry.record_error(&error);
         }
         self.set_attribute("error.type", error_type);
-        self.end(Ended { status: SpanStatus::Error, message, outcome: Some(("failed", None)) });
+        self.end(Ended { status: SpanStatus::Error, message, outcome: Some(Outcome::Failed) });
     }
 
     fn end(&mut self, ended: Ended<'_>) {
@@ -239,7 +233,7 @@ impl ActiveSpan {
                 span.with_span(shared.recorder().boot(), Some(ended), |span| inner.telemetry.record_span(span));
             }
             State::Operation(Some(id)) => {
-                shared.scopes.end_operation(shared.recorder(), id, ended);
+                shared.scopes.end_operation(id, ended);
             }
             State::Operation(None) => {}
         }
@@ -249,7 +243,6 @@ impl ActiveSpan {
 impl Drop for ActiveSpan {
     /// A span ends; an operation is abandoned.
     fn drop(&mut self) {
-        let outcome = Some(("abandoned", Some("dropped")));
-        self.end(Ended { status: SpanStatus::Unset, message: "", outcome });
+        self.end(Ended::abandoned("dropped"));
     }
 }

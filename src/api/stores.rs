@@ -68,7 +68,7 @@ impl TracedStore {
 
     fn take_in<'m>(&self, context: Option<&SpanContext>, mutations: impl IntoIterator<Item = Mutation<'m>>) {
         if let (Some(shared), Some(store)) = (self.0.telemetry.on(), self.0.store) {
-            shared.scopes.mutate(shared.recorder(), store, context, mutations);
+            shared.scopes.mutate(store, context, mutations);
         }
     }
 

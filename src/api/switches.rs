@@ -34,7 +34,7 @@ impl Telemetry {
     pub fn set_session_sample_rate(&self, rate: f64) -> Result<(), Error> {
         check_rate("session_sample_rate", rate)?;
         if let Some(shared) = self.0.shared.get() {
-            shared.scopes.set_session_rate(shared.recorder(), rate);
+            shared.scopes.set_session_rate(rate);
         }
         self.0.send(Command::Switches(Switches { session_sample_rate: Some(rate), ..Switches::default() }));
         Ok(())
@@ -49,7 +49,7 @@ impl Telemetry {
             return Err(Error::config("tail_sampling", fault));
         }
         if let Some(shared) = self.on() {
-            shared.scopes.set_tail_sampling(shared.recorder(), rule);
+            shared.scopes.set_tail_sampling(rule);
             self.0.send(Command::Keep);
         }
         Ok(())

@@ -130,6 +130,9 @@ pub const DIFF_MUTATIONS: usize = 100;
 pub const SESSION_INACTIVITY: Duration = Duration::from_secs(15 * 60);
 /// A session ends at this length.
 pub const SESSION_MAX: Duration = Duration::from_secs(4 * 3600);
+/// How exactly the time of the user's last activity is known. A burst of taps within it takes no
+/// lock, and 15 minutes of inactivity need no better.
+pub const ACTIVITY_GRAIN: Duration = Duration::from_secs(1);
 /// Time between two writes of the session's file.
 pub const SESSION_SAVE_EVERY: Duration = Duration::from_secs(15);
 /// An action has settled when nothing that it caused happened for this long.

@@ -1,11 +1,11 @@
-//! Operations that run, and the spans that they become.
+//! Operations that are running, and the spans that they become.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::Scopes;
-use crate::engine::recorder::{Open, Recorder};
+use super::{Locked, Scopes};
+use crate::engine::recorder::Open;
 use crate::model::config::TailSampling;
 use crate::model::event::{Span, SpanEvent, SpanKind, SpanStatus, TraceContext};
 use crate::model::limits::{MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_TIMEOUT};
@@ -15,7 +15,7 @@ use crate::model::time::BootTime;
 use crate::model::value::{Attribute, OwnedAttributes, Value, lend};
 use crate::policy::trace::{SpanContext, current};
 
-/// A span in the making.
+/// A span that has not ended.
 #[derive(Debug, Clone)]
 pub(crate) struct SpanData {
     pub(crate) name: String,
@@ -24,11 +24,32 @@ pub(crate) struct SpanData {
     pub(crate) started: BootTime,
     pub(crate) started_wall: u64,
     pub(crate) attributes: OwnedAttributes,
+    /// Names, wall times in ns, and attributes.
     pub(crate) events: Vec<(String, u64, OwnedAttributes)>,
     pub(crate) links: Vec<TraceContext>,
     pub(crate) action: Option<Uuid>,
-    /// Events and links that were too many.
+    /// Events and links that exceeded [`MAX_SPAN_ITEMS`].
     pub(crate) excess: u64,
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Succeeded,
+    Failed,
+    /// It was given up, for this reason: `timeout`, `dropped`, `shutdown`.
+    Abandoned(&'static str),
+}
+
+impl Outcome {
+    /// The value of [`names::OPERATION_OUTCOME`].
+    fn name(self) -> &'static str {
+        match self {
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+            Outcome::Abandoned(_) => "abandoned",
+        }
+    }
 }
 
 /// How a span ended.
@@ -36,27 +57,18 @@ pub(crate) struct SpanData {
 pub(crate) struct Ended<'a> {
     pub(crate) status: SpanStatus,
     pub(crate) message: &'a str,
-    /// An operation's outcome, and why it was abandoned.
-    pub(crate) outcome: Option<(&'a str, Option<&'a str>)>,
+    /// What became of the operation. `None` for a plain span.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl Ended<'_> {
+    /// An operation ended without its owner's saying how.
+    pub(crate) fn abandoned(reason: &'static str) -> Self {
+        Self { status: SpanStatus::Unset, message: "", outcome: Some(Outcome::Abandoned(reason)) }
+    }
 }
 
 impl SpanData {
-    pub(crate) fn new(recorder: &Recorder, name: &str, context: SpanContext) -> Self {
-        let started = recorder.boot();
-        Self {
-            name: name.to_owned(),
-            context,
-            kind: SpanKind::Internal,
-            started,
-            started_wall: recorder.wall(started),
-            attributes: Vec::new(),
-            events: Vec::new(),
-            links: Vec::new(),
-            action: None,
-            excess: 0,
-        }
-    }
-
     pub(crate) fn set_attribute(&mut self, key: &str, value: &Value<'_>) {
         match self.attributes.iter_mut().find(|known| known.0 == key) {
             Some(known) => known.1 = value.to_any(),
@@ -76,7 +88,7 @@ impl SpanData {
         if self.links.len() < MAX_SPAN_ITEMS { self.links.push(link) } else { self.excess += 1 }
     }
 
-    /// Lends the span as an event.
+    /// Lends the span as an event: as it is now, or as it ended.
     pub(crate) fn with_span<R>(
         &self,
         now: BootTime,
@@ -84,12 +96,14 @@ impl SpanData {
         visit: impl FnOnce(&Span<'_>) -> R,
     ) -> R {
         let mut attributes = lend(&self.attributes);
-        if let Some((outcome, reason)) = ended.and_then(|ended| ended.outcome) {
-            attributes.push((names::OPERATION_OUTCOME, outcome.into()));
-            attributes.extend(reason.map(|reason| (names::OPERATION_REASON, reason.into())));
+        if let Some(outcome) = ended.and_then(|ended| ended.outcome) {
+            attributes.push((names::OPERATION_OUTCOME, outcome.name().into()));
+            if let Outcome::Abandoned(reason) = outcome {
+                attributes.push((names::OPERATION_REASON, reason.into()));
+            }
         }
         if self.excess > 0 {
-            attributes.push(("span.excess", (self.excess as i64).into()));
+            attributes.push((names::SPAN_EXCESS, (self.excess as i64).into()));
         }
         let lent: Vec<Vec<Attribute<'_>>> = self.events.iter().map(|event| lend(&event.2)).collect();
         let events: Vec<SpanEvent<'_>> = self
@@ -113,13 +127,21 @@ impl SpanData {
     }
 }
 
+/// An operation, and its span in the journal. `None` when the journal did not keep it.
 #[derive(Debug)]
 struct Running {
     span: SpanData,
     open: Option<Open>,
 }
 
-/// The operations that run.
+impl Running {
+    /// When it is abandoned if it has not ended.
+    fn deadline(&self) -> BootTime {
+        self.span.started.after(OPERATION_TIMEOUT)
+    }
+}
+
+/// The operations that are running.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
     running: HashMap<u64, Running>,
@@ -127,88 +149,118 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    /// How many run.
+    /// How many are running.
     pub(super) fn len(&self) -> usize {
         self.running.len()
     }
 
-    fn end(&mut self, recorder: &Recorder, id: u64, now: BootTime, ended: Ended<'_>) -> bool {
-        let Some(running) = self.running.remove(&id) else { return false };
-        if let Some(open) = running.open {
-            running.span.with_span(now, Some(ended), |span| recorder.close(open, span));
-        }
-        true
-    }
-
-    fn abandon(&mut self, recorder: &Recorder, id: u64, now: BootTime, reason: &str) -> bool {
-        let outcome = Some(("abandoned", Some(reason)));
-        self.end(recorder, id, now, Ended { status: SpanStatus::Unset, message: "", outcome })
-    }
-
-    pub(super) fn abandon_all(&mut self, recorder: &Recorder, now: BootTime, reason: &str) {
-        let all: Vec<u64> = self.running.keys().copied().collect();
-        for id in all {
-            self.abandon(recorder, id, now, reason);
-        }
-    }
-
-    /// Abandons what has run for ten minutes. Returns when to look again.
-    pub(super) fn expire(&mut self, recorder: &Recorder, now: BootTime) -> Option<BootTime> {
-        let end = |running: &Running| running.span.started.after(OPERATION_TIMEOUT);
-        let late: Vec<u64> =
-            self.running.iter().filter(|(_, running)| end(running) <= now).map(|(id, _)| *id).collect();
-        for id in late {
-            self.abandon(recorder, id, now, "timeout");
-        }
-        self.running.values().map(end).min()
+    /// Those whose deadline is `now` or earlier.
+    fn overdue(&self, now: BootTime) -> Vec<u64> {
+        self.running.iter().filter(|(_, running)| running.deadline() <= now).map(|(id, _)| *id).collect()
     }
 }
 
 impl Scopes {
-    /// Opens an operation. `None` when too many run.
-    pub(crate) fn start_operation(&self, recorder: &Recorder, span: SpanData) -> Option<u64> {
-        let mut inner = self.lock();
-        if inner.operations.len() >= MAX_OPERATIONS {
+    /// A span that begins now, in the trace of `parent`; without one, of the context that is
+    /// current, else of the action that is collecting, else in a new trace.
+    pub(crate) fn begin_span(&self, name: &str, parent: Option<&SpanContext>) -> SpanData {
+        let started = self.recorder.boot();
+        let (ambient, action) = self.parent(started);
+        SpanData {
+            name: name.to_owned(),
+            context: self.child_or_root(parent.or(ambient.as_ref())),
+            kind: SpanKind::Internal,
+            started,
+            started_wall: self.recorder.wall(started),
+            attributes: Vec::new(),
+            events: Vec::new(),
+            links: Vec::new(),
+            action,
+            excess: 0,
+        }
+    }
+
+    /// The context of a new span under `parent`, or of the root of a new trace.
+    pub(crate) fn child_or_root(&self, parent: Option<&SpanContext>) -> SpanContext {
+        match parent {
+            Some(parent) => parent.child(self.recorder.child(parent.trace).span_id),
+            None => SpanContext::new(self.recorder.new_trace()),
+        }
+    }
+
+    /// Opens an operation. `None` when [`MAX_OPERATIONS`] are running.
+    pub(crate) fn start_operation(&self, span: SpanData) -> Option<u64> {
+        let mut locked = self.lock();
+        if locked.open.operations.len() >= MAX_OPERATIONS {
             return None;
         }
-        let open = span.with_span(span.started, None, |span| recorder.open(span)).map(|(open, _)| open);
-        inner.operations.next += 1;
-        let id = inner.operations.next;
-        inner.operations.running.insert(id, Running { span, open });
+        let open = span.with_span(span.started, None, |span| self.recorder.open(span)).map(|(open, _)| open);
+        let operations = &mut locked.open.operations;
+        operations.next += 1;
+        let id = operations.next;
+        operations.running.insert(id, Running { span, open });
         Some(id)
     }
 
-    /// Changes what is known of an operation that runs.
-    pub(crate) fn amend_operation(&self, recorder: &Recorder, id: u64, change: impl FnOnce(&mut SpanData)) {
-        let mut inner = self.lock();
-        let Some(running) = inner.operations.running.get_mut(&id) else { return };
+    /// Changes what is known of an operation that is running.
+    pub(crate) fn amend_operation(&self, id: u64, change: impl FnOnce(&mut SpanData)) {
+        let mut locked = self.lock();
+        let Some(running) = locked.open.operations.running.get_mut(&id) else { return };
         change(&mut running.span);
         if let Some(open) = running.open {
+            let recorder = &self.recorder;
             running.span.with_span(recorder.boot(), None, |span| recorder.amend(open, span));
         }
     }
 
-    /// Ends an operation. False when it is over already.
-    pub(crate) fn end_operation(&self, recorder: &Recorder, id: u64, ended: Ended<'_>) -> bool {
-        let now = recorder.boot();
-        let mut inner = self.lock();
-        let took = inner.operations.running.get(&id).map(|running| now.since(running.span.started));
+    /// Ends an operation. Does nothing when it has ended already.
+    pub(crate) fn end_operation(&self, id: u64, ended: Ended<'_>) {
+        let now = self.recorder.boot();
+        let mut locked = self.lock();
+        let took = locked.open.operations.running.get(&id).map(|running| now.since(running.span.started));
         let is_slow = |rule: &TailSampling| rule.slow_operation.zip(took).is_some_and(|(limit, took)| took >= limit);
-        // Before its span is written: it is of the session that is kept.
-        self.consider_keeping(recorder, is_slow);
-        inner.operations.end(recorder, id, now, ended)
+        // Before its span is written, so that the span belongs to the session that is kept.
+        self.keep_session_if(is_slow);
+        locked.end_operation(id, now, ended);
     }
 
-    /// The parent of what begins now: the current context, else the open action's.
+    /// The parent of what begins now, and the action that caused it. The parent is the context that
+    /// is current on this thread, else the root of the action's trace.
     pub(crate) fn parent(&self, now: BootTime) -> (Option<SpanContext>, Option<Uuid>) {
         let current = current();
-        let mut inner = self.lock();
-        let Some(action) = inner.acting(now) else { return (current, None) };
+        let mut locked = self.lock();
+        let Some(action) = locked.collecting_action(now) else { return (current, None) };
         let id = Some(action.id);
         if current.is_some() {
             return (current, id);
         }
         action.is_traced = true;
         (Some(SpanContext::new(action.trace)), id)
+    }
+}
+
+impl Locked<'_> {
+    fn end_operation(&mut self, id: u64, now: BootTime, ended: Ended<'_>) {
+        let Some(running) = self.open.operations.running.remove(&id) else { return };
+        if let Some(open) = running.open {
+            running.span.with_span(now, Some(ended), |span| self.scopes.recorder.close(open, span));
+        }
+    }
+
+    /// Abandons every operation, because the client shuts down.
+    pub(super) fn abandon_operations(&mut self, now: BootTime) {
+        let all: Vec<u64> = self.open.operations.running.keys().copied().collect();
+        for id in all {
+            self.end_operation(id, now, Ended::abandoned("shutdown"));
+        }
+    }
+
+    /// Abandons the operations that have run for [`OPERATION_TIMEOUT`]. Returns when the next one
+    /// will have.
+    pub(super) fn expire_operations(&mut self, now: BootTime) -> Option<BootTime> {
+        for id in self.open.operations.overdue(now) {
+            self.end_operation(id, now, Ended::abandoned("timeout"));
+        }
+        self.open.operations.running.values().map(Running::deadline).min()
     }
 }

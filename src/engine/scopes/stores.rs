@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Scopes;
+use super::{Locked, Scopes};
 use crate::engine::recorder::{Open, Recorder};
 use crate::model::error::Error;
 use crate::model::event::{Action, ActionType};
@@ -16,69 +16,56 @@ use crate::policy::state::{
 };
 use crate::policy::trace::{SpanContext, current};
 
-/// A store's place.
+/// A store's place in [`Stores`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoreId(usize);
 
 /// The stores of a client.
 #[derive(Debug, Default)]
 pub(super) struct Stores {
-    stores: Vec<Tracer<Open>>,
+    tracers: Vec<Tracer<Open>>,
+    /// Version of the policy that was set last, of whichever store.
     version: u64,
 }
 
-impl Stores {
-    /// Closes windows whose time is over. Returns when to look again.
-    pub(super) fn expire(&mut self, recorder: &Recorder, now: BootTime) -> Option<BootTime> {
-        for store in &mut self.stores {
-            store.expire(now, &mut RecorderSink { recorder });
-        }
-        self.stores.iter().filter_map(Tracer::next_end).min()
-    }
-
-    pub(super) fn close_all(&mut self, recorder: &Recorder) {
-        for store in &mut self.stores {
-            store.close_all(&mut RecorderSink { recorder });
-        }
-    }
-}
-
-/// Writes drafts to the journal.
+/// Where a tracer's actions go.
 struct RecorderSink<'r> {
     recorder: &'r Recorder,
 }
 
 impl RecorderSink<'_> {
-    fn with_event<R>(draft: &StateAction, visit: impl FnOnce(&Action<'_>) -> R) -> R {
+    /// Lends a collected action as an event.
+    fn with_event<R>(action: &StateAction, visit: impl FnOnce(&Action<'_>) -> R) -> R {
         let mut attributes: Vec<Attribute<'_>> = vec![
-            (names::STATE_STORE, (&*draft.store).into()),
-            (names::STATE_PATH, (&draft.path).into()),
-            (names::STATE_MUTATION, draft.kind.name().into()),
-            (names::STATE_CAUSE, draft.cause.kind.name().into()),
-            (names::MUTATION_COUNT, (draft.count as i64).into()),
+            (names::STATE_STORE, (&*action.store).into()),
+            (names::STATE_PATH, (&action.path).into()),
+            (names::STATE_MUTATION, action.kind.name().into()),
+            (names::STATE_CAUSE, action.cause.kind.name().into()),
+            (names::MUTATION_COUNT, (action.count as i64).into()),
         ];
-        if draft.count > 1 {
-            attributes.push((names::MUTATION_DURATION, (nanos(draft.duration) as i64).into()));
+        if action.count > 1 {
+            attributes.push((names::MUTATION_DURATION, (nanos(action.duration) as i64).into()));
         }
-        if draft.suppressed > 0 {
-            attributes.push((names::STATE_SUPPRESSED, (draft.suppressed as i64).into()));
+        if action.suppressed > 0 {
+            attributes.push((names::STATE_SUPPRESSED, (action.suppressed as i64).into()));
         }
         let keys = [names::STATE_OLD, names::STATE_OLD_TYPE, names::STATE_OLD_LENGTH];
-        captured(&mut attributes, draft.old.as_ref(), keys);
+        captured(&mut attributes, action.old.as_ref(), keys);
         let keys = [names::STATE_NEW, names::STATE_NEW_TYPE, names::STATE_NEW_LENGTH];
-        captured(&mut attributes, draft.new.as_ref(), keys);
-        for (key, value) in lend(&draft.attributes) {
-            // The host's own, beside ours.
+        captured(&mut attributes, action.new.as_ref(), keys);
+        for (key, value) in lend(&action.attributes) {
+            // The host's own attributes, but never in place of ours.
             if !attributes.iter().any(|(known, _)| *known == key) {
                 attributes.push((key, value));
             }
         }
-        let mut action = Action::new(ActionType::StateMutation, &draft.name).attributes(&attributes);
-        (action.common.trace, action.common.action_id) = (draft.cause.trace, draft.cause.action);
-        visit(&action)
+        let mut event = Action::new(ActionType::StateMutation, &action.name).attributes(&attributes);
+        (event.common.trace, event.common.action_id) = (action.cause.trace, action.cause.action);
+        visit(&event)
     }
 }
 
+/// Adds a value that the policy lets be captured, or else its type; and its length.
 fn captured<'a>(attributes: &mut Vec<Attribute<'a>>, value: Option<&'a Captured>, keys: [&'static str; 3]) {
     let (Some(captured), [key, kind, length]) = (value, keys) else { return };
     match &captured.value {
@@ -91,20 +78,20 @@ fn captured<'a>(attributes: &mut Vec<Attribute<'a>>, value: Option<&'a Captured>
 impl Sink for RecorderSink<'_> {
     type Handle = Open;
 
-    fn record(&mut self, draft: &StateAction) -> bool {
-        Self::with_event(draft, |action| self.recorder.record_ours(action, self.recorder.boot())).is_some()
+    fn record(&mut self, action: &StateAction) -> bool {
+        Self::with_event(action, |event| self.recorder.record_ours(event, self.recorder.boot())).is_some()
     }
 
-    fn open(&mut self, draft: &StateAction) -> Option<Open> {
-        Self::with_event(draft, |action| self.recorder.open(action)).map(|(open, _)| open)
+    fn open(&mut self, action: &StateAction) -> Option<Open> {
+        Self::with_event(action, |event| self.recorder.open(event)).map(|(open, _)| open)
     }
 
-    fn amend(&mut self, handle: &Open, draft: &StateAction) {
-        Self::with_event(draft, |action| self.recorder.amend(*handle, action));
+    fn amend(&mut self, handle: &Open, action: &StateAction) {
+        Self::with_event(action, |event| self.recorder.amend(*handle, event));
     }
 
-    fn close(&mut self, handle: Open, draft: &StateAction) {
-        Self::with_event(draft, |action| self.recorder.close(handle, action));
+    fn close(&mut self, handle: Open, action: &StateAction) {
+        Self::with_event(action, |event| self.recorder.close(handle, event));
     }
 
     fn discard(&mut self, handle: Open) {
@@ -113,41 +100,42 @@ impl Sink for RecorderSink<'_> {
 }
 
 impl Scopes {
-    /// Adds a store.
+    /// Adds a store. Fails when its policy is unsound or there are [`MAX_STORES`] already.
     pub(crate) fn add_store(&self, name: &str, policy: &StorePolicy) -> Result<StoreId, Error> {
-        let mut inner = self.lock();
-        let stores = &mut inner.stores;
-        if stores.stores.len() >= MAX_STORES {
-            return Err(Error::config("state.store", "is one of more than 256 stores"));
+        let mut locked = self.lock();
+        let stores = &mut locked.open.stores;
+        if stores.tracers.len() >= MAX_STORES {
+            return Err(Error::config("state.store", format!("is one of more than {MAX_STORES} stores")));
         }
         stores.version += 1;
-        stores.stores.push(Tracer::new(Policy::new(name, stores.version, policy)?));
-        Ok(StoreId(stores.stores.len() - 1))
+        stores.tracers.push(Tracer::new(Policy::new(name, stores.version, policy)?));
+        Ok(StoreId(stores.tracers.len() - 1))
     }
 
     /// Replaces a store's policy. Returns the new version.
     pub(crate) fn update_policy(&self, store: StoreId, name: &str, policy: &StorePolicy) -> Result<u64, Error> {
-        let mut inner = self.lock();
-        let version = inner.stores.version + 1;
+        let mut locked = self.lock();
+        let stores = &mut locked.open.stores;
+        let version = stores.version + 1;
         let policy = Policy::new(name, version, policy)?;
-        inner.stores.version = version;
-        if let Some(tracer) = inner.stores.stores.get_mut(store.0) {
+        stores.version = version;
+        if let Some(tracer) = stores.tracers.get_mut(store.0) {
             tracer.update(policy);
         }
         Ok(version)
     }
 
-    /// Ends the coalescing windows, whose actions are sent then: somebody wants to have what was recorded.
-    pub(crate) fn end_windows(&self, recorder: &Recorder) {
-        self.lock().stores.close_all(recorder);
+    /// Ends the coalescing windows, so that their actions are sent with what was recorded before.
+    pub(crate) fn end_windows(&self) {
+        self.lock().close_windows();
     }
 
     /// Works on a store.
     fn store<R>(&self, store: StoreId, work: impl FnOnce(&mut Tracer<Open>) -> R) -> Option<R> {
-        self.lock().stores.stores.get_mut(store.0).map(work)
+        self.lock().open.stores.tracers.get_mut(store.0).map(work)
     }
 
-    /// Decides about a path; with the version of the policy that did.
+    /// Decides about a path. Also returns the version of the policy that decided.
     pub(crate) fn decide(&self, store: StoreId, path: &str) -> Option<(PathDecision, u64)> {
         self.store(store, |tracer| (tracer.decide(path), tracer.version()))
     }
@@ -162,38 +150,55 @@ impl Scopes {
         self.store(store, |tracer| tracer.add_suppressed(reason, count));
     }
 
-    /// Takes mutations in, all with one cause: that of `context` if there is one, else what is certain now.
+    /// Takes mutations in. All of them have one cause: `context` if it is given, else what is
+    /// certain on this thread now.
     pub(crate) fn mutate<'a>(
         &self,
-        recorder: &Recorder,
         store: StoreId,
         context: Option<&SpanContext>,
         mutations: impl IntoIterator<Item = Mutation<'a>>,
     ) {
-        let now = recorder.boot();
-        self.before(recorder, now);
+        let now = self.recorder.boot();
+        self.prepare(now);
         let current = if context.is_some() { None } else { current() };
-        let mut inner = self.lock();
-        let cause = inner.cause(context.or(current.as_ref()), now);
+        let mut locked = self.lock();
+        let cause = locked.cause(context.or(current.as_ref()), now);
         for mutation in mutations {
-            let Some(tracer) = inner.stores.stores.get_mut(store.0) else { return };
+            let Some(tracer) = locked.open.stores.tracers.get_mut(store.0) else { return };
             let before = tracer.counts().recorded;
-            tracer.mutate(now, &mutation, cause, &mut RecorderSink { recorder });
+            tracer.mutate(now, &mutation, cause, &mut RecorderSink { recorder: &self.recorder });
             let is_recorded = tracer.counts().recorded > before;
-            let action = inner.acting(now).filter(|action| is_recorded && Some(action.id) == cause.action);
+            let action = locked.collecting_action(now).filter(|action| is_recorded && Some(action.id) == cause.action);
             if let Some(action) = action {
-                action.mutated(now);
+                action.note_mutation(now);
             }
         }
     }
 }
 
-impl super::OpenScopes {
-    /// What caused a mutation, never guessed: the context that it runs in; else the open action, if no operation runs that
-    /// could have been it.
+impl Locked<'_> {
+    /// Ends the coalescing windows whose time is over. Returns when the next one's will be.
+    pub(super) fn expire_windows(&mut self, now: BootTime) -> Option<BootTime> {
+        let tracers = &mut self.open.stores.tracers;
+        for tracer in &mut *tracers {
+            tracer.expire(now, &mut RecorderSink { recorder: &self.scopes.recorder });
+        }
+        tracers.iter().filter_map(Tracer::next_end).min()
+    }
+
+    /// Ends every coalescing window.
+    pub(super) fn close_windows(&mut self) {
+        for tracer in &mut self.open.stores.tracers {
+            tracer.close_all(&mut RecorderSink { recorder: &self.scopes.recorder });
+        }
+    }
+
+    /// What caused a mutation. It is never guessed: it is the context that the mutation runs in;
+    /// without one it is the action that is collecting, unless an operation is running that could
+    /// have been the cause as well.
     fn cause(&mut self, context: Option<&SpanContext>, now: BootTime) -> Cause {
-        let operations = self.operations.len();
-        let action: Option<(Uuid, _)> = self.acting(now).map(|action| (action.id, action.trace));
+        let operations = self.open.operations.len();
+        let action: Option<(Uuid, _)> = self.collecting_action(now).map(|action| (action.id, action.trace));
         match (context, action) {
             (Some(context), action) => Cause {
                 kind: CauseKind::Operation,
@@ -202,7 +207,7 @@ impl super::OpenScopes {
             },
             (None, _) if operations > 0 => Cause { kind: CauseKind::Ambiguous, ..Cause::default() },
             (None, Some((id, trace))) => {
-                if let Some(action) = self.acting(now) {
+                if let Some(action) = self.collecting_action(now) {
                     action.is_traced = true;
                 }
                 Cause { kind: CauseKind::Action, trace: Some(trace), action: Some(id) }

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{OpenScopes, SYNTHETIC, Scopes};
-use crate::engine::recorder::{Open, Recorder};
+use super::{Counts, Locked, SYNTHETIC, Scopes};
+use crate::engine::recorder::Open;
 use crate::model::event::View;
 use crate::model::limits::{MAX_VIEWS, VIEW_AMEND_EVERY};
 use crate::model::names;
 use crate::model::time::BootTime;
 use crate::model::value::{Attribute, Value};
+
+/// Name of the synthetic view of events that occur after the last view was closed.
+const BACKGROUND_VIEW: &str = "Background";
 
 /// What the host measured while a view was shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -26,6 +29,7 @@ pub(crate) struct Vitals {
 }
 
 impl Vitals {
+    /// Adds a sample of the process's memory, in bytes.
     pub(crate) fn add_memory_sample(&mut self, bytes: u64) {
         self.memory_sum = self.memory_sum.saturating_add(bytes);
         self.memory_max = self.memory_max.max(bytes);
@@ -52,10 +56,18 @@ impl Vitals {
     }
 }
 
+/// Whether a snapshot is of a view that is open, or the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Snapshot {
+    Active,
+    Final,
+}
+
 #[derive(Debug)]
 struct ViewScope {
     id: Uuid,
     name: String,
+    /// Its event in the journal. `None` when the journal did not keep it.
     open: Option<Open>,
     started_wall: u64,
     /// Since when it has been shown.
@@ -63,25 +75,32 @@ struct ViewScope {
     /// How long it was shown before that.
     spent: Duration,
     version: u64,
-    counts: [u64; 5],
+    counts: Counts,
     loading_time: Option<Duration>,
     amended: BootTime,
     vitals: Vitals,
-    written: ([u64; 5], Vitals),
+    /// The counters of the last snapshot.
+    written: (Counts, Vitals),
 }
 
 impl ViewScope {
-    fn snapshot<R>(&self, spent: Duration, is_active: bool, visit: impl FnOnce(&View<'_>) -> R) -> R {
+    /// Lends the view as an event.
+    fn with_snapshot<R>(&self, spent: Duration, snapshot: Snapshot, visit: impl FnOnce(&View<'_>) -> R) -> R {
         let attributes = self.vitals.attributes();
         let mut view = View::new(self.id, &self.name).at(self.started_wall).attributes(&attributes);
         let [actions, resources, errors, long_tasks, crashes] = self.counts;
         view.version = self.version;
-        view.is_active = is_active;
+        view.is_active = snapshot == Snapshot::Active;
         view.time_spent = spent;
         view.loading_time = self.loading_time;
         (view.action_count, view.resource_count, view.error_count) = (actions, resources, errors);
         (view.long_task_count, view.crash_count) = (long_tasks, crashes);
         visit(&view)
+    }
+
+    /// How long it has been shown in all.
+    fn spent(&self, now: BootTime) -> Duration {
+        self.spent + now.since(self.shown)
     }
 }
 
@@ -89,7 +108,7 @@ impl ViewScope {
 #[derive(Debug, Default)]
 pub(super) struct Views {
     stack: Vec<ViewScope>,
-    /// A view that stands for none, and becomes one with the first event.
+    /// A view that the app did not open. It becomes one with the first event.
     synthetic: Option<(Uuid, &'static str)>,
 }
 
@@ -98,62 +117,165 @@ impl Views {
     pub(super) fn shown(&self) -> Option<(Uuid, &str)> {
         self.stack.last().map(|view| (view.id, view.name.as_str())).or(self.synthetic)
     }
+}
 
-    fn push(&mut self, recorder: &Recorder, id: Uuid, name: &str, now: BootTime) {
-        let started_wall = recorder.wall(now);
+impl Scopes {
+    /// The first event of a synthetic view opens it.
+    #[cold]
+    pub(super) fn open_synthetic_view(&self, now: BootTime) {
+        let mut locked = self.lock();
+        self.stop_watching_for(SYNTHETIC);
+        if let Some((id, name)) = locked.open.views.synthetic.take() {
+            locked.append_view(id, name, now);
+        }
+    }
+
+    /// Shows a view in place of the one that is shown.
+    pub(crate) fn start_view(&self, name: &str) -> Uuid {
+        let now = self.recorder.boot();
+        self.renew_if_over(now);
+        self.touch(now);
+        let mut locked = self.lock();
+        locked.close_action(now);
+        locked.close_view(now);
+        locked.open_view(name, now)
+    }
+
+    /// Shows a view over the one that is shown, which goes on when the new one ends. On a full
+    /// stack ([`MAX_VIEWS`]) the new view takes the place of the one that is shown.
+    pub(crate) fn push_view(&self, name: &str) -> Uuid {
+        let now = self.recorder.boot();
+        self.renew_if_over(now);
+        self.touch(now);
+        let mut locked = self.lock();
+        if locked.open.views.stack.len() >= MAX_VIEWS {
+            locked.close_view(now);
+        }
+        locked.open_view(name, now)
+    }
+
+    /// Ends the view that is shown; the one under it is shown again.
+    pub(crate) fn stop_view(&self) {
+        let now = self.recorder.boot();
+        let mut locked = self.lock();
+        locked.close_action(now);
+        if locked.close_view(now).is_none() {
+            return;
+        }
+        if let Some(view) = locked.open.views.stack.last_mut() {
+            view.shown = now;
+        } else {
+            locked.synthesize_view(BACKGROUND_VIEW);
+        }
+        locked.write_scope();
+    }
+
+    /// Adds what the host has measured to the view that is shown. Without one it is discarded.
+    pub(crate) fn update_vitals(&self, visit: impl FnOnce(&mut Vitals)) {
+        if let Some(view) = self.lock().open.views.stack.last_mut() {
+            visit(&mut view.vitals);
+        }
+    }
+
+    /// The view that is shown is complete: its loading time is the time until now. Returns that
+    /// time for the first call, `None` for later ones.
+    pub(crate) fn mark_interactive(&self) -> Option<Duration> {
+        let now = self.recorder.boot();
+        let mut locked = self.lock();
+        let view = locked.open.views.stack.last_mut()?;
+        if view.loading_time.is_some() {
+            return None;
+        }
+        let loading = view.spent(now);
+        view.loading_time = Some(loading);
+        view.version += 1;
+        if let Some(open) = view.open {
+            view.with_snapshot(loading, Snapshot::Active, |view| self.recorder.amend(open, view));
+        }
+        Some(loading)
+    }
+}
+
+impl Locked<'_> {
+    /// Lets events from now on belong to a view of this name, though the app has opened none.
+    pub(super) fn synthesize_view(&mut self, name: &'static str) {
+        if self.scopes.synthetic {
+            self.open.views.synthetic = Some((self.scopes.recorder.new_id(), name));
+            self.write_scope();
+            self.scopes.watch_for(SYNTHETIC);
+        }
+    }
+
+    /// Opens a view over the one that is shown.
+    pub(super) fn open_view(&mut self, name: &str, now: BootTime) -> Uuid {
+        let scopes = self.scopes;
+        self.cover_view(now);
+        self.open.views.synthetic = None;
+        scopes.stop_watching_for(SYNTHETIC);
+        let id = scopes.recorder.new_id();
+        scopes.recorder.set_scope(self.open.session.id, Some((id, name)), scopes.session_rate());
+        self.append_view(id, name, now);
+        id
+    }
+
+    /// Journals a view and puts it on the stack.
+    fn append_view(&mut self, id: Uuid, name: &str, now: BootTime) {
+        let recorder = &self.scopes.recorder;
         let mut view = ViewScope {
             id,
             name: name.to_owned(),
             open: None,
-            started_wall,
+            started_wall: recorder.wall(now),
             shown: now,
             spent: Duration::ZERO,
             version: 1,
-            counts: [0; 5],
+            counts: Counts::default(),
             loading_time: None,
             amended: now,
             vitals: Vitals::default(),
-            written: ([0; 5], Vitals::default()),
+            written: (Counts::default(), Vitals::default()),
         };
-        view.open = view.snapshot(Duration::ZERO, true, |view| recorder.open(view)).map(|(open, _)| open);
-        self.stack.push(view);
+        view.open =
+            view.with_snapshot(Duration::ZERO, Snapshot::Active, |view| recorder.open(view)).map(|(open, _)| open);
+        self.open.views.stack.push(view);
     }
 
     /// Moves the counters of the view that is shown into it.
-    fn collect(&mut self, scopes: &Scopes) {
-        let Some(view) = self.stack.last_mut() else { return };
-        for (count, counter) in view.counts.iter_mut().zip(&scopes.counts) {
+    fn collect_counts(&mut self) {
+        let Some(view) = self.open.views.stack.last_mut() else { return };
+        for (count, counter) in view.counts.iter_mut().zip(&self.scopes.counts) {
             *count += counter.swap(0, Ordering::Relaxed);
         }
     }
 
-    fn pop(&mut self, scopes: &Scopes, recorder: &Recorder, now: BootTime) -> Option<String> {
-        self.collect(scopes);
-        let mut view = self.stack.pop()?;
-        view.version += 1;
-        let spent = view.spent + now.since(view.shown);
-        if let Some(open) = view.open {
-            view.snapshot(spent, false, |view| recorder.close(open, view));
-        }
-        Some(view.name)
-    }
-
     /// The view that is shown is covered by another: its time stands still.
-    fn pause(&mut self, scopes: &Scopes, now: BootTime) {
-        self.collect(scopes);
-        if let Some(view) = self.stack.last_mut() {
-            view.spent += now.since(view.shown);
+    fn cover_view(&mut self, now: BootTime) {
+        self.collect_counts();
+        if let Some(view) = self.open.views.stack.last_mut() {
+            view.spent = view.spent(now);
             view.shown = now;
         }
     }
 
-    /// Closes every view, the shown one first, and returns their names from the bottom. Synthetic ones are not named.
-    pub(super) fn close_all(&mut self, scopes: &Scopes, recorder: &Recorder, now: BootTime) -> Vec<String> {
+    /// Closes the view that is shown and returns its name.
+    fn close_view(&mut self, now: BootTime) -> Option<String> {
+        self.collect_counts();
+        let mut view = self.open.views.stack.pop()?;
+        view.version += 1;
+        if let Some(open) = view.open {
+            view.with_snapshot(view.spent(now), Snapshot::Final, |view| self.scopes.recorder.close(open, view));
+        }
+        Some(view.name)
+    }
+
+    /// Closes every view, the shown one first, and returns their names from the bottom. Synthetic
+    /// views that have not been opened have none.
+    pub(super) fn close_views(&mut self, now: BootTime) -> Vec<String> {
         let mut names = Vec::new();
-        // Time goes on only for the one that is shown.
-        while let Some(name) = self.pop(scopes, recorder, now) {
+        while let Some(name) = self.close_view(now) {
             names.push(name);
-            if let Some(next) = self.stack.last_mut() {
+            // Those under it were covered: no time has passed for them.
+            if let Some(next) = self.open.views.stack.last_mut() {
                 next.shown = now;
             }
         }
@@ -161,120 +283,25 @@ impl Views {
         names
     }
 
-    /// Writes a new snapshot of the shown view when its counters have changed. Returns when the next is due.
-    pub(super) fn amend(&mut self, scopes: &Scopes, recorder: &Recorder, now: BootTime) -> Option<BootTime> {
-        self.collect(scopes);
-        let view = self.stack.last_mut().filter(|view| (view.counts, view.vitals) != view.written)?;
+    /// Writes a new snapshot of the view that is shown when its counters have changed. Returns when
+    /// the next one is due.
+    pub(super) fn amend_view(&mut self, now: BootTime) -> Option<BootTime> {
+        self.collect_counts();
+        let view = self.open.views.stack.last_mut()?;
+        let counters = (view.counts, view.vitals);
+        if counters == view.written {
+            return None;
+        }
         let due = view.amended.after(VIEW_AMEND_EVERY);
         if due > now {
             return Some(due);
         }
         view.version += 1;
-        (view.amended, view.written) = (now, (view.counts, view.vitals));
+        (view.amended, view.written) = (now, counters);
         if let Some(open) = view.open {
-            view.snapshot(view.spent + now.since(view.shown), true, |view| recorder.amend(open, view));
+            let recorder = &self.scopes.recorder;
+            view.with_snapshot(view.spent(now), Snapshot::Active, |view| recorder.amend(open, view));
         }
         None
-    }
-}
-
-impl OpenScopes {
-    pub(super) fn open_view(&mut self, scopes: &Scopes, recorder: &Recorder, name: &str, now: BootTime) -> Uuid {
-        self.views.pause(scopes, now);
-        self.views.synthetic = None;
-        scopes.watch(SYNTHETIC, false);
-        let id = recorder.new_id();
-        recorder.set_scope(self.session.id, Some((id, name)), scopes.session_rate());
-        self.views.push(recorder, id, name, now);
-        id
-    }
-}
-
-impl Scopes {
-    /// Events from now on go under a name, though no view is shown.
-    pub(super) fn synthesize(&self, inner: &mut OpenScopes, recorder: &Recorder, name: &'static str) {
-        if self.synthetic {
-            inner.views.synthetic = Some((recorder.new_id(), name));
-            inner.set_scope(recorder, self.session_rate());
-            self.watch(SYNTHETIC, true);
-        }
-    }
-
-    /// The first event of a synthetic view opens it.
-    #[cold]
-    pub(super) fn open_synthetic(&self, recorder: &Recorder, now: BootTime) {
-        let mut inner = self.lock();
-        self.watch(SYNTHETIC, false);
-        if let Some((id, name)) = inner.views.synthetic.take() {
-            inner.views.push(recorder, id, name, now);
-        }
-    }
-
-    /// Shows a view in place of the one that is shown.
-    pub(crate) fn start_view(&self, recorder: &Recorder, name: &str) -> Uuid {
-        let now = recorder.boot();
-        self.before_view(recorder, now);
-        let mut inner = self.lock();
-        inner.close_action(self, recorder, now);
-        inner.views.pop(self, recorder, now);
-        inner.open_view(self, recorder, name, now)
-    }
-
-    /// Shows a view over the one that is shown, which goes on when it ends. At most 32 deep: then in place of it.
-    pub(crate) fn push_view(&self, recorder: &Recorder, name: &str) -> Uuid {
-        let now = recorder.boot();
-        self.before_view(recorder, now);
-        let mut inner = self.lock();
-        if inner.views.stack.len() >= MAX_VIEWS {
-            inner.views.pop(self, recorder, now);
-        }
-        inner.open_view(self, recorder, name, now)
-    }
-
-    fn before_view(&self, recorder: &Recorder, now: BootTime) {
-        if now.0 >= self.deadline.load(Ordering::Relaxed) {
-            self.renew(recorder, now);
-        }
-        self.touch(now);
-    }
-
-    /// Ends the view that is shown; the one under it is shown again.
-    pub(crate) fn stop_view(&self, recorder: &Recorder) {
-        let now = recorder.boot();
-        let mut inner = self.lock();
-        inner.close_action(self, recorder, now);
-        if inner.views.pop(self, recorder, now).is_none() {
-            return;
-        }
-        if let Some(view) = inner.views.stack.last_mut() {
-            view.shown = now;
-        } else {
-            self.synthesize(&mut inner, recorder, "Background");
-        }
-        inner.set_scope(recorder, self.session_rate());
-    }
-
-    /// The host has measured something while a view was shown. Without a view nobody wants to know.
-    pub(crate) fn update_vitals(&self, visit: impl FnOnce(&mut Vitals)) {
-        if let Some(view) = self.lock().views.stack.last_mut() {
-            visit(&mut view.vitals);
-        }
-    }
-
-    /// The view that is shown is complete: its loading time is the time until now. The first call counts.
-    pub(crate) fn mark_interactive(&self, recorder: &Recorder) -> Option<Duration> {
-        let now = recorder.boot();
-        let mut inner = self.lock();
-        let view = inner.views.stack.last_mut()?;
-        if view.loading_time.is_some() {
-            return None;
-        }
-        let loading = view.spent + now.since(view.shown);
-        view.loading_time = Some(loading);
-        view.version += 1;
-        if let Some(open) = view.open {
-            view.snapshot(loading, true, |view| recorder.amend(open, view));
-        }
-        Some(loading)
     }
 }

@@ -274,10 +274,11 @@ impl<'a> Worker<'a> {
     fn tick_scopes(&mut self) -> Option<Instant> {
         let (scopes, recorder) = (&self.shared.scopes, &self.shared.recorder());
         let now = recorder.boot();
-        let next = scopes.tick(recorder, now);
+        let next = scopes.tick(now);
         let is_leaving = self.closing.is_some() || self.suspended || !self.conditions.foreground;
         let is_erased = self.shared.consent() == Consent::Denied;
-        if let Some(session) = scopes.to_save(recorder, now, is_leaving).filter(|_| !is_erased)
+        let session = if is_leaving { scopes.to_save() } else { scopes.to_save_if_due(now) };
+        if let Some(session) = session.filter(|_| !is_erased)
             && let Err(error) = session_file::save(&self.shared.config.data_dir, &session)
         {
             self.shared.debug.log(&format!("the session could not be written down: {error}"));
@@ -308,7 +309,7 @@ impl<'a> Worker<'a> {
     /// Applies persisted switches. True when the client is off.
     fn obey(&self, switches: &Switches, switched: Switched) -> bool {
         if let Some(rate) = switches.session_sample_rate {
-            self.shared.scopes.set_session_rate(self.shared.recorder(), rate);
+            self.shared.scopes.set_session_rate(rate);
         }
         if let Some(rate) = switches.trace_sample_rate {
             self.shared.recorder().set_trace_rate(rate);
@@ -323,7 +324,7 @@ impl<'a> Worker<'a> {
     fn obey_command(&mut self, command: Command) {
         match command {
             Command::Flush { timeout, reply } => {
-                self.shared.scopes.end_windows(self.shared.recorder());
+                self.shared.scopes.end_windows();
                 self.collect_metrics();
                 self.report_self();
                 self.next_drain = Some(Instant::now());
@@ -397,8 +398,7 @@ impl<'a> Worker<'a> {
 
     /// Metrics go with whatever leaves now.
     fn collect_metrics(&self) {
-        let recorder = &self.shared.recorder();
-        self.shared.scopes.collect_metrics(recorder, recorder.boot(), true);
+        self.shared.scopes.collect_metrics();
     }
 
     fn stores(&mut self, change: impl FnMut(&mut Directory)) {

@@ -123,7 +123,7 @@ impl Worker<'_> {
     pub(super) fn erase(&mut self) {
         let (journal, scopes) = (self.shared.recorder().journal(), &self.shared.scopes);
         self.in_flight = None;
-        scopes.close(self.shared.recorder());
+        scopes.close();
         for store in self.adopted.drain(..) {
             store.remove();
         }
@@ -145,7 +145,7 @@ impl Worker<'_> {
             return;
         }
         self.shared.globals.renew_installation(self.shared.recorder(), &self.shared.config);
-        scopes.begin_anew(self.shared.recorder());
+        scopes.begin_anew();
         self.reopen_at = Some(Instant::now());
     }
 

@@ -1,0 +1,245 @@
+//! The session: when it begins and ends, whether it is kept, and what the next process must know.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use uuid::Uuid;
+
+use super::{Locked, Scopes};
+use crate::engine::recorder::Recorder;
+use crate::model::config::{Config, TailSampling};
+use crate::model::event::{Session, SessionChange};
+use crate::model::limits::{ACTIVITY_GRAIN, SESSION_SAVE_EVERY};
+use crate::model::names;
+use crate::model::time::BootTime;
+use crate::policy::session::{EndReason, Persisted, Resumed, SessionState};
+use crate::policy::trace::ContextStore;
+
+/// Reason of a session that begins with the process, or with a fresh installation.
+const APP_LAUNCH: &str = "user_app_launch";
+/// Name of the synthetic view of events that occur before the first view.
+const LAUNCH_VIEW: &str = "ApplicationLaunch";
+
+/// What has been written down for the next process.
+#[derive(Debug)]
+pub(super) struct Saved {
+    /// When the user was last active, boot time in ns.
+    last_active: u64,
+    /// Whether the session was known to be worth keeping.
+    kept: bool,
+    /// The session has changed since.
+    is_stale: bool,
+    /// The client was shut down.
+    closed: bool,
+}
+
+impl Saved {
+    /// Nothing has been written down yet.
+    pub(super) fn nothing() -> Self {
+        Self { last_active: 0, kept: false, is_stale: true, closed: false }
+    }
+
+    pub(super) fn note_shutdown(&mut self) {
+        (self.is_stale, self.closed) = (true, true);
+    }
+}
+
+impl Scopes {
+    /// Begins a session, or goes on with the one that an earlier process wrote down.
+    pub(crate) fn start(recorder: Recorder, config: &Config, earlier: Option<&Persisted>) -> Self {
+        let rule = config.tail_sampling;
+        recorder.set_aside(rule.is_some(), rule.is_some_and(|rule| rule.all_sessions));
+        let (now, id) = (recorder.boot(), recorder.new_id());
+        let wall = recorder.wall(now);
+        let sequence = earlier.map_or(1, |earlier| earlier.sequence + 1);
+        let fresh = SessionState { id, sequence, started: now, started_wall: wall };
+        let resumed = earlier.map(|earlier| earlier.resume(now, wall));
+        let session = match resumed {
+            Some(Resumed::GoesOn(session)) => session,
+            _ => fresh,
+        };
+        let scopes = Self::new(recorder, config, session, now);
+        if let (Some(earlier), Some(Resumed::Over(reason)), true) = (earlier, resumed, scopes.events) {
+            scopes.end_earlier(earlier, reason);
+        }
+        let mut locked = scopes.lock();
+        locked.write_scope();
+        if earlier.is_some_and(|earlier| earlier.kept && earlier.id == session.id) {
+            scopes.recorder.go_on_keeping();
+        }
+        if session.id == fresh.id {
+            let previous = earlier.map(|earlier| earlier.id);
+            scopes.record_session(SessionChange::Start, &session, previous, APP_LAUNCH, wall);
+        }
+        locked.synthesize_view(LAUNCH_VIEW);
+        drop(locked);
+        scopes
+    }
+
+    /// Records the end of an earlier process's session, under that session's own id.
+    fn end_earlier(&self, earlier: &Persisted, reason: EndReason) {
+        self.recorder.set_scope(earlier.id, None, self.session_rate());
+        if earlier.kept {
+            self.recorder.go_on_keeping();
+        }
+        let Persisted { id, sequence, started_wall, last_wall, .. } = *earlier;
+        let session = SessionState { id, sequence, started: BootTime(0), started_wall };
+        self.record_session(SessionChange::End, &session, None, reason.name(), last_wall);
+    }
+
+    /// Records a session's start or end, if sessions are events. Also called on the worker's
+    /// thread, after an erasure.
+    fn record_session(
+        &self,
+        change: SessionChange,
+        session: &SessionState,
+        previous: Option<Uuid>,
+        reason: &str,
+        wall: u64,
+    ) {
+        if !self.events {
+            return;
+        }
+        let attributes = [(names::SESSION_SEQUENCE, (session.sequence as i64).into())];
+        let mut event = Session::new(change, session.id, reason).at(wall).attributes(&attributes);
+        event.previous = previous;
+        self.recorder.record_own(&event, self.recorder.boot());
+    }
+
+    /// The session's id.
+    pub(crate) fn session_id(&self) -> Uuid {
+        self.lock().open.session.id
+    }
+
+    /// Share of sessions that are kept, 0.0 to 1.0.
+    pub(crate) fn session_rate(&self) -> f64 {
+        f64::from_bits(self.session_rate.load(Ordering::Relaxed))
+    }
+
+    /// Changes the share, for this session too.
+    pub(crate) fn set_session_rate(&self, rate: f64) {
+        self.session_rate.store(rate.to_bits(), Ordering::Relaxed);
+        self.recorder.set_session_rate(rate);
+    }
+
+    /// The rule about sessions that are kept aside.
+    pub(crate) fn tail_sampling(&self) -> Option<TailSampling> {
+        *self.tail_sampling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the rule, for this session too.
+    pub(crate) fn set_tail_sampling(&self, rule: Option<TailSampling>) {
+        *self.tail_sampling.lock().unwrap_or_else(PoisonError::into_inner) = rule;
+        self.recorder.set_aside(rule.is_some(), rule.is_some_and(|rule| rule.all_sessions));
+        self.recorder.set_session_rate(self.session_rate());
+    }
+
+    /// Keeps the session, and sends what of it was kept aside, if the rule calls what has happened
+    /// enough.
+    pub(super) fn keep_session_if(&self, is_enough: impl FnOnce(&TailSampling) -> bool) {
+        if self.tail_sampling().is_some_and(|rule| is_enough(&rule)) {
+            self.recorder.keep_session();
+        }
+    }
+
+    /// The user or the app reports a problem: the session is kept, whatever the rule asks for.
+    pub(crate) fn report_problem(&self) {
+        self.keep_session_if(|_| true);
+    }
+
+    /// Notes that the user was active. Exact to a second, so that a burst of taps takes no lock.
+    pub(super) fn touch(&self, now: BootTime) {
+        let last = BootTime(self.last_active.load(Ordering::Relaxed));
+        if now.since(last) > ACTIVITY_GRAIN {
+            self.last_active.fetch_max(now.0, Ordering::Relaxed);
+            self.deadline.store(self.lock().open.session.deadline(now).0, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends the session if it is over, and begins the next.
+    #[cold]
+    pub(super) fn look_at_session(&self, now: BootTime) {
+        self.lock().renew_if_over(now);
+    }
+
+    /// Ends the session and begins the next, because the app says so.
+    pub(crate) fn renew_session(&self) {
+        self.lock().renew(self.recorder.boot(), EndReason::ExplicitStop);
+    }
+
+    /// Begins a first session, as on a fresh installation: everything was erased.
+    pub(crate) fn begin_anew(&self) {
+        let now = self.recorder.boot();
+        let wall = self.recorder.wall(now);
+        let mut locked = self.lock();
+        let session = SessionState { id: self.recorder.new_id(), sequence: 1, started: now, started_wall: wall };
+        locked.begin(session, now);
+        (locked.open.saved.closed, locked.open.contexts) = (false, ContextStore::default());
+        self.record_session(SessionChange::Start, &session, None, APP_LAUNCH, wall);
+        locked.synthesize_view(LAUNCH_VIEW);
+    }
+
+    /// What the next process must know, if it has changed and 15 s have passed since it was last
+    /// written down. A new session is due at once.
+    pub(crate) fn to_save_if_due(&self, now: BootTime) -> Option<Persisted> {
+        self.lock().to_save(|saved| now.since(BootTime(saved.last_active)) >= SESSION_SAVE_EVERY)
+    }
+
+    /// What the next process must know, if it has changed at all.
+    pub(crate) fn to_save(&self) -> Option<Persisted> {
+        self.lock().to_save(|_| true)
+    }
+}
+
+impl Locked<'_> {
+    fn renew_if_over(&mut self, now: BootTime) {
+        let last = BootTime(self.scopes.last_active.load(Ordering::Relaxed));
+        match self.open.session.over(last, now) {
+            Some(reason) => self.renew(now, reason),
+            None => self.scopes.deadline.store(self.open.session.deadline(last).0, Ordering::Relaxed),
+        }
+    }
+
+    fn renew(&mut self, now: BootTime, reason: EndReason) {
+        let (scopes, recorder) = (self.scopes, &self.scopes.recorder);
+        let last = BootTime(scopes.last_active.load(Ordering::Relaxed));
+        self.close_action(now);
+        let views = self.close_views(now);
+        let old = self.open.session;
+        // Inactivity ended it when its time was over, which may be long before this event.
+        let ended = if reason == EndReason::InactivityTimeout { old.deadline(last) } else { now };
+        scopes.record_session(SessionChange::End, &old, None, reason.name(), recorder.wall(ended));
+        let started_wall = recorder.wall(now);
+        let next = SessionState { id: recorder.new_id(), sequence: old.sequence + 1, started: now, started_wall };
+        self.begin(next, now);
+        scopes.record_session(SessionChange::Start, &next, Some(old.id), reason.name(), started_wall);
+        // What is on the screen is shown in the new session.
+        for name in views {
+            self.open_view(&name, now);
+        }
+    }
+
+    /// Makes `session` the current one.
+    fn begin(&mut self, session: SessionState, now: BootTime) {
+        (self.open.session, self.open.saved.is_stale) = (session, true);
+        self.scopes.last_active.store(now.0, Ordering::Relaxed);
+        self.scopes.deadline.store(session.deadline(now).0, Ordering::Relaxed);
+        self.write_scope();
+    }
+
+    fn to_save(&mut self, may_update: impl FnOnce(&Saved) -> bool) -> Option<Persisted> {
+        let recorder = &self.scopes.recorder;
+        let last_active = self.scopes.last_active.load(Ordering::Relaxed);
+        let kept = recorder.has_happened();
+        let saved = &self.open.saved;
+        let is_due = saved.is_stale || kept != saved.kept || (last_active > saved.last_active && may_update(saved));
+        if !is_due {
+            return None;
+        }
+        let closed = saved.closed;
+        self.open.saved = Saved { last_active, kept, is_stale: false, closed };
+        let SessionState { id, sequence, started_wall, .. } = self.open.session;
+        let last_wall = recorder.wall(BootTime(last_active));
+        Some(Persisted { id, sequence, started_wall, last_wall, closed, kept })
+    }
+}
