@@ -100,5 +100,5 @@ fn a_rule_that_cannot_work_is_an_error_at_set_up() {
     let none = throughline::trace::TraceHost::new("a.com").formats([]);
     assert_eq!(field(builder(dir.path()).trace_host(none).build().unwrap_err()), "trace_hosts");
     let rule = throughline::TailSampling { bytes: 1, ..throughline::TailSampling::default() };
-    assert_eq!(field(builder(dir.path()).tail_sampling(rule).build().unwrap_err()), "keep");
+    assert_eq!(field(builder(dir.path()).tail_sampling(rule).build().unwrap_err()), "tail_sampling");
 }

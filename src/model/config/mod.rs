@@ -314,7 +314,7 @@ mod tests {
             ("THROUGHLINE_ENABLED", "maybe"),
             ("THROUGHLINE_QUEUE_BYTES", "many"),
             ("THROUGHLINE_PROTOCOL", "grpc"),
-            ("THROUGHLINE_METERED", "some"),
+            ("THROUGHLINE_METERED_UPLOADS", "some"),
             ("THROUGHLINE_HEADERS", "novalue"),
         ] {
             let look = |name: &str| if name == variable { Some(value.to_owned()) } else { base(name) };
