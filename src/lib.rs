@@ -1,8 +1,9 @@
 //! Throughline: mobile client telemetry that is durable when the call returns.
 //!
-//! An app records typed [events](event); each lies in a crash-safe journal when the call returns, is in SQLite within
-//! 100 ms, and is delivered effectively once to every configured OTLP backend. Losses are counted by
-//! [reason](ledger::DropReason): for each destination, `accepted = delivered + queued + Σ dropped`.
+//! An app records typed [events](event); each lies in a crash-safe journal when the call returns,
+//! is in SQLite within 100 ms, and is delivered effectively once to every configured OTLP backend.
+//! Losses are counted by [reason](ledger::DropReason): for each destination, `accepted = delivered
+//! + queued + Σ dropped`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,13 +21,19 @@
 //!
 //! The floors of the crate, each importing only from lower ones, are drawn in `ARCHITECTURE.md`.
 
-// The floors, lowest first: a file imports from its own floor or a lower one.
-mod api;
-mod engine;
+// The floors, from the lowest to the highest: a file imports from its own floor or a lower one. A
+// test reads the floors from here. Blank lines keep rustfmt from sorting them.
 mod model;
+
 mod policy;
+
 mod storage;
+
 mod wire;
+
+mod engine;
+
+mod api;
 
 pub use api::client::{Host, Telemetry};
 pub use api::hook::{EventHook, EventView};
@@ -52,7 +59,8 @@ pub use storage::health::{self, Health, StorageState};
 pub use storage::queue::DestinationBooks;
 pub use wire::{export, transport};
 
-/// What tests, fuzz targets, benches and the command line reach into. It is not API: it changes without notice.
+/// What tests, fuzz targets, benches and the command line reach into. It is not API: it changes
+/// without notice.
 #[doc(hidden)]
 pub mod internals {
     pub use crate::engine::{recorder, uploader};

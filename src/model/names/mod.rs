@@ -1,8 +1,8 @@
 //! Every name that leaves the device: attribute keys and event names.
 //!
-//! Names that OpenTelemetry's semantic conventions define are in [`semconv`], which states their version. This module holds
-//! the names that Throughline defines where no convention exists. A name that was once delivered keeps its meaning: backends
-//! store dashboards and alerts under it.
+//! Names that OpenTelemetry's semantic conventions define are in [`semconv`], which states their
+//! version. This module holds the names that Throughline defines where no convention exists. A name
+//! that was once delivered keeps its meaning: backends store dashboards and alerts under it.
 
 use std::borrow::Cow;
 
@@ -10,12 +10,13 @@ use crate::model::value::{Attribute, OwnedAttributes, to_owned};
 
 pub mod semconv;
 
-/// The prefixes of Throughline's own attribute keys. When the app sets an attribute whose key starts with one of
-/// them, the key gets the prefix `app.`, so that the app cannot forge an attribute of the core.
+/// The prefixes of Throughline's own attribute keys. When the app sets an attribute whose key
+/// starts with one of them, the key gets the prefix `app.`, so that the app cannot forge an
+/// attribute of the core.
 pub const RESERVED: [&str; 5] = ["throughline.", "state.", "mutation.", "rum.", "operation."];
 
-/// Returns the key under which an attribute of the app is recorded: a key with a [reserved](RESERVED) prefix gets the
-/// prefix `app.`.
+/// Returns the key under which an attribute of the app is recorded: a key with a
+/// [reserved](RESERVED) prefix gets the prefix `app.`.
 pub(crate) fn app_key(key: &str) -> Cow<'_, str> {
     let is_reserved = RESERVED.iter().any(|prefix| key.starts_with(prefix));
     if is_reserved { Cow::Owned(format!("app.{key}")) } else { Cow::Borrowed(key) }
@@ -95,7 +96,8 @@ pub const VIEW_CPU_TIME: &str = "rum.view.cpu_time";
 
 /// The id of the action that an event belongs to.
 pub const ACTION_ID: &str = "rum.action.id";
-/// What the user did: `tap`, `scroll`, `swipe`, `back`, `custom`, `state_mutation` or `application_start`.
+/// What the user did: `tap`, `scroll`, `swipe`, `back`, `custom`, `state_mutation` or
+/// `application_start`.
 pub const ACTION_TYPE: &str = "rum.action.type";
 /// The time until everything that the action caused had ended, in nanoseconds.
 pub const ACTION_LOADING_TIME: &str = "rum.action.loading_time";
@@ -151,7 +153,8 @@ pub const STATE_NEW_TYPE: &str = "state.new.type";
 pub const STATE_OLD_LENGTH: &str = "state.old.length";
 /// The length of a new value that is not captured itself: characters, bytes or elements.
 pub const STATE_NEW_LENGTH: &str = "state.new.length";
-/// The number of mutations of the store that its policy suppressed since the last action of the store.
+/// The number of mutations of the store that its policy suppressed since the last action of the
+/// store.
 pub const STATE_SUPPRESSED: &str = "state.suppressed.count";
 /// The number of mutations that one action stands for.
 pub const MUTATION_COUNT: &str = "mutation.count";

@@ -1,12 +1,14 @@
-//! The names that Throughline takes from the OpenTelemetry semantic conventions, version 1.44.0, and from the
-//! OpenTelemetry specification.
+//! The names that Throughline takes from the OpenTelemetry semantic conventions, version 1.44.0,
+//! and from the OpenTelemetry specification.
 //!
-//! Most conventions for mobile apps are still in development. When one of them changes, this file and [`SCHEMA_URL`] change
-//! together. Names that Throughline defines itself are in the parent module.
+//! Most conventions for mobile apps are still in development. When one of them changes, this file
+//! and [`SCHEMA_URL`] change together. Names that Throughline defines itself are in the parent
+//! module.
 //!
 //! Source: <https://opentelemetry.io/docs/specs/semconv/>
 
-/// The `schema_url` of every scope and resource: the version of the conventions that these names follow.
+/// The `schema_url` of every scope and resource: the version of the conventions that these names
+/// follow.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 
 // The resource: what does not change while the process runs.
@@ -77,7 +79,8 @@ pub const CORRELATION_ID: &str = "http.request.header.x-correlation-id";
 /// The remote procedure that the app called.
 pub const RPC_METHOD: &str = "rpc.method";
 
-/// Marks the series that stands for all label sets over the limit (metrics SDK specification, "Overflow attribute").
+/// Marks the series that stands for all label sets over the limit (metrics SDK specification,
+/// "Overflow attribute").
 pub const METRIC_OVERFLOW: &str = "otel.metric.overflow";
 
 // Event names.

@@ -1,0 +1,64 @@
+//! Rules of the house that a machine can check.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::sources::{files, is_generated, read, root};
+
+/// Source files that people write: the file and its text.
+fn written() -> impl Iterator<Item = (PathBuf, String)> {
+    let texts = files("", &["rs", "swift", "kt"]).into_iter().map(|file| (file.clone(), read(&file)));
+    texts.filter(|(_, text)| !is_generated(text))
+}
+
+/// The lines of a source file that are comments, with their numbers.
+fn comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_block = false;
+    text.lines().enumerate().filter_map(move |(number, line)| {
+        let begin = line.trim_start();
+        let is_comment = is_block || begin.starts_with("//") || begin.starts_with("/*");
+        if is_block || begin.starts_with("/*") {
+            is_block = !line.contains("*/");
+        }
+        is_comment.then_some((number + 1, line))
+    })
+}
+
+/// Every file and folder of the repository, and every ending of its path: a comment may write
+/// `engine/recorder.rs`.
+fn known_paths() -> BTreeSet<PathBuf> {
+    let mut known = BTreeSet::new();
+    for file in files("", &["rs", "swift", "kt", "kts", "md", "toml", "json", "c", "h", "html", "xml", "sh"]) {
+        for path in file.ancestors() {
+            for skipped in 0..path.components().count() {
+                known.insert(path.components().skip(skipped).collect());
+            }
+        }
+    }
+    known
+}
+
+/// The words of a comment that name a file or a folder of the repository: source files, and what
+/// begins with one of its folders.
+fn paths_in(comment: &str) -> impl Iterator<Item = &str> {
+    const FOLDERS: [&str; 9] =
+        ["src/", "uniffi/", "cli/", "torture/", "xtask/", "benches/", "fuzz/", "tests/", "bindings/"];
+    let words = comment.split(|mark: char| !mark.is_alphanumeric() && !"_-./:".contains(mark));
+    words.map(|word| word.trim_matches(['.', '-', ':', '/'])).filter(|word| {
+        let is_source = [".rs", ".swift", ".kt"].iter().any(|end| word.ends_with(end));
+        is_source || FOLDERS.iter().any(|folder| word.starts_with(folder))
+    })
+}
+
+#[test]
+fn no_comment_names_a_file_that_is_not_there() {
+    let known = known_paths();
+    let mut stale = Vec::new();
+    for (file, text) in written() {
+        for (number, line) in comments(&text) {
+            let gone = paths_in(line).filter(|path| !known.contains(Path::new(path)) && !root().join(path).exists());
+            stale.extend(gone.map(|path| format!("{}:{number}: {path}", file.display())));
+        }
+    }
+    assert!(stale.is_empty(), "paths that lead nowhere:\n{}", stale.join("\n"));
+}
