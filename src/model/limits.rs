@@ -45,6 +45,9 @@ pub const BUSY_TICK: Duration = Duration::from_millis(25);
 
 /// Events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 500;
+/// Bytes of canonical rows that are read for one batch. Their OTLP form is several times larger, and should fit into
+/// one request of [`MAX_BATCH_BYTES`].
+pub const MAX_BATCH_ROW_BYTES: usize = 96 * 1024;
 /// Bytes of one request's uncompressed body. The Collector's own default limit is 20 MiB; a phone's memory is ours.
 pub const MAX_BATCH_BYTES: usize = 512 * 1024;
 /// Bytes of a response that are read. A success is under 100 bytes; the rest is somebody's error page.

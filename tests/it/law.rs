@@ -129,7 +129,7 @@ impl World {
         std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(outgoing.request.body.as_slice()), &mut plain)
             .unwrap();
         let ids = event_ids(&plain);
-        assert_eq!(ids.len() as u64, outgoing.part.rows);
+        assert_eq!(ids.len() as u64, outgoing.leased.part.rows);
         let status = |status| Ok(Response { status, ..Response::default() });
         let (result, arrived) = match answer {
             0..=3 => (status(200), true),
@@ -141,9 +141,9 @@ impl World {
             _ => (status(500), false),
         };
         if arrived {
-            self.arrived.extend(ids.into_iter().map(|id| (outgoing.destination, id)));
+            self.arrived.extend(ids.into_iter().map(|id| (outgoing.leased.destination, id)));
         }
-        self.uploader.settle(&mut self.queue, &outgoing, result).unwrap();
+        self.uploader.settle(&mut self.queue, &outgoing.leased, result).unwrap();
         true
     }
 

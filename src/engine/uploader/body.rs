@@ -1,7 +1,8 @@
-//! A request's body: rows decoded with what they refer to, encoded, hashed, compressed.
+//! A request's body: rows are decoded together with the contexts that they refer to, encoded, hashed and compressed.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use flate2::Compression;
@@ -11,28 +12,32 @@ use sha2::{Digest, Sha256};
 use crate::model::event::Lane;
 use crate::model::event::decode::{Context, Record, Scope};
 use crate::model::ledger::DropReason;
-use crate::storage::queue::{Queue, QueueError, Rows};
+use crate::storage::queue::{Queue, QueueError, RowRef, Rows};
 use crate::wire::export::{ExportRow, Exporter};
 
+/// A body as it goes over the wire.
+#[derive(Debug)]
 pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
+    pub(super) gzip: Vec<u8>,
+    /// Events in it.
     pub(super) rows: u64,
 }
 
-/// Encodes rows with everything they refer to. Rows that cannot be decoded are dropped and booked; `None` when no row is
-/// left.
+/// Encodes those of `rows` that `list` names. Returns the uncompressed body and the number of events in it; `None` when
+/// there is none. Rows that cannot be decoded are dropped and booked.
 pub(super) fn encode(
     queue: &mut Queue,
     lane: Lane,
     exporter: &dyn Exporter,
     signal: u8,
     rows: &Rows,
-) -> Result<Option<Body>, QueueError> {
+    list: &[RowRef],
+) -> Result<Option<(Vec<u8>, u64)>, QueueError> {
     let mut contexts: HashMap<(u32, u32), Arc<Context>> = HashMap::new();
     let mut scopes: HashMap<(u32, u32), Arc<Scope>> = HashMap::new();
-    let mut decoded = Vec::with_capacity(rows.rows.len());
+    let mut decoded = Vec::with_capacity(list.len());
     let mut damaged = Vec::new();
-    for row in &rows.rows {
+    for row in list {
         let (Ok(record), Some(run)) = (Record::decode(rows.record(row)), queue.run_start(row.run)) else {
             damaged.push(row.seq);
             continue;
@@ -62,14 +67,21 @@ pub(super) fn encode(
     if !damaged.is_empty() {
         queue.discard(lane, &damaged, DropReason::RowCorrupt)?;
     }
-    let rows = decoded.len() as u64;
-    Ok((rows > 0).then(|| Body { bytes: exporter.encode(signal, &decoded), rows }))
+    let count = decoded.len() as u64;
+    Ok((count > 0).then(|| (exporter.encode(signal, &decoded), count)))
 }
 
+/// SHA-256 of an uncompressed body, as hex: the form in which the queue stores it.
 pub(super) fn hash(body: &[u8]) -> String {
-    Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(body) {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
+/// Compresses a body.
 pub(super) fn gzip(body: &[u8]) -> Result<Vec<u8>, QueueError> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8 + 64), Compression::default());
     let failed = |error: std::io::Error| QueueError::Other(format!("gzip: {error}"));

@@ -25,7 +25,7 @@ use crate::engine::directory::Directory;
 use crate::engine::globals::GlobalContext;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
-use crate::engine::uploader::{Outgoing, Step};
+use crate::engine::uploader::{Leased, Step};
 use crate::model::config::{Config, Consent};
 use crate::model::kill_point::kill_point;
 use crate::model::limits::KEPT_CONTEXTS;
@@ -154,7 +154,13 @@ impl Shared {
     }
 }
 
-type InFlight<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + 'a>>;
+/// A request that is under way.
+struct InFlight<'a> {
+    answer: Pin<Box<dyn Future<Output = Result<Response, TransportError>> + 'a>>,
+    leased: Leased,
+    /// The directory that it came from.
+    dir: PathBuf,
+}
 
 struct FlushJob {
     until: Instant,
@@ -184,7 +190,7 @@ struct Worker<'a> {
     adopted: Vec<Directory>,
     /// The run's number in the main store.
     run: u32,
-    in_flight: Option<(InFlight<'a>, Box<Outgoing>, PathBuf)>,
+    in_flight: Option<InFlight<'a>>,
     flushes: Vec<FlushJob>,
     conditions: Conditions,
     suspended: bool,
@@ -490,9 +496,9 @@ impl<'a> Worker<'a> {
     }
 }
 
-async fn response(in_flight: &mut Option<(InFlight<'_>, Box<Outgoing>, PathBuf)>) -> Result<Response, TransportError> {
+async fn response(in_flight: &mut Option<InFlight<'_>>) -> Result<Response, TransportError> {
     match in_flight {
-        Some((sending, _, _)) => sending.await,
+        Some(in_flight) => (&mut in_flight.answer).await,
         None => std::future::pending().await,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Worker;
-use crate::engine::uploader::Step;
+use super::{InFlight, Worker};
+use crate::engine::uploader::{Outgoing, Step};
 use crate::model::config::Consent;
 use crate::policy::schedule::Blocked;
 use crate::wire::transport::{Response, TransportError};
@@ -27,8 +27,9 @@ impl Worker<'_> {
             }
             match store.uploader.next(&mut store.queue) {
                 Ok(Step::Send(outgoing)) => {
-                    let request = outgoing.request.clone();
-                    self.in_flight = Some((transport.send(request), outgoing, store.dir().to_owned()));
+                    let Outgoing { request, leased } = *outgoing;
+                    self.in_flight =
+                        Some(InFlight { answer: transport.send(request), leased, dir: store.dir().to_owned() });
                     return Step::Wait(Duration::from_secs(3600));
                 }
                 Ok(Step::Idle) if at > 0 && !store.is_recovering() && !store.queue.keeps_apart() => done.push(at - 1),
@@ -62,11 +63,11 @@ impl Worker<'_> {
 
     /// Books what came of the request that was under way.
     pub(super) fn settle(&mut self, result: Result<Response, TransportError>) {
-        let Some((_, outgoing, dir)) = self.in_flight.take() else { return };
+        let Some(InFlight { leased, dir, .. }) = self.in_flight.take() else { return };
         let Some(store) = self.main.iter_mut().chain(&mut self.adopted).find(|store| store.dir() == dir) else {
             return;
         };
-        match store.uploader.settle(&mut store.queue, &outgoing, result) {
+        match store.uploader.settle(&mut store.queue, &leased, result) {
             Ok(settled) => {
                 for flush in &mut self.flushes {
                     flush.delivered += settled.delivered;
@@ -76,7 +77,7 @@ impl Worker<'_> {
                     _ => self.offline_since = None,
                 }
                 let log = match &settled.failure {
-                    Some(failure) => format!("upload of {} events failed: {failure}", outgoing.part.rows),
+                    Some(failure) => format!("upload of {} events failed: {failure}", leased.part.rows),
                     None => format!("{} events delivered", settled.delivered),
                 };
                 self.shared.debug.log(&log);

@@ -1,0 +1,196 @@
+//! Encoding once, and what a retry sends.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+
+use super::{Outgoing, Step, Uploader};
+use crate::engine::recorder::Recorder;
+use crate::model::config::{Destination, MeteredUploads, SendPolicy};
+use crate::model::event::{Action, EventKind, Lane, Resource};
+use crate::model::ledger::DropReason;
+use crate::model::time::{Clock, ManualClock};
+use crate::storage::queue::{Queue, QueueLimits, open_or_rebuild};
+use crate::wire::export::otlp::Otlp;
+use crate::wire::export::{ExportRow, Exporter, Verdict};
+use crate::wire::transport::{Response, TransportError};
+
+/// OTLP, and how often it encoded.
+#[derive(Debug)]
+struct Counting(Otlp, AtomicUsize);
+
+impl Exporter for Counting {
+    fn version(&self) -> u32 {
+        self.0.version()
+    }
+
+    fn signal(&self, kind: EventKind) -> Option<u8> {
+        self.0.signal(kind)
+    }
+
+    fn encode(&self, signal: u8, rows: &[ExportRow<'_>]) -> Vec<u8> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.encode(signal, rows)
+    }
+
+    fn url(&self, signal: u8) -> String {
+        self.0.url(signal)
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        self.0.headers()
+    }
+
+    fn classify(&self, response: &Response) -> Verdict {
+        self.0.classify(response)
+    }
+}
+
+struct World {
+    clock: Arc<ManualClock>,
+    queue: Queue,
+    exporter: Arc<Counting>,
+    uploader: Uploader,
+}
+
+impl World {
+    /// A queue that holds `events` actions and as many requests: a lane whose batches have two parts each.
+    fn new(dir: &Path, events: u32) -> Self {
+        let manual = ManualClock::new();
+        let clock = Clock::Manual(manual.clone());
+        let recorder = Recorder::new(clock.clone(), Default::default(), Box::new(|| {})).unwrap();
+        recorder.journal().stay_on_heap();
+        for n in 0..events {
+            let attributes = [("n", i64::from(n).into())];
+            recorder.record(&Action::tap("buy").attributes(&attributes)).unwrap();
+            let resource = Resource::new("GET", "https://example.com/items", 200, Duration::from_millis(1));
+            recorder.record(&resource.attributes(&attributes)).unwrap();
+        }
+        let limits = QueueLimits { queue_bytes: 1 << 24, crash_bytes: 1 << 20, max_age: Duration::from_secs(86_400) };
+        let (mut queue, _) = open_or_rebuild(dir, limits, &clock).unwrap();
+        queue.configure(&[("a".to_owned(), 1)]).unwrap();
+        let run = queue.enter_run(recorder.journal().start()).unwrap();
+        let absorbed = queue.absorb(run, recorder.journal(), usize::MAX, usize::MAX).unwrap();
+        recorder.journal().advance(absorbed.to);
+        let exporter =
+            Arc::new(Counting(Otlp::new(&Destination::new("a", "http://localhost")), AtomicUsize::default()));
+        let uploader = uploader(&queue, &clock, &exporter);
+        Self { clock: manual, queue, exporter, uploader }
+    }
+
+    fn encoded(&self) -> usize {
+        self.exporter.1.load(Ordering::Relaxed)
+    }
+
+    fn next(&mut self) -> Option<Box<Outgoing>> {
+        match self.uploader.next(&mut self.queue).unwrap() {
+            Step::Send(outgoing) => Some(outgoing),
+            _ => None,
+        }
+    }
+
+    fn settle(&mut self, outgoing: &Outgoing, result: Result<Response, TransportError>) {
+        self.uploader.settle(&mut self.queue, &outgoing.leased, result).unwrap();
+    }
+
+    /// Sends until nothing is left. Returns the events delivered.
+    fn deliver(&mut self) -> u64 {
+        let mut delivered = 0;
+        while let Some(outgoing) = self.next() {
+            delivered += outgoing.leased.part.rows;
+            self.settle(&outgoing, accepted());
+        }
+        delivered
+    }
+}
+
+fn uploader(queue: &Queue, clock: &Clock, exporter: &Arc<Counting>) -> Uploader {
+    let policy = SendPolicy {
+        flush_interval: Duration::from_secs(30),
+        flush_events: 1,
+        metered_uploads: MeteredUploads::All,
+        daily_bytes: None,
+    };
+    let exporters = queue.destinations().into_iter().map(|(id, _)| (id, Arc::clone(exporter) as Arc<dyn Exporter>));
+    Uploader::new(clock.clone(), policy, exporters.collect(), 7, false)
+}
+
+fn accepted() -> Result<Response, TransportError> {
+    Ok(Response { status: 200, ..Response::default() })
+}
+
+fn plain(outgoing: &Outgoing) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(outgoing.request.body.as_slice()).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+#[test]
+fn no_part_is_encoded_twice_before_its_first_send() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 700);
+    let mut parts = 0;
+    let mut events = 0;
+    while let Some(outgoing) = world.next() {
+        parts += 1;
+        events += outgoing.leased.part.rows;
+        assert!(!outgoing.leased.part.hash.is_empty());
+        world.settle(&outgoing, accepted());
+    }
+    assert_eq!(events, 1_400);
+    assert!(parts > 3, "{parts} parts");
+    assert_eq!(world.encoded(), parts);
+}
+
+#[test]
+fn a_retry_encodes_once_more_and_sends_the_same_body() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 10);
+    let first = world.next().unwrap();
+    let frozen = world.encoded();
+    world.settle(&first, Err(TransportError("cut".to_owned())));
+    for attempt in 1..4 {
+        world.clock.advance(Duration::from_secs(3_600));
+        let again = world.next().unwrap();
+        assert_eq!(again.leased.part.id, first.leased.part.id);
+        assert_eq!(plain(&again), plain(&first));
+        assert_eq!(again.leased.part.hash, first.leased.part.hash);
+        assert_eq!(world.encoded(), frozen + attempt);
+        world.settle(&again, Err(TransportError("cut".to_owned())));
+    }
+    world.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(world.deliver(), 20);
+    // The parts that were never retried are still encoded once each.
+    assert_eq!(world.encoded(), frozen + 4);
+}
+
+#[test]
+fn another_process_sends_the_body_that_was_frozen() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 10);
+    let first = world.next().unwrap();
+    world.uploader = uploader(&world.queue, &Clock::Manual(world.clock.clone()), &world.exporter);
+    let again = world.next().unwrap();
+    assert_eq!(plain(&again), plain(&first));
+    assert_eq!(again.leased.part, first.leased.part);
+}
+
+#[test]
+fn a_row_that_is_dropped_before_its_part_is_sent_is_not_delivered_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 10);
+    let first = world.next().unwrap();
+    let batch = world.queue.batch(first.leased.destination, Lane::Event).unwrap();
+    let other = batch.parts.iter().find(|part| part.id != first.leased.part.id).unwrap().to;
+    world.queue.discard(Lane::Event, &[other], DropReason::RowCorrupt).unwrap();
+    world.settle(&first, accepted());
+    world.deliver();
+    let books = world.queue.books().unwrap().remove(0);
+    assert!(books.balanced(), "{books:?}");
+    assert_eq!(books.dropped.of(DropReason::RowCorrupt), 1);
+    assert_eq!(world.queue.batch(first.leased.destination, Lane::Event), None);
+}
