@@ -8,10 +8,11 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use throughline::event::TraceContext;
-use throughline::event::scrub::{KeyVerdict, Scrub};
 use throughline::internals::redact::{RedactRules, Redactor};
 use throughline::internals::sampling::{keep_session, keep_trace};
-use throughline::state::{Capture, PathDecision, Policy, StorePolicy};
+use throughline::internals::scrub::{KeyVerdict, Scrub};
+use throughline::internals::state::Policy;
+use throughline::state::{Capture, PathDecision, StorePolicy};
 use throughline::trace::{Baggage, SpanContext, TraceHost, TraceHosts, Withheld};
 use throughline::{AnyValue, Config, Value};
 use uuid::Uuid;
@@ -159,7 +160,7 @@ fn mutation(
     for (key, value) in [("state.old", &event.old), ("state.new", &event.new)] {
         let Some(value) = value else { continue };
         let value = any(value)?;
-        let seen = throughline::state::capture(&Value::from(&value), capture);
+        let seen = throughline::internals::state::capture(&Value::from(&value), capture);
         let shown = seen.map(|seen| match seen.value {
             Some(kept) => json!(format!("{:?}", kept.as_value())),
             None => json!({ "type": seen.kind, "length": seen.length }),

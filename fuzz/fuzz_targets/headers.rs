@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use throughline::event::scrub::Scrub;
 use throughline::internals::redact::Redactor;
-use throughline::state::path::{Pattern, parse, push_segment};
+use throughline::internals::scrub::Scrub;
+use throughline::internals::state::path::{Pattern, parse, push_segment};
 use throughline::trace::{Baggage, Format, TraceHost, TraceHosts, extract, inject};
 
 fuzz_target!(|data: &[u8]| {

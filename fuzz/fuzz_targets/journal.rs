@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use throughline::event::decode::{Context, Record, Scope};
+use throughline::internals::decode::{Context, Record, Scope};
 use throughline::internals::frame;
 use throughline::internals::ids::RunKey;
 use throughline::internals::journal::run_file::RunFile;

@@ -3,9 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use throughline::Destination;
-use throughline::internals::backoff;
 use throughline::export::Exporter;
-use throughline::export::otlp::Otlp;
+use throughline::internals::backoff;
+use throughline::internals::otlp::Otlp;
 use throughline::transport::Response;
 
 fuzz_target!(|input: (u16, &str, &str, &[u8])| {

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use throughline::event::Lane;
-use throughline::event::decode::{Context, Record, Scope};
+use throughline::internals::decode::{Context, Record, Scope};
 use throughline::internals::queue::row;
 
 fuzz_target!(|input: (u32, u32, u64, &[u8])| {

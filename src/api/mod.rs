@@ -5,6 +5,7 @@ pub(crate) mod consent;
 pub(crate) mod hook;
 pub(crate) mod lifecycle;
 pub(crate) mod metrics;
+pub(crate) mod public;
 pub(crate) mod rum;
 pub(crate) mod spans;
 pub(crate) mod stores;

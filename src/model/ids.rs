@@ -1,14 +1,15 @@
-//! Ids without a system call per event.
+//! Ids that cost no system call.
 //!
-//! A run draws one random key at its start; after that an id is a keyed bijective mix of a counter, so ids of a run
-//! never collide, look uniform, and are stored as `(run, n)`. Event ids have the layout of UUIDv7 (RFC 9562 §5.7);
-//! trace and span ids are never zero (W3C Trace Context §3.2.2).
+//! A run (one life of the process) draws one random key at its start. From then on an id is a
+//! keyed, bijective mix of a counter: the ids of a run never collide, their bits are uniform, and
+//! the queue stores them as `(run, n)`. Event ids have the layout of UUIDv7 (RFC 9562 §5.7); trace
+//! and span ids are never zero (W3C Trace Context §3.2.2).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
-/// The random key of one run of the process; also names its journal file.
+/// The random key of one run of the process. It also names the run's journal file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RunKey(pub [u8; 16]);
 
@@ -18,14 +19,14 @@ impl std::fmt::Debug for RunKey {
     }
 }
 
-/// A finalizer of good quality that is a bijection on 64 bits (Stafford's variant 13 of the splitmix step).
+/// Mixes 64 bits well and without collisions (Stafford's variant 13 of the splitmix64 finalizer).
 const fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
 }
 
-/// What an id is for: the same counter value gives unrelated ids in different domains.
+/// What an id is for. The same counter value gives unrelated ids in different domains.
 #[derive(Clone, Copy)]
 enum Domain {
     Event = 1,
@@ -36,8 +37,8 @@ enum Domain {
 }
 
 impl RunKey {
-    /// Draws a key from the operating system. Falls back to clock and address bits where that is refused: ids must
-    /// differ between runs, they are no secret.
+    /// Draws a key from the operating system. Where that is refused, the clock and an address take
+    /// its place: ids must differ between runs, but they are not secrets.
     pub fn random() -> Self {
         let mut bytes = [0u8; 16];
         if getrandom::fill(&mut bytes).is_err() {
@@ -60,7 +61,7 @@ impl RunKey {
         (whole as u64, (whole >> 64) as u64)
     }
 
-    /// Keyed bijection of `n` within a domain: a three-round keyed mix, each round invertible.
+    /// A keyed bijection of `n` within a domain: three mixing rounds, each of which is invertible.
     fn scramble(self, n: u64, domain: Domain) -> u64 {
         let (a, b) = self.halves();
         let d = mix((domain as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -71,8 +72,8 @@ impl RunKey {
     pub fn event_id(self, n: u64, wall_ns: u64) -> Uuid {
         let millis = (wall_ns / 1_000_000) & 0xffff_ffff_ffff;
         let low = self.scramble(n, Domain::Event);
-        // 62 bits of the mix after the variant and two in `rand_a`: the 64 together keep the bijection. The other ten
-        // bits of `rand_a` come from another mix of the same counter.
+        // 62 bits of the mix stand after the variant and two in `rand_a`: together they keep the
+        // bijection. The other ten bits of `rand_a` come from another mix of the same counter.
         let extra = self.scramble(n, Domain::Object) & 0x3ff;
         let rand_a = (extra << 2) | (low >> 62);
         let high = (millis << 16) | 0x7000 | rand_a;
@@ -87,7 +88,8 @@ impl RunKey {
         ((u128::from(high) << 64) | u128::from(low)).to_be_bytes()
     }
 
-    /// A span id, never zero: the one counter value that would give zero gives the mix of `u64::MAX` instead.
+    /// A span id, never zero: the one counter value that would give zero takes the id of
+    /// `u64::MAX`.
     pub fn span_id(self, n: u64) -> [u8; 8] {
         match self.scramble(n, Domain::Span) {
             0 => self.scramble(u64::MAX, Domain::Span),
@@ -96,7 +98,7 @@ impl RunKey {
         .to_be_bytes()
     }
 
-    /// The id of a session, view, action or resource: a UUIDv4-shaped value.
+    /// The id of a session, view, action or request, with the layout of UUIDv4.
     pub fn object_id(self, n: u64) -> Uuid {
         let high = self.scramble(n, Domain::Object);
         let low = self.scramble(n, Domain::TraceLow);
@@ -104,12 +106,12 @@ impl RunKey {
     }
 }
 
-/// The counter behind a run's ids. Starts at 1, so that 0 can mean "none".
+/// The counter behind a run's ids. It starts at 1, so that 0 can mean "none".
 #[derive(Debug)]
 pub struct IdCounter(AtomicU64);
 
 impl IdCounter {
-    /// A counter at 1.
+    /// A counter that starts at 1.
     pub const fn new() -> Self {
         Self(AtomicU64::new(1))
     }

@@ -1,10 +1,15 @@
 //! Named places at which the torture harness kills the process.
 //!
-//! With the feature `testing` off this is an empty function. With it, `THROUGHLINE_KILL=name:n` sends SIGKILL to the own
-//! process when `name` is reached for the n-th time: no destructor runs, no buffer is flushed, as when the system kills
-//! an app.
+//! With the feature `testing` off, a kill point is an empty function. With it,
+//! `THROUGHLINE_KILL=name:n` sends SIGKILL to the own process when `name` is reached for the n-th
+//! time: no destructor runs and no buffer is flushed, as when the system kills an app.
 
-/// Every name, so that a harness can go through them.
+#[cfg(feature = "testing")]
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+#[cfg(feature = "testing")]
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Every name, so that a harness can try each.
 pub const NAMES: [&str; 10] = [
     "journal_payload_written",
     "ring_wrap",
@@ -18,38 +23,38 @@ pub const NAMES: [&str; 10] = [
     "recovery",
 ];
 
-/// Where a panic is wanted, once.
+/// The name at which a test wants a panic, until it has occurred.
 #[cfg(feature = "testing")]
-static PANIC_AT: std::sync::Mutex<Option<String>> = std::sync::Mutex::new(None);
+static PANIC_AT: Mutex<Option<String>> = Mutex::new(None);
+/// Whether any test has asked for a panic: so that a kill point takes no lock otherwise.
 #[cfg(feature = "testing")]
-static PANIC_WANTED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+static PANIC_WANTED: AtomicBool = AtomicBool::new(false);
 
-/// Panics once when `name` is reached next: a bug of ours, for the tests of what survives it.
+/// Panics once, when `name` is reached next: stands for a bug of ours in tests of what survives
+/// one.
 #[cfg(feature = "testing")]
 pub fn panic_at(name: &str) {
-    *PANIC_AT.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(name.to_owned());
-    PANIC_WANTED.store(true, std::sync::atomic::Ordering::Release);
+    *PANIC_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    PANIC_WANTED.store(true, Ordering::Release);
 }
 
 #[cfg(feature = "testing")]
-#[allow(clippy::panic, reason = "asked for by a test")]
+#[allow(clippy::panic, reason = "a test asked for it")]
 fn panic_if_wanted(name: &str) {
-    let taken = PANIC_AT.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take_if(|wanted| wanted == name);
+    let taken = PANIC_AT.lock().unwrap_or_else(PoisonError::into_inner).take_if(|wanted| wanted == name);
     if taken.is_some() {
-        panic!("asked for at {name}");
+        panic!("a test asked for a panic at {name}");
     }
 }
 
-/// Dies here if the harness asked for it.
+/// Kills the process here if the harness asked for it.
 #[cfg(feature = "testing")]
 pub fn kill_point(name: &str) {
-    if PANIC_WANTED.load(std::sync::atomic::Ordering::Acquire) {
-        panic_if_wanted(name);
-    }
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU32, Ordering};
     static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();
     static SEEN: AtomicU32 = AtomicU32::new(0);
+    if PANIC_WANTED.load(Ordering::Acquire) {
+        panic_if_wanted(name);
+    }
     let wanted = WANTED.get_or_init(|| {
         let value = std::env::var("THROUGHLINE_KILL").ok()?;
         let (name, count) = value.split_once(':')?;
@@ -66,7 +71,7 @@ pub fn kill_point(name: &str) {
     }
 }
 
-/// Nothing: the feature `testing` is off.
+/// Does nothing: the feature `testing` is off.
 #[cfg(not(feature = "testing"))]
 #[inline(always)]
 pub fn kill_point(_name: &str) {}

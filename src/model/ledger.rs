@@ -1,12 +1,31 @@
 //! The ledger: why events were dropped, and how many.
 //!
-//! The law that every durability test checks, for each destination:
-//! `accepted = delivered + queued + Σ dropped(reason)`. A call while the client is enabled is accepted; from then on an
-//! event is in exactly one of the three places.
+//! For each destination one law holds at every moment, and every durability test checks it:
+//!
+//! ```text
+//! accepted = delivered + queued + Σ dropped(reason)
+//! ```
+//!
+//! An event is accepted when it is recorded while the client is enabled. From then on it is in
+//! exactly one of the three places.
+//!
+//! ```
+//! use throughline::event::Lane;
+//! use throughline::ledger::{DropReason, Ledger};
+//!
+//! let mut ledger = Ledger::default();
+//! ledger.add(Lane::Bulk, DropReason::QuotaBytes, 3);
+//! ledger.add(Lane::Event, DropReason::QuotaBytes, 1);
+//! assert_eq!(ledger.get(Lane::Bulk, DropReason::QuotaBytes), 3);
+//! assert_eq!((ledger.of(DropReason::QuotaBytes), ledger.total()), (4, 4));
+//! for (lane, reason, count) in ledger.iter() {
+//!     println!("{}: {count} events dropped, {}", lane.name(), reason.name());
+//! }
+//! ```
 
 use crate::model::event::Lane;
 
-/// Why an event was dropped. The codes are stored: never reuse one.
+/// Why an event was dropped. The codes are stored, so a code is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 #[non_exhaustive]
@@ -17,33 +36,35 @@ pub enum DropReason {
     JournalFull = 1,
     /// The encoded event was larger than 128 KiB.
     Oversize = 2,
-    /// A journal record that had been written could not be read back (damage, or a truncated file).
+    /// A record was written to the journal and could not be read back: the file was damaged or
+    /// truncated.
     JournalLost = 3,
     /// A queue row failed its checksum or could not be decoded.
     RowCorrupt = 4,
     /// The lane's or the queue's byte quota was exceeded.
     QuotaBytes = 5,
-    /// The event was older than the configured age.
+    /// The event was older than the configured `max_age`.
     QuotaAge = 6,
-    /// The disk was full and lower lanes had to give way.
+    /// The disk was full, and lower lanes had to give way.
     DiskFull = 7,
-    /// The backend refused this very event (bisected down to it).
+    /// The backend refused this very event: halving the batch led to it.
     Rejected = 8,
-    /// The backend took the request and said that it rejected some of its records.
+    /// The backend took the request and answered that it rejected some of its records.
     PartialReject = 9,
-    /// The event alone was larger than the backend takes.
+    /// The event was, even alone, larger than the backend takes.
     TooLarge = 10,
-    /// The backend answered with a status after which the format forbids a retry.
+    /// The backend answered with a status for which its format forbids a retry.
     ServerError = 11,
     /// The destination's format has no place for this kind of event.
     Unsupported = 12,
     /// The destination was removed from the configuration.
     DestinationRemoved = 13,
-    /// The file it was in killed its reader twice and was set aside.
+    /// The file that held the event killed the process repeatedly while it was read, and was set
+    /// aside.
     Quarantined = 14,
     /// The client was switched off while the event was waiting.
     SwitchedOff = 15,
-    /// An event that was not final was taken back: a mutation was reverted in time.
+    /// The event was not final yet and was taken back: a mutation of state was reverted in time.
     Withdrawn = 16,
 }
 
@@ -69,20 +90,20 @@ impl DropReason {
         DropReason::Withdrawn,
     ];
 
-    /// The reasons that can occur before the queue; their counts live in the journal's header.
+    /// The reasons that can occur before the queue. Their counts are kept in the journal's header.
     pub const AT_THE_DOOR: [DropReason; 3] = [DropReason::SampledOut, DropReason::JournalFull, DropReason::Oversize];
 
-    /// The stored code.
+    /// The code that is stored.
     pub fn code(self) -> u8 {
         self as u8
     }
 
-    /// The reason of a stored code.
+    /// The reason with a stored code; `None` for one of a later version.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()
     }
 
-    /// The name in `health()`, in the self-report and in JSON.
+    /// The name in the self-report and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             DropReason::SampledOut => "sampled_out",
@@ -106,12 +127,12 @@ impl DropReason {
     }
 }
 
-/// Drop counts by lane and reason.
+/// Counts of dropped events, by lane and reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger(std::collections::BTreeMap<(Lane, DropReason), u64>);
 
 impl Ledger {
-    /// Adds `count` drops. Zero adds no entry.
+    /// Adds `count` dropped events. Zero adds no entry.
     pub fn add(&mut self, lane: Lane, reason: DropReason, count: u64) {
         if count > 0 {
             *self.0.entry((lane, reason)).or_default() += count;
@@ -130,17 +151,17 @@ impl Ledger {
         self.0.get(&(lane, reason)).copied().unwrap_or(0)
     }
 
-    /// The counts of one reason over all lanes.
+    /// The count of one reason, over all lanes.
     pub fn of(&self, reason: DropReason) -> u64 {
         self.iter().filter(|entry| entry.1 == reason).map(|entry| entry.2).sum()
     }
 
-    /// All drops.
+    /// The number of all dropped events.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// Entries in the order of lanes and codes.
+    /// The entries, ordered by lane and code.
     pub fn iter(&self) -> impl Iterator<Item = (Lane, DropReason, u64)> + '_ {
         self.0.iter().map(|(&(lane, reason), &count)| (lane, reason, count))
     }

@@ -1,150 +1,283 @@
 //! Every limit of the core in one place, each with its unit and its reason.
 //!
-//! A limit is enforced where the value enters (the encoder, the journal, the queue) and what it costs is always
-//! counted or marked: nothing is shortened silently.
+//! A limit is enforced where the value enters: in the encoder, the journal, the queue. What it
+//! costs is counted or marked, so nothing is shortened silently. A test looks for limits
+//! that stand elsewhere.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Attributes on one event. OpenTelemetry's default `AttributeCountLimit`.
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+// Events
+
+/// Attributes of one event: OpenTelemetry's default `AttributeCountLimit`.
 pub const MAX_ATTRIBUTES: usize = 128;
-/// Bytes of an attribute's key. Longer keys are cut on a character boundary and marked.
+/// Bytes of an attribute's key. A longer key is cut on a character boundary, and the event is
+/// marked.
 pub const MAX_KEY_BYTES: usize = 128;
-/// Characters of a text attribute's value. Enough for a message, too few for a document.
+/// Characters of a text attribute's value: enough for a message, too few for a document.
 pub const MAX_TEXT_CHARS: usize = 1_024;
-/// Bytes of a `Bytes` attribute.
-pub const MAX_BLOB_BYTES: usize = 4_096;
-/// Nesting of lists and maps. Deeper values are replaced by the text `…` and marked.
+/// Bytes of a `Bytes` attribute: room for a key or a hash, not for a file.
+pub const MAX_BLOB_BYTES: usize = 4 * KIB;
+/// Levels of nested lists and maps. A deeper value is replaced by the text `…`, and the event is
+/// marked.
 pub const MAX_DEPTH: usize = 8;
-/// Elements of one list or map attribute.
+/// Elements of one list or map.
 pub const MAX_ELEMENTS: usize = 256;
-/// Characters of a name (view, action, span, metric).
+/// Characters of a name (view, action, span, metric). Backends group by names and index them.
 pub const MAX_NAME_CHARS: usize = 256;
 /// Characters of a log's body or an error's message.
 pub const MAX_MESSAGE_CHARS: usize = 8_192;
-/// Characters of a stack trace. A deep React Native trace has about 30,000.
+/// Characters of a stack trace. A deep one of React Native has about 30,000.
 pub const MAX_STACK_CHARS: usize = 49_152;
-/// Phases of one request: each once.
+/// Phases of one request: there are five, and each occurs once.
 pub const MAX_PHASES: usize = 5;
-/// Events and links of one span (OpenTelemetry's defaults).
+/// Events, and links, of one span: OpenTelemetry's defaults.
 pub const MAX_SPAN_ITEMS: usize = 128;
-/// Bytes of one encoded event. A larger one is dropped with `DropReason::Oversize`.
-pub const MAX_EVENT_BYTES: usize = 128 * 1024;
+/// Bytes of one encoded event. A larger one is dropped as `DropReason::Oversize`, because one event
+/// must fit into a request with room to spare.
+pub const MAX_EVENT_BYTES: usize = 128 * KIB;
+/// A frame that takes longer is frozen: the length that Datadog's and Android's tools use.
+pub const FROZEN_FRAME: Duration = Duration::from_millis(700);
+
+// The journal
 
 /// Bytes of the journal's ring: one second of 10,000 events of 100 bytes.
-pub const JOURNAL_BYTES: usize = 1024 * 1024;
-/// Bytes of the ring that are used while there is no file (a device before its first unlock, a full disk).
-pub const HEAP_JOURNAL_BYTES: u64 = 256 * 1024;
-/// Bytes after the writer's position whose pages the worker makes writable ahead of time.
-pub const JOURNAL_PREFAULT_BYTES: usize = 128 * 1024;
-/// The journal wakes the worker when this many bytes wait: a quarter, long before the first lane is refused.
-pub const JOURNAL_WAKE_BYTES: u64 = 256 * 1024;
-/// Time between drains while events arrive: the promise is "in SQLite within 100 ms".
+pub const JOURNAL_BYTES: usize = MIB;
+/// Bytes of the ring that are used while there is no file: before a device's first unlock, or on a
+/// full disk.
+pub const HEAP_JOURNAL_BYTES: u64 = 256 * KIB as u64;
+/// Bytes ahead of the writer's position whose pages the worker makes writable in advance, so that
+/// no caller waits for a page fault.
+pub const JOURNAL_PREFAULT_BYTES: usize = 128 * KIB;
+/// Bytes in the journal at which it wakes the worker: a quarter, long before the first lane is
+/// refused.
+pub const JOURNAL_WAKE_BYTES: u64 = 256 * KIB as u64;
+/// Time between two drains while events arrive: the promise is "in SQLite within 100 ms".
 pub const TICK: Duration = Duration::from_millis(100);
-/// Time between drains while more than a prefault window arrives per tick.
+/// Time between two drains while more bytes arrive in a tick than are made writable in advance.
 pub const BUSY_TICK: Duration = Duration::from_millis(25);
 
-/// Events in one batch.
-pub const MAX_BATCH_EVENTS: usize = 500;
-/// Bytes of canonical rows that are read for one batch. Their OTLP form is several times larger, and should fit into
-/// one request of [`MAX_BATCH_BYTES`].
-pub const MAX_BATCH_ROW_BYTES: usize = 96 * 1024;
-/// Bytes of one request's uncompressed body. The Collector's own default limit is 20 MiB; a phone's memory is ours.
-pub const MAX_BATCH_BYTES: usize = 512 * 1024;
-/// Bytes of a response that are read. A success is under 100 bytes; the rest is somebody's error page.
-pub const MAX_RESPONSE_BYTES: usize = 64 * 1024;
-/// Time for one request, connection included.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+// The queue
 
-/// Rows drained or recovered in one transaction: under 10 ms, so that no step starves the journal.
+/// Rows that one transaction drains or recovers. It then takes less than 10 ms, so that the journal
+/// is never left alone for long.
 pub const MAX_DRAIN_EVENTS: usize = 2_048;
-/// Bytes drained in one transaction.
-pub const MAX_DRAIN_BYTES: usize = 256 * 1024;
-/// Bytes of the whole queue: a week of a busy app.
-pub const DEFAULT_QUEUE_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of the crash lane, which no other lane can evict.
-pub const DEFAULT_CRASH_BYTES: u64 = 8 * 1024 * 1024;
-/// Age at which a queued event is dropped and counted. Crashes are kept four times longer.
-pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How much longer than other lanes the crash lane is kept.
+/// Bytes that one transaction drains, for the same reason.
+pub const MAX_DRAIN_BYTES: usize = 256 * KIB;
+/// Default bytes of the whole queue: a week of a busy app.
+pub const DEFAULT_QUEUE_BYTES: u64 = 64 * MIB as u64;
+/// Default bytes of the crash lane, which no other lane can evict.
+pub const DEFAULT_CRASH_BYTES: u64 = 8 * MIB as u64;
+/// Default age at which a queued event is dropped and counted. Crashes are kept longer.
+pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
+/// How many times longer than other lanes the crash lane is kept.
 pub const CRASH_AGE_FACTOR: u32 = 4;
-/// Bytes of the ballast file, given up to get out of a full disk. 128, 256 and 512 KiB were all seen to work.
-pub const BALLAST_BYTES: u64 = 256 * 1024;
+/// Bytes of the ballast file, which is given up to get out of a full disk. 128, 256 and 512 KiB all
+/// worked in tests.
+pub const BALLAST_BYTES: u64 = 256 * KIB as u64;
 /// Free bytes at which the ballast is written again.
-pub const BALLAST_REARM_FREE: u64 = 2 * 1024 * 1024;
-/// Rows deleted per transaction on a full disk: more of them need more journal space than there is.
+pub const BALLAST_REARM_FREE: u64 = 2 * MIB as u64;
+/// Rows that one transaction deletes on a full disk. Deleting more needs more space for SQLite's
+/// own journal than there is.
 pub const FULL_DISK_EVICT_ROWS: usize = 10;
-/// Quarantined databases kept for a look.
+/// Quarantined databases that are kept, so that somebody can look at them.
 pub const MAX_QUARANTINED: usize = 2;
 /// Bytes of the quarantine folder.
-pub const MAX_QUARANTINE_BYTES: u64 = 4 * 1024 * 1024;
-/// Deaths while reading a file, without progress in between, after which it is read one record at a time.
+pub const MAX_QUARANTINE_BYTES: u64 = 4 * MIB as u64;
+/// Deaths of the process while it read a file, without progress in between, after which the file is
+/// read one record at a time.
 pub const CAREFUL_AFTER_ATTEMPTS: u32 = 2;
-/// Such deaths after which the file is set aside as poison: two more at the same record.
+/// Such deaths after which the file is quarantined: two more at the same record.
 pub const QUARANTINE_AFTER_ATTEMPTS: u32 = 4;
 /// Processes that may share a data directory, each in a sub-directory of its own.
 pub const MAX_SIBLING_PROCESSES: u32 = 16;
+/// Newest contexts of the running process that are never pruned, because a thread may be recording
+/// with one of them.
+pub const KEPT_CONTEXTS: u32 = 32;
+/// Bytes of events that wait for the user's consent. The oldest give way.
+pub const MAX_PENDING_BYTES: u64 = 8 * MIB as u64;
+/// Events that one transaction moves into the queue when the user has consented.
+pub const PROMOTE_ROWS: u64 = 500;
 
-/// First and longest retry delay; full jitter in between.
+// The configuration
+
+/// Bytes of the service's name: it is indexed by every backend.
+pub const MAX_SERVICE_NAME_BYTES: usize = 255;
+/// Attributes that a configuration may add to the resource. The other 16 of [`MAX_ATTRIBUTES`] are
+/// for those that the client sets itself.
+pub const MAX_RESOURCE_ATTRIBUTES: usize = MAX_ATTRIBUTES - 16;
+/// Destinations of a configuration. Each has a cursor for every lane and keeps rows in the queue.
+pub const MAX_DESTINATIONS: usize = 8;
+/// Default time that an event waits for others in staging and production.
+pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_secs(30);
+/// Default time that an event waits for others in development and test, where somebody is looking.
+pub const DEFAULT_FLUSH_INTERVAL_DEV: Duration = Duration::from_secs(2);
+/// The configurable time that an event waits for others: not so short that every event is a request
+/// of its own, and not longer than a day.
+pub const FLUSH_INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
+/// Default number of events that are sent without waiting for the interval.
+pub const DEFAULT_FLUSH_EVENTS: u64 = 100;
+/// The configurable bytes of the queue: room for a few crashes, and not all of a phone's storage.
+pub const QUEUE_BYTES_RANGE: RangeInclusive<u64> = MIB as u64..=4_096 * MIB as u64;
+/// The least configurable bytes of the crash lane: one crash with a long stack.
+pub const CRASH_BYTES_MIN: u64 = 64 * KIB as u64;
+/// The configurable age at which events are dropped. A backend has no use for events older than a
+/// year.
+pub const MAX_AGE_RANGE: RangeInclusive<Duration> = MINUTE..=Duration::from_secs(366 * 86_400);
+/// Default share of traces that are recorded in staging and production.
+pub const DEFAULT_TRACE_RATE: f64 = 0.1;
+/// Default time that tail sampling looks back.
+pub const DEFAULT_TAIL_WINDOW: Duration = Duration::from_secs(300);
+/// The configurable time that tail sampling looks back.
+pub const TAIL_WINDOW_RANGE: RangeInclusive<Duration> = MINUTE..=HOUR;
+/// Default bytes that tail sampling keeps.
+pub const DEFAULT_TAIL_BYTES: u64 = 2 * MIB as u64;
+/// The configurable bytes that tail sampling keeps: minutes of events, and only a part of the
+/// queue.
+pub const TAIL_BYTES_RANGE: RangeInclusive<u64> = 64 * KIB as u64..=8 * MIB as u64;
+
+// Requests
+
+/// Events in one batch.
+pub const MAX_BATCH_EVENTS: usize = 500;
+/// Bytes of canonical rows that are read for one batch. Their OTLP form is several times larger, and
+/// should fit into one request of [`MAX_BATCH_BYTES`].
+pub const MAX_BATCH_ROW_BYTES: usize = 96 * KIB;
+/// Bytes of one request's uncompressed body. The OpenTelemetry Collector takes 20 MiB by default,
+/// but the body is in a phone's memory.
+pub const MAX_BATCH_BYTES: usize = 512 * KIB;
+/// Bytes of a response that are read. A success has fewer than 100; anything long is an error page.
+pub const MAX_RESPONSE_BYTES: usize = 64 * KIB;
+/// Time for one request, connecting included.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for name resolution, TCP and TLS together, as a part of [`REQUEST_TIMEOUT`].
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Battery level, percent, under which only crashes and errors are sent, unless it is charging.
+pub const LOW_BATTERY_PERCENT: u8 = 15;
+/// Errors wait for this fraction of the flush interval: they are wanted sooner than other events.
+pub const ERROR_INTERVAL_DIVISOR: u32 = 4;
+
+// Retries
+
+/// The bound of the first retry's delay. It doubles with each failure; the delay is a random share
+/// of it ("full jitter").
 pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
-/// Longest retry delay.
+/// The largest bound of a retry's delay.
 pub const BACKOFF_CAP: Duration = Duration::from_secs(15 * 60);
-/// `Retry-After` is clamped to this range: a hostile or broken answer must not silence a process for ever.
+/// The shortest delay, whatever the jitter: no backend is asked twice within it.
+pub const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// The shortest `Retry-After` that is obeyed.
 pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
-/// Longest `Retry-After` obeyed.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
-/// First and longest pause after 401, 403, 404.
-pub const PAUSE_BASE: Duration = Duration::from_secs(3600);
-/// Longest pause of a destination.
-pub const PAUSE_CAP: Duration = Duration::from_secs(24 * 3600);
-/// A deadline written in another boot waits at most this long.
+/// The longest `Retry-After` that is obeyed: a broken answer must not silence a client for ever.
+pub const RETRY_AFTER_MAX: Duration = DAY;
+/// The first pause of a destination that refuses the client (401, 403, 404). It doubles with each
+/// refusal.
+pub const PAUSE_BASE: Duration = HOUR;
+/// The longest pause of a destination.
+pub const PAUSE_CAP: Duration = DAY;
+/// The longest wait for a deadline that was set in another boot, since nobody knows how long the
+/// device was off.
 pub const OTHER_BOOT_CAP: Duration = Duration::from_secs(15 * 60);
-/// Spread of the first upload after start or reconnect, so that a fleet does not arrive at once.
+/// The first upload after a start or a reconnect is spread over this time, so that a fleet of
+/// devices does not arrive at once.
 pub const START_JITTER: Duration = Duration::from_secs(10);
-/// A destination that accepted nothing for this long is paused instead of bisected to nothing.
-pub const ACCEPT_WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// A destination that has accepted nothing for this long is paused when it refuses a batch, instead
+/// of being sent smaller and smaller parts of it.
+pub const ACCEPT_WINDOW: Duration = DAY;
+
+// Trace context
 
 /// Contexts that wait for a later message (WebSocket, push).
 pub const CONTEXT_STORE_ENTRIES: usize = 10_000;
-/// Bytes of all of them: a hostile peer's `tracestate` must not become our memory.
-pub const CONTEXT_STORE_BYTES: usize = 8 * 1024 * 1024;
-/// How long a context waits. A message that comes later than that has lost its cause.
+/// Bytes of all of them: what a hostile peer sends must not fill the memory.
+pub const CONTEXT_STORE_BYTES: usize = 8 * MIB;
+/// How long a context waits. A message that comes later has lost its cause.
 pub const CONTEXT_STORE_TTL: Duration = Duration::from_secs(5 * 60);
+/// Bytes that an entry is charged for itself, beside its texts.
+pub const CONTEXT_ENTRY_BYTES: usize = 256;
+/// Members of a `tracestate` (W3C Trace Context §3.3.1.1). A list with more is discarded.
+pub const MAX_STATE_MEMBERS: usize = 32;
+/// Bytes of a `tracestate` that are sent on. The standard asks for 512 at least; servers refuse
+/// requests whose headers have more than 8 KiB in all.
+pub const MAX_STATE_BYTES: usize = 4 * KIB;
+/// Members of a `tracestate` that have more bytes are the first to be left out when the whole is
+/// too long (W3C Trace Context §3.3.1.5).
+pub const LONG_STATE_MEMBER_BYTES: usize = 128;
+/// Bytes of a `tracestate` member's key, and of its value (W3C Trace Context §3.3.1.3).
+pub const MAX_STATE_PART_BYTES: usize = 256;
+/// Members of a `baggage` header (W3C Baggage §3.3.2).
+pub const MAX_BAGGAGE_MEMBERS: usize = 64;
+/// Bytes of a `baggage` header (W3C Baggage §3.3.2).
+pub const MAX_BAGGAGE_BYTES: usize = 8 * KIB;
+/// Bytes of a baggage key: the length that other implementations accept.
+pub const MAX_BAGGAGE_KEY_BYTES: usize = 256;
+/// Bytes of `x-datadog-tags`: what Datadog's tracers send at most.
+pub const MAX_DATADOG_TAG_BYTES: usize = 512;
+/// Bytes of Datadog's member of a `tracestate`.
+pub const MAX_DATADOG_MEMBER_BYTES: usize = 256;
+/// Characters of Datadog's origin. The known ones have fewer than 20.
+pub const MAX_ORIGIN_CHARS: usize = 64;
+/// Bytes of a correlation id: a UUID has 36.
+pub const MAX_CORRELATION_BYTES: usize = 128;
 
+// Traced state
+
+/// Traced stores of a client.
+pub const MAX_STORES: usize = 256;
+/// Characters of a store's name, which begins every name of its actions.
+pub const MAX_STORE_NAME_CHARS: usize = 64;
 /// Bytes of a path into traced state.
 pub const MAX_PATH_BYTES: usize = 1_024;
 /// Steps of a path or pattern: a pattern's state is one 64-bit word.
 pub const MAX_PATH_SEGMENTS: usize = 63;
-/// Paths of a store whose decision is remembered; a path beyond them is decided anew each time.
+/// Paths of a store whose decision is remembered. Further ones are decided anew each time.
 pub const MAX_DECISIONS: usize = 1_024;
-/// Distinct action names of a store; paths beyond them are named by their pattern.
+/// Distinct action names of a store. Further paths are named by their pattern.
 pub const MAX_STATE_NAMES: usize = 256;
-/// Coalescing windows of a store that are open at once; the oldest is closed early when there would be more.
+/// Coalescing windows of a store that are open at once. The oldest is closed early for a new one.
 pub const MAX_WINDOWS: usize = 64;
-/// Traced stores of a client.
-pub const MAX_STORES: usize = 256;
-/// Nesting that a structural diff follows.
+/// Default time within which mutations of one path are one action.
+pub const DEFAULT_COALESCE: Duration = Duration::from_millis(250);
+/// Default number of a store's actions in a second.
+pub const DEFAULT_ACTIONS_PER_SECOND: u32 = 20;
+/// The longest coalescing window, and the longest time within which a reverted mutation is ignored.
+/// An action that is held back longer would miss the upload of its view and its request.
+pub const MAX_STATE_WINDOW: Duration = MINUTE;
+/// Bytes after which a captured value's JSON is not continued: enough for [`MAX_TEXT_CHARS`]
+/// characters of any script.
+pub const MAX_CAPTURED_JSON_BYTES: usize = 4 * MAX_TEXT_CHARS;
+/// Levels that a structural diff follows.
 pub const DIFF_DEPTH: usize = 8;
 /// Nodes that a structural diff compares.
 pub const DIFF_NODES: usize = 1_000;
-/// Mutations that one diff reports; the rest are counted.
+/// Mutations that one diff reports. The rest is counted.
 pub const DIFF_MUTATIONS: usize = 100;
 
-/// A session ends when the user has done nothing for this long (Datadog's and OpenTelemetry's value).
+// Sessions, views, actions, operations
+
+/// A session ends when the user has done nothing for this long: Datadog's and OpenTelemetry's
+/// value.
 pub const SESSION_INACTIVITY: Duration = Duration::from_secs(15 * 60);
 /// A session ends at this length.
-pub const SESSION_MAX: Duration = Duration::from_secs(4 * 3600);
+pub const SESSION_MAX: Duration = Duration::from_secs(4 * 3_600);
 /// How exactly the time of the user's last activity is known. A burst of taps within it takes no
 /// lock, and 15 minutes of inactivity need no better.
 pub const ACTIVITY_GRAIN: Duration = Duration::from_secs(1);
-/// Time between two writes of the session's file.
+/// Time between two writes of the session's file while the user is active.
 pub const SESSION_SAVE_EVERY: Duration = Duration::from_secs(15);
-/// An action has settled when nothing that it caused happened for this long.
+/// An action has settled when nothing that it caused has happened for this long.
 pub const ACTION_QUIET: Duration = Duration::from_millis(100);
-/// An action collects at most this long.
+/// An action collects what it causes for at most this long.
 pub const ACTION_MAX: Duration = Duration::from_secs(5);
 /// Taps on one target within [`RAGE_WINDOW`] that make the last a rage tap.
 pub const RAGE_TAPS: usize = 3;
-/// See [`RAGE_TAPS`].
+/// The time within which [`RAGE_TAPS`] taps show that the user is frustrated.
 pub const RAGE_WINDOW: Duration = Duration::from_secs(1);
 /// Time between two snapshots of an open view whose counters change.
 pub const VIEW_AMEND_EVERY: Duration = Duration::from_secs(1);
@@ -152,29 +285,22 @@ pub const VIEW_AMEND_EVERY: Duration = Duration::from_secs(1);
 pub const MAX_VIEWS: usize = 32;
 /// An operation that has not ended after this long is abandoned.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-/// Operations that run at once; further ones have a context and leave no span.
+/// Operations that run at once. Further ones have a context, but leave no span.
 pub const MAX_OPERATIONS: usize = 1_000;
 
-/// Bytes of events that wait for the user's consent; the oldest go first.
-pub const MAX_PENDING_BYTES: u64 = 8 * 1024 * 1024;
-/// Events that are promoted in one transaction.
-pub const PROMOTE_ROWS: u64 = 500;
+// Metrics
 
-/// Metrics of a client.
+/// Instruments of a client.
 pub const MAX_METRICS: usize = 1_000;
-/// Label sets of one metric; the rest share an overflow series.
+/// Label sets of one instrument. The rest share an overflow series.
 pub const MAX_METRIC_SERIES: usize = 100;
-/// Label sets of all metrics.
+/// Label sets of all instruments.
 pub const MAX_SERIES: usize = 1_000;
+/// Bytes of an instrument's name: OpenTelemetry's limit.
+pub const MAX_METRIC_NAME_BYTES: usize = 255;
+/// Bytes of an instrument's unit: OpenTelemetry's limit.
+pub const MAX_UNIT_BYTES: usize = 63;
+/// Bounds of a histogram: each is a counter in memory and on the wire.
+pub const MAX_BOUNDS: usize = 128;
 /// Time between two points of a metric: what a process that dies loses at most.
 pub const METRIC_EVERY: Duration = Duration::from_secs(10);
-
-/// Newest contexts of the running process that are never pruned: a thread may be recording with one of them.
-pub const KEPT_CONTEXTS: u32 = 32;
-
-/// A frame that takes longer than this is frozen: the length that Datadog's and Android's tools use.
-pub const FROZEN_FRAME: Duration = Duration::from_millis(700);
-
-/// The longest coalescing window, and the longest time within which a reverted mutation is ignored. An action that is
-/// held back longer would miss the upload that its view and its request leave with.
-pub const MAX_STATE_WINDOW: Duration = Duration::from_secs(60);

@@ -1,12 +1,15 @@
-//! Plain data: events, values, identifiers, time, configuration. Nothing here needs a clock, a thread or a file.
+//! Plain data: events, values, identifiers, time, configuration. Nothing here needs a clock, a
+//! thread or a file.
 
-pub mod config;
+pub(crate) mod config;
 pub mod error;
-pub mod event;
+pub(crate) mod event;
+pub mod export;
+pub(crate) mod http;
 pub mod ids;
 pub mod kill_point;
 pub mod ledger;
 pub mod limits;
 pub mod names;
-pub mod time;
-pub mod value;
+pub(crate) mod time;
+pub(crate) mod value;

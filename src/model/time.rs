@@ -1,8 +1,9 @@
 //! Clocks: boot time for ages and deadlines, wall time for display.
 //!
-//! Boot time goes on while the device sleeps and cannot be set by the user. Every age, backoff and pause is measured
-//! with it; a wall-clock jump therefore deletes nothing and delays nothing. A deadline that must outlast the process is
-//! stored as `(boot id, deadline, remaining)`: see [`Deadline`].
+//! Boot time goes on while the device sleeps and cannot be set by the user. Every age, backoff and
+//! pause is measured with it, so a jump of the wall clock deletes nothing and delays nothing. A
+//! deadline that has to outlast the process is stored as `(boot id, deadline, remaining)`: see
+//! [`Deadline`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,34 +13,34 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::model::limits::OTHER_BOOT_CAP;
 
-/// Nanoseconds of boot time: monotonic, suspended time included.
+/// A moment in boot time: nanoseconds since the device started, including the time it slept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct BootTime(pub u64);
 
 impl BootTime {
-    /// Boot time `by` later.
+    /// The moment `by` later.
     pub fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(nanos(by)))
     }
 
-    /// Time since `earlier`; zero when that is in the future.
+    /// The time since `earlier`; zero when that is in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// A duration in nanoseconds, at most 584 years.
-pub fn nanos(duration: Duration) -> u64 {
+/// A duration in nanoseconds; more than 584 years are cut to that.
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Names one boot of the device: deadlines of another boot cannot be compared by number.
+/// Identifies one boot of the device. Boot times of different boots cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BootId(pub u64);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BOOT_CLOCK: ClockId = ClockId::Boottime;
-/// Darwin's `CLOCK_MONOTONIC` is `mach_continuous_time`: it goes on while the device sleeps.
+/// On Darwin, `CLOCK_MONOTONIC` is `mach_continuous_time`, which goes on while the device sleeps.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const BOOT_CLOCK: ClockId = ClockId::Monotonic;
 
@@ -48,18 +49,29 @@ fn read(clock: ClockId) -> u64 {
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }
 
-/// Where the core reads time: the system, or a test's hand.
+/// Where the client reads time: the operating system, or a clock that a test moves.
+///
+/// ```
+/// use std::time::Duration;
+/// use throughline::time::{Clock, ManualClock};
+///
+/// let manual = ManualClock::new();
+/// let clock = Clock::Manual(manual.clone());
+/// let start = clock.boot();
+/// manual.advance(Duration::from_secs(90));
+/// assert_eq!(clock.boot().since(start), Duration::from_secs(90));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
     /// The operating system's clocks.
     #[default]
     System,
-    /// A clock that moves only when told to.
+    /// A clock that stands still until it is moved.
     Manual(Arc<ManualClock>),
 }
 
 impl Clock {
-    /// Boot time now. One vDSO call on Linux, no system call.
+    /// Boot time now. On Linux this is a vDSO call, not a system call.
     #[inline]
     pub fn boot(&self) -> BootTime {
         match self {
@@ -68,7 +80,7 @@ impl Clock {
         }
     }
 
-    /// Wall time now, nanoseconds since the Unix epoch.
+    /// Wall time now, in nanoseconds since the Unix epoch.
     pub fn wall(&self) -> u64 {
         match self {
             Clock::System => read(ClockId::Realtime),
@@ -79,13 +91,14 @@ impl Clock {
         }
     }
 
-    /// What to add to boot time to get wall time.
+    /// What has to be added to boot time to get wall time, in nanoseconds.
     pub fn offset(&self) -> i64 {
         (self.wall() as i64).wrapping_sub(self.boot().0 as i64)
     }
 
-    /// The current boot. On Linux a hash of the kernel's random boot id; elsewhere the wall time of the boot in
-    /// minutes, which a clock jump changes: then deadlines fall back to their remaining time, capped.
+    /// The current boot: on Linux a hash of the kernel's random boot id, elsewhere the wall time of
+    /// the boot in minutes. A jump of the wall clock changes the latter; stored deadlines then
+    /// count by their remaining time, which is capped.
     pub fn boot_id(&self) -> BootId {
         if let Clock::Manual(manual) = self {
             return BootId(manual.boot_id.load(Ordering::SeqCst));
@@ -97,7 +110,23 @@ impl Clock {
     }
 }
 
-/// A clock for tests: it stands still until it is moved.
+/// A clock for tests, which stands still until it is moved.
+///
+/// ```
+/// use std::time::Duration;
+/// use throughline::time::{Clock, ManualClock};
+///
+/// let manual = ManualClock::new();
+/// let clock = Clock::Manual(manual.clone());
+/// let (boot, wall) = (clock.boot(), clock.wall());
+///
+/// manual.jump_wall(3_600); // the user sets the clock an hour ahead
+/// assert_eq!(clock.boot(), boot);
+/// assert_eq!(clock.wall(), wall + 3_600 * 1_000_000_000);
+///
+/// manual.reboot(5); // the device restarts and has been up for 5 s
+/// assert!(clock.boot() < boot);
+/// ```
 #[derive(Debug)]
 pub struct ManualClock {
     boot: AtomicU64,
@@ -106,7 +135,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock one hour after boot, at 2026-01-01T00:00:00Z.
+    /// A clock that stands at 2026-01-01T00:00:00Z, one hour after the boot.
     pub fn new() -> Arc<Self> {
         let boot = 3_600_000_000_000;
         Arc::new(Self {
@@ -116,17 +145,17 @@ impl ManualClock {
         })
     }
 
-    /// Lets time pass on both clocks.
+    /// Lets time pass, for boot time and wall time alike.
     pub fn advance(&self, by: Duration) {
         self.boot.fetch_add(nanos(by), Ordering::SeqCst);
     }
 
-    /// Moves the wall clock alone, as a user in the settings or a time server does.
+    /// Moves only the wall clock, as a user or a time server does; negative seconds move it back.
     pub fn jump_wall(&self, by_seconds: i64) {
         self.offset.fetch_add(by_seconds.saturating_mul(1_000_000_000), Ordering::SeqCst);
     }
 
-    /// Restarts the device: boot time starts at `boot_seconds`, wall time goes on.
+    /// Restarts the device: boot time begins at `boot_seconds`, wall time goes on.
     pub fn reboot(&self, boot_seconds: u64) {
         let wall = self.boot.load(Ordering::SeqCst) as i64 + self.offset.load(Ordering::SeqCst);
         let boot = boot_seconds * 1_000_000_000;
@@ -136,14 +165,14 @@ impl ManualClock {
     }
 }
 
-/// A deadline that outlasts the process.
+/// A deadline that outlasts the process and a reboot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Deadline {
     /// The boot in which it was set.
     pub boot: BootId,
-    /// Boot time at which it is over.
+    /// The boot time at which it is over.
     pub at: BootTime,
-    /// Nanoseconds that remained when it was written.
+    /// The nanoseconds that remained when it was written.
     pub remaining: u64,
 }
 
@@ -153,8 +182,9 @@ impl Deadline {
         Self { boot, at: now.after(after), remaining: nanos(after) }
     }
 
-    /// Time left, seen in boot `boot` at `now`. In another boot nobody knows how long the device was off, so the rest
-    /// is counted from that boot's start, and at most 15 minutes of it are waited.
+    /// The time left at `now` in the boot `boot`. In another boot than the deadline's nobody knows
+    /// how long the device was off: the remaining time counts from the start of the boot, and at
+    /// most 15 minutes of it.
     pub fn left(&self, boot: BootId, now: BootTime) -> Duration {
         if boot == self.boot {
             return self.at.since(now);

@@ -1,7 +1,8 @@
-//! Attribute values: what a caller lends ([`Value`]) and what a stored event gives back ([`AnyValue`]).
+//! Attribute values: what a caller lends ([`Value`]) and what a stored event gives back
+//! ([`AnyValue`]).
 //!
-//! A [`Value`] borrows everything, so building attributes for a disabled client costs nothing. The kinds are those of
-//! OpenTelemetry's `AnyValue`.
+//! A [`Value`] borrows everything, so building attributes for a client that is switched off
+//! allocates nothing. The kinds are those of OpenTelemetry's `AnyValue`.
 
 use crate::model::limits::{MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT_CHARS};
 
@@ -22,11 +23,11 @@ pub enum Value<'a> {
     Bool(bool),
     /// A signed 64-bit number.
     Int(i64),
-    /// A double. NaN and infinities are kept as such.
+    /// A double. NaN and infinities stay what they are.
     Double(f64),
-    /// Text, cut to 1,024 characters with a marker.
+    /// Text. Beyond 1,024 characters it is cut, and the event is marked.
     Text(&'a str),
-    /// Bytes, cut to 4,096 with a marker.
+    /// Bytes. Beyond 4,096 they are cut, and the event is marked.
     Bytes(&'a [u8]),
     /// A list.
     List(&'a [Value<'a>]),
@@ -118,7 +119,7 @@ impl<'a> From<&'a AnyValue> for Value<'a> {
 }
 
 impl AnyValue {
-    /// Lends the value with its list or map one level open.
+    /// Lends the value with its list or map opened by one level.
     pub(crate) fn opened<R>(&self, visit: impl FnOnce(&Value<'_>) -> R) -> R {
         match self {
             AnyValue::List(items) => {
@@ -132,7 +133,8 @@ impl AnyValue {
 }
 
 impl Value<'_> {
-    /// A copy that owns what it holds, at most as deep and as long as an attribute may be.
+    /// A copy that owns what it holds, cut to a little more than an attribute may hold, so that the
+    /// encoder still notices what is too long.
     pub fn to_any(&self) -> AnyValue {
         self.own(1)
     }
@@ -158,14 +160,15 @@ impl Value<'_> {
 }
 
 /// Attributes that own what they hold.
-pub type OwnedAttributes = Vec<(String, AnyValue)>;
+pub(crate) type OwnedAttributes = Vec<(String, AnyValue)>;
 
 /// Lends owned attributes.
 pub fn lend(attributes: &[(String, AnyValue)]) -> Vec<Attribute<'_>> {
     attributes.iter().map(|(key, value)| (key.as_str(), value.into())).collect()
 }
 
-/// Copies attributes, the first 129 of them: one more than are recorded, so that the excess is counted.
-pub fn to_owned(attributes: &[Attribute<'_>]) -> OwnedAttributes {
+/// Copies attributes: at most 129, one more than are recorded, so that the encoder counts an
+/// excess.
+pub(crate) fn to_owned(attributes: &[Attribute<'_>]) -> OwnedAttributes {
     attributes.iter().take(MAX_ATTRIBUTES + 1).map(|(key, value)| ((*key).to_owned(), value.to_any())).collect()
 }

@@ -2,7 +2,7 @@
 
 pub mod dirlock;
 pub mod frame;
-pub mod health;
+pub(crate) mod health;
 pub(crate) mod installation;
 pub mod journal;
 pub mod queue;

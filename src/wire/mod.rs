@@ -1,4 +1,4 @@
-//! What goes over the network: pure encoding, and sending.
+//! What goes over the network: encoding, which is pure, and sending.
 
-pub mod export;
+pub(crate) mod export;
 pub mod transport;

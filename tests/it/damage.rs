@@ -84,7 +84,7 @@ fn a_journal_truncated_under_the_mapping_is_said_and_survived() {
     File::options().write(true).open(journal).unwrap().set_len(0).unwrap();
     let ids: Vec<_> = (0..500).map(|n| record_mixed(&telemetry, n).unwrap()).collect();
     assert!(telemetry.flush(LONG).complete);
-    assert_eq!(telemetry.health().journal, Some(throughline::internals::journal::JournalMode::Lost));
+    assert_eq!(telemetry.health().journal, Some(throughline::health::JournalMode::Lost));
     let stored = server.stored_ids();
     assert!(ids.iter().all(|id| stored.contains(id)));
     books(&telemetry);

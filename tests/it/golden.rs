@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use throughline::Value;
-use throughline::event::decode::{Context, Record, Scope};
-use throughline::event::encode::{Stamp, encode, encode_context, encode_scope};
 use throughline::event::*;
+use throughline::internals::decode::{Context, Record, Scope};
+use throughline::internals::encode::{Stamp, encode, encode_context, encode_scope};
 use uuid::Uuid;
 
 fn samples() -> Vec<(&'static str, Vec<u8>)> {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use throughline::config::SendPolicy;
 use throughline::event::{Action, ErrorEvent, Log, Metric, MetricData, Severity};
 use throughline::export::Exporter;
-use throughline::export::otlp::Otlp;
+use throughline::internals::SendPolicy;
 use throughline::internals::journal::run_file::{RunFile, file_name};
+use throughline::internals::otlp::Otlp;
 use throughline::internals::queue::{Queue, QueueLimits, open_or_rebuild};
 use throughline::internals::recorder::Recorder;
 use throughline::internals::uploader::{Step, Uploader};

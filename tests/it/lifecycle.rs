@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent, Span};
-use throughline::internals::journal::JournalMode;
+use throughline::health::JournalMode;
 use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
 use throughline::{Conditions, Consent, Host, Network, StorageState, Telemetry};

@@ -14,6 +14,7 @@ mod clock;
 mod consent;
 mod damage;
 mod delivery;
+mod exporter;
 mod floors;
 mod globals;
 mod golden;

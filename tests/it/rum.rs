@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
-use throughline::event::{Action, ErrorEvent, Resource};
+use throughline::event::{Action, ErrorEvent, Resource, Temporality};
 use throughline::state::{Mutation, StorePolicy, Suppressed};
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
@@ -152,7 +152,7 @@ fn a_disabled_client_runs_the_work_and_records_nothing() {
 /// What the child of the next test does before it is killed.
 fn leave_everything_open(dir: &std::path::Path) -> ! {
     let telemetry = Telemetry::start(builder(dir).build().unwrap(), Consent::Granted).unwrap();
-    while telemetry.health().journal != Some(throughline::internals::journal::JournalMode::Mapped) {
+    while telemetry.health().journal != Some(throughline::health::JournalMode::Mapped) {
         std::thread::yield_now();
     }
     telemetry.start_view("Profile");
@@ -313,8 +313,7 @@ fn metrics_are_aggregated_and_each_destination_gets_its_temporality() {
     use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value as Number};
     let dir = tempfile::tempdir().unwrap();
     let servers = [FaultServer::start().unwrap(), FaultServer::start().unwrap()];
-    let mut delta = throughline::Destination::new("delta", servers[1].url());
-    delta.temporality = throughline::event::Temporality::Delta;
+    let delta = throughline::Destination::new("delta", servers[1].url()).temporality(Temporality::Delta);
     let config = builder(dir.path()).endpoint(servers[0].url()).destination(delta).build().unwrap();
     let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
     let taps = telemetry.counter("cart.taps", "{tap}").unwrap();

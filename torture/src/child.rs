@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::Args;
 use throughline::event::{Action, ErrorEvent, Log, Severity};
-use throughline::internals::journal::JournalMode;
+use throughline::health::JournalMode;
 use throughline::ledger::DropReason;
 use throughline::{Config, Consent, DestinationBooks, Environment, TailSampling, Telemetry};
 

@@ -376,7 +376,7 @@ impl<'a> Attributes<'a> {
 
     #[cold]
     fn lend_many<R>(&self, visit: impl FnOnce(&[Attribute<'_>]) -> R) -> Result<R, Malformed> {
-        Ok(visit(&throughline::value::lend(&self.to_owned()?)))
+        Ok(visit(&throughline::internals::lend(&self.to_owned()?)))
     }
 
     /// The attributes, copied.

@@ -1,7 +1,7 @@
 //! What the core says of itself over the boundary: health, and how a flush ended.
 
 use throughline::StorageState;
-use throughline::internals::journal::JournalMode;
+use throughline::health::JournalMode;
 use throughline::ledger::DropReason;
 
 /// How a flush ended.

@@ -376,12 +376,10 @@ impl TraceHost {
 
 impl Backend {
     fn destination(&self) -> Destination {
-        Destination {
-            headers: self.headers.iter().map(|field| (field.name.clone(), field.value.clone())).collect(),
-            encoding: if self.json { Encoding::Json } else { Encoding::Protobuf },
-            temporality: if self.delta { Temporality::Delta } else { Temporality::Cumulative },
-            ..Destination::new(&self.name, &self.endpoint)
-        }
+        let destination = Destination::new(&self.name, &self.endpoint)
+            .encoding(if self.json { Encoding::Json } else { Encoding::Protobuf })
+            .temporality(if self.delta { Temporality::Delta } else { Temporality::Cumulative });
+        self.headers.iter().fold(destination, |destination, field| destination.header(&field.name, &field.value))
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
-use throughline::event::encode::{Stamp, encode as canonical};
+use throughline::internals::encode::{Stamp, encode as canonical};
 use throughline::event::{Action, Event};
-use throughline::internals::journal::JournalMode;
+use throughline::health::JournalMode;
 use throughline::testing::FaultServer;
 use throughline::{Attribute, Config, Consent, ConfigBuilder, Environment, Telemetry};
 

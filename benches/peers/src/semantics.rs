@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use throughline::config::{RedactRules, ValuePatterns};
-use throughline::event::scrub::Scrub;
+use throughline::internals::scrub::Scrub;
 use throughline::internals::redact::Redactor;
-use throughline::state::path::{Pattern, parse};
+use throughline::internals::state::path::{Pattern, parse};
 use throughline::state::StorePolicy;
 use throughline::trace::{Baggage, Format, TraceHost, SpanContext, TraceHosts};
 use throughline::{Consent, Telemetry};

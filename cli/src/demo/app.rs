@@ -10,7 +10,7 @@ use clap::Args;
 use reqwest::blocking::Client;
 use serde_json::json;
 use throughline::event::{Action, Log, Severity, TraceContext, Vital};
-use throughline::internals::journal::JournalMode;
+use throughline::health::JournalMode;
 use throughline::state::StorePolicy;
 use throughline::{Conditions, Config, Consent, Environment, Network, Telemetry, TracedStore};
 use uuid::Uuid;

@@ -18,6 +18,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::engine::uploader::Uploader;
 use crate::model::config::{Config, Destination};
+use crate::model::export::Exporter;
 use crate::model::ids::RunKey;
 use crate::model::kill_point::kill_point;
 use crate::model::limits::{CAREFUL_AFTER_ATTEMPTS, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, QUARANTINE_AFTER_ATTEMPTS};
@@ -26,7 +27,6 @@ use crate::storage::dirlock::DirLock;
 use crate::storage::journal::run_file::{RunFile, file_name, key_of};
 use crate::storage::journal::{DrainEnd, Drained, RunCounters, RunStart};
 use crate::storage::queue::{Opened, Queue, QueueError, QueueLimits, Source, open_or_rebuild};
-use crate::wire::export::Exporter;
 use crate::wire::export::otlp::Otlp;
 
 /// A dead run whose journal is being read.
@@ -88,7 +88,7 @@ impl Directory {
     pub(crate) fn open(lock: DirLock, config: &Config, clock: &Clock, own: Option<RunKey>) -> Result<Self, QueueError> {
         let limits =
             QueueLimits { queue_bytes: config.queue_bytes, crash_bytes: config.crash_bytes, max_age: config.max_age };
-        let wanted: Vec<_> = config.destinations.iter().map(|d| (d.name.clone(), fingerprint(d))).collect();
+        let wanted: Vec<_> = config.destinations.iter().map(|d| (d.name.clone(), d.fingerprint())).collect();
         let (mut queue, opened) = open_or_rebuild(lock.dir(), limits, clock)?;
         let configured = !queue.is_salvaging();
         if configured {
@@ -297,22 +297,11 @@ fn uploader(queue: &Queue, config: &Config, clock: &Clock) -> Uploader {
 fn exporters(queue: &Queue, destinations: &[Destination]) -> Vec<(u32, Arc<dyn Exporter>)> {
     let exporter = |(id, name): (u32, String)| {
         let destination = destinations.iter().find(|destination| destination.name == name)?;
-        let exporter: Arc<dyn Exporter> = Arc::new(Otlp::new(destination));
+        let own = destination.exporter.clone();
+        let exporter: Arc<dyn Exporter> = own.unwrap_or_else(|| Arc::new(Otlp::new(destination)));
         Some((id, exporter))
     };
     queue.destinations().into_iter().filter_map(exporter).collect()
-}
-
-/// Changes when a destination's endpoint or headers do.
-fn fingerprint(destination: &Destination) -> u64 {
-    let mut crc = crc32c::crc32c(destination.endpoint.as_bytes());
-    for (name, value) in &destination.headers {
-        crc = crc32c::crc32c_append(crc, name.as_bytes());
-        crc = crc32c::crc32c_append(crc, value.as_bytes());
-    }
-    let is_json = destination.encoding == crate::model::config::Encoding::Json;
-    let is_delta = destination.temporality == crate::model::event::Temporality::Delta;
-    u64::from(crc) << 2 | u64::from(is_delta) << 1 | u64::from(is_json)
 }
 
 /// Journals of other runs, with the time of their last change, so that the oldest comes first.

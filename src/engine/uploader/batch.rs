@@ -12,11 +12,11 @@ use super::target::Target;
 use super::{Leased, Outgoing};
 use crate::model::event::Lane;
 use crate::model::event::decode::Record;
+use crate::model::export::{Exporter, Signal};
 use crate::model::limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES};
 use crate::model::time::BootTime;
 use crate::storage::queue::state::PartState;
 use crate::storage::queue::{NewPart, Queue, QueueError, RowRef, Rows, Settlement};
-use crate::wire::export::Exporter;
 use crate::wire::transport::Request;
 
 /// What a lane has to send.
@@ -67,14 +67,14 @@ pub(super) fn lease(
         };
         let part = PartState { rows: body.rows, ..part };
         let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part };
-        let request = request(exporter, leased.part.signal, body.gzip);
+        let request = request(exporter, Signal(leased.part.signal), body.gzip);
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
     Ok(Lease::Later(Duration::from_millis(10)))
 }
 
-fn request(exporter: &dyn Exporter, signal: u8, gzip: Vec<u8>) -> Request {
-    let mut headers = exporter.headers();
+fn request(exporter: &dyn Exporter, signal: Signal, gzip: Vec<u8>) -> Request {
+    let mut headers = exporter.headers(signal);
     headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
     Request { url: exporter.url(signal), headers, body: gzip }
 }
@@ -90,7 +90,7 @@ fn encode_again(
     part: &PartState,
 ) -> Result<Option<Body>, QueueError> {
     let rows = part_rows(queue, lane, exporter, part)?;
-    let Some((plain, count)) = body::encode(queue, lane, exporter, part.signal, &rows, &rows.rows)? else {
+    let Some((plain, count)) = body::encode(queue, lane, exporter, Signal(part.signal), &rows, &rows.rows)? else {
         return Ok(None);
     };
     let hash = body::hash(&plain);
@@ -112,7 +112,7 @@ fn freeze(
     let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(false) };
     let range = (first.seq, last.seq);
     let mut unsupported = 0;
-    let mut signals: Vec<(u8, Vec<RowRef>)> = Vec::new();
+    let mut signals: Vec<(Signal, Vec<RowRef>)> = Vec::new();
     for row in &rows.rows {
         let kind = Record::peek_kind(rows.record(row)).ok();
         let Some(signal) = kind.and_then(|kind| exporter.signal(kind)) else {
@@ -144,7 +144,7 @@ fn plan(
     queue: &mut Queue,
     lane: Lane,
     exporter: &dyn Exporter,
-    signal: u8,
+    signal: Signal,
     rows: &Rows,
     list: &[RowRef],
     encoded: &mut Vec<Encoded>,
@@ -158,7 +158,7 @@ fn plan(
         return plan(queue, lane, exporter, signal, rows, right, encoded);
     }
     let (hash, version) = (body::hash(&plain), exporter.version());
-    let part = NewPart { signal, from: first.seq, to: last.seq, rows: count, version, hash };
+    let part = NewPart { signal: signal.0, from: first.seq, to: last.seq, rows: count, version, hash };
     encoded.push(Encoded { part, body: Body { gzip: body::gzip(&plain)?, rows: count } });
     Ok(())
 }
@@ -171,6 +171,7 @@ pub(super) fn part_rows(
     part: &PartState,
 ) -> Result<Rows, QueueError> {
     let mut rows = queue.read_rows(lane, part.from, part.to, MAX_BATCH_EVENTS, usize::MAX)?;
-    rows.retain(|_, record| Record::peek_kind(record).ok().and_then(|kind| exporter.signal(kind)) == Some(part.signal));
+    let signal = Some(Signal(part.signal));
+    rows.retain(|_, record| Record::peek_kind(record).ok().and_then(|kind| exporter.signal(kind)) == signal);
     Ok(rows)
 }

@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 
 use crate::model::event::Lane;
 use crate::model::event::decode::{Context, Record, Scope};
+use crate::model::export::{ExportRow, Exporter, Signal};
 use crate::model::ledger::DropReason;
 use crate::storage::queue::{Queue, QueueError, RowRef, Rows};
-use crate::wire::export::{ExportRow, Exporter};
 
 /// A body as it goes over the wire.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) fn encode(
     queue: &mut Queue,
     lane: Lane,
     exporter: &dyn Exporter,
-    signal: u8,
+    signal: Signal,
     rows: &Rows,
     list: &[RowRef],
 ) -> Result<Option<(Vec<u8>, u64)>, QueueError> {

@@ -27,12 +27,12 @@ use target::{Situation, Target, Turn};
 
 use crate::model::config::SendPolicy;
 use crate::model::event::Lane;
+use crate::model::export::Exporter;
 use crate::model::limits::START_JITTER;
 use crate::model::time::{BootTime, Clock};
 use crate::policy::schedule::{Blocked, Conditions, Network};
 use crate::storage::queue::state::PartState;
 use crate::storage::queue::{Queue, QueueError};
-use crate::wire::export::Exporter;
 use crate::wire::transport::Request;
 
 /// What to do next.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::batch::part_rows;
 use super::{Leased, Uploader};
 use crate::model::event::Lane;
+use crate::model::export::{Exporter, Verdict};
 use crate::model::ledger::DropReason;
 use crate::model::limits::ACCEPT_WINDOW;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Settlement};
-use crate::wire::export::{Exporter, Verdict};
 use crate::wire::transport::{Response, TransportError};
 
 /// What became of a request, for the log, `health()` and the flushes that wait.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::model::config::SendPolicy;
 use crate::model::event::Lane;
+use crate::model::export::Exporter;
 use crate::model::time::BootTime;
 use crate::policy::schedule::{Blocked, Conditions, SendDecision, Waiting, decide};
 use crate::storage::queue::{Queue, QueueError, slot_mut};
-use crate::wire::export::Exporter;
 
 /// A destination.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use super::{Outgoing, Step, Uploader};
 use crate::engine::recorder::Recorder;
 use crate::model::config::{Destination, MeteredUploads, SendPolicy};
 use crate::model::event::{Action, EventKind, Lane, Resource};
+use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::ledger::DropReason;
 use crate::model::time::{Clock, ManualClock};
 use crate::storage::queue::{Queue, QueueLimits, open_or_rebuild};
 use crate::wire::export::otlp::Otlp;
-use crate::wire::export::{ExportRow, Exporter, Verdict};
 use crate::wire::transport::{Response, TransportError};
 
 /// OTLP, and how often it encoded.
@@ -28,21 +28,21 @@ impl Exporter for Counting {
         self.0.version()
     }
 
-    fn signal(&self, kind: EventKind) -> Option<u8> {
+    fn signal(&self, kind: EventKind) -> Option<Signal> {
         self.0.signal(kind)
     }
 
-    fn encode(&self, signal: u8, rows: &[ExportRow<'_>]) -> Vec<u8> {
+    fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Vec<u8> {
         self.1.fetch_add(1, Ordering::Relaxed);
         self.0.encode(signal, rows)
     }
 
-    fn url(&self, signal: u8) -> String {
+    fn url(&self, signal: Signal) -> String {
         self.0.url(signal)
     }
 
-    fn headers(&self) -> Vec<(String, String)> {
-        self.0.headers()
+    fn headers(&self, signal: Signal) -> Vec<(String, String)> {
+        self.0.headers(signal)
     }
 
     fn classify(&self, response: &Response) -> Verdict {

@@ -1,4 +1,4 @@
-//! Collects a configuration, value by value.
+//! Collects a configuration value by value, and fills in the defaults.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,10 +8,15 @@ use super::{
 };
 use crate::model::error::Error;
 use crate::model::event::Temporality;
-use crate::model::limits::{DEFAULT_CRASH_BYTES, DEFAULT_MAX_AGE, DEFAULT_QUEUE_BYTES};
+use crate::model::limits::{
+    DEFAULT_CRASH_BYTES, DEFAULT_FLUSH_EVENTS, DEFAULT_FLUSH_INTERVAL, DEFAULT_FLUSH_INTERVAL_DEV, DEFAULT_MAX_AGE,
+    DEFAULT_QUEUE_BYTES, DEFAULT_TRACE_RATE,
+};
 
 impl Config {
-    /// Starts a configuration with the two values that have no default: the service's name and a directory of its own.
+    /// Begins a configuration with the two values that have no default: the service's name, which
+    /// becomes `service.name`, and a directory that only this client uses. The directory is made
+    /// when the client starts.
     pub fn builder(service_name: impl Into<String>, data_dir: impl AsRef<Path>) -> ConfigBuilder {
         ConfigBuilder {
             service_name: service_name.into(),
@@ -26,7 +31,7 @@ impl Config {
             session_sample_rate: 1.0,
             trace_sample_rate: None,
             flush_interval: None,
-            flush_events: 100,
+            flush_events: DEFAULT_FLUSH_EVENTS,
             metered_uploads: MeteredUploads::All,
             daily_bytes: None,
             queue_bytes: DEFAULT_QUEUE_BYTES,
@@ -49,7 +54,30 @@ impl Config {
     }
 }
 
-/// Collects a configuration; [`ConfigBuilder::build`] checks it.
+/// Collects a configuration; [`ConfigBuilder::build`] checks it. Made by [`Config::builder`].
+///
+/// Every setter replaces the value that was set before, except those that add to a list: `header`,
+/// `destination`, `resource`, `trace_host`.
+///
+/// ```
+/// use std::time::Duration;
+/// use throughline::{Config, Environment, TailSampling};
+///
+/// let config = Config::builder("shop", "/var/lib/shop/telemetry")
+///     .environment(Environment::Staging)
+///     .endpoint("https://otlp.example.com")
+///     .header("authorization", "Bearer abc")
+///     .resource("device.model.identifier", "iPhone16,2")
+///     .session_sample_rate(0.2)
+///     .tail_sampling(TailSampling::default())
+///     .max_age(Duration::from_secs(3 * 86_400))
+///     .build()?;
+/// # let _ = config;
+///
+/// let error = Config::builder("shop", "/tmp/shop").session_sample_rate(20.0).build().unwrap_err();
+/// assert!(error.to_string().contains("`session_sample_rate` must be between 0.0 and 1.0"));
+/// # Ok::<(), throughline::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct ConfigBuilder {
@@ -86,7 +114,7 @@ pub struct ConfigBuilder {
     pub(super) temporality: Temporality,
 }
 
-/// One setter: the method, its argument, its documentation.
+/// Writes setters: the documentation, the name, and the type of the argument.
 macro_rules! setters {
     ($($(#[$doc:meta])* $name:ident: $type:ty;)*) => {
         impl ConfigBuilder {
@@ -96,60 +124,75 @@ macro_rules! setters {
 }
 
 setters! {
-    /// The app's version, for `service.version`.
+    /// The app's version, for `service.version`. Default: none.
     service_version: impl Into<String>;
-    /// Where the app runs. Default: production.
+    /// Where the app runs. It sets the defaults of sampling and flushing. Default: production.
     environment: Environment;
-    /// Protobuf (the default) or JSON, for the endpoint.
+    /// The form in which OTLP is sent to the endpoint. Default: protobuf.
     encoding: Encoding;
     /// How sums and histograms are sent to the endpoint. Default: cumulative.
     temporality: Temporality;
-    /// False: no thread, no file, a call costs a branch. Default: true.
+    /// Whether the client records anything. If not, it has no thread and no file, and a call costs
+    /// a branch. Default: true.
     enabled: bool;
-    /// Share of sessions that are recorded, 0.0 to 1.0. Default: 1.0.
+    /// The share of sessions that are recorded, 0.0 to 1.0. Errors and crashes are recorded in
+    /// every session. Default: 1.0.
     session_sample_rate: f64;
-    /// Share of traces that are recorded, 0.0 to 1.0. Default: 1.0 in development and test, else 0.1.
+    /// The share of traces that are recorded, 0.0 to 1.0. Default: 1.0 in development and test,
+    /// else 0.1.
     trace_sample_rate: impl Into<Option<f64>>;
-    /// How long an event may wait for company, 100 ms to 1 day. Default: 2 s in development and test, else 30 s.
+    /// How long an event may wait for others that are sent with it, 100 ms to 1 day. Errors wait a
+    /// quarter of it, crashes not at all. Default: 2 s in development and test, else 30 s.
     flush_interval: impl Into<Option<Duration>>;
-    /// Events that are sent without waiting for the interval. Default: 100.
+    /// As many waiting events are sent without waiting for the interval. Default: 100.
     flush_events: u64;
-    /// What goes over a metered_uploads network. Default: everything.
+    /// What goes over a metered network. Default: everything.
     metered_uploads: MeteredUploads;
-    /// Compressed bytes a day, crashes excepted. Default: no cap.
+    /// Compressed bytes that are sent in a day, crashes not counted. Default: no cap.
     daily_bytes: impl Into<Option<u64>>;
-    /// Bytes of the whole queue, 1 MiB to 4 GiB. Default: 64 MiB.
+    /// Bytes of the whole queue on the disk, 1 MiB to 4 GiB. Beyond them the oldest events of the
+    /// lowest lanes are dropped and counted. Default: 64 MiB.
     queue_bytes: u64;
-    /// Bytes of the crash lane, 64 KiB up to the queue's. Default: 8 MiB.
+    /// Bytes of the queue that are for crashes, 64 KiB up to the queue's size. Default: 8 MiB.
     crash_bytes: u64;
-    /// Age at which an event is dropped and counted, 1 minute to 1 year. Default: 7 days; crashes four times that.
+    /// The age at which a waiting event is dropped and counted, 1 minute to 1 year. Crashes are
+    /// kept four times longer. Default: 7 days.
     max_age: Duration;
     /// The language of the facade, for `telemetry.sdk.language`. Default: `rust`.
     sdk_language: impl Into<String>;
-    /// A random id for `app.installation.id`, kept in the data directory alone: a new one after an erasure and in a directory
-    /// that comes from another device. Default: true.
+    /// Whether the resource carries a random `app.installation.id`. The id is kept only in the data
+    /// directory; there is a new one after an erasure, and in a directory that comes from another
+    /// device. Default: true.
     installation_id: bool;
-    /// What tells this device from others: `identifierForVendor`, `ANDROID_ID`. Never sent; a hash of it is kept, so that a
-    /// restored or cloned backup is noticed and gets an installation and a session of its own. Default: none.
+    /// A text that differs between devices: `identifierForVendor`, `ANDROID_ID`. It is never sent.
+    /// A hash of it is kept, so that a restored or cloned backup is noticed and gets an
+    /// installation and a session of its own. Default: none.
     device_tag: impl Into<Option<String>>;
-    /// Writes what the core does to standard error, at most 20 lines a second. Default: false.
+    /// Whether the client writes what it does to standard error, at most 20 lines a second.
+    /// Default: false.
     debug: bool;
-    /// Spreads the first upload after a start over 0–10 s, so that a fleet does not arrive at once. Default: true.
+    /// Whether the first upload after a start waits 0 to 10 s, so that a fleet of devices does not
+    /// arrive at once. Default: true.
     start_jitter: bool;
-    /// Records the core's own condition (queue depth at a flush, drops, time offline) as events. Default: true.
+    /// Whether the client records its own condition as events: the queue's depth at a flush, drops,
+    /// time offline. Default: true.
     self_report: bool;
-    /// Records the session's start and end as events. Default: true.
+    /// Whether the start and the end of a session are recorded as events. Default: true.
     session_events: bool;
-    /// Gives events without a view one of their own: `ApplicationLaunch`, `Background`. Default: true.
+    /// Whether events that occur while no view is shown get one: `ApplicationLaunch`, later
+    /// `Background`. Default: true.
     synthetic_views: bool;
-    /// What must not leave the device. Default: secrets by their key, personal data in free text, queries of URLs.
+    /// What must not leave the device. Default: the values of secret keys, personal data in free
+    /// text, and the queries of URLs.
     redact: RedactRules;
-    /// Keeps sampled-out sessions on the device and sends them only if something happens. Default: no.
+    /// Keeps the sessions that are not sampled on the device for a while, and sends them only if
+    /// something happens. Default: `None`, they are not recorded.
     tail_sampling: impl Into<Option<TailSampling>>;
 }
 
 impl ConfigBuilder {
-    /// Base URL of an OTLP/HTTP backend. Without one, events are kept on the device and `health()` says so.
+    /// The base URL of an OTLP/HTTP backend, which becomes the destination `default`. Without any
+    /// destination, events are kept on the device, and `health()` has a hint about it.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
@@ -161,47 +204,47 @@ impl ConfigBuilder {
         self
     }
 
-    /// Adds a further backend.
+    /// Adds a further backend. There may be 8 in all, each with a name of its own.
     pub fn destination(mut self, destination: Destination) -> Self {
         self.destinations.push(destination);
         self
     }
 
-    /// Adds an attribute to the resource, for example `device.model.identifier`; one of our own gives way to it.
+    /// Adds an attribute to the resource, for example `device.model.identifier`, in place of one of
+    /// that key which the client would set. At most 112.
     pub fn resource(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.resource.push((key.into(), value.into()));
         self
     }
 
-    /// Allows trace headers for a host and its sub-domains: a name, or a [`TraceHost`] with formats, baggage keys and
-    /// injection of its own. Default: no host.
+    /// Lets requests to a host and its sub-domains carry trace headers. The argument is a name or a
+    /// [`TraceHost`] with its own formats, baggage keys and injection. Default: no host.
     pub fn trace_host(mut self, host: impl Into<TraceHost>) -> Self {
         self.trace_hosts.push(host.into());
         self
     }
 
-    /// Checks every value.
+    /// Fills in the defaults and checks every value.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] with the first field that cannot work.
+    /// [`Error::InvalidConfig`] that names the first field that cannot work and says what would be
+    /// right.
     pub fn build(self) -> Result<Config, Error> {
-        let live = self.environment.is_live();
+        let is_live = self.environment.is_live();
         let mut destinations = self.destinations;
         if let Some(endpoint) = self.endpoint {
-            let encoding = self.encoding;
-            destinations.insert(
-                0,
-                Destination {
-                    headers: self.headers,
-                    encoding,
-                    temporality: self.temporality,
-                    ..Destination::new("default", endpoint)
-                },
-            );
+            let destination = Destination {
+                headers: self.headers,
+                encoding: self.encoding,
+                temporality: self.temporality,
+                ..Destination::new("default", endpoint)
+            };
+            destinations.insert(0, destination);
         }
-        let flush_interval = self.flush_interval.unwrap_or(Duration::from_secs(if live { 30 } else { 2 }));
+        let flush_interval =
+            self.flush_interval.unwrap_or(if is_live { DEFAULT_FLUSH_INTERVAL } else { DEFAULT_FLUSH_INTERVAL_DEV });
         let config = Config {
-            trace_sample_rate: self.trace_sample_rate.unwrap_or(if live { 0.1 } else { 1.0 }),
+            trace_sample_rate: self.trace_sample_rate.unwrap_or(if is_live { DEFAULT_TRACE_RATE } else { 1.0 }),
             send: SendPolicy {
                 flush_interval,
                 flush_events: self.flush_events,

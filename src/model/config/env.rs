@@ -6,13 +6,25 @@ use super::{Config, Encoding, Environment, MeteredUploads, TraceHost};
 use crate::model::error::Error;
 
 impl Config {
-    /// Reads `THROUGHLINE_SERVICE_NAME`, `_SERVICE_VERSION`, `_DATA_DIR`, `_ENVIRONMENT`, `_ENDPOINT`, `_HEADERS`
-    /// (`key=value,key=value`), `_PROTOCOL` (`http/protobuf` or `http/json`), `_ENABLED`, `_SESSION_SAMPLE_RATE`,
-    /// `_TRACE_SAMPLE_RATE`, `_FLUSH_INTERVAL_MS`, `_QUEUE_BYTES`, `_DAILY_BYTES`, `_METERED` (`all`, `no_bulk`,
-    /// `crashes_only`), `_TRACE_HOSTS` (comma-separated) and `_DEBUG`.
+    /// Reads a configuration from environment variables. An empty variable counts as missing.
+    ///
+    /// | variable `THROUGHLINE_…` | value |
+    /// |---|---|
+    /// | `SERVICE_NAME`, `DATA_DIR` | text; these two are required |
+    /// | `SERVICE_VERSION`, `ENDPOINT` | text |
+    /// | `ENVIRONMENT` | `development`, `test`, `staging`, `production` |
+    /// | `HEADERS` | `key=value,key=value` |
+    /// | `PROTOCOL` | `http/protobuf`, `http/json` |
+    /// | `ENABLED`, `DEBUG` | `true`, `false` |
+    /// | `SESSION_SAMPLE_RATE`, `TRACE_SAMPLE_RATE` | 0.0 to 1.0 |
+    /// | `FLUSH_INTERVAL_MS` | milliseconds |
+    /// | `QUEUE_BYTES`, `DAILY_BYTES` | bytes |
+    /// | `METERED_UPLOADS` | `all`, `no_bulk`, `crashes_only` |
+    /// | `TRACE_HOSTS` | names, separated by commas |
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] naming the variable that cannot be read, or the field that does not hold.
+    /// [`Error::InvalidConfig`] that names the variable that cannot be read, or the field with a
+    /// value that cannot work.
     pub fn from_env() -> Result<Self, Error> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }

@@ -1,23 +1,23 @@
-//! The hosts that may see trace headers, and what they may see.
+//! The hosts whose requests may carry trace headers, and which headers those are.
 
 use serde::{Deserialize, Serialize};
 
-/// A header format.
+/// A format of trace headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Format {
-    /// `traceparent` and `tracestate`.
+    /// W3C Trace Context: `traceparent` and `tracestate`.
     TraceContext,
-    /// `baggage`.
+    /// W3C Baggage: `baggage`.
     Baggage,
-    /// `x-datadog-*`.
+    /// Datadog's: `x-datadog-*`.
     Datadog,
-    /// `b3`.
+    /// Zipkin's B3 in a single header: `b3`.
     B3,
-    /// `X-B3-*`.
+    /// Zipkin's B3 in several headers: `X-B3-*`.
     B3Multi,
-    /// `X-Correlation-ID`.
+    /// A correlation id: `X-Correlation-ID`.
     Correlation,
 }
 
@@ -26,7 +26,8 @@ impl Format {
     pub const ALL: [Format; 6] =
         [Format::TraceContext, Format::Baggage, Format::Datadog, Format::B3, Format::B3Multi, Format::Correlation];
 
-    /// The name in configurations: `tracecontext`, `baggage`, `datadog`, `b3`, `b3multi`, `correlation`.
+    /// The name in configurations: `tracecontext`, `baggage`, `datadog`, `b3`, `b3multi`,
+    /// `correlation`.
     pub fn name(self) -> &'static str {
         match self {
             Format::TraceContext => "tracecontext",
@@ -38,12 +39,12 @@ impl Format {
         }
     }
 
-    /// The format of a name.
+    /// The format with a name, whatever its case.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
     }
 
-    /// Whether a header, by its lower-case name, is of this format.
+    /// Whether a header belongs to this format. Its name is given in lower case.
     pub fn owns(self, name: &str) -> bool {
         match self {
             Format::TraceContext => matches!(name, "traceparent" | "tracestate"),
@@ -56,18 +57,36 @@ impl Format {
     }
 }
 
-/// When headers are written.
+/// For which traces headers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Injection {
-    /// Only for a trace that is kept.
+    /// Only for traces that are kept.
     #[default]
     Sampled,
-    /// Always, with the decision: a backend then knows that the trace was dropped.
+    /// For all traces, with the sampling decision, so that a backend knows that a trace is not
+    /// kept.
     All,
 }
 
-/// A host and its sub-domains, and what they may see.
+/// A host that gets trace headers, with its sub-domains, and which ones it gets.
+///
+/// A host matches by equality or as a sub-domain, never by substring: `example.com` covers
+/// `api.example.com`, and not `badexample.com`. Every port is covered. There is no wildcard.
+///
+/// ```
+/// use throughline::trace::{Format, Injection, TraceHost};
+///
+/// let plain = TraceHost::new("api.example.com"); // W3C Trace Context, baggage with `session.id`
+/// let datadog = TraceHost::new("partner.example")
+///     .formats([Format::Datadog, Format::TraceContext])
+///     .injection(Injection::All)
+///     .baggage_key("user.id");
+/// # let config = throughline::Config::builder("shop", "/tmp/shop");
+/// let config = config.trace_host(plain).trace_host(datadog).trace_host("other.example").build()?;
+/// # let _ = config;
+/// # Ok::<(), throughline::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TraceHost {
@@ -101,12 +120,13 @@ impl From<String> for TraceHost {
 }
 
 impl TraceHost {
-    /// The host.
+    /// The name of the host.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// W3C trace context, and baggage with `session.id`, to a host and its sub-domains, for traces that are kept.
+    /// A host that gets W3C Trace Context, and baggage with `session.id` alone, for traces that are
+    /// kept. The name has no scheme and no port; an international name is given in its `xn--` form.
     pub fn new(host: impl Into<String>) -> Self {
         Self {
             host: host.into(),
@@ -116,28 +136,29 @@ impl TraceHost {
         }
     }
 
-    /// Sets the formats.
+    /// Sets the formats of the headers, in place of the default ones.
     #[must_use]
     pub fn formats(mut self, formats: impl IntoIterator<Item = Format>) -> Self {
         self.formats = formats.into_iter().collect();
         self
     }
 
-    /// Sets when headers are written.
+    /// Sets for which traces headers are written.
     #[must_use]
     pub fn injection(mut self, injection: Injection) -> Self {
         self.injection = injection;
         self
     }
 
-    /// Lets a further baggage key through: `user.id` or one of the app's. `session.id` alone is through by default.
+    /// Adds a baggage key that the host may get: `user.id`, or one of the app's. By default that is
+    /// `session.id` alone.
     #[must_use]
     pub fn baggage_key(mut self, key: impl Into<String>) -> Self {
         self.baggage.push(key.into());
         self
     }
 
-    /// Why the rule cannot work; `None` when it can.
+    /// Why the host cannot be used; `None` when it can.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let host = self.host.trim_end_matches('.');
         if host.is_empty() {
@@ -159,7 +180,7 @@ impl TraceHost {
         }
     }
 
-    /// Whether a host, without a trailing dot, is this one or a sub-domain of it.
+    /// Whether `host`, given without a trailing dot, is this one or a sub-domain of it.
     pub(crate) fn covers(&self, host: &str) -> bool {
         let own = self.host.trim_end_matches('.').trim_matches(['[', ']']);
         let Some(cut) = host.len().checked_sub(own.len()) else { return false };

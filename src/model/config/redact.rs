@@ -1,20 +1,29 @@
-//! What must not leave the device.
+//! Rules about what must not leave the device.
 
 use serde::{Deserialize, Serialize};
 
-/// Which forms of personal data are searched for.
+/// Which forms of personal data are searched for in texts, and taken out.
+///
+/// ```
+/// use throughline::config::ValuePatterns;
+///
+/// // Search the texts of attributes too, but leave tokens alone.
+/// let patterns = ValuePatterns { attributes: true, jwt: false, ..ValuePatterns::default() };
+/// assert!(patterns.email && patterns.card);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ValuePatterns {
     /// E-mail addresses.
     pub email: bool,
-    /// Payment cards: 13 to 19 digits with a sound check digit (Luhn).
+    /// Payment card numbers: 13 to 19 digits with a valid check digit (Luhn).
     pub card: bool,
     /// JSON web tokens.
     pub jwt: bool,
-    /// `Bearer …`.
+    /// Bearer tokens: what follows the word `Bearer`.
     pub bearer: bool,
-    /// Also search the texts of attributes, not only free text.
+    /// Whether the texts of attributes are searched as well as free texts (messages, log bodies,
+    /// stacks, URLs).
     pub attributes: bool,
 }
 
@@ -24,16 +33,38 @@ impl Default for ValuePatterns {
     }
 }
 
-/// The rules of redaction, in the terms of the configuration.
+/// What is taken out of events before they reach the disk.
+///
+/// By default the values of secret keys (`password`, `token`, `authorization`, `cookie`, …),
+/// personal data in free texts, and user information, query and fragment of URLs are taken out.
+/// What is taken out is replaced by `[redacted]` or left out, and is nowhere on the device.
+///
+/// ```
+/// use throughline::Config;
+/// use throughline::config::{RedactRules, ValuePatterns};
+///
+/// let rules = RedactRules {
+///     deny_keys: vec!["salary".to_owned(), "home address".to_owned()],
+///     allow_keys: vec!["card.color".to_owned()],
+///     patterns: ValuePatterns { attributes: true, ..ValuePatterns::default() },
+///     keep_queries: true,
+/// };
+/// let config = Config::builder("shop", "/var/lib/shop/telemetry").redact(rules).build()?;
+/// # let _ = config;
+/// # Ok::<(), throughline::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedactRules {
-    /// Further secret keys, each a run of segments: `salary`, `home address`.
+    /// Further keys whose values are secret, each as one or more segments: `salary`, `home
+    /// address`. A key matches if it has these segments in a row: `userHomeAddress`,
+    /// `home_address`.
     pub deny_keys: Vec<String>,
-    /// Keys that are not secret whatever the list says: exact, `card.color`.
+    /// Keys whose values are not secret, whatever the lists say. They match exactly: `card.color`.
     pub allow_keys: Vec<String>,
-    /// What is searched for in values.
+    /// What is searched for in texts.
     pub patterns: ValuePatterns,
-    /// Keeps queries and fragments of URLs. Secret parameters lose their values all the same.
+    /// Whether queries and fragments of URLs are kept. Parameters with a secret key lose their
+    /// values all the same.
     pub keep_queries: bool,
 }

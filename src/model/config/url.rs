@@ -1,9 +1,10 @@
-//! URLs of backends.
+//! URLs: which ones can be a backend's, and the host of any.
 
 use crate::model::error::Error;
 
-pub(super) fn check_url(url: &str) -> Result<(), Error> {
-    let refuse = |reason| Err(Error::config("endpoint", format!("{reason}: `{url}`")));
+/// Refuses a URL to which nothing can be sent. `field` is what the error names.
+pub(super) fn check_url(field: &'static str, url: &str) -> Result<(), Error> {
+    let refuse = |reason| Err(Error::config(field, format!("{reason}: `{url}`")));
     if url.bytes().any(|b| b <= b' ' || b == 0x7f) {
         return refuse("has a space or a control character");
     }
@@ -26,9 +27,11 @@ pub(super) fn check_url(url: &str) -> Result<(), Error> {
     if host_of(url).is_none() { refuse("has no host") } else { Ok(()) }
 }
 
-/// The host of an absolute http(s) URL. User information is cut off at the *last* `@` of the authority; a backslash,
-/// which browsers read as a slash, ends it.
-pub fn host_of(url: &str) -> Option<&str> {
+/// The host of an absolute `http` or `https` URL; `None` when it has none.
+///
+/// User information ends at the *last* `@` of the authority, and a backslash ends the authority, as
+/// browsers read it: where parsers disagree, the reading that gives the least trusted host counts.
+pub(crate) fn host_of(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return None;

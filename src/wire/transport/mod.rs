@@ -1,4 +1,45 @@
-//! Sending: one small trait, implemented by the built-in HTTP client or by the host's own stack.
+//! Sending requests: one small trait, implemented by the built-in HTTP client or by the host.
+//!
+//! A mobile app often has a network stack of its own, with certificate pinning, a proxy or a VPN. A
+//! host passes it as [`Host::transport`](crate::Host); every request of the client then goes
+//! through it. Without one, the feature `http` brings a client for HTTP/1.1 over rustls.
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use std::time::Duration;
+//! use throughline::event::Action;
+//! use throughline::transport::{Request, Response, Sending, Transport};
+//! use throughline::{Config, Consent, Host, Telemetry};
+//!
+//! /// Keeps the requests and answers each with 200.
+//! #[derive(Debug, Default)]
+//! struct Kept(Mutex<Vec<Request>>);
+//!
+//! impl Transport for Kept {
+//!     fn send(&self, request: Request) -> Sending<'_> {
+//!         Box::pin(async move {
+//!             self.0.lock().unwrap().push(request);
+//!             Ok(Response { status: 200, ..Response::default() })
+//!         })
+//!     }
+//! }
+//!
+//! let dir = tempfile::tempdir()?;
+//! let config = Config::builder("shop", dir.path())
+//!     .endpoint("https://otlp.example.com")
+//!     .start_jitter(false)
+//!     .build()?;
+//! let kept = Arc::new(Kept::default());
+//! let mut host = Host::default();
+//! host.transport = Some(kept.clone());
+//! let telemetry = Telemetry::start_with(config, Consent::Granted, host)?;
+//! telemetry.record_action(&Action::tap("buy"));
+//! assert!(telemetry.flush(Duration::from_secs(5)).delivered > 0);
+//!
+//! let requests = kept.0.lock().unwrap();
+//! assert!(requests.iter().any(|request| request.url.ends_with("/v1/logs")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #[cfg(feature = "http")]
 pub mod http;
@@ -6,38 +47,10 @@ pub mod http;
 use std::future::Future;
 use std::pin::Pin;
 
-/// A POST request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Absolute URL.
-    pub url: String,
-    /// Headers, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// The body as it goes over the wire.
-    pub body: Vec<u8>,
-}
+pub use crate::model::http::{Request, Response};
 
-/// What came back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Response {
-    /// The status.
-    pub status: u16,
-    /// Headers, names in lower case.
-    pub headers: Vec<(String, String)>,
-    /// At most 64 KiB of the body.
-    pub body: Vec<u8>,
-    /// Whether the body was longer.
-    pub truncated: bool,
-}
-
-impl Response {
-    /// The first header of that name (lower case).
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// Why there is no response. Always retried: nobody knows whether the request arrived.
+/// Why there is no response, in words for `health()` without the URL. The request is always
+/// retried: nobody knows whether it arrived.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TransportError(pub String);
@@ -45,15 +58,26 @@ pub struct TransportError(pub String);
 /// The future of a response.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
 
-/// Sends requests.
+/// Sends requests. See the [module](self) for an example.
 ///
-/// An implementation must not follow redirects, must not retry, must read at most
-/// [`MAX_RESPONSE_BYTES`](crate::model::limits::MAX_RESPONSE_BYTES) of the body, and must end within
-/// [`REQUEST_TIMEOUT`](crate::model::limits::REQUEST_TIMEOUT).
+/// # Contract
+///
+/// An implementation
+///
+/// - sends the request as a POST, with exactly these headers and this body, which is compressed;
+/// - follows no redirect, because a header must not reach another origin, and answers with the 3xx;
+/// - does not retry, because the client does, by rules that differ with the destination;
+/// - reads at most [`MAX_RESPONSE_BYTES`](crate::limits::MAX_RESPONSE_BYTES) of the response's body
+///   and says so in [`Response::truncated`];
+/// - ends within [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT); the client gives up then;
+/// - does not record the request: its own uploads are not telemetry of the app.
 pub trait Transport: Send + Sync + std::fmt::Debug {
-    /// Sends one request. Called on the worker's thread, inside its tokio runtime.
+    /// Sends one request. Called on the client's worker thread, inside its current-thread tokio
+    /// runtime: the future must not block. Work that blocks goes to `tokio::task::spawn_blocking`,
+    /// or to a thread of the host's.
     fn send(&self, request: Request) -> Sending<'_>;
 
-    /// Nothing will be sent for a while: give up pooled connections and what else costs memory or wakes the device.
+    /// Nothing will be sent for a while: close pooled connections, and whatever else costs memory
+    /// or wakes the device. Does nothing by default.
     fn idle(&self) {}
 }

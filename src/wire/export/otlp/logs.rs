@@ -4,8 +4,8 @@ use super::tree::Tree;
 use super::{Attributes, dropped_attributes};
 use crate::model::event::encode::field;
 use crate::model::event::{ActionType, ErrorKind, EventKind, Severity};
+use crate::model::export::ExportRow;
 use crate::model::names::{self, semconv};
-use crate::wire::export::ExportRow;
 
 /// What distinguishes one kind of log record from another.
 #[derive(Default)]

@@ -1,11 +1,12 @@
-//! Metric data points (`opentelemetry/proto/metrics/v1/metrics.proto`). Each stored point is a metric with one point.
+//! Metric data points (`opentelemetry/proto/metrics/v1/metrics.proto`). Each stored point is a
+//! metric with one point.
 
 use super::Attributes;
 use super::tree::Tree;
 use crate::model::event::Temporality;
 use crate::model::event::encode::field;
+use crate::model::export::ExportRow;
 use crate::model::names;
-use crate::wire::export::ExportRow;
 
 /// The reading of a point that its destination wants.
 struct Reading {

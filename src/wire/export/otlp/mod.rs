@@ -2,12 +2,13 @@
 //!
 //! | event | signal |
 //! |---|---|
-//! | session, view, action, error, long task, vital, custom, log | log record, `event_name` set except for logs |
+//! | log | log record |
+//! | session, view, action, error, long task, vital, custom | log record with an `event_name` |
 //! | resource, span | span |
 //! | metric | metric data point |
 //!
-//! `event.id` is an attribute of every log record and span. On a metric data point it stands in an exemplar: as an
-//! attribute it would make every point a series of its own in the backend.
+//! `event.id` is an attribute of every log record and span. On a metric data point it stands in an
+//! exemplar: as an attribute it would make every point a series of its own in the backend.
 
 mod logs;
 mod metrics;
@@ -17,23 +18,23 @@ pub mod tree;
 
 use std::sync::Arc;
 
-use super::{ExportRow, Exporter, Verdict};
 use crate::model::config::{Destination, Encoding};
 use crate::model::event::decode::Context;
 use crate::model::event::encode::field;
 use crate::model::event::{EventKind, Temporality};
+use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
+use crate::model::http::Response;
 use crate::model::ledger::DropReason;
 use crate::model::names::{self, semconv};
 use crate::model::value::AnyValue;
-use crate::wire::transport::Response;
 use tree::{Json, Protobuf, Tree};
 
 /// Changes whenever the same rows would give another body.
 const VERSION: u32 = 1;
 
-const LOGS: u8 = 0;
-const TRACES: u8 = 1;
-const METRICS: u8 = 2;
+const LOGS: Signal = Signal(0);
+const TRACES: Signal = Signal(1);
+const METRICS: Signal = Signal(2);
 
 /// An OTLP destination.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ impl Exporter for Otlp {
             | u32::from(self.encoding == Encoding::Json)
     }
 
-    fn signal(&self, kind: EventKind) -> Option<u8> {
+    fn signal(&self, kind: EventKind) -> Option<Signal> {
         Some(match kind {
             EventKind::Resource | EventKind::Span => TRACES,
             EventKind::Metric => METRICS,
@@ -71,7 +72,7 @@ impl Exporter for Otlp {
         })
     }
 
-    fn encode(&self, signal: u8, rows: &[ExportRow<'_>]) -> Vec<u8> {
+    fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Vec<u8> {
         match self.encoding {
             Encoding::Protobuf => {
                 let mut tree = Protobuf::default();
@@ -86,7 +87,7 @@ impl Exporter for Otlp {
         }
     }
 
-    fn url(&self, signal: u8) -> String {
+    fn url(&self, signal: Signal) -> String {
         let path = match signal {
             TRACES => "traces",
             METRICS => "metrics",
@@ -95,7 +96,7 @@ impl Exporter for Otlp {
         format!("{}/v1/{path}", self.base)
     }
 
-    fn headers(&self) -> Vec<(String, String)> {
+    fn headers(&self, _signal: Signal) -> Vec<(String, String)> {
         let content_type = match self.encoding {
             Encoding::Protobuf => "application/x-protobuf",
             Encoding::Json => "application/json",
@@ -104,8 +105,8 @@ impl Exporter for Otlp {
         std::iter::once(("content-type".to_owned(), content_type.to_owned())).chain(own).collect()
     }
 
-    /// OTLP "Failures": 429, 502, 503, 504 are retried; every other 4xx and 5xx is not. 400, 413 and the three that say
-    /// "not you" get the treatment that loses least.
+    /// OTLP "Failures": 429, 502, 503, 504 are retried; every other 4xx and 5xx is not. 400, 413
+    /// and the three that say "not you" get the treatment that loses least.
     fn classify(&self, response: &Response) -> Verdict {
         match response.status {
             200..=299 if response.truncated => Verdict::Retry,
@@ -113,8 +114,8 @@ impl Exporter for Otlp {
                 response::rejected(response).map_or(Verdict::Retry, |rejected| Verdict::Delivered { rejected })
             }
             429 | 502 | 503 | 504 => Verdict::Retry,
-            // Not the backend's words but those of something in between: a redirect is never followed, and 511 is a
-            // captive portal by definition (RFC 6585 §6).
+            // Not the backend's words but those of something in between: a redirect is never
+            // followed, and 511 is a captive portal by definition (RFC 6585 §6).
             300..=399 | 511 => Verdict::Retry,
             413 => Verdict::Split,
             400 => Verdict::Refused,
@@ -126,7 +127,7 @@ impl Exporter for Otlp {
 }
 
 /// Writes an export request: rows grouped by resource, in the order in which the resources appear.
-fn request<T: Tree>(tree: &mut T, signal: u8, temporality: Temporality, rows: &[ExportRow<'_>]) {
+fn request<T: Tree>(tree: &mut T, signal: Signal, temporality: Temporality, rows: &[ExportRow<'_>]) {
     let mut groups: Vec<(&Arc<Context>, Vec<&ExportRow<'_>>)> = Vec::new();
     for row in rows {
         match groups.iter_mut().find(|(context, _)| Arc::ptr_eq(context, &row.context) || **context == row.context) {
@@ -173,7 +174,8 @@ enum Out<'a> {
     Any(&'a AnyValue),
 }
 
-/// Attributes of one record, each key once: OTLP forbids duplicates. The first one wins, ours before the caller's.
+/// Attributes of one record, each key once: OTLP forbids duplicates. The first one wins, ours
+/// before the caller's.
 #[derive(Debug, Default)]
 struct Attributes<'a>(Vec<(&'a str, Out<'a>)>);
 

@@ -1,10 +1,11 @@
 //! Reading `Export*ServiceResponse`, protobuf or JSON.
 //!
-//! The Collector answers every good request with an *empty* `partial_success`: that is a full success. A body that does
-//! not decode is no success at all: a captive portal answers 200 to everything.
+//! The Collector answers every good request with an *empty* `partial_success`: that is a full
+//! success. A body that does not decode is no success at all: a captive portal answers 200 to
+//! everything.
 
 use crate::model::event::decode::Reader;
-use crate::wire::transport::Response;
+use crate::model::http::Response;
 
 /// Records that the backend rejected; `None` when the body is not an answer to an export.
 pub(super) fn rejected(response: &Response) -> Option<u64> {

@@ -5,9 +5,9 @@ use super::{Attributes, dropped_attributes};
 use crate::model::config::host_of;
 use crate::model::event::encode::field;
 use crate::model::event::{EventKind, Phase, PhaseTime, SpanKind, SpanStatus, TraceContext};
+use crate::model::export::ExportRow;
 use crate::model::names::semconv;
 use crate::model::time::nanos;
-use crate::wire::export::ExportRow;
 
 pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
     let record = &row.record;
@@ -71,8 +71,8 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
     tree.fixed32(16, "flags", u32::from(context.sampled));
 }
 
-/// A request's phases as span events, by the names of the Resource Timing API, as OpenTelemetry's instrumentations of browsers
-/// write them.
+/// A request's phases as span events, by the names of the Resource Timing API, as OpenTelemetry's
+/// instrumentations of browsers write them.
 fn moments(row: &ExportRow<'_>) -> Vec<(&'static str, u64)> {
     let mut moments = Vec::new();
     let mut phases: Vec<_> = row.record.phases().collect();
@@ -103,7 +103,8 @@ fn own_trace(row: &ExportRow<'_>) -> TraceContext {
     TraceContext { trace_id: id, span_id: span.try_into().unwrap_or([1; 8]), sampled: true }
 }
 
-/// The version in what a network stack calls its protocol: `h2` is 2, `http/1.1` is 1.1. What is not known stays as it is.
+/// The version in what a network stack calls its protocol: `h2` is 2, `http/1.1` is 1.1. What is
+/// not known stays as it is.
 fn http_version(protocol: &str) -> &str {
     match protocol {
         "h2" | "h2c" | "h2_prior_knowledge" => "2",

@@ -13,7 +13,7 @@ use uuid::Uuid;
 const TRACE: TraceContext = TraceContext { trace_id: [0xab; 16], span_id: [0xcd; 8], sampled: true };
 
 fn exporter(encoding: Encoding) -> Otlp {
-    Otlp::new(&Destination { encoding, ..Destination::new("d", "http://localhost:4318/") })
+    Otlp::new(&Destination::new("d", "http://localhost:4318/").encoding(encoding))
 }
 
 fn with_row<T>(event: &impl Event, check: impl FnOnce(&ExportRow<'_>) -> T) -> T {
@@ -33,7 +33,7 @@ fn with_row<T>(event: &impl Event, check: impl FnOnce(&ExportRow<'_>) -> T) -> T
 /// Every form of every event decodes with OpenTelemetry's own types, and both forms say the same.
 fn both<M: Message + Default + PartialEq + serde::de::DeserializeOwned + std::fmt::Debug>(
     event: &impl Event,
-    signal: u8,
+    signal: Signal,
 ) -> M {
     with_row(event, |row| {
         let rows = std::slice::from_ref(row);

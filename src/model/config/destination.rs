@@ -1,0 +1,261 @@
+//! A backend that events are sent to: OTLP over HTTP, or an exporter of the host's.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::url::check_url;
+use crate::model::error::Error;
+use crate::model::event::{EventKind, Temporality};
+use crate::model::export::{Exporter, Signal};
+
+/// The form in which OTLP is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Encoding {
+    /// `application/x-protobuf`.
+    #[default]
+    Protobuf,
+    /// `application/json`.
+    Json,
+}
+
+/// A backend that events are sent to, under a name of its own.
+///
+/// The name stands for a cursor into the queue: each destination gets every event once, in its own
+/// time. Keep the name when the endpoint changes. A new name begins at the oldest event in the
+/// queue; what was left for a name that is configured no longer is dropped and counted.
+///
+/// ```
+/// use throughline::event::Temporality;
+/// use throughline::{Config, Destination, Encoding};
+///
+/// let vendor = Destination::new("vendor", "https://otlp.vendor.example")
+///     .header("api-key", "secret")
+///     .encoding(Encoding::Json)
+///     .temporality(Temporality::Delta);
+/// let config = Config::builder("shop", "/var/lib/shop/telemetry")
+///     .endpoint("https://otlp.example.com") // the destination `default`
+///     .destination(vendor)
+///     .build()?;
+/// # let _ = config;
+/// # Ok::<(), throughline::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Destination {
+    pub(crate) name: String,
+    pub(crate) endpoint: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) encoding: Encoding,
+    pub(crate) temporality: Temporality,
+    /// The host's own format, instead of OTLP.
+    pub(crate) exporter: Option<Arc<dyn Exporter>>,
+}
+
+impl Destination {
+    /// A backend that takes OTLP over HTTP. `endpoint` is its base URL, to which `/v1/logs`,
+    /// `/v1/traces` and `/v1/metrics` are appended. It gets protobuf, cumulative sums and no
+    /// headers of its own unless the setters say otherwise.
+    pub fn new(name: impl Into<String>, endpoint: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            endpoint: endpoint.into(),
+            headers: Vec::new(),
+            encoding: Encoding::Protobuf,
+            temporality: Temporality::Cumulative,
+            exporter: None,
+        }
+    }
+
+    /// A backend in a format of the host's own: see [`Exporter`], whose URLs, headers and encoding
+    /// count. The other setters are for OTLP; using one of them as well is an error of the
+    /// configuration.
+    pub fn exporter(name: impl Into<String>, exporter: Arc<dyn Exporter>) -> Self {
+        Self { exporter: Some(exporter), ..Self::new(name, "") }
+    }
+
+    /// Adds a header to every request, for example `authorization`.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the form in which OTLP is sent. Default: protobuf.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Sets how sums and histograms are sent. Default: cumulative, because Prometheus-like backends
+    /// drop deltas silently.
+    pub fn temporality(mut self, temporality: Temporality) -> Self {
+        self.temporality = temporality;
+        self
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A number that changes when the destination's URL, headers or encoding do. The queue stores
+    /// it and lifts a pause when it finds another one.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        if let Some(exporter) = &self.exporter {
+            return fingerprint_of(&**exporter);
+        }
+        let crc = self.headers.iter().fold(crc32c::crc32c(self.endpoint.as_bytes()), add_header);
+        let is_json = self.encoding == Encoding::Json;
+        let is_delta = self.temporality == Temporality::Delta;
+        u64::from(crc) << 2 | u64::from(is_delta) << 1 | u64::from(is_json)
+    }
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let Some(exporter) = &self.exporter else {
+            check_url("endpoint", &self.endpoint)?;
+            return check_headers(&self.headers);
+        };
+        if !self.headers.is_empty()
+            || self.encoding != Encoding::default()
+            || self.temporality != Temporality::default()
+        {
+            let reason = "have a destination with an exporter that also sets headers, encoding or temporality";
+            return Err(Error::config("destinations", reason));
+        }
+        let signals = signals_of(&**exporter);
+        if signals.is_empty() {
+            return Err(Error::config("destinations", "have an exporter that takes no kind of event"));
+        }
+        for signal in signals {
+            check_url("destinations", &exporter.url(signal))?;
+            check_headers(&exporter.headers(signal))?;
+        }
+        Ok(())
+    }
+}
+
+/// Two destinations are equal when they send the same events to the same place in the same form.
+impl PartialEq for Destination {
+    fn eq(&self, other: &Self) -> bool {
+        let has_same_exporter = match (&self.exporter, &other.exporter) {
+            (None, None) => true,
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other) || fingerprint_of(&**own) == fingerprint_of(&**other),
+            _ => false,
+        };
+        has_same_exporter
+            && (&self.name, &self.endpoint, &self.headers) == (&other.name, &other.endpoint, &other.headers)
+            && (self.encoding, self.temporality) == (other.encoding, other.temporality)
+    }
+}
+
+impl Eq for Destination {}
+
+/// The kinds of request that an exporter makes.
+fn signals_of(exporter: &dyn Exporter) -> BTreeSet<Signal> {
+    EventKind::ALL.into_iter().filter_map(|kind| exporter.signal(kind)).collect()
+}
+
+/// What an exporter's destination is known by: its version, and the URL and headers of each signal.
+/// A bit that no OTLP fingerprint has tells the two apart.
+fn fingerprint_of(exporter: &dyn Exporter) -> u64 {
+    let mut crc = crc32c::crc32c(&exporter.version().to_le_bytes());
+    for signal in signals_of(exporter) {
+        crc = crc32c::crc32c_append(crc, &[signal.0]);
+        crc = crc32c::crc32c_append(crc, exporter.url(signal).as_bytes());
+        crc = exporter.headers(signal).iter().fold(crc, add_header);
+    }
+    1 << 62 | u64::from(crc)
+}
+
+fn add_header(crc: u32, (name, value): &(String, String)) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(crc, name.as_bytes()), value.as_bytes())
+}
+
+fn check_headers(headers: &[(String, String)]) -> Result<(), Error> {
+    let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    for (name, value) in headers {
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return Err(Error::config("headers", "have a name that HTTP does not allow"));
+        }
+        if !value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b)) {
+            return Err(Error::config("headers", "have a value that is not printable ASCII"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::export::{ExportRow, Verdict};
+    use crate::model::http::Response;
+
+    #[derive(Debug, Clone)]
+    struct Custom {
+        version: u32,
+        url: &'static str,
+        key: &'static str,
+        takes: Option<EventKind>,
+    }
+
+    const CUSTOM: Custom = Custom { version: 1, url: "http://h/a", key: "k", takes: Some(EventKind::Log) };
+
+    impl Exporter for Custom {
+        fn version(&self) -> u32 {
+            self.version
+        }
+
+        fn signal(&self, kind: EventKind) -> Option<Signal> {
+            (self.takes == Some(kind)).then_some(Signal(7))
+        }
+
+        fn encode(&self, _signal: Signal, _rows: &[ExportRow<'_>]) -> Vec<u8> {
+            Vec::new()
+        }
+
+        fn url(&self, _signal: Signal) -> String {
+            self.url.to_owned()
+        }
+
+        fn headers(&self, _signal: Signal) -> Vec<(String, String)> {
+            vec![("api-key".to_owned(), self.key.to_owned())]
+        }
+
+        fn classify(&self, _response: &Response) -> Verdict {
+            Verdict::Retry
+        }
+    }
+
+    fn custom(exporter: Custom) -> Destination {
+        Destination::exporter("own", Arc::new(exporter))
+    }
+
+    #[test]
+    fn a_fingerprint_changes_with_what_a_backend_sees_and_with_nothing_else() {
+        let known = custom(CUSTOM);
+        assert_eq!(known, custom(CUSTOM));
+        assert_eq!(known.fingerprint(), custom(CUSTOM).fingerprint());
+        for changed in [
+            Custom { version: 2, ..CUSTOM },
+            Custom { url: "http://h/b", ..CUSTOM },
+            Custom { key: "another", ..CUSTOM },
+            Custom { takes: None, ..CUSTOM },
+        ] {
+            assert_ne!(known, custom(changed.clone()), "{changed:?}");
+        }
+        let otlp = Destination::new("own", "http://h/a");
+        assert_eq!(otlp, Destination::new("own", "http://h/a"));
+        assert_ne!(otlp, known);
+        assert_ne!(otlp, otlp.clone().header("a", "b"));
+        assert_ne!(otlp.fingerprint(), otlp.clone().encoding(Encoding::Json).fingerprint());
+        assert_ne!(otlp.fingerprint(), otlp.clone().temporality(Temporality::Delta).fingerprint());
+    }
+
+    #[test]
+    fn an_exporter_that_cannot_work_is_refused_at_the_start() {
+        assert!(custom(CUSTOM).check().is_ok());
+        assert!(custom(Custom { url: "nowhere", ..CUSTOM }).check().is_err());
+        assert!(custom(Custom { key: "line\nbreak", ..CUSTOM }).check().is_err());
+        assert!(custom(Custom { takes: None, ..CUSTOM }).check().is_err());
+        assert!(custom(CUSTOM).header("a", "b").check().is_err());
+    }
+}

@@ -1,0 +1,194 @@
+//! How events become requests for a backend: the [`Exporter`] trait, and what it reads and returns.
+//!
+//! Throughline ships an exporter for OTLP. A Rust host may bring its own and use it as a
+//! [`Destination`](crate::Destination): the queue, batching, retries, compression and the books
+//! work the same for both. An exporter is a set of pure functions; it never sees the queue, the
+//! network or the clock.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use throughline::event::EventKind;
+//! use throughline::export::{ExportRow, Exporter, Signal, Verdict};
+//! use throughline::transport::Response;
+//! use throughline::{Config, Destination};
+//!
+//! /// One JSON object a line: the event's id, kind and time.
+//! #[derive(Debug)]
+//! struct Lines {
+//!     url: String,
+//! }
+//!
+//! impl Exporter for Lines {
+//!     fn version(&self) -> u32 {
+//!         1
+//!     }
+//!
+//!     fn signal(&self, _kind: EventKind) -> Option<Signal> {
+//!         Some(Signal(0)) // one kind of request for every kind of event
+//!     }
+//!
+//!     fn encode(&self, _signal: Signal, rows: &[ExportRow<'_>]) -> Vec<u8> {
+//!         let mut body = String::new();
+//!         for row in rows {
+//!             let (id, kind, time) = (row.id(), row.kind().name(), row.time_unix_nano());
+//!             let line = format!("{{\"id\":\"{id}\",\"kind\":\"{kind}\",\"time\":{time}}}\n");
+//!             body.push_str(&line);
+//!         }
+//!         body.into_bytes()
+//!     }
+//!
+//!     fn url(&self, _signal: Signal) -> String {
+//!         self.url.clone()
+//!     }
+//!
+//!     fn headers(&self, _signal: Signal) -> Vec<(String, String)> {
+//!         vec![("content-type".to_owned(), "application/x-ndjson".to_owned())]
+//!     }
+//!
+//!     fn classify(&self, response: &Response) -> Verdict {
+//!         match response.status {
+//!             200..=299 => Verdict::Delivered { rejected: 0 },
+//!             413 => Verdict::Split,
+//!             400 | 422 => Verdict::Refused,
+//!             401 | 403 | 404 => Verdict::Hold(format!("the answer was {}", response.status)),
+//!             _ => Verdict::Retry,
+//!         }
+//!     }
+//! }
+//!
+//! let lines = Lines { url: "https://events.example.com/v1".to_owned() };
+//! let config = Config::builder("shop", "/var/lib/shop/telemetry")
+//!     .destination(Destination::exporter("events", Arc::new(lines)))
+//!     .build()?;
+//! # let _ = config;
+//! # Ok::<(), throughline::Error>(())
+//! ```
+//!
+//! `examples/own_backend.rs` runs such an exporter against a server on the loopback interface.
+
+mod details;
+mod read;
+mod row;
+
+use crate::model::event::EventKind;
+use crate::model::http::Response;
+use crate::model::ledger::DropReason;
+
+pub use details::{
+    ActionDetails, Details, ErrorDetails, LogDetails, LongTaskDetails, MetricDetails, MetricPoint, ResourceDetails,
+    SessionDetails, SpanDetails, SpanEventDetails, ViewDetails, VitalDetails,
+};
+pub use row::ExportRow;
+
+/// One kind of request of an exporter: OTLP's logs, traces and metrics, for example.
+///
+/// The number is the exporter's own choice. It is stored with a batch, so within one destination's
+/// name it must keep its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Signal(pub u8);
+
+/// What a response means for the events of its request.
+///
+/// Every verdict but `Retry` and `Hold` ends the request's events or divides them, so it must not
+/// be given for an answer that somebody else may have written: a proxy, a captive portal, a broken
+/// server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The backend has the events, except `rejected` of them.
+    Delivered {
+        /// Events that the backend says it rejected. They are counted as
+        /// [`PartialReject`](DropReason::PartialReject) and are not sent again.
+        rejected: u64,
+    },
+    /// Send the same request later: after `Retry-After` if the response has it, else with
+    /// exponential backoff. Nothing else goes to the destination before that.
+    Retry,
+    /// The request was too large: send its events as two requests. A single event is dropped as
+    /// [`TooLarge`](DropReason::TooLarge).
+    Split,
+    /// The backend refuses the content of the request. Halves are sent until the one event at fault
+    /// is found, which is dropped as [`Rejected`](DropReason::Rejected); the others are delivered.
+    Refused,
+    /// The format forbids another attempt: drop the events for this reason, usually
+    /// [`ServerError`](DropReason::ServerError). A crash is kept and retried if the status is 5xx.
+    Drop(DropReason),
+    /// The backend refuses the *client*, whatever it sends: wrong credentials, a wrong path. Keep
+    /// everything and pause the destination, at first for an hour. The text is shown in
+    /// `health()`. The pause ends early when the destination's configuration changes.
+    Hold(String),
+}
+
+/// The format of one backend.
+///
+/// # Contract
+///
+/// **Pure.** Every method is a function of its arguments and of the exporter's own, unchanging
+/// fields: no I/O, no clock, no randomness, no interior state. The body of a batch is hashed before
+/// the first send, and a retry encodes the same rows again; only if it gives the same bytes can a
+/// backend recognize a retry.
+///
+/// **Quick, and without panics.** The methods run on the client's one worker thread, between two
+/// drains of the journal; encoding 500 events should take a few milliseconds. A panic is caught and
+/// counted in `health().panics`, and the worker starts again; after the third it stays down, and
+/// events are only kept on the device.
+///
+/// **Whole.** A row that [`encode`](Exporter::encode) is given counts as sent when the request is
+/// [`Delivered`](Verdict::Delivered). An event for which the format has no place is left out by
+/// [`signal`](Exporter::signal), which counts it as [`Unsupported`](DropReason::Unsupported), and
+/// never by `encode`, which would lose it silently.
+///
+/// **Stable.** For one destination's name, a kind of event keeps its signal and a signal keeps its
+/// meaning, because both are stored with batches that wait. When the mapping changes, give the
+/// destination another name: it then starts anew at the oldest event, and what was left for the old
+/// name is counted as [`DestinationRemoved`](DropReason::DestinationRemoved).
+///
+/// # What the client does
+///
+/// It hands over at most [`MAX_BATCH_EVENTS`](crate::limits::MAX_BATCH_EVENTS) rows of one lane and
+/// one signal; it divides a batch whose body is larger than
+/// [`MAX_BATCH_BYTES`](crate::limits::MAX_BATCH_BYTES); it compresses the body with gzip and adds
+/// `content-encoding: gzip`; it sends a POST with the configured
+/// [`Transport`](crate::transport::Transport), which follows no redirect; it reads at most 64 KiB
+/// of the response; it honours `Retry-After` and `Date`.
+///
+/// # Errors
+///
+/// None: an exporter cannot fail. What it cannot express has no signal; what the backend does not
+/// take is a verdict.
+pub trait Exporter: Send + Sync + std::fmt::Debug {
+    /// The version of the encoding. It must change whenever the same rows would give another body:
+    /// after a change of the code as well as of a setting. A change lifts a pause of the
+    /// destination.
+    fn version(&self) -> u32;
+
+    /// The kind of request that carries events of this kind; `None` when the format has no place
+    /// for them. They are then dropped for this destination and counted as
+    /// [`Unsupported`](DropReason::Unsupported).
+    fn signal(&self, kind: EventKind) -> Option<Signal>;
+
+    /// Encodes the rows of one request, at least one, into an uncompressed body. All of them have
+    /// this signal.
+    fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Vec<u8>;
+
+    /// The absolute URL to which the signal's requests go. It is checked when the configuration is
+    /// built: `http` or `https`, without credentials, query or fragment.
+    fn url(&self, signal: Signal) -> String;
+
+    /// The headers of the signal's requests, with `content-type` and without `content-encoding`,
+    /// `content-length` and `host`. Names are lower case.
+    fn headers(&self, signal: Signal) -> Vec<(String, String)>;
+
+    /// What a response means. Called for every response, whatever its status; never when there was
+    /// none: a request without an answer is always retried.
+    ///
+    /// | status | usual verdict |
+    /// |---|---|
+    /// | 2xx with the answer that the format promises | [`Delivered`](Verdict::Delivered) |
+    /// | 2xx with anything else (a captive portal's login page) | [`Retry`](Verdict::Retry) |
+    /// | 3xx, 408, 425, 429, 5xx | [`Retry`](Verdict::Retry) |
+    /// | 401, 403, 404, 405, 410, 415 | [`Hold`](Verdict::Hold) |
+    /// | 413 | [`Split`](Verdict::Split) |
+    /// | 400, 422 | [`Refused`](Verdict::Refused) |
+    fn classify(&self, response: &Response) -> Verdict;
+}

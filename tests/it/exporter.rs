@@ -1,0 +1,215 @@
+//! A destination with an exporter of the host's own: it delivers, its books balance, and what changes in it counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use throughline::event::{
+    Action, ActionType, Custom, ErrorEvent, ErrorKind, EventKind, Log, LongTask, Metric, MetricData, PhaseTime,
+    Resource, Severity, Span, SpanStatus, TraceContext, Vital,
+};
+use throughline::export::{Details, ExportRow, Exporter, MetricPoint, Signal, Verdict};
+use throughline::ledger::DropReason;
+use throughline::testing::{Answer, FaultServer};
+use throughline::transport::Response;
+use throughline::{AnyValue, Config, Consent, Destination, Telemetry};
+
+use crate::support::{LONG, books, builder, record_mixed};
+
+/// Lines of text: id, kind, label. Errors have a signal of their own; metrics have none.
+#[derive(Debug)]
+struct Lines {
+    url: String,
+    version: u32,
+}
+
+impl Exporter for Lines {
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn signal(&self, kind: EventKind) -> Option<Signal> {
+        match kind {
+            EventKind::Metric => None,
+            EventKind::Error => Some(Signal(1)),
+            _ => Some(Signal(0)),
+        }
+    }
+
+    fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Vec<u8> {
+        assert!(rows.iter().all(|row| self.signal(row.kind()) == Some(signal)));
+        let line = |row: &ExportRow<'_>| format!("{} {} {}\n", row.id(), row.kind().name(), row.label());
+        rows.iter().map(line).collect::<String>().into_bytes()
+    }
+
+    fn url(&self, signal: Signal) -> String {
+        format!("{}/lines/{}", self.url, signal.0)
+    }
+
+    fn headers(&self, signal: Signal) -> Vec<(String, String)> {
+        vec![("content-type".to_owned(), "text/plain".to_owned()), ("x-signal".to_owned(), signal.0.to_string())]
+    }
+
+    fn classify(&self, response: &Response) -> Verdict {
+        match response.status {
+            200..=299 => Verdict::Delivered { rejected: 0 },
+            400 => Verdict::Refused,
+            403 => Verdict::Hold("not for you".to_owned()),
+            _ => Verdict::Retry,
+        }
+    }
+}
+
+fn config(dir: &std::path::Path, exporter: impl Exporter + 'static) -> Config {
+    builder(dir).session_events(false).destination(Destination::exporter("own", Arc::new(exporter))).build().unwrap()
+}
+
+fn lines(server: &FaultServer) -> Vec<String> {
+    let bodies = server.received().into_iter().filter(|request| request.stored).map(|request| request.body);
+    bodies.flat_map(|body| String::from_utf8(body).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn an_exporter_of_the_hosts_delivers_and_its_books_balance() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let exporter = Lines { url: server.url(), version: 1 };
+    let telemetry = Telemetry::start(config(dir.path(), exporter), Consent::Granted).unwrap();
+    let ids: Vec<_> = (0..60).map(|n| record_mixed(&telemetry, n).unwrap()).collect();
+    assert!(telemetry.flush(LONG).complete);
+    let books = books(&telemetry);
+    assert_eq!((books.name.as_str(), books.delivered, books.queued), ("own", 50, 0));
+    assert_eq!(books.dropped.of(DropReason::Unsupported), 10, "metrics have no signal");
+    let lines = lines(&server);
+    assert_eq!(lines.len(), 50);
+    // `record_mixed` records a metric as the fifth of six events.
+    for (_, id) in ids.iter().enumerate().filter(|(n, _)| n % 6 != 4) {
+        assert_eq!(lines.iter().filter(|line| line.starts_with(&id.to_string())).count(), 1);
+    }
+    for request in server.received() {
+        let signal = request.headers.iter().find(|header| header.0 == "x-signal").unwrap().1.clone();
+        assert_eq!(request.path, format!("/lines/{signal}"));
+        let is_error = String::from_utf8(request.body).unwrap().lines().all(|line| line.contains(" error "));
+        assert_eq!(is_error, signal == "1");
+    }
+}
+
+#[test]
+fn a_pause_ends_when_the_exporter_is_another_one_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    server.always(Some(Answer::Status(403, Vec::new(), Vec::new())));
+    let exporter = |version| Lines { url: server.url(), version };
+    let start = |version| Telemetry::start(config(dir.path(), exporter(version)), Consent::Granted).unwrap();
+    let telemetry = start(1);
+    telemetry.record_action(&Action::tap("buy")).unwrap();
+    telemetry.flush(LONG);
+    assert_eq!(books(&telemetry).paused.as_deref(), Some("not for you"));
+    telemetry.shutdown(LONG);
+
+    server.always(None);
+    let telemetry = start(1);
+    telemetry.flush(Duration::from_millis(300));
+    assert!(books(&telemetry).paused.is_some(), "the same exporter stays paused");
+    telemetry.shutdown(LONG);
+
+    let telemetry = start(2);
+    assert!(telemetry.flush(LONG).complete);
+    let books = books(&telemetry);
+    assert_eq!((books.paused, books.delivered, books.queued), (None, 1, 0));
+}
+
+#[test]
+fn every_kind_of_event_is_read_back_as_it_was_recorded() {
+    /// Checks each row while it is encoded, and writes its kind.
+    #[derive(Debug)]
+    struct Checks(String);
+
+    impl Exporter for Checks {
+        fn version(&self) -> u32 {
+            1
+        }
+
+        fn signal(&self, _kind: EventKind) -> Option<Signal> {
+            Some(Signal(0))
+        }
+
+        fn encode(&self, _signal: Signal, rows: &[ExportRow<'_>]) -> Vec<u8> {
+            rows.iter().for_each(check);
+            rows.iter().map(|row| format!("{}\n", row.kind().name())).collect::<String>().into_bytes()
+        }
+
+        fn url(&self, _signal: Signal) -> String {
+            self.0.clone()
+        }
+
+        fn headers(&self, _signal: Signal) -> Vec<(String, String)> {
+            Vec::new()
+        }
+
+        fn classify(&self, _response: &Response) -> Verdict {
+            Verdict::Delivered { rejected: 0 }
+        }
+    }
+
+    const TRACE: TraceContext = TraceContext { trace_id: [7; 16], span_id: [9; 8], sampled: true };
+
+    fn check(row: &ExportRow<'_>) {
+        assert!(row.session_id().is_some() && row.ended().is_none());
+        assert!(row.resource_attributes().iter().any(|(key, _)| key == "service.name"));
+        match row.details() {
+            Details::Action(action) => {
+                assert_eq!((action.action_type, action.name, row.label()), (ActionType::Tap, "buy", "buy"));
+                assert_eq!(row.attributes(), [("n", AnyValue::Int(1))]);
+                assert_eq!(row.view_name(), "Cart");
+            }
+            Details::Resource(request) => {
+                assert_eq!((request.method, request.url), ("GET", "https://a.test/x"));
+                assert_eq!((request.status, request.size), (Some(503), Some(9)));
+                assert_eq!((request.duration, request.phases.len()), (Duration::from_millis(5), 1));
+            }
+            Details::Error(error) => {
+                assert_eq!((error.error_kind, error.error_type), (ErrorKind::Handled, "E"));
+                assert_eq!((error.message, error.stack), ("message", "stack"));
+            }
+            Details::LongTask(task) => {
+                assert!(task.is_frozen_frame && task.duration == Duration::from_secs(1));
+            }
+            Details::Vital(vital) => assert_eq!((vital.name, vital.value, vital.unit), ("ttid", 0.5, "s")),
+            Details::Custom(name) => assert_eq!(name, "shared"),
+            Details::Log(log) => assert_eq!((log.severity, log.body), (13, "careful")),
+            Details::Metric(metric) => {
+                assert_eq!((metric.name, metric.point), ("level", MetricPoint::Gauge(3.0)));
+            }
+            Details::Span(span) => {
+                assert_eq!((span.name, span.status), ("work", SpanStatus::Unset));
+                assert_eq!((row.trace(), span.parent_span), (Some(TRACE), Some([3; 8])));
+            }
+            Details::View(view) => assert_eq!((view.name, view.is_active), ("Cart", false)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = Telemetry::start(config(dir.path(), Checks(server.url())), Consent::Granted).unwrap();
+    telemetry.start_view("Cart").unwrap();
+    telemetry.record_action(&Action::tap("buy").attributes(&[("n", 1.into())])).unwrap();
+    let dns = [PhaseTime { phase: throughline::event::Phase::Dns, start: Duration::ZERO, duration: Duration::ZERO }];
+    let request = Resource::new("GET", "https://a.test/x?secret=1", 503, Duration::from_millis(5)).size(9).phases(&dns);
+    telemetry.record_resource(&request).unwrap();
+    telemetry.record_error(&ErrorEvent::new("E", "message").stack("stack")).unwrap();
+    telemetry.record_long_task(&LongTask::new(Duration::from_secs(1))).unwrap();
+    telemetry.record_vital(&Vital::new("ttid", 0.5, "s")).unwrap();
+    telemetry.record_custom(&Custom::new("shared")).unwrap();
+    telemetry.record_log(&Log::new(Severity::Warn, "careful")).unwrap();
+    telemetry.record_metric(&Metric::new("level", "1", MetricData::Gauge(3.0))).unwrap();
+    telemetry.record_span(&Span::new("work", TRACE, Duration::from_millis(1)).parent_span([3; 8])).unwrap();
+    telemetry.stop_view();
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(telemetry.health().panics, 0, "a check failed on the worker's thread");
+    let mut kinds = lines(&server);
+    kinds.sort();
+    kinds.dedup();
+    let all = ["action", "custom", "error", "log", "long_task", "metric", "resource", "span", "view", "vital"];
+    assert_eq!(kinds, all);
+}
