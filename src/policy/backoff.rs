@@ -1,24 +1,28 @@
-//! Delays between attempts: exponential with full jitter, and what the server asks for.
+//! Delays between attempts: exponential with full jitter, or what the server asks for.
 
 use std::time::{Duration, SystemTime};
 
-use crate::model::limits::{BACKOFF_BASE, BACKOFF_CAP, PAUSE_BASE, PAUSE_CAP, RETRY_AFTER_MAX, RETRY_AFTER_MIN};
+use crate::model::limits::{
+    BACKOFF_BASE, BACKOFF_CAP, BACKOFF_MIN, PAUSE_BASE, PAUSE_CAP, RETRY_AFTER_MAX, RETRY_AFTER_MIN,
+};
 
-/// The delay before attempt `attempt + 1` after `attempt` failures: uniform between a tenth of a second and the
-/// exponential bound. `random` is any 64 random bits.
-pub fn delay(attempt: u32, random: u64) -> Duration {
-    let bound = BACKOFF_BASE.saturating_mul(1 << attempt.min(16)).min(BACKOFF_CAP);
+/// The delay before the next attempt, after `failures` failures in a row: uniform between 100 ms
+/// and a bound that doubles with each failure. `random` is any 64 random bits.
+pub fn delay(failures: u32, random: u64) -> Duration {
+    let bound = BACKOFF_BASE.saturating_mul(1 << failures.min(16)).min(BACKOFF_CAP);
     let share = (random >> 11) as f64 / (1u64 << 53) as f64;
-    bound.mul_f64(share).max(Duration::from_millis(100))
+    bound.mul_f64(share).max(BACKOFF_MIN)
 }
 
-/// How long a destination rests after the `n`-th answer in a row that says "not you" (401, 403, 404).
-pub fn pause(n: u32) -> Duration {
-    PAUSE_BASE.saturating_mul(1 << n.min(8)).min(PAUSE_CAP)
+/// How long a destination is paused that has refused the client (401, 403, 404) after `pauses`
+/// earlier pauses in a row.
+pub fn pause(pauses: u32) -> Duration {
+    PAUSE_BASE.saturating_mul(1 << pauses.min(8)).min(PAUSE_CAP)
 }
 
-/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date relative to the response's own `Date`, because the
-/// device's clock may be wrong. Clamped to 1 s … 24 h; `None` when it is neither.
+/// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date. A date counts from the response's
+/// own `Date`, because the device's clock may be wrong; without one, from `wall_ns`. The result is
+/// between 1 s and 24 h; `None` when the value is neither.
 pub fn retry_after(value: &str, date: Option<&str>, wall_ns: u64) -> Option<Duration> {
     let value = value.trim();
     let wait = if value.starts_with(|c: char| c.is_ascii_digit()) && value.bytes().all(|b| b.is_ascii_digit()) {
@@ -33,7 +37,7 @@ pub fn retry_after(value: &str, date: Option<&str>, wall_ns: u64) -> Option<Dura
     Some(wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX))
 }
 
-/// Server time less device time, from a response's `Date`, in milliseconds.
+/// Server time minus device time in milliseconds, by the `Date` of a response.
 pub fn server_offset_ms(date: &str, wall_ns: u64) -> Option<i64> {
     let server = httpdate::parse_http_date(date.trim()).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(server.as_millis() as i64 - (wall_ns / 1_000_000) as i64)
@@ -45,9 +49,9 @@ mod tests {
 
     #[test]
     fn delays_stay_between_their_bounds() {
-        for attempt in 0..40 {
-            assert!(delay(attempt, u64::MAX) <= BACKOFF_CAP);
-            assert!(delay(attempt, 0) >= Duration::from_millis(100));
+        for failures in 0..40 {
+            assert!(delay(failures, u64::MAX) <= BACKOFF_CAP);
+            assert!(delay(failures, 0) >= Duration::from_millis(100));
         }
         assert!(delay(0, u64::MAX) <= Duration::from_secs(1));
         assert!(delay(30, u64::MAX) > Duration::from_secs(890));

@@ -1,7 +1,10 @@
-//! Pure decisions: what is kept, when something is sent, what a mutation means. Time is passed in.
+//! Pure decisions: what is kept, when something is sent, what a mutation means.
+//!
+//! Nothing here reads a clock, a file or the network: time and everything else is passed in, so
+//! that a decision can be tested without waiting.
 
 pub mod backoff;
-pub mod metrics;
+pub(crate) mod metrics;
 pub mod redact;
 pub mod sampling;
 pub mod schedule;

@@ -1,9 +1,12 @@
-//! Deterministic sampling: the same session or trace is kept or dropped everywhere, at every rate above or below.
+//! Deterministic sampling: whether a session or trace is kept depends on its id and the rate alone.
 //!
-//! The hash is the multiplicative one that Datadog's mobile SDKs use, so that sessions sampled by both agree.
+//! What is kept at one rate is kept at every higher one, and by every program that knows the id.
+//! The hash is the multiplicative one of Datadog's mobile SDKs, so that both keep the same
+//! sessions.
 
 use uuid::Uuid;
 
+/// Knuth's multiplicative hash, with Datadog's factor.
 const FACTOR: u64 = 1_111_111_111_111_111_111;
 
 /// Whether `seed` is kept at `rate` (0.0 to 1.0).
@@ -11,7 +14,7 @@ pub fn keep(seed: u64, rate: f64) -> bool {
     if rate >= 1.0 {
         return true;
     }
-    // `as` saturates: a NaN or a negative rate keeps nothing.
+    // The conversion saturates: NaN and negative rates keep nothing.
     seed.wrapping_mul(FACTOR) < (rate * u64::MAX as f64) as u64
 }
 

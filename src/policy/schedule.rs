@@ -1,36 +1,57 @@
-//! When a lane may be sent: a pure function of what waits, what the host says, and the policy.
+//! When a lane is sent: a pure function of what waits, of what the host says, and of the policy.
 
 use std::time::Duration;
 
 use crate::model::config::{MeteredUploads, SendPolicy};
 use crate::model::event::Lane;
+use crate::model::limits::{ERROR_INTERVAL_DIVISOR, LOW_BATTERY_PERCENT};
 
 /// What the host says about the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Network {
-    /// The host has said nothing: requests are tried.
+    /// The host has not said: requests are tried.
     #[default]
     Unknown,
-    /// There is none: nothing is tried.
+    /// There is no network: no request is tried.
     Offline,
-    /// Wi-Fi, Ethernet.
+    /// Wi-Fi or Ethernet.
     Unmetered,
-    /// Cellular, or a hotspot.
+    /// A cellular connection or a hotspot: see [`MeteredUploads`].
     Metered,
 }
 
-/// What the host says about the device. The core asks nobody.
+/// What the host says about app and device. Throughline asks the operating system for none of it.
+///
+/// Give it to [`Telemetry::set_conditions`](crate::Telemetry::set_conditions) whenever it changes.
+///
+/// ```
+/// use throughline::{Conditions, Config, Consent, Network, Telemetry};
+///
+/// let dir = tempfile::tempdir()?;
+/// let config = Config::builder("shop", dir.path()).build()?;
+/// let telemetry = Telemetry::start(config, Consent::Granted)?;
+/// telemetry.set_conditions(Conditions {
+///     foreground: false,
+///     network: Network::Metered,
+///     battery_percent: Some(12),
+///     ..Conditions::default()
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conditions {
-    /// Whether the app is in the foreground.
+    /// Whether the app is in the foreground. In the background everything that waits is sent at
+    /// once. Default: true.
     pub foreground: bool,
-    /// The network.
+    /// The network. Default: unknown.
     pub network: Network,
-    /// Battery in percent; `None` when unknown.
+    /// The battery's level in percent; `None` when unknown. Under 15 %, only crashes and errors are
+    /// sent.
     pub battery_percent: Option<u8>,
-    /// Whether it is charging.
+    /// Whether the battery is charging: then its level does not matter.
     pub charging: bool,
-    /// Whether the user has switched on low-power mode or data saving.
+    /// Whether the user has switched on low-power mode or data saving: then only crashes and errors
+    /// are sent.
     pub low_power: bool,
 }
 
@@ -43,11 +64,11 @@ impl Default for Conditions {
 /// What waits in a lane.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// Rows.
+    /// The number of rows.
     pub rows: u64,
     /// How long the oldest of them has been waiting.
     pub oldest: Duration,
-    /// Whether somebody asked for a flush.
+    /// Whether a flush was asked for.
     pub flush: bool,
 }
 
@@ -55,28 +76,28 @@ pub struct Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Blocked {
-    /// No network.
+    /// There is no network.
     Offline,
-    /// The metered-network rule.
+    /// The network is metered, and the configuration forbids this lane on it.
     Metered,
-    /// Low-power mode, or a battery under 15 %.
+    /// The device is in low-power mode, or its battery is under 15 %.
     LowPower,
-    /// The daily byte cap.
+    /// The daily cap of bytes is reached.
     DailyCap,
     /// The user has not consented yet.
     Consent,
 }
 
-/// The decision.
+/// The decision about a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendDecision {
     /// Nothing waits.
     Idle,
     /// Send now.
     Send,
-    /// Ask again after this time.
+    /// Decide again after this time.
     Wait(Duration),
-    /// Ask again when conditions change.
+    /// Decide again when conditions change.
     Blocked(Blocked),
 }
 
@@ -101,7 +122,7 @@ pub fn decide(
         return SendDecision::Blocked(blocked);
     }
     let patience = match lane {
-        Lane::Error => policy.flush_interval / 4,
+        Lane::Error => policy.flush_interval / ERROR_INTERVAL_DIVISOR,
         _ => policy.flush_interval,
     };
     if waiting.flush || waiting.rows >= policy.flush_events || waiting.oldest >= patience || !conditions.foreground {
@@ -111,7 +132,7 @@ pub fn decide(
 }
 
 fn blocked(lane: Lane, conditions: Conditions, policy: SendPolicy, sent_today: u64) -> Option<Blocked> {
-    let weak = conditions.battery_percent.is_some_and(|percent| percent < 15) && !conditions.charging;
+    let weak = conditions.battery_percent.is_some_and(|percent| percent < LOW_BATTERY_PERCENT) && !conditions.charging;
     if lane >= Lane::Event && (conditions.low_power || weak) {
         return Some(Blocked::LowPower);
     }
@@ -171,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn events_wait_for_company_and_errors_less_long() {
+    fn events_wait_for_others_and_errors_less_long() {
         let now = with(|_| ());
         assert_eq!(decide(Lane::Event, ONE, now, POLICY, 0), SendDecision::Wait(Duration::from_secs(40)));
         assert_eq!(decide(Lane::Error, ONE, now, POLICY, 0), SendDecision::Wait(Duration::from_secs(10)));

@@ -1,4 +1,5 @@
-//! Sessions: when one ends, and whether a new process goes on with the last one's. Pure: time is passed in.
+//! Sessions: when one ends, and whether a new process continues the last one. Pure: time is passed
+//! in.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,12 +17,12 @@ pub enum EndReason {
     MaxDuration,
     /// The app ended it.
     ExplicitStop,
-    /// The process died, and the next one came too late to go on.
+    /// The process died, and the next one started too late to continue the session.
     ProcessDeath,
 }
 
 impl EndReason {
-    /// The value of `rum.session.reason`.
+    /// The value of the attribute `rum.session.reason`.
     pub fn name(self) -> &'static str {
         match self {
             EndReason::InactivityTimeout => "inactivity_timeout",
@@ -39,14 +40,15 @@ pub struct SessionState {
     pub id: Uuid,
     /// Its number on this installation, from 1.
     pub sequence: u64,
-    /// When it started; for one that an earlier process began, as far back as the wall clock says.
+    /// When it started. If an earlier process began it, the wall clock says how long ago.
     pub started: BootTime,
-    /// The same in wall time.
+    /// The same in wall time, ns since the Unix epoch.
     pub started_wall: u64,
 }
 
 impl SessionState {
-    /// Why the session is over at `now`, when the user was last active at `last`.
+    /// Why the session is over at `now` if the user was last active at `last`; `None` if it goes
+    /// on.
     pub fn over(&self, last: BootTime, now: BootTime) -> Option<EndReason> {
         if now.since(self.started) >= SESSION_MAX {
             Some(EndReason::MaxDuration)
@@ -57,43 +59,44 @@ impl SessionState {
         }
     }
 
-    /// When to ask again.
+    /// The earliest moment at which it can be over.
     pub fn deadline(&self, last: BootTime) -> BootTime {
         last.after(SESSION_INACTIVITY).min(self.started.after(SESSION_MAX))
     }
 }
 
-/// What the next process has to know.
+/// What the next process has to know of a session, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Persisted {
     /// The session.
     pub id: Uuid,
-    /// Its number.
+    /// Its number on this installation.
     pub sequence: u64,
     /// Wall time of its start, ns.
     pub started_wall: u64,
-    /// Wall time at which the user was last active, ns. May lag by 15 s.
+    /// Wall time at which the user was last active, ns. It may be up to 15 s too early.
     pub last_wall: u64,
-    /// Whether the client was shut down: then silence ended the session, not the death of its process.
+    /// Whether the client was shut down. Then inactivity ended the session, not the death of its
+    /// process.
     pub closed: bool,
-    /// Whether something happened in it that makes it worth keeping.
+    /// Whether something happened in it for which tail sampling keeps it.
     #[serde(default)]
     pub kept: bool,
 }
 
-/// What a new process makes of it.
+/// What a new process does with the last session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resumed {
     /// The session goes on.
     GoesOn(SessionState),
-    /// It is over; its end has not been said yet.
+    /// It is over, and its end has not been recorded yet.
     Over(EndReason),
 }
 
 impl Persisted {
-    /// Decides at the start of a process.
+    /// Decides, at the start of a process, whether the session continues.
     pub fn resume(&self, now: BootTime, wall: u64) -> Resumed {
-        // A clock that went back says nothing about the time that has passed.
+        // If the wall clock was set back, nobody knows how much time has passed.
         let age = wall.checked_sub(self.last_wall);
         let length = wall.saturating_sub(self.started_wall);
         if age.is_none_or(|age| age >= nanos(SESSION_INACTIVITY)) || length >= nanos(SESSION_MAX) {

@@ -1,24 +1,25 @@
-//! Finds the mutations between two immutable values: Redux, Zustand, StateFlow and structs tell no paths.
+//! Finds the mutations between two immutable values.
 //!
-//! Identical references are equal without a look. At most 8 levels and 1,000 nodes are compared and 100 mutations
-//! reported; a container beyond that is compared no further and reported as replaced.
+//! Stores of Redux, Zustand, StateFlow and of plain structs replace their whole value and report no
+//! paths. Identical references are equal without being compared. At most 8 levels and 1,000 nodes
+//! are compared, and 100 mutations reported; a container beyond that is reported as replaced.
 
 use std::borrow::Cow;
 
+use super::mutation::{Mutation, MutationKind};
 use super::path::{Segment, push_segment};
-use super::tracer::{Mutation, MutationKind};
 use super::value::digest;
 use crate::model::limits::{DIFF_DEPTH, DIFF_MUTATIONS, DIFF_NODES};
 use crate::model::value::{Attribute, Value};
 
-/// How much a diff looked at.
+/// How much a diff has compared and found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Diffed {
     /// Nodes that were compared.
     pub nodes: usize,
     /// Mutations that were reported.
     pub reported: usize,
-    /// Mutations that were found and not reported.
+    /// Mutations that were found and not reported, because there were too many.
     pub skipped: usize,
 }
 
@@ -28,10 +29,12 @@ struct Diff<'s> {
     visit: &'s mut dyn FnMut(&Mutation<'_>),
 }
 
-/// Compares two values and reports every mutation with its path.
+/// Compares two values and reports every mutation with its path, up to 100 of them.
 ///
 /// ```
-/// use throughline::{Value, state::diff};
+/// use throughline::Value;
+/// use throughline::internals::state::diff;
+///
 /// let old = [("name", Value::from("a")), ("age", 1.into())];
 /// let new = [("name", Value::from("b")), ("age", 1.into())];
 /// let mut paths = Vec::new();
@@ -44,7 +47,7 @@ pub fn diff(old: &Value<'_>, new: &Value<'_>, mut visit: impl FnMut(&Mutation<'_
     diff.done
 }
 
-/// Equal without a look inside, or certainly different, or unknown.
+/// Whether two values are equal, as far as that can be said without comparing their elements.
 fn same(old: &Value<'_>, new: &Value<'_>) -> Option<bool> {
     match (old, new) {
         (Value::Double(old), Value::Double(new)) => Some(old.to_bits() == new.to_bits()),
@@ -65,7 +68,7 @@ impl Diff<'_> {
             return;
         }
         self.done.reported += 1;
-        // A value at the root has no path of its own.
+        // The root itself has no path.
         let path = if self.path.is_empty() { "value" } else { &self.path };
         (self.visit)(&Mutation { path, kind, old, new, attributes: &[] });
     }
@@ -85,7 +88,8 @@ impl Diff<'_> {
             None => {}
         }
         if depth > DIFF_DEPTH || self.done.nodes >= DIFF_NODES {
-            // Not looked into: equal ones are still told apart from others where they are small enough.
+            // Too deep or too late to compare further; small values are still compared by their
+            // digests.
             if digest(old).is_none_or(|digest_old| digest(new) != Some(digest_old)) {
                 self.report(MutationKind::Replace, Some(*old), Some(*new));
             }
@@ -100,7 +104,8 @@ impl Diff<'_> {
         }
     }
 
-    /// Whether no more nodes are compared. The container at hand is reported as replaced, by its lengths.
+    /// Whether the budget of nodes is used up. The container that is being compared is then
+    /// reported as replaced, with its lengths for values.
     fn is_spent(&mut self, old: usize, new: usize) -> bool {
         let is_spent = self.done.nodes >= DIFF_NODES;
         if is_spent {
@@ -112,7 +117,7 @@ impl Diff<'_> {
     fn maps(&mut self, old: &[Attribute<'_>], new: &[Attribute<'_>], depth: usize) {
         let (old_len, new_len) = (old.len(), new.len());
         let sorted = |entries: &[Attribute<'_>]| entries.is_sorted_by(|a, b| a.0 < b.0);
-        // Hosts hand entries in the same order nearly always; else they are looked up in sorted copies.
+        // Hosts nearly always give entries in the same order; otherwise sorted copies are compared.
         let (mut a, mut b): (Cow<'_, [Attribute<'_>]>, Cow<'_, [Attribute<'_>]>) = (old.into(), new.into());
         let in_step = old.len() == new.len() && old.iter().zip(new).all(|(a, b)| a.0 == b.0);
         if in_step {
@@ -171,7 +176,7 @@ impl Diff<'_> {
         let tail = old.iter().rev().zip(new.iter().rev()).take(rest.min(DIFF_NODES)).take_while(alike).count();
         self.done.nodes += head + tail;
         let one = |list: &[Value<'_>]| list.len() - head - tail;
-        // One element came or went; anything else is one change of the whole list.
+        // One element was added or removed; anything else is one change of the whole list.
         match (one(old), one(new)) {
             (0, 1) => {
                 let come = new.get(head).copied();

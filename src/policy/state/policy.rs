@@ -1,225 +1,17 @@
-//! What of a store is recorded: compiled once, asked before anything crosses a language boundary.
+//! A compiled policy: asked before a mutation crosses a language boundary.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::decision::{PathDecision, Suppressed};
 use super::path::{self, Pattern};
+use super::store_policy::{Capture, CaptureRule, StorePolicy};
 use crate::model::error::Error;
-use crate::model::limits::{MAX_DECISIONS, MAX_NAME_CHARS, MAX_STATE_NAMES, MAX_STATE_WINDOW};
+use crate::model::limits::{MAX_DECISIONS, MAX_NAME_CHARS, MAX_STATE_NAMES, MAX_STATE_WINDOW, MAX_STORE_NAME_CHARS};
 
-/// How much of a value is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capture {
-    /// Nothing.
-    None,
-    /// Booleans and numbers; of texts and bytes the length.
-    #[default]
-    Primitive,
-    /// As `primitive`, and of lists and maps the number of elements.
-    Summary,
-    /// Texts, and lists and maps as JSON, all within 1,024 characters. Opt in per path.
-    Full,
-}
-
-/// A capture rule for some paths.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CaptureRule {
-    /// The paths.
-    pub paths: String,
-    /// What is captured there.
-    pub capture: Capture,
-}
-
-/// The policy of a traced store, in the terms of the configuration.
-///
-/// ```
-/// use throughline::state::StorePolicy;
-/// let policy = StorePolicy::default().allow(["items[*].price", "user.*.email"]).transient(["**.isLoading"]);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StorePolicy {
-    /// Paths that may become actions. Default: all.
-    pub allow: Vec<String>,
-    /// Paths that do not, whatever `allow` says.
-    pub deny: Vec<String>,
-    /// Paths that never make an action of their own: loading flags, scroll positions.
-    pub transient: Vec<String>,
-    /// Paths whose values are never captured, whatever the capture rules say.
-    pub redact: Vec<String>,
-    /// Capture where no rule says otherwise.
-    pub capture: Capture,
-    /// Capture for some paths; of several rules that match the last counts.
-    pub captures: Vec<CaptureRule>,
-    /// Mutations of one path and cause within this time are one action. Zero: each is its own. Default: 250 ms. JSON: `coalesce_ms`.
-    #[serde(rename = "coalesce_ms", with = "millis")]
-    pub coalesce: Duration,
-    /// A value that is back where it was within this time leaves no action. Zero (the default): it does. JSON: `ignore_if_reverted_ms`.
-    #[serde(rename = "ignore_if_reverted_ms", with = "millis")]
-    pub ignore_if_reverted: Duration,
-    /// Actions per second; mutations beyond them are counted. Default: 20.
-    pub max_actions_per_second: u32,
-}
-
-impl Default for StorePolicy {
-    fn default() -> Self {
-        Self {
-            allow: vec!["**".to_owned()],
-            deny: Vec::new(),
-            transient: Vec::new(),
-            redact: Vec::new(),
-            capture: Capture::Primitive,
-            captures: Vec::new(),
-            coalesce: Duration::from_millis(250),
-            ignore_if_reverted: Duration::ZERO,
-            max_actions_per_second: 20,
-        }
-    }
-}
-
-/// A duration in JSON is a whole number of milliseconds.
-mod millis {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_millis)
-    }
-}
-
-/// One setter of a list of patterns.
-macro_rules! lists {
-    ($($(#[$doc:meta])* $name:ident;)*) => {
-        impl StorePolicy {
-            $($(#[$doc])* #[must_use] pub fn $name<S: Into<String>>(mut self, paths: impl IntoIterator<Item = S>) -> Self {
-                self.$name = paths.into_iter().map(Into::into).collect();
-                self
-            })*
-        }
-    };
-}
-
-lists! {
-    /// Sets the paths that may become actions.
-    allow;
-    /// Sets the paths that do not.
-    deny;
-    /// Sets the paths that never make an action of their own.
-    transient;
-    /// Sets the paths whose values are never captured.
-    redact;
-}
-
-impl StorePolicy {
-    /// Sets what is captured on some paths.
-    #[must_use]
-    pub fn capture(mut self, paths: impl Into<String>, capture: Capture) -> Self {
-        self.captures.push(CaptureRule { paths: paths.into(), capture });
-        self
-    }
-
-    /// Sets the coalescing window.
-    #[must_use]
-    pub fn coalesce(mut self, window: Duration) -> Self {
-        self.coalesce = window;
-        self
-    }
-
-    /// Sets the time within which a value that is back leaves no action.
-    #[must_use]
-    pub fn ignore_if_reverted(mut self, window: Duration) -> Self {
-        self.ignore_if_reverted = window;
-        self
-    }
-
-    /// Sets the budget.
-    #[must_use]
-    pub fn max_actions_per_second(mut self, actions: u32) -> Self {
-        self.max_actions_per_second = actions;
-        self
-    }
-}
-
-/// Why a mutation makes no action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[non_exhaustive]
-pub enum Suppressed {
-    /// No `allow` pattern covers the path.
-    NotAllowed = 0,
-    /// A `deny` pattern covers it.
-    Denied = 1,
-    /// A `transient` pattern covers it.
-    Transient = 2,
-    /// The path cannot be read.
-    BadPath = 3,
-    /// The new value equals the old one.
-    Unchanged = 4,
-    /// The value was back where it had been in time.
-    Reverted = 5,
-    /// The store's budget was used up.
-    Budget = 6,
-    /// A facade decided so by the policy that it holds.
-    Facade = 7,
-    /// A diff found more mutations than it reports, or values too large to compare.
-    DiffLimit = 8,
-}
-
-impl Suppressed {
-    /// Every reason, in the order of the codes.
-    pub const ALL: [Suppressed; 9] = [
-        Suppressed::NotAllowed,
-        Suppressed::Denied,
-        Suppressed::Transient,
-        Suppressed::BadPath,
-        Suppressed::Unchanged,
-        Suppressed::Reverted,
-        Suppressed::Budget,
-        Suppressed::Facade,
-        Suppressed::DiffLimit,
-    ];
-
-    /// The name in `health()` and in explanations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Suppressed::NotAllowed => "not_allowed",
-            Suppressed::Denied => "denied",
-            Suppressed::Transient => "transient",
-            Suppressed::BadPath => "bad_path",
-            Suppressed::Unchanged => "unchanged",
-            Suppressed::Reverted => "reverted",
-            Suppressed::Budget => "budget",
-            Suppressed::Facade => "facade",
-            Suppressed::DiffLimit => "diff_limit",
-        }
-    }
-}
-
-/// The decision about a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PathDecision {
-    /// Its mutations become actions of this name: `Cart.items[*].price.Update`.
-    Record {
-        /// The action's name.
-        name: Arc<str>,
-        /// What is captured of its values.
-        capture: Capture,
-    },
-    /// They do not.
-    Ignore(Suppressed),
-}
-
-/// A compiled policy. Its version is another one after every update: a facade that has cached a decision compares it.
+/// A compiled policy. Every update has another version, by which a facade notices that the
+/// decisions it remembers are old.
 #[derive(Debug)]
 pub struct Policy {
     store: String,
@@ -229,28 +21,40 @@ pub struct Policy {
     transient: Vec<Pattern>,
     redact: Vec<Pattern>,
     capture: Capture,
-    captures: Vec<(Pattern, Capture)>,
+    captures: Vec<CompiledRule>,
     pub(super) coalesce: Duration,
     pub(super) revert: Duration,
     pub(super) budget: u32,
+    /// Decisions by path.
     decisions: HashMap<Box<str>, PathDecision>,
+    /// Names of actions, by the pattern that they are made of.
     names: HashMap<Box<str>, Arc<str>>,
+}
+
+#[derive(Debug)]
+struct CompiledRule {
+    paths: Pattern,
+    capture: Capture,
 }
 
 impl Policy {
     /// Compiles a policy.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] with the list, the pattern and the byte at which it breaks.
+    /// [`Error::InvalidConfig`] that names the list, the pattern and the byte at which it breaks.
     pub fn new(store: &str, version: u64, policy: &StorePolicy) -> Result<Self, Error> {
-        if store.is_empty() || store.chars().count() > 64 || store.contains(|c: char| c.is_control() || c == '.') {
+        if store.is_empty()
+            || store.chars().count() > MAX_STORE_NAME_CHARS
+            || store.contains(|c: char| c.is_control() || c == '.')
+        {
             return Err(Error::config("state.store", format!("is empty, longer than 64, or has a dot: `{store}`")));
         }
-        let bound = |field, window: Duration| match window <= MAX_STATE_WINDOW {
-            true => Ok(window),
-            false => Err(Error::config(field, "is more than a minute")),
+        let bound = |field, window: Duration| {
+            if window <= MAX_STATE_WINDOW { Ok(window) } else { Err(Error::config(field, "is more than a minute")) }
         };
-        let captures = policy.captures.iter().map(|rule| Ok((pattern("state.captures", &rule.paths)?, rule.capture)));
+        let compile = |rule: &CaptureRule| {
+            Ok(CompiledRule { paths: pattern("state.captures", &rule.paths)?, capture: rule.capture })
+        };
         Ok(Self {
             store: store.to_owned(),
             version,
@@ -259,7 +63,7 @@ impl Policy {
             transient: patterns("state.transient", &policy.transient)?,
             redact: patterns("state.redact", &policy.redact)?,
             capture: policy.capture,
-            captures: captures.collect::<Result<_, _>>()?,
+            captures: policy.captures.iter().map(compile).collect::<Result<_, Error>>()?,
             coalesce: bound("state.coalesce_ms", policy.coalesce)?,
             revert: bound("state.ignore_if_reverted_ms", policy.ignore_if_reverted)?,
             budget: policy.max_actions_per_second,
@@ -273,12 +77,12 @@ impl Policy {
         &self.store
     }
 
-    /// The version.
+    /// The version, which the caller gave.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// Decides about a path, from memory where it can.
+    /// Decides about a path. A decision is remembered, for the first 1,024 paths.
     pub fn decide(&mut self, path: &str) -> PathDecision {
         if let Some(known) = self.decisions.get(path) {
             return known.clone();
@@ -305,8 +109,8 @@ impl Policy {
         let capture = if covers(&self.redact) {
             Capture::None
         } else {
-            let rule = self.captures.iter().rev().find(|rule| rule.0.matches(&path));
-            rule.map_or(self.capture, |rule| rule.1)
+            let rule = self.captures.iter().rev().find(|rule| rule.paths.matches(&path));
+            rule.map_or(self.capture, |rule| rule.capture)
         };
         let mut name = allowed.name(&path);
         if !self.names.contains_key(name.as_str()) && self.names.len() >= MAX_STATE_NAMES {

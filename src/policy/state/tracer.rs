@@ -1,218 +1,42 @@
-//! One traced store at work: coalescing windows, reverts, the budget, and books that balance.
+//! One traced store at work: coalescing windows, reverted values, the budget, and its books.
 //!
-//! `mutations = Σ mutation.count + suppressed + dropped`: every mutation is counted in exactly one of the three.
+//! Every mutation is counted in exactly one place: `mutations = recorded + suppressed + dropped`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use super::policy::{PathDecision, Policy, Suppressed};
+use super::action::{Sink, StateAction};
+use super::counts::StateCounts;
+use super::decision::{PathDecision, Suppressed};
+use super::mutation::{Cause, CauseKind, Mutation};
+use super::policy::Policy;
 use super::value::{Captured, capture, digest};
-use crate::model::event::TraceContext;
 use crate::model::limits::MAX_WINDOWS;
 use crate::model::time::BootTime;
-use crate::model::value::{Attribute, OwnedAttributes, Value, to_owned};
+use crate::model::value::{Value, to_owned};
 
-/// What happened to a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MutationKind {
-    /// A value was set.
-    Set,
-    /// A key or element was added.
-    Insert,
-    /// A key or element was removed.
-    Delete,
-    /// A whole container was replaced.
-    Replace,
-    /// An array method changed several elements: `sort`, `splice`. One mutation.
-    Batch,
-}
-
-impl MutationKind {
-    /// The name in attributes.
-    pub fn name(self) -> &'static str {
-        match self {
-            MutationKind::Set => "set",
-            MutationKind::Insert => "insert",
-            MutationKind::Delete => "delete",
-            MutationKind::Replace => "replace",
-            MutationKind::Batch => "batch",
-        }
-    }
-
-    /// The kind of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        use MutationKind::{Batch, Delete, Insert, Replace, Set};
-        [Set, Insert, Delete, Replace, Batch].into_iter().find(|kind| kind.name() == name)
-    }
-}
-
-/// A mutation as a host hands it in.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mutation<'a> {
-    /// Where: `items[3].price`.
-    pub path: &'a str,
-    /// What.
-    pub kind: MutationKind,
-    /// The value before, if the host knows it.
-    pub old: Option<Value<'a>>,
-    /// The value after, if there is one.
-    pub new: Option<Value<'a>>,
-    /// What the host says of the store at that moment. Of several mutations that are one action the latest counts.
-    pub attributes: &'a [Attribute<'a>],
-}
-
-impl<'a> Mutation<'a> {
-    /// A value that was set.
-    pub fn set(path: &'a str, old: impl Into<Value<'a>>, new: impl Into<Value<'a>>) -> Self {
-        Self { path, kind: MutationKind::Set, old: Some(old.into()), new: Some(new.into()), attributes: &[] }
-    }
-
-    /// The same with what the host says of the store at that moment.
-    #[must_use]
-    pub fn attributes(self, attributes: &'a [Attribute<'a>]) -> Self {
-        Self { attributes, ..self }
-    }
-}
-
-/// Why a mutation happened, as far as it is certain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CauseKind {
-    /// Nothing is known.
-    #[default]
-    None,
-    /// The user action that was open.
-    Action,
-    /// The operation that was running.
-    Operation,
-    /// Several could have been it: none is named.
-    Ambiguous,
-}
-
-impl CauseKind {
-    /// The value of `state.cause`.
-    pub fn name(self) -> &'static str {
-        match self {
-            CauseKind::None => "none",
-            CauseKind::Action => "action",
-            CauseKind::Operation => "operation",
-            CauseKind::Ambiguous => "ambiguous",
-        }
-    }
-}
-
-/// A cause with what refers to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cause {
-    /// Which kind.
-    pub kind: CauseKind,
-    /// The span that the mutation belongs to.
-    pub trace: Option<TraceContext>,
-    /// The user action.
-    pub action: Option<Uuid>,
-}
-
-/// An action in the making.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StateAction {
-    /// Its name.
-    pub name: Arc<str>,
-    /// The store's name.
-    pub store: Arc<str>,
-    /// The full path of the last mutation.
-    pub path: String,
-    /// What the last mutation was.
-    pub kind: MutationKind,
-    /// Why.
-    pub cause: Cause,
-    /// Mutations that it stands for.
-    pub count: u64,
-    /// From the first to the last of them.
-    pub duration: Duration,
-    /// The value before the first.
-    pub old: Option<Captured>,
-    /// The value after the last.
-    pub new: Option<Captured>,
-    /// Mutations of the store that were suppressed since its last action.
-    pub suppressed: u64,
-    /// What the host said of the store at the last mutation.
-    pub attributes: OwnedAttributes,
-}
-
-/// Where actions go.
-pub trait Sink {
-    /// An action that is not final.
-    type Handle;
-    /// Records a final action. False when it was not kept.
-    fn record(&mut self, draft: &StateAction) -> bool;
-    /// Records an action that is not final. `None` when it was not kept.
-    fn open(&mut self, draft: &StateAction) -> Option<Self::Handle>;
-    /// Replaces what is known of it.
-    fn amend(&mut self, handle: &Self::Handle, draft: &StateAction);
-    /// Makes it final.
-    fn close(&mut self, handle: Self::Handle, draft: &StateAction);
-    /// Takes it back: it was reverted.
-    fn discard(&mut self, handle: Self::Handle);
-}
-
-/// The store's books.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StateCounts {
-    /// Mutations that were seen.
-    pub mutations: u64,
-    /// Mutations that actions stand for: the sum of their `mutation.count`.
-    pub recorded: u64,
-    /// Actions.
-    pub actions: u64,
-    /// Mutations whose action was not kept: sampled out, or a full journal. The ledger has the reasons.
-    pub dropped: u64,
-    /// Recorded mutations whose cause was ambiguous.
-    pub ambiguous: u64,
-    suppressed: [u64; Suppressed::ALL.len()],
-}
-
-impl StateCounts {
-    /// Mutations that were suppressed for one reason.
-    pub fn suppressed(&self, reason: Suppressed) -> u64 {
-        self.suppressed.get(reason as usize).copied().unwrap_or(0)
-    }
-
-    /// Mutations that were suppressed.
-    pub fn all_suppressed(&self) -> u64 {
-        self.suppressed.iter().sum()
-    }
-
-    /// Whether every mutation is accounted for.
-    pub fn balanced(&self) -> bool {
-        self.mutations == self.recorded + self.all_suppressed() + self.dropped
-    }
-
-    fn suppress(&mut self, reason: Suppressed, count: u64) {
-        if let Some(place) = self.suppressed.get_mut(reason as usize) {
-            *place += count;
-        }
-    }
-}
-
+/// An action that further mutations of its path and cause join, until its time is over.
 #[derive(Debug)]
 struct Window<H> {
     handle: H,
-    draft: StateAction,
+    action: StateAction,
     opened: BootTime,
     until: BootTime,
+    /// The digest of the value before the first mutation.
     first: Option<u64>,
 }
 
-/// A traced store.
+/// A traced store: its policy, its open windows and its books.
 #[derive(Debug)]
 pub struct Tracer<H> {
     policy: Policy,
     store: Arc<str>,
     windows: Vec<Window<H>>,
+    /// When the current second of the budget began, and the actions that were made in it.
     second: BootTime,
     spent: u32,
     counts: StateCounts,
+    /// Suppressed mutations that no action has reported yet.
     unreported: u64,
 }
 
@@ -235,12 +59,12 @@ impl<H> Tracer<H> {
         self.policy.decide(path)
     }
 
-    /// Another policy from now on. Windows that are open keep what they have.
+    /// Replaces the policy. Windows that are open keep their actions.
     pub fn update(&mut self, policy: Policy) {
         self.policy = policy;
     }
 
-    /// The policy's version.
+    /// The version of the policy.
     pub fn version(&self) -> u64 {
         self.policy.version()
     }
@@ -250,7 +74,7 @@ impl<H> Tracer<H> {
         self.counts
     }
 
-    /// Adds mutations that a facade suppressed by itself.
+    /// Counts mutations that were suppressed before they came here: by a facade, or by a diff.
     pub fn add_suppressed(&mut self, reason: Suppressed, count: u64) {
         self.counts.mutations += count;
         self.suppress(reason, count);
@@ -261,7 +85,7 @@ impl<H> Tracer<H> {
         self.unreported += count;
     }
 
-    /// Takes a mutation in.
+    /// Records a mutation: as a new action, as a part of an open one, or as suppressed.
     pub fn mutate(&mut self, now: BootTime, mutation: &Mutation<'_>, cause: Cause, sink: &mut impl Sink<Handle = H>) {
         self.expire(now, sink);
         self.counts.mutations += 1;
@@ -274,10 +98,10 @@ impl<H> Tracer<H> {
         if old.is_some() && old == new {
             return self.suppress(Suppressed::Unchanged, 1);
         }
-        let seen = |value: &Option<Value<'_>>| value.as_ref().and_then(|value| capture(value, how));
-        let is_same = |window: &Window<H>| window.draft.path == mutation.path && window.draft.cause == cause;
+        let captured = |value: &Option<Value<'_>>| value.as_ref().and_then(|value| capture(value, how));
+        let is_same = |window: &Window<H>| window.action.path == mutation.path && window.action.cause == cause;
         if let Some(at) = self.windows.iter().position(is_same) {
-            return self.join(at, now, mutation, seen(&mutation.new), new, sink);
+            return self.join(at, now, mutation, captured(&mutation.new), new, sink);
         }
         if now.since(self.second) >= Duration::from_secs(1) {
             (self.second, self.spent) = (now, 0);
@@ -286,7 +110,7 @@ impl<H> Tracer<H> {
             return self.suppress(Suppressed::Budget, 1);
         }
         self.spent += 1;
-        let draft = StateAction {
+        let action = StateAction {
             name,
             store: Arc::clone(&self.store),
             path: mutation.path.to_owned(),
@@ -294,23 +118,23 @@ impl<H> Tracer<H> {
             cause,
             count: 1,
             duration: Duration::ZERO,
-            old: seen(&mutation.old),
-            new: seen(&mutation.new),
+            old: captured(&mutation.old),
+            new: captured(&mutation.new),
             suppressed: self.unreported,
             attributes: to_owned(mutation.attributes),
         };
         let window = self.policy.coalesce.max(self.policy.revert);
         let kept = if window.is_zero() {
-            sink.record(&draft)
+            sink.record(&action)
         } else {
             if self.windows.len() >= MAX_WINDOWS {
                 let oldest = self.windows.remove(0);
-                sink.close(oldest.handle, &oldest.draft);
+                sink.close(oldest.handle, &oldest.action);
             }
-            let handle = sink.open(&draft);
+            let handle = sink.open(&action);
             let kept = handle.is_some();
             let window =
-                handle.map(|handle| Window { handle, draft, opened: now, until: now.after(window), first: old });
+                handle.map(|handle| Window { handle, action, opened: now, until: now.after(window), first: old });
             self.windows.extend(window);
             kept
         };
@@ -324,7 +148,7 @@ impl<H> Tracer<H> {
         }
     }
 
-    /// Adds a mutation to an open window.
+    /// Adds a mutation to the action of an open window.
     fn join(
         &mut self,
         at: usize,
@@ -335,52 +159,53 @@ impl<H> Tracer<H> {
         sink: &mut impl Sink<Handle = H>,
     ) {
         let Some(window) = self.windows.get_mut(at) else { return };
-        let is_ambiguous = window.draft.cause.kind == CauseKind::Ambiguous;
+        let is_ambiguous = window.action.cause.kind == CauseKind::Ambiguous;
         let is_back = digest.is_some() && digest == window.first && now.since(window.opened) <= self.policy.revert;
         if is_back && !self.policy.revert.is_zero() {
             let window = self.windows.remove(at);
-            let count = window.draft.count;
+            let count = window.action.count;
             sink.discard(window.handle);
             self.counts.recorded -= count;
             self.counts.actions -= 1;
             self.counts.ambiguous -= if is_ambiguous { count } else { 0 };
-            // What the action had reported is to be reported again.
+            // The suppressed mutations that the action had reported have to be reported again.
             self.suppress(Suppressed::Reverted, count + 1);
-            self.unreported += window.draft.suppressed;
+            self.unreported += window.action.suppressed;
             return;
         }
-        window.draft.count += 1;
-        window.draft.kind = mutation.kind;
-        window.draft.new = new;
+        window.action.count += 1;
+        window.action.kind = mutation.kind;
+        window.action.new = new;
         if !mutation.attributes.is_empty() {
-            window.draft.attributes = to_owned(mutation.attributes);
+            window.action.attributes = to_owned(mutation.attributes);
         }
-        window.draft.duration = now.since(window.opened);
-        // A process that dies loses at most half of the count.
-        if window.draft.count.is_power_of_two() {
-            sink.amend(&window.handle, &window.draft);
+        window.action.duration = now.since(window.opened);
+        // Written at every power of two, so that a process that dies loses at most half of the
+        // count.
+        if window.action.count.is_power_of_two() {
+            sink.amend(&window.handle, &window.action);
         }
         self.counts.recorded += 1;
         self.counts.ambiguous += u64::from(is_ambiguous);
     }
 
-    /// Closes the windows whose time is over.
+    /// Makes the actions final whose time is over.
     pub fn expire(&mut self, now: BootTime, sink: &mut impl Sink<Handle = H>) {
-        // They open in the order of their ends, except across a policy update.
+        // Windows end in the order in which they opened, except across an update of the policy.
         while let Some(at) = self.windows.iter().position(|window| window.until <= now) {
             let window = self.windows.remove(at);
-            sink.close(window.handle, &window.draft);
+            sink.close(window.handle, &window.action);
         }
     }
 
-    /// Closes every window.
+    /// Makes every open action final.
     pub fn close_all(&mut self, sink: &mut impl Sink<Handle = H>) {
         for window in self.windows.drain(..) {
-            sink.close(window.handle, &window.draft);
+            sink.close(window.handle, &window.action);
         }
     }
 
-    /// When the next window closes.
+    /// When the next window ends.
     pub fn next_end(&self) -> Option<BootTime> {
         self.windows.iter().map(|window| window.until).min()
     }

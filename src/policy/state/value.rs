@@ -1,23 +1,23 @@
-//! What is kept of a mutated value.
+//! What is recorded of a mutated value, and digests by which values are compared.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::policy::Capture;
-use crate::model::limits::{DIFF_NODES, MAX_DEPTH, MAX_TEXT_CHARS};
+use super::store_policy::Capture;
+use crate::model::limits::{DIFF_NODES, MAX_CAPTURED_JSON_BYTES, MAX_DEPTH, MAX_TEXT_CHARS};
 use crate::model::value::Value;
 
-/// A value as far as the policy lets it be captured. Never more than 1,024 characters.
+/// A value as far as the policy lets it be recorded, with at most 1,024 characters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
     /// `bool`, `int`, `double`, `text`, `bytes`, `list`, `map`.
     pub kind: &'static str,
-    /// The value itself.
+    /// The value itself, if it is recorded.
     pub value: Option<Kept>,
-    /// Characters, bytes or elements.
+    /// The number of its characters, bytes or elements.
     pub length: Option<u64>,
 }
 
-/// A captured value itself.
+/// A value that is recorded itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kept {
     /// True or false.
@@ -31,7 +31,7 @@ pub enum Kept {
 }
 
 impl Kept {
-    /// The value to record.
+    /// The value as an attribute.
     pub fn as_value(&self) -> Value<'_> {
         match self {
             Kept::Bool(flag) => Value::Bool(*flag),
@@ -42,7 +42,7 @@ impl Kept {
     }
 }
 
-/// Captures a value.
+/// Captures a value as far as `how` allows; `None` when nothing of it is recorded.
 pub fn capture(value: &Value<'_>, how: Capture) -> Option<Captured> {
     if let Value::Any(any) = value {
         return any.opened(|value| capture(value, how));
@@ -79,12 +79,12 @@ fn json(value: &Value<'_>) -> Kept {
     Kept::Text(out)
 }
 
-/// Writes JSON; what is too deep or too much becomes `…`.
+/// Writes a value as JSON. What is too deep or too much becomes `…`.
 fn write(value: &Value<'_>, depth: usize, nodes: &mut usize, out: &mut String) {
     *nodes += 1;
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     match value {
-        Value::List(_) | Value::Map(_) | Value::Any(_) if depth >= MAX_DEPTH || out.len() > 4 * MAX_TEXT_CHARS => {
+        Value::List(_) | Value::Map(_) | Value::Any(_) if depth >= MAX_DEPTH || out.len() > MAX_CAPTURED_JSON_BYTES => {
             out.push_str("\"…\"");
         }
         Value::Any(any) => any.opened(|value| write(value, depth, nodes, out)),
@@ -120,7 +120,7 @@ fn list<T>(
         if at > 0 {
             out.push(',');
         }
-        if *nodes >= DIFF_NODES || out.len() > 4 * MAX_TEXT_CHARS {
+        if *nodes >= DIFF_NODES || out.len() > MAX_CAPTURED_JSON_BYTES {
             out.push_str("\"…\"");
             break;
         }
@@ -129,7 +129,8 @@ fn list<T>(
     out.push_str(close);
 }
 
-/// A digest by which two values are told apart without keeping either. `None` for values that are too large to look at.
+/// A digest by which two values can be compared without keeping either. `None` for a value of more
+/// than 1,000 nodes or 8 levels.
 pub fn digest(value: &Value<'_>) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     let mut nodes = 0;

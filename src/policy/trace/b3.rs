@@ -1,19 +1,19 @@
-//! B3, single and multi (<https://github.com/openzipkin/b3-propagation>).
+//! B3, as one header and as several (<https://github.com/openzipkin/b3-propagation>).
 
 use super::{SamplingDecision, SpanContext, id_of, span_hex, trace_hex};
 
-/// What a B3 carrier says.
+/// What B3 headers hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing that can be used.
     Nothing,
     /// A decision without a trace: `b3: 0`.
-    SamplingDecision(SamplingDecision),
+    Decision(SamplingDecision),
     /// A context.
     Context(Box<SpanContext>),
 }
 
-/// What was found in the five headers of the multi form.
+/// The values of the five headers of the multi form.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Headers<'a> {
     pub(super) trace_id: Option<&'a str>,
@@ -23,7 +23,7 @@ pub(super) struct Headers<'a> {
     pub(super) flags: Option<&'a str>,
 }
 
-/// A trace id of 128 or, from older tracers, 64 bits.
+/// Reads a trace id of 128 bits or, from older tracers, of 64.
 fn trace_id(text: &str) -> Option<[u8; 16]> {
     if text.len() == 16 {
         return id_of::<8>(text).map(|low| u128::from(u64::from_be_bytes(low)).to_be_bytes());
@@ -48,38 +48,40 @@ fn decision(text: &str) -> Option<SamplingDecision> {
 
 pub(super) fn extract_single(value: &str) -> Found {
     if let Some(alone) = decision(value) {
-        return Found::SamplingDecision(alone);
+        return Found::Decision(alone);
     }
     let fields: Vec<&str> = value.splitn(5, '-').collect();
     let found = match *fields.as_slice() {
         [trace, span] => context(trace, span, None, SamplingDecision::Deferred),
-        [trace, span, sampled] => decision(sampled).and_then(|said| context(trace, span, None, said)),
-        [trace, span, sampled, parent] => decision(sampled).and_then(|said| context(trace, span, Some(parent), said)),
+        [trace, span, sampled] => decision(sampled).and_then(|decision| context(trace, span, None, decision)),
+        [trace, span, sampled, parent] => {
+            decision(sampled).and_then(|decision| context(trace, span, Some(parent), decision))
+        }
         _ => None,
     };
     found.map_or(Found::Nothing, Found::Context)
 }
 
 pub(super) fn extract_multi(headers: Headers<'_>) -> Found {
-    let said = match (headers.flags, headers.sampled) {
+    let decided = match (headers.flags, headers.sampled) {
         (Some("1"), _) => Some(SamplingDecision::Debug),
         (_, None) => Some(SamplingDecision::Deferred),
-        // Old tracers send words; they are read, never sent.
+        // Old tracers send words. They are read, and never written.
         (_, Some(word)) if word.eq_ignore_ascii_case("true") => Some(SamplingDecision::Keep),
         (_, Some(word)) if word.eq_ignore_ascii_case("false") => Some(SamplingDecision::Drop),
-        (_, Some(digit)) => decision(digit).filter(|said| *said != SamplingDecision::Debug),
+        (_, Some(digit)) => decision(digit).filter(|decision| *decision != SamplingDecision::Debug),
     };
-    let Some(said) = said else { return Found::Nothing };
+    let Some(decision) = decided else { return Found::Nothing };
     match (headers.trace_id, headers.span_id) {
         (Some(trace), Some(span)) => {
-            context(trace, span, headers.parent_span_id, said).map_or(Found::Nothing, Found::Context)
+            context(trace, span, headers.parent_span_id, decision).map_or(Found::Nothing, Found::Context)
         }
-        (None, None) if said != SamplingDecision::Deferred => Found::SamplingDecision(said),
+        (None, None) if decision != SamplingDecision::Deferred => Found::Decision(decision),
         _ => Found::Nothing,
     }
 }
 
-/// The trace id in as many digits as it came with: 16 when the high half is zero.
+/// The trace id in 32 digits, or in 16 when its high half is zero: as it came from an older tracer.
 fn id_text(context: &SpanContext) -> String {
     let text = trace_hex(context.trace.trace_id);
     text.strip_prefix("0000000000000000").map_or(text.clone(), str::to_owned)
@@ -93,7 +95,7 @@ pub(super) fn inject_single(context: &SpanContext) -> Vec<(&'static str, String)
         SamplingDecision::Debug => "-d",
         SamplingDecision::Deferred => "",
     };
-    // The parent's place is after the decision: without one there is none.
+    // The parent stands after the decision, so it can only be written if there is one.
     if let Some(parent) = context.parent_span.filter(|_| context.decision != SamplingDecision::Deferred) {
         value += &format!("-{}", span_hex(parent));
     }

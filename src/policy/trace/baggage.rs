@@ -1,34 +1,44 @@
-//! W3C Baggage (<https://www.w3.org/TR/baggage/>): values are percent-encoded; members of others keep their properties.
+//! W3C Baggage (<https://www.w3.org/TR/baggage/>). Values are percent-encoded on the wire; members
+//! that came with a request keep their properties.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::trim;
+use crate::model::limits::{MAX_BAGGAGE_BYTES, MAX_BAGGAGE_KEY_BYTES, MAX_BAGGAGE_MEMBERS};
 
-/// Members of a header.
-const MAX_MEMBERS: usize = 64;
-/// Bytes of a header.
-const MAX_BYTES: usize = 8_192;
-
-/// What a value may not hold as it is: all but %x21, %x23–2B, %x2D–3A, %x3C–5B, %x5D–7E, and `%` itself.
+/// What has to be percent-encoded in a value: `%`, and everything that is not a `baggage-octet`
+/// (%x21, %x23–2B, %x2D–3A, %x3C–5B, %x5D–7E).
 const VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     value: String,
-    /// As it came, from behind the first `;`.
+    /// What follows the first `;`, as it came.
     properties: String,
+    /// Whether the client set it; such members are the first to be left out.
     own: bool,
 }
 
-/// Key-value pairs that travel with a request. Sorted by key, no key twice.
+/// Key-value pairs that travel with a request: sorted by key, each key once.
+///
+/// ```
+/// use throughline::trace::Baggage;
+///
+/// let mut baggage = Baggage::parse(["tenant=42;internal, plan=pro%20max"]);
+/// assert_eq!(baggage.get("plan"), Some("pro max"));
+///
+/// assert!(baggage.set("session.id", "f00d"));
+/// assert!(!baggage.set("not a key", "x"));
+/// assert_eq!(baggage.header(), "plan=pro%20max,session.id=f00d,tenant=42;internal");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Baggage(BTreeMap<String, Entry>);
 
 impl Baggage {
-    /// Reads the values of all `baggage` headers. A member that cannot be read is left out; of two with the same key the
-    /// later counts.
+    /// Reads the values of all `baggage` headers. A member that cannot be read is left out; of two
+    /// with the same key, the later counts.
     pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut members = BTreeMap::new();
         for member in values.into_iter().flat_map(|value| value.split(',')) {
@@ -44,7 +54,8 @@ impl Baggage {
         Self(members)
     }
 
-    /// Sets a member of ours, in place of any other with that key. False when the key is not legal.
+    /// Sets a member, in place of any other with that key. Returns false, and does nothing, when
+    /// the key is not legal: a token of RFC 9110 of at most 256 bytes.
     pub fn set(&mut self, key: &str, value: &str) -> bool {
         let is_legal = is_key(key);
         if is_legal {
@@ -63,19 +74,20 @@ impl Baggage {
         self.0.is_empty()
     }
 
-    /// Adds every member of `other`, which wins.
+    /// Adds every member of `other`, in place of own ones with the same key.
     pub fn merge(&mut self, other: &Baggage) {
         self.0.extend(other.0.iter().map(|(key, entry)| (key.clone(), entry.clone())));
     }
 
-    /// The members with one of these keys.
+    /// The members that have one of these keys.
     #[must_use]
     pub fn only(&self, keys: &[String]) -> Self {
         let listed = self.0.iter().filter(|(key, _)| keys.contains(key));
         Self(listed.map(|(key, entry)| (key.clone(), entry.clone())).collect())
     }
 
-    /// The header's value: at most 64 members and 8,192 bytes, of which ours are the first to go. Empty for none.
+    /// The header's value, at most 64 members and 8,192 bytes. Members that the client set are the
+    /// first to be left out, then the last ones. Empty when there is no member.
     pub fn header(&self) -> String {
         let mut members: Vec<(bool, String)> = self
             .0
@@ -87,7 +99,7 @@ impl Baggage {
             })
             .collect();
         let bytes = |members: &[(bool, String)]| members.iter().map(|member| member.1.len() + 1).sum::<usize>();
-        while members.len() > MAX_MEMBERS || bytes(&members) > MAX_BYTES + 1 {
+        while members.len() > MAX_BAGGAGE_MEMBERS || bytes(&members) > MAX_BAGGAGE_BYTES + 1 {
             let at = members.iter().rposition(|member| member.0).unwrap_or(members.len() - 1);
             members.remove(at);
         }
@@ -96,10 +108,10 @@ impl Baggage {
     }
 }
 
-/// A token of RFC 9110 §5.6.2.
+/// Whether a key is a token of RFC 9110 §5.6.2 and not too long.
 fn is_key(key: &str) -> bool {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    !key.is_empty() && key.len() <= 256 && key.bytes().all(is_token)
+    !key.is_empty() && key.len() <= MAX_BAGGAGE_KEY_BYTES && key.bytes().all(is_token)
 }
 
 fn is_printable(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The context that is current on a thread: what runs inside belongs to it.
+//! The current context of a thread: what is recorded while it is current belongs to it.
 
 use std::cell::RefCell;
 
@@ -11,16 +11,17 @@ thread_local! {
 
 /// The context that is current on this thread.
 pub(crate) fn current() -> Option<SpanContext> {
-    // Unreachable from a destructor of the thread: then there is none.
+    // While the thread's locals are being destroyed the stack cannot be reached: then there is
+    // none.
     CURRENT.try_with(|stack| stack.try_borrow().ok()?.last().cloned()).ok().flatten()
 }
 
-/// Its ids alone.
+/// The ids of the context that is current on this thread.
 pub(crate) fn current_trace() -> Option<TraceContext> {
     CURRENT.try_with(|stack| Some(stack.try_borrow().ok()?.last()?.trace)).ok().flatten()
 }
 
-/// Takes the context back, also when `work` unwinds.
+/// Removes the context again, also when the work inside panics.
 struct Guard;
 
 impl Drop for Guard {
@@ -29,7 +30,7 @@ impl Drop for Guard {
     }
 }
 
-/// Runs `work` with a context that is current meanwhile.
+/// Runs `work` with `context` as the current one of this thread.
 pub(crate) fn with_context<R>(context: &SpanContext, work: impl FnOnce() -> R) -> R {
     let pushed = CURRENT.try_with(|stack| stack.try_borrow_mut().map(|mut stack| stack.push(context.clone())).is_ok());
     let _guard = matches!(pushed, Ok(true)).then_some(Guard);

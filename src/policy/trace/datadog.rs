@@ -1,16 +1,12 @@
 //! Datadog's headers, and its member of a `tracestate`.
 //!
-//! The trace id goes as the decimal of its low half; the high half is the tag `_dd.p.tid`, sixteen hex digits: a tag that is
-//! not exactly that makes Datadog's own tracers continue another trace.
+//! The low half of the trace id is sent as a decimal number. The high half is the tag `_dd.p.tid`,
+//! exactly sixteen hex digits; with anything else, Datadog's own tracers continue another trace.
 
 use super::{SamplingDecision, SpanContext, id_of, span_hex, trim};
+use crate::model::limits::{MAX_DATADOG_MEMBER_BYTES, MAX_DATADOG_TAG_BYTES, MAX_ORIGIN_CHARS};
 
-/// Bytes of `x-datadog-tags`.
-const MAX_TAG_BYTES: usize = 512;
-/// Bytes of the member of a `tracestate`.
-const MAX_MEMBER_BYTES: usize = 256;
-
-/// What was found in the five headers.
+/// The values of the five headers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Headers<'a> {
     pub(super) trace_id: Option<&'a str>,
@@ -45,17 +41,17 @@ pub(super) fn extract(headers: Headers<'_>) -> Option<SpanContext> {
     Some(context)
 }
 
-/// A non-zero decimal of 64 bits, without a sign.
+/// Reads a decimal number of 64 bits that is not zero and has no sign.
 fn decimal(text: &str) -> Option<u64> {
     let text = trim(text);
     let is_digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     is_digits.then(|| text.parse().ok()).flatten().filter(|id| *id != 0)
 }
 
-/// Tags that are propagated, `_dd.p.*`. `None` when there is one that cannot be read.
+/// Reads the tags that are propagated, `_dd.p.*`. `None` when one of them cannot be read.
 fn read_tags(text: &str) -> Option<Vec<(String, String)>> {
     let text = trim(text);
-    if text.len() > MAX_TAG_BYTES {
+    if text.len() > MAX_DATADOG_TAG_BYTES {
         return Some(Vec::new());
     }
     let mut tags = Vec::new();
@@ -72,9 +68,9 @@ fn read_tags(text: &str) -> Option<Vec<(String, String)>> {
     Some(tags)
 }
 
-/// Printable ASCII, at most 64 bytes.
+/// The printable ASCII of a text, at most 64 characters.
 fn clean(text: &str) -> String {
-    text.chars().filter(|c| (' '..='~').contains(c)).take(64).collect()
+    text.chars().filter(|c| (' '..='~').contains(c)).take(MAX_ORIGIN_CHARS).collect()
 }
 
 pub(super) fn inject(context: &SpanContext) -> Vec<(&'static str, String)> {
@@ -99,7 +95,7 @@ pub(super) fn inject(context: &SpanContext) -> Vec<(&'static str, String)> {
     let mut bytes = tags.iter().map(|tag| tag.len() + 1).sum::<usize>();
     for (key, value) in &context.tags {
         bytes += key.len() + value.len() + 2;
-        if bytes > MAX_TAG_BYTES {
+        if bytes > MAX_DATADOG_TAG_BYTES {
             break;
         }
         tags.push(format!("{key}={value}"));
@@ -110,14 +106,16 @@ pub(super) fn inject(context: &SpanContext) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// Reads `dd=…` of a `tracestate`: what `traceparent` cannot say. Its flag wins where the two contradict each other.
+/// Reads Datadog's member of a `tracestate`, which holds what `traceparent` cannot. Where the two
+/// contradict each other, the flag of `traceparent` counts.
 pub(super) fn read_member(member: &str, context: &mut SpanContext) {
     for part in member.split(';') {
         let Some((key, value)) = part.split_once(':') else { continue };
         match key {
             "s" => {
-                let said = SamplingDecision::of_priority(value).filter(|said| said.is_kept() == context.trace.sampled);
-                context.decision = said.unwrap_or(context.decision);
+                let read = SamplingDecision::of_priority(value);
+                let agreeing = read.filter(|decision| decision.is_kept() == context.trace.sampled);
+                context.decision = agreeing.unwrap_or(context.decision);
             }
             "o" => context.origin = clean(&value.replace('~', "=")),
             "t.dm" => context.decision_maker = value.to_owned(),
@@ -132,7 +130,7 @@ pub(super) fn read_member(member: &str, context: &mut SpanContext) {
     }
 }
 
-/// The member's value: parts in the order of their keys.
+/// The value of Datadog's member of a `tracestate`, its parts in a fixed order.
 pub(super) fn member(context: &SpanContext) -> String {
     let escape = |text: &str| text.replace(['=', ';', ',', '~'], "_");
     let mut parts = Vec::new();
@@ -151,7 +149,7 @@ pub(super) fn member(context: &SpanContext) -> String {
         let Some(name) = key.strip_prefix("_dd.p.") else { continue };
         let part = format!("t.{}:{}", escape(name), value.replace('=', "~").replace([';', ','], "_"));
         bytes += part.len() + 1;
-        if bytes > MAX_MEMBER_BYTES {
+        if bytes > MAX_DATADOG_MEMBER_BYTES {
             break;
         }
         parts.push(part);

@@ -1,13 +1,16 @@
-//! Every format at once: one context in, one context out.
+//! Reads and writes the headers of all formats.
 
 use super::{Baggage, SamplingDecision, SpanContext, b3, datadog, trim, w3c};
 use crate::model::config::Format;
 use crate::model::event::TraceContext;
+use crate::model::limits::MAX_CORRELATION_BYTES;
 
-/// A header to add to a request.
+/// A header to add to a request: name and value.
 pub type Header = (&'static str, String);
 
-/// Every header that a format of ours may write, in lower case: what a redirect to another host must not carry.
+/// Every header that [`inject`] may write, in lower case. A request that is redirected to another
+/// host must not carry them: see
+/// [`TraceHosts::survive_redirect`](super::TraceHosts::survive_redirect).
 pub const PROPAGATION_HEADERS: [&str; 15] = [
     "traceparent",
     "tracestate",
@@ -26,15 +29,23 @@ pub const PROPAGATION_HEADERS: [&str; 15] = [
     "x-correlation-id",
 ];
 
-/// Bytes of a correlation id.
-const MAX_CORRELATION_BYTES: usize = 128;
-
-/// What a carrier said.
+/// What [`extract`] has read.
+///
+/// ```
+/// use throughline::event::TraceContext;
+/// use throughline::trace::{Format, SamplingDecision, extract};
+///
+/// // A decision without a trace: whatever begins now is not kept.
+/// let found = extract(&Format::ALL, [("b3", "0")]);
+/// assert_eq!((found.context.is_none(), found.decision), (true, Some(SamplingDecision::Drop)));
+/// let root = || TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true };
+/// assert!(!found.or_root(root).trace.sampled);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Extracted {
-    /// The remote span's context.
+    /// The context of the remote span.
     pub context: Option<SpanContext>,
-    /// A decision without a context: `b3: 0`.
+    /// A sampling decision that came without a context: `b3: 0`.
     pub decision: Option<SamplingDecision>,
     /// W3C baggage.
     pub baggage: Baggage,
@@ -43,7 +54,7 @@ pub struct Extracted {
 }
 
 impl Extracted {
-    /// The context to go on with: the remote one, else a new root that obeys the decision.
+    /// The context to continue with: the remote one, or else a new root that obeys the decision.
     pub fn or_root(self, root: impl FnOnce() -> TraceContext) -> SpanContext {
         let mut context = self.context.unwrap_or_else(|| {
             let mut context = SpanContext::new(root());
@@ -67,7 +78,7 @@ impl<'a> Carrier<'a> {
         self.0.iter().filter(|header| header.0 == name).map(|header| header.1).collect()
     }
 
-    /// The value of a header that may be there once.
+    /// The value of a header that may occur only once; `None` when it occurs more often.
     fn one(&self, name: &str) -> Option<&'a str> {
         match *self.all(name).as_slice() {
             [value] => Some(trim(value)),
@@ -80,13 +91,16 @@ impl<'a> Carrier<'a> {
     }
 }
 
-/// Reads headers, of a request or of a message. The first of `formats` that holds a sound context counts; the others add
-/// what it cannot say if they are of the same trace.
+/// Reads the trace headers of a request or a message, whatever the case of their names.
+///
+/// The first of `formats` that holds a well-formed context counts. The other formats add what it
+/// cannot express, provided that they are of the same trace. See the [module](super) for an
+/// example.
 pub fn extract<'a>(formats: &[Format], headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Extracted {
     let lower = |(name, value): (&'a str, &'a str)| (name.to_ascii_lowercase(), value);
     let carrier = Carrier(headers.into_iter().map(lower).collect());
     let mut extracted = Extracted::default();
-    // Single B3 counts where both are: a multi form beside a broken single one is not looked at.
+    // Where both forms of B3 occur the single one counts, even if it is malformed.
     let skip_multi = formats.contains(&Format::B3) && carrier.has("b3");
     for format in formats {
         let found = match format {
@@ -135,7 +149,7 @@ pub fn extract<'a>(formats: &[Format], headers: impl IntoIterator<Item = (&'a st
 fn context_of(found: b3::Found, extracted: &mut Extracted) -> Option<SpanContext> {
     match found {
         b3::Found::Context(context) => Some(*context),
-        b3::Found::SamplingDecision(decision) => {
+        b3::Found::Decision(decision) => {
             extracted.decision = extracted.decision.or(Some(decision));
             None
         }
@@ -143,7 +157,7 @@ fn context_of(found: b3::Found, extracted: &mut Extracted) -> Option<SpanContext
     }
 }
 
-/// Adds what another format says about the same trace.
+/// Adds what another format holds about the same trace.
 fn complete(first: &mut SpanContext, other: SpanContext) {
     if first.state.is_empty() {
         first.state = other.state;
@@ -163,12 +177,13 @@ fn complete(first: &mut SpanContext, other: SpanContext) {
     first.parent_span = first.parent_span.or(other.parent_span);
 }
 
-/// Printable ASCII of at most 128 bytes.
+/// Whether a correlation id is printable ASCII of at most 128 bytes.
 pub(super) fn is_correlation(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_CORRELATION_BYTES && id.bytes().all(|b| (0x20..=0x7e).contains(&b))
 }
 
-/// Writes a context in every one of `formats`. Correlation and baggage headers are left out when there is nothing to say.
+/// Writes a context in each of `formats`. The headers of baggage and correlation are left out when
+/// they would be empty. See the [module](super) for an example.
 pub fn inject(formats: &[Format], context: &SpanContext) -> Vec<Header> {
     let mut headers = Vec::new();
     for format in formats {

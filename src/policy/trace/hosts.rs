@@ -1,4 +1,5 @@
-//! The hosts that may see trace headers: none by default.
+//! Which requests carry trace headers: those to hosts that the configuration lists. By default
+//! none.
 
 use super::headers::{Header, extract, inject};
 use super::{Baggage, SpanContext};
@@ -6,50 +7,75 @@ use crate::model::config::hosts::is_host_byte;
 use crate::model::config::{Format, Injection, TraceHost};
 use crate::model::event::TraceContext;
 
-/// What a request carries, and the trace that it belongs to.
+/// The headers for a request, and the trace that the request belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injected {
-    /// Headers to add, never one that the request has; but `baggage` replaces the app's, whose members it holds too.
+    /// Headers to add. None of them is set on the request already, except `baggage`, which replaces
+    /// the app's and contains its members.
     pub headers: Vec<Header>,
-    /// The trace of the request: the app's own if it had set sound headers.
+    /// The trace of the request: the app's own, if it had set well-formed headers.
     pub trace: TraceContext,
     /// Why nothing was added; `None` when something was.
     pub withheld: Option<Withheld>,
 }
 
-/// Why a request carries no headers of ours.
+/// Why a request gets no headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Withheld {
-    /// The URL's host is not listed, or cannot be told for certain.
+    /// The URL's host is not listed, or URL parsers could disagree about which host it is.
     HostNotListed,
-    /// The trace is not kept, and the rule says `sampled`.
+    /// The trace is not kept, and the host gets headers only for traces that are
+    /// ([`Injection::Sampled`]).
     NotSampled,
-    /// The app has set headers of every format itself.
+    /// The app has set the headers of every format itself.
     AppHeaders,
 }
 
-/// The rules of all hosts. A host matches by equality or as a sub-domain, case-insensitively, never by substring; a
-/// trailing dot and a port are ignored. Where several rules match, the longest host counts.
+/// All hosts that get trace headers.
+///
+/// A host matches by equality or as a sub-domain, whatever its case, and never by substring; a
+/// trailing dot and a port are ignored. Where several match, the longest name counts. A URL about
+/// whose host parsers could disagree (a backslash, a percent sign, two `@`, anything that is not
+/// ASCII) matches nothing.
+///
+/// ```
+/// use throughline::event::TraceContext;
+/// use throughline::trace::{Baggage, SpanContext, TraceHost, TraceHosts, Withheld};
+///
+/// let hosts = TraceHosts::new([TraceHost::new("example.com")]);
+/// let trace = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true };
+/// let context = SpanContext::new(trace);
+/// let mut own = Baggage::default();
+/// own.set("session.id", "f00d");
+///
+/// let injected = hosts.inject("https://api.example.com/cart", &context, &[], &own);
+/// let names: Vec<_> = injected.headers.iter().map(|header| header.0).collect();
+/// assert_eq!(names, ["traceparent", "baggage"]);
+///
+/// let injected = hosts.inject("https://example.com.evil.test/", &context, &[], &own);
+/// assert_eq!(injected.withheld, Some(Withheld::HostNotListed));
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct TraceHosts(Vec<TraceHost>);
 
 impl TraceHosts {
-    /// The rules, the longest host first.
+    /// A list of hosts; their order does not matter.
     pub fn new(rules: impl IntoIterator<Item = TraceHost>) -> Self {
         let mut rules: Vec<_> = rules.into_iter().collect();
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.host.trim_end_matches('.').len()));
         Self(rules)
     }
 
-    /// The rule of a URL.
+    /// The listed host that a URL belongs to.
     pub fn rule(&self, url: &str) -> Option<&TraceHost> {
         let (_, host) = certain_host(url)?;
         self.0.iter().find(|rule| rule.covers(host))
     }
 
-    /// What a request to `url` carries for the span `context`, when the app has set `existing` headers on it. Baggage
-    /// members of ours are `own`; the rule decides which of them go.
+    /// The headers for a request to `url` that belongs to the span `context` and on which the app
+    /// has already set `existing` headers. `own` holds the client's baggage; the host gets the
+    /// members whose keys its rule lists.
     pub fn inject(&self, url: &str, context: &SpanContext, existing: &[(&str, &str)], own: &Baggage) -> Injected {
         let nothing = |withheld| Injected { headers: Vec::new(), trace: context.trace, withheld: Some(withheld) };
         let Some(rule) = self.rule(url) else { return nothing(Withheld::HostNotListed) };
@@ -63,7 +89,8 @@ impl TraceHosts {
         if rule.injection == Injection::Sampled && !context.decision.is_kept() {
             return Injected { trace: context.trace, ..nothing(Withheld::NotSampled) };
         }
-        // Members that came with the context go where our own may: to a listed host, by their keys.
+        // Members that came with the context are treated like the client's own: the rule lists
+        // keys.
         context.baggage = context.baggage.only(&rule.baggage);
         context.baggage.merge(&own.only(&rule.baggage));
         if has(&Format::Baggage) && rule.formats.contains(&Format::Baggage) {
@@ -78,24 +105,32 @@ impl TraceHosts {
         Injected { headers, trace: context.trace, withheld }
     }
 
-    /// Whether headers that were written for `from` may stay when a server sends the request on to `to`: the same host,
-    /// listed, and not from https to http.
+    /// Whether the headers that were written for `from` may stay when the server redirects the
+    /// request to `to`: the host has to be the same and listed, and `https` must not become `http`.
+    /// Otherwise remove [`PROPAGATION_HEADERS`](super::PROPAGATION_HEADERS).
     pub fn survive_redirect(&self, from: &str, to: &str) -> bool {
-        let (Some((from_secure, from_host)), Some((to_secure, to_host))) = (certain_host(from), certain_host(to))
+        let (Some((from_scheme, from_host)), Some((to_scheme, to_host))) = (certain_host(from), certain_host(to))
         else {
             return false;
         };
-        from_host.eq_ignore_ascii_case(to_host) && to_secure >= from_secure && self.rule(to).is_some()
+        from_host.eq_ignore_ascii_case(to_host) && to_scheme >= from_scheme && self.rule(to).is_some()
     }
 }
 
-/// Whether a URL's scheme is a secure one, and its host without a trailing dot. `None` when URL parsers disagree about
-/// it: a header must not go where somebody's parser sees another host.
-fn certain_host(url: &str) -> Option<(bool, &str)> {
+/// Whether a connection is encrypted. A redirect may not lead from `Secure` to `Plain`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Scheme {
+    Plain,
+    Secure,
+}
+
+/// A URL's scheme, and its host without a trailing dot. `None` when URL parsers could disagree
+/// about the host: a header must not go where another parser sees a host that is not listed.
+fn certain_host(url: &str) -> Option<(Scheme, &str)> {
     let (scheme, rest) = url.split_once("://")?;
-    let is_secure = match scheme.to_ascii_lowercase().as_str() {
-        "https" | "wss" => true,
-        "http" | "ws" => false,
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "https" | "wss" => Scheme::Secure,
+        "http" | "ws" => Scheme::Plain,
         _ => return None,
     };
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -115,7 +150,7 @@ fn certain_host(url: &str) -> Option<(bool, &str)> {
         && authority.bytes().all(|b| b.is_ascii_graphic())
         && host.bytes().all(is_host_byte)
         && port.bytes().all(|b| b.is_ascii_digit());
-    is_sound.then(|| (is_secure, host.strip_suffix('.').unwrap_or(host)))
+    is_sound.then(|| (scheme, host.strip_suffix('.').unwrap_or(host)))
 }
 
 #[cfg(test)]

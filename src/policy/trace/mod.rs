@@ -1,16 +1,43 @@
-//! Trace context on the wire: one [`SpanContext`], read from and written to every header format.
+//! Trace context: one [`SpanContext`], read from and written to every header format.
+//!
+//! A request that carries trace headers lets a backend continue the trace of the tap or operation
+//! that caused it. A client does this by itself for the hosts that its configuration lists
+//! ([`ActiveResource::headers`](crate::ActiveResource::headers)). This module is for hosts that
+//! read and write headers themselves: messages of a WebSocket, push notifications, a proxy.
 //!
 //! | format | headers |
 //! |---|---|
 //! | [`Format::TraceContext`] | `traceparent`, `tracestate` (W3C Trace Context) |
 //! | [`Format::Baggage`] | `baggage` (W3C Baggage) |
-//! | [`Format::Datadog`] | `x-datadog-trace-id`, `-parent-id`, `-sampling-priority`, `-origin`, `-tags` |
+//! | [`Format::Datadog`] | `x-datadog-trace-id`, `…-parent-id` and three more |
 //! | [`Format::B3`] | `b3` |
 //! | [`Format::B3Multi`] | `X-B3-TraceId`, `-SpanId`, `-ParentSpanId`, `-Sampled`, `-Flags` |
 //! | [`Format::Correlation`] | `X-Correlation-ID` |
 //!
-//! A header that is malformed is as good as absent: a new trace begins, never a wrong one. Which host may see any of them
-//! is decided by [`TraceHosts`].
+//! A malformed header counts as absent: then a new trace begins, and never a wrong one. Which hosts
+//! get headers at all is decided by [`TraceHosts`]; by default it is none.
+//!
+//! ```
+//! use throughline::trace::{Format, extract, inject};
+//!
+//! // A message came with headers: its context is continued in a child span.
+//! let headers = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+//! let found = extract(&[Format::TraceContext, Format::B3], headers);
+//! let context = found.context.expect("the header is well-formed");
+//! assert!(context.trace.sampled);
+//!
+//! // The answer carries the child's context, in another format.
+//! let child = context.child([0, 0, 0, 0, 0, 0, 0, 7]);
+//! let written = inject(&[Format::B3], &child);
+//! let b3 = "0af7651916cd43dd8448eb211c80319c-0000000000000007-1-b7ad6b7169203331";
+//! assert_eq!(written, [("b3", b3.to_owned())]);
+//! ```
+//!
+//! # Limits
+//!
+//! A `tracestate` is sent with at most 32 members and 4,096 bytes, `baggage` with 64 members and
+//! 8,192 bytes, a correlation id with 128 bytes. `tests/vectors/trace_headers.json` has what is
+//! read and written, and every language's tests check it.
 
 mod b3;
 mod baggage;
@@ -31,36 +58,36 @@ pub use w3c::TraceState;
 pub use crate::model::config::{Format, Injection, TraceHost};
 use crate::model::event::TraceContext;
 
-/// What has been decided about keeping a trace.
+/// What has been decided about keeping a trace, and by whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SamplingDecision {
-    /// Somebody said no (Datadog priority -1).
+    /// Dropped by hand (Datadog priority -1).
     ManualDrop,
-    /// A sampler said no (priority 0).
+    /// Dropped by a sampler (priority 0).
     Drop,
-    /// A sampler said yes (priority 1).
+    /// Kept by a sampler (priority 1).
     #[default]
     Keep,
-    /// Somebody said yes (priority 2).
+    /// Kept by hand (priority 2).
     ManualKeep,
-    /// B3's debug flag: yes, and whatever it costs (priority 2).
+    /// Kept by B3's debug flag, which overrules every sampler (priority 2).
     Debug,
-    /// Nobody has decided: the receiver does. Counts as kept.
+    /// Not decided yet: the receiver decides. Until then the trace counts as kept.
     Deferred,
 }
 
 impl SamplingDecision {
-    /// Whether spans are kept.
+    /// Whether the spans of the trace are kept.
     pub fn is_kept(self) -> bool {
         !matches!(self, SamplingDecision::ManualDrop | SamplingDecision::Drop)
     }
 
-    /// The sampler's answer.
-    pub fn of(kept: bool) -> Self {
-        if kept { SamplingDecision::Keep } else { SamplingDecision::Drop }
+    /// What a sampler has decided about a trace: its `sampled` flag tells.
+    pub fn of(trace: TraceContext) -> Self {
+        if trace.sampled { SamplingDecision::Keep } else { SamplingDecision::Drop }
     }
 
-    /// Datadog's sampling priority.
+    /// Datadog's sampling priority; `None` leaves it to the receiver.
     fn priority(self) -> Option<i8> {
         match self {
             SamplingDecision::ManualDrop => Some(-1),
@@ -81,22 +108,37 @@ impl SamplingDecision {
     }
 }
 
-/// A place in a trace with everything that travels beside its ids.
+/// A place in a trace, with everything that travels beside its ids.
+///
+/// ```
+/// use throughline::event::TraceContext;
+/// use throughline::trace::{Format, SpanContext, inject};
+///
+/// let trace = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true };
+/// let mut context = SpanContext::new(trace);
+/// context.baggage.set("user.plan", "pro");
+/// let headers = inject(&[Format::Baggage], &context);
+/// assert_eq!(headers, [("baggage", "user.plan=pro".to_owned())]);
+///
+/// let dropped = context.child([3; 8]).dropped_by_hand();
+/// assert!(!dropped.trace.sampled);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanContext {
-    /// Trace and span. `sampled` is what the decision says.
+    /// The ids of trace and span. `sampled` agrees with the decision.
     pub trace: TraceContext,
-    /// The span's parent, where a format carries it (B3).
+    /// The span's parent. Only B3 carries it on the wire.
     pub parent_span: Option<[u8; 8]>,
     /// What has been decided about keeping the trace.
     pub decision: SamplingDecision,
-    /// Who decided, in Datadog's notation: `-1` the client's rate, `-4` somebody by hand. Empty when unknown.
+    /// Who decided, in Datadog's notation: `-1` for the client's rate, `-4` for a decision by hand.
+    /// Empty when unknown.
     pub decision_maker: String,
     /// Where the trace began, in Datadog's notation: `rum`, `synthetics`, … Empty when unknown.
     pub origin: String,
-    /// Other vendors' state, kept in order.
+    /// The `tracestate` of other vendors, in its order.
     pub state: TraceState,
-    /// Further `_dd.p.*` tags that came with the context.
+    /// Datadog's `_dd.p.*` tags that came with the context.
     pub tags: Vec<(String, String)>,
     /// W3C baggage.
     pub baggage: Baggage,
@@ -105,12 +147,12 @@ pub struct SpanContext {
 }
 
 impl SpanContext {
-    /// A context that begins here: decided by this client's rate.
+    /// A context that begins here, decided by the client's sample rate.
     pub fn new(trace: TraceContext) -> Self {
         Self {
             trace,
             parent_span: None,
-            decision: SamplingDecision::of(trace.sampled),
+            decision: SamplingDecision::of(trace),
             decision_maker: "-1".to_owned(),
             origin: "rum".to_owned(),
             state: TraceState::default(),
@@ -120,24 +162,35 @@ impl SpanContext {
         }
     }
 
-    /// A context that came from elsewhere: nothing is known but ids and decision.
+    /// A context that came from elsewhere. Only its ids and the decision are known.
     fn remote(trace_id: [u8; 16], span_id: [u8; 8], decision: SamplingDecision) -> Self {
         let trace = TraceContext { trace_id, span_id, sampled: decision.is_kept() };
         Self { decision, decision_maker: String::new(), origin: String::new(), ..Self::new(trace) }
     }
 
-    /// The context of a span `span_id` whose parent this is.
+    /// The context of the span `span_id`, whose parent is this context's span.
     #[must_use]
     pub fn child(&self, span_id: [u8; 8]) -> Self {
         let parent_span = Some(self.trace.span_id);
         Self { trace: TraceContext { span_id, ..self.trace }, parent_span, ..self.clone() }
     }
 
-    /// Keeps or drops the trace by hand: overrules the sampler, and says so to Datadog.
+    /// The context with the trace kept by hand, whatever the sampler decided. Datadog is told who
+    /// decided.
     #[must_use]
-    pub fn decided(mut self, keep: bool) -> Self {
-        self.decision = if keep { SamplingDecision::ManualKeep } else { SamplingDecision::ManualDrop };
-        self.trace.sampled = keep;
+    pub fn kept_by_hand(self) -> Self {
+        self.decided_by_hand(SamplingDecision::ManualKeep)
+    }
+
+    /// The context with the trace dropped by hand, whatever the sampler decided.
+    #[must_use]
+    pub fn dropped_by_hand(self) -> Self {
+        self.decided_by_hand(SamplingDecision::ManualDrop)
+    }
+
+    fn decided_by_hand(mut self, decision: SamplingDecision) -> Self {
+        self.decision = decision;
+        self.trace.sampled = decision.is_kept();
         self.decision_maker = "-4".to_owned();
         self
     }
@@ -149,7 +202,7 @@ impl From<TraceContext> for SpanContext {
     }
 }
 
-/// Lower-case hex of exactly `N` bytes, not all zero.
+/// Reads lower-case hex of exactly `N` bytes, which are not all zero.
 fn id_of<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut id = [0; N];
     let bytes = text.as_bytes();
@@ -176,7 +229,7 @@ fn span_hex(id: [u8; 8]) -> String {
     format!("{:016x}", u64::from_be_bytes(id))
 }
 
-/// Optional white space around a header's value (RFC 9110 §5.6.3).
+/// Removes the optional white space around a header's value (RFC 9110 §5.6.3).
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }

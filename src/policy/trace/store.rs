@@ -1,28 +1,35 @@
-//! Contexts that wait for a later event: a WebSocket message, a push, a queue item.
+//! Contexts that wait for a later event: a message of a WebSocket, a push notification, a queue
+//! item.
 //!
-//! Keyed by the message's id, bounded in number, bytes and time. A full store refuses and counts; nothing is evicted
-//! that has not expired, so a context that was put is there until it is taken or its time is over.
+//! A context is stored under the message's id. The store is bounded in number, bytes and time. When
+//! it is full it refuses and counts; it never evicts a context that has not expired, so a context
+//! that was accepted stays until it is taken or its time is over.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::SpanContext;
-use crate::model::limits::{CONTEXT_STORE_BYTES, CONTEXT_STORE_ENTRIES, CONTEXT_STORE_TTL, MAX_KEY_BYTES};
+use crate::model::limits::{
+    CONTEXT_ENTRY_BYTES, CONTEXT_STORE_BYTES, CONTEXT_STORE_ENTRIES, CONTEXT_STORE_TTL, MAX_KEY_BYTES,
+};
 use crate::model::time::BootTime;
 
-/// What became of the contexts that were put.
+/// What became of the contexts that were put into a [`ContextStore`].
+///
+/// `put = taken + replaced + expired + len()`; refused ones are in no other count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreCounts {
-    /// Put.
+    /// Contexts that were accepted.
     pub put: u64,
-    /// Taken by their key.
+    /// Contexts that were taken by their key.
     pub taken: u64,
-    /// Put again under the same key before they were taken.
+    /// Contexts that another one under the same key replaced before they were taken.
     pub replaced: u64,
-    /// Over 5 minutes old.
+    /// Contexts that nobody took within 5 minutes.
     pub expired: u64,
-    /// Refused: the store was full, or the key was empty or longer than 128 bytes.
+    /// Contexts that were refused: the store was full, or the key was empty or longer than 128
+    /// bytes.
     pub refused: u64,
 }
 
@@ -34,11 +41,32 @@ struct Entry {
     context: SpanContext,
 }
 
-/// At most 10,000 contexts and 8 MiB, each for 5 minutes, each taken once. Time is passed in.
+/// Keeps at most 10,000 contexts and 8 MiB, each for 5 minutes. Each is handed out once.
+///
+/// A client has one of these behind [`Telemetry::keep_context`](crate::Telemetry::keep_context).
+/// Time is passed in, so a test need not wait.
+///
+/// ```
+/// use std::time::Duration;
+/// use throughline::event::TraceContext;
+/// use throughline::time::BootTime;
+/// use throughline::trace::{ContextStore, SpanContext};
+///
+/// let mut store = ContextStore::default();
+/// let trace = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true };
+/// let now = BootTime(0);
+/// assert!(store.put(now, "message-17", SpanContext::new(trace)));
+/// assert!(store.take(now, "message-17").is_some());
+/// assert!(store.take(now, "message-17").is_none(), "it is handed out once");
+///
+/// store.put(now, "message-18", SpanContext::new(trace));
+/// assert!(store.take(now.after(Duration::from_secs(301)), "message-18").is_none());
+/// assert_eq!(store.counts().expired, 1);
+/// ```
 #[derive(Debug, Default)]
 pub struct ContextStore {
     entries: HashMap<Arc<str>, Entry>,
-    /// Keys in the order in which their time ends.
+    /// The keys in the order in which their time ends.
     order: BTreeMap<u64, Arc<str>>,
     next: u64,
     bytes: usize,
@@ -46,7 +74,8 @@ pub struct ContextStore {
 }
 
 impl ContextStore {
-    /// Keeps a context. False when it was refused; that has been counted.
+    /// Keeps a context under a key of at most 128 bytes, in place of an older one. Returns false
+    /// when it was refused, which is also counted.
     pub fn put(&mut self, now: BootTime, key: &str, context: SpanContext) -> bool {
         self.sweep(now);
         let bytes = key.len() + weight(&context);
@@ -71,7 +100,7 @@ impl ContextStore {
         true
     }
 
-    /// Hands a context out, once.
+    /// Hands out the context that was kept under a key, and forgets it.
     pub fn take(&mut self, now: BootTime, key: &str) -> Option<SpanContext> {
         self.sweep(now);
         let context = self.remove(key)?;
@@ -79,7 +108,7 @@ impl ContextStore {
         Some(context)
     }
 
-    /// Entries that wait.
+    /// How many contexts wait.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -89,7 +118,7 @@ impl ContextStore {
         self.entries.is_empty()
     }
 
-    /// What became of the contexts: `put = taken + replaced + expired + len()`.
+    /// What became of the contexts so far.
     pub fn counts(&self) -> StoreCounts {
         self.counts
     }
@@ -101,7 +130,7 @@ impl ContextStore {
         Some(entry.context)
     }
 
-    /// All entries live equally long: the oldest end first.
+    /// Removes what has expired. All entries live equally long, so the oldest expire first.
     fn sweep(&mut self, now: BootTime) {
         while let Some(key) = self.order.first_entry().map(|first| Arc::clone(first.get())) {
             let is_over = self.entries.get(&key).is_none_or(|entry| now.since(entry.until) > Duration::ZERO);
@@ -114,11 +143,11 @@ impl ContextStore {
     }
 }
 
-/// Bytes that a context holds on the heap, about.
+/// About how many bytes a context holds on the heap.
 fn weight(context: &SpanContext) -> usize {
     let state = context.state.bytes();
     let tags: usize = context.tags.iter().map(|(key, value)| key.len() + value.len()).sum();
-    256 + state + tags + context.baggage.header().len() + context.correlation_id.len()
+    CONTEXT_ENTRY_BYTES + state + tags + context.baggage.header().len() + context.correlation_id.len()
 }
 
 #[cfg(test)]

@@ -2,21 +2,16 @@
 
 use super::{SamplingDecision, SpanContext, datadog, id_of, span_hex, trace_hex, trim};
 use crate::model::event::TraceContext;
-
-/// Members of a `tracestate`; a list with more is discarded whole.
-const MAX_MEMBERS: usize = 32;
-/// Bytes of a `tracestate` that are sent on. The standard asks for 512; servers refuse headers of more than 8 KiB in all.
-const MAX_STATE_BYTES: usize = 4_096;
-/// Members longer than this go first when the whole is too long.
-const LONG_MEMBER: usize = 128;
+use crate::model::limits::{LONG_STATE_MEMBER_BYTES, MAX_STATE_BYTES, MAX_STATE_MEMBERS, MAX_STATE_PART_BYTES};
 
 impl TraceContext {
-    /// The `traceparent` header: version 00, flags `01` or `00`.
+    /// The value of a `traceparent` header: version 00, flags `01` for sampled or `00`.
     pub fn traceparent(&self) -> String {
         format!("00-{}-{}-{:02x}", trace_hex(self.trace_id), span_hex(self.span_id), u8::from(self.sampled))
     }
 
-    /// Reads a `traceparent` header. `None` for anything that the standard calls invalid.
+    /// Reads the value of a `traceparent` header; `None` for anything that the standard calls
+    /// invalid.
     pub fn from_traceparent(text: &str) -> Option<Self> {
         let text = trim(text);
         let mut fields = text.splitn(4, '-');
@@ -25,7 +20,7 @@ impl TraceContext {
         let span_id = id_of(fields.next()?)?;
         let rest = fields.next()?;
         let (flags, more) = rest.split_at_checked(2)?;
-        // A later version may go on after another dash; this one ends here.
+        // A later version may have more fields after another dash; version 00 ends here.
         let is_whole = more.is_empty() || (version != "00" && more.starts_with('-'));
         if hex_byte(version)? == 0xff || !is_whole {
             return None;
@@ -39,12 +34,21 @@ fn hex_byte(text: &str) -> Option<u8> {
     (text.len() == 2 && text.bytes().all(is_lower)).then(|| u8::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// The members of a `tracestate`, the most recent first.
+/// The members of a `tracestate`, the most recent first. They are opaque and sent on as they came.
+///
+/// ```
+/// use throughline::trace::TraceState;
+///
+/// let state = TraceState::parse(["dd=s:1", "other=a,third=b"]);
+/// assert_eq!(state.get("other"), Some("a"));
+/// assert!(TraceState::parse(["malformed"]).is_empty());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TraceState(Vec<(String, String)>);
 
 impl TraceState {
-    /// Reads the values of all `tracestate` headers in their order. A malformed member discards the whole.
+    /// Reads the values of all `tracestate` headers, in their order. One malformed member, or more
+    /// than 32 members, discard the whole.
     pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut members: Vec<(String, String)> = Vec::new();
         let mut count = 0;
@@ -54,7 +58,7 @@ impl TraceState {
             }
             count += 1;
             let Some((key, value)) = member.split_once('=') else { return Self::default() };
-            if count > MAX_MEMBERS || !is_key(key) || !is_value(value) {
+            if count > MAX_STATE_MEMBERS || !is_key(key) || !is_value(value) {
                 return Self::default();
             }
             if members.iter().all(|known| known.0 != key) {
@@ -74,21 +78,22 @@ impl TraceState {
         self.0.is_empty()
     }
 
-    /// Bytes of all members.
+    /// The bytes of all members.
     pub(super) fn bytes(&self) -> usize {
         self.0.iter().map(|(key, value)| key.len() + value.len() + 2).sum()
     }
 
-    /// The header's value, with `own` as its first member in place of an older one of the same key. The last members go
-    /// when there are more than 32; over 4,096 bytes the long ones go first.
+    /// The header's value, with `own` as its first member in place of an older one with the same
+    /// key. If there are more than 32 members, the last are left out; if the whole is too long, the
+    /// long ones are left out first.
     fn write(&self, own: Option<(&str, String)>) -> String {
         let others = self.0.iter().filter(|member| own.as_ref().is_none_or(|own| member.0 != own.0));
         let first = own.iter().map(|(key, value)| format!("{key}={value}"));
         let mut members: Vec<String> = first.chain(others.map(|(key, value)| format!("{key}={value}"))).collect();
-        members.truncate(MAX_MEMBERS);
+        members.truncate(MAX_STATE_MEMBERS);
         let bytes = |members: &[String]| members.iter().map(|member| member.len() + 1).sum::<usize>();
         while bytes(&members) > MAX_STATE_BYTES {
-            let long = members.iter().rposition(|member| member.len() > LONG_MEMBER);
+            let long = members.iter().rposition(|member| member.len() > LONG_STATE_MEMBER_BYTES);
             members.remove(long.unwrap_or(members.len() - 1));
         }
         members.join(",")
@@ -97,21 +102,24 @@ impl TraceState {
 
 fn is_key(key: &str) -> bool {
     let is_key_byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-*/@".contains(&b);
-    key.len() <= 256
+    key.len() <= MAX_STATE_PART_BYTES
         && key.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         && key.bytes().all(is_key_byte)
 }
 
 fn is_value(value: &str) -> bool {
     let is_value_byte = |b: u8| (0x20..=0x7e).contains(&b) && b != b',' && b != b'=';
-    !value.is_empty() && value.len() <= 256 && !value.ends_with(' ') && value.bytes().all(is_value_byte)
+    !value.is_empty()
+        && value.len() <= MAX_STATE_PART_BYTES
+        && !value.ends_with(' ')
+        && value.bytes().all(is_value_byte)
 }
 
-/// Reads both headers. Two `traceparent`s are none.
+/// Reads both headers. A carrier with two `traceparent` headers counts as having none.
 pub(super) fn extract(parents: &[&str], states: &[&str]) -> Option<SpanContext> {
     let [parent] = parents else { return None };
     let trace = TraceContext::from_traceparent(parent)?;
-    let mut context = SpanContext::remote(trace.trace_id, trace.span_id, SamplingDecision::of(trace.sampled));
+    let mut context = SpanContext::remote(trace.trace_id, trace.span_id, SamplingDecision::of(trace));
     context.state = TraceState::parse(states.iter().copied());
     if let Some(member) = context.state.get("dd").map(str::to_owned) {
         datadog::read_member(&member, &mut context);
@@ -119,7 +127,8 @@ pub(super) fn extract(parents: &[&str], states: &[&str]) -> Option<SpanContext> 
     Some(context)
 }
 
-/// Both headers. Datadog's member is written when Datadog's headers are, or when one came with the context.
+/// Writes both headers. Datadog's member of `tracestate` is written along with Datadog's own
+/// headers, and when the context came with one.
 pub(super) fn inject(context: &SpanContext, with_datadog: bool) -> Vec<(&'static str, String)> {
     let mut headers = vec![("traceparent", context.trace.traceparent())];
     let own = (with_datadog || context.state.get("dd").is_some()).then(|| ("dd", datadog::member(context)));

@@ -1,9 +1,10 @@
 use super::super::StorePolicy;
 use super::*;
+use crate::model::event::TraceContext;
 use proptest::prelude::*;
 use std::time::Duration;
 
-/// Keeps what it is told; every n-th open is refused.
+/// Keeps the actions in memory, and refuses every n-th one.
 #[derive(Default)]
 struct MemorySink {
     open: Vec<(u64, StateAction)>,
@@ -163,7 +164,7 @@ proptest! {
                 tracer.update(Policy::new("S", n as u64, &policy).unwrap());
             }
             prop_assert!(tracer.counts().balanced());
-            let open: u64 = tracer.windows.iter().map(|window| window.draft.count).sum();
+            let open: u64 = tracer.windows.iter().map(|window| window.action.count).sum();
             prop_assert_eq!(tracer.counts().recorded, journal.count() + open);
         }
         tracer.close_all(&mut journal);

@@ -1,63 +1,61 @@
-//! Metrics, aggregated on the device: counters, up-down counters, gauges, explicit-bucket histograms. Pure: time is passed in.
+//! Metrics that are aggregated on the device: counters, up-down counters, gauges, and histograms
+//! with explicit buckets. Pure: time is passed in.
 //!
-//! A point carries both readings: the total since the process began, and what came since the last point. The exporter
-//! takes the one that its destination wants. Label sets are bounded, 100 per metric and 1,000 in all; what is beyond them
-//! goes into one series per metric with `otel.metric.overflow = true`, and is counted.
+//! A point carries two readings: the total since the process began, and what was measured since the
+//! last point. The exporter takes the one that its destination wants. Label sets are bounded, 100
+//! for an instrument and 1,000 in all; what exceeds them goes into one series per instrument with
+//! `otel.metric.overflow = true`, and is counted.
+
+mod series;
 
 use std::collections::HashMap;
 
 use crate::model::error::Error;
 use crate::model::event::{Interval, Metric, MetricData, Temporality};
-use crate::model::limits::{MAX_METRIC_SERIES, MAX_METRICS, MAX_SERIES};
+use crate::model::limits::{
+    MAX_BOUNDS, MAX_METRIC_NAME_BYTES, MAX_METRIC_SERIES, MAX_METRICS, MAX_SERIES, MAX_UNIT_BYTES,
+};
 use crate::model::names::{app_attributes, semconv};
-use crate::model::value::{Attribute, OwnedAttributes, Value, lend};
+use crate::model::value::{Attribute, Value, lend};
+use series::{Series, key_of};
 
-/// OpenTelemetry's default buckets.
+/// OpenTelemetry's default bounds of a histogram.
 pub const DEFAULT_BOUNDS: [f64; 15] =
     [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];
 
-/// The attribute of a series that holds what was beyond the bounds (OpenTelemetry metrics SDK, cardinality limits).
+/// The attribute of an overflow series (OpenTelemetry metrics SDK, cardinality limits).
 const OVERFLOW: Attribute<'static> = (semconv::METRIC_OVERFLOW, Value::Bool(true));
 
 /// What an instrument measures.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Instrument {
+pub(crate) enum Instrument {
     /// A sum that only grows.
     Counter,
     /// A sum that grows and shrinks.
     UpDownCounter,
-    /// The last value.
+    /// A value that stands for itself, the last one counting.
     Gauge,
-    /// Counts of values between these bounds, rising.
+    /// Counts of values between these bounds, which are ascending.
     Histogram(Vec<f64>),
 }
 
 /// A registered instrument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MetricId(usize);
+pub(crate) struct MetricId(usize);
 
-/// What could not be kept as it was measured.
+/// Measurements that could not be kept as they were made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MetricCounts {
-    /// Measurements that went into an overflow series.
+    /// Measurements that went into an overflow series, because there were too many label sets.
     pub overflowed: u64,
-    /// Measurements that are none: a counter that shrinks, a value that is not finite.
+    /// Measurements that were refused: a negative one of a counter, or a value that is not finite.
     pub refused: u64,
 }
 
-#[derive(Debug, Default)]
-struct Series {
-    attributes: OwnedAttributes,
-    total: f64,
-    since: f64,
-    buckets: Vec<u64>,
-    buckets_since: Vec<u64>,
-    is_new: bool,
-}
-
+/// A registered instrument with its series.
 #[derive(Debug)]
-struct Metered {
+struct Registered {
     name: String,
     unit: String,
     instrument: Instrument,
@@ -67,30 +65,37 @@ struct Metered {
 
 /// The instruments of a client.
 #[derive(Debug, Default)]
-pub struct Meters {
-    metrics: Vec<Metered>,
+pub(crate) struct Meters {
+    metrics: Vec<Registered>,
+    /// Series of all instruments, without overflow series.
     series: usize,
     counts: MetricCounts,
-    is_new: bool,
+    /// Whether something was measured since the last collection.
+    has_news: bool,
 }
 
 impl Meters {
-    /// Registers an instrument. The same name with the same kind is the same instrument.
+    /// Registers an instrument. The same name and kind give the same instrument again.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] when the name is not one of OpenTelemetry's, is taken by another kind, the bounds do not
-    /// rise, or there are more than 1,000 instruments.
-    pub fn register(&mut self, name: &str, unit: &str, instrument: Instrument) -> Result<MetricId, Error> {
+    /// [`Error::InvalidConfig`] when the name does not follow OpenTelemetry's rule or is registered
+    /// as another kind, when the bounds are not ascending, or when there are 1,000 instruments
+    /// already.
+    pub(crate) fn register(&mut self, name: &str, unit: &str, instrument: Instrument) -> Result<MetricId, Error> {
         let refuse = |reason: &str| Err(Error::config("metric", format!("{reason}: `{name}`")));
         let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || b"_.-/".contains(&b);
         let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
-        if !starts || name.len() > 255 || !name.bytes().all(is_name_byte) || unit.len() > 63 {
-            return refuse("is no metric name: a letter, then at most 254 letters, digits or _.-/");
+        if !starts
+            || name.len() > MAX_METRIC_NAME_BYTES
+            || !name.bytes().all(is_name_byte)
+            || unit.len() > MAX_UNIT_BYTES
+        {
+            return refuse("is not a metric name: a letter, then at most 254 letters, digits or _.-/");
         }
         if let Instrument::Histogram(bounds) = &instrument {
-            let rises = bounds.is_sorted_by(|a, b| a < b) && bounds.iter().all(|bound| bound.is_finite());
-            if !rises || bounds.len() > 128 {
-                return refuse("has bounds that do not rise, or more than 128");
+            let is_ascending = bounds.is_sorted_by(|a, b| a < b) && bounds.iter().all(|bound| bound.is_finite());
+            if !is_ascending || bounds.len() > MAX_BOUNDS {
+                return refuse("has bounds that are not ascending, or more than 128");
             }
         }
         if let Some(at) = self.metrics.iter().position(|metric| metric.name == name) {
@@ -101,18 +106,18 @@ impl Meters {
             return refuse("is one of more than 1,000 metrics");
         }
         let (name, unit) = (name.to_owned(), unit.to_owned());
-        self.metrics.push(Metered { name, unit, instrument, series: HashMap::new(), overflow: None });
+        self.metrics.push(Registered { name, unit, instrument, series: HashMap::new(), overflow: None });
         Ok(MetricId(self.metrics.len() - 1))
     }
 
-    /// Takes a measurement.
-    pub fn measure(&mut self, id: MetricId, value: f64, attributes: &[Attribute<'_>]) {
+    /// Adds a measurement to the series of its label set.
+    pub(crate) fn measure(&mut self, id: MetricId, value: f64, attributes: &[Attribute<'_>]) {
         let Some(metric) = self.metrics.get_mut(id.0) else { return };
         if !value.is_finite() || (metric.instrument == Instrument::Counter && value < 0.0) {
             self.counts.refused += 1;
             return;
         }
-        self.is_new = true;
+        self.has_news = true;
         let key = key_of(attributes);
         if !metric.series.contains_key(&key) && (metric.series.len() >= MAX_METRIC_SERIES || self.series >= MAX_SERIES)
         {
@@ -132,21 +137,22 @@ impl Meters {
     }
 
     /// Whether something was measured since the last collection.
-    pub fn has_news(&self) -> bool {
-        self.is_new
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_news
     }
 
-    /// What could not be kept as it was measured.
-    pub fn counts(&self) -> MetricCounts {
+    /// Measurements that could not be kept as they were made.
+    pub(crate) fn counts(&self) -> MetricCounts {
         self.counts
     }
 
-    /// Hands out a point of every series that has news. `start` is when the process began to measure, `since` when the last
-    /// points were handed out, wall time in ns.
-    pub fn collect(&mut self, start: u64, since: u64, mut visit: impl FnMut(&Metric<'_>)) {
-        self.is_new = false;
+    /// Visits a point of every series that was measured since the last collection. `start` is when
+    /// the process began to measure and `since` when the last points were collected, in wall time
+    /// (ns since the Unix epoch).
+    pub(crate) fn collect(&mut self, start: u64, since: u64, mut visit: impl FnMut(&Metric<'_>)) {
+        self.has_news = false;
         for metric in &mut self.metrics {
-            for series in metric.series.values_mut().chain(&mut metric.overflow).filter(|series| series.is_new) {
+            for series in metric.series.values_mut().chain(&mut metric.overflow).filter(|series| series.has_news) {
                 let temporality = Temporality::Cumulative;
                 let data = match &metric.instrument {
                     Instrument::Gauge => MetricData::Gauge(series.total),
@@ -164,49 +170,11 @@ impl Meters {
                     point.interval = Some(Interval { start_ns: since, value: series.since, buckets });
                 }
                 visit(&point);
-                (series.since, series.is_new) = (0.0, false);
+                (series.since, series.has_news) = (0.0, false);
                 series.buckets_since.fill(0);
             }
         }
     }
-}
-
-impl Series {
-    fn add(&mut self, instrument: &Instrument, value: f64) {
-        self.is_new = true;
-        match instrument {
-            Instrument::Gauge => self.total = value,
-            Instrument::Counter | Instrument::UpDownCounter => {
-                self.total += value;
-                self.since += value;
-            }
-            Instrument::Histogram(bounds) => {
-                self.total += value;
-                self.since += value;
-                self.buckets.resize(bounds.len() + 1, 0);
-                self.buckets_since.resize(bounds.len() + 1, 0);
-                // A bound is the upper end of its bucket, inclusive.
-                let at = bounds.partition_point(|bound| *bound < value);
-                for buckets in [&mut self.buckets, &mut self.buckets_since] {
-                    if let Some(count) = buckets.get_mut(at) {
-                        *count += 1;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Names a label set, whatever the order in which it was given.
-fn key_of(attributes: &[Attribute<'_>]) -> String {
-    let mut sorted: Vec<&Attribute<'_>> = attributes.iter().collect();
-    sorted.sort_by_key(|attribute| attribute.0);
-    let mut key = String::new();
-    for (name, value) in sorted {
-        // Debug quotes texts, so no two sets have one name.
-        key.push_str(&format!("{name:?}={value:?};"));
-    }
-    key
 }
 
 #[cfg(test)]
