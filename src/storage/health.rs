@@ -1,4 +1,4 @@
-//! What the core says about itself.
+//! What the client says about its own condition: the copy that the worker keeps up to date.
 
 use std::time::Duration;
 
@@ -7,91 +7,93 @@ use crate::model::ledger::Ledger;
 use crate::policy::trace::StoreCounts;
 use crate::storage::journal::JournalMode;
 
-/// What the database is doing.
+/// The state of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StorageState {
-    /// The client is switched off: there is no thread and no file.
+    /// The client is switched off: there is no thread and no open file.
     #[default]
     Off,
-    /// The worker has not opened it yet.
+    /// The worker has not opened the database yet.
     Starting,
-    /// Open.
+    /// The database is open: the normal state.
     Open,
-    /// The system denies access for now; the journal keeps what it can.
+    /// The operating system denies access for now, for this reason: a device before its first unlock,
+    /// for example. The journal keeps what it can, and the worker tries again.
     Locked(String),
-    /// The disk is full; the journal keeps what it can.
+    /// The disk is full. The journal keeps what it can, and the worker tries again.
     Full,
-    /// Closed until `resume()`.
+    /// Closed until [`Telemetry::resume`](crate::Telemetry::resume).
     Suspended,
-    /// Closed by `shutdown()`.
+    /// Closed for good, by [`Telemetry::shutdown`](crate::Telemetry::shutdown).
     Closed,
 }
 
-/// A destination's part of [`Health`].
+/// The part of [`Health`] that is about one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DestinationHealth {
     /// Its name in the configuration.
     pub name: String,
-    /// Events delivered since it exists.
+    /// Events delivered since the destination was first configured.
     pub delivered: u64,
-    /// Drops that concern it alone.
+    /// Events that were dropped for this destination alone.
     pub dropped: Ledger,
-    /// Why it rests, if it does.
+    /// Why nothing is sent to it at the moment; `None` when it is not paused.
     pub paused: Option<String>,
 }
 
-/// The core's condition. Cheap to ask for: the worker keeps a copy up to date.
+/// The condition of a client. See the [module](crate::health) for how to read it.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Health {
     /// Whether calls record anything.
     pub enabled: bool,
-    /// Where the journal lives; `None` while off.
+    /// Where the journal is; `None` while the client is switched off.
     pub journal: Option<JournalMode>,
-    /// Bytes in the journal that are not in SQLite yet.
+    /// Bytes in the journal that are not in the database yet.
     pub journal_bytes: u64,
-    /// What SQLite is doing.
+    /// The state of the database.
     pub storage: StorageState,
-    /// Rows and bytes in the queue, by lane (crash, error, event, bulk).
+    /// Rows and bytes in the queue, by lane: crash, error, event, bulk.
     pub queue: [(u64, u64); 4],
-    /// Events accepted by the queue since it exists, refused ones included.
+    /// Events that were accepted since the queue exists, including those that were dropped.
     pub accepted: u64,
-    /// Drops before the queue fans out to destinations.
+    /// Events that were dropped for all destinations: before the queue, or in it.
     pub dropped: Ledger,
-    /// Each configured destination.
+    /// The configured destinations.
     pub destinations: Vec<DestinationHealth>,
-    /// How the last flush or upload ended: `Ok` with the events delivered, or the reason.
+    /// How the last request ended: `Ok` with the events delivered, or the reason of its failure. `None`
+    /// before the first.
     pub last_upload: Option<Result<u64, String>>,
-    /// How long nothing could be sent although something waited.
+    /// How long nothing could be sent although something waits.
     pub offline: Duration,
-    /// Requests that failed since the last success.
+    /// Requests that failed since the last one that succeeded.
     pub retries: u64,
-    /// Files set aside as damaged or poison.
+    /// Files that were set aside because they were damaged or could not be read.
     pub quarantined_files: u64,
-    /// Why the database was set aside at the last opening, if it was.
+    /// Why the database was set aside when it was last opened; `None` when it was not.
     pub set_aside: Option<String>,
     /// Events that the host's hook dropped.
     pub hook_dropped: u64,
-    /// Panics of the hook: each dropped its event.
+    /// Panics of the host's hook. Each dropped its event.
     pub hook_panics: u64,
-    /// Calls of the hook that took longer than a millisecond.
+    /// Calls of the host's hook that took longer than a millisecond.
     pub hook_slow: u64,
-    /// What became of contexts that wait for a later event.
+    /// What became of the trace contexts that were kept for a later event.
     pub contexts: StoreCounts,
-    /// Panics of ours that were caught.
+    /// Panics of Throughline itself that were caught.
     pub panics: u64,
-    /// What somebody should know: for example that no endpoint is configured.
+    /// What a developer should know: for example that no endpoint is configured.
     pub hints: Vec<String>,
 }
 
 impl Health {
-    /// Rows in the queue.
+    /// The number of rows in the queue.
     pub fn queued(&self) -> u64 {
         self.queue.iter().map(|(rows, _)| rows).sum()
     }
 
-    /// Rows and bytes of one lane.
+    /// The rows and bytes of one lane.
     pub fn lane(&self, lane: Lane) -> (u64, u64) {
         self.queue.get(usize::from(lane.code())).copied().unwrap_or_default()
     }

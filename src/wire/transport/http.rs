@@ -1,27 +1,24 @@
-//! The built-in client: reqwest over rustls with ring, bundled roots, HTTP/1.1.
+//! The built-in client: reqwest over rustls with ring, bundled root certificates, HTTP/1.1.
 //!
-//! No redirect is followed, so a header never reaches another origin; no proxy is looked up; the response's body is read
-//! up to 64 KiB. The client is made at the first request of a burst and given up after it.
+//! It follows no redirect, so that a header never reaches another origin, and uses no proxy. It
+//! reads at most 64 KiB of a response. The connection is opened at the first request of a burst and
+//! closed after the last.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
 
 use super::{Request, Response, Sending, Transport, TransportError};
-use crate::model::limits::{MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
+use crate::model::limits::{CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
 
-/// Time for name resolution, TCP and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The built-in HTTP client.
+/// The built-in HTTP client. It is used when the host brings no [`Transport`].
 #[derive(Debug, Default)]
 pub struct HttpTransport {
     client: Mutex<Option<reqwest::Client>>,
 }
 
 impl HttpTransport {
-    /// A client that connects at its first request.
+    /// A client, which connects at its first request.
     pub fn new() -> Self {
         Self::default()
     }
@@ -87,7 +84,7 @@ impl Transport for HttpTransport {
     }
 }
 
-/// The cause, without the URL: it may hold a secret path.
+/// The error with its causes, without the URL, whose path may be secret.
 fn failed(error: reqwest::Error) -> TransportError {
     let error = error.without_url();
     let mut text = error.to_string();
