@@ -10,7 +10,8 @@
 //! use throughline::event::{Action, Custom, ErrorEvent, Event, EventKind, Lane};
 //! use throughline::event::{Log, Resource, Severity};
 //!
-//! let tap = Action::tap("checkout").attributes(&[("items", 3.into())]);
+//! let attributes = [("items", 3.into()), ("currency", "EUR".into())];
+//! let tap = Action::tap("checkout").attributes(&attributes);
 //! let took = Duration::from_millis(85);
 //! let request = Resource::new("GET", "https://api.example.com/cart", 200, took).size(2_048);
 //! let error = ErrorEvent::new("PaymentError", "card declined");

@@ -2,7 +2,7 @@
 //!
 //! [`StorePolicy`] is what an app configures; [`Policy`] is its compiled form, which makes a
 //! [`PathDecision`] for a path. A [`Tracer`] takes [`Mutation`]s, collects them into
-//! [`StateAction`]s and hands those to a [`Sink`]. [`diff`] finds the mutations between two
+//! [`StateAction`]s and hands those to a [`Sink`]. [`diff()`] finds the mutations between two
 //! immutable values.
 
 mod action;

@@ -44,7 +44,8 @@ impl MutationKind {
 /// ```
 /// use throughline::state::{Mutation, MutationKind};
 ///
-/// let price = Mutation::set("items[3].price", 10, 12).attributes(&[("currency", "EUR".into())]);
+/// let attributes = [("currency", "EUR".into())];
+/// let price = Mutation::set("items[3].price", 10, 12).attributes(&attributes);
 /// let set = Mutation::set("items[4]", 0, 1);
 /// let added = Mutation { kind: MutationKind::Insert, old: None, ..set };
 /// assert_eq!((price.path, added.kind.name()), ("items[3].price", "insert"));
