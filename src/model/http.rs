@@ -1,6 +1,17 @@
 //! A request and a response of HTTP, as plain data: what exporters and transports exchange.
 
 /// A POST request.
+///
+/// ```
+/// use throughline::transport::Request;
+///
+/// /// What a transport of the host's hands to its HTTP library.
+/// fn head(request: &Request) -> String {
+///     let headers = request.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+///     format!("POST {}\r\n{}", request.url, headers.collect::<String>())
+/// }
+/// # let _ = head;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Absolute URL, `http` or `https`.

@@ -7,6 +7,15 @@
 use crate::model::limits::{MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT_CHARS};
 
 /// One attribute: a key of at most 128 bytes and its value.
+///
+/// ```
+/// use throughline::{Attribute, Value};
+///
+/// fn screen(name: &str) -> Attribute<'_> {
+///     ("screen", name.into())
+/// }
+/// assert_eq!(screen("cart").1, Value::Text("cart"));
+/// ```
 pub type Attribute<'a> = (&'a str, Value<'a>);
 
 /// A borrowed attribute value.
@@ -37,7 +46,16 @@ pub enum Value<'a> {
     Any(&'a AnyValue),
 }
 
-/// An owned attribute value, as decoded from a stored event.
+/// An owned attribute value: as it is read from a stored event, or for a caller that has nothing to
+/// borrow from.
+///
+/// ```
+/// use throughline::{AnyValue, Value};
+///
+/// let stored = AnyValue::Map(vec![("retries".to_owned(), AnyValue::Int(2))]);
+/// let attributes = [("sync", Value::from(&stored))]; // lent again
+/// assert_eq!(attributes[0].1.to_any(), stored);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum AnyValue {

@@ -7,6 +7,16 @@ use serde::{Deserialize, Serialize};
 use crate::model::limits::{DEFAULT_ACTIONS_PER_SECOND, DEFAULT_COALESCE};
 
 /// How much of a value is recorded.
+///
+/// ```
+/// use throughline::state::{Capture, StorePolicy};
+///
+/// // Numbers as they are, sizes of everything else; the text of one path, and nothing of another.
+/// let policy = StorePolicy { capture: Capture::Summary, ..StorePolicy::default() }
+///     .capture("status", Capture::Full)
+///     .capture("user.**", Capture::None);
+/// # let _ = policy;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Capture {

@@ -1,7 +1,7 @@
 //! Log records (`opentelemetry/proto/logs/v1/logs.proto`).
 
+use super::attributes::{Attributes, dropped_attributes};
 use super::tree::Tree;
-use super::{Attributes, dropped_attributes};
 use crate::model::event::encode::field;
 use crate::model::event::{ActionType, ErrorKind, EventKind, Severity};
 use crate::model::export::ExportRow;

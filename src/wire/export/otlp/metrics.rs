@@ -1,14 +1,14 @@
 //! Metric data points (`opentelemetry/proto/metrics/v1/metrics.proto`). Each stored point is a
 //! metric with one point.
 
-use super::Attributes;
+use super::attributes::{Attributes, Out};
 use super::tree::Tree;
 use crate::model::event::Temporality;
 use crate::model::event::encode::field;
 use crate::model::export::ExportRow;
 use crate::model::names;
 
-/// The reading of a point that its destination wants.
+/// The one of a point's two readings that its destination wants.
 struct Reading {
     start: u64,
     value: f64,
@@ -16,7 +16,8 @@ struct Reading {
     temporality: u32,
 }
 
-/// The total; or what came since the last point, where that is wanted and known.
+/// What was measured since the last point, if the destination wants deltas and it is known; else
+/// the total.
 fn reading(row: &ExportRow<'_>, wanted: Temporality) -> Reading {
     let record = &row.record;
     match record.uint(field::INTERVAL_START).filter(|_| wanted == Temporality::Delta) {
@@ -69,7 +70,7 @@ fn number_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
 
 fn histogram_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
     let (mut bounds, mut buckets) = (row.record.doubles(field::BOUNDS), reading.buckets.clone());
-    // A receiver refuses the whole request if these do not fit.
+    // A receiver refuses the whole request if the counts do not match the bounds.
     if buckets.len() != bounds.len() + 1 {
         buckets = vec![buckets.iter().sum()];
         bounds.clear();
@@ -89,14 +90,15 @@ fn times<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
     tree.fixed64(3, "timeUnixNano", row.time_ns);
 }
 
-/// The caller's attributes alone: ids would make every point a series of its own.
+/// Only the app's attributes: ids would make every point a series of its own.
 fn attributes<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>) {
     let mut attributes = Attributes::default();
     attributes.callers(row);
     attributes.write(tree, number);
 }
 
-/// The event's id, the session and the trace, beside the series.
+/// An exemplar, which carries the event's id, the session and the trace without adding to the
+/// series.
 fn exemplar<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>, value: f64) {
     tree.list(number, "exemplars", std::iter::once(()), |tree, ()| {
         tree.fixed64(2, "timeUnixNano", row.time_ns);
@@ -110,7 +112,7 @@ fn exemplar<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>, value: f64)
         attributes.scope(row);
         tree.list(7, "filteredAttributes", attributes.0.iter(), |tree, (key, value)| {
             tree.text_always(1, "key", key);
-            if let super::Out::Text(text) = value {
+            if let Out::Text(text) = value {
                 tree.message(2, "value", |tree| tree.text_always(1, "stringValue", text));
             }
         });

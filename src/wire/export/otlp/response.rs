@@ -1,19 +1,20 @@
-//! Reading `Export*ServiceResponse`, protobuf or JSON.
+//! Reads an `Export*ServiceResponse`, as protobuf or JSON.
 //!
-//! The Collector answers every good request with an *empty* `partial_success`: that is a full
-//! success. A body that does not decode is no success at all: a captive portal answers 200 to
-//! everything.
+//! The OpenTelemetry Collector answers every good request with an *empty* `partial_success`, which
+//! is a full success. A body that does not decode is not a success at all: a captive portal answers
+//! every request with 200.
 
 use crate::model::event::decode::Reader;
 use crate::model::http::Response;
 
-/// Records that the backend rejected; `None` when the body is not an answer to an export.
+/// The number of records that the backend rejected; `None` when the body is not the answer to an
+/// export.
 pub(super) fn rejected(response: &Response) -> Option<u64> {
     if response.body.is_empty() {
         return Some(0);
     }
     let content_type = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
-    // Some receivers label one form as the other.
+    // Some receivers label one form as the other, so the second form is tried as well.
     if content_type.contains("json") {
         json(&response.body).or_else(|| protobuf(&response.body))
     } else if content_type.contains("html") {
@@ -43,7 +44,7 @@ enum Value<'a> {
     Fixed,
 }
 
-/// Visits every field; `None` when the bytes are no protobuf message.
+/// Visits every field; `None` when the bytes are not a protobuf message.
 fn fields<'a>(body: &'a [u8], mut visit: impl FnMut(u64, Value<'a>) -> Option<()>) -> Option<()> {
     let mut reader = Reader::new(body);
     while !reader.is_empty() {

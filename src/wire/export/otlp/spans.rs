@@ -1,7 +1,8 @@
-//! Spans (`opentelemetry/proto/trace/v1/trace.proto`): spans proper, and resources as CLIENT spans.
+//! Spans (`opentelemetry/proto/trace/v1/trace.proto`): spans proper, and requests as
+//! CLIENT spans.
 
+use super::attributes::{Attributes, dropped_attributes};
 use super::tree::Tree;
-use super::{Attributes, dropped_attributes};
 use crate::model::config::host_of;
 use crate::model::event::encode::field;
 use crate::model::event::{EventKind, Phase, PhaseTime, SpanKind, SpanStatus, TraceContext};
@@ -71,8 +72,8 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
     tree.fixed32(16, "flags", u32::from(context.sampled));
 }
 
-/// A request's phases as span events, by the names of the Resource Timing API, as OpenTelemetry's
-/// instrumentations of browsers write them.
+/// The phases of a request as span events. Their names are those of the Resource Timing API, which
+/// OpenTelemetry's instrumentations of browsers use.
 fn moments(row: &ExportRow<'_>) -> Vec<(&'static str, u64)> {
     let mut moments = Vec::new();
     let mut phases: Vec<_> = row.record.phases().collect();
@@ -81,10 +82,10 @@ fn moments(row: &ExportRow<'_>) -> Vec<(&'static str, u64)> {
         let (first, last) = match phase {
             Phase::Dns => ("domainLookupStart", "domainLookupEnd"),
             Phase::Connect => ("connectStart", "connectEnd"),
-            // Its end is that of the connecting.
+            // It ends when the connecting does.
             Phase::Tls => ("secureConnectionStart", ""),
             Phase::FirstByte => ("requestStart", "responseStart"),
-            // Its start is the first byte.
+            // It starts with the first byte.
             Phase::Download => ("", "responseEnd"),
         };
         let from = row.time_ns.saturating_add(nanos(start));
@@ -96,15 +97,15 @@ fn moments(row: &ExportRow<'_>) -> Vec<(&'static str, u64)> {
     moments
 }
 
-/// A request that was not traced is a trace of its own, with ids taken from the event's.
+/// A request that was not traced is a trace of its own, whose ids are taken from the event's.
 fn own_trace(row: &ExportRow<'_>) -> TraceContext {
     let id = row.id.into_bytes();
     let (_, span) = id.split_at(8);
     TraceContext { trace_id: id, span_id: span.try_into().unwrap_or([1; 8]), sampled: true }
 }
 
-/// The version in what a network stack calls its protocol: `h2` is 2, `http/1.1` is 1.1. What is
-/// not known stays as it is.
+/// The version of HTTP in the name that a network stack gives its protocol: 2 for `h2`, 1.1 for
+/// `http/1.1`. A name that is not known stays as it is.
 fn http_version(protocol: &str) -> &str {
     match protocol {
         "h2" | "h2c" | "h2_prior_knowledge" => "2",

@@ -1,12 +1,14 @@
 use super::*;
-use crate::model::event::decode::{Record, Scope};
+use crate::model::event::decode::{Context, Record, Scope};
 use crate::model::event::encode::{Stamp, encode};
 use crate::model::event::*;
+use crate::model::value::AnyValue;
 use crate::model::value::Value;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 

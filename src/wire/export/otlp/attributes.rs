@@ -1,0 +1,134 @@
+//! Attributes of resources and records.
+
+use super::tree::Tree;
+use crate::model::event::encode::field;
+use crate::model::export::ExportRow;
+use crate::model::names::{self, semconv};
+use crate::model::value::AnyValue;
+
+/// The value of an attribute that Throughline sets, or of one that the app has set.
+#[derive(Debug, Clone)]
+pub(super) enum Out<'a> {
+    Text(std::borrow::Cow<'a, str>),
+    Int(i64),
+    Double(f64),
+    Flag(bool),
+    Any(&'a AnyValue),
+}
+
+/// The attributes of one record, each key once, because OTLP forbids duplicates. The first value
+/// counts, so Throughline's own attributes are added before the app's.
+#[derive(Debug, Default)]
+pub(super) struct Attributes<'a>(pub(super) Vec<(&'a str, Out<'a>)>);
+
+impl<'a> Attributes<'a> {
+    /// The attributes that every log record and span has.
+    pub(super) fn of(row: &'a ExportRow<'_>) -> Self {
+        let mut attributes = Self(Vec::with_capacity(8 + row.record.attributes.len()));
+        attributes.owned(names::EVENT_ID, row.id.to_string());
+        attributes.scope(row);
+        if let Some(action) = row.record.id(field::ACTION_ID) {
+            attributes.owned(names::ACTION_ID, action.to_string());
+        }
+        attributes.count(names::TRUNCATED, row.record.uint(field::TRUNCATED));
+        attributes.text(names::ENDED, row.record.text(field::ENDED));
+        attributes
+    }
+
+    /// The session and the view.
+    pub(super) fn scope(&mut self, row: &'a ExportRow<'_>) {
+        if let Some(session) = row.scope.session {
+            self.owned(semconv::SESSION_ID, session.to_string());
+        }
+        if let Some(view) = row.scope.view {
+            self.owned(semconv::SCREEN_ID, view.to_string());
+            self.text(semconv::SCREEN_NAME, Some(&row.scope.view_name));
+        }
+    }
+
+    fn push(&mut self, key: &'a str, value: Out<'a>) {
+        if !self.0.iter().any(|(known, _)| *known == key) {
+            self.0.push((key, value));
+        }
+    }
+
+    /// A text, left out when it is missing or empty.
+    pub(super) fn text(&mut self, key: &'a str, value: Option<&'a str>) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            self.push(key, Out::Text(value.into()));
+        }
+    }
+
+    pub(super) fn owned(&mut self, key: &'a str, value: String) {
+        self.push(key, Out::Text(value.into()));
+    }
+
+    pub(super) fn count(&mut self, key: &'a str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.push(key, Out::Int(i64::try_from(value).unwrap_or(i64::MAX)));
+        }
+    }
+
+    pub(super) fn flag(&mut self, key: &'a str, value: bool) {
+        self.push(key, Out::Flag(value));
+    }
+
+    pub(super) fn double(&mut self, key: &'a str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.push(key, Out::Double(value));
+        }
+    }
+
+    pub(super) fn any(&mut self, key: &'a str, value: &'a AnyValue) {
+        // OTLP allows no empty key.
+        if !key.is_empty() {
+            self.push(key, Out::Any(value));
+        }
+    }
+
+    /// The attributes that the app has set.
+    pub(super) fn callers(&mut self, row: &'a ExportRow<'_>) {
+        for (key, value) in &row.record.attributes {
+            self.any(key, value);
+        }
+    }
+
+    /// Writes them as the field `number` of a message.
+    pub(super) fn write<T: Tree>(&self, tree: &mut T, number: u32) {
+        tree.list(number, "attributes", self.0.iter(), |tree, (key, value)| {
+            tree.text_always(1, "key", key);
+            tree.message(2, "value", |tree| match value {
+                Out::Text(text) => tree.text_always(1, "stringValue", text),
+                Out::Flag(flag) => tree.flag(2, "boolValue", *flag),
+                Out::Int(number) => tree.int(3, "intValue", *number),
+                Out::Double(number) => tree.double(4, "doubleValue", *number),
+                Out::Any(value) => any_value(tree, value),
+            });
+        });
+    }
+}
+
+/// Writes the fields of an `AnyValue` (`opentelemetry/proto/common/v1/common.proto`).
+fn any_value<T: Tree>(tree: &mut T, value: &AnyValue) {
+    match value {
+        AnyValue::Text(text) => tree.text_always(1, "stringValue", text),
+        AnyValue::Bool(flag) => tree.flag(2, "boolValue", *flag),
+        AnyValue::Int(number) => tree.int(3, "intValue", *number),
+        AnyValue::Double(number) => tree.double(4, "doubleValue", *number),
+        AnyValue::List(items) => tree.message(5, "arrayValue", |tree| {
+            tree.list(1, "values", items.iter(), |tree, item| any_value(tree, item));
+        }),
+        AnyValue::Map(entries) => tree.message(6, "kvlistValue", |tree| {
+            tree.list(1, "values", entries.iter(), |tree, (key, item)| {
+                tree.text_always(1, "key", key);
+                tree.message(2, "value", |tree| any_value(tree, item));
+            });
+        }),
+        AnyValue::Bytes(bytes) => tree.bytes(7, "bytesValue", bytes),
+    }
+}
+
+/// The number of attributes that the app gave and that were left out because of a limit.
+pub(super) fn dropped_attributes(row: &ExportRow<'_>) -> u32 {
+    row.record.uint(field::DROPPED_ATTRIBUTES).unwrap_or(0) as u32
+}
