@@ -1,0 +1,106 @@
+//! The command line: every command with its options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Every command of the repository")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Task {
+    /// Checks everything: lints, tests in Rust, Kotlin and Swift, the README's commands, the short
+    /// tortures. At the end it prints how long each step took.
+    Test(Test),
+    /// Writes the generated Swift and Kotlin code.
+    Bindings {
+        /// Write nothing, and fail if the committed code differs.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Checks formatting, clippy, documentation, and the licences and sources of dependencies.
+    Lint {
+        /// Check the licences and sources of dependencies alone. Compiles cargo-deny (5 to 15
+        /// minutes) if there is none on the path or in the cache.
+        #[arg(long)]
+        dependencies: bool,
+    },
+    /// Measures the engine beside its peers, and the facades, and prints the figures.
+    Bench(Bench),
+    /// Runs a sample app against the inspector and a sample backend, and serves its session's page.
+    Example {
+        /// The language of the sample app.
+        #[arg(value_enum)]
+        language: Language,
+        /// End when the app has ended.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Assembles the Android archive (AAR); with an NDK it contains the native libraries.
+    Android,
+    /// Builds the arm64 static library for iOS; on a Mac also the XCFramework.
+    Ios,
+    /// Checks the shipped static library: it shows only our symbols, and links beside another
+    /// SQLite.
+    Archive,
+    /// Prints the size of the shipped libraries.
+    Size,
+    /// Runs a torture: `cargo xtask torture kill -n 2000`.
+    Torture {
+        /// The torture's name and its options.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
+    /// Runs one fuzz target: `draft`, `frame`, `headers`, `journal`, `response` or `row`. Needs a
+    /// nightly toolchain and cargo-fuzz.
+    Fuzz {
+        /// The name of the target.
+        target: String,
+        /// How long to run, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Test one language only.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Language>,
+    /// How often a recording process is killed in Kotlin and in Swift.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) kills: u32,
+    /// Also write the time of each step to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Also write the rows to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Length of the paced recording, in seconds. The published figures are for 60.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) seconds: u64,
+    /// Leave out the peers.
+    #[arg(long)]
+    pub(crate) no_peers: bool,
+    /// Measure Kotlin and Swift only.
+    #[arg(long, conflicts_with = "no_languages")]
+    pub(crate) languages: bool,
+    /// Leave out Kotlin and Swift.
+    #[arg(long)]
+    pub(crate) no_languages: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+    Kotlin,
+    Swift,
+}

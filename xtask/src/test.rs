@@ -1,0 +1,75 @@
+//! Everything that must hold, in the order in which it fails soonest.
+
+use anyhow::Result;
+
+use crate::android::android;
+use crate::archive::archive;
+use crate::bindings::{self, bindings};
+use crate::cli::{Language, Test};
+use crate::example::{After, example};
+use crate::kotlin::kotlin;
+use crate::libraries::Build;
+use crate::lint::{FEATURES, lint};
+use crate::steps::{cargo, report, run, step};
+use crate::swift::{declarations, swift};
+
+/// `cargo xtask test`.
+pub(crate) fn test(options: &Test) -> Result<()> {
+    let result = languages(options);
+    // Also after a failure: the table then shows how far it came.
+    report(options.json.as_deref())?;
+    result
+}
+
+fn languages(options: &Test) -> Result<()> {
+    let wants = |language| options.only.is_none_or(|only| only == language);
+    if wants(Language::Rust) {
+        rust()?;
+    }
+    if wants(Language::Kotlin) {
+        kotlin(Build::Testing, &["test", &format!("-Dthroughline.kills={}", options.kills)])?;
+        example(Language::Kotlin, After::End)?;
+        android()?;
+    }
+    if wants(Language::Swift) {
+        for package in ["bindings/swift", "examples/swift/profile"] {
+            let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing"];
+            swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &options.kills.to_string())])?;
+        }
+        declarations()?;
+        example(Language::Swift, After::End)?;
+    }
+    Ok(())
+}
+
+fn rust() -> Result<()> {
+    lint()?;
+    let tests = ["test", "--workspace", "--features", FEATURES];
+    run("building the tests", &[&tests[..], &["--no-run"]].concat())?;
+    run("tests", &tests)?;
+    run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
+    run("demo", &["demo", "--once"])?;
+    emit()?;
+    bindings(bindings::Mode::Check)?;
+    archive()?;
+    torture(&["kill", "-n", "200"])?;
+    torture(&["corrupt", "-n", "60"])?;
+    torture(&["disk-full", "-n", "3"])
+}
+
+/// Calls the command line as the README does.
+fn emit() -> Result<()> {
+    let dir = std::env::temp_dir().join(format!("throughline-emit-{}", std::process::id()));
+    let arguments =
+        ["run", "--quiet", "-p", "throughline-cli", "--", "emit", "--backend", "otlp-proto", "--record-only"];
+    let emitted = step("emit", cargo(&arguments).args(["--endpoint", "http://127.0.0.1:9", "--data-dir"]).arg(&dir));
+    let _ = std::fs::remove_dir_all(&dir);
+    emitted
+}
+
+/// `cargo xtask torture`.
+pub(crate) fn torture(arguments: &[&str]) -> Result<()> {
+    let mut all = vec!["run", "--quiet", "--package", "throughline-torture", "--"];
+    all.extend(arguments);
+    run(&format!("torture {}", arguments.join(" ")), &all)
+}

@@ -1,0 +1,152 @@
+//! Tools that the repository needs and a machine may lack: where they are found, and how they are
+//! installed.
+//!
+//! What is installed goes to the user's cache directory, where every checkout finds it, or comes
+//! from Debian's packages, which needs root.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::steps::{run, step};
+
+/// The version of cargo-deny that is installed when there is none.
+const CARGO_DENY: &str = "0.20.2";
+
+/// The Debian release that has Swift 6.0, and the version that it has.
+const SWIFT_ROOT: &str = "swift-root-trixie-6.0.3";
+
+/// The release of Zig whose copy of Apple's C headers is used.
+const ZIG: &str = "0.17.1";
+
+/// The directory that keeps tools across checkouts.
+fn cache() -> Result<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    Ok(base.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("throughline"))
+}
+
+/// Whether a program is on the path and works.
+pub(crate) fn works(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// cargo-deny from the path or from the cache, if it is on the machine.
+pub(crate) fn cargo_deny() -> Result<Option<PathBuf>> {
+    if works("cargo-deny") {
+        return Ok(Some("cargo-deny".into()));
+    }
+    let cached = cache()?.join(format!("cargo-deny-{CARGO_DENY}/bin/cargo-deny"));
+    Ok(cached.exists().then_some(cached))
+}
+
+/// cargo-deny, compiled if it is not on the machine. That takes 5 to 15 minutes.
+pub(crate) fn installed_cargo_deny() -> Result<PathBuf> {
+    if let Some(found) = cargo_deny()? {
+        return Ok(found);
+    }
+    let root = cache()?.join(format!("cargo-deny-{CARGO_DENY}"));
+    let text = root.to_str().context("the cache directory's path is not UTF-8")?;
+    run("installing cargo-deny", &["install", "cargo-deny", "--locked", "--version", CARGO_DENY, "--root", text])?;
+    Ok(root.join("bin/cargo-deny"))
+}
+
+/// The root of a Debian system with Swift, which is made on first use.
+pub(crate) fn swift_root() -> Result<PathBuf> {
+    let root = cache()?.join(SWIFT_ROOT);
+    // A symbolic link whose target exists only inside the root.
+    if root.join("usr/bin/swift").is_symlink() {
+        return Ok(root);
+    }
+    if !cfg!(target_os = "linux") {
+        bail!("Swift is missing: install Xcode");
+    }
+    ensure_program("debootstrap", &["debootstrap"])?;
+    let unfinished = cache()?.join(format!("{SWIFT_ROOT}.unfinished"));
+    let _ = std::fs::remove_dir_all(&unfinished);
+    std::fs::create_dir_all(cache()?)?;
+    step("Debian for Swift", Command::new("debootstrap").args(["--variant=minbase", "trixie"]).arg(&unfinished))?;
+    let script = format!(
+        "set -e
+         root={}
+         mount -t proc proc $root/proc
+         mount --rbind /dev $root/dev
+         cp /etc/resolv.conf $root/etc/resolv.conf || true
+         chroot $root apt-get install -y --no-install-recommends swiftlang libc6-dev libstdc++-14-dev g++ ca-certificates
+         chroot $root apt-get clean",
+        quoted(&unfinished)?
+    );
+    step("Swift 6.0", Command::new("unshare").args(["--mount", "sh", "-c", &script]))?;
+    std::fs::rename(&unfinished, &root)?;
+    Ok(root)
+}
+
+/// Apple's C headers and a stand-in for `xcrun`, laid out as an SDK.
+pub(crate) fn ios_sdk() -> Result<PathBuf> {
+    ensure_program("ld64.lld-19", &["rustc-web", "cargo-web", "rust-web-src", "clang-19", "llvm-19", "lld-19"])?;
+    let sdk = cache()?.join(format!("ios-sdk-zig-{ZIG}"));
+    if sdk.join("bin/xcrun").exists() {
+        return Ok(sdk);
+    }
+    let wheel = cache()?.join("ziglang");
+    let mut fetch = Command::new("pip");
+    fetch.args(["install", "--quiet", "--no-deps", &format!("ziglang=={ZIG}"), "--target"]).arg(&wheel);
+    step("Apple's C headers", &mut fetch)?;
+    let zig = wheel.join("ziglang/lib/libc");
+    std::fs::create_dir_all(sdk.join("usr/lib"))?;
+    std::fs::create_dir_all(sdk.join("bin"))?;
+    let mut copy = Command::new("cp");
+    step("headers", copy.arg("-r").arg(zig.join("include/any-darwin-any")).arg(sdk.join("usr/include")))?;
+    std::fs::copy(zig.join("darwin/libSystem.tbd"), sdk.join("usr/lib/libSystem.tbd"))?;
+    std::fs::copy(zig.join("darwin/SDKSettings.json"), sdk.join("SDKSettings.json"))?;
+    let xcrun =
+        format!("#!/bin/sh\ncase \"$*\" in *--show-sdk-version*) echo 17.0 ;; *) echo {} ;; esac\n", quoted(&sdk)?);
+    std::fs::write(sdk.join("bin/xcrun"), xcrun)?;
+    step("xcrun", Command::new("chmod").arg("+x").arg(sdk.join("bin/xcrun")))?;
+    Ok(sdk)
+}
+
+/// A tool of LLVM: Debian's names have the version, a Mac's have no prefix.
+pub(crate) fn llvm(name: &str) -> Command {
+    if cfg!(target_os = "macos") {
+        Command::new(name.trim_start_matches("llvm-"))
+    } else {
+        Command::new(format!("{name}-19"))
+    }
+}
+
+/// Installs Debian packages if a program is missing.
+pub(crate) fn ensure_program(program: &str, packages: &[&str]) -> Result<()> {
+    if Command::new(program).arg("--version").output().is_ok() {
+        return Ok(());
+    }
+    install(program, packages)
+}
+
+/// Installs Debian packages if a shared library is missing.
+pub(crate) fn ensure_library(library: &str, packages: &[&str]) -> Result<()> {
+    let known = Command::new("/sbin/ldconfig").arg("-p").output();
+    if !cfg!(target_os = "linux") || known.is_ok_and(|known| String::from_utf8_lossy(&known.stdout).contains(library)) {
+        return Ok(());
+    }
+    install(library, packages)
+}
+
+fn install(missing: &str, packages: &[&str]) -> Result<()> {
+    // A new machine has no package lists, and an old one has old lists. Without a network the
+    // installation itself says what is wrong.
+    let _ = step("package lists", Command::new("apt-get").arg("update"));
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "--no-install-recommends"]).args(packages);
+    install.env("DEBIAN_FRONTEND", "noninteractive");
+    step(&format!("installing {missing}"), &mut install)
+        .with_context(|| format!("`{missing}` is missing and could not be installed: install {}", packages.join(", ")))
+}
+
+/// A path between quotation marks, for a shell script.
+pub(crate) fn quoted(path: &Path) -> Result<String> {
+    let text = path.to_str().context("a path is not UTF-8")?;
+    ensure!(!text.contains('\''), "a path contains a quotation mark: {text}");
+    Ok(format!("'{text}'"))
+}
