@@ -48,6 +48,7 @@ fn rust() -> Result<()> {
     run("building the tests", &[&tests[..], &["--no-run"]].concat())?;
     run("tests", &tests)?;
     run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
+    run("own backend", &["run", "--quiet", "--example", "own_backend"])?;
     run("demo", &["demo", "--once"])?;
     emit()?;
     bindings(bindings::Mode::Check)?;
