@@ -1,4 +1,8 @@
-//! `throughline`: a local collector with a page, a demo, and a scenario emitter.
+//! The `throughline` command: a local collector with a page, a demo, and tools that show what the
+//! client does.
+//!
+//! `demo` and `inspect` serve people, `emit`, `explain` and `propagate` also serve tests and
+//! scripts: what they print on standard output is JSON.
 #![allow(clippy::print_stdout, reason = "a command line tool prints")]
 
 mod demo;
@@ -6,6 +10,7 @@ mod emit;
 mod explain;
 mod inspect;
 mod propagate;
+mod shop;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -19,23 +24,29 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Collects OTLP over HTTP on the loopback and shows sessions and traces in a page.
+    /// Collects OTLP/HTTP on the loopback interface and serves a page of the sessions and traces.
     Inspect(inspect::Options),
-    /// Runs an app, its backend and the network between them; cuts the network, kills the app, and counts.
+    /// Runs an app, its backend and the network between them, cuts the network, kills the app, and
+    /// counts the events.
     Demo(demo::Options),
-    /// Records a seeded scenario with every kind of event through the real client.
+    /// Records a reproducible scenario with every kind of event through the real client, and sends
+    /// it.
     Emit(emit::Options),
-    /// Says what would happen to an event under a configuration, and why; for a URL, which headers would go.
+    /// Explains what a configuration does with one event, and which trace headers a request to its
+    /// URL gets.
     Explain(explain::Options),
-    /// Reads lines of headers, `{"headers":[[name,value],…],"n":N}`, and prints those of N child spans.
+    /// Continues traces: reads lines `{"headers":[[name,value],…],"n":N}` and prints the headers of
+    /// N child spans each.
     Propagate(propagate::Options),
-    /// The app of the demo.
+    /// The app process that `demo` starts.
     #[command(hide = true)]
     DemoApp(demo::app::Options),
 }
 
 fn main() -> Result<()> {
-    // The core's reqwest comes without a default provider; the demo's own clients need one.
+    // The core builds reqwest without a default TLS provider, and Cargo unites the features of both
+    // users. So the blocking client of the demo's app needs a provider that is installed here. It
+    // fails only if one is installed already, which does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
         Command::Inspect(options) => inspect::run(&options),

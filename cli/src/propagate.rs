@@ -1,4 +1,7 @@
-//! `propagate`: reads trace headers, starts child spans, writes their headers.
+//! `propagate`: reads the trace headers of a request, starts child spans, and writes their headers.
+//!
+//! One JSON object a line on standard input, one a line on standard output, so that a conformance
+//! test can drive it as a process.
 
 use std::io::{BufRead, Write};
 
@@ -9,27 +12,30 @@ use throughline::event::TraceContext;
 use throughline::internals::ids::{IdCounter, RunKey};
 use throughline::trace::{Format, extract, inject};
 
-/// Child spans of one line.
+/// Most child spans that one line may ask for. It bounds the answer, which is built in memory.
 const MAX_CHILDREN: u64 = 10_000;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Formats to read and write; of several sound ones the first counts.
+    /// Header formats to read and write. If a request carries several valid ones, the first in this
+    /// list counts.
     #[arg(long, value_delimiter = ',', default_value = "tracecontext,baggage", value_parser = format)]
     style: Vec<Format>,
 }
 
 fn format(name: &str) -> Result<Format> {
     let names: Vec<_> = Format::ALL.into_iter().map(Format::name).collect();
-    Format::from_name(name).ok_or_else(|| anyhow!("is none of {}", names.join(", ")))
+    Format::from_name(name).ok_or_else(|| anyhow!("unknown format; known are {}", names.join(", ")))
 }
 
+/// One line of the input.
 #[derive(Deserialize)]
 struct Request {
     headers: Vec<(String, String)>,
     n: u64,
 }
 
+/// One line of the output: for each child span its headers.
 #[derive(Serialize)]
 struct Reply {
     out: Vec<Vec<(&'static str, String)>>,
@@ -38,20 +44,21 @@ struct Reply {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let (key, ids) = (RunKey::random(), IdCounter::new());
     let mut out = std::io::stdout().lock();
-    for (at, line) in std::io::stdin().lock().lines().enumerate() {
+    for (index, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line?;
         if line.trim().is_empty() {
             continue;
         }
-        let place = || format!("line {}: expected {{\"headers\":[[name,value],…],\"n\":N}}", at + 1);
-        let request: Request = serde_json::from_str(&line).with_context(place)?;
-        ensure!(request.n <= MAX_CHILDREN, "line {}: n is more than {MAX_CHILDREN}", at + 1);
+        let number = index + 1;
+        let request: Request = serde_json::from_str(&line)
+            .with_context(|| format!("line {number}: expected {{\"headers\":[[name,value],…],\"n\":N}}"))?;
+        ensure!(request.n <= MAX_CHILDREN, "line {number}: `n` must be at most {MAX_CHILDREN}");
         let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let root = || {
+        let new_trace = || {
             let n = ids.next();
             TraceContext { trace_id: key.trace_id(n), span_id: key.span_id(n), sampled: true }
         };
-        let mut context = extract(&options.style, headers).or_root(root);
+        let mut context = extract(&options.style, headers).or_root(new_trace);
         if context.correlation_id.is_empty() {
             context.correlation_id = key.object_id(ids.next()).to_string();
         }

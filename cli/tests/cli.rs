@@ -1,4 +1,5 @@
-//! The binary as a user runs it: emit into inspect, offline and back, and errors that say what to do.
+//! The binary as a user runs it: `emit` into `inspect`, offline and back, and errors that say what
+//! to do.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -138,7 +139,7 @@ fn errors_say_what_to_do() {
 }
 
 #[test]
-fn propagate_goes_on_with_sound_headers_and_begins_anew_without() {
+fn propagate_continues_valid_headers_and_begins_a_trace_without_them() {
     let mut child = throughline()
         .args(["propagate", "--style", "tracecontext,datadog,b3"])
         .stdin(Stdio::piped())
@@ -202,7 +203,7 @@ fn explain_says_what_would_happen_and_why() {
 }
 
 #[test]
-fn emit_tells_stories_whose_causes_and_books_hold() {
+fn stories_have_causes_and_books_that_balance() {
     let inspector = Inspector::start(&[]);
     let output = throughline()
         .args([
@@ -223,11 +224,11 @@ fn emit_tells_stories_whose_causes_and_books_hold() {
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&summary["balanced"], &summary["mutations"]["balanced"]), (&Value::Bool(true), &Value::Bool(true)));
     let number = |name: &str| summary["mutations"][name].as_u64().unwrap();
-    // Two loading flags a story, and the secrets.
+    // Suppressed: two loading flags in each story, and the secrets.
     assert!(number("suppressed") > 40 && number("recorded") >= 40, "{summary}");
     assert_eq!(number("seen"), number("recorded") + number("suppressed"));
     let stats = inspector.stats();
-    // The tap's span, the operation's, the request's.
+    // In each story the spans of the tap, the operation and the request.
     assert_eq!(stats["spans"], 60);
     assert_eq!(
         stats["logs"].as_u64().unwrap() + 60 + stats["metrics"].as_u64().unwrap(),

@@ -1,35 +1,47 @@
-//! The app of the demo, a process of its own. Speaks with its parent in lines: `id <uuid>` as soon as `record` has
-//! returned, JSON for everything else; it waits for a line on standard input between the acts.
+//! The app of the demo, which runs in a process of its own so that it can be killed.
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use reqwest::blocking::Client;
-use serde_json::json;
 use throughline::event::{Action, Log, Severity, TraceContext, Vital};
 use throughline::health::JournalMode;
 use throughline::state::StorePolicy;
 use throughline::{Conditions, Config, Consent, Environment, Network, Telemetry, TracedStore};
 use uuid::Uuid;
 
+use super::protocol::{Counts, Cue, ID_PREFIX, Report};
+
 /// How long the app tries to deliver.
 const FLUSH: Duration = Duration::from_secs(20);
+/// How long it tries without a network. It is enough to see the request fail.
+const FLUSH_OFFLINE: Duration = Duration::from_millis(600);
+/// The demo says when to send, so the timer must not.
+const NO_TIMED_FLUSH: Duration = Duration::from_secs(3600);
+/// How long a request to the shop may take.
+const REQUEST: Duration = Duration::from_secs(2);
+/// Within this time, mutations of one path and cause become one action.
+const COALESCE: Duration = Duration::from_millis(100);
+/// Long enough for that window to have closed.
+const AFTER_COALESCE: Duration = Duration::from_millis(250);
+/// Between two taps of the impatient user, who taps until the app is killed.
+const BETWEEN_TAPS: Duration = Duration::from_micros(500);
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Data directory.
     #[arg(long)]
-    dir: PathBuf,
-    /// The collector, through the network.
+    data_dir: PathBuf,
+    /// Address of the collector, through the demo's network.
     #[arg(long)]
     collector: String,
-    /// The shop, through the network.
+    /// Address of the shop, through the demo's network.
     #[arg(long)]
     shop: String,
-    /// The second launch: recover and deliver.
+    /// The second launch: recover what the first left, and deliver it.
     #[arg(long)]
     relaunch: bool,
 }
@@ -39,29 +51,35 @@ struct App {
     http: Client,
     shop: String,
     cart: TracedStore,
-    recorded: u64,
+    recorded: i64,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let config = Config::builder("shop-app", &options.dir)
+    let config = Config::builder("shop-app", &options.data_dir)
         .environment(Environment::Development)
         .service_version("2.4.0")
         .resource("device.model.identifier", "demo-phone")
         .endpoint(&options.collector)
         .trace_host("127.0.0.1")
-        .flush_interval(Duration::from_secs(3600))
+        .flush_interval(NO_TIMED_FLUSH)
         .start_jitter(false)
         .build()?;
     let telemetry = Telemetry::start(config, Consent::Granted)?;
+    wait_for_the_journal(&telemetry);
+    let policy = StorePolicy::default().transient(["**.isLoading"]).coalesce(COALESCE);
+    let cart = telemetry.traced_store("Cart", &policy)?;
+    let http = Client::builder().timeout(REQUEST).no_proxy().build()?;
+    let mut app = App { telemetry, http, shop: options.shop.clone(), cart, recorded: 0 };
+    if options.relaunch { app.second_launch() } else { app.first_launch() }
+}
+
+/// Until the worker has mapped the journal, an acknowledged event does not survive a kill. The demo
+/// counts on that, an app need not wait.
+fn wait_for_the_journal(telemetry: &Telemetry) {
     let started = Instant::now();
     while telemetry.health().journal != Some(JournalMode::Mapped) && started.elapsed() < FLUSH {
         std::thread::sleep(Duration::from_millis(1));
     }
-    let http = Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()?;
-    let policy = StorePolicy::default().transient(["**.isLoading"]).coalesce(Duration::from_millis(100));
-    let cart = telemetry.traced_store("Cart", &policy)?;
-    let mut app = App { telemetry, http, shop: options.shop.clone(), cart, recorded: 0 };
-    if options.relaunch { app.second_launch() } else { app.first_launch() }
 }
 
 impl App {
@@ -71,67 +89,25 @@ impl App {
         self.acknowledge(id)?;
         self.telemetry.start_view("Cart");
         let trace = self.checkout()?;
-        // The coalescing window of the cart closes.
-        std::thread::sleep(Duration::from_millis(250));
+        std::thread::sleep(AFTER_COALESCE);
         let flush = self.telemetry.flush(FLUSH);
-        say(&json!({ "step": "online", "trace": hex(&trace.trace_id), "recorded": self.recorded,
-            "delivered": flush.delivered, "complete": flush.complete }))?;
+        report(&Report::Online { trace: hex(&trace.trace_id), delivered: flush.delivered, complete: flush.complete })?;
 
-        hear("offline")?;
+        wait_for(Cue::NetworkIsDown)?;
         self.telemetry.start_view("Checkout");
         self.checkout()?;
-        let flush = self.telemetry.flush(Duration::from_millis(600));
-        // What the system's reachability callback would say.
+        let flush = self.telemetry.flush(FLUSH_OFFLINE);
+        // On a phone the system's reachability callback would report this.
         self.telemetry.set_conditions(Conditions { network: Network::Offline, ..Conditions::default() });
-        say(
-            &json!({ "step": "offline", "recorded": self.recorded, "reason": flush.reason, "waiting": flush.waiting }),
-        )?;
+        report(&Report::Offline { reason: flush.reason, waiting: flush.waiting })?;
 
-        // Goes on until it is killed.
+        // The app goes on recording until the demo kills it.
         loop {
-            let n = i64::try_from(self.recorded)?;
-            let id = self.telemetry.record_action(&Action::tap("retry").attributes(&[("attempt", n.into())]));
+            let attempt = &[("attempt", self.recorded.into())];
+            let id = self.telemetry.record_action(&Action::tap("retry").attributes(attempt));
             self.acknowledge(id)?;
-            std::thread::sleep(Duration::from_micros(500));
+            std::thread::sleep(BETWEEN_TAPS);
         }
-    }
-
-    /// One user intent: a tap, an operation, its state mutations, its request, all in one trace.
-    fn checkout(&mut self) -> Result<TraceContext> {
-        let telemetry = self.telemetry.clone();
-        let tap = telemetry.tap("checkout").context("the client is off")?;
-        let operation = telemetry.start_operation("Checkout");
-        let trace = operation.context().context("the client is off")?.trace;
-        let url = format!("{}/api/checkout", self.shop);
-        let answer = operation.scope(|| -> Result<_> {
-            self.cart.set("isLoading", false, true);
-            self.cart.set("items[0].quantity", 1, 2);
-            self.cart.set("items[0].quantity", 2, 3);
-            let mut resource = telemetry.start_resource("POST", &url);
-            let mut post = self.http.post(&url).body("{\"items\":3}").header("content-type", "application/json");
-            for (name, value) in resource.headers(&[]) {
-                post = post.header(name, value);
-            }
-            let answer = post.send();
-            let id = match &answer {
-                Ok(answer) => resource.stop(answer.status().as_u16(), |resource| resource),
-                Err(_) => resource.fail("connection_refused"),
-            };
-            self.acknowledge(id)?;
-            self.cart.set("isLoading", true, false);
-            if answer.is_ok() {
-                self.cart.set("isPlaced", false, true);
-                let id = telemetry.record_log(&Log::new(Severity::Info, "order placed"));
-                self.acknowledge(id)?;
-            }
-            Ok(answer)
-        })?;
-        match answer {
-            Ok(_) => operation.succeed(),
-            Err(_) => operation.fail("NetworkError", "checkout failed: no connection"),
-        }
-        telemetry.stop_action(tap);
-        Ok(trace)
     }
 
     fn second_launch(&mut self) -> Result<()> {
@@ -139,40 +115,86 @@ impl App {
         let id = self.telemetry.record_action(&Action::tap("open again"));
         self.acknowledge(id)?;
         self.telemetry.drain(FLUSH);
-        let books = self.telemetry.books(FLUSH)?.into_iter().next().context("no destination")?;
-        say(&json!({ "step": "relaunched", "accepted": books.accepted, "delivered": books.delivered,
-            "queued": books.queued, "dropped": books.dropped.total() }))?;
-        hear("online")?;
+        report(&Report::Relaunched(self.counts()?))?;
+        wait_for(Cue::NetworkIsUp)?;
         self.telemetry.stop_view();
         let flush = self.telemetry.flush(FLUSH);
-        let books = self.telemetry.books(FLUSH)?.into_iter().next().context("no destination")?;
-        say(
-            &json!({ "step": "flushed", "complete": flush.complete, "reason": flush.reason, "accepted": books.accepted,
-            "delivered": books.delivered, "queued": books.queued, "dropped": books.dropped.total() }),
-        )?;
-        Ok(())
+        report(&Report::Flushed { complete: flush.complete, counts: self.counts()? })
     }
 
+    /// One user intent: a tap, an operation, its state mutations and its request, all in one trace.
+    fn checkout(&mut self) -> Result<TraceContext> {
+        let telemetry = self.telemetry.clone();
+        let tap = telemetry.tap("checkout").context("the client is off")?;
+        let operation = telemetry.start_operation("Checkout");
+        let trace = operation.context().context("the client is off")?.trace;
+        let is_placed = operation.scope(|| self.place_order())?;
+        if is_placed {
+            operation.succeed();
+        } else {
+            operation.fail("NetworkError", "checkout failed: no connection");
+        }
+        telemetry.stop_action(tap);
+        Ok(trace)
+    }
+
+    /// Sends the order. Returns whether the shop has answered.
+    fn place_order(&mut self) -> Result<bool> {
+        self.cart.set("isLoading", false, true);
+        self.cart.set("items[0].quantity", 1, 2);
+        self.cart.set("items[0].quantity", 2, 3);
+        let url = format!("{}/api/checkout", self.shop);
+        let mut resource = self.telemetry.start_resource("POST", &url);
+        let mut post = self.http.post(&url).body("{\"items\":3}").header("content-type", "application/json");
+        for (name, value) in resource.headers(&[]) {
+            post = post.header(name, value);
+        }
+        let answer = post.send();
+        let id = match &answer {
+            Ok(answer) => resource.stop(answer.status().as_u16(), |resource| resource),
+            Err(_) => resource.fail("connection_refused"),
+        };
+        self.acknowledge(id)?;
+        self.cart.set("isLoading", true, false);
+        if answer.is_ok() {
+            self.cart.set("isPlaced", false, true);
+            let id = self.telemetry.record_log(&Log::new(Severity::Info, "order placed"));
+            self.acknowledge(id)?;
+        }
+        Ok(answer.is_ok())
+    }
+
+    /// Tells the demo that `record` has returned this id: from now on the event must not be lost.
     fn acknowledge(&mut self, id: Option<Uuid>) -> Result<()> {
         self.recorded += 1;
         if let Some(id) = id {
-            writeln!(std::io::stdout(), "id {id}")?;
+            writeln!(std::io::stdout(), "{ID_PREFIX}{id}")?;
         }
         Ok(())
     }
+
+    fn counts(&self) -> Result<Counts> {
+        let books = self.telemetry.books(FLUSH)?.into_iter().next().context("the app has no destination")?;
+        Ok(Counts {
+            accepted: books.accepted,
+            delivered: books.delivered,
+            queued: books.queued,
+            dropped: books.dropped.total(),
+        })
+    }
 }
 
-fn say(line: &serde_json::Value) -> Result<()> {
+fn report(report: &Report) -> Result<()> {
     let mut out = std::io::stdout();
-    writeln!(out, "{line}")?;
+    writeln!(out, "{}", serde_json::to_string(report)?)?;
     out.flush()?;
     Ok(())
 }
 
-fn hear(wanted: &str) -> Result<()> {
+fn wait_for(cue: Cue) -> Result<()> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
-    anyhow::ensure!(line.trim() == wanted, "expected `{wanted}`, heard `{}`", line.trim());
+    ensure!(line.trim() == cue.line(), "expected the line `{}`, got `{}`", cue.line(), line.trim());
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The network between app and backends: a TCP forwarder that can be switched off.
+//! The network between the app and its backends: TCP forwarders that can be cut.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -8,39 +8,51 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A network that is up or down. Down: new connections are closed at once, open ones are cut.
+/// Whether connections get through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    Up,
+    /// New connections are closed at once, and open ones are cut.
+    Down,
+}
+
+/// A network, which starts up.
 #[derive(Debug, Clone)]
-pub(super) struct Network(Arc<watch::Sender<bool>>);
+pub(super) struct Network {
+    link: Arc<watch::Sender<Link>>,
+}
 
 impl Network {
-    pub(super) fn up() -> Self {
-        Self(Arc::new(watch::Sender::new(true)))
+    pub(super) fn new() -> Self {
+        Self { link: Arc::new(watch::Sender::new(Link::Up)) }
     }
 
-    pub(super) fn set(&self, up: bool) {
-        self.0.send_replace(up);
+    pub(super) fn set(&self, link: Link) {
+        self.link.send_replace(link);
     }
 
-    /// Opens a way to `target`; returns the address that the app is given.
-    pub(super) async fn way_to(&self, target: SocketAddr) -> Result<SocketAddr> {
+    /// Opens a port that forwards to `target`, and returns its address.
+    pub(super) async fn forward_to(&self, target: SocketAddr) -> Result<SocketAddr> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let network = self.0.clone();
+        let network = self.clone();
         tokio::spawn(async move {
-            while let Ok((mut from, _)) = listener.accept().await {
-                let mut state = network.subscribe();
-                tokio::spawn(async move {
-                    if !*state.borrow() {
-                        return;
-                    }
-                    let Ok(mut to) = TcpStream::connect(target).await else { return };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut from, &mut to) => {}
-                        _ = state.wait_for(|up| !up) => {}
-                    }
-                });
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(forward(client, target, network.link.subscribe()));
             }
         });
         Ok(address)
+    }
+}
+
+/// Forwards one connection until either side ends it or the link goes down.
+async fn forward(mut client: TcpStream, target: SocketAddr, mut link: watch::Receiver<Link>) {
+    if *link.borrow() == Link::Down {
+        return;
+    }
+    let Ok(mut server) = TcpStream::connect(target).await else { return };
+    tokio::select! {
+        _ = copy_bidirectional(&mut client, &mut server) => {}
+        _ = link.wait_for(|link| *link == Link::Down) => {}
     }
 }

@@ -1,59 +1,84 @@
-//! OTLP requests into items. Decoding is OpenTelemetry's own.
+//! Decodes OTLP export requests into the inspector's records, with OpenTelemetry's own message
+//! types.
 
 use anyhow::{Context, Result};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::metrics::v1::{Exemplar, metric, number_data_point};
+use opentelemetry_proto::tonic::metrics::v1::{Exemplar, NumberDataPoint, metric, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use throughline::names::EVENT_ID;
+use throughline::names::semconv::{SERVICE_NAME, SESSION_ID};
 
-use super::store::{Item, Moment};
+use super::received::{Item, SEVERITY_ERROR, Signal, SpanEvent};
 
-/// The three signals of OTLP.
+/// The request that a path of OTLP/HTTP takes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Signal {
+pub(super) enum Export {
     Logs,
     Traces,
     Metrics,
 }
 
-/// Decodes a request body.
-pub(crate) fn decode(signal: Signal, json: bool, body: &[u8]) -> Result<Vec<Item>> {
-    Ok(match signal {
-        Signal::Logs => logs(read(json, body)?),
-        Signal::Traces => spans(read(json, body)?),
-        Signal::Metrics => metrics(read(json, body)?),
-    })
+/// How a request is encoded.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Encoding {
+    Protobuf,
+    Json,
 }
 
-fn read<M: Message + Default + DeserializeOwned>(json: bool, body: &[u8]) -> Result<M> {
-    if json {
-        serde_json::from_slice(body).context("not OTLP/JSON")
-    } else {
-        M::decode(body).context("not OTLP/protobuf")
+impl Encoding {
+    /// The encoding that a `Content-Type` names, if it is one of OTLP's.
+    pub(super) fn of(content_type: &str) -> Option<Self> {
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        [Self::Protobuf, Self::Json].into_iter().find(|encoding| encoding.content_type() == media_type)
     }
+
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json => "application/json",
+        }
+    }
+
+    fn read<M: Message + Default + DeserializeOwned>(self, body: &[u8]) -> Result<M> {
+        match self {
+            Self::Protobuf => M::decode(body).context("the body is not OTLP in protobuf"),
+            Self::Json => serde_json::from_slice(body).context("the body is not OTLP in JSON"),
+        }
+    }
+}
+
+/// Decodes the body of a request.
+pub(super) fn items(export: Export, encoding: Encoding, body: &[u8]) -> Result<Vec<Item>> {
+    Ok(match export {
+        Export::Logs => logs(encoding.read(body)?),
+        Export::Traces => spans(encoding.read(body)?),
+        Export::Metrics => metrics(encoding.read(body)?),
+    })
 }
 
 fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
     let mut items = Vec::new();
-    for resource in request.resource_logs {
-        let (service, sender) = sender(resource.resource);
-        for record in resource.scope_logs.into_iter().flat_map(|scope| scope.log_records) {
+    for group in request.resource_logs {
+        let (service, resource) = resource_of(group.resource);
+        for record in group.scope_logs.into_iter().flat_map(|scope| scope.log_records) {
             let body = record.body.map(|body| text(&value(body))).unwrap_or_default();
             let time = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
-            // `tracing` names its events after the line of code.
+            // The `tracing` bridge names a record after its line of code; the message says more.
             let unnamed = record.event_name.is_empty() || record.event_name.starts_with("event ");
             let name = if unnamed { body.clone() } else { record.event_name };
             let item = Item {
-                signal: "log",
+                signal: Signal::Log,
                 time_ns: time as i64,
                 end_ns: time as i64,
                 service: service.clone(),
-                resource: sender.clone(),
+                resource: resource.clone(),
                 trace: hex(&record.trace_id),
                 span: hex(&record.span_id),
                 name,
@@ -69,27 +94,27 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
 
 fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
     let mut items = Vec::new();
-    for resource in request.resource_spans {
-        let (service, sender) = sender(resource.resource);
-        for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-            let failed = span.status.as_ref().is_some_and(|status| status.code == 2);
+    for group in request.resource_spans {
+        let (service, resource) = resource_of(group.resource);
+        for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            let has_failed = span.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32);
             let start = span.start_time_unix_nano as i64;
-            let events = span.events.into_iter().map(|event| Moment {
+            let events = span.events.into_iter().map(|event| SpanEvent {
                 name: event.name,
                 after_ns: (event.time_unix_nano as i64).saturating_sub(start),
                 attributes: map(event.attributes),
             });
             let item = Item {
-                signal: "span",
+                signal: Signal::Span,
                 time_ns: start,
                 end_ns: span.end_time_unix_nano as i64,
                 service: service.clone(),
-                resource: sender.clone(),
+                resource: resource.clone(),
                 trace: hex(&span.trace_id),
                 span: hex(&span.span_id),
                 parent: hex(&span.parent_span_id),
                 name: span.name,
-                severity: if failed { 17 } else { 0 },
+                severity: if has_failed { SEVERITY_ERROR } else { 0 },
                 body: span.status.map(|status| status.message).unwrap_or_default(),
                 events: events.collect(),
                 ..Item::default()
@@ -102,24 +127,26 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
 
 fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
     let mut items = Vec::new();
-    for resource in request.resource_metrics {
-        let (service, sender) = sender(resource.resource);
-        for metric in resource.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
+    for group in request.resource_metrics {
+        let (service, resource) = resource_of(group.resource);
+        for metric in group.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
             let point = |time: u64, body: String, attributes: Vec<KeyValue>, exemplars: Vec<Exemplar>| {
-                let hidden = exemplars.into_iter().flat_map(|exemplar| exemplar.filtered_attributes);
+                // Event id, session and trace are in the exemplars: as attributes of the point they
+                // would make each point a series of its own.
+                let filtered = exemplars.into_iter().flat_map(|exemplar| exemplar.filtered_attributes);
                 let item = Item {
-                    signal: "metric",
+                    signal: Signal::Metric,
                     time_ns: time as i64,
                     end_ns: time as i64,
                     service: service.clone(),
-                    resource: sender.clone(),
+                    resource: resource.clone(),
                     name: metric.name.clone(),
                     body,
                     ..Item::default()
                 };
-                with_attributes(item, attributes.into_iter().chain(hidden).collect())
+                with_attributes(item, attributes.into_iter().chain(filtered).collect())
             };
-            let numbers = |points: Vec<opentelemetry_proto::tonic::metrics::v1::NumberDataPoint>| {
+            let numbers = |points: Vec<NumberDataPoint>| {
                 points.into_iter().map(|p| {
                     let body = match p.value {
                         Some(number_data_point::Value::AsDouble(number)) => number.to_string(),
@@ -145,8 +172,8 @@ fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
 
 fn with_attributes(mut item: Item, attributes: Vec<KeyValue>) -> Item {
     item.attributes = map(attributes);
-    let known = |key: &str| item.attributes.get(key).map(text).unwrap_or_default();
-    (item.event_id, item.session) = (known("event.id"), known("session.id"));
+    let text_of = |key: &str| item.attributes.get(key).map(text).unwrap_or_default();
+    (item.event_id, item.session) = (text_of(EVENT_ID), text_of(SESSION_ID));
     item
 }
 
@@ -155,10 +182,10 @@ fn map(attributes: Vec<KeyValue>) -> Value {
     Value::Object(attributes.into_iter().map(pair).collect::<Map<_, _>>())
 }
 
-/// The name of the service, and all that a resource says.
-fn sender(resource: Option<Resource>) -> (String, Value) {
+/// The name of the service, and all attributes of the resource.
+fn resource_of(resource: Option<Resource>) -> (String, Value) {
     let attributes = map(resource.map(|resource| resource.attributes).unwrap_or_default());
-    (attributes.get("service.name").map(text).unwrap_or_default(), attributes)
+    (attributes.get(SERVICE_NAME).map(text).unwrap_or_default(), attributes)
 }
 
 fn value(any: AnyValue) -> Value {

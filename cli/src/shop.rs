@@ -1,5 +1,8 @@
-//! The sample apps' backend: a small shop with a profile, instrumented as any Rust service is, with `tracing` and OpenTelemetry. It continues
-//! the `traceparent` of its callers; its spans and logs go to the inspector.
+//! The backend of the demo and of the sample apps: a small shop with user profiles.
+//!
+//! It is instrumented as any Rust service would be, with `tracing` and OpenTelemetry and nothing of
+//! ours. It continues the `traceparent` of its callers and sends its spans and logs to the
+//! inspector.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,6 +29,13 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 
+/// How long the pretended work of a request takes.
+const STORE_PROFILE: Duration = Duration::from_millis(2);
+const RESERVE_STOCK: Duration = Duration::from_millis(4);
+const CHARGE_CARD: Duration = Duration::from_millis(2);
+/// The display name that is refused, so that a sample can show a failure.
+const TAKEN_NAME: &str = "taken";
+
 /// The running shop.
 pub(crate) struct Shop {
     pub(crate) address: SocketAddr,
@@ -34,19 +44,21 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// Starts the shop. Its telemetry goes to `collector`.
+    /// Starts the shop on a free port of the loopback interface. Its telemetry goes to `collector`.
     pub(crate) async fn start(collector: SocketAddr) -> Result<Self> {
-        // The exporter's client must not be made inside the runtime.
+        // The exporters use a blocking HTTP client, which panics when it is built inside a runtime.
         let (spans, logs) = tokio::task::spawn_blocking(move || telemetry(collector)).await??;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let app = Router::new().route("/api/items/{id}", get(item)).route("/api/checkout", post(checkout));
-        let app = app.route("/api/me", put(rename));
+        let app = Router::new()
+            .route("/api/items/{id}", get(item))
+            .route("/api/checkout", post(checkout))
+            .route("/api/me", put(rename));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self { address, spans, logs })
     }
 
-    /// Sends what the shop has not exported yet.
+    /// Exports the spans and logs that the shop has not exported yet.
     pub(crate) async fn flush(&self) -> Result<()> {
         let (spans, logs) = (self.spans.clone(), self.logs.clone());
         tokio::task::spawn_blocking(move || {
@@ -63,7 +75,8 @@ fn telemetry(collector: SocketAddr) -> Result<(SdkTracerProvider, SdkLoggerProvi
     let logs = LogExporter::builder().with_http().with_endpoint(format!("http://{collector}/v1/logs")).build()?;
     let spans = SdkTracerProvider::builder().with_resource(resource.clone()).with_batch_exporter(spans).build();
     let logs = SdkLoggerProvider::builder().with_resource(resource).with_batch_exporter(logs).build();
-    // The exporter's own HTTP client must not be traced.
+    // Only this program's spans and events are exported. Otherwise the exporters would trace the
+    // requests of their own HTTP client, and those requests would cause further ones.
     let own = || filter_fn(|metadata| metadata.target().starts_with("throughline"));
     let subscriber = tracing_subscriber::registry()
         .with(tracing_opentelemetry::layer().with_tracer(spans.tracer("shop-backend")).with_filter(own()))
@@ -72,7 +85,7 @@ fn telemetry(collector: SocketAddr) -> Result<(SdkTracerProvider, SdkLoggerProvi
     Ok((spans, logs))
 }
 
-/// The server span of a request, continuing the caller's trace.
+/// The span of a request. It continues the trace of the caller, if the headers name one.
 fn server_span(name: &'static str, headers: &HeaderMap) -> tracing::Span {
     let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let carrier: HashMap<String, String> =
@@ -92,15 +105,15 @@ async fn item(Path(id): Path<String>, headers: HeaderMap) -> Json<Value> {
     .await
 }
 
-/// Changes the display name. The name `taken` is refused, so that a sample has something that fails.
+/// Changes the display name.
 async fn rename(headers: HeaderMap, Json(profile): Json<Value>) -> (StatusCode, Json<Value>) {
     async {
         let name = profile.get("displayName").and_then(Value::as_str).unwrap_or_default();
-        if name == "taken" {
+        if name == TAKEN_NAME {
             tracing::warn!("the name is taken");
-            return (StatusCode::CONFLICT, Json(json!({ "error": "taken" })));
+            return (StatusCode::CONFLICT, Json(json!({ "error": TAKEN_NAME })));
         }
-        tokio::time::sleep(Duration::from_millis(2)).instrument(tracing::info_span!("store profile")).await;
+        tokio::time::sleep(STORE_PROFILE).instrument(tracing::info_span!("store profile")).await;
         (StatusCode::OK, Json(json!({ "displayName": name })))
     }
     .instrument(server_span("PUT /api/me", &headers))
@@ -112,12 +125,12 @@ async fn checkout(headers: HeaderMap, Json(cart): Json<Value>) -> (StatusCode, J
         let items = cart.get("items").and_then(Value::as_u64).unwrap_or(0);
         tracing::info!(items, "checkout started");
         async {
-            tokio::time::sleep(Duration::from_millis(4)).await;
+            tokio::time::sleep(RESERVE_STOCK).await;
             tracing::info!("stock reserved");
         }
         .instrument(tracing::info_span!("reserve stock"))
         .await;
-        tokio::time::sleep(Duration::from_millis(2)).instrument(tracing::info_span!("charge card")).await;
+        tokio::time::sleep(CHARGE_CARD).instrument(tracing::info_span!("charge card")).await;
         (StatusCode::CREATED, Json(json!({ "order": "A-1001", "items": items })))
     }
     .instrument(server_span("POST /api/checkout", &headers))

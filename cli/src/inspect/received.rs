@@ -1,4 +1,4 @@
-//! What the inspector has received, in SQLite.
+//! What the inspector has received, in SQLite: a file that outlives it, or memory.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,37 +7,80 @@ use anyhow::{Context, Result};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use throughline::event::Severity;
 
-/// One received log record, span or data point.
+/// OTLP's severity number from which a record is an error. A failed span, which has no severity of
+/// its own, is stored with it.
+pub(super) const SEVERITY_ERROR: i32 = Severity::Error as i32;
+/// Sessions that the list shows, the newest first.
+const MAX_SESSIONS: u32 = 500;
+/// Records that a page of one session or trace shows.
+const MAX_ITEMS: u32 = 5_000;
+
+/// What a record is in OTLP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Signal {
+    #[default]
+    Log,
+    Span,
+    Metric,
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Span => "span",
+            Self::Metric => "metric",
+        }
+    }
+
+    fn from_name(name: &str) -> Self {
+        match name {
+            "log" => Self::Log,
+            "span" => Self::Span,
+            _ => Self::Metric,
+        }
+    }
+}
+
+/// One received log record, span or data point. A text that a record does not have is empty.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Item {
-    /// `log`, `span` or `metric`.
-    pub(crate) signal: &'static str,
-    /// Start, ns since the Unix epoch.
+    pub(crate) signal: Signal,
+    /// Nanoseconds since the Unix epoch; of a span, its start.
     pub(crate) time_ns: i64,
-    /// End of a span; the start otherwise.
+    /// End of a span; for everything else the same as `time_ns`.
     pub(crate) end_ns: i64,
     pub(crate) service: String,
-    /// Who sent it: service, user, device.
+    /// The attributes of the resource that the record came with: service, device, user.
     pub(crate) resource: Value,
     pub(crate) session: String,
     pub(crate) trace: String,
     pub(crate) span: String,
     pub(crate) parent: String,
     pub(crate) name: String,
+    /// OTLP's severity number.
     pub(crate) severity: i32,
     pub(crate) body: String,
     pub(crate) event_id: String,
     pub(crate) attributes: Value,
-    /// A span's events.
-    pub(crate) events: Vec<Moment>,
+    /// The events of a span.
+    pub(crate) events: Vec<SpanEvent>,
+}
+
+impl Item {
+    pub(super) fn is_error(&self) -> bool {
+        self.severity >= SEVERITY_ERROR
+    }
 }
 
 /// Something that happened during a span.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Moment {
+pub(crate) struct SpanEvent {
     pub(crate) name: String,
-    /// After the span's start, ns.
+    /// Nanoseconds after the start of the span.
     pub(crate) after_ns: i64,
     pub(crate) attributes: Value,
 }
@@ -62,13 +105,13 @@ pub(crate) struct Stats {
     pub(crate) duplicates: u64,
     pub(crate) requests: u64,
     pub(crate) refused: u64,
-    /// Grows with every change: the page asks for it.
+    /// Grows with every change. The page polls it and reloads itself when it differs.
     pub(crate) version: u64,
 }
 
-/// The database behind the inspector.
+/// All records, and the counts of this run.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub(crate) struct Received {
     db: Mutex<Connection>,
     stats: Mutex<Stats>,
 }
@@ -87,23 +130,32 @@ CREATE INDEX IF NOT EXISTS by_session ON items(session, time_ns);
 CREATE INDEX IF NOT EXISTS by_trace ON items(trace, time_ns);
 ";
 
-impl Store {
+/// Columns that files of earlier versions lack.
+const LATER_COLUMNS: [(&str, &str); 2] =
+    [("events", "TEXT NOT NULL DEFAULT '[]'"), ("resource", "INTEGER NOT NULL DEFAULT 0")];
+
+impl Received {
+    /// Opens a file, creating it if needed; without a path, a database in memory.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
         let db = match path {
             Some(path) => Connection::open(path).with_context(|| format!("opening {}", path.display()))?,
             None => Connection::open_in_memory()?,
         };
         db.execute_batch(SCHEMA)?;
-        // A file of an earlier version.
-        for column in ["events TEXT NOT NULL DEFAULT '[]'", "resource INTEGER NOT NULL DEFAULT 0"] {
-            let name = column.split(' ').next().unwrap_or_default();
+        for (name, definition) in LATER_COLUMNS {
             if db.prepare(&format!("SELECT {name} FROM items")).is_err() {
-                db.execute_batch(&format!("ALTER TABLE items ADD COLUMN {column}"))?;
+                db.execute_batch(&format!("ALTER TABLE items ADD COLUMN {name} {definition}"))?;
             }
         }
-        let count =
-            |signal: &str| db.query_row("SELECT count(*) FROM items WHERE signal = ?1", [signal], |row| row.get(0));
-        let stats = Stats { logs: count("log")?, spans: count("span")?, metrics: count("metric")?, ..Stats::default() };
+        let count = |signal: Signal| {
+            db.query_row("SELECT count(*) FROM items WHERE signal = ?1", [signal.name()], |row| row.get(0))
+        };
+        let stats = Stats {
+            logs: count(Signal::Log)?,
+            spans: count(Signal::Span)?,
+            metrics: count(Signal::Metric)?,
+            ..Stats::default()
+        };
         Ok(Self { db: Mutex::new(db), stats: Mutex::new(stats) })
     }
 
@@ -111,19 +163,25 @@ impl Store {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn stats(&self) -> Stats {
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stats_mut(&self) -> MutexGuard<'_, Stats> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn stats(&self) -> Stats {
+        *self.stats_mut()
+    }
+
+    /// Counts a request that could not be read.
     pub(crate) fn count_refused(&self) {
-        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stats = self.stats_mut();
         stats.requests += 1;
         stats.refused += 1;
     }
 
-    /// Keeps the items of one request in one transaction. An event that is there already is counted and left out.
+    /// Stores the items of one request in one transaction. An item whose event id has been stored
+    /// before is counted as a duplicate and left out.
     pub(crate) fn insert(&self, items: &[Item]) -> Result<()> {
-        let mut kept = Vec::with_capacity(items.len());
+        let mut inserted = Vec::with_capacity(items.len());
         {
             let mut db = self.db();
             let transaction = db.transaction()?;
@@ -140,8 +198,8 @@ impl Store {
                     let event_id = (!item.event_id.is_empty()).then_some(&item.event_id);
                     let resource = item.resource.to_string();
                     insert_resource.execute([&resource])?;
-                    let new = insert.execute(params![
-                        item.signal,
+                    let rows = insert.execute(params![
+                        item.signal.name(),
                         item.time_ns,
                         item.end_ns,
                         item.service,
@@ -157,33 +215,33 @@ impl Store {
                         serde_json::to_string(&item.events)?,
                         resource
                     ])?;
-                    kept.push((item.signal, new > 0));
+                    inserted.push((rows > 0).then_some(item.signal));
                 }
             }
             transaction.commit()?;
         }
-        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stats = self.stats_mut();
         stats.requests += 1;
         stats.version += 1;
-        for (signal, new) in kept {
-            match (signal, new) {
-                (_, false) => stats.duplicates += 1,
-                ("log", _) => stats.logs += 1,
-                ("span", _) => stats.spans += 1,
-                _ => stats.metrics += 1,
+        for signal in inserted {
+            match signal {
+                None => stats.duplicates += 1,
+                Some(Signal::Log) => stats.logs += 1,
+                Some(Signal::Span) => stats.spans += 1,
+                Some(Signal::Metric) => stats.metrics += 1,
             }
         }
         Ok(())
     }
 
-    /// Sessions, the newest first.
+    /// The sessions, the newest first.
     pub(crate) fn sessions(&self) -> Result<Vec<SessionRow>> {
         let db = self.db();
         let mut statement = db.prepare_cached(
-            "SELECT session, min(service), count(*), sum(severity >= 17), min(time_ns), max(end_ns) FROM items
-             WHERE session != '' GROUP BY session ORDER BY min(time_ns) DESC LIMIT 500",
+            "SELECT session, min(service), count(*), sum(severity >= ?1), min(time_ns), max(end_ns) FROM items
+             WHERE session != '' GROUP BY session ORDER BY min(time_ns) DESC LIMIT ?2",
         )?;
-        let rows = statement.query_map([], |row| {
+        let rows = statement.query_map(params![SEVERITY_ERROR, MAX_SESSIONS], |row| {
             Ok(SessionRow {
                 id: row.get(0)?,
                 service: row.get(1)?,
@@ -196,24 +254,25 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// A session's items in the order of time.
+    /// The items of a session, ordered by time.
     pub(crate) fn session(&self, id: &str) -> Result<Vec<Item>> {
         self.select("session", id)
     }
 
-    /// A trace's items in the order of time.
+    /// The items of a trace, ordered by time.
     pub(crate) fn trace(&self, id: &str) -> Result<Vec<Item>> {
         self.select("trace", id)
     }
 
     fn select(&self, column: &str, id: &str) -> Result<Vec<Item>> {
         let sql = format!(
-            "SELECT items.*, resources.attributes AS sender FROM items LEFT JOIN resources ON resources.id = items.resource
-             WHERE {column} = ?1 ORDER BY time_ns, items.id LIMIT 5000"
+            "SELECT items.*, resources.attributes AS resource_attributes
+             FROM items LEFT JOIN resources ON resources.id = items.resource
+             WHERE {column} = ?1 ORDER BY time_ns, items.id LIMIT ?2"
         );
         let db = self.db();
         let mut statement = db.prepare_cached(&sql)?;
-        let rows = statement.query_map([id], item)?;
+        let rows = statement.query_map(params![id, MAX_ITEMS], item)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -224,7 +283,7 @@ impl Store {
         Ok(statement.query_row([id], |_| Ok(())).optional()?.is_some())
     }
 
-    /// Records of one service.
+    /// How many records one service has sent.
     pub(crate) fn count_service(&self, service: &str) -> Result<u64> {
         let db = self.db();
         Ok(db.query_row("SELECT count(*) FROM items WHERE service = ?1", [service], |row| row.get(0))?)
@@ -240,13 +299,9 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let signal: String = row.get("signal")?;
     let attributes: String = row.get("attributes")?;
     let events: String = row.get("events")?;
-    let resource: Option<String> = row.get("sender")?;
+    let resource: Option<String> = row.get("resource_attributes")?;
     Ok(Item {
-        signal: match signal.as_str() {
-            "log" => "log",
-            "span" => "span",
-            _ => "metric",
-        },
+        signal: Signal::from_name(&signal),
         time_ns: row.get("time_ns")?,
         end_ns: row.get("end_ns")?,
         service: row.get("service")?,
@@ -269,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_an_earlier_version_goes_on() {
+    fn a_file_of_an_earlier_version_is_continued() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("items.db");
         let db = Connection::open(&file).unwrap();
@@ -283,19 +338,19 @@ mod tests {
         .unwrap();
         drop(db);
         for _ in 0..2 {
-            let store = Store::open(Some(&file)).unwrap();
-            let moment = Moment { name: "connectEnd".into(), after_ns: 7, attributes: Value::Null };
+            let received = Received::open(Some(&file)).unwrap();
+            let event = SpanEvent { name: "connectEnd".into(), after_ns: 7, attributes: Value::Null };
             let new = Item {
-                signal: "span",
+                signal: Signal::Span,
                 time_ns: 2,
                 session: "s".into(),
                 event_id: "e2".into(),
                 resource: serde_json::json!({"service.name": "shop"}),
-                events: vec![moment],
+                events: vec![event],
                 ..Item::default()
             };
-            store.insert(&[new]).unwrap();
-            let items = store.session("s").unwrap();
+            received.insert(&[new]).unwrap();
+            let items = received.session("s").unwrap();
             assert_eq!(items.len(), 2);
             assert_eq!(
                 (items[0].attributes["k"].as_i64(), &items[0].resource, items[0].events.len()),

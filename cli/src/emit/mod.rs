@@ -1,0 +1,183 @@
+//! `emit`: a reproducible scenario with every kind of event, recorded and sent by the real client.
+//!
+//! The summary on standard output is what the client's own books say, so that a test can compare it
+//! with what a backend has received. The command fails when the books do not balance or when events
+//! are left in the queue.
+
+mod pace;
+mod scenario;
+mod stories;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde_json::json;
+use throughline::state::StateCounts;
+use throughline::{Config, Consent, DestinationBooks, Encoding, Environment, FlushOutcome, Telemetry};
+
+use pace::pause_after;
+use scenario::Scenario;
+
+/// The uploader must not send on its own: the scenario is recorded first and then flushed.
+const NO_TIMED_FLUSH: Duration = Duration::from_secs(3600);
+/// Events between two pauses.
+const EVENTS_PER_PAUSE: u64 = 500;
+/// How long the client may take to shut down.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Backend {
+    /// OTLP/HTTP with protobuf bodies.
+    OtlpProto,
+    /// OTLP/HTTP with JSON bodies.
+    OtlpJson,
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What the backend understands.
+    #[arg(long, value_enum)]
+    backend: Backend,
+    /// Base URL of the backend, for example http://127.0.0.1:4318.
+    #[arg(long)]
+    endpoint: String,
+    /// Seed of the scenario. The same seed gives the same events.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Number of single events to record.
+    #[arg(long, default_value_t = 1_000)]
+    events: u64,
+    /// Number of stories to record as well. A story is a view, a tap, an operation with traced
+    /// mutations, a request, a log and metrics.
+    #[arg(long, default_value_t = 0)]
+    stories: u64,
+    /// Directory of the queue. Without it, a temporary directory is used and deleted at the end.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Record the scenario and stop; send nothing.
+    #[arg(long, conflicts_with = "flush_only", requires = "data_dir")]
+    record_only: bool,
+    /// Record nothing; send what an earlier run left in the data directory.
+    #[arg(long, requires = "data_dir")]
+    flush_only: bool,
+    /// File to which the id of each event is appended as soon as `record` has returned.
+    #[arg(long)]
+    ids: Option<PathBuf>,
+    /// Seconds after which sending is given up.
+    #[arg(long, default_value_t = 60)]
+    timeout: u64,
+    /// Show no progress bar.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let data_dir = options.data_dir.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let telemetry = start(options, &data_dir)?;
+    let (mut accepted, mut state) = (BTreeMap::new(), StateCounts::default());
+    if !options.flush_only {
+        accepted = record(&telemetry, options)?;
+        state = stories::record(&telemetry, options.seed, options.stories)?;
+    }
+    let timeout = Duration::from_secs(options.timeout);
+    ensure!(telemetry.drain(timeout), "the queue in {} could not be written", data_dir.display());
+    let outcome = (!options.record_only).then(|| telemetry.flush(timeout));
+    let books = telemetry.books(timeout)?.into_iter().next().context("the configuration has no destination")?;
+    println!("{}", summary(options, &accepted, &state, &books, outcome.as_ref()));
+    telemetry.shutdown(SHUTDOWN);
+    ensure!(state.balanced(), "the counts do not balance: mutations is not recorded + suppressed + dropped");
+    ensure!(books.balanced(), "the books do not balance: accepted is not delivered + queued + dropped");
+    if let Some(outcome) = outcome {
+        let reason = outcome.reason.unwrap_or_default();
+        ensure!(
+            outcome.complete,
+            "{} events are still queued ({reason}); check the endpoint, then run again with --flush-only --data-dir",
+            outcome.waiting
+        );
+    }
+    Ok(())
+}
+
+/// Starts a client that records nothing of its own, so that the counts are those of the scenario.
+fn start(options: &Options, data_dir: &Path) -> Result<Telemetry> {
+    let encoding = match options.backend {
+        Backend::OtlpProto => Encoding::Protobuf,
+        Backend::OtlpJson => Encoding::Json,
+    };
+    let config = Config::builder("throughline-emit", data_dir)
+        .environment(Environment::Test)
+        .service_version(env!("CARGO_PKG_VERSION"))
+        .endpoint(&options.endpoint)
+        .encoding(encoding)
+        .flush_interval(NO_TIMED_FLUSH)
+        .flush_events(u64::MAX)
+        .start_jitter(false)
+        .self_report(false)
+        .session_events(false)
+        .synthetic_views(false)
+        .build()?;
+    Ok(Telemetry::start(config, Consent::Granted)?)
+}
+
+/// Records the single events and counts them by kind.
+fn record(telemetry: &Telemetry, options: &Options) -> Result<BTreeMap<&'static str, u64>> {
+    let target = if options.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(Some(options.events), target);
+    let mut ids = options.ids.as_deref().map(append_to).transpose()?;
+    let mut scenario = Scenario::new(options.seed);
+    let mut accepted = BTreeMap::new();
+    for n in 0..options.events {
+        let (kind, id) = scenario.record_event(telemetry, n);
+        *accepted.entry(kind.name()).or_default() += 1;
+        if let (Some(file), Some(id)) = (&mut ids, id) {
+            file.write_all(format!("{id}\n").as_bytes())?;
+        }
+        pause_after(n, EVENTS_PER_PAUSE, telemetry);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(accepted)
+}
+
+fn append_to(path: &Path) -> Result<File> {
+    File::options().create(true).append(true).open(path).with_context(|| format!("opening {}", path.display()))
+}
+
+fn summary(
+    options: &Options,
+    accepted: &BTreeMap<&str, u64>,
+    state: &StateCounts,
+    books: &DestinationBooks,
+    outcome: Option<&FlushOutcome>,
+) -> serde_json::Value {
+    let mut dropped = BTreeMap::<&str, u64>::new();
+    for (_, reason, count) in books.dropped.iter() {
+        *dropped.entry(reason.name()).or_default() += count;
+    }
+    json!({
+        "seed": options.seed,
+        "accepted": accepted,
+        "stories": options.stories,
+        "mutations": {
+            "seen": state.mutations,
+            "recorded": state.recorded,
+            "suppressed": state.all_suppressed(),
+            "dropped": state.dropped,
+            "balanced": state.balanced(),
+        },
+        "accepted_total": books.accepted,
+        "delivered": books.delivered,
+        "queued": books.queued,
+        "dropped": dropped,
+        "balanced": books.balanced(),
+        "complete": outcome.map(|outcome| outcome.complete),
+        "reason": outcome.and_then(|outcome| outcome.reason.clone()),
+    })
+}

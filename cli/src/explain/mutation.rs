@@ -1,0 +1,82 @@
+//! What the policy of a traced store makes of one mutation.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value as Json, json};
+use throughline::internals::state::{Policy, capture};
+use throughline::state::{Capture, PathDecision, StorePolicy};
+use throughline::{AnyValue, Value};
+
+use super::input::Event;
+use super::verdict::{Sampling, Verdict};
+
+pub(super) fn verdict(
+    stores: &BTreeMap<String, StorePolicy>,
+    event: &Event,
+    sampling: &Sampling,
+    out: &mut Map<String, Json>,
+) -> Result<Verdict> {
+    let store = event.store.as_deref().context("a mutation needs `store`")?;
+    let path = event.path.as_deref().context("a mutation needs `path`")?;
+    let default = StorePolicy::default();
+    let (settings, source) = match stores.get(store) {
+        Some(settings) => (settings, "the store's policy"),
+        None => (&default, "the default policy, because the store has none of its own"),
+    };
+    let mut policy = Policy::new(store, 1, settings)?;
+    let (name, capture) = match policy.decide(path) {
+        PathDecision::Ignore(reason) => return Ok(Verdict::new("suppressed", reason.name())),
+        PathDecision::Record { name, capture } => (name, capture),
+    };
+    out.insert("name".to_owned(), (&*name).into());
+    out.insert("capture".to_owned(), serde_json::to_value(capture)?);
+    for (key, value) in [("state.old", &event.old), ("state.new", &event.new)] {
+        if let Some(value) = value {
+            out.insert(key.to_owned(), captured(value, capture)?);
+        }
+    }
+    if event.old.is_some() && event.old == event.new {
+        return Ok(Verdict::new("suppressed", "unchanged"));
+    }
+    if !sampling.session_is_kept {
+        return Ok(Verdict::session_not_sampled());
+    }
+    if settings.coalesce.is_zero() {
+        return Ok(Verdict::new("recorded", format!("as an action of its own, by {source}")));
+    }
+    let values = if capture == Capture::None { ", without values" } else { "" };
+    let window = settings.coalesce.as_millis();
+    Ok(Verdict::new(
+        "coalesced",
+        format!("with other mutations of its path and cause within {window} ms{values}, by {source}"),
+    ))
+}
+
+/// What `capture` keeps of a value: the value itself, its type and length, or nothing.
+fn captured(value: &Json, how: Capture) -> Result<Json> {
+    let value = any_value(value)?;
+    Ok(match capture(&Value::from(&value), how) {
+        None => Json::Null,
+        Some(captured) => match captured.value {
+            Some(kept) => json!(format!("{:?}", kept.as_value())),
+            None => json!({ "type": captured.kind, "length": captured.length }),
+        },
+    })
+}
+
+fn any_value(value: &Json) -> Result<AnyValue> {
+    Ok(match value {
+        Json::Bool(flag) => AnyValue::Bool(*flag),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => AnyValue::Int(number),
+            None => AnyValue::Double(number.as_f64().context("a number is out of range")?),
+        },
+        Json::String(text) => AnyValue::Text(text.clone()),
+        Json::Array(items) => AnyValue::List(items.iter().map(any_value).collect::<Result<_>>()?),
+        Json::Object(entries) => {
+            AnyValue::Map(entries.iter().map(|(key, item)| Ok((key.clone(), any_value(item)?))).collect::<Result<_>>()?)
+        }
+        Json::Null => bail!("`null` is not a value of an attribute"),
+    })
+}

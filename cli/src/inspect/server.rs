@@ -1,0 +1,162 @@
+//! The inspector's HTTP server: OTLP in; pages, a JSON API, metrics and health out.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use askama::Template;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+
+use super::decode::{self, Encoding, Export};
+use super::page;
+use super::received::{Item, Received, SessionRow, Stats};
+
+/// Largest body of a request, in bytes: the default of the OpenTelemetry Collector.
+const MAX_BODY: usize = 20 * 1024 * 1024;
+
+type Shared = State<Arc<Received>>;
+
+/// Binds the port. Returns the address, and a future that serves.
+pub(crate) async fn bind(
+    port: u16,
+    received: Arc<Received>,
+) -> Result<(SocketAddr, impl Future<Output = std::io::Result<()>> + Send + 'static)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .with_context(|| format!("cannot listen on port {port}; is another inspector running? Try --port 0"))?;
+    let address = listener.local_addr()?;
+    let app = router(received);
+    Ok((address, async move { axum::serve(listener, app).await }))
+}
+
+fn router(received: Arc<Received>) -> Router {
+    let collector = Router::new()
+        .route("/v1/logs", post(|state, headers, body| collect(Export::Logs, state, headers, body)))
+        .route("/v1/traces", post(|state, headers, body| collect(Export::Traces, state, headers, body)))
+        .route("/v1/metrics", post(|state, headers, body| collect(Export::Metrics, state, headers, body)))
+        // The limit applies before and after decompression: a small gzip body may expand to
+        // gigabytes.
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(RequestDecompressionLayer::new())
+        .layer(RequestBodyLimitLayer::new(MAX_BODY));
+    Router::new()
+        .route("/", get(sessions_page))
+        .route("/session/{id}", get(session_page))
+        .route("/trace/{id}", get(trace_page))
+        .route("/api/stats", get(stats))
+        .route("/api/sessions", get(sessions))
+        .route("/api/session/{id}", get(session))
+        .route("/api/trace/{id}", get(trace))
+        .route("/metrics", get(metrics))
+        .route("/health/live", get(|| async { "live\n" }))
+        .route("/health/ready", get(ready))
+        .merge(collector)
+        .with_state(received)
+}
+
+async fn collect(export: Export, State(received): Shared, headers: HeaderMap, body: Bytes) -> Response {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let Some(encoding) = Encoding::of(content_type) else {
+        received.count_refused();
+        let text = format!(
+            "content type `{content_type}` is not OTLP: use {} or {}\n",
+            Encoding::Protobuf.content_type(),
+            Encoding::Json.content_type()
+        );
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
+    };
+    // The answer is an empty OTLP response of the same encoding.
+    let empty = match encoding {
+        Encoding::Protobuf => "",
+        Encoding::Json => "{}",
+    };
+    match decode::items(export, encoding, &body).and_then(|items| received.insert(&items)) {
+        Ok(()) => ([(header::CONTENT_TYPE, encoding.content_type())], empty).into_response(),
+        Err(error) => {
+            received.count_refused();
+            (StatusCode::BAD_REQUEST, format!("{error:#}\n")).into_response()
+        }
+    }
+}
+
+/// An error of a page or of the API, answered with status 500.
+struct Failure(anyhow::Error);
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, format!("{:#}\n", self.0)).into_response()
+    }
+}
+
+async fn sessions_page(State(received): Shared) -> Result<Html<String>, Failure> {
+    Ok(Html(page::Sessions::new(received.stats(), received.sessions()?).render()?))
+}
+
+async fn session_page(State(received): Shared, Path(id): Path<String>) -> Result<Html<String>, Failure> {
+    let items = received.session(&id)?;
+    Ok(Html(page::Session::new(received.stats(), id, &items).render()?))
+}
+
+async fn trace_page(State(received): Shared, Path(id): Path<String>) -> Result<Html<String>, Failure> {
+    let items = received.trace(&id)?;
+    Ok(Html(page::Trace::new(received.stats(), id, &items).render()?))
+}
+
+async fn stats(State(received): Shared) -> Json<Stats> {
+    Json(received.stats())
+}
+
+async fn sessions(State(received): Shared) -> Result<Json<Vec<SessionRow>>, Failure> {
+    Ok(Json(received.sessions()?))
+}
+
+async fn session(State(received): Shared, Path(id): Path<String>) -> Result<Json<Vec<Item>>, Failure> {
+    Ok(Json(received.session(&id)?))
+}
+
+async fn trace(State(received): Shared, Path(id): Path<String>) -> Result<Json<Vec<Item>>, Failure> {
+    Ok(Json(received.trace(&id)?))
+}
+
+/// The counts in the Prometheus text format, version 0.0.4.
+async fn metrics(State(received): Shared) -> Response {
+    let stats = received.stats();
+    let mut text = String::new();
+    for (name, help, value) in [
+        ("requests_total", "Export requests.", stats.requests),
+        ("refused_requests_total", "Export requests that could not be read.", stats.refused),
+        ("duplicate_records_total", "Records whose event.id had been received before.", stats.duplicates),
+    ] {
+        text.push_str(&format!(
+            "# HELP throughline_inspect_{name} {help}\n# TYPE throughline_inspect_{name} counter\n"
+        ));
+        text.push_str(&format!("throughline_inspect_{name} {value}\n"));
+    }
+    text.push_str("# HELP throughline_inspect_records Records kept.\n# TYPE throughline_inspect_records gauge\n");
+    for (signal, value) in [("logs", stats.logs), ("traces", stats.spans), ("metrics", stats.metrics)] {
+        text.push_str(&format!("throughline_inspect_records{{signal=\"{signal}\"}} {value}\n"));
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+async fn ready(State(received): Shared) -> Response {
+    if received.is_ready() {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()
+    }
+}
