@@ -1,4 +1,4 @@
-//! The README's quickstart. `cargo run --example quickstart`
+//! The example in the README, word for word. Run it with `cargo run --example quickstart`.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use std::time::Duration;
