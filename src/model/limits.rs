@@ -11,7 +11,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 // Events
 
@@ -104,6 +104,42 @@ pub const KEPT_CONTEXTS: u32 = 32;
 pub const MAX_PENDING_BYTES: u64 = 8 * MIB as u64;
 /// Events that one transaction moves into the queue when the user has consented.
 pub const PROMOTE_ROWS: u64 = 500;
+/// Bytes that a row costs besides its contents: SQLite's cell header and the pointer to it.
+pub(crate) const ROW_OVERHEAD_BYTES: u64 = 12;
+/// Time between two notes of which sequence number a lane had reached: rows age as exactly as this.
+pub(crate) const AGE_MARK_EVERY: Duration = Duration::from_secs(600);
+/// Events, or refusals, of one run and lane. A counter of the journal that claims more is damaged:
+/// at a million a second it would take twelve days to count this far.
+pub(crate) const MAX_RUN_EVENTS: u64 = 1 << 40;
+/// Rows of the crash lane that one transaction evicts when the lane is over its quota: few, because
+/// each is precious.
+pub(crate) const CRASH_EVICT_ROWS: usize = 16;
+/// Transactions that evict from one lane on a full disk, before the next lane has its turn.
+pub(crate) const FULL_DISK_EVICT_STEPS: usize = 8;
+/// Pages that one call gives back to the file system: 256 KiB, in about a millisecond.
+pub(crate) const VACUUM_PAGES: u32 = 64;
+/// Rows that one transaction reads out of a damaged database.
+pub(crate) const SALVAGE_STEP_ROWS: usize = 256;
+/// Distance from the highest sequence number that can be read in a damaged database to the first
+/// one that is given anew, when the books are damaged as well: more than a full lane has.
+pub(crate) const SALVAGE_SEQ_GAP: u64 = 1 << 20;
+/// Bytes of a page of the database: what file systems and flash memory handle as one.
+pub(crate) const DB_PAGE_BYTES: u64 = 4 * KIB as u64;
+/// The least pages that the database may grow to: 2 MiB, enough for the tables and the crash lane.
+pub(crate) const DB_MIN_PAGES: u64 = 512;
+/// Pages in SQLite's write-ahead log at which they are written back into the database: checkpoints
+/// then take a few milliseconds.
+pub(crate) const WAL_CHECKPOINT_PAGES: u32 = 64;
+/// Bytes to which the file of the write-ahead log is shortened after a checkpoint: as many as those
+/// pages.
+pub(crate) const WAL_BYTES: u64 = WAL_CHECKPOINT_PAGES as u64 * DB_PAGE_BYTES;
+/// KiB of pages that SQLite keeps in memory.
+pub(crate) const DB_CACHE_KIB: i64 = 256;
+/// How long SQLite waits for a lock that another process holds: a support engineer's shell, for
+/// example.
+pub(crate) const DB_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Prepared statements that are kept: all that a drain and an upload use.
+pub(crate) const DB_STATEMENTS: usize = 32;
 
 // The configuration
 
@@ -146,8 +182,8 @@ pub const TAIL_BYTES_RANGE: RangeInclusive<u64> = 64 * KIB as u64..=8 * MIB as u
 
 /// Events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 500;
-/// Bytes of canonical rows that are read for one batch. Their OTLP form is several times larger, and
-/// should fit into one request of [`MAX_BATCH_BYTES`].
+/// Bytes of canonical rows that are read for one batch. Their OTLP form is several times larger,
+/// and should fit into one request of [`MAX_BATCH_BYTES`].
 pub const MAX_BATCH_ROW_BYTES: usize = 96 * KIB;
 /// Bytes of one request's uncompressed body. The OpenTelemetry Collector takes 20 MiB by default,
 /// but the body is in a phone's memory.

@@ -110,7 +110,7 @@ fn freeze(
 ) -> Result<bool, QueueError> {
     let rows = queue.next_rows(id, lane, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
     let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(false) };
-    let range = (first.seq, last.seq);
+    let range = first.seq..=last.seq;
     let mut unsupported = 0;
     let mut signals: Vec<(Signal, Vec<RowRef>)> = Vec::new();
     for row in &rows.rows {

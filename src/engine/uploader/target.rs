@@ -8,7 +8,7 @@ use crate::model::event::Lane;
 use crate::model::export::Exporter;
 use crate::model::time::BootTime;
 use crate::policy::schedule::{Blocked, Conditions, SendDecision, Waiting, decide};
-use crate::storage::queue::{Queue, QueueError, slot_mut};
+use crate::storage::queue::{ByLane, Queue, QueueError};
 
 /// A destination.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Target {
     pub(super) id: u32,
     pub(super) exporter: Arc<dyn Exporter>,
     /// Since when rows have been waiting in each lane.
-    since: [Option<BootTime>; 4],
+    since: ByLane<Option<BootTime>>,
     /// Until then nothing is sent, except for a flush and the first crash: a jitter, or the backoff of a backend that
     /// is down.
     rest_until: BootTime,
@@ -52,7 +52,7 @@ pub(super) enum Turn {
 
 impl Target {
     pub(super) fn new(id: u32, exporter: Arc<dyn Exporter>, rest_until: BootTime) -> Self {
-        Self { id, exporter, since: [None; 4], rest_until, failures: 0 }
+        Self { id, exporter, since: ByLane::default(), rest_until, failures: 0 }
     }
 
     /// Forgets earlier failures. Sends nothing before `until`.
@@ -87,7 +87,7 @@ impl Target {
         let Situation { now, flush, conditions, policy, sent_today } = situation;
         let rows = queue.waiting(self.id, lane)?;
         let is_frozen = queue.batch(self.id, lane).is_some();
-        let since = slot_mut(&mut self.since, lane);
+        let since = self.since.get_mut(lane);
         *since = if rows == 0 { None } else { since.or(Some(now)) };
         if rows == 0 && !is_frozen {
             return Ok(Turn::Nothing);

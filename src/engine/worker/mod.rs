@@ -387,7 +387,7 @@ impl<'a> Worker<'a> {
                 // What was recorded before belongs to the old answer.
                 while self.drain() {}
                 if let Some(store) = &mut self.main {
-                    store.queue.set_pending(consent == Consent::Pending);
+                    store.queue.set_consent(consent);
                 }
             }
             Command::Keep => self.apply_keep_rule(),

@@ -72,7 +72,7 @@ impl Worker<'_> {
 
     /// After an erasure the run's records begin in the middle of its journal.
     fn begin_run(&mut self, store: &mut Directory) -> Result<(), QueueError> {
-        store.queue.set_pending(self.shared.consent() == Consent::Pending);
+        store.queue.set_consent(self.shared.consent());
         match self.erased_to.take() {
             Some(head) => store.queue.begin_run_at(self.run, head, &self.erased_counters),
             None => Ok(()),
@@ -156,7 +156,7 @@ impl Worker<'_> {
             QueueError::Corrupt(reason) => {
                 match self.main.take().map(|store| store.rebuild(&self.shared.config, reason)) {
                     Some(Ok(mut store)) => {
-                        store.queue.set_pending(self.shared.consent() == Consent::Pending);
+                        store.queue.set_consent(self.shared.consent());
                         let entered = store.enter_run(self.shared.recorder().journal().start());
                         self.shared.health().set_aside = store.opened.set_aside.clone();
                         store.uploader.set_conditions(self.conditions);

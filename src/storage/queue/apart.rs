@@ -1,136 +1,172 @@
-//! Events that are kept apart from the lanes: of a user who has not decided yet, or of a session in which nothing has happened
-//! yet. They are promoted into the lanes, dropped and booked, or wiped with everything else.
+//! Events that are kept apart from the lanes, in the table `pending`: those of a user who has not
+//! decided about consent, and those of a session that is sent only if something happens in it.
+//!
+//! They are promoted into their lanes, dropped and booked, or erased together with everything else.
 
-use rusqlite::params;
+use std::time::Duration;
 
-use super::{Control, Queue, QueueError, record_crc, state};
+use rusqlite::{Connection, Params, params};
+
+use super::control::{Apart, Control};
+use super::held::{self, Route};
+use super::lanes::{Entry, Writer};
+use super::row::record_crc;
+use super::{Queue, QueueError};
+use crate::model::config::Consent;
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{MAX_PENDING_BYTES, PROMOTE_ROWS};
 use crate::model::time::nanos;
-use std::time::Duration;
 
-/// Bytes that are kept apart, by why.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Apart {
-    /// Of a user who has not decided yet.
-    pub(super) pending: u64,
-    /// Of sessions in which nothing has happened yet.
-    pub(super) aside: u64,
-    /// The most of the latter.
-    pub(super) aside_limit: u64,
-    /// How long they are kept, ns.
-    pub(super) aside_window: u64,
+/// Why an event is kept apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The user has not decided about consent.
+    Undecided,
+    /// Nothing has happened in its session. Its row has the queue age in the column `aside`.
+    Quiet,
 }
 
-impl Default for Apart {
-    fn default() -> Self {
-        Self { pending: 0, aside: 0, aside_limit: MAX_PENDING_BYTES, aside_window: u64::MAX }
+impl Cause {
+    /// The bytes that are kept apart for this cause.
+    fn bytes(self, apart: &mut Apart) -> &mut u64 {
+        match self {
+            Cause::Undecided => &mut apart.pending,
+            Cause::Quiet => &mut apart.aside,
+        }
+    }
+
+    /// Drops the event that has been kept apart the longest.
+    fn drop_oldest(self) -> &'static str {
+        match self {
+            Cause::Undecided => {
+                "DELETE FROM pending WHERE id = (SELECT min(id) FROM pending WHERE aside IS NULL)
+                 RETURNING lane, length(record)"
+            }
+            Cause::Quiet => {
+                "DELETE FROM pending WHERE id = (SELECT min(id) FROM pending WHERE aside IS NOT NULL)
+                 RETURNING lane, length(record)"
+            }
+        }
     }
 }
 
-impl Apart {
-    pub(super) fn load(db: &rusqlite::Connection) -> Result<Self, QueueError> {
-        let sum = |of: &str| {
-            let sql = format!("SELECT coalesce(sum(length(record)), 0) FROM pending WHERE aside IS {of} NULL");
-            db.query_row(&sql, [], |row| row.get(0))
-        };
-        Ok(Self { pending: sum("")?, aside: sum("NOT")?, ..Self::default() })
-    }
-
-    /// Whether anything is.
-    pub(super) fn is_any(self) -> bool {
-        self.pending + self.aside > 0
-    }
-}
-
-/// Keeps an event apart; with `aside`, the queue's age, because nothing has happened in its session yet. When there is too
-/// much, the oldest go and are booked.
-pub(super) fn hold(
-    db: &rusqlite::Connection,
+/// Takes an accepted event that is final: into its lane, or apart from it.
+pub(super) fn admit(
+    db: &Connection,
     control: &mut Control,
-    run: u32,
-    lane: Lane,
-    n: u64,
-    record: &[u8],
-    aside: Option<u64>,
+    writer: &mut Writer<'_>,
+    entry: Entry<'_>,
+    route: Route,
 ) -> Result<(), QueueError> {
+    match route {
+        Route::Aside => hold(db, control, entry, Some(writer.age())),
+        Route::Lane if control.is_pending => hold(db, control, entry, None),
+        Route::Lane => writer.insert(control, entry),
+    }
+}
+
+/// Keeps an event apart: aside since this queue age, or until the user decides. When there is too
+/// much, the oldest events are dropped and booked.
+fn hold(db: &Connection, control: &mut Control, entry: Entry<'_>, aside: Option<u64>) -> Result<(), QueueError> {
+    let Entry { run, lane, n, record } = entry;
     db.prepare_cached("INSERT INTO pending(aside, run, n, lane, record, crc) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![aside, run, n, lane.code(), record, record_crc(run, n, record)])?;
     control.lane_mut(lane).held += 1;
-    let bytes = record.len() as u64;
-    if aside.is_some() {
-        control.apart.aside += bytes
-    } else {
-        control.apart.pending += bytes
-    }
-    while control.apart.aside > control.apart.aside_limit {
-        let oldest = "SELECT min(id) FROM pending WHERE aside IS NOT NULL";
-        if drop_where(db, control, &format!("id = ({oldest})"), true, DropReason::SampledOut)? == 0 {
-            break;
-        }
-    }
-    while control.apart.pending > MAX_PENDING_BYTES {
-        let oldest = "SELECT min(id) FROM pending WHERE aside IS NULL";
-        if drop_where(db, control, &format!("id = ({oldest})"), false, DropReason::QuotaBytes)? == 0 {
-            break;
+    let cause = if aside.is_some() { Cause::Quiet } else { Cause::Undecided };
+    *cause.bytes(&mut control.apart) += record.len() as u64;
+    let aside_limit = control.apart.aside_limit;
+    for (cause, limit, reason) in [
+        (Cause::Quiet, aside_limit, DropReason::SampledOut),
+        (Cause::Undecided, MAX_PENDING_BYTES, DropReason::QuotaBytes),
+    ] {
+        while *cause.bytes(&mut control.apart) > limit {
+            if drop_apart(db, control, cause, reason, cause.drop_oldest(), [])? == 0 {
+                break;
+            }
         }
     }
     Ok(())
 }
 
-/// Drops and books rows. Returns how many.
-fn drop_where(
-    db: &rusqlite::Connection,
+/// Drops and books the events that the statement deletes and returns. Returns how many they are.
+fn drop_apart(
+    db: &Connection,
     control: &mut Control,
-    condition: &str,
-    is_aside: bool,
+    cause: Cause,
     reason: DropReason,
+    sql: &str,
+    params: impl Params,
 ) -> Result<usize, QueueError> {
-    let sql = format!("DELETE FROM pending WHERE {condition} RETURNING lane, length(record)");
-    let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, u64>(1)?)))?;
-    let rows: Vec<(u8, u64)> = rows.collect::<Result<_, _>>()?;
-    for (code, bytes) in &rows {
-        let total = if is_aside { &mut control.apart.aside } else { &mut control.apart.pending };
-        *total = total.saturating_sub(*bytes);
-        if let Some(lane) = Lane::from_code(*code) {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut dropped = statement.query(params)?;
+    let mut count = 0;
+    while let Some(row) = dropped.next()? {
+        let (code, bytes): (u8, u64) = (row.get(0)?, row.get(1)?);
+        count += 1;
+        let total = cause.bytes(&mut control.apart);
+        *total = total.saturating_sub(bytes);
+        if let Some(lane) = Lane::from_code(code) {
             control.lane_mut(lane).held -= 1;
-            state::add_drops(&mut control.books.drops, lane, reason, 1);
+            control.books.drops.add(lane, reason, 1);
         }
     }
-    Ok(rows.len())
+    Ok(count)
 }
 
-/// Something happened: what was kept aside is to be promoted, as soon as the user has consented; what is still open goes with it
-/// when it ends.
-pub(super) fn release(db: &rusqlite::Connection, control: &mut Control, run: u32, age: u64) -> Result<(), QueueError> {
+/// Something has happened in the session of `run`: what is kept aside is promoted as soon as the
+/// user's consent allows it, and what is still open follows when it ends.
+pub(super) fn release(db: &Connection, control: &mut Control, run: u32, age: u64) -> Result<(), QueueError> {
     control.books.release_again |= control.unread_behind == Some(run);
     release_known(db, control, age)
 }
 
-fn release_known(db: &rusqlite::Connection, control: &mut Control, age: u64) -> Result<(), QueueError> {
+fn release_known(db: &Connection, control: &mut Control, age: u64) -> Result<(), QueueError> {
     expire(db, control, age)?;
     if control.apart.aside > 0 {
         db.prepare_cached("UPDATE pending SET aside = NULL WHERE aside IS NOT NULL")?.execute([])?;
         control.apart.pending += std::mem::take(&mut control.apart.aside);
     }
-    super::absorb::release_held(db)
+    held::release(db)
 }
 
 /// Drops what has been kept aside for too long, and books it as sampled out.
-fn expire(db: &rusqlite::Connection, control: &mut Control, age: u64) -> Result<(), QueueError> {
+fn expire(db: &Connection, control: &mut Control, age: u64) -> Result<(), QueueError> {
     if control.apart.aside > 0 {
         let oldest = age.saturating_sub(control.apart.aside_window);
-        drop_where(db, control, &format!("aside < {oldest}"), true, DropReason::SampledOut)?;
+        let sql = "DELETE FROM pending WHERE aside < ?1 RETURNING lane, length(record)";
+        drop_apart(db, control, Cause::Quiet, DropReason::SampledOut, sql, [oldest])?;
     }
     Ok(())
 }
 
+/// A row of the table `pending`.
+struct PendingRow {
+    id: u64,
+    run: u32,
+    n: u64,
+    lane: u8,
+    record: Vec<u8>,
+    crc: u32,
+}
+
+impl PendingRow {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            run: row.get(1)?,
+            n: row.get(2)?,
+            lane: row.get(3)?,
+            record: row.get(4)?,
+            crc: row.get(5)?,
+        })
+    }
+}
+
 impl Queue {
-    /// Says whether events are kept apart from now on.
-    pub fn set_pending(&mut self, is_pending: bool) {
-        self.control.is_pending = is_pending;
+    /// Takes the user's answer: while it is pending, new events are kept apart.
+    pub fn set_consent(&mut self, consent: Consent) {
+        self.control.is_pending = consent == Consent::Pending;
     }
 
     /// Sets how many bytes are kept of sessions in which nothing has happened, and for how long.
@@ -143,7 +179,7 @@ impl Queue {
         self.control.apart.is_any()
     }
 
-    /// Events that are kept apart.
+    /// How many events are kept apart.
     pub fn pending(&self) -> Result<u64, QueueError> {
         Ok(self.db.prepare_cached("SELECT count(*) FROM pending")?.query_row([], |row| row.get(0))?)
     }
@@ -154,10 +190,10 @@ impl Queue {
             return Ok(());
         }
         let age = self.age();
-        self.transact(false, |queue| expire(&queue.db, &mut queue.control, age))
+        self.transact(|queue| expire(&queue.db, &mut queue.control, age))
     }
 
-    /// Journals of runs before this one, the process's own, are still to be read.
+    /// Says that journals of runs before `run`, the process's own, are still to be read.
     pub fn set_unread_behind(&mut self, run: u32) {
         self.control.unread_behind = Some(run);
     }
@@ -167,11 +203,12 @@ impl Queue {
         self.control.unread_behind.is_some() || self.control.books.release_again
     }
 
-    /// All journals of earlier runs have been read: what was aside in them is released, if something has happened since.
+    /// Says that all journals of earlier runs have been read. If something has happened meanwhile,
+    /// what was found aside in them is released, too.
     pub fn end_recovery(&mut self) -> Result<(), QueueError> {
         if self.control.books.release_again {
             let age = self.age();
-            self.transact(false, |queue| {
+            self.transact(|queue| {
                 queue.control.books.release_again = false;
                 release_known(&queue.db, &mut queue.control, age)
             })?;
@@ -180,31 +217,31 @@ impl Queue {
         Ok(())
     }
 
-    /// Moves the oldest events that wait for nothing but this into their lanes. True when more are left. Nothing moves while
-    /// events are kept apart.
+    /// Moves the oldest events that are not kept aside into their lanes, a limited number at a
+    /// time. True when more are left. While the user has not decided, nothing moves.
     pub fn promote(&mut self) -> Result<bool, QueueError> {
         if self.control.apart.pending == 0 || self.control.is_pending {
             return Ok(false);
         }
-        self.transact(false, |queue| {
-            let rows: Vec<(u64, u32, u64, u8, Vec<u8>, u32)> = {
-                let mut select = queue.db.prepare_cached(
+        let age = self.age();
+        self.transact(|queue| {
+            let Queue { db, control, .. } = queue;
+            let rows: Vec<PendingRow> = {
+                let mut select = db.prepare_cached(
                     "SELECT id, run, n, lane, record, crc FROM pending WHERE aside IS NULL ORDER BY id LIMIT ?1",
                 )?;
-                let row = |row: &rusqlite::Row<'_>| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-                };
-                select.query_map([PROMOTE_ROWS], row)?.collect::<Result<_, _>>()?
+                select.query_map([PROMOTE_ROWS], PendingRow::read)?.collect::<Result<_, _>>()?
             };
-            for (id, run, n, code, record, crc) in &rows {
-                queue.db.prepare_cached("DELETE FROM pending WHERE id = ?1")?.execute([id])?;
-                queue.control.apart.pending = queue.control.apart.pending.saturating_sub(record.len() as u64);
-                let Some(lane) = Lane::from_code(*code) else { continue };
-                queue.control.lane_mut(lane).held -= 1;
+            let mut writer = Writer::new(db, age)?;
+            for PendingRow { id, run, n, lane, record, crc } in &rows {
+                db.prepare_cached("DELETE FROM pending WHERE id = ?1")?.execute([id])?;
+                control.apart.pending = control.apart.pending.saturating_sub(record.len() as u64);
+                let Some(lane) = Lane::from_code(*lane) else { continue };
+                control.lane_mut(lane).held -= 1;
                 if record_crc(*run, *n, record) == *crc {
-                    queue.insert_accepted(*run, lane, *n, record, false)?;
+                    writer.insert(control, Entry { run: *run, lane, n: *n, record })?;
                 } else {
-                    state::add_drops(&mut queue.control.books.drops, lane, DropReason::RowCorrupt, 1);
+                    control.books.drops.add(lane, DropReason::RowCorrupt, 1);
                 }
             }
             Ok(rows.len() as u64 == PROMOTE_ROWS)

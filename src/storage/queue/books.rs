@@ -1,40 +1,49 @@
-//! What became of the events, by destination: counted from the rows where that is possible.
+//! What became of the events of each destination. What waits is counted from the rows, so that the
+//! books can be checked against them.
 
-use super::state::{self, BatchState};
-use super::{Queue, QueueError, schema, slot};
+use super::state::BatchState;
+use super::{Queue, QueueError, schema};
 use crate::model::event::Lane;
 use crate::model::ledger::{DropReason, Ledger};
 
-/// What one destination's books say; the law holds for every lane of it.
+/// What the books of one destination say, summed over its lanes.
+///
+/// Read them with [`Telemetry::books`](crate::Telemetry::books). Every event that was accepted for
+/// the destination is counted in exactly one of the three other places: `accepted = delivered +
+/// queued + Σ dropped`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DestinationBooks {
-    /// Its name.
+    /// The destination's name. Empty when none is configured: then these are the books of the queue
+    /// itself.
     pub name: String,
-    /// Events that were accepted for it.
+    /// Events that were accepted for it. Those that were gone before it was configured do not
+    /// count.
     pub accepted: u64,
     /// Events delivered.
     pub delivered: u64,
-    /// Events that wait, open ones included. Counted from the rows, not derived.
+    /// Events that wait, including those that are open or kept apart.
     pub queued: u64,
-    /// Drops, those before the queue included.
+    /// Events that were dropped, including those that were dropped before they reached the queue.
     pub dropped: Ledger,
-    /// Why it rests, if it does.
+    /// Why nothing is sent to it; `None` when it is not paused.
     pub paused: Option<String>,
 }
 
 impl DestinationBooks {
-    /// Whether `accepted = delivered + queued + Σ dropped`.
+    /// Whether `accepted = delivered + queued + Σ dropped`. It always is, unless there is a bug in
+    /// this crate.
     pub fn balanced(&self) -> bool {
         self.accepted == self.delivered + self.queued + self.dropped.total()
     }
 }
 
 impl Queue {
-    /// Drops by reason that have not been reported as events yet; they count as reported from now on.
+    /// Drops by reason that have not been reported as events yet. They count as reported from now
+    /// on.
     pub fn take_unreported(&mut self) -> Result<Vec<(DropReason, u64)>, QueueError> {
-        let mut all = state::ledger(&self.control.books.drops);
+        let mut all = self.control.books.drops.ledger();
         for state in self.control.destinations.values() {
-            all.merge(&state::ledger(&state.drops));
+            all.merge(&state.drops.ledger());
         }
         let mut news = Vec::new();
         let mut reported = self.control.books.reported.clone();
@@ -47,7 +56,7 @@ impl Queue {
             }
         }
         if !news.is_empty() {
-            self.transact(false, |queue| {
+            self.transact(|queue| {
                 queue.control.books.reported = reported;
                 Ok(())
             })?;
@@ -55,71 +64,76 @@ impl Queue {
         Ok(news)
     }
 
-    /// Rows that a destination has not settled in a lane.
+    /// How many rows of a lane a destination has not settled.
     pub fn waiting(&self, destination: u32, lane: Lane) -> Result<u64, QueueError> {
         let Some(state) = self.control.destinations.get(&destination) else { return Ok(0) };
         let batch = self.control.batches.get(&(destination, lane));
-        let from = batch.map_or(slot(&state.cursor, lane), |batch| batch.to + 1);
-        let behind = if from >= self.control.lane(lane).next_seq {
+        let from = batch.map_or(*state.cursor.get(lane), |batch| batch.to + 1);
+        let books = self.control.lane(lane);
+        let behind = if from >= books.next_seq {
             0
-        } else if from <= self.control.lane(lane).first_seq {
-            self.control.lane(lane).rows
+        } else if from <= books.first_seq {
+            books.rows
         } else {
-            // Counted from below: what is settled and not deleted yet is little, what waits may be a hundred thousand.
+            // The rows before `from` are counted: those that are settled and not yet deleted are
+            // few, while a hundred thousand may wait.
             let sql = format!("SELECT count(*) FROM {} WHERE seq < ?1", schema::table(lane));
             let settled: u64 = self.db.prepare_cached(&sql)?.query_row([from], |row| row.get(0))?;
-            self.control.lane(lane).rows.saturating_sub(settled)
+            books.rows.saturating_sub(settled)
         };
         Ok(behind + batch.map_or(0, BatchState::open_rows))
     }
 
-    /// The books of every configured destination; with none, of the queue itself. Counts the rows: for tests, the CLI and
-    /// `health()`, not for the hot path.
+    /// The books of every configured destination; without one, those of the queue itself. The rows
+    /// are counted, so this is for tests, the command line and diagnosis, not for the hot path.
     pub fn books(&self) -> Result<Vec<DestinationBooks>, QueueError> {
-        let door = state::ledger(&self.control.books.drops);
-        let accepted: u64 = self.control.lanes.iter().map(|lane| lane.accepted).sum();
-        let held: u64 = self.count("held", 0)? + self.pending()?;
+        let door = self.control.books.drops.ledger();
+        let accepted: u64 = self.control.lanes.values().map(|lane| lane.accepted).sum();
+        let held = self.open_events()? + self.pending()?;
         let mut books = Vec::new();
-        for (_, state) in self.control.active() {
-            let mut dropped = state::ledger(&state.drops);
+        for (id, state) in self.control.active() {
+            let mut dropped = state.drops.ledger();
             dropped.merge(&door);
+            let mut queued = held;
+            for lane in Lane::ALL {
+                let batch = self.control.batches.get(&(id, lane));
+                let from = batch.map_or(*state.cursor.get(lane), |batch| batch.to + 1);
+                queued += self.rows_from(lane, from)? + batch.map_or(0, BatchState::open_rows);
+            }
             books.push(DestinationBooks {
                 name: state.name.clone(),
-                accepted: accepted - state.baseline.iter().sum::<u64>(),
-                delivered: state.delivered.iter().sum(),
-                queued: held,
+                accepted: accepted - state.baseline.values().sum::<u64>(),
+                delivered: state.delivered.values().sum(),
+                queued,
                 dropped,
                 paused: state.paused.map(|_| state.pause_reason.clone()),
             });
         }
-        for ((id, _), book) in self.control.active().zip(&mut books) {
-            for lane in Lane::ALL {
-                let batch = self.control.batches.get(&(id, lane));
-                let cursor = self.control.destinations.get(&id).map_or(0, |state| slot(&state.cursor, lane));
-                let from = batch.map_or(cursor, |batch| batch.to + 1);
-                book.queued += self.count(schema::table(lane), from)? + batch.map_or(0, BatchState::open_rows);
-            }
-        }
         if books.is_empty() {
-            let mut queued = held;
-            for lane in Lane::ALL {
-                queued += self.count(schema::table(lane), 0)?;
-            }
-            let gone: u64 = self.control.lanes.iter().map(|lane| lane.accepted - lane.rows - lane.held).sum();
-            let delivered = gone.saturating_sub(door.total());
-            books.push(DestinationBooks {
-                accepted: accepted - delivered,
-                queued,
-                dropped: door,
-                ..Default::default()
-            });
+            books.push(self.own_books(held)?);
         }
         Ok(books)
     }
 
-    fn count(&self, table: &str, from: u64) -> Result<u64, QueueError> {
-        let key = if table == "held" { "n" } else { "seq" };
-        let sql = format!("SELECT count(*) FROM {table} WHERE {key} >= ?1");
-        Ok(self.db.prepare_cached(&sql)?.query_row([from], |row| row.get(0))?)
+    /// The books while no destination is configured: what earlier ones settled counts for nobody.
+    fn own_books(&self, held: u64) -> Result<DestinationBooks, QueueError> {
+        let dropped = self.control.books.drops.ledger();
+        let accepted: u64 = self.control.lanes.values().map(|lane| lane.accepted).sum();
+        let gone: u64 = self.control.lanes.values().map(|lane| lane.accepted - lane.rows - lane.held).sum();
+        let settled = gone.saturating_sub(dropped.total());
+        let mut queued = held;
+        for lane in Lane::ALL {
+            queued += self.rows_from(lane, 0)?;
+        }
+        Ok(DestinationBooks { accepted: accepted - settled, queued, dropped, ..DestinationBooks::default() })
+    }
+
+    fn rows_from(&self, lane: Lane, seq: u64) -> Result<u64, QueueError> {
+        let sql = format!("SELECT count(*) FROM {} WHERE seq >= ?1", schema::table(lane));
+        Ok(self.db.prepare_cached(&sql)?.query_row([seq], |row| row.get(0))?)
+    }
+
+    fn open_events(&self) -> Result<u64, QueueError> {
+        Ok(self.db.prepare_cached("SELECT count(*) FROM held")?.query_row([], |row| row.get(0))?)
     }
 }

@@ -1,68 +1,119 @@
-//! Everything small that the queue knows, kept in memory and written with each transaction as far as it changed.
+//! The books in memory: everything that the queue knows besides the rows themselves.
+//!
+//! A transaction changes them in memory, and writes the values that changed before it commits. When
+//! it fails, the books become what they were before.
 
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::state::{self, AgeClock, BatchState, Books, DestinationState, LaneState, RunState};
-use super::{QueueError, apart};
+use super::state::{AgeClock, BatchState, Books, DestinationState, LaneState, Mark, RunState};
+use super::{ByLane, QueueError, values};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
+use crate::model::limits::MAX_PENDING_BYTES;
 
-/// Everything small that the queue knows; written with each transaction as far as it changed.
+/// How much is kept apart from the lanes, and how much may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Apart {
+    /// Bytes of a user who has not decided about consent.
+    pub(super) pending: u64,
+    /// Bytes of sessions in which nothing has happened.
+    pub(super) aside: u64,
+    /// The most bytes of such sessions.
+    pub(super) aside_limit: u64,
+    /// How long they are kept, ns.
+    pub(super) aside_window: u64,
+}
+
+impl Default for Apart {
+    fn default() -> Self {
+        Self { pending: 0, aside: 0, aside_limit: MAX_PENDING_BYTES, aside_window: u64::MAX }
+    }
+}
+
+impl Apart {
+    fn load(db: &Connection) -> Result<Self, QueueError> {
+        let sum = |of: &str| {
+            let sql = format!("SELECT coalesce(sum(length(record)), 0) FROM pending WHERE aside IS {of} NULL");
+            db.query_row(&sql, [], |row| row.get(0))
+        };
+        Ok(Self { pending: sum("")?, aside: sum("NOT")?, ..Self::default() })
+    }
+
+    /// Whether any events are kept apart.
+    pub(super) fn is_any(self) -> bool {
+        self.pending + self.aside > 0
+    }
+}
+
+/// The books in memory.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Control {
-    pub(crate) lanes: [LaneState; 4],
-    pub(crate) marks: [Vec<(u64, u64)>; 4],
-    pub(crate) runs: BTreeMap<u32, RunState>,
-    pub(crate) destinations: BTreeMap<u32, DestinationState>,
-    pub(crate) batches: BTreeMap<(u32, Lane), BatchState>,
-    pub(crate) books: Books,
-    pub(crate) age: AgeClock,
-    /// Whether events are kept apart until the user consents. Said anew by every process.
-    pub(crate) is_pending: bool,
-    /// Bytes that are kept apart.
-    pub(crate) apart: apart::Apart,
-    /// The process's own run, while journals of earlier ones are unread. Said anew by every process.
-    pub(crate) unread_behind: Option<u32>,
+    pub(super) lanes: ByLane<LaneState>,
+    /// When which sequence number was given, every ten minutes or less often.
+    pub(super) marks: ByLane<Vec<Mark>>,
+    pub(super) runs: BTreeMap<u32, RunState>,
+    pub(super) destinations: BTreeMap<u32, DestinationState>,
+    pub(super) batches: BTreeMap<(u32, Lane), BatchState>,
+    pub(super) books: Books,
+    pub(super) age: AgeClock,
+    /// Whether events are kept apart until the user consents. Not stored: each process sets it
+    /// anew.
+    pub(super) is_pending: bool,
+    /// Bytes that are kept apart. Not stored: counted from the rows.
+    pub(super) apart: Apart,
+    /// The process's own run, while journals of earlier ones are unread. Not stored: each process
+    /// sets it anew.
+    pub(super) unread_behind: Option<u32>,
 }
 
 impl Control {
-    pub(crate) fn lane(&self, lane: Lane) -> &LaneState {
-        let [crash, error, event, bulk] = &self.lanes;
-        match lane {
-            Lane::Crash => crash,
-            Lane::Error => error,
-            Lane::Event => event,
-            Lane::Bulk => bulk,
-        }
+    pub(super) fn lane(&self, lane: Lane) -> &LaneState {
+        self.lanes.get(lane)
     }
 
-    pub(crate) fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
-        slot_mut(&mut self.lanes, lane)
+    pub(super) fn lane_mut(&mut self, lane: Lane) -> &mut LaneState {
+        self.lanes.get_mut(lane)
     }
 
-    pub(crate) fn active(&self) -> impl Iterator<Item = (u32, &DestinationState)> {
+    /// The destinations that are in the configuration.
+    pub(super) fn active(&self) -> impl Iterator<Item = (u32, &DestinationState)> {
         self.destinations.iter().filter(|(_, state)| !state.removed).map(|(id, state)| (*id, state))
     }
 
-    /// Books drops of rows with these sequence numbers: for every destination that still wanted them, or for all.
-    pub(crate) fn drop_rows(&mut self, lane: Lane, reason: DropReason, seqs: &[u64]) {
-        let mut any = false;
-        for (id, destination) in self.destinations.iter_mut().filter(|(_, state)| !state.removed) {
-            any = true;
-            let cursor = slot(&destination.cursor, lane);
-            let settled = self.batches.get(&(*id, lane)).map(|batch| (batch.from, batch.to, &batch.parts));
-            let wanted = seqs.iter().filter(|seq| {
-                let in_batch = settled.as_ref().filter(|(from, to, _)| (*from..=*to).contains(seq));
-                **seq >= cursor
-                    && in_batch.is_none_or(|(_, _, parts)| parts.iter().any(|part| (part.from..=part.to).contains(seq)))
-            });
-            let count = wanted.count() as u64;
-            destination.drop_events(lane, reason, count);
+    /// Counts an event of a run that came out of its journal as accepted.
+    pub(super) fn accept(&mut self, run: u32, lane: Lane) {
+        self.lane_mut(lane).accepted += 1;
+        if let Some(run) = self.runs.get_mut(&run) {
+            *run.drained.get_mut(lane) += 1;
         }
-        if !any {
-            state::add_drops(&mut self.books.drops, lane, reason, seqs.len() as u64);
+    }
+
+    /// Books events that were accepted and never came this far: each counts as accepted, and at
+    /// once as dropped.
+    pub(super) fn book_absent(&mut self, lane: Lane, reason: DropReason, count: u64) {
+        self.lane_mut(lane).accepted += count;
+        self.books.drops.add(lane, reason, count);
+    }
+
+    /// Books the loss of rows for every destination that had not settled them; without a
+    /// destination, for the queue.
+    pub(super) fn drop_rows(&mut self, lane: Lane, reason: DropReason, seqs: &[u64]) {
+        let mut is_any = false;
+        for (id, destination) in self.destinations.iter_mut().filter(|(_, state)| !state.removed) {
+            is_any = true;
+            let cursor = *destination.cursor.get(lane);
+            let batch = self.batches.get(&(*id, lane));
+            let is_open = |seq: u64| {
+                let in_batch = batch.filter(|batch| (batch.from..=batch.to).contains(&seq));
+                in_batch.is_none_or(|batch| batch.parts.iter().any(|part| (part.from..=part.to).contains(&seq)))
+            };
+            let count = seqs.iter().filter(|seq| **seq >= cursor && is_open(**seq)).count();
+            destination.drops.add(lane, reason, count as u64);
+        }
+        if !is_any {
+            self.books.drops.add(lane, reason, seqs.len() as u64);
         }
     }
 
@@ -70,23 +121,23 @@ impl Control {
         let mut control = Self::default();
         for lane in Lane::ALL {
             let fresh = LaneState { next_seq: 1, first_seq: 1, ..LaneState::default() };
-            *control.lane_mut(lane) = state::load(db, &lane_key(lane))?.unwrap_or(fresh);
-            *slot_mut(&mut control.marks, lane) = state::load(db, &marks_key(lane))?.unwrap_or_default();
+            *control.lane_mut(lane) = values::load(db, &lane_key(lane))?.unwrap_or(fresh);
+            *control.marks.get_mut(lane) = values::load(db, &marks_key(lane))?.unwrap_or_default();
         }
-        control.apart = apart::Apart::load(db)?;
-        for (id, run) in state::load_all(db, "run/")? {
+        control.apart = Apart::load(db)?;
+        for (id, run) in values::load_all(db, "run/")? {
             control.runs.insert(number(&id)?, run);
         }
-        for (id, destination) in state::load_all(db, "destination/")? {
+        for (id, destination) in values::load_all(db, "destination/")? {
             control.destinations.insert(number(&id)?, destination);
         }
-        for (id, batch) in state::load_all(db, "batch/")? {
+        for (id, batch) in values::load_all(db, "batch/")? {
             let (destination, lane) = id.split_once('/').ok_or_else(|| bad_key(&id))?;
             let lane = Lane::from_code(number(lane)? as u8).ok_or_else(|| bad_key(&id))?;
             control.batches.insert((number(destination)?, lane), batch);
         }
-        control.books = state::load(db, "books")?.unwrap_or_default();
-        control.age = state::load(db, "age")?.unwrap_or_default();
+        control.books = values::load(db, "books")?.unwrap_or_default();
+        control.age = values::load(db, "age")?.unwrap_or_default();
         Ok(control)
     }
 
@@ -94,21 +145,20 @@ impl Control {
     pub(super) fn save(&self, db: &Connection, old: &Control) -> Result<(), QueueError> {
         for lane in Lane::ALL {
             if self.lane(lane) != old.lane(lane) {
-                state::store(db, &lane_key(lane), self.lane(lane))?;
+                values::store(db, &lane_key(lane), self.lane(lane))?;
             }
-            let at = usize::from(lane.code());
-            if self.marks.get(at) != old.marks.get(at) {
-                state::store(db, &marks_key(lane), &self.marks.get(at))?;
+            if self.marks.get(lane) != old.marks.get(lane) {
+                values::store(db, &marks_key(lane), self.marks.get(lane))?;
             }
         }
         save_map(db, &self.runs, &old.runs, |id| format!("run/{id}"))?;
         save_map(db, &self.destinations, &old.destinations, |id| format!("destination/{id}"))?;
         save_map(db, &self.batches, &old.batches, |(id, lane)| format!("batch/{id}/{}", lane.code()))?;
         if self.books != old.books {
-            state::store(db, "books", &self.books)?;
+            values::store(db, "books", &self.books)?;
         }
         if self.age != old.age {
-            state::store(db, "age", &self.age)?;
+            values::store(db, "age", &self.age)?;
         }
         Ok(())
     }
@@ -121,10 +171,10 @@ fn save_map<K: Ord, V: PartialEq + serde::Serialize>(
     key: impl Fn(&K) -> String,
 ) -> Result<(), QueueError> {
     for (id, value) in new.iter().filter(|(id, value)| old.get(id) != Some(*value)) {
-        state::store(db, &key(id), value)?;
+        values::store(db, &key(id), value)?;
     }
     for id in old.keys().filter(|id| !new.contains_key(id)) {
-        state::remove(db, &key(id))?;
+        values::remove(db, &key(id))?;
     }
     Ok(())
 }
@@ -143,34 +193,4 @@ fn number(text: &str) -> Result<u32, QueueError> {
 
 fn bad_key(text: &str) -> QueueError {
     QueueError::Corrupt(format!("state key ends in `{text}`"))
-}
-
-/// The value of a lane in an array by lane.
-pub(crate) fn slot<T: Copy + Default>(values: &[T; 4], lane: Lane) -> T {
-    values.get(usize::from(lane.code())).copied().unwrap_or_default()
-}
-
-/// The place of a lane in an array by lane.
-pub(crate) fn slot_mut<T>(values: &mut [T; 4], lane: Lane) -> &mut T {
-    let [crash, error, event, bulk] = values;
-    match lane {
-        Lane::Crash => crash,
-        Lane::Error => error,
-        Lane::Event => event,
-        Lane::Bulk => bulk,
-    }
-}
-
-impl Control {
-    pub(super) fn new_destination(&self, name: String, fingerprint: u64) -> DestinationState {
-        let mut fresh = DestinationState { name, fingerprint, ..DestinationState::default() };
-        let door = state::ledger(&self.books.drops);
-        for lane in Lane::ALL {
-            let state = self.lane(lane);
-            let dropped: u64 = door.iter().filter(|entry| entry.0 == lane).map(|entry| entry.2).sum();
-            *slot_mut(&mut fresh.cursor, lane) = state.first_seq;
-            *slot_mut(&mut fresh.baseline, lane) = state.accepted.saturating_sub(state.rows + state.held + dropped);
-        }
-        fresh
-    }
 }

@@ -1,40 +1,44 @@
-//! Byte quotas, age, and the way out of a full disk.
+//! The queue keeps to its limits: quotas of bytes, ages, and the way out of a full disk.
 
 use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
+use super::lanes::MAX_SEQ;
 use super::{Queue, QueueError, schema};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{
-    BALLAST_BYTES, BALLAST_REARM_FREE, CRASH_AGE_FACTOR, FULL_DISK_EVICT_ROWS, MAX_DRAIN_EVENTS,
+    BALLAST_BYTES, BALLAST_REARM_FREE, CRASH_AGE_FACTOR, CRASH_EVICT_ROWS, FULL_DISK_EVICT_ROWS, FULL_DISK_EVICT_STEPS,
+    MAX_DRAIN_EVENTS,
 };
 use crate::model::time::nanos;
 
+/// Name of the ballast file.
 const BALLAST: &str = "ballast";
 
 impl Queue {
-    /// Evicts what is over the quotas: the lowest lane first, its oldest rows first, and no crash for telemetry's sake.
+    /// Evicts rows that are over the quotas: those of the least valuable lane first, and its oldest
+    /// ones first. No crash is evicted to make room for other events.
     pub(super) fn enforce_quotas(&mut self) -> Result<(), QueueError> {
         if self.is_salvaging() {
             return Ok(());
         }
         while self.control.lane(Lane::Crash).bytes > self.limits.crash_bytes {
-            if self.evict(Lane::Crash, 16, u64::MAX >> 1, DropReason::QuotaBytes)? == 0 {
+            if self.evict(Lane::Crash, CRASH_EVICT_ROWS, MAX_SEQ, DropReason::QuotaBytes)? == 0 {
                 break;
             }
         }
         let room = self.limits.queue_bytes - self.limits.crash_bytes.min(self.limits.queue_bytes / 2);
         loop {
-            let used: u64 = self.control.lanes.iter().skip(1).map(|lane| lane.bytes).sum();
+            let used: u64 = self.control.lanes.values().skip(1).map(|lane| lane.bytes).sum();
             if used <= room {
                 return Ok(());
             }
-            // A few more than needed, so that the next drain does not evict again.
+            // More than needed is evicted, so that the next drain does not have to evict again.
             let mut evicted = 0;
             for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
-                evicted = self.evict(lane, MAX_DRAIN_EVENTS, u64::MAX >> 1, DropReason::QuotaBytes)?;
+                evicted = self.evict(lane, MAX_DRAIN_EVENTS, MAX_SEQ, DropReason::QuotaBytes)?;
                 if evicted > 0 {
                     break;
                 }
@@ -45,7 +49,8 @@ impl Queue {
         }
     }
 
-    /// Drops what is too old. Ages are boot time summed over boots: no wall clock can make a row old.
+    /// Drops rows that are too old. Ages are boot time, summed over boots, so that no change of the
+    /// wall clock makes a row old. Returns how many rows were dropped.
     pub fn expire(&mut self) -> Result<u64, QueueError> {
         let mut expired = 0;
         if self.is_salvaging() {
@@ -67,7 +72,8 @@ impl Queue {
         Ok(expired)
     }
 
-    /// Drops up to `max` of the oldest rows before `before` that no frozen batch has pinned.
+    /// Drops up to `max` of the oldest rows with a lower sequence number than `before`, except for
+    /// those of frozen batches. Returns how many were dropped.
     fn evict(&mut self, lane: Lane, max: usize, before: u64, reason: DropReason) -> Result<u64, QueueError> {
         let pinned: Vec<(u64, u64)> = self
             .control
@@ -86,23 +92,25 @@ impl Queue {
                 statement.query_map((from, before, max as u64), |row| row.get(0))?.collect::<Result<_, _>>()?;
             let Some(last) = found.last() else { break };
             from = last + 1;
-            let free = |seq: &u64| !pinned.iter().any(|(from, to)| (from..=to).contains(&seq));
-            seqs.extend(found.iter().copied().filter(free));
+            let is_free = |seq: &u64| !pinned.iter().any(|(from, to)| (from..=to).contains(&seq));
+            seqs.extend(found.iter().copied().filter(is_free));
         }
         seqs.truncate(max);
         if seqs.is_empty() {
             return Ok(0);
         }
-        self.transact(false, |queue| queue.delete_rows(lane, &seqs, reason))?;
+        self.transact(|queue| queue.drop_rows(lane, &seqs, reason))?;
         Ok(seqs.len() as u64)
     }
 
-    /// Gets out of a full disk, where a database in WAL mode cannot even delete: gives up the ballast, writes the WAL
-    /// back, then evicts ten rows at a time from the lowest lane.
+    /// Gets out of a full disk, on which a database in WAL mode cannot even delete rows: gives up
+    /// the ballast, writes the WAL back into the database, then evicts a few rows at a time from
+    /// the least valuable lane.
     ///
     /// # Errors
-    /// When nothing helped: the journal keeps what it can until there is room. `Corrupt` when there is room, and SQLite took a
-    /// damaged page number for one that a full disk has no place for.
+    /// When nothing helped: the journal then keeps what it can until there is room. `Corrupt` when
+    /// the disk has room: SQLite also reports a full disk when a damaged page number points far
+    /// behind the end of the file.
     pub fn make_room(&mut self) -> Result<(), QueueError> {
         if self.free_bytes() >= BALLAST_REARM_FREE {
             self.check_pages()?;
@@ -110,8 +118,8 @@ impl Queue {
         let _ = std::fs::remove_file(self.dir.join(BALLAST));
         self.checkpoint()?;
         for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
-            for _ in 0..8 {
-                if self.evict(lane, FULL_DISK_EVICT_ROWS, u64::MAX >> 1, DropReason::DiskFull)? == 0 {
+            for _ in 0..FULL_DISK_EVICT_STEPS {
+                if self.evict(lane, FULL_DISK_EVICT_ROWS, MAX_SEQ, DropReason::DiskFull)? == 0 {
                     break;
                 }
                 self.checkpoint()?;
@@ -124,12 +132,12 @@ impl Queue {
         self.checkpoint()
     }
 
-    /// Bytes that the file system has left for the app.
+    /// Bytes that are free for the app on the file system; 0 when it does not say.
     fn free_bytes(&self) -> u64 {
         rustix::fs::statvfs(&self.dir).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Reads every page once.
+    /// Looks for damage in every page of the database.
     fn check_pages(&self) -> Result<(), QueueError> {
         match self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
             Ok(found) if found == "ok" => Ok(()),
@@ -138,7 +146,8 @@ impl Queue {
         }
     }
 
-    /// Writes the ballast when there is room for it. Never sparse.
+    /// Writes the ballast file when it is missing and the disk has room. It is never sparse: it has
+    /// to occupy real blocks.
     pub fn arm_ballast(&mut self) {
         let path = self.dir.join(BALLAST);
         let armed = std::fs::metadata(&path).is_ok_and(|meta| meta.len() >= BALLAST_BYTES);

@@ -1,39 +1,44 @@
-//! The recovery ladder: from a damaged database to a new one with every row that still passes its checksum.
+//! What is done about a damaged database: a new one is made, with every row that still passes its
+//! checksum.
 //!
 //! 1. A row that fails its checksum is dropped and booked; nothing else happens.
-//! 2. A database that SQLite or our books call damaged is set aside, a new one is made, and the rows are read out of the
-//!    old one: upwards, and downwards where the way up is blocked.
-//! 3. A database of a later version, and one whose opening killed the process four times, is set aside unread.
+//! 2. A database that SQLite or the checksums of the books find damaged is set aside. A new one is
+//!    made, and the rows are read out of the old one.
+//! 3. A database of a later version, and one whose opening killed the process four times, is set
+//!    aside unread.
 //!
-//! A locked device, a full disk or an I/O error is none of these: nothing is set aside, the caller tries again.
+//! After a locked device, a full disk or an I/O error nothing is set aside: the caller tries again.
 //!
-//! Reading the rows out is the worker's, step by step ([`super::salvage`]): the journal is drained in between. The folder of
-//! a database that is still to be read holds a marker, so that a process that dies meanwhile goes on at its next start.
+//! The worker reads the rows out step by step ([`super::salvage`]) and drains the journal in
+//! between. The folder of a database that is still to be read holds a marker, so that the next
+//! process continues when this one dies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::salvage::UNREAD;
 use super::{Queue, QueueError, QueueLimits, schema};
 use crate::model::limits::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED, QUARANTINE_AFTER_ATTEMPTS};
 use crate::model::time::Clock;
 
+/// Name of the folder for databases that were set aside.
 const QUARANTINE: &str = "quarantine";
+/// First part of the name of a damaged database's folder in it.
 const DAMAGED: &str = "damaged";
+/// Name of the file that counts how often opening began and did not end.
 const OPENING: &str = "opening";
-/// Name of the marker in a folder whose rows have not all been read out.
-pub(super) const UNREAD: &str = "unread";
 
-/// What opening came to.
+/// What happened while the queue was opened.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Opened {
-    /// Why the old database was set aside, if it was.
+    /// Why the old database was set aside; `None` when it was not.
     pub set_aside: Option<String>,
 }
 
-/// Opens the queue in `dir`, climbing the ladder as far as needed.
+/// Opens the queue in `dir`. A database that cannot be opened is set aside and replaced.
 ///
 /// # Errors
-/// `Locked` and `Full`: try again later. Nothing has been deleted.
+/// `Locked` and `Full`: nothing has been set aside, and the caller should try again later.
 pub fn open_or_rebuild(dir: &Path, limits: QueueLimits, clock: &Clock) -> Result<(Queue, Opened), QueueError> {
     fs::create_dir_all(dir).map_err(|error| QueueError::Locked(error.to_string()))?;
     let attempts = begin_opening(dir)?;
@@ -66,7 +71,8 @@ pub fn open_or_rebuild(dir: &Path, limits: QueueLimits, clock: &Clock) -> Result
     Ok(opened)
 }
 
-/// Sets a damaged database aside and makes a new one, into which [`Queue::salvage_step`] brings what can be read.
+/// Sets a damaged database aside and makes a new one. [`Queue::salvage_step`] brings over what can
+/// be read.
 pub(crate) fn rebuild(
     dir: &Path,
     limits: QueueLimits,
@@ -81,7 +87,7 @@ pub(crate) fn rebuild(
     Ok((queue, Opened { set_aside: Some(reason) }))
 }
 
-/// The newest folder whose rows have not all been read out.
+/// The newest folder of a database whose rows have not all been read.
 fn unread(dir: &Path) -> Option<PathBuf> {
     let folders = fs::read_dir(dir.join(QUARANTINE)).ok()?.flatten().map(|entry| entry.path());
     folders
@@ -89,7 +95,8 @@ fn unread(dir: &Path) -> Option<PathBuf> {
         .max_by_key(|folder| fs::metadata(folder).and_then(|meta| meta.modified()).ok())
 }
 
-/// Writes the attempt down before the file is touched. Returns how many before it did not end.
+/// Writes down that opening begins, before the database is touched. Returns how many attempts
+/// before did not end.
 fn begin_opening(dir: &Path) -> Result<u32, QueueError> {
     let path = dir.join(OPENING);
     let attempts = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0u32);
@@ -100,7 +107,7 @@ fn begin_opening(dir: &Path) -> Result<u32, QueueError> {
     }
 }
 
-/// Says that opening ended, well or with an error: it did not kill the process.
+/// Writes down that opening has ended, with or without an error: it did not kill the process.
 fn discard_opening(dir: &Path) {
     let _ = fs::remove_file(dir.join(OPENING));
 }
@@ -119,7 +126,7 @@ fn set_aside(dir: &Path, name: &str) -> Result<PathBuf, QueueError> {
     for file in schema::FILES {
         let from = dir.join(file);
         if from.is_dir() {
-            // Under its own name SQLite would stumble over it once more.
+            // Under its own name, SQLite could not open the database that is set aside either.
             fs::rename(&from, target.join(format!("{file}.directory"))).map_err(locked)?;
         } else if from.exists() {
             fs::rename(&from, target.join(file)).map_err(locked)?;
@@ -128,7 +135,8 @@ fn set_aside(dir: &Path, name: &str) -> Result<PathBuf, QueueError> {
     Ok(target)
 }
 
-/// Keeps the two newest damaged databases, at most 4 MiB of them. One of a later version is never deleted.
+/// Deletes old folders: the two newest databases are kept, as long as they are not too large
+/// together. A database of a later version is never deleted.
 fn trim_quarantine(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir.join(QUARANTINE)) else { return };
     let mut found: Vec<_> = entries
@@ -152,7 +160,7 @@ fn trim_quarantine(dir: &Path) {
 
 impl Queue {
     fn note_quarantined(&mut self) -> Result<(), QueueError> {
-        self.transact(false, |queue| {
+        self.transact(|queue| {
             queue.control.books.quarantined_files += 1;
             Ok(())
         })

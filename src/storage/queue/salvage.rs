@@ -1,12 +1,15 @@
-//! Reading a damaged database into the new one, in steps that are each one short transaction.
+//! Reads a damaged database into the new one, in steps that are one short transaction each.
 //!
-//! The first step takes over what the old books say, each value only if its checksum holds, the contexts, and what was held
-//! open: the next record of the journal may close it. Then come the lanes' rows, upwards, and downwards where the way up is
-//! blocked. New events are absorbed meanwhile, under sequence numbers that the old database cannot have given. At the end
-//! of each lane whatever the old books say is missing is booked as corrupt: there the law is restored, not proved.
+//! The first step takes over the old books, each value only if its checksum holds, the contexts,
+//! and the open events, which the next record of the journal may close. Then follow the rows of one
+//! lane after the other: upwards from the first row, and downwards from the last one where damage
+//! blocks the way up. Meanwhile new events are absorbed under sequence numbers that the old
+//! database cannot have given. At the end of a lane, events that the old books know of and that
+//! were not found are booked as corrupt. From then on the books balance again, by definition and
+//! not by proof.
 //!
-//! Must never: take over old books when this database has books of its own, or book a lane twice. A process may die between
-//! any two steps.
+//! The process may die between any two steps. So the old books must never be taken over by a
+//! database that has books of its own, and no lane may be booked twice.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,24 +17,25 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, params};
 use serde::{Deserialize, Serialize};
 
-use super::absorb::ROW_OVERHEAD;
-use super::recovery::UNREAD;
-use super::state::{self, BatchState, Books, DestinationState, LaneState, RunState};
-use super::{Control, Queue, QueueError, record_crc, row, schema, slot, slot_mut};
+use super::control::Control;
+use super::row::record_crc;
+use super::state::{BatchState, Books, DestinationState, LaneState, RunState};
+use super::{ByLane, Queue, QueueError, row, schema, values};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
+use crate::model::limits::{SALVAGE_SEQ_GAP, SALVAGE_STEP_ROWS};
 
-/// Rows of one step.
-const STEP_ROWS: usize = 256;
+/// Name of the marker in the folder of a database whose rows have not all been read.
+pub(super) const UNREAD: &str = "unread";
 
-/// What the old database's books say, each value taken only if its checksum holds.
+/// The books of the old database, as far as their checksums hold.
 struct OldBooks {
     control: Control,
-    lanes_known: [bool; 4],
+    lanes_known: ByLane<bool>,
 }
 
 fn read_books(old: &Connection) -> OldBooks {
-    let mut books = OldBooks { control: Control::default(), lanes_known: [false; 4] };
+    let mut books = OldBooks { control: Control::default(), lanes_known: ByLane::default() };
     let Ok(mut statement) = old.prepare("SELECT key, value, crc FROM state") else { return books };
     let Ok(mut rows) = statement.query([]) else { return books };
     while let Ok(Some(row)) = rows.next() {
@@ -44,24 +48,24 @@ fn read_books(old: &Connection) -> OldBooks {
         match kind {
             "lane" => {
                 let lane = id.parse().ok().and_then(Lane::from_code);
-                if let (Some(lane), Ok(state)) = (lane, state::parse::<LaneState>(&key, &value, crc)) {
+                if let (Some(lane), Ok(state)) = (lane, values::parse::<LaneState>(&key, &value, crc)) {
                     *control.lane_mut(lane) = state;
-                    *slot_mut(&mut books.lanes_known, lane) = true;
+                    *books.lanes_known.get_mut(lane) = true;
                 }
             }
             "marks" => {
                 let lane = id.parse().ok().and_then(Lane::from_code);
-                if let (Some(lane), Ok(marks)) = (lane, state::parse(&key, &value, crc)) {
-                    *slot_mut(&mut control.marks, lane) = marks;
+                if let (Some(lane), Ok(marks)) = (lane, values::parse(&key, &value, crc)) {
+                    *control.marks.get_mut(lane) = marks;
                 }
             }
             "run" => {
-                if let (Ok(id), Ok(run)) = (id.parse(), state::parse::<RunState>(&key, &value, crc)) {
+                if let (Ok(id), Ok(run)) = (id.parse(), values::parse::<RunState>(&key, &value, crc)) {
                     control.runs.insert(id, run);
                 }
             }
             "destination" => {
-                if let (Ok(id), Ok(state)) = (id.parse(), state::parse::<DestinationState>(&key, &value, crc)) {
+                if let (Ok(id), Ok(state)) = (id.parse(), values::parse::<DestinationState>(&key, &value, crc)) {
                     control.destinations.insert(id, state);
                 }
             }
@@ -69,28 +73,28 @@ fn read_books(old: &Connection) -> OldBooks {
                 let parsed = id.split_once('/').and_then(|(destination, lane)| {
                     Some((destination.parse().ok()?, Lane::from_code(lane.parse().ok()?)?))
                 });
-                if let (Some(place), Ok(batch)) = (parsed, state::parse::<BatchState>(&key, &value, crc)) {
+                if let (Some(place), Ok(batch)) = (parsed, values::parse::<BatchState>(&key, &value, crc)) {
                     control.batches.insert(place, batch);
                 }
             }
-            "books" => control.books = state::parse::<Books>(&key, &value, crc).unwrap_or_default(),
-            "age" => control.age = state::parse(&key, &value, crc).unwrap_or_default(),
+            "books" => control.books = values::parse::<Books>(&key, &value, crc).unwrap_or_default(),
+            "age" => control.age = values::parse(&key, &value, crc).unwrap_or_default(),
             _ => {}
         }
     }
     books
 }
 
-/// Which way a lane is read.
+/// In which direction a lane is read.
 #[derive(Debug, Clone, Copy)]
 enum Way {
-    /// From the first row.
+    /// Upwards, behind the row `at`.
     Up { at: i64 },
-    /// From the last one, because the way up was blocked behind `stop`.
+    /// Downwards, from the row below `below`, because damage blocked the way up behind `stop`.
     Down { below: i64, stop: i64 },
 }
 
-/// What is done next.
+/// What the next step reads.
 #[derive(Debug, Clone, Copy)]
 struct Stage {
     lane: Lane,
@@ -112,31 +116,35 @@ pub(super) struct Salvage {
     stage: Stage,
 }
 
-/// What was known when reading began; kept with the new database's books until it has ended.
+/// What was known when reading began. It is stored with the books of the new database until reading
+/// has ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Plan {
+    /// Name of the old database's folder.
     folder: String,
-    /// The lanes' books in the old database.
-    before: [LaneState; 4],
-    /// Events held open that were brought over.
-    held: [u64; 4],
-    /// Sequence numbers from here on are the new database's own.
-    boundary: [u64; 4],
+    /// The books of the lanes in the old database.
+    before: ByLane<LaneState>,
+    /// How many open events were brought over.
+    held: ByLane<u64>,
+    /// Sequence numbers from here on are given by the new database.
+    boundary: ByLane<u64>,
     /// Code of the first lane that has not been booked.
     next_lane: u8,
 }
 
+/// The key under which the plan is stored.
 const PLAN: &str = "salvage";
 
 impl Queue {
-    /// Whether a damaged database is being read: nothing is sent, evicted or configured meanwhile.
+    /// Whether a damaged database is being read. Meanwhile nothing is sent, evicted or configured.
     pub fn is_salvaging(&self) -> bool {
         self.salvage.is_some()
     }
 
-    /// Opens the damaged database in `folder` and takes over its books. Takes up the work where an earlier process left it.
+    /// Opens the damaged database in `folder` and takes over its books, or continues where an
+    /// earlier process stopped.
     pub(super) fn begin_salvage(&mut self, folder: PathBuf) -> Result<(), QueueError> {
-        // Read-write: a WAL is only read back into a database that may be written.
+        // Opened for writing, because SQLite reads a WAL only into a database that it may write.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let Ok(old) = Connection::open_with_flags(folder.join(schema::FILE), flags) else {
             return self.end_salvage(&folder);
@@ -144,10 +152,11 @@ impl Queue {
         let _ = old.pragma_update(None, "locking_mode", "EXCLUSIVE");
         let _ = old.pragma_update(None, "cell_size_check", true);
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let plan = match state::load::<Plan>(&self.db, PLAN)?.filter(|plan| plan.folder == name) {
+        let plan = match values::load::<Plan>(&self.db, PLAN)?.filter(|plan| plan.folder == name) {
             Some(plan) => plan,
             None if self.control.books.next_run == 0 => self.take_over(&old, name)?,
-            // It was read to its end, and only the marker outlived that; or a later damage came in between.
+            // It was read to its end, and only its marker is left; or this database, too, was
+            // damaged and rebuilt meanwhile.
             None => return self.end_salvage(&folder),
         };
         let Some(lane) = Lane::from_code(plan.next_lane) else { return self.end_salvage(&folder) };
@@ -155,10 +164,10 @@ impl Queue {
         Ok(())
     }
 
-    /// Makes the old database's books this one's.
+    /// Makes the books of the old database those of this one.
     fn take_over(&mut self, old: &Connection, folder: String) -> Result<Plan, QueueError> {
         let OldBooks { mut control, lanes_known } = read_books(old);
-        self.transact(false, |queue| {
+        self.transact(|queue| {
             let mut plan = Plan { folder, before: control.lanes, ..Plan::default() };
             let highest = control.runs.keys().max().copied().unwrap_or(0);
             control.books.next_run = control.books.next_run.max(highest);
@@ -166,29 +175,32 @@ impl Queue {
             control.books.next_destination = control.books.next_destination.max(highest);
             for lane in Lane::ALL {
                 let state = control.lane_mut(lane);
-                // Sequence numbers must never be given twice: without the books, start behind anything that can exist.
+                // A sequence number must never be given twice. Where the old books of the lane are
+                // lost, a gap makes sure of that.
                 let highest = highest_seq(old, lane);
-                let next_seq =
-                    if slot(&lanes_known, lane) { state.next_seq.max(highest + 1) } else { highest + (1 << 20) };
+                let is_known = *lanes_known.get(lane);
+                let next_seq = if is_known { state.next_seq.max(highest + 1) } else { highest + SALVAGE_SEQ_GAP };
                 *state = LaneState { next_seq, first_seq: 1, rows: 0, bytes: 0, held: 0, ..*state };
-                *slot_mut(&mut plan.boundary, lane) = next_seq;
+                *plan.boundary.get_mut(lane) = next_seq;
             }
             queue.control = control;
             queue.salvage_contexts(old)?;
             for lane in Lane::ALL {
                 let held = queue.salvage_held(old, lane)?;
                 queue.control.lane_mut(lane).held = held;
-                *slot_mut(&mut plan.held, lane) = held;
+                *plan.held.get_mut(lane) = held;
             }
-            state::store(&queue.db, PLAN, &plan)?;
+            values::store(&queue.db, PLAN, &plan)?;
             Ok(plan)
         })
     }
 
-    /// One short transaction of reading a damaged database. True while more is to do.
+    /// Reads a little more of a damaged database, in one short transaction. True when more is to be
+    /// read.
     ///
     /// # Errors
-    /// Those of the new database; the step is taken again. The old one's only end its reading.
+    /// Those of the new database: the step is to be taken again. Errors of the old one only end the
+    /// reading of a lane.
     pub fn salvage_step(&mut self) -> Result<bool, QueueError> {
         let Some(mut salvage) = self.salvage.take() else { return Ok(false) };
         let next = self.salvage_stage(&mut salvage).and_then(|next| match next {
@@ -207,14 +219,16 @@ impl Queue {
         Ok(true)
     }
 
-    /// The plan goes before the marker: a marker without a plan, beside books that have runs, starts nothing.
+    /// Ends the reading. The plan is deleted before the marker: a marker without a plan starts
+    /// nothing, once the books have runs.
     fn end_salvage(&mut self, folder: &Path) -> Result<(), QueueError> {
-        self.transact(false, |queue| state::remove(&queue.db, PLAN))?;
+        self.transact(|queue| values::remove(&queue.db, PLAN))?;
         let _ = fs::remove_file(folder.join(UNREAD));
         Ok(())
     }
 
-    /// One query of the lane, or its booking. `None` when every lane has been booked.
+    /// Makes one query of the lane, or books it when it has been read. Returns what comes next;
+    /// `None` when every lane has been booked.
     fn salvage_stage(&mut self, salvage: &mut Salvage) -> Result<Option<Stage>, QueueError> {
         let Stage { lane, way } = salvage.stage;
         if salvage.plan.next_lane > lane.code() {
@@ -224,79 +238,79 @@ impl Queue {
             return Ok(Some(Stage { lane, way }));
         }
         let booked = Plan { next_lane: lane.code() + 1, ..salvage.plan.clone() };
-        self.transact(false, |queue| {
+        self.transact(|queue| {
             queue.refresh_first(lane)?;
             queue.reconcile(lane, &booked)?;
-            state::store(&queue.db, PLAN, &booked)
+            values::store(&queue.db, PLAN, &booked)
         })?;
         salvage.plan = booked;
         Ok(Lane::from_code(lane.code() + 1).map(Stage::first_of))
     }
 
-    /// Books what is missing: for each destination the rows that it had not settled, for the queue itself otherwise.
+    /// Books what is missing: for each destination the rows that it had not settled; without one,
+    /// for the queue itself.
     fn reconcile(&mut self, lane: Lane, plan: &Plan) -> Result<(), QueueError> {
-        let (before, boundary) = (slot(&plan.before, lane), slot(&plan.boundary, lane));
+        let (before, boundary, old_held) = (plan.before.get(lane), *plan.boundary.get(lane), *plan.held.get(lane));
         let table = schema::table(lane);
-        let count = |sql: &str, from: u64| self.db.query_row(sql, [from], |row| row.get::<_, u64>(0));
-        let kept = count(&format!("SELECT count(*) FROM {table} WHERE seq < ?1"), boundary)?;
-        let old_held = slot(&plan.held, lane);
+        let sql = format!("SELECT count(*) FROM {table} WHERE seq < ?1");
+        let kept: u64 = self.db.query_row(&sql, [boundary], |row| row.get(0))?;
         let control = &mut self.control;
         let state = control.lane_mut(lane);
         let held = state.held;
-        // Rows that the old books did not know of were accepted all the same.
+        // Rows that the old books did not know of had been accepted as well.
         state.accepted += kept.saturating_sub(before.rows) + old_held.saturating_sub(before.held);
         let accepted = state.accepted;
-        let door: u64 =
-            state::ledger(&control.books.drops).iter().filter(|entry| entry.0 == lane).map(|entry| entry.2).sum();
+        let door = control.books.drops.of_lane(lane);
         let active: Vec<u32> = control.active().map(|(id, _)| id).collect();
         if active.is_empty() {
             let missing = (before.rows + before.held).saturating_sub(kept + old_held);
-            state::add_drops(&mut control.books.drops, lane, DropReason::RowCorrupt, missing);
+            control.books.drops.add(lane, DropReason::RowCorrupt, missing);
         }
         for id in active {
-            // A batch whose rows may be gone is taken apart: its open rows are sent again, ids keep them from counting
-            // twice at the backend.
+            // Rows of a frozen batch may be gone, so the batch is given up. Those of its rows that
+            // were delivered are sent again; a backend recognizes them by their ids.
             control.batches.remove(&(id, lane));
-            let cursor = control.destinations.get(&id).map_or(0, |state| slot(&state.cursor, lane));
+            let cursor = control.destinations.get(&id).map_or(0, |state| *state.cursor.get(lane));
             let sql = format!("SELECT count(*) FROM {table} WHERE seq >= ?1");
             let queued = self.db.query_row(&sql, [cursor], |row| row.get::<_, u64>(0))? + held;
             let Some(destination) = control.destinations.get_mut(&id) else { continue };
-            let baseline = slot(&destination.baseline, lane);
-            let delivered = slot(&destination.delivered, lane);
-            let dropped: u64 =
-                state::ledger(&destination.drops).iter().filter(|entry| entry.0 == lane).map(|entry| entry.2).sum();
-            let settled = baseline + delivered + dropped + door;
+            let delivered = *destination.delivered.get(lane);
+            let settled = destination.baseline.get(lane) + delivered + destination.drops.of_lane(lane) + door;
             match accepted.checked_sub(settled + queued) {
-                Some(missing) => destination.drop_events(lane, DropReason::RowCorrupt, missing),
-                // Rows that had been settled will be sent again: they count as accepted again.
-                None => *slot_mut(&mut destination.delivered, lane) -= (settled + queued - accepted).min(delivered),
+                Some(missing) => destination.drops.add(lane, DropReason::RowCorrupt, missing),
+                // Rows that had been delivered will be sent again, so they do not count as
+                // delivered any more.
+                None => *destination.delivered.get_mut(lane) -= (settled + queued - accepted).min(delivered),
             }
         }
         Ok(())
     }
 
-    /// Upwards from the first row; where that is blocked, downwards from the last. `None` when the lane is read.
+    /// Makes one query of a lane. Returns where the next one begins; `None` when the lane has been
+    /// read.
     fn salvage_way(&mut self, old: &Connection, lane: Lane, way: Way) -> Result<Option<Way>, QueueError> {
         let table = schema::table(lane);
         match way {
             Way::Up { at } => {
-                let sql = format!("SELECT seq, row FROM {table} WHERE seq > ?1 ORDER BY seq LIMIT {STEP_ROWS}");
+                let sql = format!("SELECT seq, row FROM {table} WHERE seq > ?1 ORDER BY seq LIMIT {SALVAGE_STEP_ROWS}");
                 let (last, ended) = self.salvage_rows(old, lane, &sql, at)?;
                 Ok(match last {
                     _ if ended => None,
                     Some(last) if last > at => Some(Way::Up { at: last }),
-                    // Blocked, or led in a circle by a damaged page.
+                    // Damage blocks the way, or a damaged page leads in a circle.
                     _ => Some(Way::Down { below: i64::MAX, stop: at }),
                 })
             }
             Way::Down { below, stop } => {
-                let sql = format!("SELECT seq, row FROM {table} WHERE seq < ?1 ORDER BY seq DESC LIMIT {STEP_ROWS}");
+                let sql =
+                    format!("SELECT seq, row FROM {table} WHERE seq < ?1 ORDER BY seq DESC LIMIT {SALVAGE_STEP_ROWS}");
                 let (last, ended) = self.salvage_rows(old, lane, &sql, below)?;
                 Ok(last.filter(|last| *last > stop && *last < below && !ended).map(|below| Way::Down { below, stop }))
             }
         }
     }
 
+    /// Brings over the contexts that pass their checksums.
     fn salvage_contexts(&self, old: &Connection) -> Result<(), QueueError> {
         let Ok(mut statement) = old.prepare("SELECT run, version, record, crc FROM contexts") else { return Ok(()) };
         let Ok(mut rows) = statement.query([]) else { return Ok(()) };
@@ -311,7 +325,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Brings over what a lane holds open. Returns how many events that were.
+    /// Brings over the open events of a lane. Returns how many they are.
     fn salvage_held(&self, old: &Connection, lane: Lane) -> Result<u64, QueueError> {
         let mut kept = 0;
         let Ok(mut statement) = old.prepare("SELECT run, n, record, crc FROM held WHERE lane = ?1") else {
@@ -329,8 +343,8 @@ impl Queue {
         Ok(kept)
     }
 
-    /// One query's worth of rows, in one transaction. Returns the last sequence number seen, and whether the query came to
-    /// the table's end.
+    /// Brings over the rows of one query, in one transaction. Returns the last sequence number that
+    /// was seen, and whether the query came to the end of the table.
     fn salvage_rows(
         &mut self,
         old: &Connection,
@@ -338,7 +352,7 @@ impl Queue {
         sql: &str,
         from: i64,
     ) -> Result<(Option<i64>, bool), QueueError> {
-        self.transact(false, |queue| {
+        self.transact(|queue| {
             let Ok(mut statement) = old.prepare_cached(sql) else { return Ok((None, false)) };
             let Ok(mut rows) = statement.query([from]) else { return Ok((None, false)) };
             let (mut last, mut seen) = (None, 0);
@@ -353,29 +367,27 @@ impl Queue {
                         };
                         queue.keep_salvaged(lane, seq, bytes)?;
                     }
-                    Ok(None) => return Ok((last, seen < STEP_ROWS)),
-                    // The way is blocked here. What was read counts; the caller comes from the other side.
+                    Ok(None) => return Ok((last, seen < SALVAGE_STEP_ROWS)),
+                    // Damage blocks the way here. What has been read is kept, and the caller comes
+                    // from the other end.
                     Err(_) => return Ok((None, false)),
                 }
             }
         })
     }
 
+    /// Keeps a row that passes its checksum and belongs to a run that the books know.
     fn keep_salvaged(&mut self, lane: Lane, seq: i64, bytes: &[u8]) -> Result<(), QueueError> {
         let Ok(seq) = u64::try_from(seq) else { return Ok(()) };
         let Some(row) = row::decode(lane, seq, bytes) else { return Ok(()) };
         if !self.control.runs.contains_key(&row.run) {
             return Ok(());
         }
-        let sql = format!("INSERT OR IGNORE INTO {}(seq, row) VALUES(?1, ?2)", schema::table(lane));
-        let kept = self.db.prepare_cached(&sql)?.execute(params![seq, bytes])? as u64;
-        let state = self.control.lane_mut(lane);
-        state.rows += kept;
-        state.bytes += kept * (bytes.len() as u64 + ROW_OVERHEAD);
-        Ok(())
+        self.restore_row(lane, seq, bytes)
     }
 }
 
+/// The highest sequence number in the old database; 0 when the table cannot be read.
 fn highest_seq(old: &Connection, lane: Lane) -> u64 {
     let sql = format!("SELECT max(seq) FROM {}", schema::table(lane));
     old.query_row(&sql, [], |row| row.get::<_, Option<u64>>(0)).ok().flatten().unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Opening the database: settings with their reasons, tables, versions.
+//! Opens the database: its tables, its versions, and its settings with their reasons.
 
 use std::path::Path;
 
@@ -7,20 +7,25 @@ use rusqlite::config::DbConfig;
 
 use super::QueueError;
 use crate::model::event::Lane;
+use crate::model::limits::{
+    DB_BUSY_TIMEOUT, DB_CACHE_KIB, DB_MIN_PAGES, DB_PAGE_BYTES, DB_STATEMENTS, WAL_BYTES, WAL_CHECKPOINT_PAGES,
+};
 
-/// `application_id`: "TLQ1".
-pub(super) const APPLICATION_ID: i32 = 0x544c_5131;
+/// `application_id` of the file: "TLQ1".
+const APPLICATION_ID: i32 = 0x544c_5131;
 /// `user_version` of this schema.
-pub(super) const VERSION: i32 = 1;
-/// Below this version SQLite has the WAL-reset corruption bug (fixed in 3.51.3).
-pub(super) const MIN_SQLITE: i32 = 3_051_003;
+const VERSION: i32 = 1;
+/// The oldest version of SQLite that is used, 3.51.3: older ones can corrupt a database when they
+/// reset the WAL.
+const MIN_SQLITE: i32 = 3_051_003;
 /// Name of the database's file.
 pub const FILE: &str = "queue.db";
 
-/// Every file that SQLite may make.
+/// Every file that SQLite may create.
 pub(super) const FILES: [&str; 3] = ["queue.db", "queue.db-wal", "queue.db-shm"];
 
-/// The table of a lane. One each, so that every lane is only ever appended to: pages fill up, and none is split.
+/// The table of a lane. Each lane has one of its own, which is only ever appended to: so its pages
+/// fill up and are never split.
 pub(super) fn table(lane: Lane) -> &'static str {
     match lane {
         Lane::Crash => "lane_crash",
@@ -44,8 +49,8 @@ CREATE TABLE lane_bulk(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 /// Opens or creates the database in `dir`.
 ///
 /// # Errors
-/// `Newer` when a later version of the core wrote it; `Corrupt` when it is no database of ours; `Locked` when the system
-/// denies access for now.
+/// `Newer` when a later version of the core wrote the database, `Corrupt` when it is not a database
+/// of the queue, and `Locked` when the system denies access for now.
 pub(super) fn open(dir: &Path, max_bytes: u64) -> Result<Connection, QueueError> {
     if rusqlite::version_number() < MIN_SQLITE {
         return Err(QueueError::Other(format!("SQLite {} is too old: bundle it", rusqlite::version())));
@@ -69,38 +74,45 @@ pub(super) fn open(dir: &Path, max_bytes: u64) -> Result<Connection, QueueError>
     Ok(db)
 }
 
-/// Applies the connection's settings.
+/// Applies the settings of the connection. The database may have at most half as many bytes again
+/// as the queue.
 fn settings(db: &Connection, max_bytes: u64) -> Result<(), QueueError> {
-    // Before the first table, or they have no effect. Incremental vacuum gives space back without rewriting the file.
-    db.pragma_update(None, "page_size", 4096)?;
+    // These two have an effect only before the first table is made. An incremental vacuum gives
+    // space back without writing the whole file anew.
+    db.pragma_update(None, "page_size", DB_PAGE_BYTES as i64)?;
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    // One process, one connection: the WAL index lives on the heap, there is no `-shm` file to be truncated under us, and
-    // the class of bugs that needs two connections is out.
+    // There is one process with one connection. In this mode the index of the WAL is kept on the
+    // heap, so there is no `-shm` file that could be truncated while it is mapped, and the bugs
+    // that need a second connection cannot occur.
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(QueueError::Locked(format!("journal mode is `{mode}`, not WAL")));
     }
-    // 256 KiB: short checkpoints, a small file.
-    db.pragma_update(None, "wal_autocheckpoint", 64)?;
-    db.pragma_update(None, "journal_size_limit", 256 * 1024)?;
-    // A committed row survives the death of the process; losing power may undo the newest commits, never corrupt.
+    db.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
+    db.pragma_update(None, "journal_size_limit", WAL_BYTES as i64)?;
+    // A committed row survives the death of the process. A loss of power may undo the newest
+    // commits, but never corrupts.
     db.pragma_update(None, "synchronous", "NORMAL")?;
+    // Darwin's `fsync` does not reach the disk; a checkpoint has to.
     #[cfg(target_vendor = "apple")]
     db.pragma_update(None, "checkpoint_fullfsync", true)?;
-    // Mapped I/O would turn a disk error into a SIGBUS.
+    // Memory-mapped I/O would turn an error of the disk into a SIGBUS in the app.
     db.pragma_update(None, "mmap_size", 0)?;
+    // Damage is found where it is read, not after it has spread.
     db.pragma_update(None, "cell_size_check", true)?;
     db.pragma_update(None, "trusted_schema", false)?;
-    // Android has no directory for temporary files that SQLite would find.
+    // Android has no directory in which SQLite would look for a place for temporary files.
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    db.pragma_update(None, "cache_size", -256)?;
-    db.pragma_update(None, "busy_timeout", 2000)?;
-    db.pragma_update(None, "max_page_count", (max_bytes / 4096 * 3 / 2).max(512) as i64)?;
+    // A negative number is KiB, a positive one would be pages.
+    db.pragma_update(None, "cache_size", -DB_CACHE_KIB)?;
+    db.busy_timeout(DB_BUSY_TIMEOUT)?;
+    db.pragma_update(None, "max_page_count", (max_bytes / DB_PAGE_BYTES * 3 / 2).max(DB_MIN_PAGES) as i64)?;
+    // SQL that is not ours cannot harm the file, and a misspelt column is an error, not a text.
     let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true);
     let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false);
     let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false);
-    db.set_prepared_statement_cache_capacity(32);
+    db.set_prepared_statement_cache_capacity(DB_STATEMENTS);
     Ok(())
 }
 

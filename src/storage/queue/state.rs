@@ -1,66 +1,114 @@
-//! The queue's books: small values under a name, each with a checksum.
+//! The queue's books: what it knows of lanes, runs, destinations and batches, as it is stored
+//! ([`values`](super::values)).
 //!
-//! They are JSON, so that a support engineer can read them with any SQLite shell, and so that a later version may add
-//! fields. A flipped bit in a cursor would lose or repeat data silently; the checksum makes it corruption instead.
+//! A field that a later version adds gets `#[serde(default)]`, so that the books of an older one
+//! can be read.
 
-use rusqlite::{Connection, OptionalExtension, params};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::QueueError;
+use super::ByLane;
 use crate::model::event::Lane;
 use crate::model::ids::RunKey;
 use crate::model::ledger::{DropReason, Ledger};
+use crate::model::limits::MAX_RUN_EVENTS;
 use crate::model::time::{BootId, BootTime, Deadline};
+use crate::storage::journal::RunCounters;
 
-/// A lane's books.
+/// The books of a lane.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneState {
-    /// The sequence number that the next row gets. Only grows.
+    /// The sequence number that the next row gets. It only grows.
     pub next_seq: u64,
-    /// Lowest sequence number that may still have a row.
+    /// The lowest sequence number that may still have a row.
     pub first_seq: u64,
-    /// Rows.
+    /// Rows in the lane's table.
     pub rows: u64,
-    /// Bytes of the rows.
+    /// Bytes of the rows, with what each costs besides.
     pub bytes: u64,
-    /// Events that are open, in `held`.
+    /// Events of the lane that have no row yet: those that are open, and those that are kept apart.
     pub held: u64,
-    /// Events accepted, refused ones included.
+    /// Events accepted since the queue exists, including those that were dropped.
     pub accepted: u64,
 }
 
-/// What is known of one run of the process.
+/// The queue age at which a sequence number was given. Stored as `[seq, age]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+pub struct Mark {
+    /// The sequence number.
+    pub seq: u64,
+    /// The age, ns.
+    pub age: u64,
+}
+
+impl From<(u64, u64)> for Mark {
+    fn from((seq, age): (u64, u64)) -> Self {
+        Self { seq, age }
+    }
+}
+
+impl From<Mark> for (u64, u64) {
+    fn from(mark: Mark) -> Self {
+        (mark.seq, mark.age)
+    }
+}
+
+/// What the queue knows of one run of the process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunState {
-    /// Key of its ids, as hex.
+    /// The key of its ids, in hexadecimal.
     pub key: String,
-    /// Wall time to which its events' time deltas refer.
+    /// The wall time to which the time deltas of its events refer, ns since the Unix epoch.
     pub base_wall: u64,
-    /// Journal offset up to which its records are in the queue.
+    /// The journal offset up to which its records are in the queue.
     pub drained_to: u64,
-    /// Offset up to which its crash records are: they are committed first.
+    /// The journal offset up to which its crashes are in the queue: they are committed before the
+    /// rest.
     pub crash_to: u64,
-    /// Events taken from the journal, by lane.
-    pub drained: [u64; 4],
-    /// Events given up as lost, by lane.
-    pub lost: [u64; 4],
-    /// Refusals booked so far, by door and lane.
-    pub refused: [[u64; 4]; 3],
-    /// The highest sequence number of its rows, by lane; 0 for none.
-    pub last_seq: [u64; 4],
+    /// Events taken from its journal.
+    pub drained: ByLane<u64>,
+    /// Events that its counters know of and that were given up as lost.
+    pub lost: ByLane<u64>,
+    /// Refusals booked so far, by reason in the order of [`DropReason::AT_THE_DOOR`].
+    pub refused: [ByLane<u64>; 3],
+    /// The highest sequence number among its rows; 0 when it has none.
+    pub last_seq: ByLane<u64>,
     /// Whether its journal has been read to the end.
     pub done: bool,
 }
 
 impl RunState {
-    /// The key.
+    /// The key; `None` when it is not a hexadecimal number of 128 bits.
     pub fn run_key(&self) -> Option<RunKey> {
         uuid::Uuid::try_parse(&self.key).ok().map(|id| RunKey(*id.as_bytes()))
     }
+
+    /// Enters the events of a lane that the counters know of and that did not come out of the
+    /// journal as lost. Returns how many they are.
+    pub(super) fn take_lost(&mut self, lane: Lane, counters: &RunCounters) -> u64 {
+        let known = self.drained.get(lane) + self.lost.get(lane);
+        let missing = plausible(ByLane(counters.appended).get(lane).saturating_sub(known));
+        *self.lost.get_mut(lane) += missing;
+        missing
+    }
+
+    /// Enters the refusals of a lane at one door that have not been booked yet. Returns how many
+    /// they are.
+    pub(super) fn take_refused(&mut self, door: usize, lane: Lane, counters: &RunCounters) -> u64 {
+        let (Some(now), Some(before)) = (counters.refused.get(door), self.refused.get_mut(door)) else { return 0 };
+        let before = before.get_mut(lane);
+        let new = plausible(ByLane(*now).get(lane).saturating_sub(*before));
+        *before += new;
+        new
+    }
 }
 
-/// A deadline as stored.
+/// A difference of two counters, or 0 when it is so large that one of the counters must be damaged.
+fn plausible(difference: u64) -> u64 {
+    if difference < MAX_RUN_EVENTS { difference } else { 0 }
+}
+
+/// A [`Deadline`] as it is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDeadline {
     boot: u64,
@@ -80,105 +128,112 @@ impl From<StoredDeadline> for Deadline {
     }
 }
 
-/// A destination's books.
+/// The books of a destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestinationState {
     /// Its name in the configuration.
     pub name: String,
-    /// Hash of endpoint and headers: a change lifts a pause.
+    /// A hash of its endpoint and headers: when they change, a pause is over.
     pub fingerprint: u64,
-    /// Next sequence number to send, by lane.
-    pub cursor: [u64; 4],
-    /// Events accepted before it existed and already gone, by lane.
-    pub baseline: [u64; 4],
-    /// Events delivered, by lane.
-    pub delivered: [u64; 4],
-    /// Drops that concern it alone: `(lane, reason, count)`.
-    pub drops: Vec<(u8, u8, u64)>,
-    /// Until when it rests.
+    /// The next sequence number to send.
+    pub cursor: ByLane<u64>,
+    /// Events that had been accepted before the destination was configured, and were gone by then.
+    pub baseline: ByLane<u64>,
+    /// Events delivered.
+    pub delivered: ByLane<u64>,
+    /// Drops that concern this destination alone.
+    pub drops: DropList,
+    /// Until when nothing is sent to it.
     pub paused: Option<StoredDeadline>,
-    /// Why.
+    /// Why nothing is sent to it.
     pub pause_reason: String,
-    /// Pauses in a row.
+    /// How many pauses there have been in a row.
     pub pauses: u32,
-    /// Queue age at which it last accepted something.
+    /// The queue age at which it last accepted something, ns.
     pub accepted_age: Option<u64>,
-    /// Whether it left the configuration.
+    /// Whether it is no longer in the configuration.
     pub removed: bool,
 }
 
-impl DestinationState {
+/// Counts of drops as they are stored: `[lane, reason, count]`, in the order in which they first
+/// happened.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DropList(pub Vec<(u8, u8, u64)>);
+
+impl DropList {
     /// Books drops.
-    pub fn drop_events(&mut self, lane: Lane, reason: DropReason, count: u64) {
-        add_drops(&mut self.drops, lane, reason, count);
-    }
-}
-
-/// Books drops in a stored list.
-pub fn add_drops(list: &mut Vec<(u8, u8, u64)>, lane: Lane, reason: DropReason, count: u64) {
-    if count == 0 {
-        return;
-    }
-    match list.iter_mut().find(|entry| entry.0 == lane.code() && entry.1 == reason.code()) {
-        Some(entry) => entry.2 += count,
-        None => list.push((lane.code(), reason.code(), count)),
-    }
-}
-
-/// Reads a stored list of drops. Reasons of a later version are left out.
-pub fn ledger(list: &[(u8, u8, u64)]) -> Ledger {
-    let mut ledger = Ledger::default();
-    for (lane, reason, count) in list {
-        if let (Some(lane), Some(reason)) = (Lane::from_code(*lane), DropReason::from_code(*reason)) {
-            ledger.add(lane, reason, *count);
+    pub fn add(&mut self, lane: Lane, reason: DropReason, count: u64) {
+        if count == 0 {
+            return;
+        }
+        match self.0.iter_mut().find(|entry| entry.0 == lane.code() && entry.1 == reason.code()) {
+            Some(entry) => entry.2 += count,
+            None => self.0.push((lane.code(), reason.code(), count)),
         }
     }
-    ledger
+
+    /// The counts by lane and reason. Reasons of a later version are left out.
+    pub fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (lane, reason, count) in &self.0 {
+            if let (Some(lane), Some(reason)) = (Lane::from_code(*lane), DropReason::from_code(*reason)) {
+                ledger.add(lane, reason, *count);
+            }
+        }
+        ledger
+    }
+
+    /// The drops of one lane, whatever their reasons.
+    pub fn of_lane(&self, lane: Lane) -> u64 {
+        self.ledger().iter().filter(|entry| entry.0 == lane).map(|entry| entry.2).sum()
+    }
 }
 
-/// One request of a batch.
+/// A part of a batch: what goes out in one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartState {
-    /// Unique within the batch.
+    /// Its number, unique within the batch.
     pub id: u32,
-    /// The exporter's own number for the request's kind.
+    /// The exporter's own number for the kind of request.
     pub signal: u8,
-    /// First and last sequence number.
+    /// The first sequence number.
     pub from: u64,
-    /// The last one.
+    /// The last sequence number.
     pub to: u64,
     /// Rows of its signal in that range.
     pub rows: u64,
-    /// How often it was halved: siblings are tried before their halves.
+    /// How often it was halved. Parts with a lower depth are sent first, so that both halves of a
+    /// part are heard before one of them is halved again.
     pub depth: u32,
-    /// Names the two halves of one part; 0 for a part that was never halved.
+    /// The number that the two halves of one part share; 0 for a part that was never halved.
     #[serde(default)]
     pub family: u32,
-    /// Whether its other half was refused.
+    /// Whether the other half of the same part was refused.
     pub sibling_refused: bool,
-    /// Whether the server named `not_before`: then not even a flush comes earlier.
+    /// Whether the server named the time `not_before`: then not even a flush comes earlier.
     #[serde(default)]
     pub server_asked: bool,
-    /// Sends so far.
+    /// How often it was sent.
     pub attempts: u32,
-    /// The exporter's version that encoded it.
+    /// The version of the exporter that encoded it.
     pub version: u32,
-    /// SHA-256 of the uncompressed body, as hex.
+    /// SHA-256 of the uncompressed body, in hexadecimal.
     pub hash: String,
-    /// Not before.
+    /// When it may be sent again at the earliest.
     pub not_before: Option<StoredDeadline>,
 }
 
 /// A frozen batch of one destination and lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchState {
-    /// First sequence number.
+    /// The first sequence number.
     pub from: u64,
-    /// Last one.
+    /// The last sequence number.
     pub to: u64,
-    /// Requests that are not settled.
+    /// The parts that are not settled.
     pub parts: Vec<PartState>,
-    /// Number of the next part.
+    /// The number that the next part gets.
     pub next_part: u32,
 }
 
@@ -187,31 +242,70 @@ impl BatchState {
     pub fn open_rows(&self) -> u64 {
         self.parts.iter().map(|part| part.rows).sum()
     }
+
+    /// Adds a part under a number of its own. Parts stand in the order in which they are sent.
+    pub(super) fn push(&mut self, part: PartState) {
+        let id = self.next_part;
+        self.next_part += 1;
+        self.parts.push(PartState { id, ..part });
+        self.parts.sort_by_key(|part| (part.depth, part.id));
+    }
+
+    /// Notes at the other half of a part that this half was refused.
+    pub(super) fn refuse_sibling(&mut self, refused: &PartState) {
+        let siblings = self.parts.iter_mut().filter(|part| part.family == refused.family && part.family > 0);
+        siblings.filter(|part| part.id != refused.id).for_each(|part| part.sibling_refused = true);
+    }
 }
 
-/// Everything that is no lane of its own.
+/// Compressed bytes sent in one day. Stored as `[day, bytes]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+pub struct SentToday {
+    /// The day: the queue age in whole days.
+    pub day: u64,
+    /// The bytes.
+    pub bytes: u64,
+}
+
+impl From<(u64, u64)> for SentToday {
+    fn from((day, bytes): (u64, u64)) -> Self {
+        Self { day, bytes }
+    }
+}
+
+impl From<SentToday> for (u64, u64) {
+    fn from(sent: SentToday) -> Self {
+        (sent.day, sent.bytes)
+    }
+}
+
+/// The rest of the books: what concerns neither a lane, nor a run, nor a destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
-    /// Number of the next run.
+    /// The number of the newest run.
     pub next_run: u32,
-    /// Number of the next destination.
+    /// The number of the newest destination.
     pub next_destination: u32,
     /// Drops that concern every destination.
-    pub drops: Vec<(u8, u8, u64)>,
-    /// Compressed bytes sent in the current day, and that day (queue age in days).
-    pub sent_today: (u64, u64),
-    /// Times of uploads that failed since the last success.
+    pub drops: DropList,
+    /// What was sent on the last day on which something was sent.
+    pub sent_today: SentToday,
+    /// Uploads that failed since the last success.
     pub retries: u64,
-    /// Database and journal files set aside as poison or damaged.
+    /// Database and journal files that were set aside because they were damaged or killed their
+    /// reader.
     pub quarantined_files: u64,
-    /// Drops already reported as events, by reason.
+    /// Drops that have been reported as events, by reason.
     pub reported: Vec<u64>,
-    /// Something happened while journals of earlier runs were unread: what is found aside in them is to be released, too.
+    /// Something happened while journals of earlier runs were unread: what is found aside in them
+    /// is released, too.
     #[serde(default)]
     pub release_again: bool,
 }
 
-/// The clock by which rows age: boot time, summed over boots, so that no wall clock can age a row.
+/// The clock by which rows age: boot time, summed over boots, so that a change of the wall clock
+/// ages no row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgeClock {
     boot: u64,
@@ -220,64 +314,17 @@ pub struct AgeClock {
 }
 
 impl AgeClock {
-    /// Age now, ns. In another boot only that boot's uptime is known to have passed.
+    /// The age now, ns. After a reboot nobody knows how long the device was off: only the uptime of
+    /// the new boot counts.
     pub fn read(&self, boot: BootId, now: BootTime) -> u64 {
         let passed = if boot.0 == self.boot { now.0.saturating_sub(self.at) } else { now.0 };
         self.age.saturating_add(passed)
     }
 
-    /// The clock set to now.
+    /// The clock as it is to be stored now.
     pub fn set(&self, boot: BootId, now: BootTime) -> Self {
         Self { boot: boot.0, at: now.0, age: self.read(boot, now) }
     }
-}
-
-/// Reads a value. A checksum or form that does not hold is corruption.
-pub fn load<T: DeserializeOwned>(db: &Connection, key: &str) -> Result<Option<T>, QueueError> {
-    let mut statement = db.prepare_cached("SELECT value, crc FROM state WHERE key = ?1")?;
-    let row = statement.query_row([key], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?))).optional()?;
-    row.map(|(value, crc)| parse(key, &value, crc)).transpose()
-}
-
-/// Reads all values whose key starts with `prefix`, with the rest of the key.
-pub fn load_all<T: DeserializeOwned>(db: &Connection, prefix: &str) -> Result<Vec<(String, T)>, QueueError> {
-    let mut statement = db.prepare_cached("SELECT key, value, crc FROM state WHERE key >= ?1 AND key < ?2")?;
-    let end = format!("{prefix}\u{7f}");
-    let mut rows = statement.query([prefix, &end])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (key, value, crc): (String, String, u32) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let value = parse(&key, &value, crc)?;
-        found.push((key.strip_prefix(prefix).unwrap_or_default().to_owned(), value));
-    }
-    Ok(found)
-}
-
-/// Reads one stored value.
-pub fn parse<T: DeserializeOwned>(key: &str, value: &str, crc: u32) -> Result<T, QueueError> {
-    if checksum(key, value) != crc {
-        return Err(QueueError::Corrupt(format!("state `{key}` fails its checksum")));
-    }
-    serde_json::from_str(value).map_err(|error| QueueError::Corrupt(format!("state `{key}`: {error}")))
-}
-
-/// Writes a value.
-pub fn store<T: Serialize>(db: &Connection, key: &str, value: &T) -> Result<(), QueueError> {
-    let text = serde_json::to_string(value).map_err(|error| QueueError::Other(error.to_string()))?;
-    let crc = checksum(key, &text);
-    let mut statement = db.prepare_cached("INSERT OR REPLACE INTO state(key, value, crc) VALUES(?1, ?2, ?3)")?;
-    statement.execute(params![key, text, crc])?;
-    Ok(())
-}
-
-/// Forgets a value.
-pub fn remove(db: &Connection, key: &str) -> Result<(), QueueError> {
-    db.prepare_cached("DELETE FROM state WHERE key = ?1")?.execute([key])?;
-    Ok(())
-}
-
-fn checksum(key: &str, value: &str) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(key.as_bytes()), value.as_bytes())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::absorb::Source;
+use super::state::DropList;
 use super::{Queue, QueueError, QueueLimits};
 use crate::model::event::Lane;
 use crate::model::ids::RunKey;
@@ -105,7 +106,7 @@ fn a_release_leaves_what_is_too_old_and_books_it() {
     clock.advance(Duration::from_secs(301));
     absorb(&mut queue, run, &[(ASIDE, 1), (ASIDE, 2), (FrameType::Release, 0)]);
     assert_eq!(counts(&queue), (1, 0, 0));
-    assert_eq!(queue.control.books.drops, [(Lane::Event.code(), DropReason::SampledOut.code(), 1)]);
+    assert_eq!(queue.control.books.drops, DropList(vec![(Lane::Event.code(), DropReason::SampledOut.code(), 1)]));
 }
 
 #[test]

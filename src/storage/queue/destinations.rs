@@ -1,0 +1,101 @@
+//! The configured destinations: which there are, and which of them are paused.
+
+use std::time::Duration;
+
+use super::control::Control;
+use super::state::DestinationState;
+use super::{Queue, QueueError};
+use crate::model::event::Lane;
+use crate::model::ledger::DropReason;
+use crate::model::limits::DAY;
+use crate::model::time::{Deadline, nanos};
+
+impl Queue {
+    /// Brings the destinations to what the configuration says. A new destination starts at the
+    /// oldest row. What a removed one had not settled is dropped and counted. Each destination is
+    /// given by its name and a fingerprint of its endpoint and headers: when that changes, a pause
+    /// ends.
+    pub fn configure(&mut self, wanted: &[(String, u64)]) -> Result<(), QueueError> {
+        self.transact(|queue| {
+            let is_gone = |state: &DestinationState| !wanted.iter().any(|(name, _)| *name == state.name);
+            let gone: Vec<u32> = queue.control.active().filter(|(_, state)| is_gone(state)).map(|(id, _)| id).collect();
+            for id in gone {
+                queue.remove_destination(id)?;
+            }
+            for (name, fingerprint) in wanted {
+                let control = &mut queue.control;
+                match control.destinations.values_mut().find(|state| !state.removed && state.name == *name) {
+                    Some(state) if state.fingerprint != *fingerprint => {
+                        state.fingerprint = *fingerprint;
+                        state.paused = None;
+                        state.pauses = 0;
+                    }
+                    Some(_) => {}
+                    None => add(control, name.clone(), *fingerprint),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn remove_destination(&mut self, id: u32) -> Result<(), QueueError> {
+        for lane in Lane::ALL {
+            let waiting = self.waiting(id, lane)?;
+            self.control.batches.remove(&(id, lane));
+            if let Some(state) = self.control.destinations.get_mut(&id) {
+                state.drops.add(lane, DropReason::DestinationRemoved, waiting);
+                state.removed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The configured destinations: number in the queue and name.
+    pub fn destinations(&self) -> Vec<(u32, String)> {
+        self.control.active().map(|(id, state)| (id, state.name.clone())).collect()
+    }
+
+    /// How long nothing is sent to a destination; `None` when it is not paused.
+    pub fn paused(&self, destination: u32) -> Option<Duration> {
+        let deadline: Deadline = self.control.destinations.get(&destination)?.paused?.into();
+        let left = deadline.left(self.clock.boot_id(), self.clock.boot());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// How many pauses of a destination there have been in a row.
+    pub fn pauses(&self, destination: u32) -> u32 {
+        self.control.destinations.get(&destination).map_or(0, |state| state.pauses)
+    }
+
+    /// Whether a destination accepted something within the last `window`.
+    pub fn accepted_within(&self, destination: u32, window: Duration) -> bool {
+        let accepted = self.control.destinations.get(&destination).and_then(|state| state.accepted_age);
+        accepted.is_some_and(|age| self.age().saturating_sub(age) < nanos(window))
+    }
+
+    /// Compressed bytes that were sent to all destinations in the current day of queue age.
+    pub fn sent_today(&self) -> u64 {
+        let sent = self.control.books.sent_today;
+        if sent.day == day(self.age()) { sent.bytes } else { 0 }
+    }
+}
+
+/// The day of a queue age.
+pub(super) fn day(age: u64) -> u64 {
+    age / nanos(DAY)
+}
+
+/// Adds a destination that starts at the oldest row of each lane. What was accepted before and is
+/// gone does not concern it.
+fn add(control: &mut Control, name: String, fingerprint: u64) {
+    let mut fresh = DestinationState { name, fingerprint, ..DestinationState::default() };
+    for lane in Lane::ALL {
+        let state = control.lane(lane);
+        let left = state.rows + state.held + control.books.drops.of_lane(lane);
+        *fresh.cursor.get_mut(lane) = state.first_seq;
+        *fresh.baseline.get_mut(lane) = state.accepted.saturating_sub(left);
+    }
+    let id = control.books.next_destination + 1;
+    control.books.next_destination = id;
+    control.destinations.insert(id, fresh);
+}

@@ -1,0 +1,186 @@
+//! The lanes: the only code that inserts and deletes their rows, gives sequence numbers, and keeps
+//! their books.
+//!
+//! Each lane is a table of its own that is only ever appended to. A row's sequence number is never
+//! given twice, because cursors and frozen batches refer to it. With every insert and every
+//! deletion the books of the lane (rows, bytes, first and next number) change in the same
+//! transaction.
+
+use rusqlite::{CachedStatement, Connection, params};
+
+use super::control::Control;
+use super::row::Row;
+use super::state::Mark;
+use super::{ByLane, Queue, QueueError, row, schema};
+use crate::model::event::Lane;
+use crate::model::ledger::DropReason;
+use crate::model::limits::{AGE_MARK_EVERY, MAX_DRAIN_EVENTS, ROW_OVERHEAD_BYTES};
+use crate::model::time::nanos;
+
+/// The highest sequence number: SQLite's integers are signed.
+pub(super) const MAX_SEQ: u64 = i64::MAX as u64;
+
+/// An event on its way into the queue.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    /// The number of its run.
+    pub(super) run: u32,
+    /// Its lane.
+    pub(super) lane: Lane,
+    /// The counter of its id.
+    pub(super) n: u64,
+    /// Its canonical record.
+    pub(super) record: &'a [u8],
+}
+
+/// Inserts rows within one transaction.
+pub(super) struct Writer<'db> {
+    inserts: ByLane<CachedStatement<'db>>,
+    age: u64,
+    row: Vec<u8>,
+}
+
+impl<'db> Writer<'db> {
+    /// A writer for a transaction that takes place at this queue age.
+    pub(super) fn new(db: &'db Connection, age: u64) -> Result<Self, QueueError> {
+        let insert = |lane| db.prepare_cached(insert_sql(lane));
+        let inserts = ByLane([insert(Lane::Crash)?, insert(Lane::Error)?, insert(Lane::Event)?, insert(Lane::Bulk)?]);
+        Ok(Self { inserts, age, row: Vec::new() })
+    }
+
+    /// The queue age of the transaction, ns.
+    pub(super) fn age(&self) -> u64 {
+        self.age
+    }
+
+    /// Inserts an event that has been accepted, as the newest row of its lane.
+    pub(super) fn insert(&mut self, control: &mut Control, entry: Entry<'_>) -> Result<(), QueueError> {
+        let Entry { run, lane, n, record } = entry;
+        let state = control.lane_mut(lane);
+        let seq = state.next_seq;
+        self.row.clear();
+        row::append(lane, seq, &Row { run, n, record }, &mut self.row);
+        self.inserts.get_mut(lane).execute(params![seq, self.row])?;
+        state.next_seq += 1;
+        state.rows += 1;
+        state.bytes += self.row.len() as u64 + ROW_OVERHEAD_BYTES;
+        if let Some(run) = control.runs.get_mut(&run) {
+            *run.last_seq.get_mut(lane) = seq;
+        }
+        mark(control.marks.get_mut(lane), Mark { seq, age: self.age });
+        Ok(())
+    }
+}
+
+fn insert_sql(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Crash => "INSERT INTO lane_crash(seq, row) VALUES(?1, ?2)",
+        Lane::Error => "INSERT INTO lane_error(seq, row) VALUES(?1, ?2)",
+        Lane::Event => "INSERT INTO lane_event(seq, row) VALUES(?1, ?2)",
+        Lane::Bulk => "INSERT INTO lane_bulk(seq, row) VALUES(?1, ?2)",
+    }
+}
+
+/// Notes at which queue age a sequence number was given, unless the last mark is recent.
+fn mark(marks: &mut Vec<Mark>, new: Mark) {
+    if marks.last().is_none_or(|last| new.age >= last.age + nanos(AGE_MARK_EVERY)) {
+        marks.push(new);
+    }
+}
+
+/// What a deletion took away.
+#[derive(Debug, Clone, Copy, Default)]
+struct Deleted {
+    rows: u64,
+    bytes: u64,
+}
+
+impl Queue {
+    /// Drops rows that turned out to be unreadable, and books them.
+    pub fn discard(&mut self, lane: Lane, seqs: &[u64], reason: DropReason) -> Result<(), QueueError> {
+        for seqs in seqs.chunks(MAX_DRAIN_EVENTS) {
+            self.transact(|queue| queue.drop_rows(lane, seqs, reason))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes rows within a transaction, and books the drops for every destination that had not
+    /// settled them.
+    pub(super) fn drop_rows(&mut self, lane: Lane, seqs: &[u64], reason: DropReason) -> Result<(), QueueError> {
+        self.control.drop_rows(lane, reason, seqs);
+        let mut deleted = Deleted::default();
+        {
+            let sql = format!("DELETE FROM {} WHERE seq = ?1 RETURNING length(row)", schema::table(lane));
+            let mut statement = self.db.prepare_cached(&sql)?;
+            for seq in seqs {
+                let mut rows = statement.query([seq])?;
+                while let Some(row) = rows.next()? {
+                    deleted.rows += 1;
+                    deleted.bytes += row.get::<_, u64>(0)?;
+                }
+            }
+        }
+        self.forget_rows(lane, deleted)?;
+        self.shrink_parts(lane, seqs);
+        Ok(())
+    }
+
+    /// Deletes the rows that every destination has settled. Without a destination nothing is
+    /// settled.
+    pub(super) fn delete_settled(&mut self, lane: Lane) -> Result<(), QueueError> {
+        let settled_before = self.control.active().map(|(_, state)| *state.cursor.get(lane)).min();
+        let Some(before) = settled_before.filter(|before| *before > self.control.lane(lane).first_seq) else {
+            return Ok(());
+        };
+        let table = schema::table(lane);
+        let sql = format!("SELECT count(*), coalesce(sum(length(row)), 0) FROM {table} WHERE seq < ?1");
+        let count = |row: &rusqlite::Row<'_>| Ok(Deleted { rows: row.get(0)?, bytes: row.get(1)? });
+        let deleted = self.db.prepare_cached(&sql)?.query_row([before], count)?;
+        self.db.prepare_cached(&format!("DELETE FROM {table} WHERE seq < ?1"))?.execute([before])?;
+        self.forget_rows(lane, deleted)
+    }
+
+    fn forget_rows(&mut self, lane: Lane, deleted: Deleted) -> Result<(), QueueError> {
+        let state = self.control.lane_mut(lane);
+        state.rows = state.rows.saturating_sub(deleted.rows);
+        state.bytes = state.bytes.saturating_sub(deleted.bytes + deleted.rows * ROW_OVERHEAD_BYTES);
+        self.refresh_first(lane)
+    }
+
+    /// Brings back a row of a damaged database under its own sequence number. Its events have been
+    /// accepted before.
+    pub(super) fn restore_row(&mut self, lane: Lane, seq: u64, bytes: &[u8]) -> Result<(), QueueError> {
+        let sql = format!("INSERT OR IGNORE INTO {}(seq, row) VALUES(?1, ?2)", schema::table(lane));
+        let restored = self.db.prepare_cached(&sql)?.execute(params![seq, bytes])? as u64;
+        let state = self.control.lane_mut(lane);
+        state.rows += restored;
+        state.bytes += restored * (bytes.len() as u64 + ROW_OVERHEAD_BYTES);
+        Ok(())
+    }
+
+    /// Looks up the lane's first row, and forgets the age marks that no row needs any more.
+    pub(super) fn refresh_first(&mut self, lane: Lane) -> Result<(), QueueError> {
+        let sql = format!("SELECT min(seq) FROM {}", schema::table(lane));
+        let found: Option<u64> = self.db.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        let state = self.control.lane_mut(lane);
+        let first = found.unwrap_or(state.next_seq);
+        state.first_seq = first;
+        let marks = self.control.marks.get_mut(lane);
+        let needed_from = marks.iter().rposition(|mark| mark.seq <= first).unwrap_or(0);
+        marks.drain(..needed_from);
+        Ok(())
+    }
+
+    /// Rows with a lower sequence number than this have reached an age of `max_age` nanoseconds; 0
+    /// when none has.
+    pub(super) fn expired_before(&self, lane: Lane, max_age: u64) -> u64 {
+        let now = self.age();
+        let is_old = |age: u64| now.saturating_sub(age) >= max_age;
+        let marks = self.control.marks.get(lane);
+        match marks.last() {
+            // A mark would have been set if a row had come later than this after the last one.
+            Some(last) if is_old(last.age + nanos(AGE_MARK_EVERY)) => self.control.lane(lane).next_seq,
+            _ => marks.iter().rev().find(|mark| is_old(mark.age)).map_or(0, |mark| mark.seq),
+        }
+    }
+}

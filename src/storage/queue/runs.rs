@@ -1,0 +1,146 @@
+//! Runs of the process: each is entered before its first record is taken, ended when its journal
+//! has been read, and forgotten when nothing of it is left.
+
+use super::apart::admit;
+use super::held;
+use super::lanes::{Entry, Writer};
+use super::state::RunState;
+use super::{Queue, QueueError};
+use crate::model::event::Lane;
+use crate::model::event::encode::append_ended;
+use crate::model::ids::RunKey;
+use crate::model::ledger::DropReason;
+use crate::policy::session::EndReason;
+use crate::storage::journal::{DrainEnd, RunCounters, RunStart};
+
+impl Queue {
+    /// The number of a run. A new one is entered.
+    pub fn enter_run(&mut self, start: RunStart) -> Result<u32, QueueError> {
+        let key = start.key.name();
+        if let Some((id, _)) = self.control.runs.iter().find(|(_, run)| run.key == key) {
+            return Ok(*id);
+        }
+        self.transact(|queue| {
+            let id = queue.control.books.next_run + 1;
+            queue.control.books.next_run = id;
+            let run = RunState { key, base_wall: start.base_wall, ..RunState::default() };
+            queue.control.runs.insert(id, run);
+            Ok(id)
+        })
+    }
+
+    /// Says where a run begins whose earlier records were erased: at the journal offset `head`,
+    /// with these counters.
+    pub fn begin_run_at(&mut self, run: u32, head: u64, counters: &RunCounters) -> Result<(), QueueError> {
+        self.transact(|queue| {
+            if let Some(state) = queue.control.runs.get_mut(&run) {
+                (state.drained_to, state.crash_to) = (head, head);
+                state.drained = super::ByLane(counters.appended);
+                state.refused = counters.refused.map(super::ByLane);
+            }
+            Ok(())
+        })
+    }
+
+    /// The number and the books of a run that has been entered.
+    pub fn find_run(&self, key: RunKey) -> Option<(u32, &RunState)> {
+        let name = key.name();
+        self.control.runs.iter().find(|(_, run)| run.key == name).map(|(id, run)| (*id, run))
+    }
+
+    /// Runs whose journal has not been read to its end.
+    pub fn open_runs(&self) -> impl Iterator<Item = (u32, RunKey)> + '_ {
+        self.control.runs.iter().filter(|(_, run)| !run.done).filter_map(|(id, run)| Some((*id, run.run_key()?)))
+    }
+
+    /// The key and the base time of a run: what the ids and times of its events depend on.
+    pub fn run_start(&self, run: u32) -> Option<RunStart> {
+        let state = self.control.runs.get(&run)?;
+        Some(RunStart { key: state.run_key()?, base_wall: state.base_wall })
+    }
+
+    /// Ends a run whose process is over. Events that it left open are closed as ended by the death
+    /// of their process; events that its counters know of and that were not found are booked as
+    /// lost. Its file may be deleted afterwards.
+    pub fn finish_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {
+        self.transact(|queue| queue.end_run(run, counters, DropReason::JournalLost))
+    }
+
+    /// Ends a run whose file killed its reader and is set aside. Events that were not found are
+    /// booked as quarantined.
+    pub fn quarantine_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {
+        self.transact(|queue| {
+            queue.control.books.quarantined_files += 1;
+            queue.end_run(run, counters, DropReason::Quarantined)
+        })
+    }
+
+    fn end_run(&mut self, run: u32, counters: &RunCounters, reason: DropReason) -> Result<(), QueueError> {
+        self.close_held(run)?;
+        if let Some(state) = self.control.runs.get_mut(&run) {
+            state.done = true;
+        }
+        self.book_lost(run, counters, reason);
+        Ok(())
+    }
+
+    /// Closes every event that a run left open.
+    fn close_held(&mut self, run: u32) -> Result<(), QueueError> {
+        let age = self.age();
+        let Self { db, control, .. } = self;
+        let mut writer = Writer::new(db, age)?;
+        while let Some(n) = held::any_of(db, run)? {
+            let Some(mut held) = held::take(db, control, run, n)? else { continue };
+            append_ended(&mut held.record, EndReason::ProcessDeath.name());
+            let entry = Entry { run, lane: held.lane, n, record: &held.record };
+            admit(db, control, &mut writer, entry, held.route)?;
+        }
+        Ok(())
+    }
+
+    /// Notes how far the journal was drained. Books the refusals at the door; and, when the journal
+    /// is damaged, the records that the counters know of and that did not come out.
+    pub(super) fn book_counters(&mut self, run: u32, counters: &RunCounters, end: DrainEnd) {
+        let Some(state) = self.control.runs.get_mut(&run) else { return };
+        state.drained_to = end.to;
+        for (door, reason) in DropReason::AT_THE_DOOR.into_iter().enumerate() {
+            for lane in Lane::ALL {
+                let state = self.control.runs.get_mut(&run);
+                let refused = state.map_or(0, |state| state.take_refused(door, lane, counters));
+                self.control.book_absent(lane, reason, refused);
+            }
+        }
+        if end.damaged > 0 {
+            self.book_lost(run, counters, DropReason::JournalLost);
+        }
+    }
+
+    fn book_lost(&mut self, run: u32, counters: &RunCounters, reason: DropReason) {
+        for lane in Lane::ALL {
+            let lost = self.control.runs.get_mut(&run).map_or(0, |state| state.take_lost(lane, counters));
+            self.control.book_absent(lane, reason, lost);
+        }
+    }
+
+    /// Forgets runs before `current` of which no event is left, together with their contexts.
+    pub fn forget_old_runs(&mut self, current: u32) -> Result<(), QueueError> {
+        if self.is_salvaging() || self.control.apart.is_any() {
+            return Ok(());
+        }
+        let is_past = |run: &RunState| {
+            Lane::ALL.into_iter().all(|lane| *run.last_seq.get(lane) < self.control.lane(lane).first_seq)
+        };
+        let past = self.control.runs.iter().filter(|(id, run)| **id != current && run.done && is_past(run));
+        let past: Vec<u32> = past.map(|(id, _)| *id).collect();
+        if past.is_empty() {
+            return Ok(());
+        }
+        self.transact(|queue| {
+            for run in past {
+                queue.db.prepare_cached("DELETE FROM contexts WHERE run = ?1")?.execute([run])?;
+                queue.control.runs.remove(&run);
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! What became of a part of a batch, and what follows from it.
+
+use std::time::Duration;
+
+use super::state::{BatchState, PartState, SentToday, StoredDeadline};
+use super::{Queue, QueueError, destinations};
+use crate::model::event::Lane;
+use crate::model::kill_point::kill_point;
+use crate::model::ledger::DropReason;
+use crate::model::time::Deadline;
+
+/// What became of a part.
+#[derive(Debug, Clone)]
+pub enum Settlement {
+    /// The backend has accepted it, except for the records that it said it rejected.
+    Delivered {
+        /// How many records it rejected.
+        rejected: u64,
+        /// Compressed bytes that were sent.
+        bytes: u64,
+    },
+    /// The same request is sent again later.
+    Retry {
+        /// How much later.
+        after: Duration,
+        /// Whether the server named the time: then not even a flush comes earlier.
+        server_asked: bool,
+    },
+    /// A single event was refused. It is sent once more, after the other parts.
+    Defer {
+        /// How much later.
+        after: Duration,
+    },
+    /// Its rows were lost to damage and have been booked: there is nothing left to settle.
+    Gone,
+    /// It is sent as two parts, divided before the row with the sequence number `middle`.
+    Halve {
+        /// The first row of the second half.
+        middle: u64,
+        /// Rows in the first half.
+        first_rows: u64,
+        /// Whether the backend refused the part for what is in it, not for its size. Its sibling
+        /// then takes note.
+        refused: bool,
+    },
+    /// Its events are dropped for this reason.
+    Drop(DropReason),
+    /// Nothing is sent to this destination for a while.
+    Pause {
+        /// For how long.
+        after: Duration,
+        /// What `health()` shows.
+        reason: String,
+    },
+}
+
+impl Queue {
+    /// Commits what became of a part. A part that is not known any more is left alone.
+    pub fn settle(
+        &mut self,
+        destination: u32,
+        lane: Lane,
+        part: u32,
+        settlement: Settlement,
+    ) -> Result<(), QueueError> {
+        kill_point("sent_unsettled");
+        let age = self.age();
+        self.transact(|queue| {
+            let Some(part) = queue.part_mut(destination, lane, part).cloned() else { return Ok(()) };
+            queue.apply_settlement(destination, lane, part, settlement, age)?;
+            queue.complete(destination, lane)
+        })?;
+        kill_point("settled");
+        Ok(())
+    }
+
+    fn apply_settlement(
+        &mut self,
+        destination: u32,
+        lane: Lane,
+        part: PartState,
+        settlement: Settlement,
+        age: u64,
+    ) -> Result<(), QueueError> {
+        let (boot, now) = (self.clock.boot_id(), self.clock.boot());
+        let deadline = |after| -> StoredDeadline { Deadline::new(boot, now, after).into() };
+        let control = &mut self.control;
+        let missing = || QueueError::Other(format!("destination {destination} has no batch or no books"));
+        let state = control.destinations.get_mut(&destination).ok_or_else(missing)?;
+        let batch = control.batches.get_mut(&(destination, lane)).ok_or_else(missing)?;
+        match settlement {
+            Settlement::Delivered { rejected, bytes } => {
+                let rejected = rejected.min(part.rows);
+                *state.delivered.get_mut(lane) += part.rows - rejected;
+                state.drops.add(lane, DropReason::PartialReject, rejected);
+                state.accepted_age = Some(age);
+                state.pauses = 0;
+                state.paused = None;
+                let books = &mut control.books;
+                books.retries = 0;
+                let today = destinations::day(age);
+                let sent = if books.sent_today.day == today { books.sent_today.bytes } else { 0 };
+                books.sent_today = SentToday { day: today, bytes: sent + bytes };
+                batch.remove(part.id);
+            }
+            Settlement::Drop(reason) => {
+                state.drops.add(lane, reason, part.rows);
+                batch.remove(part.id);
+            }
+            Settlement::Gone => batch.remove(part.id),
+            Settlement::Retry { after, server_asked } => {
+                control.books.retries += 1;
+                batch.change(part.id, |part| {
+                    part.attempts += 1;
+                    part.server_asked = server_asked;
+                    part.not_before = Some(deadline(after));
+                });
+            }
+            Settlement::Defer { after } => {
+                batch.refuse_sibling(&part);
+                batch.remove(part.id);
+                batch.push(PartState {
+                    attempts: part.attempts + 1,
+                    depth: part.depth + 1,
+                    not_before: Some(deadline(after)),
+                    server_asked: false,
+                    ..part
+                });
+            }
+            Settlement::Pause { after, reason } => {
+                state.paused = Some(deadline(after));
+                state.pauses += 1;
+                state.pause_reason = reason;
+                batch.change(part.id, |part| part.attempts += 1);
+            }
+            Settlement::Halve { middle, first_rows, refused } => {
+                if refused {
+                    batch.refuse_sibling(&part);
+                }
+                batch.remove(part.id);
+                batch.push_halves(part, middle, first_rows);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl BatchState {
+    fn remove(&mut self, id: u32) {
+        self.parts.retain(|part| part.id != id);
+    }
+
+    fn change(&mut self, id: u32, change: impl Fn(&mut PartState)) {
+        self.parts.iter_mut().find(|part| part.id == id).into_iter().for_each(change);
+    }
+
+    /// Adds the two halves of a part that was removed. They share a family, so that each can take
+    /// note of the other.
+    fn push_halves(&mut self, part: PartState, middle: u64, first_rows: u64) {
+        let half = PartState {
+            depth: part.depth + 1,
+            family: self.next_part + 1,
+            attempts: 0,
+            sibling_refused: false,
+            hash: String::new(),
+            not_before: None,
+            ..part
+        };
+        self.push(PartState { to: middle - 1, rows: first_rows, ..half.clone() });
+        self.push(PartState { from: middle, rows: half.rows - first_rows, ..half });
+    }
+}
