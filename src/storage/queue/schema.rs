@@ -77,14 +77,15 @@ pub(super) fn open(dir: &Path, max_bytes: u64) -> Result<Connection, QueueError>
 /// Applies the settings of the connection. The database may have at most half as many bytes again
 /// as the queue.
 fn settings(db: &Connection, max_bytes: u64) -> Result<(), QueueError> {
+    // Before anything reads the database: a connection that has read it in WAL mode keeps the
+    // `-shm` file that it mapped. There is one process with one connection. In this mode the index
+    // of the WAL is kept on the heap, so there is no `-shm` file that could be truncated while it
+    // is mapped, and the bugs that need a second connection cannot occur.
+    db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     // These two have an effect only before the first table is made. An incremental vacuum gives
     // space back without writing the whole file anew.
     db.pragma_update(None, "page_size", DB_PAGE_BYTES as i64)?;
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    // There is one process with one connection. In this mode the index of the WAL is kept on the
-    // heap, so there is no `-shm` file that could be truncated while it is mapped, and the bugs
-    // that need a second connection cannot occur.
-    db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(QueueError::Locked(format!("journal mode is `{mode}`, not WAL")));

@@ -154,6 +154,22 @@ fn a_damaged_page_number_is_no_full_disk() {
 }
 
 #[test]
+fn a_database_that_is_opened_again_maps_no_file_that_could_be_truncated_under_it() {
+    let (dir, clock, mut queue, run) = begin();
+    absorb(&mut queue, run, &[(EVENT, 1)]);
+    // The process dies: its WAL is left behind.
+    std::mem::forget(queue);
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["queue.db", "queue.db-wal"] {
+        std::fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
+    }
+    let mut queue = open(copy.path(), &clock);
+    absorb(&mut queue, run, &[(EVENT, 1), (EVENT, 2)]);
+    assert_eq!(counts(&queue), (2, 0, 0));
+    assert!(!copy.path().join("queue.db-shm").exists());
+}
+
+#[test]
 fn a_release_of_a_dead_run_says_nothing_of_later_ones() {
     let (_dir, _clock, mut queue, own) = begin();
     queue.set_unread_behind(own);
