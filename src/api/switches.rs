@@ -50,7 +50,7 @@ impl Telemetry {
         }
         if let Some(shared) = self.on() {
             shared.scopes.set_tail_sampling(rule);
-            self.0.send(Command::Keep);
+            self.0.send(Command::TailSampling);
         }
         Ok(())
     }

@@ -1,15 +1,16 @@
-//! The debug log: what the core does, on standard error, at most 20 lines a second.
+//! The debug log: what the core does, a line each on standard error.
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-const LINES_PER_SECOND: u32 = 20;
+use crate::model::limits::DEBUG_LINES_PER_SECOND;
 
-/// A sink that is silent unless the configuration says otherwise.
+/// A log that writes nothing unless the configuration switches it on.
 #[derive(Debug)]
 pub(crate) struct DebugLog {
     on: bool,
+    /// When the current second began, and the lines in it.
     window: Mutex<(Instant, u32)>,
 }
 
@@ -18,21 +19,22 @@ impl DebugLog {
         Self { on, window: Mutex::new((Instant::now(), 0)) }
     }
 
-    /// Writes a line, or counts it as left out. Lines hold no user data and no header.
+    /// Writes a line. When the second already has [`DEBUG_LINES_PER_SECOND`] lines, it is only
+    /// counted. A line must hold no data of the user and no header of a request.
     pub(crate) fn log(&self, line: &str) {
         if !self.on {
             return;
         }
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         if window.0.elapsed() >= Duration::from_secs(1) {
-            let left_out = window.1.saturating_sub(LINES_PER_SECOND);
+            let left_out = window.1.saturating_sub(DEBUG_LINES_PER_SECOND);
             if left_out > 0 {
-                let _ = writeln!(std::io::stderr(), "throughline: {left_out} lines left out");
+                let _ = writeln!(std::io::stderr(), "throughline: {left_out} lines were left out");
             }
             *window = (Instant::now(), 0);
         }
         window.1 += 1;
-        if window.1 <= LINES_PER_SECOND {
+        if window.1 <= DEBUG_LINES_PER_SECOND {
             let _ = writeln!(std::io::stderr(), "throughline: {line}");
         }
     }

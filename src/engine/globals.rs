@@ -1,5 +1,6 @@
-//! The slowly changing attributes that stand on every event: service, SDK, OS, the installation, what the app added, the
-//! user, feature flags, and the offset to server time. Each change journals a new version of them all.
+//! The attributes that every event carries and that seldom change: service, SDK, operating system,
+//! installation, user, feature flags, what the app added, and the offset to server time. Each
+//! change journals a new version of them all, and events refer to a version.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,15 +9,12 @@ use uuid::Uuid;
 
 use crate::engine::recorder::Recorder;
 use crate::model::config::Config;
-use crate::model::limits::MAX_ATTRIBUTES;
+use crate::model::limits::{MAX_ATTRIBUTES, OWN_ATTRIBUTES};
 use crate::model::names::{self, semconv};
 use crate::model::value::{AnyValue, Attribute, Value};
 use crate::storage::installation::{Found, Installation};
 
-/// Attributes that the configuration and this file may add themselves.
-const OWN: usize = 16;
-
-/// What was values at run time.
+/// The attributes that were set at run time. Shared by the callers and the worker.
 #[derive(Debug, Default)]
 pub(crate) struct GlobalContext(Mutex<GlobalValues>);
 
@@ -25,21 +23,21 @@ struct GlobalValues {
     attributes: BTreeMap<String, AnyValue>,
     server_offset_ms: Option<i64>,
     installation: Option<Installation>,
-    /// Whether the installation has still to be written down.
+    /// Whether the installation has not been saved yet.
     is_new: bool,
-    /// Whether something was values while the client was off: it is journaled when it is on.
+    /// Whether something was set while the client was off. It is journaled when the client is on.
     is_behind: bool,
 }
 
 impl GlobalContext {
-    /// Begins to be journaled, with the installation that events belong to, as far as it can be known.
+    /// Journals the first version, with the installation that events belong to, if that is known.
     pub(crate) fn begin(&self, recorder: &Recorder, config: &Config, found: Option<Found>) {
         let mut values = self.lock();
         values.set_installation(found);
         values.journal(recorder, config);
     }
 
-    /// Journals what was values while the client was off.
+    /// Journals what was set while the client was off.
     pub(crate) fn catch_up(&self, recorder: &Recorder, config: &Config) {
         let mut values = self.lock();
         if values.is_behind {
@@ -47,12 +45,12 @@ impl GlobalContext {
         }
     }
 
-    /// Looks for the installation, if it is not known yet.
+    /// Looks for the installation if it is not known yet.
     pub(crate) fn find_installation(&self, recorder: &Recorder, config: &Config) {
         if !config.installation_id || self.installation_id().is_some() {
             return;
         }
-        // Read without the lock: callers take it, too.
+        // The file is read without the lock, because callers take the lock too.
         if let Some(found) = Installation::find(&config.data_dir, config.device_tag.as_deref()) {
             self.begin(recorder, config, Some(found));
         }
@@ -63,19 +61,20 @@ impl GlobalContext {
         Some(self.lock().installation.as_ref()?.id)
     }
 
-    /// The installation, if it has to be written down.
+    /// The installation, if it has to be saved.
     pub(crate) fn to_save(&self) -> Option<Installation> {
         let values = self.lock();
         if values.is_new { values.installation.clone() } else { None }
     }
 
-    /// That one has been written down.
+    /// Notes that this installation has been saved.
     pub(crate) fn saved(&self, installation: &Installation) {
         let mut values = self.lock();
         values.is_new &= values.installation.as_ref() != Some(installation);
     }
 
-    /// What was recorded has been erased: what comes now is another installation's.
+    /// Begins a new installation: what was recorded before has been erased, and nothing may connect
+    /// it with what is recorded from now on.
     pub(crate) fn renew_installation(&self, recorder: &Recorder, config: &Config) {
         let mut values = self.lock();
         values.renew_installation(config);
@@ -86,16 +85,19 @@ impl GlobalContext {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The offset to server time, so that both clocks' spans line up.
+    /// Sets the offset to server time, in milliseconds, so that the spans of device and server line
+    /// up.
     pub(crate) fn set_server_offset(&self, recorder: &Recorder, config: &Config, offset_ms: i64) {
         let mut values = self.lock();
         values.server_offset_ms = Some(offset_ms);
         values.journal(recorder, config);
     }
 
-    /// Replaces every attribute whose key begins with `prefix` by `attributes`; their keys are `prefix` and what is given.
-    /// `recorder` gives none while the client is off: what is values then waits in memory. False when there are too many:
-    /// nothing is changed then.
+    /// Replaces every attribute whose key begins with `prefix` by `attributes`, whose keys get that
+    /// prefix.
+    ///
+    /// `recorder` returns `None` while the client is off. The change then waits in memory. The
+    /// result is false, and nothing changes, when there would be too many attributes.
     pub(crate) fn replace<'r>(
         &self,
         recorder: impl FnOnce() -> Option<&'r Recorder>,
@@ -110,7 +112,7 @@ impl GlobalContext {
         })
     }
 
-    /// Sets one attribute, or removes it. As [`GlobalContext::replace`].
+    /// Sets one attribute, or removes it. Otherwise as [`GlobalContext::replace`].
     pub(crate) fn set<'r>(
         &self,
         recorder: impl FnOnce() -> Option<&'r Recorder>,
@@ -138,11 +140,12 @@ impl GlobalContext {
         if attributes == values.attributes {
             return true;
         }
-        if attributes.len() + config.resource.len() + OWN > MAX_ATTRIBUTES {
+        if attributes.len() + config.resource.len() + OWN_ATTRIBUTES > MAX_ATTRIBUTES {
             return false;
         }
         values.attributes = attributes;
-        // Asked under the lock: whoever switches on catches up later, or has done so before.
+        // The recorder is asked for under the lock. A thread that switches the client on catches up
+        // after that, so no change is missed.
         match recorder() {
             Some(recorder) => values.journal(recorder, config),
             None => values.is_behind = true,
@@ -150,7 +153,7 @@ impl GlobalContext {
         true
     }
 
-    /// Forgets what was values: the user wants to be forgotten.
+    /// Forgets everything that was set, because the user has denied consent.
     pub(crate) fn forget(&self) {
         *self.lock() = GlobalValues { is_behind: true, ..GlobalValues::default() };
     }
@@ -190,7 +193,7 @@ impl GlobalValues {
         attributes.push((semconv::HOST_ARCH, std::env::consts::ARCH.into()));
         let installation = values.installation.as_ref().map(|installation| installation.id.to_string());
         attributes.extend(installation.iter().map(|id| (semconv::INSTALLATION_ID, Value::from(id))));
-        // The app has the last word.
+        // The app's own values win.
         attributes.retain(|(key, _)| !config.resource.iter().any(|(own, _)| own == key));
         attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
         if let Some(offset) = values.server_offset_ms {

@@ -1,4 +1,5 @@
-//! Where storage, wire and time meet: recording on the caller's thread, everything else on the worker's.
+//! Where storage, wire and time meet. Events are recorded on the caller's thread. Everything else
+//! happens on the worker's.
 
 pub(crate) mod debug;
 pub(crate) mod directory;

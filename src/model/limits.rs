@@ -141,13 +141,47 @@ pub(crate) const DB_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements that are kept: all that a drain and an upload use.
 pub(crate) const DB_STATEMENTS: usize = 32;
 
+// The worker
+
+/// Time after which a directory is opened again that could not be opened or used. It doubles with
+/// each failure: a device that is locked now may be unlocked at any time.
+pub const REOPEN_AFTER: Duration = Duration::from_millis(250);
+/// The longest of those times.
+pub const REOPEN_AT_MOST_AFTER: Duration = MINUTE;
+/// Time after a failed drain before the next one: the reason seldom goes away at once.
+pub const DRAIN_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Time between two events that report how the core itself is doing.
+pub const REPORT_EVERY: Duration = MINUTE;
+/// Time between two rounds of housekeeping in the database: each writes to the disk.
+pub const CLEAN_UP_EVERY: Duration = MINUTE;
+/// Longest wait before uploads are considered again. Timers stand still while the device sleeps,
+/// the clock that deadlines refer to does not.
+pub const LONGEST_WAIT: Duration = HOUR;
+/// Time between two looks at a clock that a test moves by hand: no timer fires for it.
+pub const MANUAL_TICK: Duration = Duration::from_millis(5);
+/// Change of the difference to the server's clock, in milliseconds, that is worth a new context.
+/// The `Date` header has whole seconds, and the way of a response takes time.
+pub const SERVER_OFFSET_CHANGE_MS: i64 = 2_000;
+/// How often the worker is started in one process: after its third panic it stays off, because a
+/// fourth start would hardly go better.
+pub const WORKER_STARTS: u32 = 3;
+/// Time after which the thread for name resolution ends that is not needed: a burst of uploads
+/// needs it once.
+pub const IO_THREAD_KEEP_ALIVE: Duration = Duration::from_secs(2);
+/// Niceness of the worker's threads on Linux and Android: the app's threads go first.
+pub const WORKER_NICENESS: i32 = 10;
+/// Lines of the debug log in a second. Further ones are counted.
+pub const DEBUG_LINES_PER_SECOND: u32 = 20;
+
 // The configuration
 
 /// Bytes of the service's name: it is indexed by every backend.
 pub const MAX_SERVICE_NAME_BYTES: usize = 255;
-/// Attributes that a configuration may add to the resource. The other 16 of [`MAX_ATTRIBUTES`] are
-/// for those that the client sets itself.
-pub const MAX_RESOURCE_ATTRIBUTES: usize = MAX_ATTRIBUTES - 16;
+/// Attributes that the client sets on every event itself: service, SDK, system, installation.
+pub const OWN_ATTRIBUTES: usize = 16;
+/// Attributes that a configuration may add to the resource. The others of [`MAX_ATTRIBUTES`] are
+/// the client's own.
+pub const MAX_RESOURCE_ATTRIBUTES: usize = MAX_ATTRIBUTES - OWN_ATTRIBUTES;
 /// Destinations of a configuration. Each has a cursor for every lane and keeps rows in the queue.
 pub const MAX_DESTINATIONS: usize = 8;
 /// Default time that an event waits for others in staging and production.
@@ -188,6 +222,8 @@ pub const MAX_BATCH_ROW_BYTES: usize = 96 * KIB;
 /// Bytes of one request's uncompressed body. The OpenTelemetry Collector takes 20 MiB by default,
 /// but the body is in a phone's memory.
 pub const MAX_BATCH_BYTES: usize = 512 * KIB;
+/// Time after which a lane is looked at again in which one damaged part followed another.
+pub const LEASE_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// Bytes of a response that are read. A success has fewer than 100; anything long is an error page.
 pub const MAX_RESPONSE_BYTES: usize = 64 * KIB;
 /// Time for one request, connecting included.

@@ -1,8 +1,8 @@
 //! Reading the journal of a run that is over, one transaction's worth of records at a time.
 //!
-//! A damaged file may kill the process that reads it. The number of such deaths is written down beside the file. After
-//! a few of them the file is read one record at a time, so that the records before the fatal one are saved, and after
-//! more of them it is set aside.
+//! A damaged file may kill the process that reads it. The number of such deaths is written down
+//! beside the file. After a few of them the file is read one record at a time, so that the records
+//! before the fatal one are saved, and after more of them it is set aside.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -36,8 +36,8 @@ pub(super) enum Opened {
 }
 
 impl DeadRun {
-    /// Opens the journal at `path` and enters its run in the queue. A file that cannot be read is set aside in the
-    /// folder `quarantine`, and what its counters report is booked as lost.
+    /// Opens the journal at `path` and enters its run in the queue. A file that cannot be read is
+    /// set aside in the folder `quarantine`, and what its counters report is booked as lost.
     pub(super) fn open(queue: &mut Queue, path: &Path, quarantine: &Path) -> Result<Opened, QueueError> {
         let Some(key) = run_of(path) else { return Ok(Opened::Over) };
         let known = queue.find_run(key).map(|(id, run)| (id, run.done));
@@ -54,13 +54,15 @@ impl DeadRun {
                 set_aside(path, quarantine);
                 return Ok(Opened::Over);
             }
-            // The device is locked, or access is denied. The file stays and is opened again at the next start.
+            // The device is locked, or access is denied. The file stays and is opened again at the
+            // next start.
             Err(_) => return Ok(Opened::Over),
         };
         let run = match known {
             Some((run, _)) => run,
-            // The ids of the run's events depend on its base time, so it is entered once, with the time that the file
-            // gives. When its preamble cannot be read, the time of the file's last change takes its place.
+            // The ids of the run's events depend on its base time, so it is entered once, with the
+            // time that the file gives. When its preamble cannot be read, the time of the file's
+            // last change takes its place.
             None => queue.enter_run(file.start().unwrap_or_else(|| RunStart { key, base_wall: modified(path) }))?,
         };
         let marker = path.with_extension("reading");
@@ -75,8 +77,8 @@ impl DeadRun {
         Ok(Opened::Run(Self { path: path.to_owned(), file: WatchedFile { file, marker }, run, step }))
     }
 
-    /// Reads the next records into the queue. At the end the run is over in the books and its file is removed: then
-    /// the answer is false.
+    /// Reads the next records into the queue. At the end the run is over in the books and its file
+    /// is removed: then the answer is false.
     pub(super) fn read(&self, queue: &mut Queue) -> Result<bool, QueueError> {
         let absorbed = queue.absorb(self.run, &self.file, self.step, MAX_DRAIN_BYTES)?;
         kill_point("recovery");
@@ -90,8 +92,9 @@ impl DeadRun {
     }
 }
 
-/// A journal with a marker beside it that exists only while a record is being read. A marker that is found at the next
-/// start therefore counts the processes that died while they read, and nothing else.
+/// A journal with a marker beside it that exists only while a record is being read. A marker that
+/// is found at the next start therefore counts the processes that died while they read, and nothing
+/// else.
 #[derive(Debug)]
 struct WatchedFile {
     file: RunFile,

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-/// Removes everything from a locked directory except the lock itself, the switches, and the directories of other
-/// processes.
+/// Removes everything from a locked directory except the lock itself, the switches, and the
+/// directories of other processes.
 pub(crate) fn erase_dir(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();

@@ -1,5 +1,5 @@
-//! One locked directory with its queue: the process's own, or one that it adopted because the process that owned it is
-//! gone.
+//! One locked directory with its queue: the process's own, or one that it adopted because the
+//! process that owned it is gone.
 //!
 //! ```text
 //! lock             held with flock by the process that owns the directory
@@ -52,7 +52,8 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Opens the queue in a locked directory and lists the runs that are over. `own` is the run of this process.
+    /// Opens the queue in a locked directory and lists the runs that are over. `own` is the run of
+    /// this process.
     ///
     /// # Errors
     /// Those of the queue. The lock is released then.
@@ -91,7 +92,8 @@ impl Directory {
         Ok(runs.join(file_name(key)))
     }
 
-    /// Whether the queue knows the destinations. It does not before a damaged database has been read out.
+    /// Whether the queue knows the destinations. It does not before a damaged database has been
+    /// read out.
     pub(crate) fn is_configured(&self) -> bool {
         self.recovery.is_configured()
     }
@@ -126,8 +128,8 @@ impl Directory {
         })
     }
 
-    /// Sets the damaged database aside and goes on with a new one, into which [`Directory::recover`] then reads what
-    /// can be saved.
+    /// Sets the damaged database aside and goes on with a new one, into which
+    /// [`Directory::recover`] then reads what can be saved.
     ///
     /// # Errors
     /// Those of the queue. The lock is released then.
@@ -135,7 +137,8 @@ impl Directory {
         let Self { queue, limits, clock, destinations, recovery, lock, .. } = self;
         drop(queue);
         let (queue, opened) = queue::rebuild(lock.dir(), limits, &clock, reason)?;
-        // The destinations are always configured anew: the books of the new database may not know them.
+        // The destinations are always configured anew: the books of the new database may not know
+        // them.
         let runs = recovery.into_runs();
         let recovery = if queue.is_salvaging() { Recovery::Salvage(runs) } else { Recovery::Configure(runs) };
         Ok(Self {

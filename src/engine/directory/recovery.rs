@@ -1,4 +1,5 @@
-//! What is left to recover in a directory: a damaged database, and the journals of runs that are over.
+//! What is left to recover in a directory: a damaged database, and the journals of runs that are
+//! over.
 //!
 //! ```text
 //! Salvage ─► Configure ─┐
@@ -6,8 +7,9 @@
 //!        (undamaged) ───┘
 //! ```
 //!
-//! Each step is at most one transaction's worth of records, so that the worker drains the process's own journal in
-//! between. A step that fails is taken again: the state only changes when it has succeeded.
+//! Each step is at most one transaction's worth of records, so that the worker drains the process's
+//! own journal in between. A step that fails is taken again: the state only changes when it has
+//! succeeded.
 
 use std::path::Path;
 
@@ -28,7 +30,8 @@ pub(super) enum Recovery {
     Open(DeadRuns),
     /// Read a part of this journal. The other runs wait.
     Read(DeadRun, DeadRuns),
-    /// Every journal has been read: release the events that were kept aside in them, if a session is worth keeping.
+    /// Every journal has been read: release the events that were kept aside in them, if a session
+    /// is worth keeping.
     Release,
     /// Nothing.
     Done,
@@ -53,7 +56,8 @@ impl Recovery {
         }
     }
 
-    /// Whether the queue knows the destinations. It does not before a damaged database has been read out.
+    /// Whether the queue knows the destinations. It does not before a damaged database has been
+    /// read out.
     pub(super) fn is_configured(&self) -> bool {
         !matches!(self, Self::Salvage(_) | Self::Configure(_))
     }

@@ -1,8 +1,8 @@
 //! Freezes batches and leases their parts.
 //!
-//! A batch is a range of one destination's lane. It is divided into *parts*, one request each: an exporter may need
-//! several kinds of request (OTLP's signals), and a body may be too large for one. The hash of every body is written
-//! down before the first of them is sent.
+//! A batch is a range of one destination's lane. It is divided into *parts*, one request each: an
+//! exporter may need several kinds of request (OTLP's signals), and a body may be too large for
+//! one. The hash of every body is written down before the first of them is sent.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{Leased, Outgoing};
 use crate::model::event::Lane;
 use crate::model::event::decode::Record;
 use crate::model::export::{Exporter, Signal};
-use crate::model::limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES};
+use crate::model::limits::{LEASE_AGAIN_AFTER, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES};
 use crate::model::time::BootTime;
 use crate::storage::queue::state::PartState;
 use crate::storage::queue::{NewPart, Queue, QueueError, RowRef, Rows, Settlement};
@@ -29,8 +29,8 @@ pub(super) enum Lease {
     Nothing,
 }
 
-/// Leases the next part of a lane: of the frozen batch, or of one that is frozen now. `flush` is when the flush began
-/// that is under way.
+/// Leases the next part of a lane: of the frozen batch, or of one that is frozen now. `flush` is
+/// when the flush began that is under way.
 pub(super) fn lease(
     queue: &mut Queue,
     target: &Target,
@@ -39,8 +39,8 @@ pub(super) fn lease(
     ready: &mut Ready,
 ) -> Result<Lease, QueueError> {
     let (id, exporter) = (target.id, &*target.exporter);
-    // A part can turn out to be empty because its rows were damaged. Every turn of the loop settles such a part or
-    // freezes a batch; the bound keeps a bug from spinning for ever.
+    // A part can turn out to be empty because its rows were damaged. Every turn of the loop settles
+    // such a part or freezes a batch; the bound keeps a bug from spinning for ever.
     for _ in 0..MAX_BATCH_EVENTS {
         let Some(batch) = queue.batch(id, lane) else {
             if !freeze(queue, id, lane, exporter, ready)? {
@@ -70,7 +70,7 @@ pub(super) fn lease(
         let request = request(exporter, Signal(leased.part.signal), body.gzip);
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
-    Ok(Lease::Later(Duration::from_millis(10)))
+    Ok(Lease::Later(LEASE_AGAIN_AFTER))
 }
 
 fn request(exporter: &dyn Exporter, signal: Signal, gzip: Vec<u8>) -> Request {
@@ -79,9 +79,10 @@ fn request(exporter: &dyn Exporter, signal: Signal, gzip: Vec<u8>) -> Request {
     Request { url: exporter.url(signal), headers, body: gzip }
 }
 
-/// Encodes a frozen part from its rows: for a retry, in another process than the one that froze it, or after it was
-/// divided. `None` when no row is left. A hash that differs from the frozen one is written down before the send: the
-/// part has just been divided, rows were damaged meanwhile, or a later version of the core encodes it.
+/// Encodes a frozen part from its rows: for a retry, in another process than the one that froze it,
+/// or after it was divided. `None` when no row is left. A hash that differs from the frozen one is
+/// written down before the send: the part has just been divided, rows were damaged meanwhile, or a
+/// later version of the core encodes it.
 fn encode_again(
     queue: &mut Queue,
     id: u32,

@@ -1,4 +1,5 @@
-//! A request's body: rows are decoded together with the contexts that they refer to, encoded, hashed and compressed.
+//! A request's body: rows are decoded together with the contexts that they refer to, encoded,
+//! hashed and compressed.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -23,8 +24,8 @@ pub(super) struct Body {
     pub(super) rows: u64,
 }
 
-/// Encodes those of `rows` that `list` names. Returns the uncompressed body and the number of events in it; `None` when
-/// there is none. Rows that cannot be decoded are dropped and booked.
+/// Encodes those of `rows` that `list` names. Returns the uncompressed body and the number of
+/// events in it; `None` when there is none. Rows that cannot be decoded are dropped and booked.
 pub(super) fn encode(
     queue: &mut Queue,
     lane: Lane,

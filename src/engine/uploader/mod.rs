@@ -1,9 +1,9 @@
-//! Chooses what to send next, builds the request, and commits what became of it. It does no I/O of its own: the worker
-//! sends the request.
+//! Chooses what to send next, builds the request, and commits what became of it. It does no I/O of
+//! its own: the worker sends the request.
 //!
-//! [`Uploader::next`] returns the next request, or says when to ask again. [`Uploader::settle`] takes the answer. What
-//! was sent is always written down in the queue first, so a process that is killed between the two calls sends the same
-//! body again.
+//! [`Uploader::next`] returns the next request, or says when to ask again. [`Uploader::settle`]
+//! takes the answer. What was sent is always written down in the queue first, so a process that is
+//! killed between the two calls sends the same body again.
 //!
 //! - `target.rs`: what is known of each destination, and whether one of its lanes may send now;
 //! - `batch.rs`: freezes a batch and leases its parts, one request at a time;
@@ -86,8 +86,8 @@ pub struct Uploader {
 }
 
 impl Uploader {
-    /// Makes an uploader for the destinations that the queue was configured with: their numbers in the queue, in the
-    /// order in which they take turns.
+    /// Makes an uploader for the destinations that the queue was configured with: their numbers in
+    /// the queue, in the order in which they take turns.
     pub fn new(
         clock: Clock,
         policy: SendPolicy,
@@ -120,8 +120,8 @@ impl Uploader {
         }
     }
 
-    /// The next number of a linear congruential generator (Knuth's MMIX constants): it spreads load, and need not be
-    /// unpredictable.
+    /// The next number of a linear congruential generator (Knuth's MMIX constants): it spreads
+    /// load, and need not be unpredictable.
     fn draw(&mut self) -> u64 {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.random ^ self.random >> 29
@@ -131,7 +131,8 @@ impl Uploader {
         START_JITTER.mul_f64((self.draw() >> 11) as f64 / (1u64 << 53) as f64)
     }
 
-    /// Takes the conditions that the host reports. A network that comes back ends every backoff, after a random delay.
+    /// Takes the conditions that the host reports. A network that comes back ends every backoff,
+    /// after a random delay.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         let back = self.conditions.network == Network::Offline && conditions.network != Network::Offline;
         self.conditions = conditions;
@@ -149,8 +150,9 @@ impl Uploader {
         self.conditions
     }
 
-    /// Starts or ends a flush. During a flush events are sent without waiting for more of them, and without regard to a
-    /// jitter or backoff from before. The wait that a server asked for, pauses and the host's conditions still hold.
+    /// Starts or ends a flush. During a flush events are sent without waiting for more of them, and
+    /// without regard to a jitter or backoff from before. The wait that a server asked for, pauses
+    /// and the host's conditions still hold.
     pub fn set_flush(&mut self, flush: bool) {
         let now = self.clock.boot();
         self.flush = flush.then_some(now);
@@ -161,7 +163,8 @@ impl Uploader {
         }
     }
 
-    /// Says what to do next. The most valuable lane comes first, and within a lane the destinations in their order.
+    /// Says what to do next. The most valuable lane comes first, and within a lane the destinations
+    /// in their order.
     ///
     /// # Errors
     /// Those of the queue. Nothing has been leased then.

@@ -1,10 +1,11 @@
 //! The bodies that freezing a batch produced, kept until they are sent for the first time.
 //!
-//! Freezing has to encode a batch, because the hash of each body is written down before the first send. Without this
-//! store the lease would read, encode and compress the same rows a second time. A retry, and a process that finds a
-//! frozen batch, encode again from the rows.
+//! Freezing has to encode a batch, because the hash of each body is written down before the first
+//! send. Without this store the lease would read, encode and compress the same rows a second time.
+//! A retry, and a process that finds a frozen batch, encode again from the rows.
 //!
-//! Memory: the compressed bodies of one batch. A batch that is frozen for another destination or lane replaces them.
+//! Memory: the compressed bodies of one batch. A batch that is frozen for another destination or
+//! lane replaces them.
 
 use super::body::Body;
 use crate::model::event::Lane;
@@ -21,8 +22,9 @@ pub(super) struct Encoded {
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     batch: Option<(u32, Lane)>,
-    /// Rows of the batch that were not settled when the bodies were last known to be right. When the queue has fewer,
-    /// some of them were dropped meanwhile, and a body may hold a row that counts as lost.
+    /// Rows of the batch that were not settled when the bodies were last known to be right. When
+    /// the queue has fewer, some of them were dropped meanwhile, and a body may hold a row that
+    /// counts as lost.
     open_rows: u64,
     /// Bodies, by the hash that was written down for their part.
     bodies: Vec<(String, Body)>,
@@ -50,7 +52,8 @@ impl Ready {
         Some(self.bodies.swap_remove(at).1)
     }
 
-    /// Forgets the bodies if rows of the batch were dropped since. Call it before a part of a batch is settled.
+    /// Forgets the bodies if rows of the batch were dropped since. Call it before a part of a batch
+    /// is settled.
     pub(super) fn check(&mut self, queue: &Queue) {
         if self.batch.is_some() && self.rows_now(queue) != self.open_rows {
             self.clear();

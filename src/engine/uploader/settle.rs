@@ -83,7 +83,8 @@ impl Uploader {
                         halve(queue, &*exporter, leased, refused)?.unwrap_or(or_else)
                     }
                 };
-                // A crash that is spared waits alone. It must not hold up what the backend would accept.
+                // A crash that is spared waits alone. It must not hold up what the backend would
+                // accept.
                 let rest = match &settlement {
                     Settlement::Retry { after, .. } if !is_spared => Some(*after),
                     _ => None,
@@ -101,7 +102,8 @@ impl Uploader {
     }
 }
 
-/// Whatever a format says, no answer of a broken server costs a crash. True when the verdict was replaced.
+/// Whatever a format says, no answer of a broken server costs a crash. True when the verdict was
+/// replaced.
 fn spare_crashes(verdict: Verdict, lane: Lane, status: u16) -> (Verdict, bool) {
     let is_spared = lane == Lane::Crash && status >= 500 && matches!(verdict, Verdict::Drop(_));
     (if is_spared { Verdict::Retry } else { verdict }, is_spared)
@@ -134,8 +136,8 @@ struct Circumstances {
 #[derive(Debug)]
 enum Consequence {
     Settle(Settlement),
-    /// Divide the part to find the event that is at fault, or to make the request smaller. A single event cannot be
-    /// divided: then `or_else`.
+    /// Divide the part to find the event that is at fault, or to make the request smaller. A single
+    /// event cannot be divided: then `or_else`.
     Divide {
         refused: bool,
         or_else: Settlement,
@@ -163,8 +165,8 @@ fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
     })
 }
 
-/// A single event was refused. It is dropped after two refusals, or after one when the backend accepts others; but not
-/// before the other half that it was divided from has been sent.
+/// A single event was refused. It is dropped after two refusals, or after one when the backend
+/// accepts others; but not before the other half that it was divided from has been sent.
 fn refused_alone(at: &Circumstances) -> Settlement {
     if at.attempts > 0 || (at.depth > 0 && at.has_accepted) {
         return Settlement::Drop(DropReason::Rejected);

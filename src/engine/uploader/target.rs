@@ -18,8 +18,8 @@ pub(super) struct Target {
     pub(super) exporter: Arc<dyn Exporter>,
     /// Since when rows have been waiting in each lane.
     since: ByLane<Option<BootTime>>,
-    /// Until then nothing is sent, except for a flush and the first crash: a jitter, or the backoff of a backend that
-    /// is down.
+    /// Until then nothing is sent, except for a flush and the first crash: a jitter, or the backoff
+    /// of a backend that is down.
     rest_until: BootTime,
     /// Requests in a row that failed and are to be retried.
     failures: u32,

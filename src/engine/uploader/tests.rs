@@ -58,7 +58,8 @@ struct World {
 }
 
 impl World {
-    /// A queue that holds `events` actions and as many requests: a lane whose batches have two parts each.
+    /// A queue that holds `events` actions and as many requests: a lane whose batches have two
+    /// parts each.
     fn new(dir: &Path, events: u32) -> Self {
         let manual = ManualClock::new();
         let clock = Clock::Manual(manual.clone());

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::{Command, Shared, Switched, Worker};
 use crate::engine::recorder::mark_own_thread;
+use crate::model::limits::{IO_THREAD_KEEP_ALIVE, WORKER_STARTS};
 use crate::storage::health::StorageState;
 
 /// Starts the thread.
@@ -31,26 +31,27 @@ fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, swi
         .enable_time()
         .max_blocking_threads(1)
         .thread_name("throughline-io")
-        .thread_keep_alive(Duration::from_secs(2))
+        .thread_keep_alive(IO_THREAD_KEEP_ALIVE)
         .on_thread_start(move || begin_thread(on_thread_start))
         .build();
     let Ok(runtime) = runtime else {
-        shared.health().storage = StorageState::Locked("no runtime could be made".to_owned());
+        shared.health().storage = StorageState::Locked("the runtime could not be made".to_owned());
         return;
     };
-    for _ in 0..3 {
+    for _ in 0..WORKER_STARTS {
         let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands, switched)));
         match std::panic::catch_unwind(work) {
             Ok(()) => break,
             Err(_) => {
                 shared.panics.fetch_add(1, Ordering::Relaxed);
-                shared.debug.log("the worker panicked and starts again");
+                shared.debug.log("the worker panicked");
             }
         }
     }
     runtime.shutdown_background();
 }
 
+/// Prepares one of the client's own threads.
 fn begin_thread(on_thread_start: Option<fn()>) {
     mark_own_thread();
     if let Some(begin) = on_thread_start {
@@ -58,9 +59,13 @@ fn begin_thread(on_thread_start: Option<fn()>) {
     }
 }
 
-/// Lowers this thread's priority. On Darwin a thread's priority is its quality of service, which takes unsafe code: that is
-/// the host's, by `Host::on_thread_start`.
+/// Lowers this thread's priority. On Darwin a thread's priority is its quality of service. Setting
+/// it takes unsafe code, so the host does that in `Host::on_thread_start`.
 fn yield_to_others() {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
+    {
+        use crate::model::limits::WORKER_NICENESS;
+        // Without the priority the work is the same.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), WORKER_NICENESS);
+    }
 }

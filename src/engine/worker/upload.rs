@@ -1,111 +1,176 @@
-//! The worker's requests: which store sends next, and what an answer means for it.
+//! The worker's requests: which directory sends next, and what an answer means for it.
 
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use super::{InFlight, Worker};
-use crate::engine::uploader::{Outgoing, Step};
+use super::Worker;
+use super::storage::Place;
+use crate::engine::directory::Directory;
+use crate::engine::uploader::{Leased, Outgoing, Settled, Step};
 use crate::model::config::Consent;
+use crate::model::limits::SERVER_OFFSET_CHANGE_MS;
 use crate::policy::schedule::Blocked;
 use crate::wire::transport::{Response, TransportError};
 
+/// What the uploads are doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Uploads {
+    /// A request is under way.
+    UnderWay,
+    /// Nothing is sent any more: the worker is about to end.
+    Ending,
+    /// Events wait, for this long.
+    Waiting(Duration),
+    /// Events wait for the host's conditions to change, or for the user's consent.
+    Blocked(Blocked),
+    /// No event waits, or there is no transport.
+    Idle,
+}
+
+impl Uploads {
+    /// Of two directories' answers the one that is to be acted on first.
+    fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::UnderWay, _) | (_, Self::UnderWay) => Self::UnderWay,
+            (Self::Waiting(a), Self::Waiting(b)) => Self::Waiting(a.min(b)),
+            (Self::Waiting(a), _) | (_, Self::Waiting(a)) => Self::Waiting(a),
+            (Self::Idle, other) => other,
+            (first, _) => first,
+        }
+    }
+}
+
+/// A request that is under way.
+pub(super) struct InFlight<'a> {
+    answer: Pin<Box<dyn Future<Output = Result<Response, TransportError>> + 'a>>,
+    leased: Leased,
+    /// The directory that it came from.
+    dir: PathBuf,
+}
+
+impl InFlight<'_> {
+    /// The answer, when it comes.
+    pub(super) async fn answer(in_flight: &mut Option<Self>) -> Result<Response, TransportError> {
+        match in_flight {
+            Some(in_flight) => (&mut in_flight.answer).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl Worker<'_> {
     /// Starts the next request if none is under way.
-    pub(super) fn upload(&mut self) -> Step {
-        let Some(transport) = &self.shared.transport else { return Step::Idle };
-        if self.in_flight.is_some() || self.closing.is_some() {
-            return Step::Wait(Duration::from_secs(3600));
+    pub(super) fn upload(&mut self) -> Uploads {
+        let Some(transport) = &self.shared.transport else { return Uploads::Idle };
+        if self.in_flight.is_some() {
+            return Uploads::UnderWay;
+        }
+        if self.closing.is_some() {
+            return Uploads::Ending;
         }
         if self.shared.consent() != Consent::Granted {
-            return Step::Blocked(Blocked::Consent);
+            return Uploads::Blocked(Blocked::Consent);
         }
-        let mut wait = Step::Idle;
-        let mut failed = None;
-        let mut done = Vec::new();
-        for (at, store) in self.main.iter_mut().chain(&mut self.adopted).enumerate() {
-            if !store.is_configured() {
-                continue;
-            }
-            match store.uploader.next(&mut store.queue) {
-                Ok(Step::Send(outgoing)) => {
-                    let Outgoing { request, leased } = *outgoing;
-                    self.in_flight =
-                        Some(InFlight { answer: transport.send(request), leased, dir: store.dir().to_owned() });
-                    return Step::Wait(Duration::from_secs(3600));
-                }
-                Ok(Step::Idle) if at > 0 && !store.is_recovering() && !store.queue.keeps_apart() => done.push(at - 1),
-                Ok(step) => wait = sooner(wait, step),
-                Err(error) if at == 0 => failed = Some(error),
-                Err(_) => done.push(at - 1),
-            }
-        }
-        for at in done.into_iter().rev() {
-            let store = self.adopted.remove(at);
-            if store.queue.depth().iter().all(|(rows, _)| *rows == 0) { store.remove() } else { store.close() }
-        }
-        if let Some(error) = failed {
-            self.storage_failed(error);
-        }
-        match &wait {
-            Step::Idle => {
+        let uploads = self.next_request();
+        match uploads {
+            Uploads::Idle => {
                 transport.idle();
                 self.offline_since = None;
                 self.prune_contexts();
                 self.clean_up();
             }
-            Step::Wait(_) => transport.idle(),
-            Step::Blocked(Blocked::Offline) => {
-                self.offline_since = self.offline_since.or_else(|| Some(Instant::now()));
+            Uploads::Waiting(_) => transport.idle(),
+            Uploads::Blocked(Blocked::Offline) => {
+                self.offline_since.get_or_insert_with(Instant::now);
             }
-            _ => {}
+            Uploads::Blocked(_) | Uploads::UnderWay | Uploads::Ending => {}
         }
-        wait
+        uploads
     }
 
-    /// Books what came of the request that was under way.
+    /// Asks each directory for a request, and starts the first. Adopted directories that have
+    /// nothing left to send are given up.
+    fn next_request(&mut self) -> Uploads {
+        let (Some(transport), Some(open)) = (&self.shared.transport, self.storage.open()) else {
+            return Uploads::Idle;
+        };
+        let mut uploads = Uploads::Idle;
+        let mut failed = None;
+        let mut done = Vec::new();
+        for (place, directory) in open.directories().filter(|(_, directory)| directory.is_configured()) {
+            match (directory.uploader.next(&mut directory.queue), place) {
+                (Ok(Step::Send(outgoing)), _) => {
+                    let Outgoing { request, leased } = *outgoing;
+                    let (answer, dir) = (transport.send(request), directory.dir().to_owned());
+                    self.in_flight = Some(InFlight { answer, leased, dir });
+                    return Uploads::UnderWay;
+                }
+                (Ok(Step::Idle), Place::Adopted(at)) if is_over(directory) => done.push(at),
+                (Ok(Step::Idle), _) => {}
+                (Ok(Step::Wait(left)), _) => uploads = uploads.sooner(Uploads::Waiting(left)),
+                (Ok(Step::Blocked(reason)), _) => uploads = uploads.sooner(Uploads::Blocked(reason)),
+                (Err(error), Place::Own) => failed = Some(error),
+                (Err(_), Place::Adopted(at)) => done.push(at),
+            }
+        }
+        for at in done.into_iter().rev() {
+            let directory = open.adopted.remove(at);
+            let is_empty = directory.queue.depth().iter().all(|(rows, _)| *rows == 0);
+            if is_empty { directory.remove() } else { directory.close() }
+        }
+        if let Some(error) = failed {
+            self.storage_failed(error);
+        }
+        uploads
+    }
+
+    /// Commits what became of the request that was under way.
     pub(super) fn settle(&mut self, result: Result<Response, TransportError>) {
         let Some(InFlight { leased, dir, .. }) = self.in_flight.take() else { return };
-        let Some(store) = self.main.iter_mut().chain(&mut self.adopted).find(|store| store.dir() == dir) else {
+        let Some(open) = self.storage.open() else { return };
+        let Some((place, directory)) = open.directories().find(|(_, directory)| directory.dir() == dir) else {
             return;
         };
-        match store.uploader.settle(&mut store.queue, &leased, result) {
-            Ok(settled) => {
-                for flush in &mut self.flushes {
-                    flush.delivered += settled.delivered;
-                }
-                match (&settled.failure, settled.unreachable) {
-                    (_, true) => self.offline_since = self.offline_since.or_else(|| Some(Instant::now())),
-                    _ => self.offline_since = None,
-                }
-                let log = match &settled.failure {
-                    Some(failure) => format!("upload of {} events failed: {failure}", leased.part.rows),
-                    None => format!("{} events delivered", settled.delivered),
-                };
-                self.shared.debug.log(&log);
-                self.last_failure = settled.failure.clone();
-                self.shared.health().last_upload = Some(settled.failure.map_or(Ok(settled.delivered), Err));
-                if let Some(offset) = settled.server_offset_ms {
-                    self.update_server_offset(offset);
-                }
-            }
-            Err(error) => self.storage_failed(error),
+        match directory.uploader.settle(&mut directory.queue, &leased, result) {
+            Ok(settled) => self.settled(settled, leased.part.rows),
+            Err(error) => self.directory_failed(place, error),
         }
     }
 
-    /// Events from now on carry the offset to server time, so that both clocks' spans line up. `Date` has whole seconds.
+    /// Notes how a request with this many events ended, for the flushes, the log and the health.
+    fn settled(&mut self, settled: Settled, events: u64) {
+        for flush in &mut self.flushes {
+            flush.delivered += settled.delivered;
+        }
+        if settled.unreachable {
+            self.offline_since.get_or_insert_with(Instant::now);
+        } else {
+            self.offline_since = None;
+        }
+        self.shared.debug.log(&match &settled.failure {
+            Some(failure) => format!("an upload of {events} events failed: {failure}"),
+            None => format!("{} events were delivered", settled.delivered),
+        });
+        self.last_failure = settled.failure.clone();
+        self.shared.health().last_upload = Some(settled.failure.map_or(Ok(settled.delivered), Err));
+        if let Some(offset) = settled.server_offset_ms {
+            self.update_server_offset(offset);
+        }
+    }
+
+    /// Events from now on carry the offset to server time, so that the spans of device and server
+    /// line up.
     fn update_server_offset(&mut self, offset: i64) {
-        if (offset - self.server_offset_ms).abs() > 2_000 {
+        if (offset - self.server_offset_ms).abs() > SERVER_OFFSET_CHANGE_MS {
             self.server_offset_ms = offset;
             self.shared.globals.set_server_offset(self.shared.recorder(), &self.shared.config, offset);
         }
     }
 }
 
-fn sooner(a: Step, b: Step) -> Step {
-    match (a, b) {
-        (Step::Wait(a), Step::Wait(b)) => Step::Wait(a.min(b)),
-        (Step::Idle, b) => b,
-        (a, Step::Idle) => a,
-        (Step::Wait(a), _) => Step::Wait(a),
-        (_, b) => b,
-    }
+/// Whether an adopted directory that has nothing to send now will never have.
+fn is_over(directory: &Directory) -> bool {
+    !directory.is_recovering() && !directory.queue.keeps_apart()
 }

@@ -191,6 +191,10 @@ pub const SELF_QUEUE_DEPTH: &str = "throughline.queue.depth";
 pub const SELF_FLUSH_SUCCESS: &str = "throughline.flush.success";
 /// The time since the core was last online, in seconds.
 pub const SELF_OFFLINE_DURATION: &str = "throughline.offline.duration";
+/// Why the core dropped events: the name of a [`DropReason`](crate::model::ledger::DropReason).
+pub const SELF_DROP_REASON: &str = "reason";
+/// The number of events that the core dropped for that reason since its last report.
+pub const SELF_DROP_COUNT: &str = "count";
 
 // Event names.
 

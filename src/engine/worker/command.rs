@@ -1,0 +1,135 @@
+//! What the client asks of the worker, and how the worker obeys.
+
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use super::flush::{FlushJob, FlushOutcome};
+use crate::model::config::Consent;
+use crate::policy::schedule::Conditions;
+use crate::storage::queue::DestinationBooks;
+use crate::storage::switches::Switches;
+
+/// How the worker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The client was shut down, or its last handle was dropped. The run is over.
+    Shutdown,
+    /// The client was switched off or the user denied consent. The client may start another
+    /// worker, and the run goes on.
+    SwitchOff,
+}
+
+/// What decides whether a worker that starts stays on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Switched {
+    /// The persisted switch: the worker ends at once when an earlier call switched the client off.
+    AsPersisted,
+    /// A call has just switched the client on, whatever the persisted switch says.
+    OnByCall,
+}
+
+/// The worker is about to end.
+pub(super) struct Closing {
+    pub(super) ending: Ending,
+    /// `None` when no caller waits for the end.
+    pub(super) reply: Option<SyncSender<()>>,
+}
+
+/// What the client asks of the worker. A caller that waits for the end of a command receives it
+/// through `reply`.
+pub(crate) enum Command {
+    /// Send everything, as far as conditions and backends allow.
+    Flush {
+        timeout: Duration,
+        /// `None` when the caller does not wait for the outcome.
+        reply: Option<SyncSender<FlushOutcome>>,
+    },
+    /// Write what is in the journal to the database.
+    Drain { reply: SyncSender<()> },
+    /// Count what became of the events.
+    Books { reply: SyncSender<Result<Vec<DestinationBooks>, String>> },
+    /// The device's conditions have changed.
+    Conditions(Conditions),
+    /// Close the database and release every lock.
+    Suspend { reply: SyncSender<()> },
+    /// Open the database again.
+    Resume { reply: SyncSender<()> },
+    /// Remember settings for the next start.
+    Switches(Switches),
+    /// The user has decided whether events may be sent.
+    Consent(Consent),
+    /// Erase everything that was recorded.
+    Erase { reply: SyncSender<()> },
+    /// Tail sampling was configured anew.
+    TailSampling,
+    /// End.
+    Shutdown { ending: Ending, reply: SyncSender<()> },
+}
+
+impl Worker<'_> {
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Flush { timeout, reply } => {
+                self.shared.scopes.end_windows();
+                self.collect_metrics();
+                self.report_self();
+                self.drain_now();
+                self.directories(|directory| directory.uploader.set_flush(true));
+                self.flushes.push(FlushJob { until: Instant::now() + timeout, delivered: 0, reply });
+            }
+            Command::Drain { reply } => {
+                self.drain_all();
+                // A caller that waits for this usually looks at the health next.
+                self.publish();
+                let _ = reply.send(());
+            }
+            Command::Books { reply } => {
+                self.finish_salvage();
+                self.drain_all();
+                let books = match self.storage.open() {
+                    Some(open) => open.own.queue.books().map_err(|error| error.to_string()),
+                    None => Err("the database is not open".to_owned()),
+                };
+                let _ = reply.send(books);
+            }
+            Command::Conditions(conditions) => {
+                self.conditions = conditions;
+                self.directories(|directory| directory.uploader.set_conditions(conditions));
+                if !conditions.foreground {
+                    self.collect_metrics();
+                    self.drain_now();
+                }
+            }
+            Command::Suspend { reply } => {
+                self.suspend();
+                let _ = reply.send(());
+            }
+            Command::Resume { reply } => {
+                self.resume();
+                let _ = reply.send(());
+            }
+            Command::Switches(switches) => {
+                if let Err(error) = switches.store(&self.shared.config.data_dir) {
+                    self.shared.debug.log(&format!("settings could not be saved: {error}"));
+                }
+            }
+            Command::Consent(consent) => {
+                // What was recorded before belongs to the decision before.
+                self.drain_all();
+                if let Some(open) = self.storage.open() {
+                    open.own.queue.set_consent(consent);
+                }
+            }
+            Command::TailSampling => self.apply_tail_sampling(),
+            Command::Erase { reply } => {
+                self.erase();
+                let _ = reply.send(());
+            }
+            Command::Shutdown { ending, reply } => {
+                self.drain_now();
+                self.closing = Some(Closing { ending, reply: Some(reply) });
+            }
+        }
+    }
+}

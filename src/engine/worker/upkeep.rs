@@ -1,0 +1,90 @@
+//! What the worker does beside draining and uploading: closing what has settled in the scopes,
+//! writing session and installation down, and housekeeping in the database.
+
+use std::time::Instant;
+
+use super::Worker;
+use super::storage::Storage;
+use crate::engine::recorder::Recorder;
+use crate::model::config::Consent;
+use crate::model::limits::{CLEAN_UP_EVERY, KEPT_CONTEXTS, MANUAL_TICK};
+use crate::model::time::Clock;
+use crate::storage::session_file;
+
+impl Worker<'_> {
+    /// Closes what has settled in the scopes, and writes session and installation down. Returns
+    /// when to do it again.
+    pub(super) fn tick_scopes(&mut self) -> Option<Instant> {
+        let scopes = &self.shared.scopes;
+        let now = self.shared.recorder().boot();
+        let next = scopes.tick(now);
+        // Once the user has denied consent, nothing is written any more.
+        if self.shared.consent() != Consent::Denied {
+            let is_suspended = matches!(self.storage, Storage::Suspended);
+            let may_end = self.closing.is_some() || is_suspended || !self.conditions.foreground;
+            let session = if may_end { scopes.to_save() } else { scopes.to_save_if_due(now) };
+            if let Some(session) = session
+                && let Err(error) = session_file::save(&self.shared.config.data_dir, &session)
+            {
+                self.shared.debug.log(&format!("the session could not be saved: {error}"));
+            }
+            self.keep_installation();
+        }
+        let manual = matches!(self.shared.clock, Clock::Manual(_));
+        next.map(|at| Instant::now() + if manual { MANUAL_TICK } else { at.since(now) })
+    }
+
+    /// Writes the installation down if it is new. Looks for it if it could not be read before.
+    fn keep_installation(&self) {
+        let (config, globals) = (&self.shared.config, &self.shared.globals);
+        if self.storage.is_open() {
+            // The device is unlocked if the database could be read, so the installation can be too.
+            globals.find_installation(self.shared.recorder(), config);
+        }
+        let Some(installation) = globals.to_save() else { return };
+        match installation.store(&config.data_dir) {
+            Ok(()) => globals.saved(&installation),
+            Err(error) => self.shared.debug.log(&format!("the installation could not be saved: {error}")),
+        }
+    }
+
+    /// Records the metrics' points, so that they go with what is sent now.
+    pub(super) fn collect_metrics(&self) {
+        self.shared.scopes.collect_metrics();
+    }
+
+    /// Forgets contexts of this run that no event refers to any more, when there are many.
+    pub(super) fn prune_contexts(&mut self) {
+        let recorder: &Recorder = self.shared.recorder();
+        // Read before it is known that nothing waits: events that come later refer to these
+        // versions or to newer ones.
+        let in_use = recorder.versions();
+        let newest = in_use.into_iter().max().unwrap_or(0);
+        if newest < self.pruned_to + 2 * KEPT_CONTEXTS || recorder.journal().waiting() > 0 {
+            return;
+        }
+        if let Some(open) = self.storage.open() {
+            let _ = open.own.queue.prune_contexts(open.run, in_use);
+            self.pruned_to = newest;
+        }
+    }
+
+    /// Keeps the database small. At most once in [`CLEAN_UP_EVERY`], when nothing else is to do.
+    pub(super) fn clean_up(&mut self) {
+        let now = Instant::now();
+        if self.cleaned_up.is_some_and(|last| now - last < CLEAN_UP_EVERY) {
+            return;
+        }
+        self.cleaned_up = Some(now);
+        if let Some(open) = self.storage.open() {
+            let queue = &mut open.own.queue;
+            // What fails now is done the next time.
+            let _ = queue.expire_aside();
+            let _ = queue.expire();
+            let _ = queue.forget_old_runs(open.run);
+            let _ = queue.vacuum();
+            let _ = queue.checkpoint();
+            queue.arm_ballast();
+        }
+    }
+}
