@@ -97,10 +97,11 @@ mod engine;
 
 mod api;
 
-pub use api::client::{Host, Telemetry};
+pub use api::client::Telemetry;
 pub use api::hook::{EventHook, EventView};
+pub use api::host::Host;
 pub use api::metrics::Meter;
-pub use api::rum::ActiveResource;
+pub use api::resources::ActiveResource;
 pub use api::spans::ActiveSpan;
 pub use api::stores::{PathHandle, TracedStore};
 pub use api::user::User;

@@ -1,85 +1,77 @@
-//! What the user has said about data being collected, and erasing it.
+//! What the user has decided about data being collected, and erasing what was.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::client::{Client, Telemetry};
-use crate::engine::directory::erase_dir;
-use crate::engine::worker::{Command, Ending, Switched};
+use super::client::Telemetry;
+use super::erasure::erase_behind;
+use crate::engine::worker::{Command, Ending};
 use crate::model::config::Consent;
 use crate::model::error::Error;
-use crate::storage::dirlock::{self, DirLock};
+use crate::model::limits::{ERASE_TIMEOUT, STOP_TIMEOUT};
 
 impl Telemetry {
-    /// What the user has said.
+    /// What the user has decided.
     pub fn consent(&self) -> Consent {
-        Consent::from_code(self.0.consent.load(Ordering::Acquire))
+        self.client.lifecycle.consent()
     }
 
-    /// The user has decided, or has changed their mind. Granted: what was kept apart is sent. Denied: nothing is recorded
-    /// any more, and everything that was is erased, journal and quarantine included. Waits at most 5 s for the erasure.
+    /// The user has decided, or has changed their mind.
+    ///
+    /// [`Consent::Granted`]: what was kept apart is sent. [`Consent::Denied`]: nothing is recorded
+    /// any more, and everything that was is erased, including the journal and the quarantine. The
+    /// call waits for the erasure for at most 5 s. A consent that follows a denial begins with a
+    /// new session and a new installation id; a client that is off for another reason stays off.
     ///
     /// # Errors
-    /// When switching on fails, as [`Telemetry::start`].
+    /// As [`Telemetry::start`], when the client cannot be started again. The consent is then not
+    /// taken, and the call can be repeated. [`Error::Closed`] after [`Telemetry::shutdown`].
     pub fn set_consent(&self, consent: Consent) -> Result<(), Error> {
-        let before = Consent::from_code(self.0.consent.swap(consent as u8, Ordering::AcqRel));
-        match (before, consent) {
-            (before, consent) if before == consent => {}
+        let lifecycle = &self.client.lifecycle;
+        match (lifecycle.consent(), consent) {
             (_, Consent::Denied) => {
-                self.0.enabled.store(false, Ordering::Release);
-                self.0.globals.forget();
-                if self.0.ask(Duration::from_secs(5), |reply| Command::Erase { reply }).is_some() {
-                    self.0.stop(Ending::SwitchOff, Duration::from_secs(1));
-                } else {
-                    self.0.erase_alone();
+                if lifecycle.deny().consent != Consent::Denied {
+                    self.erase_and_stop();
                 }
             }
-            (Consent::Denied, _) => {
-                if let Some(shared) = self.0.shared.get() {
-                    self.0.globals.renew_installation(shared.recorder(), &self.0.config);
+            (before, consent) if before == consent => {}
+            (Consent::Denied, consent) => {
+                if let Some(shared) = lifecycle.shared() {
+                    self.client.parts.globals.renew_installation(shared.recorder(), &self.client.parts.config);
                     shared.scopes.begin_anew();
                 }
-                self.0.switch_on(Switched::AsPersisted)?;
+                lifecycle.give_consent(consent, &self.client.parts)?;
             }
-            (_, consent) => {
-                self.0.send(Command::Consent(consent));
-            }
+            (_, consent) => lifecycle.change_consent(consent),
         }
         Ok(())
     }
 
-    /// From now on nothing is recorded. For a host that has to return before [`Telemetry::set_consent`] has erased what is there.
+    /// Erases what was recorded and ends the worker, because the user has denied consent.
+    fn erase_and_stop(&self) {
+        let lifecycle = &self.client.lifecycle;
+        self.client.parts.globals.forget();
+        if lifecycle.ask(ERASE_TIMEOUT, |reply| Command::Erase { reply }).is_some() {
+            lifecycle.stop_worker(Ending::SwitchOff, STOP_TIMEOUT);
+        } else {
+            erase_behind(self.client.parts.config.data_dir.clone());
+        }
+    }
+
+    /// Records nothing from now on. For a host that must return before [`Telemetry::set_consent`]
+    /// or [`Telemetry::set_enabled`], which it calls on another thread, has finished.
     #[doc(hidden)]
     pub fn pause(&self) {
-        self.0.enabled.store(false, Ordering::Release);
+        self.client.lifecycle.pause();
     }
 
-    /// Erases everything that was recorded and not sent, the session and its number included; recording goes on. False
-    /// when it took longer than `timeout`.
+    /// Erases everything that was recorded and not sent, including the session and its number.
+    /// Recording goes on, with a new session and a new installation id. False when this took longer
+    /// than `timeout`.
     pub fn erase(&self, timeout: Duration) -> bool {
         if self.on().is_none() {
-            self.0.erase_alone();
+            erase_behind(self.client.parts.config.data_dir.clone());
             return true;
         }
-        self.0.ask(timeout, |reply| Command::Erase { reply }).is_some()
-    }
-}
-
-impl Client {
-    /// Erases the directory from a thread of its own: the client is off.
-    pub(super) fn erase_alone(&self) {
-        let dir = self.config.data_dir.clone();
-        let erase = move || {
-            if !dir.is_dir() {
-                return;
-            }
-            if let Ok(lock) = DirLock::acquire(&dir) {
-                erase_dir(lock.dir());
-            }
-            for orphan in dirlock::orphans(&dir) {
-                let _ = std::fs::remove_dir_all(orphan.dir());
-            }
-        };
-        let _ = std::thread::Builder::new().name("throughline".to_owned()).spawn(erase);
+        self.client.lifecycle.ask(timeout, |reply| Command::Erase { reply }).is_some()
     }
 }

@@ -1,48 +1,94 @@
-//! The host's own filter.
+//! The host's own filter: [`EventHook`], and what is counted about it.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::client::Telemetry;
 use crate::model::event::EventKind;
+use crate::model::limits::HOOK_BUDGET;
 use crate::model::value::Attribute;
 use crate::policy::redact::{REDACTED, Rewrite};
 use crate::storage::health::Health;
 
-/// Time that a hook may take.
-const HOOK_BUDGET: Duration = Duration::from_millis(1);
-
-/// What a hook sees of an event, before anything of it is written.
+/// What an [`EventHook`] sees of an event, before anything of it is written. It is lent for the
+/// call alone.
+///
+/// ```
+/// use throughline::EventView;
+/// use throughline::event::EventKind;
+///
+/// fn is_noise(event: &EventView<'_>) -> bool {
+///     let is_internal = event.attributes.iter().any(|(key, _)| *key == "internal");
+///     is_internal || (event.kind == EventKind::Log && event.label.starts_with("heartbeat"))
+/// }
+/// # let _ = is_noise;
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct EventView<'a> {
-    /// The kind.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// What it is called: a name, a URL, an error's type, a log's body.
+    /// What it is called: a name, a URL, an error's type, a log's body. Not redacted.
     pub label: &'a str,
-    /// Its attributes, not redacted.
+    /// Its attributes. Not redacted.
     pub attributes: &'a [Attribute<'a>],
 }
 
-/// The host's own filter, called on the recording thread for events, actions, views, spans and operations; state
-/// mutations have their policies. A hook that panics drops the event; one that takes longer than a millisecond is counted.
-/// Both show in [`Health`]. What it records itself is not shown to it.
+/// The host's own filter, which an app puts into [`Host::hook`](crate::Host::hook).
+///
+/// The hook runs on the thread that records. It is asked about events, actions, views, spans and
+/// operations; state mutations have policies of their own. A hook that panics drops the event, and
+/// a call that takes longer than a millisecond is counted. [`Health`] shows both. What the hook
+/// records itself is not shown to it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use throughline::{Config, Consent, EventHook, EventView, Host, Telemetry};
+/// use throughline::event::{Log, Severity};
+///
+/// #[derive(Debug)]
+/// struct HideNames;
+///
+/// impl EventHook for HideNames {
+///     fn keep(&self, event: &EventView<'_>) -> bool {
+///         !event.attributes.iter().any(|(key, _)| *key == "internal")
+///     }
+///
+///     fn rewrite(&self, text: &str) -> Option<String> {
+///         text.contains("Ada").then(|| text.replace("Ada", "[name]"))
+///     }
+/// }
+///
+/// let dir = tempfile::tempdir()?;
+/// let mut host = Host::default();
+/// host.hook = Some(Arc::new(HideNames));
+/// let config = Config::builder("shop", dir.path()).build()?;
+/// let telemetry = Telemetry::start_with(config, Consent::Granted, host)?;
+/// // Written as "hello, [name]".
+/// telemetry.record_log(&Log::new(Severity::Info, "hello, Ada"));
+/// let hidden = [("internal", true.into())];
+/// assert!(telemetry.record_log(&Log::new(Severity::Info, "tick").attributes(&hidden)).is_none());
+/// assert_eq!(telemetry.health().hook_dropped, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait EventHook: Send + Sync + std::fmt::Debug {
-    /// False: the event is dropped, and counted in `health().hook_dropped`.
+    /// Whether the event is kept. False drops it, and counts it in `health().hook_dropped`.
     fn keep(&self, event: &EventView<'_>) -> bool;
 
-    /// Rewrites a free text (message, log body, stack) or a URL before it is written, after the built-in redaction; `None`
-    /// leaves it. Called while the event is written, perhaps under a lock: the client does nothing that it is asked for
-    /// meanwhile. When it panics, nothing of the text is written.
+    /// Rewrites a free text (message, log body, stack) or a URL before it is written, after the
+    /// built-in redaction. `None` leaves the text as it is.
+    ///
+    /// It is called while the event is written, perhaps under a lock of the client's. The client is
+    /// therefore off for everything that the hook asks of it meanwhile. When the hook panics,
+    /// `[redacted]` is written in place of the text.
     fn rewrite(&self, _text: &str) -> Option<String> {
         None
     }
 }
 
-/// Counts about the host's hook.
+/// What is counted about the host's hook.
 #[derive(Debug, Default)]
 pub(super) struct HookCounts {
     dropped: AtomicU64,
@@ -51,8 +97,21 @@ pub(super) struct HookCounts {
 }
 
 impl HookCounts {
-    /// Runs a call of the host's; `None` when it panicked.
-    fn watched<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
+    /// Asks the hook whether it wants an event. An event that the hook records itself is kept.
+    #[inline(never)]
+    pub(super) fn ask(&self, hook: &dyn EventHook, event: &EventView<'_>) -> bool {
+        if IN_HOOK.replace(true) {
+            return true;
+        }
+        let answer = self.watch(|| hook.keep(event));
+        IN_HOOK.set(false);
+        let keeps = answer.unwrap_or(false);
+        self.dropped.fetch_add(u64::from(!keeps), Ordering::Relaxed);
+        keeps
+    }
+
+    /// Runs a call of the host's, and counts it if it is slow or panics. `None` when it panicked.
+    fn watch<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
         let started = Instant::now();
         let answer = catch_unwind(AssertUnwindSafe(call));
         if started.elapsed() > HOOK_BUDGET {
@@ -64,6 +123,7 @@ impl HookCounts {
         answer.ok()
     }
 
+    /// Fills in the hook's part of the health.
     pub(super) fn report(&self, health: &mut Health) {
         health.hook_dropped = self.dropped.load(Ordering::Relaxed);
         health.hook_panics = self.panics.load(Ordering::Relaxed);
@@ -72,19 +132,20 @@ impl HookCounts {
 }
 
 thread_local! {
-    /// The hook is at work on this thread.
+    /// The hook is being asked on this thread.
     static IN_HOOK: Cell<bool> = const { Cell::new(false) };
-    /// A text is being rewritten on this thread: calls of the hook's would wait for the lock that it runs under.
+    /// The hook is rewriting a text on this thread. A call that it makes would wait for the lock
+    /// under which the text is being written.
     static REWRITING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the host rewrites a text on this thread now.
+/// Whether the hook is rewriting a text on this thread.
 #[inline]
 pub(super) fn is_rewriting() -> bool {
     REWRITING.get()
 }
 
-/// Asks the host's hook about texts.
+/// Lets the host's hook rewrite texts while they are redacted.
 #[derive(Debug)]
 pub(super) struct HookRewrite {
     pub(super) hook: Arc<dyn EventHook>,
@@ -96,32 +157,8 @@ impl Rewrite for HookRewrite {
         if REWRITING.replace(true) {
             return None;
         }
-        let answer = self.counts.watched(|| self.hook.rewrite(text));
+        let answer = self.counts.watch(|| self.hook.rewrite(text));
         REWRITING.set(false);
         answer.unwrap_or_else(|| Some(REDACTED.to_owned()))
-    }
-}
-
-impl Telemetry {
-    /// Asks the host's hook, if there is one.
-    #[inline]
-    pub(super) fn permits(&self, kind: EventKind, label: &str, attributes: &[Attribute<'_>]) -> bool {
-        match &self.0.host.hook {
-            Some(hook) => self.ask_hook(hook.as_ref(), &EventView { kind, label, attributes }),
-            None => true,
-        }
-    }
-
-    #[inline(never)]
-    fn ask_hook(&self, hook: &dyn EventHook, event: &EventView<'_>) -> bool {
-        if IN_HOOK.replace(true) {
-            return true;
-        }
-        let counts = &self.0.hook_counts;
-        let answer = counts.watched(|| hook.keep(event));
-        IN_HOOK.set(false);
-        let keeps = answer.unwrap_or(false);
-        counts.dropped.fetch_add(u64::from(!keeps), Ordering::Relaxed);
-        keeps
     }
 }

@@ -1,157 +1,212 @@
-//! Switching on and off, and the end.
+//! [`Lifecycle`]: starting and stopping the worker, and what the client asks of it.
 
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
-use super::client::Client;
-use super::hook;
-use crate::engine::debug::DebugLog;
-use crate::engine::recorder::Recorder;
-use crate::engine::scopes::Scopes;
-use crate::engine::worker::{Command, Ending, Shared, Switched, spawn};
+use super::parts::Parts;
+use crate::engine::lifecycle::{Decisions, LifecycleCell, LifecycleState, OffReason, Switch};
+use crate::engine::worker::{Command, Ending, Shared, spawn};
 use crate::model::config::Consent;
 use crate::model::error::Error;
-use crate::policy::redact::Redactor;
-use crate::storage::health::{Health, StorageState};
-use crate::storage::installation::{Found, Installation};
 use crate::storage::journal::forked;
-use crate::storage::session_file;
-use crate::wire::transport::Transport;
+use crate::storage::switches::Switches;
 
-impl Client {
-    /// Starts the worker, and the first time everything that it needs.
-    pub(super) fn switch_on(&self, switched: Switched) -> Result<(), Error> {
-        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        if commands.as_ref().is_some_and(|sender| !sender.is_closed()) {
+type Commands = mpsc::UnboundedSender<Command>;
+
+/// Whether a client is on, and the worker that runs while it is.
+///
+/// Whether it is on is one atomic byte, which every call reads first. The worker's channel lies
+/// behind a lock that no recording call takes.
+#[derive(Debug)]
+pub(super) struct Lifecycle {
+    cell: Arc<LifecycleCell>,
+    /// Built when the client is switched on for the first time, and kept when it is switched off.
+    shared: OnceLock<Arc<Shared>>,
+    /// How to reach the worker. `None` while none has been started, and after it was stopped. A
+    /// worker that ends by itself leaves a closed channel.
+    worker: Mutex<Option<Commands>>,
+}
+
+impl Lifecycle {
+    /// As the configuration and the user want it. Nothing is started.
+    pub(super) fn new(is_enabled: bool, consent: Consent) -> Self {
+        Self {
+            cell: Arc::new(LifecycleCell::new(is_enabled, consent)),
+            shared: OnceLock::new(),
+            worker: Mutex::new(None),
+        }
+    }
+
+    /// The byte that says whether the client is on.
+    pub(super) fn cell(&self) -> &Arc<LifecycleCell> {
+        &self.cell
+    }
+
+    pub(super) fn state(&self) -> LifecycleState {
+        self.cell.state()
+    }
+
+    pub(super) fn consent(&self) -> Consent {
+        self.cell.consent()
+    }
+
+    /// What client and worker share, also while the client is off. `None` when it has never been
+    /// on.
+    #[inline]
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.shared.get().map(Arc::as_ref)
+    }
+
+    /// Starts the worker if what has been decided before says that the client is on.
+    pub(super) fn start(&self, parts: &Parts) -> Result<(), Error> {
+        self.turn_on(parts, |_| {})
+    }
+
+    /// The app switches the client on, and the next process too. Without consent it stays off.
+    pub(super) fn switch_on(&self, parts: &Parts) -> Result<(), Error> {
+        self.turn_on(parts, |decisions| decisions.switch = Switch::SwitchedOn)
+    }
+
+    /// The user consents after having denied. A client that is off for another reason stays off.
+    pub(super) fn give_consent(&self, consent: Consent, parts: &Parts) -> Result<(), Error> {
+        self.turn_on(parts, |decisions| decisions.consent = consent)
+    }
+
+    /// The user decides otherwise than before, and neither of the decisions is a denial.
+    pub(super) fn change_consent(&self, consent: Consent) {
+        self.cell.change(|decisions| decisions.consent = consent);
+        self.send(Command::Consent(consent));
+    }
+
+    /// The user denies consent: nothing is recorded from now on. Returns what was decided before.
+    pub(super) fn deny(&self) -> Decisions {
+        self.cell.change(|decisions| {
+            decisions.consent = Consent::Denied;
+            decisions.is_stopping = false;
+        })
+    }
+
+    /// Nothing is recorded from now on. The call that says why follows: [`Lifecycle::switch_off`]
+    /// or [`Lifecycle::deny`].
+    pub(super) fn pause(&self) {
+        self.cell.change(|decisions| decisions.is_stopping = true);
+    }
+
+    /// The app switches the client off, and the next process too. Waits for the worker's end for at
+    /// most `timeout`.
+    pub(super) fn switch_off(&self, timeout: Duration) {
+        self.cell.change(|decisions| {
+            decisions.switch = Switch::SwitchedOff;
+            decisions.is_stopping = false;
+        });
+        self.send(switched(false));
+        self.stop_worker(Ending::SwitchOff, timeout);
+    }
+
+    /// Ends the client for good. False when the worker took longer than `timeout`.
+    pub(super) fn shut_down(&self, timeout: Duration) -> bool {
+        if let (LifecycleState::On, Some(shared)) = (self.state(), self.shared()) {
+            shared.scopes.close();
+        }
+        self.cell.change(|decisions| decisions.is_shut_down = true);
+        self.stop_worker(Ending::Shutdown, timeout)
+    }
+
+    /// Ends the worker. What it has not sent stays on the disk. False when it took longer than
+    /// `timeout`; it then ends by itself.
+    pub(super) fn stop_worker(&self, ending: Ending, timeout: Duration) -> bool {
+        let is_running = self.worker().as_ref().is_some_and(|worker| !worker.is_closed());
+        let has_ended = !is_running || self.ask(timeout, |reply| Command::Shutdown { ending, reply }).is_some();
+        *self.worker() = None;
+        has_ended
+    }
+
+    /// Takes a decision, and starts the worker if the client is on then. When that fails, the
+    /// decision is taken back, so that the call can be repeated.
+    fn turn_on(&self, parts: &Parts, decide: impl Fn(&mut Decisions)) -> Result<(), Error> {
+        let decide = |decisions: &mut Decisions| {
+            decide(decisions);
+            decisions.is_stopping = false;
+        };
+        let mut worker = self.worker();
+        let before = self.cell.decisions();
+        let mut after = before;
+        decide(&mut after);
+        match after.state() {
+            LifecycleState::ShutDown => {
+                return Err(Error::Closed { reason: "shut down: start a new client".to_owned() });
+            }
+            LifecycleState::Off(_) => {
+                self.cell.change(decide);
+                return Ok(());
+            }
+            LifecycleState::On => {}
+        }
+        // A worker that found the client switched off by an earlier process is about to end.
+        let is_leaving = before.state() == LifecycleState::Off(OffReason::SwitchedOff);
+        if let Some(worker) = worker.as_ref().filter(|worker| !is_leaving && !worker.is_closed()) {
+            self.cell.change(decide);
+            remember_on(after, worker);
             return Ok(());
         }
-        if Consent::from_code(self.consent.load(Ordering::Acquire)) == Consent::Denied {
-            return Ok(());
-        }
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::Closed { reason: "shut down: start a new client".to_owned() });
-        }
-        check_dir(&self.config.data_dir)?;
+        parts.check_dir()?;
         let shared = match self.shared.get() {
             Some(shared) => shared,
             None => {
-                let shared = self.build()?;
+                let shared = parts.build(&self.cell)?;
                 self.shared.get_or_init(|| shared)
             }
         };
-        shared.switched_off.store(false, Ordering::Release);
+        // Before the first event, and again for what is set between the two.
+        parts.catch_up(shared);
+        self.cell.change(decide);
+        parts.catch_up(shared);
         let (sender, receiver) = mpsc::unbounded_channel();
-        spawn(Arc::clone(shared), receiver, switched).map_err(|error| Error::Storage { reason: error.to_string() })?;
-        *commands = Some(sender);
-        // Before the first event, and once more for what was said between.
-        self.globals.catch_up(shared.recorder(), &self.config);
-        self.enabled.store(true, Ordering::Release);
-        self.globals.catch_up(shared.recorder(), &self.config);
+        if let Err(error) = spawn(Arc::clone(shared), receiver) {
+            self.cell.change(|decisions| *decisions = before);
+            return Err(Error::Storage { reason: error.to_string() });
+        }
+        remember_on(after, &sender);
+        *worker = Some(sender);
         Ok(())
     }
 
-    fn build(&self) -> Result<Arc<Shared>, Error> {
-        let wake = Arc::new(Notify::new());
-        let waker = Arc::clone(&wake);
-        let mut redactor = Redactor::new(self.config.redact.clone());
-        if let Some(hook) = &self.host.hook {
-            let (hook, counts) = (Arc::clone(hook), Arc::clone(&self.hook_counts));
-            redactor = redactor.rewriting(Box::new(hook::HookRewrite { hook, counts }));
-        }
-        let recorder = Recorder::new(self.host.clock.clone(), redactor, Box::new(move || waker.notify_one()))
-            .map_err(|error| Error::Storage { reason: error.to_string() })?;
-        recorder.set_trace_rate(self.config.trace_sample_rate);
-        let tag = self.config.device_tag.as_deref();
-        let found = self.config.installation_id.then(|| Installation::find(&self.config.data_dir, tag)).flatten();
-        // The session of a directory that was another device's is that device's.
-        let earlier = match found {
-            Some(Found::Moved(_)) => None,
-            _ => session_file::load(&self.config.data_dir),
-        };
-        self.globals.begin(&recorder, &self.config, found);
-        let scopes = Scopes::start(recorder, &self.config, earlier.as_ref());
-        let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
-        Ok(Arc::new(Shared {
-            config: self.config.clone(),
-            clock: self.host.clock.clone(),
-            on_thread_start: self.host.on_thread_start,
-            scopes,
-            globals: Arc::clone(&self.globals),
-            wake,
-            health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
-            panics: AtomicU64::new(0),
-            transport,
-            debug: DebugLog::new(self.config.debug),
-            consent: Arc::clone(&self.consent),
-            switched_off: AtomicBool::new(false),
-        }))
+    fn worker(&self) -> MutexGuard<'_, Option<Commands>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn transport(&self) -> Option<Arc<dyn Transport>> {
-        if let Some(transport) = &self.host.transport {
-            return Some(Arc::clone(transport));
-        }
-        #[cfg(feature = "http")]
-        return Some(Arc::new(crate::wire::transport::http::HttpTransport::new()));
-        #[cfg(not(feature = "http"))]
-        None
-    }
-
+    /// Hands the worker a command. False when there is no worker that could take it.
     pub(super) fn send(&self, command: Command) -> bool {
-        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        !forked() && commands.as_ref().is_some_and(|sender| sender.send(command).is_ok())
+        !forked() && self.worker().as_ref().is_some_and(|worker| worker.send(command).is_ok())
     }
 
+    /// Hands the worker a command and waits for its answer. `None` when there is no worker, or when
+    /// it took longer than `timeout`.
     pub(super) fn ask<T>(&self, timeout: Duration, command: impl FnOnce(SyncSender<T>) -> Command) -> Option<T> {
         let (reply, answer) = sync_channel(1);
         self.send(command(reply)).then(|| answer.recv_timeout(timeout).ok()).flatten()
     }
 
-    pub(super) fn stop(&self, ending: Ending, timeout: Duration) -> bool {
-        self.enabled.store(false, Ordering::Release);
-        self.closed.fetch_or(ending == Ending::Shutdown, Ordering::AcqRel);
-        let runs = |sender: &mpsc::UnboundedSender<Command>| !sender.is_closed();
-        let runs = self.commands.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(runs);
-        let ended = !runs || self.ask(timeout, |reply| Command::Shutdown { ending, reply }).is_some();
-        *self.commands.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        ended
-    }
-
-    pub(super) fn shut_down(&self, timeout: Duration) -> bool {
-        if let Some(shared) = self.shared.get().filter(|_| self.enabled.load(Ordering::Acquire)) {
-            shared.scopes.close();
-        }
-        self.stop(Ending::Shutdown, timeout)
-    }
-
+    /// Why the worker gave no answer.
     pub(super) fn absence(&self) -> String {
-        let text =
-            if self.enabled.load(Ordering::Relaxed) { "the worker did not answer in time" } else { "switched off" };
-        text.to_owned()
+        let explanation = self.state().explanation();
+        let forked = || if forked() { Some("off: this process was forked from the one that started it") } else { None };
+        explanation.or_else(forked).unwrap_or("the worker did not answer in time").to_owned()
     }
 }
 
-impl Drop for Client {
-    fn drop(&mut self) {
-        if !forked() {
-            self.shut_down(Duration::from_secs(1));
-        }
-    }
+/// What the worker writes down for the next process when the app switches the client on or off.
+fn switched(enabled: bool) -> Command {
+    Command::Switches(Switches { enabled: Some(enabled), ..Switches::default() })
 }
 
-/// The directory must exist or be makeable, and be writable: two system calls.
-fn check_dir(dir: &Path) -> Result<(), Error> {
-    let refuse = |reason: String| Err(Error::config("data_dir", format!("{reason}: `{}`", dir.display())));
-    if let Err(error) = std::fs::create_dir_all(dir) {
-        return refuse(if dir.is_file() { "is a file".to_owned() } else { format!("cannot be made ({error})") });
-    }
-    match rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
-        Ok(()) => Ok(()),
-        Err(error) => refuse(format!("cannot be written ({error})")),
+/// Lets the next process know if the app has switched the client on.
+fn remember_on(decisions: Decisions, worker: &Commands) {
+    if decisions.switch == Switch::SwitchedOn {
+        // A worker that has ended cannot write it down; the next one is told again.
+        let _ = worker.send(switched(true));
     }
 }

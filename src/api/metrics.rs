@@ -1,4 +1,4 @@
-//! Instruments, as an app uses them.
+//! Instruments, as an app uses them: [`Meter`].
 
 use super::client::Telemetry;
 use crate::model::error::Error;
@@ -6,16 +6,19 @@ use crate::model::value::Attribute;
 use crate::policy::metrics::{DEFAULT_BOUNDS, Instrument, MetricCounts, MetricId};
 
 impl Telemetry {
-    /// A sum that only grows: `cart.checkouts`, in `{checkout}`. Aggregated on the device; a point is recorded every 10 s
-    /// while there is news, in the background, and at a flush. A process that dies loses at most these 10 s.
+    /// A sum that only grows: `cart.checkouts`, in `{checkout}`.
+    ///
+    /// It is aggregated on the device. A point is recorded every 10 s while there is news, on the
+    /// way to the background, and at a flush. A process that dies loses at most these 10 s.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] when the name is not one of OpenTelemetry's or taken by another kind of instrument.
+    /// [`Error::InvalidConfig`] when the name does not follow OpenTelemetry's rules, when another
+    /// kind of instrument has it, or when there are more than 1,000 instruments.
     pub fn counter(&self, name: &str, unit: &str) -> Result<Meter, Error> {
         self.meter(name, unit, Instrument::Counter)
     }
 
-    /// A sum that grows and shrinks.
+    /// A sum that grows and shrinks, such as the number of open connections.
     ///
     /// # Errors
     /// As [`Telemetry::counter`].
@@ -23,7 +26,7 @@ impl Telemetry {
         self.meter(name, unit, Instrument::UpDownCounter)
     }
 
-    /// The last value of something.
+    /// A value of which the last one counts, such as a battery's charge.
     ///
     /// # Errors
     /// As [`Telemetry::counter`].
@@ -31,10 +34,11 @@ impl Telemetry {
         self.meter(name, unit, Instrument::Gauge)
     }
 
-    /// Counts of values between `bounds`, or OpenTelemetry's default bounds.
+    /// A distribution: values are counted between `bounds`. Without bounds it has OpenTelemetry's
+    /// default ones.
     ///
     /// # Errors
-    /// As [`Telemetry::counter`]; and when the bounds do not rise.
+    /// As [`Telemetry::counter`], and when the bounds do not rise.
     pub fn histogram(&self, name: &str, unit: &str, bounds: Option<&[f64]>) -> Result<Meter, Error> {
         self.meter(name, unit, Instrument::Histogram(bounds.unwrap_or(&DEFAULT_BOUNDS).to_vec()))
     }
@@ -47,13 +51,30 @@ impl Telemetry {
         Ok(Meter { telemetry: self.clone(), id })
     }
 
-    /// Measurements that could not be kept as they were made.
+    /// How many measurements could not be kept as they were made: those that went into an overflow
+    /// series, and those that were refused. Zero while the client is off.
     pub fn metric_counts(&self) -> MetricCounts {
         self.on().map(|shared| shared.scopes.meters(|meters| meters.counts())).unwrap_or_default()
     }
 }
 
-/// An instrument. Does nothing when the client was off.
+/// An instrument, from [`Telemetry::counter`] and its siblings. Cheap to clone.
+///
+/// An instrument that was made while the client was off does nothing.
+///
+/// ```
+/// use throughline::{Config, Consent, Telemetry};
+///
+/// let dir = tempfile::tempdir()?;
+/// let telemetry =
+///     Telemetry::start(Config::builder("shop", dir.path()).build()?, Consent::Granted)?;
+/// let checkouts = telemetry.counter("cart.checkouts", "{checkout}")?;
+/// checkouts.record(1.0, &[("payment", "card".into())]);
+/// let latency = telemetry.histogram("db.query", "s", Some(&[0.001, 0.01, 0.1]))?;
+/// latency.record(0.004, &[]);
+/// assert_eq!(telemetry.metric_counts().refused, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Meter {
     telemetry: Telemetry,
@@ -61,8 +82,11 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Adds to a counter, sets a gauge, or counts a value in a histogram. At most 100 label sets per metric and 1,000 in
-    /// all; the rest goes into a series with `otel.metric.overflow`.
+    /// Takes a measurement: adds to a counter, sets a gauge, or counts a value in a histogram.
+    ///
+    /// A metric has at most 100 sets of attributes, and all metrics together 1,000. Further sets
+    /// share one series, marked with `otel.metric.overflow`. A value that is not finite, or that
+    /// makes a counter shrink, is refused. [`Telemetry::metric_counts`] counts both.
     pub fn record(&self, value: f64, attributes: &[Attribute<'_>]) {
         if let (Some(shared), Some(id)) = (self.telemetry.on(), self.id) {
             let is_first = shared.scopes.meters(|meters| {
@@ -70,7 +94,7 @@ impl Meter {
                 meters.measure(id, value, attributes);
                 !had_news && meters.has_news()
             });
-            // The worker may be parked: it has to come back for the points.
+            // The worker may be parked without a timer. It has to come back for the points.
             if is_first {
                 shared.wake.notify_one();
             }

@@ -1,17 +1,25 @@
 //! What users call: [`Telemetry`](client::Telemetry) and its parts.
 
 pub(crate) mod client;
-pub(crate) mod consent;
+mod consent;
+mod delivery;
+mod erasure;
+mod events;
 pub(crate) mod hook;
-pub(crate) mod lifecycle;
+pub(crate) mod host;
+mod lifecycle;
 pub(crate) mod metrics;
+mod parts;
 pub(crate) mod public;
-pub(crate) mod rum;
+pub(crate) mod resources;
+mod rum;
 pub(crate) mod spans;
 pub(crate) mod stores;
-pub(crate) mod switches;
+mod switches;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod traces;
 #[cfg(feature = "tracing")]
 pub mod tracing;
 pub(crate) mod user;
+mod vitals;

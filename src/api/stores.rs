@@ -1,4 +1,4 @@
-//! Traced stores, as a Rust app or a facade uses them.
+//! Traced stores, as a Rust app or a facade uses them: [`TracedStore`], [`PathHandle`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,20 +6,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::client::Telemetry;
 use crate::engine::scopes::StoreId;
 use crate::model::error::Error;
+use crate::model::limits::MAX_UNBOOKED_MUTATIONS;
 use crate::model::value::Value;
-use crate::policy::state::{Mutation, PathDecision, StateCounts, StorePolicy, Suppressed, diff};
+use crate::policy::state::{Mutation, PathDecision, Policy, StateCounts, StorePolicy, Suppressed, diff};
 use crate::policy::trace::SpanContext;
 
 impl Telemetry {
-    /// Traces a store under a name: `Cart`. Its mutations become actions `Cart.{path}.Update` as the policy says.
+    /// Traces a store under a name, such as `Cart`. Its mutations become actions named
+    /// `Cart.{path}.Update`, as far as the policy lets them. A client has at most 256 stores.
+    ///
+    /// A store that is declared while the client is off does nothing.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] with the pattern and the position at which it breaks.
+    /// [`Error::InvalidConfig`] when a pattern of the policy is wrong, with the position at which
+    /// it breaks; also while the client is off.
     pub fn traced_store(&self, name: &str, policy: &StorePolicy) -> Result<TracedStore, Error> {
         let store = match self.on() {
             Some(shared) => Some(shared.scopes.add_store(name, policy)?),
-            // A bad pattern is found while the client is off, too.
-            None => crate::policy::state::Policy::new(name, 0, policy).map(|_| None)?,
+            None => Policy::new(name, 0, policy).map(|_| None)?,
         };
         let version = store.and_then(|store| self.on()?.scopes.decide(store, "").map(|(_, version)| version));
         let version = AtomicU64::new(version.unwrap_or_default());
@@ -33,35 +37,44 @@ struct DeclaredStore {
     name: String,
     /// `None` when the client was off.
     store: Option<StoreId>,
+    /// Version of the policy, from 1. A handle's decision of another version is outdated.
     version: AtomicU64,
 }
 
-/// A traced store. Cheap to clone.
+/// A store whose mutations are traced, from [`Telemetry::traced_store`]. Cheap to clone.
+///
+/// Every mutation is accounted for: `mutations = recorded + suppressed + dropped`, which
+/// [`TracedStore::counts`] returns.
 ///
 /// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let telemetry = throughline::Telemetry::start(throughline::Config::builder("shop", dir.path()).build()?, throughline::Consent::Granted)?;
-/// use throughline::state::StorePolicy;
+/// use throughline::{Config, Consent, Telemetry, state::StorePolicy};
+///
+/// let dir = tempfile::tempdir()?;
+/// let telemetry =
+///     Telemetry::start(Config::builder("shop", dir.path()).build()?, Consent::Granted)?;
 /// let cart = telemetry.traced_store("Cart", &StorePolicy::default().deny(["**.isLoading"]))?;
 /// cart.set("items[0].quantity", 1, 2);
-/// assert_eq!(cart.counts().recorded, 1);
+/// cart.set("items[0].isLoading", false, true);
+/// assert_eq!((cart.counts().mutations, cart.counts().recorded), (2, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct TracedStore(Arc<DeclaredStore>);
 
 impl TracedStore {
-    /// Records that a value was set. Its cause is what is certain on this thread now.
+    /// Takes in that a value was set. Its cause is what is certain on this thread now: the context
+    /// that is current, else the action that is collecting.
     pub fn set<'a>(&self, path: &'a str, old: impl Into<Value<'a>>, new: impl Into<Value<'a>>) {
         self.mutate(&Mutation::set(path, old, new));
     }
 
-    /// Records a mutation. Its cause is what is certain on this thread now.
+    /// Takes a mutation in. Its cause is what is certain on this thread now.
     pub fn mutate(&self, mutation: &Mutation<'_>) {
         self.take_in(None, [*mutation]);
     }
 
-    /// Records a mutation that `context` caused.
+    /// Takes a mutation in that `context` caused: that of a message, for example, or of an
+    /// operation that is running on another thread.
     pub fn mutate_in(&self, context: &SpanContext, mutation: &Mutation<'_>) {
         self.take_in(Some(context), [*mutation]);
     }
@@ -72,7 +85,8 @@ impl TracedStore {
         }
     }
 
-    /// Records what differs between two states of an immutable store.
+    /// Takes in what differs between two states of an immutable store: at most 100 mutations, found
+    /// in at most 8 levels and 1,000 nodes. What lies beyond is counted as suppressed.
     pub fn record_diff(&self, old: &Value<'_>, new: &Value<'_>) {
         if self.0.store.is_none() || self.0.telemetry.on().is_none() {
             return;
@@ -81,37 +95,40 @@ impl TracedStore {
         self.add_suppressed(Suppressed::DiffLimit, done.skipped as u64);
     }
 
-    /// Decides about a path; with the policy's version, by which a facade sees that its own copy is old.
+    /// Decides about a path. The version is that of the policy: a facade that keeps the decision
+    /// asks again when the version has changed. `None` when the client is off.
     pub fn decide(&self, path: &str) -> Option<(PathDecision, u64)> {
         self.0.telemetry.on()?.scopes.decide(self.0.store?, path)
     }
 
-    /// Remembers the decision about a path: a mutation that is ignored then costs one comparison.
+    /// A handle that remembers the decision about a path.
     pub fn path(&self, path: impl Into<String>) -> PathHandle {
-        PathHandle { store: self.clone(), path: path.into(), known: AtomicU64::new(0), ignored: AtomicU64::new(0) }
+        let known = AtomicU64::new(RememberedDecision::UNKNOWN.0);
+        PathHandle { store: self.clone(), path: path.into(), known, ignored: AtomicU64::new(0) }
     }
 
-    /// Counts mutations that a facade suppressed by the decisions that it holds.
+    /// Counts mutations that a facade suppressed by a decision that it has kept.
     pub fn add_suppressed(&self, reason: Suppressed, count: u64) {
         if let (Some(shared), Some(store), true) = (self.0.telemetry.on(), self.0.store, count > 0) {
             shared.scopes.add_suppressed(store, reason, count);
         }
     }
 
-    /// Replaces the policy. Decisions that were remembered are void.
+    /// Replaces the policy. Decisions that were remembered are outdated.
     ///
     /// # Errors
     /// As [`Telemetry::traced_store`]; the old policy stays.
     pub fn update_policy(&self, policy: &StorePolicy) -> Result<(), Error> {
         let (Some(shared), Some(store)) = (self.0.telemetry.on(), self.0.store) else {
-            return crate::policy::state::Policy::new(&self.0.name, 0, policy).map(|_| ());
+            return Policy::new(&self.0.name, 0, policy).map(|_| ());
         };
         let version = shared.scopes.update_policy(store, &self.0.name, policy)?;
         self.0.version.store(version, Ordering::Release);
         Ok(())
     }
 
-    /// The store's books: `mutations = recorded + suppressed + dropped`.
+    /// The store's books: `mutations = recorded + suppressed + dropped`. Zero while the client is
+    /// off.
     pub fn counts(&self) -> StateCounts {
         match (self.0.telemetry.on(), self.0.store) {
             (Some(shared), Some(store)) => shared.scopes.state_counts(store),
@@ -120,51 +137,102 @@ impl TracedStore {
     }
 }
 
-/// A path of a store whose decision is remembered.
+/// What a policy of one version decided about a path, in one word, so that a handle can keep it in
+/// an atomic: the version, and in the lowest bit whether mutations are ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RememberedDecision(u64);
+
+impl RememberedDecision {
+    /// Nothing has been decided yet: versions count from 1.
+    const UNKNOWN: Self = Self(0);
+
+    /// The policy of this version ignores mutations of the path.
+    #[inline]
+    fn ignored_by(version: u64) -> Self {
+        Self(version << 1 | 1)
+    }
+
+    fn new(version: u64, decision: PathDecision) -> Self {
+        match decision {
+            PathDecision::Ignore(_) => Self::ignored_by(version),
+            _ => Self(version << 1),
+        }
+    }
+
+    /// Version of the policy that decided.
+    fn version(self) -> u64 {
+        self.0 >> 1
+    }
+}
+
+/// A path of a store, with the decision about it, from [`TracedStore::path`].
+///
+/// A mutation of a path that the policy ignores costs one comparison and one addition here; it
+/// takes no lock. Ignored mutations reach the store's books 1,024 at a time, and when the handle is
+/// dropped.
+///
+/// ```
+/// use throughline::{Config, Consent, Telemetry, state::StorePolicy};
+///
+/// let dir = tempfile::tempdir()?;
+/// let telemetry =
+///     Telemetry::start(Config::builder("shop", dir.path()).build()?, Consent::Granted)?;
+/// let player = telemetry.traced_store("Player", &StorePolicy::default().deny(["position"]))?;
+/// let position = player.path("position");
+/// for second in 0..60 {
+///     position.set(second, second + 1);
+/// }
+/// drop(position);
+/// assert_eq!((player.counts().mutations, player.counts().recorded), (60, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct PathHandle {
     store: TracedStore,
     path: String,
-    /// Twice the policy's version that decided, and whether it said "ignore". 0: not asked yet.
+    /// A [`RememberedDecision`].
     known: AtomicU64,
+    /// Ignored mutations that are not in the store's books yet.
     ignored: AtomicU64,
 }
 
-/// Ignored mutations that a handle keeps to itself before it hands their number on.
-const HAND_ON: u64 = 1_024;
-
 impl PathHandle {
-    /// Records that the value was set.
+    /// Takes in that the value was set.
     #[inline]
     pub fn set<'a>(&'a self, old: impl Into<Value<'a>>, new: impl Into<Value<'a>>) {
         let version = self.store.0.version.load(Ordering::Acquire);
-        if self.known.load(Ordering::Relaxed) == version << 1 | 1 {
-            if self.ignored.fetch_add(1, Ordering::Relaxed) >= HAND_ON {
-                self.hand_on();
+        if self.known() == RememberedDecision::ignored_by(version) {
+            if self.ignored.fetch_add(1, Ordering::Relaxed) >= MAX_UNBOOKED_MUTATIONS {
+                self.book_ignored();
             }
             return;
         }
-        self.set_slow(version, old.into(), new.into());
+        self.set_undecided(version, old.into(), new.into());
+    }
+
+    #[inline]
+    fn known(&self) -> RememberedDecision {
+        RememberedDecision(self.known.load(Ordering::Relaxed))
     }
 
     #[inline(never)]
-    fn set_slow<'a>(&'a self, version: u64, old: Value<'a>, new: Value<'a>) {
-        if self.known.load(Ordering::Relaxed) >> 1 != version
-            && let Some((decision, decided)) = self.store.decide(&self.path)
+    fn set_undecided<'a>(&'a self, version: u64, old: Value<'a>, new: Value<'a>) {
+        if self.known().version() != version
+            && let Some((decision, decided_by)) = self.store.decide(&self.path)
         {
-            self.known.store(decided << 1 | u64::from(matches!(decision, PathDecision::Ignore(_))), Ordering::Relaxed);
+            self.known.store(RememberedDecision::new(decided_by, decision).0, Ordering::Relaxed);
         }
         self.store.set(&self.path, old, new);
     }
 
     #[cold]
-    fn hand_on(&self) {
+    fn book_ignored(&self) {
         self.store.add_suppressed(Suppressed::Facade, self.ignored.swap(0, Ordering::Relaxed));
     }
 }
 
 impl Drop for PathHandle {
     fn drop(&mut self) {
-        self.hand_on();
+        self.book_ignored();
     }
 }

@@ -1,46 +1,64 @@
 //! What can be changed while the client runs, and is remembered for the next start.
 
-use std::time::Duration;
-
 use super::client::Telemetry;
-use crate::engine::worker::{Command, Ending, Switched};
+use crate::engine::worker::Command;
 use crate::model::config::TailSampling;
 use crate::model::error::Error;
+use crate::model::limits::STOP_TIMEOUT;
 use crate::storage::switches::Switches;
 
 impl Telemetry {
-    /// Switches recording on or off, and remembers it: the next start obeys. Off ends the thread and closes every file;
-    /// what had been recorded stays on the disk. A configuration with `enabled(false)` stays off at the next start
-    /// whatever was said here.
+    /// Switches recording on or off, and remembers it: the next start obeys.
+    ///
+    /// Off ends the thread and closes every file; what was recorded stays on the disk. On overrules
+    /// `enabled(false)` of the configuration for this process; the next process reads its own
+    /// configuration again and stays off. While the user denies consent, on has no effect until
+    /// the user consents. An off that is set while the user denies consent holds for this process alone.
     ///
     /// # Errors
-    /// When switching on fails, as [`Telemetry::start`].
+    /// As [`Telemetry::start`], when the client cannot be switched on. [`Error::Closed`] after
+    /// [`Telemetry::shutdown`].
     pub fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
-        let switches = Switches { enabled: Some(enabled), ..Switches::default() };
+        let lifecycle = &self.client.lifecycle;
         if enabled {
-            self.0.switch_on(Switched::OnByCall)?;
-            self.0.send(Command::Switches(switches));
+            lifecycle.switch_on(&self.client.parts)
         } else {
-            self.0.send(Command::Switches(switches));
-            self.0.stop(Ending::SwitchOff, Duration::from_secs(1));
+            lifecycle.switch_off(STOP_TIMEOUT);
+            Ok(())
         }
-        Ok(())
     }
 
-    /// Changes the share of sessions that is recorded, for this session too, and remembers it.
+    /// Changes the share of sessions that is recorded, from 0.0 to 1.0, for this session too, and
+    /// remembers it.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
     pub fn set_session_sample_rate(&self, rate: f64) -> Result<(), Error> {
         check_rate("session_sample_rate", rate)?;
-        if let Some(shared) = self.0.shared.get() {
+        if let Some(shared) = self.client.lifecycle.shared() {
             shared.scopes.set_session_rate(rate);
         }
-        self.0.send(Command::Switches(Switches { session_sample_rate: Some(rate), ..Switches::default() }));
+        self.remember(Switches { session_sample_rate: Some(rate), ..Switches::default() });
         Ok(())
     }
 
-    /// Changes what is kept of sessions that are not sampled, for this session too. `None`: nothing.
+    /// Changes the share of traces that is recorded, from 0.0 to 1.0, and remembers it. Traces that
+    /// have begun keep what was decided about them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
+    pub fn set_trace_sample_rate(&self, rate: f64) -> Result<(), Error> {
+        check_rate("trace_sample_rate", rate)?;
+        if let Some(shared) = self.on() {
+            shared.recorder().set_trace_rate(rate);
+        }
+        self.remember(Switches { trace_sample_rate: Some(rate), ..Switches::default() });
+        Ok(())
+    }
+
+    /// Changes which sessions that are not sampled are kept on the device and sent when something
+    /// happens in them, for this session too. `None`: such sessions are not kept. The next start
+    /// uses its own configuration.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] when the rule cannot work.
@@ -50,22 +68,13 @@ impl Telemetry {
         }
         if let Some(shared) = self.on() {
             shared.scopes.set_tail_sampling(rule);
-            self.0.send(Command::TailSampling);
+            self.client.lifecycle.send(Command::TailSampling);
         }
         Ok(())
     }
 
-    /// Changes the share of traces that is recorded, and remembers it.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
-    pub fn set_trace_sample_rate(&self, rate: f64) -> Result<(), Error> {
-        check_rate("trace_sample_rate", rate)?;
-        if let Some(shared) = self.on() {
-            shared.recorder().set_trace_rate(rate);
-        }
-        self.0.send(Command::Switches(Switches { trace_sample_rate: Some(rate), ..Switches::default() }));
-        Ok(())
+    fn remember(&self, switches: Switches) {
+        self.client.lifecycle.send(Command::Switches(switches));
     }
 }
 

@@ -1,14 +1,27 @@
-//! The user, global attributes and feature flags: what stands on every event from now on.
-
-use std::sync::atomic::Ordering;
+//! The user, global attributes and feature flags: what every event carries from now on.
 
 use super::client::Telemetry;
 use super::hook;
+use crate::engine::lifecycle::LifecycleState;
 use crate::engine::recorder::Recorder;
 use crate::model::names;
 use crate::model::value::{Attribute, Value};
 
-/// Who uses the app, in the terms of OpenTelemetry's `user.*` attributes. Give pseudonyms where you can.
+/// Who uses the app, in the terms of OpenTelemetry's `user.*` attributes. Give pseudonyms where you
+/// can.
+///
+/// ```
+/// use throughline::{Config, Consent, Telemetry, User};
+///
+/// let dir = tempfile::tempdir()?;
+/// let telemetry =
+///     Telemetry::start(Config::builder("shop", dir.path()).build()?, Consent::Granted)?;
+/// let attributes = [("plan", "premium".into())];
+/// telemetry.set_user(Some(User { id: "u-4711", attributes: &attributes, ..User::default() }));
+/// // After the user has signed out:
+/// telemetry.set_user(None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct User<'a> {
     /// `user.id`; empty for none.
@@ -22,33 +35,44 @@ pub struct User<'a> {
 }
 
 impl Telemetry {
-    /// Says who uses the app; `None`: nobody. Kept in memory alone: say it again at the next start. While the client is
-    /// off it waits there; a consent that is withdrawn forgets it. False after the shutdown, or when 112 global attributes would be
-    /// exceeded.
+    /// Sets who uses the app. `None`: nobody is signed in.
+    ///
+    /// The user is kept in memory alone, so set it again at the next start. A user that is set
+    /// while the client is off is kept until it is on. A denial of consent forgets it.
+    ///
+    /// False after the shutdown, and when there would be more than 112 global attributes; nothing
+    /// is changed then.
     pub fn set_user(&self, user: Option<User<'_>>) -> bool {
         let user = user.unwrap_or_default();
         let own = [("id", user.id), ("name", user.name), ("email", user.email)];
         let mut attributes: Vec<Attribute<'_>> =
             own.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key, text.into())).collect();
         attributes.extend(user.attributes.iter().filter(|(key, _)| !own.iter().any(|(name, _)| name == key)));
-        self.says() && self.0.globals.replace(|| self.recorder(), &self.0.config, "user.", &attributes)
+        let (globals, config) = (&self.client.parts.globals, &self.client.parts.config);
+        self.takes_globals() && globals.replace(|| self.recorder(), config, "user.", &attributes)
     }
 
-    /// Sets an attribute of every event from now on, or removes it. False as in [`Telemetry::set_user`].
+    /// Sets an attribute of every event from now on; `None` removes it. False as for
+    /// [`Telemetry::set_user`].
     pub fn set_global_attribute(&self, key: &str, value: Option<Value<'_>>) -> bool {
-        self.says() && self.0.globals.set(|| self.recorder(), &self.0.config, &names::app_key(key), value)
+        self.set_global(&names::app_key(key), value)
     }
 
-    /// Says what a feature flag was evaluated to, as `feature_flag.{name}` on every event from now on; `None`: it is not
-    /// used any more. False as in [`Telemetry::set_user`].
+    /// Sets what a feature flag was evaluated to. Every event from now on carries it as
+    /// `feature_flag.{name}`; `None` removes it. False as for [`Telemetry::set_user`].
     pub fn set_feature_flag(&self, name: &str, value: Option<Value<'_>>) -> bool {
-        let key = format!("{}{name}", names::FEATURE_FLAG);
-        self.says() && self.0.globals.set(|| self.recorder(), &self.0.config, &key, value)
+        self.set_global(&format!("{}{name}", names::FEATURE_FLAG), value)
     }
 
-    /// Whether what the app says of itself is heard: not after the shutdown, nor from the app's own hook.
-    fn says(&self) -> bool {
-        !self.0.closed.load(Ordering::Acquire) && !hook::is_rewriting()
+    fn set_global(&self, key: &str, value: Option<Value<'_>>) -> bool {
+        let (globals, config) = (&self.client.parts.globals, &self.client.parts.config);
+        self.takes_globals() && globals.set(|| self.recorder(), config, key, value)
+    }
+
+    /// Whether global attributes can be set: not after the shutdown, nor by the app's own hook
+    /// while it rewrites a text.
+    fn takes_globals(&self) -> bool {
+        self.client.lifecycle.state() != LifecycleState::ShutDown && !hook::is_rewriting()
     }
 
     fn recorder(&self) -> Option<&Recorder> {

@@ -4,6 +4,7 @@
 pub(crate) mod debug;
 pub(crate) mod directory;
 pub(crate) mod globals;
+pub(crate) mod lifecycle;
 pub mod recorder;
 pub(crate) mod scopes;
 pub mod uploader;

@@ -376,3 +376,21 @@ pub const MAX_UNIT_BYTES: usize = 63;
 pub const MAX_BOUNDS: usize = 128;
 /// Time between two points of a metric: what a process that dies loses at most.
 pub const METRIC_EVERY: Duration = Duration::from_secs(10);
+
+// The client
+
+/// Time that a call of the host's hook may take. A longer one is counted: the hook runs on the
+/// thread that records, often the main thread.
+pub const HOOK_BUDGET: Duration = Duration::from_millis(1);
+/// Time that dropping the last handle of a client waits for the worker to close the database.
+pub const DROP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time that switching a client off waits for the worker to close the database.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time that a denial of consent waits until everything is erased. A slow disk may need seconds.
+pub const ERASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that a flush waits for its outcome beyond the caller's timeout. The worker answers in time
+/// unless a request is under way.
+pub const FLUSH_REPLY_MARGIN: Duration = Duration::from_secs(2);
+/// Ignored mutations that a path's handle counts by itself before it adds them to its store's
+/// books, which takes a lock.
+pub const MAX_UNBOOKED_MUTATIONS: u64 = 1_024;

@@ -312,7 +312,7 @@ fn set_user(telemetry: &Telemetry, attributes: &[(&str, Value<'_>)]) -> bool {
 #[cfg(feature = "testing")]
 fn fault(telemetry: &Telemetry, place: &str) {
     if place == "settle" {
-        return telemetry.settle();
+        return telemetry.finish_collecting();
     }
     if place == "record" {
         #[allow(clippy::panic, reason = "asked for by a test")]

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Locked, Scopes};
 use crate::engine::recorder::Open;
 use crate::model::config::TailSampling;
-use crate::model::event::{Span, SpanEvent, SpanKind, SpanStatus, TraceContext};
+use crate::model::event::{Span, SpanEvent, SpanStatus, TraceContext};
 use crate::model::limits::{MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_TIMEOUT};
 use crate::model::names;
 use crate::model::names::app_attributes;
@@ -20,7 +20,6 @@ use crate::policy::trace::{SpanContext, current};
 pub(crate) struct SpanData {
     pub(crate) name: String,
     pub(crate) context: SpanContext,
-    pub(crate) kind: SpanKind,
     pub(crate) started: BootTime,
     pub(crate) started_wall: u64,
     pub(crate) attributes: OwnedAttributes,
@@ -115,7 +114,6 @@ impl SpanData {
         let duration = now.since(self.started);
         let mut span =
             Span::new(&self.name, self.context.trace, duration).at(self.started_wall).attributes(&attributes);
-        span.span_kind = self.kind;
         span.parent_span = self.context.parent_span;
         span.events = &events;
         span.links = &self.links;
@@ -169,7 +167,6 @@ impl Scopes {
         SpanData {
             name: name.to_owned(),
             context: self.child_or_root(parent.or(ambient.as_ref())),
-            kind: SpanKind::Internal,
             started,
             started_wall: self.recorder.wall(started),
             attributes: Vec::new(),

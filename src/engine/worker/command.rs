@@ -20,15 +20,6 @@ pub(crate) enum Ending {
     SwitchOff,
 }
 
-/// What decides whether a worker that starts stays on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Switched {
-    /// The persisted switch: the worker ends at once when an earlier call switched the client off.
-    AsPersisted,
-    /// A call has just switched the client on, whatever the persisted switch says.
-    OnByCall,
-}
-
 /// The worker is about to end.
 pub(super) struct Closing {
     pub(super) ending: Ending,

@@ -29,7 +29,6 @@ mod upkeep;
 mod upload;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -42,7 +41,7 @@ use crate::policy::schedule::Conditions;
 use crate::storage::health::StorageState;
 use crate::storage::switches::Switches;
 use command::Closing;
-pub(crate) use command::{Command, Ending, Switched};
+pub(crate) use command::{Command, Ending};
 use flush::FlushJob;
 pub use flush::FlushOutcome;
 pub(crate) use shared::Shared;
@@ -101,8 +100,8 @@ impl<'a> Worker<'a> {
     }
 
     /// Works until the client asks for the end.
-    async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>, switched: Switched) {
-        if self.is_switched_off(switched) {
+    async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>) {
+        if self.is_switched_off() {
             self.shared.debug.log("an earlier process was switched off, so this one is too");
             self.shared.health().storage = StorageState::Off;
             return;
@@ -141,7 +140,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Applies the settings that an earlier call made. True when the client stays off.
-    fn is_switched_off(&self, switched: Switched) -> bool {
+    fn is_switched_off(&self) -> bool {
         let Some(switches) = Switches::load(&self.shared.config.data_dir) else { return false };
         if let Some(rate) = switches.session_sample_rate {
             self.shared.scopes.set_session_rate(rate);
@@ -149,11 +148,7 @@ impl<'a> Worker<'a> {
         if let Some(rate) = switches.trace_sample_rate {
             self.shared.recorder().set_trace_rate(rate);
         }
-        let is_off = switches.enabled == Some(false) && switched == Switched::AsPersisted;
-        if is_off {
-            self.shared.switched_off.store(true, Ordering::Release);
-        }
-        is_off
+        switches.enabled == Some(false) && self.shared.lifecycle.obey_earlier_process()
     }
 
     /// Does something to every open directory.
@@ -183,7 +178,7 @@ impl<'a> Worker<'a> {
             self.finish_run();
         }
         self.publish();
-        self.cut_flushes("shut down");
+        self.cut_flushes(self.shared.lifecycle.state().explanation().unwrap_or("the worker ended"));
         self.storage.close(Storage::Closed);
         self.shared.health().storage = match closing.ending {
             Ending::Shutdown => StorageState::Closed,

@@ -1,12 +1,13 @@
 //! What the client and the worker share.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::engine::debug::DebugLog;
 use crate::engine::globals::GlobalContext;
+use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
 use crate::model::config::{Config, Consent};
@@ -30,10 +31,9 @@ pub(crate) struct Shared {
     /// `None` without a destination, and when neither the host nor this build has a transport.
     pub(crate) transport: Option<Arc<dyn Transport>>,
     pub(crate) debug: DebugLog,
-    /// [`Consent`], as its code.
-    pub(crate) consent: Arc<AtomicU8>,
-    /// Told by the worker when the persisted switch says "off".
-    pub(crate) switched_off: AtomicBool,
+    /// What was decided about the client. The worker reads the user's consent here, and switches
+    /// the client off when an earlier process was switched off.
+    pub(crate) lifecycle: Arc<LifecycleCell>,
 }
 
 impl Shared {
@@ -55,7 +55,7 @@ impl Shared {
     }
 
     pub(crate) fn consent(&self) -> Consent {
-        Consent::from_code(self.consent.load(Ordering::Acquire))
+        self.lifecycle.consent()
     }
 
     pub(crate) fn health(&self) -> MutexGuard<'_, Health> {

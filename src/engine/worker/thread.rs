@@ -5,24 +5,17 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
-use super::{Command, Shared, Switched, Worker};
+use super::{Command, Shared, Worker};
 use crate::engine::recorder::mark_own_thread;
 use crate::model::limits::{IO_THREAD_KEEP_ALIVE, WORKER_STARTS};
 use crate::storage::health::StorageState;
 
 /// Starts the thread.
-pub(crate) fn spawn(
-    shared: Arc<Shared>,
-    commands: mpsc::UnboundedReceiver<Command>,
-    switched: Switched,
-) -> std::io::Result<()> {
-    std::thread::Builder::new()
-        .name("throughline".to_owned())
-        .spawn(move || run(&shared, commands, switched))
-        .map(|_| ())
+pub(crate) fn spawn(shared: Arc<Shared>, commands: mpsc::UnboundedReceiver<Command>) -> std::io::Result<()> {
+    std::thread::Builder::new().name("throughline".to_owned()).spawn(move || run(&shared, commands)).map(|_| ())
 }
 
-fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, switched: Switched) {
+fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
     yield_to_others();
     begin_thread(shared.on_thread_start);
     let on_thread_start = shared.on_thread_start;
@@ -39,7 +32,7 @@ fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>, swi
         return;
     };
     for _ in 0..WORKER_STARTS {
-        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands, switched)));
+        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands)));
         match std::panic::catch_unwind(work) {
             Ok(()) => break,
             Err(_) => {

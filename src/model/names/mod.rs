@@ -47,6 +47,8 @@ pub const ENDED: &str = "throughline.ended";
 pub const SERVER_OFFSET: &str = "throughline.server_offset_ms";
 /// The prefix of a feature flag's attribute: the flag's name follows.
 pub const FEATURE_FLAG: &str = "feature_flag.";
+/// The request header that carries a correlation id, as it is written on requests.
+pub const CORRELATION_HEADER: &str = "X-Correlation-ID";
 /// The name of the logger that wrote a log line.
 pub const LOGGER: &str = "log.logger";
 

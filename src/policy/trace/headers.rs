@@ -4,6 +4,7 @@ use super::{Baggage, SamplingDecision, SpanContext, b3, datadog, trim, w3c};
 use crate::model::config::Format;
 use crate::model::event::TraceContext;
 use crate::model::limits::MAX_CORRELATION_BYTES;
+use crate::model::names::CORRELATION_HEADER;
 
 /// A header to add to a request: name and value.
 pub type Header = (&'static str, String);
@@ -193,7 +194,7 @@ pub fn inject(formats: &[Format], context: &SpanContext) -> Vec<Header> {
             Format::B3 => headers.extend(b3::inject_single(context)),
             Format::B3Multi => headers.extend(b3::inject_multi(context)),
             Format::Baggage => headers.extend(header("baggage", context.baggage.header())),
-            Format::Correlation => headers.extend(header("X-Correlation-ID", context.correlation_id.clone())),
+            Format::Correlation => headers.extend(header(CORRELATION_HEADER, context.correlation_id.clone())),
         }
     }
     headers

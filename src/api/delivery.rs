@@ -1,0 +1,102 @@
+//! What an app asks of a running client: to send, to write down, to pause, to end. And what it asks
+//! about it: health and books.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::client::Telemetry;
+use crate::engine::worker::{Command, FlushOutcome};
+use crate::model::error::Error;
+use crate::model::limits::FLUSH_REPLY_MARGIN;
+use crate::policy::schedule::Conditions;
+use crate::storage::health::Health;
+use crate::storage::queue::DestinationBooks;
+
+impl Telemetry {
+    /// Sends everything that has been recorded, as far as the conditions and the backends allow,
+    /// for at most `timeout`. Coalescing windows end. Views, operations and an action that is still
+    /// collecting stay open; they are sent when they end.
+    ///
+    /// The outcome's `reason` says why something was not sent, also when the client is off.
+    pub fn flush(&self, timeout: Duration) -> FlushOutcome {
+        let lifecycle = &self.client.lifecycle;
+        // The worker ends the flush in time; the margin is for the request that is under way.
+        let patience = timeout.saturating_add(FLUSH_REPLY_MARGIN);
+        let outcome = lifecycle.ask(patience, |reply| Command::Flush { timeout, reply: Some(reply) });
+        outcome.unwrap_or_else(|| FlushOutcome { reason: Some(lifecycle.absence()), ..FlushOutcome::default() })
+    }
+
+    /// As [`Telemetry::flush`], without waiting for the outcome.
+    pub fn flush_soon(&self, timeout: Duration) {
+        self.client.lifecycle.send(Command::Flush { timeout, reply: None });
+    }
+
+    /// Waits until everything that has been recorded is in SQLite. False when this took longer than
+    /// `timeout`, or when the client is off.
+    pub fn drain(&self, timeout: Duration) -> bool {
+        self.client.lifecycle.ask(timeout, |reply| Command::Drain { reply }).is_some()
+    }
+
+    /// Reports what the host knows about the app and the device: whether the app is in the
+    /// foreground, which network there is, whether power is low. It decides what is sent when.
+    pub fn set_conditions(&self, conditions: Conditions) {
+        self.client.lifecycle.send(Command::Conditions(conditions));
+    }
+
+    /// Closes the database and releases every lock, for an app that is about to be suspended. The
+    /// journal keeps the events that are recorded meanwhile. False when this took longer than
+    /// `timeout`, or when the client is off.
+    pub fn suspend(&self, timeout: Duration) -> bool {
+        self.client.lifecycle.ask(timeout, |reply| Command::Suspend { reply }).is_some()
+    }
+
+    /// Opens the database again after [`Telemetry::suspend`]. False as there.
+    pub fn resume(&self, timeout: Duration) -> bool {
+        self.client.lifecycle.ask(timeout, |reply| Command::Resume { reply }).is_some()
+    }
+
+    /// Ends the client for good: it takes no more events, writes what it has to SQLite and closes.
+    /// What was not sent waits for the next start. False when this took longer than `timeout`; the
+    /// worker then ends by itself.
+    pub fn shutdown(&self, timeout: Duration) -> bool {
+        self.client.lifecycle.shut_down(timeout)
+    }
+
+    /// The client's condition. Cheap to ask for: it takes no lock that the worker holds for long.
+    /// When the client is off, `hints` says why.
+    pub fn health(&self) -> Health {
+        let lifecycle = &self.client.lifecycle;
+        let explanation = lifecycle.state().explanation().map(str::to_owned);
+        let Some(shared) = lifecycle.shared() else {
+            return Health { hints: explanation.into_iter().collect(), ..Health::default() };
+        };
+        let mut health = shared.health().clone();
+        health.enabled = self.on().is_some();
+        health.journal = Some(shared.recorder().journal().mode());
+        health.journal_bytes = shared.recorder().journal().waiting();
+        health.panics = shared.panics.load(Ordering::Relaxed);
+        self.client.parts.hook_counts.report(&mut health);
+        health.contexts = shared.scopes.contexts(|store| store.counts());
+        if health.contexts.refused > 0 {
+            health.hints.push(format!(
+                "{} contexts were not kept: too many wait, or their keys are too long",
+                health.contexts.refused
+            ));
+        }
+        health.hints.extend(shared.nowhere().map(str::to_owned));
+        health.hints.extend(explanation);
+        health
+    }
+
+    /// The books of every destination, counted from the rows in the queue:
+    /// `accepted = delivered + queued + Σ dropped`.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the database is not open, and [`Error::Closed`] when the client is
+    /// off or its worker does not answer within `timeout`.
+    pub fn books(&self, timeout: Duration) -> Result<Vec<DestinationBooks>, Error> {
+        let lifecycle = &self.client.lifecycle;
+        let books = lifecycle.ask(timeout, |reply| Command::Books { reply });
+        books.ok_or_else(|| Error::Closed { reason: lifecycle.absence() })?.map_err(|reason| Error::Storage { reason })
+    }
+}

@@ -1,0 +1,112 @@
+//! What a client is made of, and how what it shares with its worker is built from that.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+
+use super::hook::{HookCounts, HookRewrite};
+use super::host::Host;
+use crate::engine::debug::DebugLog;
+use crate::engine::globals::GlobalContext;
+use crate::engine::lifecycle::LifecycleCell;
+use crate::engine::recorder::Recorder;
+use crate::engine::scopes::Scopes;
+use crate::engine::worker::Shared;
+use crate::model::config::Config;
+use crate::model::error::Error;
+use crate::policy::redact::Redactor;
+use crate::storage::health::{Health, StorageState};
+use crate::storage::installation::{Found, Installation};
+use crate::storage::session_file;
+use crate::wire::transport::Transport;
+
+/// What a client is made of. All of it is there whether or not the client is on.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) host: Host,
+    pub(super) hook_counts: Arc<HookCounts>,
+    pub(super) globals: Arc<GlobalContext>,
+}
+
+impl Parts {
+    pub(super) fn new(config: Config, host: Host) -> Self {
+        Self { config, host, hook_counts: Arc::default(), globals: Arc::default() }
+    }
+
+    /// Checks that the data directory exists or can be made, and can be written: two system calls.
+    pub(super) fn check_dir(&self) -> Result<(), Error> {
+        check_dir(&self.config.data_dir)
+    }
+
+    /// Journals what was set while the client was off: user, attributes, feature flags.
+    pub(super) fn catch_up(&self, shared: &Shared) {
+        self.globals.catch_up(shared.recorder(), &self.config);
+    }
+
+    /// Builds what the client and its worker share. Reads two small files, the installation's and
+    /// the last session's.
+    pub(super) fn build(&self, lifecycle: &Arc<LifecycleCell>) -> Result<Arc<Shared>, Error> {
+        let wake = Arc::new(Notify::new());
+        let recorder = self.recorder(&wake)?;
+        let tag = self.config.device_tag.as_deref();
+        let found = self.config.installation_id.then(|| Installation::find(&self.config.data_dir, tag)).flatten();
+        // A directory that was restored from another device holds that device's session.
+        let earlier = match found {
+            Some(Found::Moved(_)) => None,
+            _ => session_file::load(&self.config.data_dir),
+        };
+        self.globals.begin(&recorder, &self.config, found);
+        let scopes = Scopes::start(recorder, &self.config, earlier.as_ref());
+        let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
+        Ok(Arc::new(Shared {
+            config: self.config.clone(),
+            clock: self.host.clock.clone(),
+            on_thread_start: self.host.on_thread_start,
+            scopes,
+            globals: Arc::clone(&self.globals),
+            wake,
+            health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
+            panics: Default::default(),
+            transport,
+            debug: DebugLog::new(self.config.debug),
+            lifecycle: Arc::clone(lifecycle),
+        }))
+    }
+
+    fn recorder(&self, wake: &Arc<Notify>) -> Result<Recorder, Error> {
+        let mut redactor = Redactor::new(self.config.redact.clone());
+        if let Some(hook) = &self.host.hook {
+            let (hook, counts) = (Arc::clone(hook), Arc::clone(&self.hook_counts));
+            redactor = redactor.rewriting(Box::new(HookRewrite { hook, counts }));
+        }
+        let wake = Arc::clone(wake);
+        let recorder = Recorder::new(self.host.clock.clone(), redactor, Box::new(move || wake.notify_one()))
+            .map_err(|error| Error::Storage { reason: error.to_string() })?;
+        recorder.set_trace_rate(self.config.trace_sample_rate);
+        Ok(recorder)
+    }
+
+    /// The host's transport, else the built-in client if this build has one.
+    fn transport(&self) -> Option<Arc<dyn Transport>> {
+        if let Some(transport) = &self.host.transport {
+            return Some(Arc::clone(transport));
+        }
+        #[cfg(feature = "http")]
+        return Some(Arc::new(crate::wire::transport::http::HttpTransport::new()));
+        #[cfg(not(feature = "http"))]
+        None
+    }
+}
+
+fn check_dir(dir: &Path) -> Result<(), Error> {
+    let refuse = |reason: String| Err(Error::config("data_dir", format!("{reason}: `{}`", dir.display())));
+    if let Err(error) = std::fs::create_dir_all(dir) {
+        return refuse(if dir.is_file() { "is a file".to_owned() } else { format!("cannot be made ({error})") });
+    }
+    match rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
+        Ok(()) => Ok(()),
+        Err(error) => refuse(format!("cannot be written ({error})")),
+    }
+}

@@ -1,0 +1,64 @@
+//! What the host measures: frames, memory, processor time, start times.
+//!
+//! Most of it is summed up on the view that is shown and leaves with the view's next snapshot.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::client::Telemetry;
+use crate::model::event::{LongTask, Vital};
+use crate::model::limits::FROZEN_FRAME;
+use crate::model::names;
+
+impl Telemetry {
+    /// Counts frames that were drawn since the last call, on the view that is shown.
+    pub fn record_frames(&self, count: u64) {
+        if let Some(shared) = self.on() {
+            shared.scopes.update_vitals(|vitals| vitals.frames = vitals.frames.saturating_add(count));
+            shared.wake.notify_one();
+        }
+    }
+
+    /// Records a frame that took too long: it is counted on the view that is shown, and recorded as
+    /// a long task. A frame of 700 ms or more is a frozen frame.
+    pub fn record_slow_frame(&self, duration: Duration) -> Option<Uuid> {
+        let is_frozen = duration >= FROZEN_FRAME;
+        self.on()?.scopes.update_vitals(|vitals| {
+            vitals.slow_frames += 1;
+            vitals.frozen_frames += u64::from(is_frozen);
+        });
+        let mut task = LongTask::new(duration);
+        task.is_frozen_frame = is_frozen;
+        self.record_long_task(&task)
+    }
+
+    /// Takes a sample of the process's memory, in bytes. The view that is shown gets the mean and
+    /// the maximum of its samples.
+    pub fn record_memory(&self, bytes: u64) {
+        if let Some(shared) = self.on() {
+            shared.scopes.update_vitals(|vitals| vitals.add_memory_sample(bytes));
+            shared.wake.notify_one();
+        }
+    }
+
+    /// Adds processor time that the process has used since the last call to the view that is shown.
+    pub fn record_cpu(&self, used: Duration) {
+        if let Some(shared) = self.on() {
+            shared.scopes.update_vitals(|vitals| vitals.cpu = vitals.cpu.saturating_add(used));
+            shared.wake.notify_one();
+        }
+    }
+
+    /// Records how long the process took to start. `start_type` is `cold`, `warm` or `hot`.
+    pub fn record_process_start(&self, start_type: &str, duration: Duration) -> Option<Uuid> {
+        let attributes = [(names::START_TYPE, start_type.into())];
+        let vital = Vital::new(names::VITAL_PROCESS_START, duration.as_secs_f64(), "s");
+        self.record_vital(&vital.attributes(&attributes))
+    }
+
+    /// Records the time from the start of the process until its first frame.
+    pub fn record_initial_display(&self, duration: Duration) -> Option<Uuid> {
+        self.record_vital(&Vital::new(names::VITAL_INITIAL_DISPLAY, duration.as_secs_f64(), "s"))
+    }
+}

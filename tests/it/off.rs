@@ -1,0 +1,165 @@
+//! A client that does nothing says why: in its health, in a flush's outcome, and when it is asked
+//! for the books.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use throughline::event::Action;
+use throughline::{Consent, Error, StorageState, Telemetry};
+
+use crate::support::{LONG, builder};
+
+fn start(dir: &Path, consent: Consent) -> Telemetry {
+    Telemetry::start(builder(dir).build().unwrap(), consent).unwrap()
+}
+
+fn records(telemetry: &Telemetry) -> bool {
+    telemetry.record_action(&Action::tap("x")).is_some()
+}
+
+/// What the client gives as the reason, which must be the same wherever it is asked.
+fn reason(telemetry: &Telemetry) -> String {
+    assert!(!records(telemetry));
+    let health = telemetry.health();
+    assert!(!health.enabled);
+    let outcome = telemetry.flush(Duration::from_secs(1));
+    assert!(!outcome.complete);
+    let reason = outcome.reason.unwrap();
+    assert_eq!(health.hints.iter().filter(|hint| **hint == reason).count(), 1, "{:?}", health.hints);
+    match telemetry.books(Duration::from_secs(1)) {
+        Err(Error::Closed { reason: other }) => assert_eq!(other, reason),
+        other => panic!("{other:?}"),
+    }
+    reason
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < LONG, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_client_that_the_configuration_leaves_off_names_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = builder(dir.path()).enabled(false).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    assert!(reason(&telemetry).contains("configuration says `enabled(false)`"));
+    // Neither consent nor its withdrawal is a reason to begin.
+    telemetry.set_consent(Consent::Denied).unwrap();
+    telemetry.set_consent(Consent::Granted).unwrap();
+    assert!(reason(&telemetry).contains("configuration says `enabled(false)`"));
+    telemetry.set_enabled(true).unwrap();
+    assert!(records(&telemetry) && telemetry.health().enabled);
+}
+
+#[test]
+fn a_client_without_consent_names_the_user_and_a_switch_does_not_overrule_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), Consent::Denied);
+    assert!(reason(&telemetry).contains("the user has denied consent"));
+    telemetry.set_enabled(true).unwrap();
+    assert!(reason(&telemetry).contains("the user has denied consent"));
+    telemetry.set_consent(Consent::Pending).unwrap();
+    assert!(records(&telemetry));
+    telemetry.set_consent(Consent::Denied).unwrap();
+    assert!(reason(&telemetry).contains("the user has denied consent"));
+}
+
+#[test]
+fn a_client_that_the_app_has_switched_off_names_the_call_also_in_the_next_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), Consent::Granted);
+    assert!(records(&telemetry));
+    telemetry.set_enabled(false).unwrap();
+    assert!(reason(&telemetry).contains("`set_enabled(false)`"));
+    until("the database is closed", || telemetry.health().storage == StorageState::Off);
+    // A user who changes their mind twice does not switch it on.
+    telemetry.set_consent(Consent::Denied).unwrap();
+    telemetry.set_consent(Consent::Granted).unwrap();
+    assert!(reason(&telemetry).contains("`set_enabled(false)`"));
+    drop(telemetry);
+    let telemetry = start(dir.path(), Consent::Granted);
+    until("the next process obeys", || !telemetry.health().enabled);
+    assert!(reason(&telemetry).contains("`set_enabled(false)`"));
+    telemetry.set_enabled(true).unwrap();
+    assert!(records(&telemetry) && telemetry.drain(LONG));
+}
+
+#[test]
+fn an_on_that_is_said_at_once_overrules_what_an_earlier_process_was_told() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let telemetry = start(dir.path(), Consent::Granted);
+        telemetry.set_enabled(false).unwrap();
+        drop(telemetry);
+        let telemetry = start(dir.path(), Consent::Granted);
+        // The worker may or may not have read the earlier choice by now.
+        telemetry.set_enabled(true).unwrap();
+        assert!(telemetry.drain(LONG) && records(&telemetry));
+        drop(telemetry);
+        let telemetry = start(dir.path(), Consent::Granted);
+        assert!(telemetry.drain(LONG) && telemetry.health().enabled);
+    }
+}
+
+#[test]
+fn a_client_that_was_shut_down_says_so_whatever_is_asked_of_it_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), Consent::Granted);
+    assert!(telemetry.shutdown(LONG));
+    assert!(reason(&telemetry).contains("shut down"));
+    assert!(matches!(telemetry.set_enabled(true), Err(Error::Closed { .. })));
+    telemetry.set_enabled(false).unwrap();
+    telemetry.set_consent(Consent::Denied).unwrap();
+    assert!(matches!(telemetry.set_consent(Consent::Granted), Err(Error::Closed { .. })));
+    assert!(reason(&telemetry).contains("shut down"));
+}
+
+#[test]
+fn a_client_that_is_being_switched_off_says_so_until_the_call_that_does_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), Consent::Granted);
+    telemetry.pause();
+    assert!(!records(&telemetry));
+    assert!(telemetry.health().hints.iter().any(|hint| hint.contains("being switched off")));
+    telemetry.set_enabled(false).unwrap();
+    assert!(reason(&telemetry).contains("`set_enabled(false)`"));
+    telemetry.set_enabled(true).unwrap();
+    telemetry.pause();
+    telemetry.set_enabled(true).unwrap();
+    assert!(records(&telemetry), "an on that follows ends the pause");
+}
+
+#[test]
+fn a_consent_that_cannot_take_effect_can_be_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let telemetry = start(&data, Consent::Denied);
+    std::fs::write(&data, "a file where the directory should be").unwrap();
+    assert!(matches!(telemetry.set_consent(Consent::Granted), Err(Error::InvalidConfig { .. })));
+    assert_eq!(telemetry.consent(), Consent::Denied);
+    assert!(reason(&telemetry).contains("the user has denied consent"));
+    std::fs::remove_file(&data).unwrap();
+    telemetry.set_consent(Consent::Granted).unwrap();
+    assert!(records(&telemetry) && telemetry.consent() == Consent::Granted);
+}
+
+#[test]
+fn a_flush_that_the_end_overtakes_says_that_the_client_was_switched_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = throughline::testing::FaultServer::start().unwrap();
+    server.always(Some(throughline::testing::Answer::Slow(Duration::from_secs(1))));
+    let config = builder(dir.path()).endpoint(server.url()).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    assert!(records(&telemetry));
+    let outcome = std::thread::scope(|scope| {
+        let flush = scope.spawn(|| telemetry.flush(LONG));
+        until("the request is under way", || !server.received().is_empty());
+        telemetry.set_enabled(false).unwrap();
+        flush.join().unwrap()
+    });
+    assert!(outcome.reason.unwrap().contains("`set_enabled(false)`"));
+}

@@ -1,0 +1,72 @@
+//! Traced stores and instruments, as far as the guides promise something of them.
+
+use std::time::Duration;
+
+use throughline::Value;
+use throughline::state::{Mutation, StorePolicy, Suppressed};
+
+use crate::app::{app, text};
+use crate::support::LONG;
+
+fn at_once() -> StorePolicy {
+    StorePolicy { coalesce: Duration::ZERO, ..StorePolicy::default() }
+}
+
+#[test]
+fn a_mutation_with_a_context_of_its_own_is_not_blamed_on_the_open_action() {
+    let app = app();
+    let store = app.telemetry.traced_store("Cart", &at_once()).unwrap();
+    app.telemetry.tap("elsewhere").unwrap();
+    let message = app.telemetry.start_span("message");
+    let context = message.context().unwrap().clone();
+    store.mutate_in(&context, &Mutation::set("total", 1, 2));
+    store.set("count", 1, 2);
+    message.succeed();
+    let received = app.end();
+    let of = |path: &str| {
+        received.logs.iter().find(|log| text(&log.attributes, "state.path") == path).expect("it was recorded")
+    };
+    assert_eq!(text(&of("total").attributes, "state.cause"), "operation");
+    assert_eq!(of("total").trace_id, context.trace.trace_id.to_vec());
+    assert_eq!(text(&of("count").attributes, "state.cause"), "action");
+}
+
+#[test]
+fn the_difference_of_two_states_is_recorded_and_what_exceeds_the_limit_is_counted() {
+    let app = app();
+    let policy = StorePolicy { max_actions_per_second: 1_000, ..at_once() };
+    let store = app.telemetry.traced_store("Cart", &policy).unwrap();
+    let item = |price: i64| [("price", Value::Int(price)), ("name", Value::Text("pen"))];
+    let (old, new) = (item(1), item(2));
+    let (old, new) = ([("item", Value::Map(&old))], [("item", Value::Map(&new))]);
+    store.record_diff(&Value::Map(&old), &Value::Map(&new));
+    assert_eq!((store.counts().mutations, store.counts().recorded), (1, 1));
+    // More than 100 mutations in one difference.
+    let keys: Vec<String> = (0..150).map(|n| format!("k{n}")).collect();
+    let state = |value: i64| keys.iter().map(|key| (key.as_str(), Value::Int(value))).collect::<Vec<_>>();
+    let (old, new) = (state(1), state(2));
+    store.record_diff(&Value::Map(&old), &Value::Map(&new));
+    let counts = store.counts();
+    assert_eq!((counts.mutations, counts.recorded), (151, 101));
+    assert_eq!(counts.suppressed(Suppressed::DiffLimit), 50);
+    let received = app.end();
+    let paths: Vec<String> = received.logs.iter().map(|log| text(&log.attributes, "state.path")).collect();
+    assert_eq!(paths.iter().filter(|path| *path == "item.price").count(), 1);
+    assert!(!paths.iter().any(|path| path == "item.name"), "what is equal is no mutation");
+}
+
+#[test]
+fn a_measurement_that_cannot_be_kept_as_it_was_made_is_counted() {
+    let app = app();
+    let counter = app.telemetry.counter("cart.checkouts", "{checkout}").unwrap();
+    counter.record(f64::NAN, &[]);
+    counter.record(-1.0, &[]);
+    for n in 0..101 {
+        counter.record(1.0, &[("cart", n.into())]);
+    }
+    let counts = app.telemetry.metric_counts();
+    assert_eq!((counts.refused, counts.overflowed), (2, 1));
+    assert!(app.telemetry.flush(LONG).complete);
+    app.telemetry.shutdown(LONG);
+    assert_eq!(app.telemetry.metric_counts(), Default::default());
+}
