@@ -24,7 +24,7 @@ pub(super) fn describe(
         baggage.set("session.id", &session.to_string());
     }
     let injected = hosts.inject(url, &SpanContext::new(trace), &[], &baggage);
-    let why = match (injected.withheld, hosts.rule(url)) {
+    let why = match (injected.withheld, hosts.find(url)) {
         (Some(Withheld::HostNotListed), _) => {
             "no entry of trace_hosts covers this host, or URL parsers disagree about what its host is".to_owned()
         }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::names::headers as names;
+
 /// A format of trace headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -44,15 +46,18 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
     }
 
-    /// Whether a header belongs to this format. Its name is given in lower case.
+    /// Whether a header with this name, whatever its case, belongs to this format.
     pub fn owns(self, name: &str) -> bool {
+        let is = |own: &str| name.eq_ignore_ascii_case(own);
+        let begins_with =
+            |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
         match self {
-            Format::TraceContext => matches!(name, "traceparent" | "tracestate"),
-            Format::Baggage => name == "baggage",
-            Format::Datadog => name.starts_with("x-datadog-"),
-            Format::B3 => name == "b3",
-            Format::B3Multi => name.starts_with("x-b3-"),
-            Format::Correlation => name == "x-correlation-id",
+            Format::TraceContext => is(names::TRACEPARENT) || is(names::TRACESTATE),
+            Format::Baggage => is(names::BAGGAGE),
+            Format::Datadog => begins_with(names::DATADOG_PREFIX),
+            Format::B3 => is(names::B3),
+            Format::B3Multi => begins_with(names::B3_PREFIX),
+            Format::Correlation => is(names::CORRELATION_ID),
         }
     }
 }
@@ -166,13 +171,13 @@ impl TraceHost {
         } else if host.contains("://") || host.contains(['/', '@', '?', '#']) {
             Some("is a URL: give the host alone")
         } else if host.contains('*') {
-            Some("has a wildcard: a host covers its sub-domains, and there is no rule for every host")
+            Some("has a wildcard: a host covers its sub-domains, and nothing covers every host")
         } else if !host.is_ascii() {
             Some("is not ASCII: give its xn-- form")
         } else if host.contains(':') && host.trim_matches(['[', ']']).parse::<std::net::Ipv6Addr>().is_err() {
-            Some("has a port: a rule covers every port")
+            Some("has a port: every port is covered")
         } else if !host.bytes().all(is_host_byte) {
-            Some("is no host name: no port, no spaces")
+            Some("is not a host name: no port, no spaces")
         } else if self.formats.is_empty() {
             Some("has no format")
         } else {

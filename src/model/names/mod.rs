@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::model::value::{Attribute, OwnedAttributes, to_owned};
 
+pub mod headers;
 pub mod semconv;
 
 /// The prefixes of Throughline's own attribute keys. When the app sets an attribute whose key

@@ -1,6 +1,7 @@
 //! B3, as one header and as several (<https://github.com/openzipkin/b3-propagation>).
 
 use super::{SamplingDecision, SpanContext, id_of, span_hex, trace_hex};
+use crate::model::names::headers as names;
 
 /// What B3 headers hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,18 +100,19 @@ pub(super) fn inject_single(context: &SpanContext) -> Vec<(&'static str, String)
     if let Some(parent) = context.parent_span.filter(|_| context.decision != SamplingDecision::Deferred) {
         value += &format!("-{}", span_hex(parent));
     }
-    vec![("b3", value)]
+    vec![(names::B3, value)]
 }
 
 pub(super) fn inject_multi(context: &SpanContext) -> Vec<(&'static str, String)> {
-    let mut headers = vec![("X-B3-TraceId", id_text(context)), ("X-B3-SpanId", span_hex(context.trace.span_id))];
+    let mut headers =
+        vec![(names::B3_TRACE_ID, id_text(context)), (names::B3_SPAN_ID, span_hex(context.trace.span_id))];
     if let Some(parent) = context.parent_span {
-        headers.push(("X-B3-ParentSpanId", span_hex(parent)));
+        headers.push((names::B3_PARENT_SPAN_ID, span_hex(parent)));
     }
     match context.decision {
-        SamplingDecision::ManualDrop | SamplingDecision::Drop => headers.push(("X-B3-Sampled", "0".to_owned())),
-        SamplingDecision::Keep | SamplingDecision::ManualKeep => headers.push(("X-B3-Sampled", "1".to_owned())),
-        SamplingDecision::Debug => headers.push(("X-B3-Flags", "1".to_owned())),
+        SamplingDecision::ManualDrop | SamplingDecision::Drop => headers.push((names::B3_SAMPLED, "0".to_owned())),
+        SamplingDecision::Keep | SamplingDecision::ManualKeep => headers.push((names::B3_SAMPLED, "1".to_owned())),
+        SamplingDecision::Debug => headers.push((names::B3_FLAGS, "1".to_owned())),
         SamplingDecision::Deferred => {}
     }
     headers

@@ -5,6 +5,7 @@
 
 use super::{SamplingDecision, SpanContext, id_of, span_hex, trim};
 use crate::model::limits::{MAX_DATADOG_MEMBER_BYTES, MAX_DATADOG_TAG_BYTES, MAX_ORIGIN_CHARS};
+use crate::model::names::headers as names;
 
 /// The values of the five headers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,14 +77,14 @@ fn clean(text: &str) -> String {
 pub(super) fn inject(context: &SpanContext) -> Vec<(&'static str, String)> {
     let id = u128::from_be_bytes(context.trace.trace_id);
     let mut headers = vec![
-        ("x-datadog-trace-id", (id as u64).to_string()),
-        ("x-datadog-parent-id", u64::from_be_bytes(context.trace.span_id).to_string()),
+        (names::DATADOG_TRACE_ID, (id as u64).to_string()),
+        (names::DATADOG_PARENT_ID, u64::from_be_bytes(context.trace.span_id).to_string()),
     ];
     if let Some(priority) = context.decision.priority() {
-        headers.push(("x-datadog-sampling-priority", priority.to_string()));
+        headers.push((names::DATADOG_SAMPLING_PRIORITY, priority.to_string()));
     }
     if !context.origin.is_empty() {
-        headers.push(("x-datadog-origin", context.origin.clone()));
+        headers.push((names::DATADOG_ORIGIN, context.origin.clone()));
     }
     let mut tags = Vec::new();
     if id >> 64 != 0 {
@@ -101,7 +102,7 @@ pub(super) fn inject(context: &SpanContext) -> Vec<(&'static str, String)> {
         tags.push(format!("{key}={value}"));
     }
     if !tags.is_empty() {
-        headers.push(("x-datadog-tags", tags.join(",")));
+        headers.push((names::DATADOG_TAGS, tags.join(",")));
     }
     headers
 }

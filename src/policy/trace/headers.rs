@@ -4,7 +4,7 @@ use super::{Baggage, SamplingDecision, SpanContext, b3, datadog, trim, w3c};
 use crate::model::config::Format;
 use crate::model::event::TraceContext;
 use crate::model::limits::MAX_CORRELATION_BYTES;
-use crate::model::names::CORRELATION_HEADER;
+use crate::model::names::headers as names;
 
 /// A header to add to a request: name and value.
 pub type Header = (&'static str, String);
@@ -71,12 +71,12 @@ impl Extracted {
     }
 }
 
-/// Headers by lower-case name.
-struct Carrier<'a>(Vec<(String, &'a str)>);
+/// The headers of a request or a message. Names are compared whatever their case.
+struct Carrier<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Carrier<'a> {
     fn all(&self, name: &str) -> Vec<&'a str> {
-        self.0.iter().filter(|header| header.0 == name).map(|header| header.1).collect()
+        self.0.iter().filter(|header| header.0.eq_ignore_ascii_case(name)).map(|header| header.1).collect()
     }
 
     /// The value of a header that may occur only once; `None` when it occurs more often.
@@ -88,7 +88,7 @@ impl<'a> Carrier<'a> {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|header| header.0 == name)
+        self.0.iter().any(|header| header.0.eq_ignore_ascii_case(name))
     }
 }
 
@@ -98,40 +98,39 @@ impl<'a> Carrier<'a> {
 /// cannot express, provided that they are of the same trace. See the [module](super) for an
 /// example.
 pub fn extract<'a>(formats: &[Format], headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Extracted {
-    let lower = |(name, value): (&'a str, &'a str)| (name.to_ascii_lowercase(), value);
-    let carrier = Carrier(headers.into_iter().map(lower).collect());
+    let carrier = Carrier(headers.into_iter().collect());
     let mut extracted = Extracted::default();
     // Where both forms of B3 occur the single one counts, even if it is malformed.
-    let skip_multi = formats.contains(&Format::B3) && carrier.has("b3");
+    let skip_multi = formats.contains(&Format::B3) && carrier.has(names::B3);
     for format in formats {
         let found = match format {
-            Format::TraceContext => w3c::extract(&carrier.all("traceparent"), &carrier.all("tracestate")),
+            Format::TraceContext => w3c::extract(&carrier.all(names::TRACEPARENT), &carrier.all(names::TRACESTATE)),
             Format::Datadog => datadog::extract(datadog::Headers {
-                trace_id: carrier.one("x-datadog-trace-id"),
-                parent_id: carrier.one("x-datadog-parent-id"),
-                priority: carrier.one("x-datadog-sampling-priority"),
-                origin: carrier.one("x-datadog-origin"),
-                tags: carrier.one("x-datadog-tags"),
+                trace_id: carrier.one(names::DATADOG_TRACE_ID),
+                parent_id: carrier.one(names::DATADOG_PARENT_ID),
+                priority: carrier.one(names::DATADOG_SAMPLING_PRIORITY),
+                origin: carrier.one(names::DATADOG_ORIGIN),
+                tags: carrier.one(names::DATADOG_TAGS),
             }),
-            Format::B3 => context_of(b3::extract_single(carrier.one("b3").unwrap_or_default()), &mut extracted),
+            Format::B3 => context_of(b3::extract_single(carrier.one(names::B3).unwrap_or_default()), &mut extracted),
             Format::B3Multi if skip_multi => None,
             Format::B3Multi => {
                 let found = b3::extract_multi(b3::Headers {
-                    trace_id: carrier.one("x-b3-traceid"),
-                    span_id: carrier.one("x-b3-spanid"),
-                    parent_span_id: carrier.one("x-b3-parentspanid"),
-                    sampled: carrier.one("x-b3-sampled"),
-                    flags: carrier.one("x-b3-flags"),
+                    trace_id: carrier.one(names::B3_TRACE_ID),
+                    span_id: carrier.one(names::B3_SPAN_ID),
+                    parent_span_id: carrier.one(names::B3_PARENT_SPAN_ID),
+                    sampled: carrier.one(names::B3_SAMPLED),
+                    flags: carrier.one(names::B3_FLAGS),
                 });
                 context_of(found, &mut extracted)
             }
             Format::Baggage => {
-                extracted.baggage = Baggage::parse(carrier.all("baggage"));
+                extracted.baggage = Baggage::parse(carrier.all(names::BAGGAGE));
                 None
             }
             Format::Correlation => {
                 extracted.correlation_id = carrier
-                    .one("x-correlation-id")
+                    .one(names::CORRELATION_ID)
                     .filter(|id| is_correlation(id))
                     .map_or_else(String::new, str::to_owned);
                 None
@@ -193,8 +192,8 @@ pub fn inject(formats: &[Format], context: &SpanContext) -> Vec<Header> {
             Format::Datadog => headers.extend(datadog::inject(context)),
             Format::B3 => headers.extend(b3::inject_single(context)),
             Format::B3Multi => headers.extend(b3::inject_multi(context)),
-            Format::Baggage => headers.extend(header("baggage", context.baggage.header())),
-            Format::Correlation => headers.extend(header(CORRELATION_HEADER, context.correlation_id.clone())),
+            Format::Baggage => headers.extend(header(names::BAGGAGE, context.baggage.header())),
+            Format::Correlation => headers.extend(header(names::CORRELATION_ID, context.correlation_id.clone())),
         }
     }
     headers
@@ -202,4 +201,26 @@ pub fn inject(formats: &[Format], context: &SpanContext) -> Vec<Header> {
 
 fn header(name: &'static str, value: String) -> Option<Header> {
     (!value.is_empty()).then_some((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_header_that_is_written_is_missing_from_the_list_for_redirects() {
+        let mut context = SpanContext::new(TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true });
+        context.parent_span = Some([3; 8]);
+        context.correlation_id = "c".to_owned();
+        context.baggage.set("k", "v");
+        let mut written = inject(&Format::ALL, &context);
+        context.decision = SamplingDecision::Debug;
+        written.extend(inject(&[Format::B3Multi], &context));
+        let mut names: Vec<String> = written.iter().map(|header| header.0.to_ascii_lowercase()).collect();
+        names.sort();
+        names.dedup();
+        let mut listed = PROPAGATION_HEADERS.map(str::to_owned).to_vec();
+        listed.sort();
+        assert_eq!(names, listed);
+    }
 }

@@ -61,45 +61,45 @@ pub struct TraceHosts(Vec<TraceHost>);
 
 impl TraceHosts {
     /// A list of hosts; their order does not matter.
-    pub fn new(rules: impl IntoIterator<Item = TraceHost>) -> Self {
-        let mut rules: Vec<_> = rules.into_iter().collect();
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.host.trim_end_matches('.').len()));
-        Self(rules)
+    pub fn new(hosts: impl IntoIterator<Item = TraceHost>) -> Self {
+        let mut hosts: Vec<_> = hosts.into_iter().collect();
+        // The longest name first: it is the one that counts.
+        hosts.sort_by_key(|listed| std::cmp::Reverse(listed.host.trim_end_matches('.').len()));
+        Self(hosts)
     }
 
     /// The listed host that a URL belongs to.
-    pub fn rule(&self, url: &str) -> Option<&TraceHost> {
+    pub fn find(&self, url: &str) -> Option<&TraceHost> {
         let (_, host) = certain_host(url)?;
-        self.0.iter().find(|rule| rule.covers(host))
+        self.0.iter().find(|listed| listed.covers(host))
     }
 
     /// The headers for a request to `url` that belongs to the span `context` and on which the app
     /// has already set `existing` headers. `own` holds the client's baggage; the host gets the
-    /// members whose keys its rule lists.
+    /// members whose keys are listed for it.
     pub fn inject(&self, url: &str, context: &SpanContext, existing: &[(&str, &str)], own: &Baggage) -> Injected {
         let nothing = |withheld| Injected { headers: Vec::new(), trace: context.trace, withheld: Some(withheld) };
-        let Some(rule) = self.rule(url) else { return nothing(Withheld::HostNotListed) };
-        let has = |format: &Format| existing.iter().any(|(name, _)| format.owns(&name.to_ascii_lowercase()));
+        let Some(listed) = self.find(url) else { return nothing(Withheld::HostNotListed) };
+        let has = |format: &Format| existing.iter().any(|(name, _)| format.owns(name));
         let theirs = extract(&Format::ALL, existing.iter().copied());
         let given = context;
         let mut context = theirs.context.unwrap_or_else(|| given.clone());
         if context.correlation_id.is_empty() {
             context.correlation_id = given.correlation_id.clone();
         }
-        if rule.injection == Injection::Sampled && !context.decision.is_kept() {
+        if listed.injection == Injection::Sampled && !context.decision.is_kept() {
             return Injected { trace: context.trace, ..nothing(Withheld::NotSampled) };
         }
-        // Members that came with the context are treated like the client's own: the rule lists
-        // keys.
-        context.baggage = context.baggage.only(&rule.baggage);
-        context.baggage.merge(&own.only(&rule.baggage));
-        if has(&Format::Baggage) && rule.formats.contains(&Format::Baggage) {
+        // Members that came with the context are treated like the client's own.
+        context.baggage = context.baggage.only(&listed.baggage);
+        context.baggage.merge(&own.only(&listed.baggage));
+        if has(&Format::Baggage) && listed.formats.contains(&Format::Baggage) {
             let mut merged = theirs.baggage;
             merged.merge(&context.baggage);
             context.baggage = merged;
         }
         let formats: Vec<Format> =
-            rule.formats.iter().copied().filter(|format| *format == Format::Baggage || !has(format)).collect();
+            listed.formats.iter().copied().filter(|format| *format == Format::Baggage || !has(format)).collect();
         let headers = inject(&formats, &context);
         let withheld = headers.is_empty().then_some(Withheld::AppHeaders);
         Injected { headers, trace: context.trace, withheld }
@@ -113,7 +113,7 @@ impl TraceHosts {
         else {
             return false;
         };
-        from_host.eq_ignore_ascii_case(to_host) && to_scheme >= from_scheme && self.rule(to).is_some()
+        from_host.eq_ignore_ascii_case(to_host) && to_scheme >= from_scheme && self.find(to).is_some()
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_rule_counts() {
+    fn the_longest_name_counts() {
         let narrow = TraceHost::new("api.a.com").formats([Format::B3]);
         let hosts = TraceHosts::new([TraceHost::new("a.com").formats([Format::TraceContext]), narrow]);
         let first = |url| hosts.inject(url, &context(1), &[], &Baggage::default()).headers.remove(0).0;

@@ -3,6 +3,7 @@
 use super::{SamplingDecision, SpanContext, datadog, id_of, span_hex, trace_hex, trim};
 use crate::model::event::TraceContext;
 use crate::model::limits::{LONG_STATE_MEMBER_BYTES, MAX_STATE_BYTES, MAX_STATE_MEMBERS, MAX_STATE_PART_BYTES};
+use crate::model::names::headers as names;
 
 impl TraceContext {
     /// The value of a `traceparent` header: version 00, flags `01` for sampled or `00`.
@@ -130,11 +131,11 @@ pub(super) fn extract(parents: &[&str], states: &[&str]) -> Option<SpanContext> 
 /// Writes both headers. Datadog's member of `tracestate` is written along with Datadog's own
 /// headers, and when the context came with one.
 pub(super) fn inject(context: &SpanContext, with_datadog: bool) -> Vec<(&'static str, String)> {
-    let mut headers = vec![("traceparent", context.trace.traceparent())];
+    let mut headers = vec![(names::TRACEPARENT, context.trace.traceparent())];
     let own = (with_datadog || context.state.get("dd").is_some()).then(|| ("dd", datadog::member(context)));
     let state = context.state.write(own);
     if !state.is_empty() {
-        headers.push(("tracestate", state));
+        headers.push((names::TRACESTATE, state));
     }
     headers
 }

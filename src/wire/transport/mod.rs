@@ -66,7 +66,7 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportErr
 ///
 /// - sends the request as a POST, with exactly these headers and this body, which is compressed;
 /// - follows no redirect, because a header must not reach another origin, and answers with the 3xx;
-/// - does not retry, because the client does, by rules that differ with the destination;
+/// - does not retry, because the client does, in its own time;
 /// - reads at most [`MAX_RESPONSE_BYTES`](crate::limits::MAX_RESPONSE_BYTES) of the response's body
 ///   and says so in [`Response::truncated`];
 /// - ends within [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT); the client gives up then;

@@ -1,0 +1,39 @@
+//! Names of the trace headers, as they are written. HTTP compares them whatever their case.
+
+/// Trace, span and the sampled flag (W3C Trace Context §3.2).
+pub const TRACEPARENT: &str = "traceparent";
+/// State of the vendors (W3C Trace Context §3.3).
+pub const TRACESTATE: &str = "tracestate";
+/// Key-value pairs (W3C Baggage §3.2).
+pub const BAGGAGE: &str = "baggage";
+
+/// What all of Datadog's headers begin with.
+pub const DATADOG_PREFIX: &str = "x-datadog-";
+/// Datadog: the low half of the trace id, decimal.
+pub const DATADOG_TRACE_ID: &str = "x-datadog-trace-id";
+/// Datadog: the span id, decimal.
+pub const DATADOG_PARENT_ID: &str = "x-datadog-parent-id";
+/// Datadog: the sampling decision, -1 to 2.
+pub const DATADOG_SAMPLING_PRIORITY: &str = "x-datadog-sampling-priority";
+/// Datadog: where the trace began.
+pub const DATADOG_ORIGIN: &str = "x-datadog-origin";
+/// Datadog: tags that are propagated, among them the high half of the trace id.
+pub const DATADOG_TAGS: &str = "x-datadog-tags";
+
+/// B3 in a single header.
+pub const B3: &str = "b3";
+/// What all headers of B3's multi form begin with.
+pub const B3_PREFIX: &str = "X-B3-";
+/// B3: the trace id, hex.
+pub const B3_TRACE_ID: &str = "X-B3-TraceId";
+/// B3: the span id, hex.
+pub const B3_SPAN_ID: &str = "X-B3-SpanId";
+/// B3: the id of the span's parent, hex.
+pub const B3_PARENT_SPAN_ID: &str = "X-B3-ParentSpanId";
+/// B3: the sampling decision, `1` or `0`.
+pub const B3_SAMPLED: &str = "X-B3-Sampled";
+/// B3: `1` is the debug flag.
+pub const B3_FLAGS: &str = "X-B3-Flags";
+
+/// The correlation id, by which many services join their logs.
+pub const CORRELATION_ID: &str = "X-Correlation-ID";
