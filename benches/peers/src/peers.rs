@@ -1,4 +1,4 @@
-//! Peers, each recording the same event as they are meant to be used.
+//! The peers. Each records the same event in the way that its documentation recommends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,16 +9,18 @@ use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity}
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogBatch, LogExporter, SdkLoggerProvider};
 
-use crate::engine::{Texts, clock_pair, directory};
-use crate::table::percentile;
+use crate::client::Texts;
+use crate::disk::directory;
+use crate::timing::{clock_pair, ns, percentile};
 
-/// What Glean came to.
+/// The figures of Glean.
 pub(crate) struct Glean {
     pub(crate) call_ns: f64,
     pub(crate) events_per_s: f64,
     pub(crate) bytes_per_event: f64,
 }
 
+/// The median of calls with a pause between their starts, in nanoseconds.
 fn median(rounds: u64, pause: Duration, mut call: impl FnMut(Texts)) -> f64 {
     let clock = clock_pair();
     let mut samples = Vec::with_capacity(rounds as usize);
@@ -30,12 +32,12 @@ fn median(rounds: u64, pause: Duration, mut call: impl FnMut(Texts)) -> f64 {
         let texts = Texts::new(n);
         let started = Instant::now();
         call(texts);
-        samples.push(u32::try_from(started.elapsed().as_nanos()).unwrap_or(u32::MAX));
+        samples.push(ns(started));
     }
     (percentile(&mut samples, 0.5) - clock).max(0.0)
 }
 
-/// Glean 71: an `EventMetric` with three extras. One process can start it once.
+/// Glean 71: an `EventMetric` with three extras. A process can start Glean only once.
 pub(crate) fn glean() -> Result<Glean> {
     use glean::private::EventMetric;
     use glean::traits::NoExtraKeys;
@@ -65,19 +67,15 @@ pub(crate) fn glean() -> Result<Glean> {
         pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<HashMap<_, _>>()
     };
     let rounds = 20_000;
-    let started = Instant::now();
-    let call_ns = {
-        // The pace of our own run, as long as Glean keeps up with it.
-        let pause = Duration::from_micros(100);
-        median(rounds, pause, |texts| metric.record_with_time(glean::get_timestamp_ms(), extras(texts)))
-    };
-    let _ = started;
+    // The pace of our own run. Glean keeps up with it.
+    let pause = Duration::from_micros(100);
+    let call_ns = median(rounds, pause, |texts| metric.record_with_time(glean::get_timestamp_ms(), extras(texts)));
     let burst = 20_000u64;
     let started = Instant::now();
     for n in 0..burst {
         metric.record_with_time(glean::get_timestamp_ms(), extras(Texts::new(n)));
     }
-    // Waits for the dispatcher: what was recorded is in its file.
+    // Waits for the dispatcher. After that, what was recorded is in its file.
     glean::shutdown();
     let events_per_s = burst as f64 / started.elapsed().as_secs_f64();
     let bytes = std::fs::read_dir(dir.path().join("events"))?.flatten().filter_map(|entry| entry.metadata().ok());
@@ -120,7 +118,8 @@ impl LogExporter for NoExporter {
     }
 }
 
-/// OpenTelemetry 0.33: a log record with three attributes through the batch processor. Nothing reaches a disk.
+/// OpenTelemetry 0.33: a log record with three attributes through the batch processor. Nothing
+/// reaches a disk.
 pub(crate) fn opentelemetry() -> f64 {
     let provider = SdkLoggerProvider::builder().with_batch_exporter(NoExporter).build();
     let logger = provider.logger("bench");

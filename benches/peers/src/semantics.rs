@@ -1,18 +1,20 @@
-//! What RUM semantics cost: traced state, redaction, patterns, headers.
+//! What the RUM semantics cost: traced state, redaction, patterns, trace headers.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use throughline::config::{RedactRules, ValuePatterns};
-use throughline::internals::scrub::Scrub;
 use throughline::internals::redact::Redactor;
+use throughline::internals::scrub::Scrub;
 use throughline::internals::state::path::{Pattern, parse};
 use throughline::state::StorePolicy;
-use throughline::trace::{Baggage, Format, TraceHost, SpanContext, TraceHosts};
+use throughline::trace::{Baggage, Format, SpanContext, TraceHost, TraceHosts};
 use throughline::{Consent, Telemetry};
 
-use crate::engine::{config, directory, median};
+use crate::client::config;
+use crate::disk::directory;
+use crate::timing::median;
 
 fn ns_per(rounds: u32, mut work: impl FnMut()) -> f64 {
     let mut runs: Vec<f64> = (0..7)
@@ -27,11 +29,11 @@ fn ns_per(rounds: u32, mut work: impl FnMut()) -> f64 {
     median(&mut runs)
 }
 
-/// What the traced store costs, ns.
+/// The cost of a traced store, in nanoseconds.
 pub(crate) struct State {
     /// A mutation on an ignored path, by its handle.
     pub(crate) ignored: f64,
-    /// The same by its text.
+    /// A mutation on the same path, given as text.
     pub(crate) ignored_text: f64,
     /// A mutation that joins an open window.
     pub(crate) coalesced: f64,
@@ -57,7 +59,8 @@ pub(crate) fn state() -> Result<State> {
     Ok(State { ignored, ignored_text, coalesced })
 }
 
-/// Time per step of a path under a pattern made to be slow, for paths of 8 and of 56 steps, ns. Linear means alike.
+/// The time per step of a path under a pattern that is made to be slow, for paths of 8 and of 56
+/// steps, in nanoseconds. When matching is linear, the two are alike.
 pub(crate) fn patterns() -> Result<(f64, f64)> {
     let pattern = Pattern::new(&format!("{}.b", vec!["**.a"; 25].join(".")))?;
     let time = |steps: usize| -> Result<f64> {
@@ -70,7 +73,8 @@ pub(crate) fn patterns() -> Result<(f64, f64)> {
     Ok((time(8)?, time(56)?))
 }
 
-/// A search for personal data in 64 harmless characters, and in 8 KiB with an address at the end, ns.
+/// The search for personal data in 64 harmless characters, and in 8 KiB with an address at the end,
+/// in nanoseconds.
 pub(crate) fn scan() -> (f64, f64) {
     let redactor = Redactor::new(RedactRules { patterns: ValuePatterns::default(), ..RedactRules::default() });
     let short = "the cart could not be synchronized because the network was gone.";
@@ -83,10 +87,12 @@ pub(crate) fn scan() -> (f64, f64) {
     (time(short, 500_000), time(&long, 5_000))
 }
 
-/// All headers in every format for a listed host, and the refusal of another, ns.
+/// The headers in every format for a listed host, and the refusal of a host that is not listed, in
+/// nanoseconds.
 pub(crate) fn headers() -> (f64, f64) {
     let hosts = TraceHosts::new([TraceHost::new("api.example.com").formats(Format::ALL)]);
-    let context = SpanContext::new(throughline::event::TraceContext { trace_id: [7; 16], span_id: [9; 8], sampled: true });
+    let context =
+        SpanContext::new(throughline::event::TraceContext { trace_id: [7; 16], span_id: [9; 8], sampled: true });
     let mut own = Baggage::default();
     own.set("session.id", "abcdef01-2345-6789-abcd-ef0123456789");
     let time = |url: &str| {

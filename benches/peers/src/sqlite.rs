@@ -1,13 +1,15 @@
-//! The limit: the same bytes, inserted into SQLite by hand with the same settings.
+//! The limit of draining: the same bytes, inserted into SQLite by hand with the same settings.
 
 use std::time::Instant;
 
 use anyhow::Result;
 use rusqlite::Connection;
 
-/// Rows per second of a bare batch insert, 512 rows to a transaction.
+use crate::disk::directory;
+
+/// The rows per second of a bare insert with 512 rows in a transaction.
 pub(crate) fn raw_inserts(payloads: &[Vec<u8>]) -> Result<f64> {
-    let dir = tempfile::tempdir_in(crate::engine::disk())?;
+    let dir = directory()?;
     let db = Connection::open(dir.path().join("raw.db"))?;
     db.execute_batch(
         "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA locking_mode = EXCLUSIVE;

@@ -1,6 +1,6 @@
-//! The rows, their goals, and the two forms in which they are given out.
+//! The rows, their goals, and the two forms in which they are written: a table and JSON.
 
-/// What a row has to keep to.
+/// The goal of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
     None,
@@ -28,8 +28,8 @@ impl Row {
     fn goal(&self) -> String {
         match self.goal {
             Goal::None => String::new(),
-            Goal::AtMost(limit) => format!("<= {limit:.1}"),
-            Goal::AtLeast(limit) => format!(">= {limit:.1}"),
+            Goal::AtMost(limit) => format!("<= {}", short(limit)),
+            Goal::AtLeast(limit) => format!(">= {}", short(limit)),
         }
     }
 }
@@ -53,14 +53,15 @@ impl Table {
     }
 
     pub(crate) fn json(&self) -> String {
-        let row = |row: &Row| serde_json::json!({ "name": row.name, "value": row.value, "unit": row.unit, "goal": row.goal(), "ok": row.ok() });
+        let row = |row: &Row| {
+            let (goal, ok) = (row.goal(), row.ok());
+            serde_json::json!({ "name": row.name, "value": row.value, "unit": row.unit, "goal": goal, "ok": ok })
+        };
         serde_json::json!({ "rows": self.0.iter().map(row).collect::<Vec<_>>() }).to_string()
     }
 }
 
-/// The value below which `share` of the samples lie.
-pub(crate) fn percentile(samples: &mut [u32], share: f64) -> f64 {
-    samples.sort_unstable();
-    let at = ((samples.len() as f64 * share) as usize).min(samples.len().saturating_sub(1));
-    samples.get(at).copied().map_or(0.0, f64::from)
+/// A goal with as many decimals as it has, two at most.
+fn short(limit: f64) -> String {
+    format!("{limit:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
