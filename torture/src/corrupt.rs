@@ -1,133 +1,206 @@
-//! Damage: bit flips, truncation, zeroed and garbage pages, a directory in place of a file.
+//! Damages a store and looks at what the next process makes of it.
+//!
+//! Each case records with the network away, kills the process, damages one file in one of the ways
+//! of [`Damage`], and starts another process that records and delivers. It must hold that
+//!
+//! - the next process starts, does not panic, and delivers every event that it recorded itself;
+//! - no event is delivered with a wrong payload;
+//! - an event of the next process may be lost only when SQLite put its row onto a damaged page, and
+//!   then the loss is counted.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
 use throughline::testing::FaultServer;
 use uuid::Uuid;
 
-use crate::child::BOOKED;
+use crate::acknowledged::{ids, read_to_end};
+use crate::child::DAMAGED_ROWS;
 use crate::random::Random;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Damaged stores.
+    /// How many stores to damage.
     #[arg(short, default_value_t = 40)]
     n: u64,
-    /// Seed of an earlier run.
+    /// The seed of an earlier run, to repeat it.
     #[arg(long)]
     seed: Option<u64>,
 }
 
-/// Rows that fit onto the last pages of the four lanes: more are not lost to damage that SQLite does not see.
+/// The rows that fit onto the last pages of the four lanes. Damage that SQLite does not notice
+/// cannot cost more than these.
 const MOST_ON_DAMAGED_PAGES: usize = 4 * 40;
+
+/// The size of a page of the database.
+const PAGE: usize = 4096;
+
+/// What is done to a file.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    /// Single bits are flipped, two for each page.
+    FlippedBits,
+    /// The end of the file is cut off.
+    Truncated,
+    /// Three pages are zero.
+    ZeroedPages,
+    /// Three pages are random bytes.
+    RandomPages,
+    /// The whole file is random bytes.
+    RandomFile,
+    /// A directory has the file's name.
+    Directory,
+}
+
+impl Damage {
+    const ALL: [Self; 6] =
+        [Self::FlippedBits, Self::Truncated, Self::ZeroedPages, Self::RandomPages, Self::RandomFile, Self::Directory];
+
+    /// Damages a file. Returns how many bytes were damaged.
+    fn apply(self, random: &mut Random, path: &Path) -> Result<u64> {
+        let mut bytes = fs::read(path)?;
+        let length = bytes.len() as u64;
+        ensure!(length > 0, "{} is empty", path.display());
+        let mut damaged = 0;
+        match self {
+            Self::FlippedBits => {
+                for _ in 0..(length / PAGE as u64 * 2).max(4) {
+                    let at = random.below(length) as usize;
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 1 << random.below(8);
+                        damaged += 1;
+                    }
+                }
+            }
+            Self::Truncated => {
+                bytes.truncate(random.below(length) as usize);
+                damaged = length - bytes.len() as u64;
+            }
+            Self::ZeroedPages | Self::RandomPages => {
+                for _ in 0..3 {
+                    let page = random.below(length.div_ceil(PAGE as u64)) as usize * PAGE;
+                    for byte in bytes.iter_mut().skip(page).take(PAGE) {
+                        *byte = if matches!(self, Self::ZeroedPages) { 0 } else { random.next() as u8 };
+                        damaged += 1;
+                    }
+                }
+            }
+            Self::RandomFile => {
+                for byte in &mut bytes {
+                    *byte = random.next() as u8;
+                }
+                damaged = length;
+            }
+            Self::Directory => {
+                fs::remove_file(path)?;
+                fs::create_dir(path)?;
+                return Ok(length);
+            }
+        }
+        fs::write(path, bytes)?;
+        Ok(damaged)
+    }
+}
 
 #[derive(Default)]
 struct Totals {
     damaged_bytes: u64,
     recorded: u64,
     delivered: u64,
-    unreadable: u64,
+    counted: u64,
 }
 
+/// Runs every case. Returns how many failed.
 pub(crate) fn run(options: &Options) -> Result<u64> {
     let seed = options.seed.unwrap_or_else(Random::fresh_seed);
     println!("torture corrupt: {} stores, seed {seed}", options.n);
     let bar = ProgressBar::new(options.n);
     let (mut passed, mut failed) = (0, 0);
     let mut totals = Totals::default();
-    for n in 0..options.n {
-        let mut random = Random::new(seed ^ n.wrapping_mul(0x5851_f42d_4c95_7f2d));
-        match one(&mut random, n, &mut totals) {
+    for (n, damage) in (0..options.n).zip(Damage::ALL.iter().cycle()) {
+        let mut random = Random::of_case(seed, n);
+        match case(&mut random, *damage, &mut totals) {
             Ok(()) => passed += 1,
             Err(error) => {
                 failed += 1;
-                println!("  FAILED store {n}: {error:#}");
+                println!("  FAILED store {n}, {damage:?}: {error:#}");
             }
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    println!(
-        "  {} KiB damaged; {} of {} recorded events delivered all the same, none with a wrong payload; {} recorded afterwards got \
-         onto damaged pages and were booked",
-        totals.damaged_bytes / 1024,
-        totals.delivered,
-        totals.recorded,
-        totals.unreadable
-    );
+    println!("  {} KiB damaged", totals.damaged_bytes / 1024);
+    println!("  {} of {} events recorded before the damage were delivered", totals.delivered, totals.recorded);
+    println!("  {} events recorded after it were lost on damaged pages, and counted", totals.counted);
     println!("{passed} passed, {failed} failed");
     Ok(failed)
 }
 
-/// Records with the network away, damages the files, delivers what is left.
-fn one(random: &mut Random, n: u64, totals: &mut Totals) -> Result<()> {
+/// Records, damages a file, records again and delivers.
+fn case(random: &mut Random, damage: Damage, totals: &mut Totals) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let recorded = record(dir.path())?;
-    totals.recorded += recorded.len() as u64;
-    let files = [dir.path().join("queue.db"), dir.path().join("queue.db-wal")];
-    let journals: Vec<PathBuf> = fs::read_dir(dir.path().join("runs"))?.flatten().map(|entry| entry.path()).collect();
-    let has_bytes = |path: &&PathBuf| fs::metadata(path).is_ok_and(|found| found.len() > 0);
-    let targets: Vec<&PathBuf> = files.iter().chain(&journals).filter(has_bytes).collect();
-    let target = targets.get(random.below(targets.len() as u64) as usize).context("no file to damage")?;
-    totals.damaged_bytes += damage(random, target, n)?;
+    let before: HashSet<Uuid> = record(dir.path())?.into_iter().collect();
+    totals.recorded += before.len() as u64;
+    let target = target(dir.path(), random)?;
+    totals.damaged_bytes += damage.apply(random, &target)?;
     let server = FaultServer::start()?;
     let mut child = Command::new(std::env::current_exe()?);
-    child.arg("child").arg("--dir").arg(dir.path()).args(["--endpoint", &server.url(), "--millis", "20", "--settle"]);
-    let output = child.output()?;
+    child.arg("child").arg("--dir").arg(dir.path()).args(["--endpoint", &server.url(), "--millis", "20"]);
+    let output = child.args(["--work", "record-and-deliver"]).output()?;
     let stderr = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "the next start failed after damage to {}: {stderr}", target.display());
+    ensure!(output.status.success(), "the next process failed after damage to {}: {stderr}", target.display());
     ensure!(!stderr.contains("panicked"), "a panic after damage to {}: {stderr}", target.display());
-    let known: HashSet<Uuid> = recorded.into_iter().collect();
-    let acknowledged = ids(&output.stdout);
     let mut delivered = HashSet::new();
     for request in server.received() {
-        for id in &request.ids {
-            delivered.insert(*id);
-        }
+        delivered.extend(request.ids.iter().copied());
         ensure!(fillers_are_whole(&request.body), "a wrong payload was delivered");
     }
-    totals.delivered += delivered.intersection(&known).count() as u64;
-    let lost = acknowledged.iter().filter(|id| !delivered.contains(id)).count();
-    // SQLite may put a row on a page whose damage it does not see, and find it unreadable afterwards. Then it is said.
-    let booked = stderr.lines().find_map(|line| line.strip_prefix(BOOKED)?.parse::<usize>().ok());
-    let is_said = *target == &files[0] && booked.is_some_and(|booked| lost <= booked.min(MOST_ON_DAMAGED_PAGES));
-    if lost > 0 && !is_said {
-        let target = target.display().to_string();
+    totals.delivered += delivered.intersection(&before).count() as u64;
+    let lost = ids(&output.stdout).iter().filter(|id| !delivered.contains(id)).count();
+    // SQLite may put a row onto a page whose damage it does not notice. The row is unreadable then.
+    let counted = stderr.lines().find_map(|line| line.strip_prefix(DAMAGED_ROWS)?.parse::<usize>().ok());
+    let is_database = target.ends_with("queue.db");
+    let is_explained = is_database && counted.is_some_and(|counted| lost <= counted.min(MOST_ON_DAMAGED_PAGES));
+    if lost > 0 && !is_explained {
         let kept = dir.keep();
-        anyhow::bail!(
-            "{lost} events recorded after damage to {target} were lost, {booked:?} booked ({})",
+        bail!(
+            "{lost} events recorded after damage to {} were lost, {counted:?} were counted; the store is in {}",
+            target.display(),
             kept.display()
         );
     }
-    totals.unreadable += lost as u64;
+    totals.counted += lost as u64;
     Ok(())
 }
 
-/// A process that records without a backend and is killed, so that both database and journal hold events.
+/// One of the store's files that are not empty: the database, its log, or a journal.
+fn target(dir: &Path, random: &mut Random) -> Result<PathBuf> {
+    let journals = fs::read_dir(dir.join("runs"))?.flatten().map(|entry| entry.path());
+    let files = [dir.join("queue.db"), dir.join("queue.db-wal")].into_iter().chain(journals);
+    let filled: Vec<PathBuf> = files.filter(|path| fs::metadata(path).is_ok_and(|found| found.len() > 0)).collect();
+    filled.get(random.below(filled.len() as u64) as usize).cloned().context("there is no file to damage")
+}
+
+/// Runs a process that records without a backend and is killed, so that both the database and a
+/// journal contain events.
 fn record(dir: &Path) -> Result<Vec<Uuid>> {
     let mut child = Command::new(std::env::current_exe()?);
     child.arg("child").arg("--dir").arg(dir).args(["--endpoint", "http://127.0.0.1:9", "--millis", "60"]);
-    child.stdout(std::process::Stdio::piped());
-    let mut process = child.spawn()?;
-    let mut pipe = process.stdout.take().context("the child's pipe")?;
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = std::io::Read::read_to_end(&mut pipe, &mut bytes);
-        bytes
-    });
-    std::thread::sleep(std::time::Duration::from_millis(80));
+    let mut process = child.stdout(Stdio::piped()).spawn()?;
+    let reader = read_to_end(&mut process)?;
+    std::thread::sleep(Duration::from_millis(80));
     process.kill()?;
     process.wait()?;
     Ok(ids(&reader.join().unwrap_or_default()))
 }
 
-/// Whether every `filler` attribute in a protobuf body is what the child wrote: 900 times `x`.
+/// Whether every attribute `filler` in a body of protobuf is what the child wrote: 900 times `x`.
 fn fillers_are_whole(body: &[u8]) -> bool {
     let key = b"\x0a\x06filler";
     let value: Vec<u8> = b"\x12\x87\x07\x0a\x84\x07".iter().copied().chain([b'x'; 900]).collect();
@@ -139,53 +212,4 @@ fn fillers_are_whole(body: &[u8]) -> bool {
         }
     }
     true
-}
-
-fn ids(bytes: &[u8]) -> Vec<Uuid> {
-    let (ids, _) = bytes.as_chunks::<16>();
-    ids.iter().map(|id| Uuid::from_bytes(*id)).collect()
-}
-
-fn damage(random: &mut Random, path: &Path, kind: u64) -> Result<u64> {
-    let mut bytes = fs::read(path)?;
-    let len = bytes.len() as u64;
-    ensure!(len > 0, "{} is empty", path.display());
-    let mut touched = 0;
-    match kind % 6 {
-        0 => {
-            for _ in 0..(len / 4096 * 2).max(4) {
-                let at = random.below(len) as usize;
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte ^= 1 << random.below(8);
-                    touched += 1;
-                }
-            }
-        }
-        1 => {
-            bytes.truncate(random.below(len) as usize);
-            touched = len - bytes.len() as u64;
-        }
-        2 | 3 => {
-            for _ in 0..3 {
-                let page = random.below(len.div_ceil(4096)) as usize * 4096;
-                for byte in bytes.iter_mut().skip(page).take(4096) {
-                    *byte = if kind % 6 == 2 { 0 } else { random.next() as u8 };
-                    touched += 1;
-                }
-            }
-        }
-        4 => {
-            for byte in &mut bytes {
-                *byte = random.next() as u8;
-            }
-            touched = len;
-        }
-        _ => {
-            fs::remove_file(path)?;
-            fs::create_dir(path)?;
-            return Ok(len);
-        }
-    }
-    fs::write(path, bytes)?;
-    Ok(touched)
 }

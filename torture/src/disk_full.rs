@@ -1,7 +1,12 @@
-//! A full disk: a small tmpfs is filled under a recording process and freed again.
+//! Fills the disk under a recording process, and frees it again.
+//!
+//! Each cycle records into a small file system until there are events in the queue, fills it with
+//! another file, records on, and removes that file. It must hold that a crash is accepted while the
+//! disk is full and is delivered afterwards, that nothing stays behind, and that the books balance.
 
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,21 +20,22 @@ use crate::random::Random;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Cycles of filling and freeing.
+    /// How often the disk is filled and freed.
     #[arg(short, default_value_t = 5)]
     n: u64,
-    /// Seed of an earlier run.
+    /// The seed of an earlier run, to repeat it.
     #[arg(long)]
     seed: Option<u64>,
 }
 
+/// Runs every cycle. Returns how many failed.
 pub(crate) fn run(options: &Options) -> Result<u64> {
     let seed = options.seed.unwrap_or_else(Random::fresh_seed);
     println!("torture disk-full: {} cycles, seed {seed}", options.n);
     let mount = tempfile::tempdir()?;
     let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(mount.path()).output();
     if !mounted.is_ok_and(|output| output.status.success()) {
-        println!("  mounting is not allowed here: skipped");
+        println!("  skipped: this user may not mount a file system");
         println!("0 passed, 0 failed");
         return Ok(0);
     }
@@ -49,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<u64> {
     Ok(failed)
 }
 
-fn cycle(random: &mut Random, dir: &std::path::Path) -> Result<()> {
+fn cycle(random: &mut Random, dir: &Path) -> Result<()> {
     let server = FaultServer::start()?;
     let config = Config::builder("full", dir)
         .environment(Environment::Test)
@@ -62,30 +68,21 @@ fn cycle(random: &mut Random, dir: &std::path::Path) -> Result<()> {
         .build()?;
     let telemetry = Telemetry::start(config, Consent::Granted)?;
     telemetry.drain(Duration::from_secs(5));
-    let filler = "x".repeat(200);
-    let record = |from: i64, count: i64| {
-        for n in from..from + count {
-            let attributes = [("n", n.into()), ("filler", filler.as_str().into())];
-            telemetry.record_action(&Action::tap("x").attributes(&attributes));
-            if n % 100 == 0 {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        }
-    };
-    record(0, 500 + random.below(2_000) as i64);
+    record(&telemetry, 0, 500 + random.below(2_000) as i64);
     let hog = dir.join("..").join("hog");
     let mut file = File::create(&hog)?;
     while file.write_all(&[7u8; 4096]).is_ok() {}
-    record(10_000, 3_000);
+    record(&telemetry, 10_000, 3_000);
     let crash = telemetry.record_error(&ErrorEvent::crash("Full", "while the disk was full", "main"));
     ensure!(crash.is_some(), "a crash was refused while the disk was full");
-    record(20_000, 2_000);
+    record(&telemetry, 20_000, 2_000);
     std::thread::sleep(Duration::from_millis(300));
     drop(file);
     std::fs::remove_file(&hog)?;
     ensure!(telemetry.drain(Duration::from_secs(10)), "the worker does not answer after the disk was freed");
+    // The worker looks for room once a second.
     std::thread::sleep(Duration::from_millis(1_200));
-    record(30_000, 200);
+    record(&telemetry, 30_000, 200);
     let outcome = telemetry.flush(Duration::from_secs(30));
     let books = telemetry.books(Duration::from_secs(10))?.remove(0);
     ensure!(books.balanced(), "the books do not balance: {books:?}");
@@ -95,4 +92,16 @@ fn cycle(random: &mut Random, dir: &std::path::Path) -> Result<()> {
     drop(telemetry);
     let _ = std::fs::remove_dir_all(dir);
     Ok(())
+}
+
+/// Records events at a pace that the worker keeps up with.
+fn record(telemetry: &Telemetry, first: i64, count: i64) {
+    let filler = "x".repeat(200);
+    for n in first..first + count {
+        let attributes = [("n", n.into()), ("filler", filler.as_str().into())];
+        telemetry.record_action(&Action::tap("x").attributes(&attributes));
+        if n % 100 == 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }

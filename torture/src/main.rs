@@ -1,10 +1,14 @@
-//! Kills, corrupts and starves the engine with real processes, files and sockets, and counts what came out.
+//! Kills, damages and starves the engine with real processes, files and sockets, and counts what is
+//! left.
 //!
-//! Every torture prints its seed first and ends with a line `N passed, N failed`.
+//! Every torture prints its seed first and ends with a line `N passed, N failed`. With `--seed`, a
+//! run is repeated.
 #![allow(clippy::print_stdout, reason = "a command line tool prints")]
 
+mod acknowledged;
 mod child;
 mod corrupt;
+mod death;
 mod disk_full;
 mod kill;
 mod random;
@@ -23,11 +27,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Torture {
-    /// Kills a recording process with SIGKILL at named points, at the n-th system call of its worker, and at random times; nothing acknowledged may be lost.
+    /// Kills a recording process at named points, at a system call of its worker, and at random
+    /// times. No acknowledged event may be lost.
     Kill(kill::Options),
-    /// Flips bits, truncates, and writes garbage into a store; no panic, no wrong payload delivered.
+    /// Flips bits, truncates files and writes random bytes into a store. Nothing may panic, and no
+    /// wrong payload may be delivered.
     Corrupt(corrupt::Options),
-    /// Fills a small file system under a recording process; needs the right to mount.
+    /// Fills a small file system under a recording process. Needs the right to mount.
     DiskFull(disk_full::Options),
     /// The process that is killed.
     #[command(hide = true)]

@@ -1,4 +1,4 @@
-//! Seeded random numbers: a failure can be played again.
+//! Random numbers from a seed, so that a failure can be repeated.
 
 /// A splitmix generator.
 #[derive(Debug, Clone)]
@@ -9,7 +9,13 @@ impl Random {
         Self(seed)
     }
 
-    /// A seed from the clock, for a run that names none.
+    /// The generator of the n-th case of a run. Cases do not depend on each other, so that they can
+    /// run side by side.
+    pub(crate) fn of_case(seed: u64, n: u64) -> Self {
+        Self::new(seed ^ n.wrapping_mul(0x5851_f42d_4c95_7f2d))
+    }
+
+    /// A seed from the clock, for a run that is given none.
     pub(crate) fn fresh_seed() -> u64 {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self::new(now.as_nanos() as u64).next() >> 32

@@ -1,7 +1,9 @@
-//! Kills a child at the n-th system call of its worker thread, before the call is made or after it has returned.
+//! Kills a child at the n-th system call of its worker thread, before the call is made or after it
+//! has returned.
 //!
-//! The child is seized with ptrace as soon as it runs; threads that it starts are followed by the kernel. Only the thread
-//! named `throughline` stops at system calls: the recording threads keep their pace.
+//! The child is traced with ptrace as soon as it runs, and the kernel also traces the threads that
+//! it starts. Only the thread named `throughline` stops at system calls: the recording threads keep
+//! their pace.
 
 use std::collections::HashMap;
 use std::process::Child;
@@ -16,22 +18,27 @@ use nix::unistd::Pid;
 /// How a thread is followed.
 #[derive(Clone, Copy)]
 enum Followed {
-    /// Its name is not set yet; so many stops have passed.
+    /// It has not set its name yet. It has stopped so many times.
     New(u32),
+    /// It is the worker: it stops at system calls.
     Worker,
+    /// It runs on.
     Other,
 }
 
 /// What became of the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
+    /// It was killed at its system call.
     Killed,
+    /// It ended before.
     EndedBefore,
-    /// The system does not let us trace; the child runs on.
+    /// The system does not permit tracing. The child runs on.
     NotPermitted,
 }
 
-/// Follows the child until its worker has come to its `n`-th stop, entry and return counted apart, and kills it there.
+/// Traces the child until its worker has stopped `n` times, and kills it there. Each system call is
+/// two stops: one before it is made, one after it has returned.
 pub(crate) fn kill_at(child: &mut Child, n: u64) -> Result<End> {
     let leader = Pid::from_raw(i32::try_from(child.id()).context("the child's id")?);
     let options = Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL;
@@ -44,7 +51,7 @@ pub(crate) fn kill_at(child: &mut Child, n: u64) -> Result<End> {
     let mut stops = 0;
     let mut killed = false;
     loop {
-        // Only what this thread traces: other stores are tortured side by side.
+        // Only for what this thread traces: other threads torture other stores.
         let status = match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
             Ok(status) => status,
             Err(Errno::EINTR) => continue,
@@ -63,7 +70,7 @@ pub(crate) fn kill_at(child: &mut Child, n: u64) -> Result<End> {
             let name = std::fs::read_to_string(format!("/proc/{leader}/task/{thread}/comm")).unwrap_or_default();
             *followed = match name.trim() {
                 "throughline" => Followed::Worker,
-                // The name is among the first things that a thread sets.
+                // A thread sets its name early.
                 _ if passed < 30 => Followed::New(passed + 1),
                 _ => Followed::Other,
             };
@@ -79,11 +86,11 @@ pub(crate) fn kill_at(child: &mut Child, n: u64) -> Result<End> {
             Followed::Other => ptrace::cont(thread, signal),
             Followed::New(_) | Followed::Worker => ptrace::syscall(thread, signal),
         };
-        // A thread may die between its stop and this.
+        // A thread may have died since its stop.
         if let Err(error) = resumed
             && error != Errno::ESRCH
         {
-            return Err(error).context("letting the child go on");
+            return Err(error).context("resuming the child");
         }
     }
 }
