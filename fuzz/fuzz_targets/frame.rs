@@ -1,4 +1,5 @@
-//! A header of any bits, a payload of any bytes: no panic, and nothing passes that was not sealed for its place.
+//! A header of any bits, a payload of any bytes: no panic, and nothing passes that was not sealed
+//! for its place.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +8,7 @@ use throughline::internals::frame;
 fuzz_target!(|input: (u64, u64, u64, &[u8])| {
     let (header, run, offset, payload) = input;
     if let Some((kind, length)) = frame::parse(header) {
-        let sealed = frame::header(run, offset, kind, length, throughline_crc(payload));
+        let sealed = frame::sealed(run, offset, frame::word(kind, length), throughline_crc(payload));
         let passes = frame::check(header, run, offset, payload);
         assert_eq!(passes, sealed == header);
     }

@@ -1,4 +1,5 @@
-//! Headers, patterns, URLs and texts from anywhere: no panic, no wrong trace, no header for a host that is not listed.
+//! Headers, patterns, URLs and texts from anywhere: no panic, no wrong trace, no header for a host
+//! that is not listed.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

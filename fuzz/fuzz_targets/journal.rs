@@ -1,4 +1,5 @@
-//! A journal file of any bytes: no panic, no endless walk, and every record that comes out decodes or is refused.
+//! A journal file of any bytes: no panic, no endless walk, and every record that comes out decodes
+//! or is refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! An answer of any status, headers and body: a verdict, no panic, and no success for what does not decode.
+//! An answer of any status, headers and body: a verdict, no panic, and no success for what does not
+//! decode.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,8 +1,8 @@
 //! Every limit of the core in one place, each with its unit and its reason.
 //!
 //! A limit is enforced where the value enters: in the encoder, the journal, the queue. What it
-//! costs is counted or marked, so nothing is shortened silently. A test looks for limits
-//! that stand elsewhere.
+//! costs is counted or marked, so nothing is shortened silently. What a format defines (field numbers,
+//! codes) stands with the format.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -46,6 +46,10 @@ pub const MAX_EVENT_BYTES: usize = 128 * KIB;
 pub const FROZEN_FRAME: Duration = Duration::from_millis(700);
 
 // The journal
+
+/// Bytes of memory that a thread keeps for encoding its next event. A larger buffer is freed after
+/// the event that needed it.
+pub const SCRATCH_KEPT_BYTES: usize = 16 * 1024;
 
 /// Bytes of the journal's ring: one second of 10,000 events of 100 bytes.
 pub const JOURNAL_BYTES: usize = MIB;

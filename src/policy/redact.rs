@@ -1,19 +1,17 @@
-//! What must not leave the device: secrets by their key, personal data by its form, queries of URLs. Applied while an event
-//! is encoded, so before its bytes reach the journal.
+//! What must not leave the device: secrets by their key, personal data by its form, queries of
+//! URLs. Applied while an event is encoded, so before its bytes reach the journal.
 //!
-//! Keys are split into segments (`userApiKey`, `user.api_key`, `USER-API-KEY` are all `user api key`) and compared with a
-//! list. A key that was found harmless is remembered by a 64-bit hash, so the usual price is one hash. Free text (messages,
-//! log bodies, stacks) is searched for patterns; attribute texts only if that is asked for.
+//! Keys are split into segments (`userApiKey`, `user.api_key`, `USER-API-KEY` are all
+//! `user api key`) and compared with a list. A key that was found harmless is remembered by a
+//! 64-bit hash, so the usual price is one hash. Free text (messages, log bodies, stacks) is
+//! searched for patterns; attribute texts only if that is asked for.
 
 use std::borrow::Cow;
 
 pub use crate::model::config::{RedactRules, ValuePatterns};
-use crate::model::event::encode::Scrubbing;
-use crate::model::event::scrub::{KeyCache, KeyVerdict, Scrub};
+pub use crate::model::event::scrub::REDACTED;
+use crate::model::event::scrub::{Author, KeyCache, KeyVerdict, Scrub, Scrubbing};
 use crate::model::names::RESERVED;
-
-/// What stands in the place of what was taken out.
-pub const REDACTED: &str = "[redacted]";
 
 /// Segments, or runs of them, that make a key secret.
 const SECRET: [&[&str]; 31] = [
@@ -92,10 +90,10 @@ impl Redactor {
         rewrite.and_then(|host| host.rewrite(&text)).map_or(text, Cow::Owned)
     }
 
-    /// The rules for one event. With `is_own` its attributes may have keys of ours.
+    /// The rules for one event whose attributes have keys of the author's.
     #[inline]
-    pub fn rules(&self, is_own: bool) -> Scrubbing<'_> {
-        Scrubbing { scrub: Some((self, &self.clean)), is_own, attribute_texts: self.rules.patterns.attributes }
+    pub fn rules(&self, author: Author) -> Scrubbing<'_> {
+        Scrubbing { scrub: Some((self, &self.clean)), author, attribute_texts: self.rules.patterns.attributes }
     }
 
     fn consider(&self, key: &str) -> KeyVerdict {
@@ -120,7 +118,8 @@ impl Redactor {
     }
 }
 
-/// Lower-case words of a key: split at everything that is no letter or digit, and where a lower-case letter meets a capital.
+/// Lower-case words of a key: split at everything that is no letter or digit, and where a
+/// lower-case letter meets a capital.
 fn segments(key: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut before = ' ';
@@ -195,7 +194,8 @@ fn without_user(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// Takes what the patterns find out of a text. One pass that looks closer only where something may begin.
+/// Takes what the patterns find out of a text. One pass that looks closer only where something may
+/// begin.
 fn scan(text: &str, patterns: ValuePatterns) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut out = String::new();

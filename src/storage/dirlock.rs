@@ -1,8 +1,8 @@
 //! One process, one directory.
 //!
-//! The first process takes the data directory itself; each further one a sub-directory of its own. A lock is an
-//! `flock` on a file: the kernel releases it when the process dies, however it dies. The owner of the main directory
-//! adopts sub-directories whose process is gone.
+//! The first process takes the data directory itself; each further one a sub-directory of its own.
+//! A lock is an `flock` on a file: the kernel releases it when the process dies, however it dies.
+//! The owner of the main directory adopts sub-directories whose process is gone.
 
 use std::fs::File;
 use std::io;

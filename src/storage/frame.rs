@@ -7,14 +7,16 @@
 //! padding  to a multiple of 8
 //! ```
 //!
-//! Because the checksum covers the run and the *logical* offset, bytes of an earlier lap of the ring or of another run
-//! never pass for a record, wherever a kill or a damaged disk leaves them. The payload comes first in the checksum so
-//! that it can be summed before the lock is taken, the rest under it.
+//! Because the checksum covers the run and the *logical* offset, bytes of an earlier lap of the
+//! ring or of another run never pass for a record, wherever a kill or a damaged disk leaves them.
+//! The payload comes first in the checksum so that it can be summed before the lock is taken, the
+//! rest under it.
 
 use crate::model::event::Lane;
 use crate::model::event::decode::Reader;
 use crate::model::event::encode::put_varint;
 use crate::model::limits::MAX_EVENT_BYTES;
+use crate::storage::journal::checksum;
 
 /// Bytes before the payload.
 pub const HEADER: usize = 8;
@@ -34,33 +36,36 @@ pub enum FrameType {
     Amend(Lane),
     /// The final form of an open event. An empty record takes the last snapshot.
     Close(Lane),
+    /// Fills the end of the ring.
+    Pad,
     /// Takes an open event back: it is booked as withdrawn.
     Discard(Lane),
     /// A finished event that is kept aside: sent only if something happens.
     Aside(Lane),
     /// As [`FrameType::Open`], kept aside.
     OpenAside(Lane),
-    /// Something happened: what was kept aside before is to be sent. Its counter is 0, its record empty.
+    /// Something happened: what was kept aside before is to be sent. Its counter is 0, its record
+    /// empty.
     Release,
-    /// Fills the end of the ring.
-    Pad,
 }
 
 impl FrameType {
+    #[inline]
     fn code(self) -> u8 {
-        let (code, lane) = match self {
-            FrameType::Event(lane) => (1, lane),
-            FrameType::Context => (2, Lane::Crash),
-            FrameType::Open(lane) => (3, lane),
-            FrameType::Amend(lane) => (4, lane),
-            FrameType::Close(lane) => (5, lane),
-            FrameType::Pad => (6, Lane::Crash),
-            FrameType::Discard(lane) => (7, lane),
-            FrameType::Aside(lane) => (8, lane),
-            FrameType::OpenAside(lane) => (9, lane),
-            FrameType::Release => (10, Lane::Error),
+        // In the order of the declaration, so that no table is needed.
+        let number = match self {
+            FrameType::Event(_) => 1,
+            FrameType::Context => 2,
+            FrameType::Open(_) => 3,
+            FrameType::Amend(_) => 4,
+            FrameType::Close(_) => 5,
+            FrameType::Pad => 6,
+            FrameType::Discard(_) => 7,
+            FrameType::Aside(_) => 8,
+            FrameType::OpenAside(_) => 9,
+            FrameType::Release => 10,
         };
-        code << 4 | lane.code()
+        number << 4 | self.lane().code()
     }
 
     fn from_code(code: u8) -> Option<Self> {
@@ -80,7 +85,8 @@ impl FrameType {
         })
     }
 
-    /// The lane whose admission rule holds; contexts are admitted like crashes, a release like the error that caused it.
+    /// The lane whose admission rule holds; contexts are admitted like crashes, a release like the
+    /// error that caused it.
     pub fn lane(self) -> Lane {
         match self {
             FrameType::Event(lane)
@@ -117,22 +123,22 @@ pub const fn framed_len(payload: usize) -> usize {
     (HEADER + payload + 7) & !7
 }
 
-/// The header of a frame. `payload_crc` is the CRC-32C of the payload alone.
+/// The first half of a frame's header: the length of its payload, and its type.
 #[inline]
-pub fn header(run: u64, offset: u64, frame: FrameType, payload_len: usize, payload_crc: u32) -> u64 {
-    let word = payload_len as u32 | u32::from(frame.code()) << 24;
-    u64::from(word) | u64::from(seal(run, offset, word, payload_crc)) << 32
+pub fn word(frame: FrameType, payload_len: usize) -> u32 {
+    payload_len as u32 | u32::from(frame.code()) << 24
 }
 
+/// The header of a frame whose first half is `word`. `payload_crc` is the CRC-32C of the payload
+/// alone.
 #[inline]
-fn seal(run: u64, offset: u64, word: u32, payload_crc: u32) -> u32 {
-    let mut rest = [0u8; 20];
-    let (run_bytes, tail) = rest.split_at_mut(8);
-    let (offset_bytes, word_bytes) = tail.split_at_mut(8);
-    run_bytes.copy_from_slice(&run.to_le_bytes());
-    offset_bytes.copy_from_slice(&offset.to_le_bytes());
-    word_bytes.copy_from_slice(&word.to_le_bytes());
-    crc32c::crc32c_append(payload_crc, &rest)
+pub fn sealed(run: u64, offset: u64, word: u32, payload_crc: u32) -> u64 {
+    u64::from(word) | u64::from(checksum::seal(payload_crc, run, offset, word)) << 32
+}
+
+/// The header of padding that fills `len` bytes. It is sealed without them.
+pub fn pad(run: u64, offset: u64, len: usize) -> u64 {
+    sealed(run, offset, word(FrameType::Pad, len.saturating_sub(HEADER)), 0)
 }
 
 /// Reads a header: the type and the payload's length, when both are possible.
@@ -144,9 +150,10 @@ pub fn parse(header: u64) -> Option<(FrameType, usize)> {
     (length <= MAX_PAYLOAD || frame == FrameType::Pad).then_some((frame, length))
 }
 
-/// Whether a header and its payload belong to this run and offset. Padding is sealed without its bytes.
+/// Whether a header and its payload belong to this run and offset. Padding is sealed without its
+/// bytes.
 pub fn check(header: u64, run: u64, offset: u64, payload: &[u8]) -> bool {
-    seal(run, offset, header as u32, crc32c::crc32c(payload)) == (header >> 32) as u32
+    checksum::seal(checksum::of_payload(payload), run, offset, header as u32) == (header >> 32) as u32
 }
 
 /// Writes a payload: the counter, then the record.
@@ -172,7 +179,7 @@ mod tests {
             run: u64, offset in 0u64..1 << 40, other in 0u64..1 << 40, payload in proptest::collection::vec(any::<u8>(), 0..300),
             flip in 0usize..2400,
         ) {
-            let sealed = header(run, offset, FrameType::Event(Lane::Bulk), payload.len(), crc32c::crc32c(&payload));
+            let sealed = sealed(run, offset, word(FrameType::Event(Lane::Bulk), payload.len()), crc32c::crc32c(&payload));
             prop_assert_eq!(parse(sealed), Some((FrameType::Event(Lane::Bulk), payload.len())));
             prop_assert!(check(sealed, run, offset, &payload));
             prop_assert!(other == offset || !check(sealed, run, other, &payload));

@@ -18,8 +18,8 @@ pub enum StorageState {
     Starting,
     /// The database is open: the normal state.
     Open,
-    /// The operating system denies access for now, for this reason: a device before its first unlock,
-    /// for example. The journal keeps what it can, and the worker tries again.
+    /// The operating system denies access for now, for this reason: a device before its first
+    /// unlock, for example. The journal keeps what it can, and the worker tries again.
     Locked(String),
     /// The disk is full. The journal keeps what it can, and the worker tries again.
     Full,
@@ -62,8 +62,8 @@ pub struct Health {
     pub dropped: Ledger,
     /// The configured destinations.
     pub destinations: Vec<DestinationHealth>,
-    /// How the last request ended: `Ok` with the events delivered, or the reason of its failure. `None`
-    /// before the first.
+    /// How the last request ended: `Ok` with the events delivered, or the reason of its failure.
+    /// `None` before the first.
     pub last_upload: Option<Result<u64, String>>,
     /// How long nothing could be sent although something waits.
     pub offline: Duration,

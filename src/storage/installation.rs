@@ -1,5 +1,6 @@
-//! The installation: an id that counts devices without knowing them. It lives in the data directory alone, goes with it, and
-//! changes when the directory turns up on another device: a restored or cloned backup.
+//! The installation: an id that counts devices without knowing them. It lives in the data directory
+//! alone, goes with it, and changes when the directory turns up on another device: a restored or
+//! cloned backup.
 
 use std::io;
 use std::path::Path;
@@ -18,7 +19,8 @@ const FILE: &str = "installation.json";
 pub(crate) struct Installation {
     /// A random id, version 4.
     pub(crate) id: Uuid,
-    /// SHA-256 over the id and the host's tag of the device, in hexadecimal; the tag itself is not kept.
+    /// SHA-256 over the id and the host's tag of the device, in hexadecimal; the tag itself is not
+    /// kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     device: Option<String>,
 }
@@ -42,8 +44,8 @@ impl Installation {
         Self { id, device: device_tag.map(|tag| marker(id, tag)) }
     }
 
-    /// Reads a directory's, or makes a new one. `None` when its file is there and cannot be read now: a device that was not
-    /// unlocked yet.
+    /// Reads a directory's, or makes a new one. `None` when its file is there and cannot be read
+    /// now: a device that was not unlocked yet.
     pub(crate) fn find(dir: &Path, device_tag: Option<&str>) -> Option<Found> {
         let known: Self = match std::fs::read(dir.join(FILE)).map(|bytes| serde_json::from_slice(&bytes)) {
             Ok(Ok(known)) => known,

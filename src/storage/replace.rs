@@ -12,7 +12,8 @@ pub(crate) enum Durability {
     Power,
 }
 
-/// Replaces a file. Whatever interrupts the call leaves either the old content or the new content, never a mixture.
+/// Replaces a file. Whatever interrupts the call leaves either the old content or the new content,
+/// never a mixture.
 pub(crate) fn replace(file: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
     let new = file.with_extension("new");
     let mut written = std::fs::File::create(&new)?;

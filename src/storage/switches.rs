@@ -1,4 +1,5 @@
-//! The persisted switches: the app's own kill switch and the sampling rates that were set at run time.
+//! The persisted switches: the app's own kill switch and the sampling rates that were set at run
+//! time.
 
 use std::io;
 use std::path::Path;

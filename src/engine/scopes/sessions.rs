@@ -47,8 +47,7 @@ impl Saved {
 impl Scopes {
     /// Begins a session, or goes on with the one that an earlier process wrote down.
     pub(crate) fn start(recorder: Recorder, config: &Config, earlier: Option<&Persisted>) -> Self {
-        let rule = config.tail_sampling;
-        recorder.set_aside(rule.is_some(), rule.is_some_and(|rule| rule.all_sessions));
+        recorder.set_aside(config.tail_sampling.into());
         let (now, id) = (recorder.boot(), recorder.new_id());
         let wall = recorder.wall(now);
         let sequence = earlier.map_or(1, |earlier| earlier.sequence + 1);
@@ -130,7 +129,7 @@ impl Scopes {
     /// Replaces the rule, for this session too.
     pub(crate) fn set_tail_sampling(&self, rule: Option<TailSampling>) {
         *self.tail_sampling.lock().unwrap_or_else(PoisonError::into_inner) = rule;
-        self.recorder.set_aside(rule.is_some(), rule.is_some_and(|rule| rule.all_sessions));
+        self.recorder.set_aside(rule.into());
         self.recorder.set_session_rate(self.session_rate());
     }
 
@@ -182,12 +181,12 @@ impl Scopes {
     /// What the next process must know, if it has changed and 15 s have passed since it was last
     /// written down. A new session is due at once.
     pub(crate) fn to_save_if_due(&self, now: BootTime) -> Option<Persisted> {
-        self.lock().to_save(|saved| now.since(BootTime(saved.last_active)) >= SESSION_SAVE_EVERY)
+        self.lock().take_unsaved(|saved| now.since(BootTime(saved.last_active)) >= SESSION_SAVE_EVERY)
     }
 
     /// What the next process must know, if it has changed at all.
     pub(crate) fn to_save(&self) -> Option<Persisted> {
-        self.lock().to_save(|_| true)
+        self.lock().take_unsaved(|_| true)
     }
 }
 
@@ -227,7 +226,7 @@ impl Locked<'_> {
         self.write_scope();
     }
 
-    fn to_save(&mut self, may_update: impl FnOnce(&Saved) -> bool) -> Option<Persisted> {
+    fn take_unsaved(&mut self, may_update: impl FnOnce(&Saved) -> bool) -> Option<Persisted> {
         let recorder = &self.scopes.recorder;
         let last_active = self.scopes.last_active.load(Ordering::Relaxed);
         let kept = recorder.has_happened();

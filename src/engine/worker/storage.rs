@@ -16,7 +16,7 @@ pub(super) enum Storage {
     /// Nothing yet. The directory is opened at the next turn of the loop.
     Opening,
     /// The directory is locked and its database open.
-    Open(Open),
+    Open(Box<Open>),
     /// Nothing: the app is suspended, and a lock or an open file would cost it its life.
     Suspended,
     /// Nothing, because of an error. The directory is opened again at `at`.
@@ -85,7 +85,7 @@ impl Storage {
     /// Takes the open directories out: they are to be opened anew.
     pub(super) fn take_open(&mut self) -> Option<Open> {
         match std::mem::replace(self, Storage::Opening) {
-            Storage::Open(open) => Some(open),
+            Storage::Open(open) => Some(*open),
             other => {
                 *self = other;
                 None
@@ -127,7 +127,7 @@ impl Worker<'_> {
         }
         match self.open() {
             Ok(open) => {
-                self.storage = Storage::Open(open);
+                self.storage = Storage::Open(Box::new(open));
                 self.apply_tail_sampling();
                 self.dirty = true;
                 self.drain_now();
@@ -281,7 +281,7 @@ impl Worker<'_> {
         let rebuilt = own.rebuild(&self.shared.config, reason).and_then(|own| self.enter(own));
         match rebuilt {
             Ok(open) => {
-                self.storage = Storage::Open(Open { adopted, ..open });
+                self.storage = Storage::Open(Box::new(Open { adopted, ..open }));
                 self.apply_tail_sampling();
                 self.drain_now();
                 None

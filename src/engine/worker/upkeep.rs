@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Worker;
 use super::storage::Storage;
 use crate::engine::recorder::Recorder;
+use crate::engine::recorder::Versions;
 use crate::model::config::Consent;
 use crate::model::limits::{CLEAN_UP_EVERY, KEPT_CONTEXTS, MANUAL_TICK};
 use crate::model::time::Clock;
@@ -58,13 +59,13 @@ impl Worker<'_> {
         let recorder: &Recorder = self.shared.recorder();
         // Read before it is known that nothing waits: events that come later refer to these
         // versions or to newer ones.
-        let in_use = recorder.versions();
-        let newest = in_use.into_iter().max().unwrap_or(0);
+        let Versions { context, scope } = recorder.versions();
+        let newest = context.max(scope);
         if newest < self.pruned_to + 2 * KEPT_CONTEXTS || recorder.journal().waiting() > 0 {
             return;
         }
         if let Some(open) = self.storage.open() {
-            let _ = open.own.queue.prune_contexts(open.run, in_use);
+            let _ = open.own.queue.prune_contexts(open.run, [context, scope]);
             self.pruned_to = newest;
         }
     }

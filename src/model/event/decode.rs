@@ -1,8 +1,10 @@
-//! Reads the canonical form back. Bytes from disk are untrusted: every read is bounded and an error is a value.
+//! Reads the canonical form back. Bytes from disk are untrusted: every read is bounded and an error
+//! is a value.
 
 use uuid::Uuid;
 
-use super::encode::{KIND_CONTEXT, KIND_SCOPE, VERSION, WIRE_BYTES, WIRE_FIXED, WIRE_VARINT, field, tag};
+use super::encode::field::{self, tag, wire};
+use super::encode::{KIND_CONTEXT, KIND_SCOPE, VERSION};
 use super::{EventKind, Phase, PhaseTime, TraceContext};
 use crate::model::limits::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS};
 use crate::model::value::AnyValue;
@@ -327,9 +329,9 @@ fn each_field<'a>(
         let key = reader.varint()?;
         let number = u32::try_from(key >> 2).map_err(|_| DecodeError::Malformed)?;
         let value = match (key & 3) as u32 {
-            WIRE_VARINT => FieldValue::Uint(reader.varint()?),
-            WIRE_FIXED => FieldValue::Fixed(reader.fixed()?),
-            WIRE_BYTES => FieldValue::Bytes(reader.prefixed()?),
+            wire::VARINT => FieldValue::Uint(reader.varint()?),
+            wire::FIXED => FieldValue::Fixed(reader.fixed()?),
+            wire::BYTES => FieldValue::Bytes(reader.prefixed()?),
             _ => return Err(DecodeError::Malformed),
         };
         visit(number, value)?;

@@ -1,14 +1,17 @@
 //! The closed set of typed events, as a caller hands them in.
 //!
-//! Every struct borrows what it is given; nothing is copied before the encoder writes the canonical form
-//! ([`encode`]). Times: an event that has a duration is stamped with its start, every other with the moment of
-//! the call. Durations are nanoseconds on the wire of every format that knows them.
+//! Every struct borrows what it is given; nothing is copied before the encoder writes the canonical
+//! form ([`encode`]). Times: an event that has a duration is stamped with its start, every other
+//! with the moment of the call. Durations are nanoseconds on the wire of every format that knows
+//! them.
 
 mod builder;
 pub mod decode;
 pub mod encode;
 mod kinds;
+mod put;
 mod resource;
+mod scratch;
 pub mod scrub;
 mod signals;
 
@@ -156,7 +159,8 @@ pub struct Common<'a> {
     pub trace: Option<TraceContext>,
     /// The action that caused it.
     pub action_id: Option<Uuid>,
-    /// Wall time, ns since the Unix epoch, instead of the moment of the call (or of the call less the duration).
+    /// Wall time, ns since the Unix epoch, instead of the moment of the call (or of the call less
+    /// the duration).
     pub time: Option<u64>,
 }
 
@@ -172,7 +176,8 @@ pub trait Event: sealed::Sealed {
     fn duration(&self) -> Option<Duration> {
         None
     }
-    /// What it is called: a name, a URL, an error's type, a log's body. Empty for a session and a long task.
+    /// What it is called: a name, a URL, an error's type, a log's body. Empty for a session and a
+    /// long task.
     fn label(&self) -> &str {
         ""
     }

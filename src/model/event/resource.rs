@@ -10,7 +10,8 @@ use crate::model::time::nanos;
 use crate::model::value::Attribute;
 use std::time::Duration;
 
-/// What a part of a request's time went into. The terms are those of RUM and of the Resource Timing API.
+/// What a part of a request's time went into. The terms are those of RUM and of the Resource Timing
+/// API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[non_exhaustive]
@@ -70,8 +71,8 @@ pub struct Resource<'a> {
     pub protocol: &'a str,
     /// Why there was no answer; empty otherwise.
     pub error_type: &'a str,
-    /// What the time went into, as far as the network stack has measured it: at most five are kept. A request over a
-    /// connection that stood has neither [`Phase::Dns`] nor [`Phase::Connect`].
+    /// What the time went into, as far as the network stack has measured it: at most five are kept.
+    /// A request over a connection that stood has neither [`Phase::Dns`] nor [`Phase::Connect`].
     pub phases: &'a [PhaseTime],
     /// The span that started it. The event's own `trace` is the request's span.
     pub parent_span: Option<[u8; 8]>,

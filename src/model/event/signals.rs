@@ -115,7 +115,8 @@ pub struct Metric<'a> {
     pub data: MetricData<'a>,
     /// Wall time at which the aggregation began, ns since the Unix epoch; 0 for a gauge.
     pub start_ns: u64,
-    /// The same since the last point, for destinations that want that: of a cumulative sum or histogram.
+    /// The same since the last point, for destinations that want that: of a cumulative sum or
+    /// histogram.
     pub interval: Option<Interval<'a>>,
     /// The parts that every event has.
     pub common: Common<'a>,

@@ -1,8 +1,8 @@
 //! The ring's bytes: anonymous memory or a mapped, preallocated file.
 //!
-//! All `unsafe` of the journal is here and in `sigbus`. A mapped file can be truncated by somebody else; touching it then
-//! raises SIGBUS, which `sigbus` turns into an anonymous page. Bytes are therefore only ever *copied* in and out, never
-//! borrowed.
+//! All `unsafe` of the journal is here and in `sigbus`. A mapped file can be truncated by somebody
+//! else; touching it then raises SIGBUS, which `sigbus` turns into an anonymous page. Bytes are
+//! therefore only ever *copied* in and out, never borrowed.
 #![allow(unsafe_code, reason = "mapping and copying the ring")]
 
 use std::fs::File;
@@ -14,47 +14,54 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::FallocateFlags;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-use super::sigbus;
+use super::{PREAMBLE, sigbus};
+use crate::model::limits::JOURNAL_BYTES;
 
-/// A block of `len` bytes that lives until it is dropped.
+/// Bytes of the block. Because it is a constant, most checks of a place in the ring are the
+/// compiler's.
+pub(super) const LEN: usize = PREAMBLE + JOURNAL_BYTES;
+
+/// A block of [`LEN`] bytes that lives until it is dropped.
 #[derive(Debug)]
 pub(super) struct Memory {
     base: NonNull<u8>,
-    len: usize,
     guard: Option<sigbus::Guard>,
 }
 
-// SAFETY: `base` is owned by this value alone and points to memory that any thread may access; the methods use atomics or
-// copies whose ranges the journal keeps apart (writers under its lock, the drain behind the published tail).
+// SAFETY: `base` is owned by this value alone and points to memory that any thread may access; the
+// methods use atomics or copies whose ranges the journal keeps apart (writers under its lock, the
+// drain behind the published tail).
 unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
 impl Memory {
     /// Anonymous zeroed memory. Pages cost nothing until they are touched.
-    pub(super) fn anonymous(len: usize) -> io::Result<Self> {
+    pub(super) fn anonymous() -> io::Result<Self> {
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing.
         let base = unsafe {
             rustix::mm::mmap_anonymous(
                 std::ptr::null_mut(),
-                len,
+                LEN,
                 ProtFlags::READ | ProtFlags::WRITE,
                 MapFlags::PRIVATE,
             )?
         };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { base, len, guard: None })
+        Ok(Self { base, guard: None })
     }
 
-    /// Maps `file`, whose `len` bytes are preallocated first: a sparse map on a full disk would be a SIGBUS in the host.
-    pub(super) fn mapped(file: &File, len: usize) -> io::Result<Self> {
-        preallocate(file, len)?;
-        // SAFETY: a shared mapping of a file of at least `len` bytes, at an address of the kernel's choice. That another
-        // process may change the bytes is provided for: they are only copied, and checked by CRC.
+    /// Maps `file`, whose [`LEN`] bytes are preallocated first: a sparse map on a full disk would
+    /// be a SIGBUS in the host.
+    pub(super) fn mapped(file: &File) -> io::Result<Self> {
+        preallocate(file, LEN)?;
+        // SAFETY: a shared mapping of a file of at least `LEN` bytes, at an address of the kernel's
+        // choice. That another process may change the bytes is provided for: they are only copied,
+        // and checked by CRC.
         let base = unsafe {
             rustix::mm::mmap(
                 std::ptr::null_mut(),
-                len,
+                LEN,
                 ProtFlags::READ | ProtFlags::WRITE,
                 MapFlags::SHARED,
                 file.as_fd(),
@@ -62,8 +69,8 @@ impl Memory {
             )?
         };
         let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        let guard = sigbus::Guard::protect(base.as_ptr() as usize, len);
-        Ok(Self { base, len, guard: Some(guard) })
+        let guard = sigbus::Guard::protect(base.as_ptr() as usize, LEN);
+        Ok(Self { base, guard: Some(guard) })
     }
 
     /// Whether a page of the file was lost under us.
@@ -74,7 +81,7 @@ impl Memory {
     /// Copies `bytes` to `at`. Out of range: nothing happens (the journal never asks for it).
     #[inline]
     pub(super) fn write(&self, at: usize, bytes: &[u8]) {
-        if at.checked_add(bytes.len()).is_some_and(|end| end <= self.len) {
+        if at.checked_add(bytes.len()).is_some_and(|end| end <= LEN) {
             // SAFETY: the range was checked; `bytes` cannot overlap memory that nobody can borrow.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base.as_ptr().add(at), bytes.len()) }
         }
@@ -82,11 +89,12 @@ impl Memory {
 
     /// Appends `len` bytes from `at` to `out`; false when they are out of range.
     pub(super) fn read(&self, at: usize, len: usize, out: &mut Vec<u8>) -> bool {
-        if at.checked_add(len).is_none_or(|end| end > self.len) {
+        if at.checked_add(len).is_none_or(|end| end > LEN) {
             return false;
         }
         out.reserve(len);
-        // SAFETY: both ranges were checked (`reserve` above), and the new length covers only copied bytes.
+        // SAFETY: both ranges were checked (`reserve` above), and the new length covers only copied
+        // bytes.
         unsafe {
             let end = out.len();
             std::ptr::copy_nonoverlapping(self.base.as_ptr().add(at), out.as_mut_ptr().add(end), len);
@@ -98,8 +106,9 @@ impl Memory {
     /// An aligned word of the block. `at` is clamped to the block and to a multiple of 8.
     #[inline]
     fn word(&self, at: usize) -> &AtomicU64 {
-        let at = at.min(self.len - 8) & !7;
-        // SAFETY: in range and aligned (the base is page-aligned); every access to header words is atomic.
+        let at = at.min(LEN - 8) & !7;
+        // SAFETY: in range and aligned (the base is page-aligned); every access to header words is
+        // atomic.
         unsafe { AtomicU64::from_ptr(self.base.as_ptr().add(at).cast()) }
     }
 
@@ -115,11 +124,12 @@ impl Memory {
         self.word(at).load(Ordering::Acquire)
     }
 
-    /// Makes the pages of a range writable ahead of the writers, without changing a byte. Best effort.
+    /// Makes the pages of a range writable ahead of the writers, without changing a byte. Best
+    /// effort.
     pub(super) fn prefault(&self, at: usize, len: usize) {
         const PAGE: usize = 16 * 1024;
-        let start = at.min(self.len) & !(PAGE - 1);
-        let end = at.saturating_add(len).min(self.len);
+        let start = at.min(LEN) & !(PAGE - 1);
+        let end = at.saturating_add(len).min(LEN);
         if start < end {
             // SAFETY: the range lies in our own mapping, and populating changes no contents.
             unsafe {
@@ -131,7 +141,8 @@ impl Memory {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 unsafe fn populate(at: *mut std::ffi::c_void, len: usize) {
-    // SAFETY: passed on from the caller. Kernels before 5.14 answer EINVAL, and the first write faults instead.
+    // SAFETY: passed on from the caller. Kernels before 5.14 answer EINVAL, and the first write
+    // faults instead.
     let _ = unsafe { rustix::mm::madvise(at, len, Advice::LinuxPopulateWrite) };
 }
 
@@ -145,7 +156,7 @@ impl Drop for Memory {
     fn drop(&mut self) {
         self.guard = None;
         // SAFETY: the mapping is ours, and nothing borrows from it.
-        let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.len) };
+        let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), LEN) };
     }
 }
 

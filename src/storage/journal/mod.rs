@@ -1,15 +1,18 @@
-//! The journal: the channel between callers and the worker, and the crash log, in one preallocated ring.
+//! The journal: the channel between callers and the worker, and the crash log, in one preallocated
+//! ring.
 //!
-//! A record is durable against the death of the process when [`Journal::append`] returns: it lies in the page cache of a
-//! shared mapping. Offsets are logical and only grow; a position in the ring is the offset modulo its size. Callers
-//! encode before the lock; under it they take an offset, copy, and seal the frame by one atomic store. The worker drains
-//! behind the published tail without the lock, and moves the head after the rows are committed.
+//! A record is durable against the death of the process when [`Journal::append`] returns: it lies
+//! in the page cache of a shared mapping. Offsets are logical and only grow; a position in the ring
+//! is the offset modulo its size. Callers encode before the lock; under it they take an offset,
+//! copy, and seal the frame by one atomic store. The worker drains behind the published tail
+//! without the lock, and moves the head after the rows are committed.
 //!
-//! Until the worker has mapped the file (at most some milliseconds after the start) the ring lives on the heap; when no
-//! file can be had, it stays there and says so ([`JournalMode`]).
+//! Until the worker has mapped the file (at most some milliseconds after the start) the ring lives
+//! on the heap; when no file can be had, it stays there and says so ([`JournalMode`]).
 //!
 //! Must never: block on I/O in `append`, overwrite undrained bytes, trust bytes that it reads back.
 
+pub(super) mod checksum;
 mod memory;
 pub mod run_file;
 mod sigbus;
@@ -29,7 +32,8 @@ use crate::storage::frame::{self, FrameType, HEADER};
 use memory::Memory;
 pub(crate) use sigbus::{forked, install as install_guards};
 
-/// Bytes before the ring in the file: identity, positions, counters. A page of 16 KiB, as on iOS and Android 15.
+/// Bytes before the ring in the file: identity, positions, counters. A page of 16 KiB, as on iOS
+/// and Android 15.
 pub(crate) const PREAMBLE: usize = 16 * 1024;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"TLJRNL01");
 pub(crate) const TAIL_AT: usize = 64;
@@ -48,7 +52,8 @@ pub enum JournalMode {
     Starting = 0,
     /// In the mapped file. Records survive a kill.
     Mapped = 1,
-    /// On the heap, because the file could not be had. Records do not survive a kill before they are in SQLite.
+    /// On the heap, because the file could not be had. Records do not survive a kill before they
+    /// are in SQLite.
     Heap = 2,
     /// In the mapping, but a part of the file was taken away; what was in it is lost and counted.
     Lost = 3,
@@ -148,7 +153,7 @@ impl std::fmt::Debug for Journal {
 impl Journal {
     /// A ring on the heap. Costs one anonymous mapping; no page is touched.
     pub fn new(start: RunStart) -> io::Result<Self> {
-        let memory = Memory::anonymous(PREAMBLE + JOURNAL_BYTES)?;
+        let memory = Memory::anonymous()?;
         Ok(Self {
             start,
             run: start.key.halves().0,
@@ -163,12 +168,12 @@ impl Journal {
         })
     }
 
-    /// Moves the ring into a mapped file: copies what waits and switches under the lock. On an error the ring stays where
-    /// it is and says `Heap`.
+    /// Moves the ring into a mapped file: copies what waits and switches under the lock. On an
+    /// error the ring stays where it is and says `Heap`.
     pub fn map(&self, path: &Path) -> io::Result<()> {
         let mapped = (|| {
             let file = File::options().read(true).write(true).create_new(true).open(path)?;
-            let memory = Memory::mapped(&file, PREAMBLE + JOURNAL_BYTES).inspect_err(|_| {
+            let memory = Memory::mapped(&file).inspect_err(|_| {
                 let _ = std::fs::remove_file(path);
             })?;
             memory.prefault(0, PREAMBLE + JOURNAL_PREFAULT_BYTES * 2);
@@ -245,55 +250,63 @@ impl Journal {
         }
     }
 
-    /// Appends a record: durable against the death of the process when this returns (mode `Mapped`).
+    /// Appends a record: durable against the death of the process when this returns (mode
+    /// `Mapped`).
     ///
     /// # Errors
     /// [`DropReason::JournalFull`] when its lane is not admitted any more; it has been counted.
-    #[inline]
     pub fn append(&self, frame: FrameType, payload: &[u8]) -> Result<Appended, DropReason> {
-        let crc = crc32c::crc32c(payload);
+        // What does not need the lock comes before it.
+        let word = frame::word(frame, payload.len());
+        let payload_crc = checksum::of_payload(payload);
         let need = frame::framed_len(payload.len()) as u64;
-        let lane = frame.lane();
+        let admitted = admitted(frame, self.capacity.load(Ordering::Relaxed));
         let mut writer = self.lock();
         let memory = self.memory();
-        let tail = writer.tail;
-        let room = (JOURNAL_BYTES - position(tail)) as u64;
+        let mut at = writer.tail;
+        let used_before = at - self.head.load(Ordering::Acquire);
+        let room = (JOURNAL_BYTES - position(at)) as u64;
         let skip = if need > room { room } else { 0 };
-        let used = tail - self.head.load(Ordering::Acquire);
-        if used + skip + need > admitted(frame, self.capacity.load(Ordering::Relaxed)) {
+        let used = used_before + skip + need;
+        if used > admitted {
             drop(writer);
-            if frame.is_accepted() {
-                self.refuse(lane, DropReason::JournalFull);
-            }
-            return Err(DropReason::JournalFull);
+            return self.refuse_for_room(frame);
         }
         if skip > 0 {
-            let word = frame::header(self.run, tail, FrameType::Pad, skip as usize - HEADER, 0);
-            memory.store(PREAMBLE + position(tail), word);
+            memory.store(PREAMBLE + position(at), frame::pad(self.run, at, skip as usize));
             kill_point("ring_wrap");
+            at += skip;
         }
-        let at = tail + skip;
         memory.write(PREAMBLE + position(at) + HEADER, payload);
         kill_point("journal_payload_written");
-        memory.store(PREAMBLE + position(at), frame::header(self.run, at, frame, payload.len(), crc));
+        memory.store(PREAMBLE + position(at), frame::sealed(self.run, at, word, payload_crc));
         let end = at + need;
         writer.tail = end;
         self.tail.store(end, Ordering::Release);
         memory.store(TAIL_AT, end);
-        if frame.is_accepted()
-            && let Some(count) = writer.counters.appended.get_mut(usize::from(lane.code()))
-        {
-            *count += 1;
-            memory.store(COUNTERS_AT + 8 * usize::from(lane.code()), *count);
+        if frame.is_accepted() {
+            let lane = usize::from(frame.lane().code());
+            if let Some(count) = writer.counters.appended.get_mut(lane) {
+                *count += 1;
+                memory.store(COUNTERS_AT + 8 * lane, *count);
+            }
         }
         drop(writer);
-        let crossed = used < JOURNAL_WAKE_BYTES && used + skip + need >= JOURNAL_WAKE_BYTES;
-        let edge = !self.busy.load(Ordering::Relaxed) && !self.busy.swap(true, Ordering::AcqRel);
-        let urgent = matches!(frame, FrameType::Event(Lane::Crash));
-        if urgent {
+        let has_crossed_mark = used_before < JOURNAL_WAKE_BYTES && used >= JOURNAL_WAKE_BYTES;
+        let was_idle = !self.busy.load(Ordering::Relaxed) && !self.busy.swap(true, Ordering::AcqRel);
+        let is_urgent = matches!(frame, FrameType::Event(Lane::Crash));
+        if is_urgent {
             self.urgent.store(true, Ordering::Release);
         }
-        Ok(if edge || crossed || urgent { Appended::Wake } else { Appended::Quiet })
+        Ok(if was_idle || has_crossed_mark || is_urgent { Appended::Wake } else { Appended::Quiet })
+    }
+
+    #[cold]
+    fn refuse_for_room(&self, frame: FrameType) -> Result<Appended, DropReason> {
+        if frame.is_accepted() {
+            self.refuse(frame.lane(), DropReason::JournalFull);
+        }
+        Err(DropReason::JournalFull)
     }
 
     /// Counts an event that was accepted and dropped before it became a record.
@@ -317,8 +330,8 @@ impl Journal {
         self.tail.load(Ordering::Acquire) - self.head.load(Ordering::Acquire)
     }
 
-    /// Says that the worker is about to drain: the next append wakes it again. True if anything had been appended or
-    /// refused since the last call.
+    /// Says that the worker is about to drain: the next append wakes it again. True if anything had
+    /// been appended or refused since the last call.
     pub fn take_busy(&self) -> bool {
         self.busy.swap(false, Ordering::AcqRel)
     }
@@ -328,8 +341,9 @@ impl Journal {
         self.urgent.swap(false, Ordering::AcqRel)
     }
 
-    /// Reads records from `from` (at least the head) on until the tail or the budget ends. Only the worker may call this.
-    /// Damaged stretches are skipped to the next legal frame. The head stays: see [`Journal::advance`].
+    /// Reads records from `from` (at least the head) on until the tail or the budget ends. Only the
+    /// worker may call this. Damaged stretches are skipped to the next legal frame. The head stays:
+    /// see [`Journal::advance`].
     pub fn drain(
         &self,
         from: u64,
@@ -352,7 +366,8 @@ impl Journal {
         to
     }
 
-    /// Moves the head after the records before `to` have been committed, and makes the next pages writable.
+    /// Moves the head after the records before `to` have been committed, and makes the next pages
+    /// writable.
     pub fn advance(&self, to: u64) {
         self.head.store(to, Ordering::Release);
         let memory = self.memory();
@@ -374,8 +389,9 @@ impl Drop for Journal {
 #[allow(unsafe_code, reason = "the pointer is private, never null before drop, and swapped only by the worker")]
 #[inline]
 fn borrow<'a>(pointer: *mut Memory) -> &'a Memory {
-    // SAFETY: the pointer comes from `Box::into_raw`. It is replaced only in `map`, under the writers' lock and on the
-    // thread that drains, so nobody holds a borrow of the old memory when it is reclaimed.
+    // SAFETY: the pointer comes from `Box::into_raw`. It is replaced only in `map`, under the
+    // writers' lock and on the thread that drains, so nobody holds a borrow of the old memory when
+    // it is reclaimed.
     unsafe { &*pointer }
 }
 
@@ -414,8 +430,8 @@ fn store_counters(memory: &Memory, counters: &RunCounters) {
     }
 }
 
-/// Walks frames from `head`. With a `tail`, everything before it is expected to be legal and damage is skipped; without
-/// one (or behind it) the first illegal frame is the end.
+/// Walks frames from `head`. With a `tail`, everything before it is expected to be legal and damage
+/// is skipped; without one (or behind it) the first illegal frame is the end.
 fn scan(
     run: u64,
     head: u64,

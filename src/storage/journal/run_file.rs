@@ -30,7 +30,8 @@ pub struct RunFile {
 }
 
 impl RunFile {
-    /// Reads the file of the run `key`. A file that is too short is filled up with zeros, which are no legal frames.
+    /// Reads the file of the run `key`. A file that is too short is filled up with zeros, which are
+    /// no legal frames.
     pub fn open(path: &Path, key: RunKey) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(PREAMBLE + JOURNAL_BYTES);
         File::open(path)?.take((PREAMBLE + JOURNAL_BYTES) as u64).read_to_end(&mut bytes)?;
@@ -56,8 +57,9 @@ impl RunFile {
         RunCounters::from_words((0..RunCounters::WORDS).map(|at| self.word(COUNTERS_AT + 8 * at)))
     }
 
-    /// Hands out the records from `from` on, as [`super::Journal::drain`] does. Records behind the written tail count
-    /// too: the process may have died between sealing a frame and publishing the tail.
+    /// Hands out the records from `from` on, as [`super::Journal::drain`] does. Records behind the
+    /// written tail count too: the process may have died between sealing a frame and publishing the
+    /// tail.
     pub fn drain(
         &self,
         from: u64,
@@ -73,7 +75,8 @@ impl RunFile {
         let budget = (max_records, max_bytes);
         let run = self.key.halves().0;
         let known = self.tail(from);
-        // A database that lost its newest commits (power failure) may lag behind by more than a lap.
+        // A database that lost its newest commits (power failure) may lag behind by more than a
+        // lap.
         let from = from.max(known.saturating_sub(JOURNAL_BYTES as u64));
         let mut end = scan(run, from, Some(known), budget, &word, &read, &mut visit);
         if !end.more && end.to >= known {
@@ -84,7 +87,8 @@ impl RunFile {
         end
     }
 
-    /// The written tail, if it and the written head vouch for each other; else a ring's length behind `from`.
+    /// The written tail, if it and the written head vouch for each other; else a ring's length
+    /// behind `from`.
     fn tail(&self, from: u64) -> u64 {
         let (head, tail) = (self.word(HEAD_AT), self.word(TAIL_AT));
         let ring = JOURNAL_BYTES as u64;

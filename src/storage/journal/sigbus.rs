@@ -1,13 +1,15 @@
 //! A truncated or unreadable journal file must not take the app down.
 //!
-//! Touching a page of a mapped file that is no longer there raises SIGBUS. The handler looks the address up in a fixed
-//! table of our mappings; if it is ours, it puts an anonymous page there, marks the mapping as lost and returns, and the
-//! instruction runs again. Any other SIGBUS goes to the handler that was there before.
+//! Touching a page of a mapped file that is no longer there raises SIGBUS. The handler looks the
+//! address up in a fixed table of our mappings; if it is ours, it puts an anonymous page there,
+//! marks the mapping as lost and returns, and the instruction runs again. Any other SIGBUS goes to
+//! the handler that was there before.
 //!
-//! The handler calls `mmap` and `sigaction` (both async-signal-safe on the systems we support) and touches atomics. It
-//! must never allocate, lock or format.
+//! The handler calls `mmap` and `sigaction` (both async-signal-safe on the systems we support) and
+//! touches atomics. It must never allocate, lock or format.
 //!
-//! The second duty here is the fork guard: a forked child shares the mapping and must never write to it.
+//! The second duty here is the fork guard: a forked child shares the mapping and must never write
+//! to it.
 #![allow(unsafe_code, reason = "signal handling")]
 
 use std::mem::MaybeUninit;
@@ -83,8 +85,9 @@ impl Drop for Guard {
 pub(crate) fn install() {
     INSTALL.call_once(|| {
         PAGE.store(rustix::param::page_size(), Ordering::Relaxed);
-        // SAFETY: `action` is fully initialised (zero is valid for every field, the handler and flags are set), the
-        // previous action is written to memory that is never freed, and `child` only stores to an atomic.
+        // SAFETY: `action` is fully initialised (zero is valid for every field, the handler and
+        // flags are set), the previous action is written to memory that is never freed, and `child`
+        // only stores to an atomic.
         unsafe {
             libc::pthread_atfork(None, None, Some(child));
             let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
@@ -112,7 +115,8 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
             slot.lost.store(true, Ordering::Relaxed);
             let page = PAGE.load(Ordering::Relaxed);
             let at = address & !(page - 1);
-            // SAFETY: replaces one page inside our own mapping, whose contents are gone. `errno` is left as it was.
+            // SAFETY: replaces one page inside our own mapping, whose contents are gone. `errno` is
+            // left as it was.
             unsafe {
                 let errno = errno_location();
                 let saved = *errno;
@@ -138,7 +142,8 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
 
 /// Hands a SIGBUS that is not ours to whoever had it before.
 unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: see the caller; the pointers to functions were registered as handlers of exactly these types.
+    // SAFETY: see the caller; the pointers to functions were registered as handlers of exactly
+    // these types.
     unsafe {
         let previous = PREVIOUS.load(Ordering::Acquire);
         if previous.is_null() {
@@ -146,7 +151,8 @@ unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
         }
         let function = (*previous).sa_sigaction;
         if function == libc::SIG_DFL || function == libc::SIG_IGN {
-            // The instruction runs again, faults again, and the default action ends the process with the true cause.
+            // The instruction runs again, faults again, and the default action ends the process
+            // with the true cause.
             let mut default: libc::sigaction = MaybeUninit::zeroed().assume_init();
             default.sa_sigaction = libc::SIG_DFL;
             libc::sigaction(signal, &raw const default, std::ptr::null_mut());

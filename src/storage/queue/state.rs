@@ -1,5 +1,5 @@
 //! The queue's books: what it knows of lanes, runs, destinations and batches, as it is stored
-//! ([`values`](super::values)).
+//! (`values.rs`).
 //!
 //! A field that a later version adds gets `#[serde(default)]`, so that the books of an older one
 //! can be read.
@@ -108,7 +108,7 @@ fn plausible(difference: u64) -> u64 {
     if difference < MAX_RUN_EVENTS { difference } else { 0 }
 }
 
-/// A [`Deadline`] as it is stored.
+/// A deadline as it is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredDeadline {
     boot: u64,

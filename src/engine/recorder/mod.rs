@@ -2,13 +2,17 @@
 //!
 //! Must never: wait for I/O, call back into the host, or see the queue, an exporter or the runtime.
 
-use std::cell::{Cell, RefCell};
+mod keeping;
+mod thread;
+mod versions;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::model::event::encode::{Stamp, encode_context_scrubbed, encode_scope, encode_scrubbed};
+use crate::model::event::encode::{Stamp, encode_context_scrubbed, encode_into, encode_scope};
+use crate::model::event::scrub::Author;
 use crate::model::event::{Event, EventKind, Lane, TraceContext};
 use crate::model::ids::{IdCounter, RunKey};
 use crate::model::ledger::DropReason;
@@ -19,49 +23,28 @@ use crate::policy::sampling;
 use crate::policy::trace::current_trace;
 use crate::storage::frame::{self, FrameType};
 use crate::storage::journal::{Appended, Journal, RunStart, forked};
-
-thread_local! {
-    /// Set on the worker's threads: what our own uploads cause is never recorded.
-    static OWN_THREAD: Cell<bool> = const { Cell::new(false) };
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    /// How long ago, ns, the calls of this thread were made: they are replayed.
-    static AGO: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Puts the time back, also when `work` unwinds.
-struct Replaying(u64);
-
-impl Drop for Replaying {
-    fn drop(&mut self) {
-        AGO.set(self.0);
-    }
-}
+pub use keeping::Aside;
+use keeping::{Admission, Keeping};
+use versions::CurrentVersions;
+pub use versions::Versions;
 
 /// Runs `work` as if its calls had been made `ago` ns ago.
 pub(crate) fn replaying<R>(ago: u64, work: impl FnOnce() -> R) -> R {
-    let _guard = Replaying(AGO.replace(ago));
-    work()
+    thread::replaying(ago, work)
 }
 
 /// Marks the current thread as one of ours: `record` does nothing on it.
 pub fn mark_own_thread() {
-    OWN_THREAD.set(true);
+    thread::mark_as_ours();
 }
 
-/// An event that is not final yet. Close it with [`Recorder::close`]; a process that dies leaves it to recovery.
+/// An event that is not final yet. Close it with [`Recorder::close`]; a process that dies leaves it
+/// to recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
     n: u64,
     time: u64,
     lane: Lane,
-}
-
-/// What becomes of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Admission {
-    Keep,
-    Aside,
-    Refuse,
 }
 
 /// Whether events of a kind take the context that is current on their thread.
@@ -79,16 +62,10 @@ pub struct Recorder {
     ids: IdCounter,
     /// Wall less boot time, ns. Refreshed by the worker: one clock read per event.
     offset: AtomicI64,
-    /// Version of the context (high half) and of the scope.
-    versions: AtomicU64,
+    versions: CurrentVersions,
     next_version: AtomicU32,
-    /// The session, and whether something happened in it that makes it worth keeping.
-    session: Mutex<(Uuid, bool)>,
-    session_kept: AtomicBool,
-    /// What is not kept is kept aside.
-    keeps_aside: AtomicBool,
-    /// Every session is kept aside until something happens in it.
-    all_aside: AtomicBool,
+    keeping: Keeping,
+    /// The share of traces that are kept, as the bits of an `f64`.
     trace_rate: AtomicU64,
     has_action: AtomicBool,
     action: Mutex<Option<Uuid>>,
@@ -115,12 +92,9 @@ impl Recorder {
             offset: AtomicI64::new(clock.offset()),
             clock,
             ids: IdCounter::new(),
-            versions: AtomicU64::new(0),
+            versions: CurrentVersions::default(),
             next_version: AtomicU32::new(1),
-            session: Mutex::new((Uuid::nil(), false)),
-            session_kept: AtomicBool::new(true),
-            keeps_aside: AtomicBool::new(false),
-            all_aside: AtomicBool::new(false),
+            keeping: Keeping::new(),
             trace_rate: AtomicU64::new(1f64.to_bits()),
             has_action: AtomicBool::new(false),
             action: Mutex::new(None),
@@ -147,7 +121,7 @@ impl Recorder {
     /// Boot time now.
     #[inline]
     pub fn boot(&self) -> BootTime {
-        BootTime(self.clock.boot().0.saturating_sub(AGO.get()))
+        BootTime(self.clock.boot().0.saturating_sub(thread::ago()))
     }
 
     /// Wall time at a boot time, ns since the Unix epoch, by the known offset.
@@ -165,15 +139,15 @@ impl Recorder {
     /// As [`Recorder::record`], with boot time read by the caller.
     #[inline]
     pub fn record_at<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
-        if OWN_THREAD.get() || forked() {
+        if thread::is_ours() || forked() {
             return None;
         }
-        self.finished(event, boot, false)
+        self.finished(event, boot, Author::App)
     }
 
     /// As [`Recorder::record_at`], for an event whose attributes may have keys of ours.
     pub(crate) fn record_ours<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
-        if OWN_THREAD.get() || forked() {
+        if thread::is_ours() || forked() {
             return None;
         }
         self.record_own(event, boot)
@@ -182,30 +156,32 @@ impl Recorder {
     /// As [`Recorder::record`], also on the worker's thread: the core's report about itself.
     #[inline]
     pub fn record_own<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
-        self.finished(event, boot, true)
+        self.finished(event, boot, Author::Core)
     }
 
     #[inline]
-    fn finished<E: Event + ?Sized>(&self, event: &E, boot: BootTime, is_own: bool) -> Option<Uuid> {
+    fn finished<E: Event + ?Sized>(&self, event: &E, boot: BootTime, author: Author) -> Option<Uuid> {
         let lane = event.lane();
         let time = self.time_of(event, boot);
         let n = self.ids.next();
-        self.append(FrameType::Event(lane), n, time, event, is_own).then(|| self.key.event_id(n, time))
+        self.append(FrameType::Event(lane), n, time, event, author).then(|| self.key.event_id(n, time))
     }
 
-    /// Records an event that will be amended or closed. `None` when it was not kept; then it has been counted.
+    /// Records an event that will be amended or closed. `None` when it was not kept; then it has
+    /// been counted.
     pub fn open<E: Event>(&self, event: &E) -> Option<(Open, Uuid)> {
-        if OWN_THREAD.get() || forked() {
+        if thread::is_ours() || forked() {
             return None;
         }
         let (lane, time, n) = (event.lane(), self.time_of(event, self.boot()), self.ids.next());
-        let kept = self.append(FrameType::Open(lane), n, time, event, true);
+        let kept = self.append(FrameType::Open(lane), n, time, event, Author::Core);
         kept.then(|| (Open { n, time, lane }, self.key.event_id(n, time)))
     }
 
-    /// Replaces the snapshot of an open event. A full journal may refuse it: then the last snapshot stays.
+    /// Replaces the snapshot of an open event. A full journal may refuse it: then the last snapshot
+    /// stays.
     pub fn amend<E: Event>(&self, open: Open, event: &E) {
-        self.append(FrameType::Amend(open.lane), open.n, open.time, event, true);
+        self.append(FrameType::Amend(open.lane), open.n, open.time, event, Author::Core);
     }
 
     /// Takes an open event back.
@@ -217,7 +193,7 @@ impl Recorder {
 
     /// Makes an open event final.
     pub fn close<E: Event>(&self, open: Open, event: &E) {
-        self.append(FrameType::Close(open.lane), open.n, open.time, event, true);
+        self.append(FrameType::Close(open.lane), open.n, open.time, event, Author::Core);
     }
 
     #[inline]
@@ -225,62 +201,47 @@ impl Recorder {
         event.common().time.unwrap_or_else(|| self.wall(boot).saturating_sub(event.duration().map_or(0, nanos)))
     }
 
-    /// Whether the event is of the sampled part. Errors and crashes always are.
+    /// The frame under which an event is appended. `None` when it is refused; that has been
+    /// counted.
     #[inline]
-    fn admit<E: Event + ?Sized>(&self, event: &E) -> Admission {
-        if event.lane() < Lane::Event {
-            return Admission::Keep;
+    fn admit<E: Event + ?Sized>(&self, frame: FrameType, event: &E) -> Option<FrameType> {
+        if !frame.is_accepted() {
+            return Some(frame);
         }
-        let is_kept = self.session_kept.load(Ordering::Relaxed);
-        if is_kept && !(event.kind() == EventKind::Span && event.common().trace.is_some_and(|trace| !trace.sampled)) {
-            return Admission::Keep;
+        match self.keeping.admit(event) {
+            Admission::Keep => Some(frame),
+            Admission::Aside => Some(frame.aside()),
+            Admission::Refuse => {
+                self.journal.refuse(frame.lane(), DropReason::SampledOut);
+                None
+            }
         }
-        if !is_kept && self.keeps_aside.load(Ordering::Relaxed) { Admission::Aside } else { Admission::Refuse }
     }
 
     #[inline]
-    fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E, is_own: bool) -> bool {
-        let mut frame = frame;
-        if frame.is_accepted() {
-            match self.admit(event) {
-                Admission::Keep => {}
-                Admission::Aside => frame = frame.aside(),
-                Admission::Refuse => {
-                    self.journal.refuse(frame.lane(), DropReason::SampledOut);
-                    return false;
-                }
-            }
-        }
-        let versions = self.versions.load(Ordering::Acquire);
+    fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E, author: Author) -> bool {
+        let Some(frame) = self.admit(frame, event) else { return false };
+        let versions = self.versions.get();
         let stamp = Stamp {
             time_delta: time.wrapping_sub(self.base_wall) as i64,
-            context: (versions >> 32) as u32,
-            scope: versions as u32,
+            context: versions.context,
+            scope: versions.scope,
             action: if self.has_action.load(Ordering::Relaxed) { self.open_action(event.kind()) } else { None },
             trace: if belongs_to_context(event.kind()) { current_trace() } else { None },
         };
-        let write = |buffer: &mut Vec<u8>| {
-            buffer.clear();
-            frame::put_counter(buffer, n);
-            if !encode_scrubbed(event, stamp, self.redactor.rules(is_own), buffer) {
-                if frame.is_accepted() {
-                    self.journal.refuse(frame.lane(), DropReason::Oversize);
-                }
-                return false;
+        let mut scratch = thread::take_scratch();
+        scratch.clear();
+        scratch.varint(n);
+        let is_kept = if encode_into(event, stamp, self.redactor.rules(author), &mut scratch) {
+            self.push(frame, scratch.written())
+        } else {
+            if frame.is_accepted() {
+                self.journal.refuse(frame.lane(), DropReason::Oversize);
             }
-            let kept = self.push(frame, buffer);
-            // One large event must not hold on to its memory.
-            if buffer.capacity() > 16 * 1024 {
-                *buffer = Vec::new();
-            }
-            kept
+            false
         };
-        // The buffer is taken when `record` is called from a destructor of the thread, or from inside itself.
-        BUFFER
-            .try_with(|buffer| buffer.try_borrow_mut().map(|mut buffer| write(&mut buffer)).ok())
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| write(&mut Vec::new()))
+        thread::give_back(scratch);
+        is_kept
     }
 
     #[inline]
@@ -310,62 +271,50 @@ impl Recorder {
     /// Journals a new version of the slowly changing attributes; events from now on refer to it.
     pub fn set_context(&self, attributes: &[Attribute<'_>]) {
         let mut record = Vec::new();
-        encode_context_scrubbed(attributes, self.redactor.rules(true), &mut record);
-        self.set_version(&record, |versions, version| u64::from(version) << 32 | (versions & 0xffff_ffff));
+        encode_context_scrubbed(attributes, self.redactor.rules(Author::Core), &mut record);
+        self.set_version(&record, |versions, version| versions.context = version);
     }
 
     /// Journals a new session or view; events from now on belong to it.
     pub fn set_scope(&self, session: Uuid, view: Option<(Uuid, &str)>, session_rate: f64) {
-        let mut current = self.session();
-        if current.0 != session {
-            *current = (session, false);
-        }
-        drop(current);
-        self.set_session_rate(session_rate);
+        self.keeping.begin(session);
+        self.keeping.decide(session_rate);
         let mut record = Vec::new();
         encode_scope(session, view, &mut record);
-        self.set_version(&record, |versions, version| (versions & !0xffff_ffff) | u64::from(version));
+        self.set_version(&record, |versions, version| versions.scope = version);
     }
 
-    fn set_version(&self, record: &[u8], place: impl Fn(u64, u32) -> u64) {
+    fn set_version(&self, record: &[u8], place: impl Fn(&mut Versions, u32)) {
         let version = self.next_version.fetch_add(1, Ordering::Relaxed);
         let mut payload = Vec::with_capacity(record.len() + 5);
         frame::put_counter(&mut payload, u64::from(version));
         payload.extend_from_slice(record);
-        // Journaled before its first use. When even contexts are refused, events keep the version that they have.
+        // Journaled before its first use. When even contexts are refused, events keep the version
+        // that they have.
         if self.push(FrameType::Context, &payload) {
-            let _ = self.versions.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(place(now, version)));
+            self.versions.change(|versions| place(versions, version));
         }
     }
 
     /// Versions of the context and of the scope that events refer to now.
-    pub fn versions(&self) -> [u32; 2] {
-        let versions = self.versions.load(Ordering::Acquire);
-        [(versions >> 32) as u32, versions as u32]
-    }
-
-    fn session(&self) -> MutexGuard<'_, (Uuid, bool)> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn versions(&self) -> Versions {
+        self.versions.get()
     }
 
     /// Decides anew whether the current session is kept. One in which something happened stays so.
     pub fn set_session_rate(&self, rate: f64) {
-        let (session, has_happened) = *self.session();
-        let is_sampled = sampling::keep_session(session, rate) && !self.all_aside.load(Ordering::Relaxed);
-        let is_kept = is_sampled || (has_happened && self.keeps_aside.load(Ordering::Relaxed));
-        self.session_kept.store(is_kept, Ordering::Relaxed);
+        self.keeping.decide(rate);
     }
 
-    /// Says what becomes of sessions that are not kept, and whether all of them begin so; what happened before no longer counts.
-    /// Holds from the next [`Recorder::set_session_rate`] or scope on.
-    pub fn set_aside(&self, keeps_aside: bool, all: bool) {
-        self.keeps_aside.store(keeps_aside, Ordering::Relaxed);
-        self.all_aside.store(keeps_aside && all, Ordering::Relaxed);
-        self.session().1 = false;
+    /// Sets which sessions are kept aside; what happened before no longer counts. Holds from the
+    /// next [`Recorder::set_session_rate`] or scope on.
+    pub fn set_aside(&self, aside: Aside) {
+        self.keeping.set_aside(aside);
     }
 
-    /// Something happened: the current session is kept from now on, and what was kept aside before is sent. The latter stands in
-    /// the journal like the events do, so that the death of the process does not change it.
+    /// Something happened: the current session is kept from now on, and what was kept aside before
+    /// is sent. The latter stands in the journal like the events do, so that the death of the
+    /// process does not change it.
     pub fn keep_session(&self) {
         if self.go_on_keeping() {
             let mut payload = Vec::with_capacity(1);
@@ -374,19 +323,15 @@ impl Recorder {
         }
     }
 
-    /// Something happened in the current session in an earlier process: it is kept from now on. False where nothing is aside.
+    /// Something happened in the current session in an earlier process: it is kept from now on.
+    /// False where nothing is kept aside.
     pub fn go_on_keeping(&self) -> bool {
-        let keeps_aside = self.keeps_aside.load(Ordering::Relaxed);
-        if keeps_aside {
-            self.session().1 = true;
-            self.session_kept.store(true, Ordering::Relaxed);
-        }
-        keeps_aside
+        self.keeping.note_happening()
     }
 
     /// Whether something happened in the current session that makes it worth keeping.
     pub fn has_happened(&self) -> bool {
-        self.session().1
+        self.keeping.has_happened()
     }
 
     /// Sets the share of traces that are kept.
@@ -394,12 +339,13 @@ impl Recorder {
         self.trace_rate.store(rate.to_bits(), Ordering::Relaxed);
     }
 
-    /// A new trace: its root's context. It is kept when the session is and the trace is of the sampled share.
+    /// A new trace: its root's context. It is kept when the session is and the trace is of the
+    /// sampled share.
     pub fn new_trace(&self) -> TraceContext {
         let n = self.ids.next();
         let trace_id = self.key.trace_id(n);
         let rate = f64::from_bits(self.trace_rate.load(Ordering::Relaxed));
-        let sampled = self.session_kept.load(Ordering::Relaxed) && sampling::keep_trace(trace_id, rate);
+        let sampled = self.keeping.is_session_kept() && sampling::keep_trace(trace_id, rate);
         TraceContext { trace_id, span_id: self.key.span_id(n), sampled }
     }
 
