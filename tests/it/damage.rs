@@ -58,7 +58,8 @@ fn a_locked_device_is_waited_for_and_nothing_is_deleted() {
     let telemetry = start(dir.path(), &server.url());
     let before = record_mixed(&telemetry, 0).unwrap();
     telemetry.shutdown(LONG);
-    // An open exclusive transaction of somebody else: SQLITE_BUSY, as a device before its first unlock denies access.
+    // An open exclusive transaction of somebody else: SQLITE_BUSY, as a device before its first
+    // unlock denies access.
     let other = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
     let telemetry =

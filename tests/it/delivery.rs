@@ -1,4 +1,5 @@
-//! Delivery against a backend that misbehaves: nothing lost, nothing repeated that the backend did not ask for.
+//! Delivery against a backend that misbehaves: nothing lost, nothing repeated that the backend did
+//! not ask for.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +14,8 @@ fn status(code: u16) -> Answer {
     Answer::Status(code, vec![], vec![])
 }
 
-/// Records `count` events, plays the script, flushes until everything is settled, and returns (recorded, stored).
+/// Records `count` events, plays the script, flushes until everything is settled, and returns
+/// (recorded, stored).
 fn play(count: usize, script: Vec<Answer>) -> (HashSet<Uuid>, Vec<Uuid>) {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();

@@ -1,4 +1,5 @@
-//! A destination with an exporter of the host's own: it delivers, its books balance, and what changes in it counts.
+//! A destination with an exporter of the host's own: it delivers, its books balance, and what
+//! changes in it counts.
 
 use std::sync::Arc;
 use std::time::Duration;

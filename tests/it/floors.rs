@@ -47,7 +47,7 @@ fn nobody_imports_from_a_higher_floor() {
 #[test]
 fn no_files_import_from_each_other_in_a_circle() {
     let mut circles = Vec::new();
-    for folder in ["uniffi/src", "cli/src", "torture/src", "xtask/src"] {
+    for folder in ["src", "uniffi/src", "cli/src", "torture/src", "xtask/src", "benches/peers/src"] {
         let imports = Imports::read(folder);
         assert!(imports.of.values().any(|imported| !imported.is_empty()), "no import was found in {folder}");
         circles.extend(imports.circles());
@@ -75,7 +75,7 @@ fn the_libraries_stay_where_they_belong() {
 fn the_recorder_and_the_exporters_never_see_the_queue() {
     let imports = Imports::read("src");
     for (file, imported) in &imports.of {
-        let is_recorder = file == Path::new("src/engine/recorder.rs");
+        let is_recorder = file.starts_with("src/engine/recorder");
         let forbidden: &[&str] = match floor(file).as_str() {
             "wire" => &["src/storage/queue"],
             _ if is_recorder => &["src/storage/queue", "src/wire/export"],

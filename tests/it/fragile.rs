@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use throughline::event::Action;
-use throughline::internals::journal::JournalMode;
+use throughline::health::JournalMode;
 use throughline::{Config, Consent, Environment, Telemetry};
 
 /// Long enough for any machine.

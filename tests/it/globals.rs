@@ -1,4 +1,5 @@
-//! The user, global attributes and feature flags stand on what is recorded after them, and on nothing before.
+//! The user, global attributes and feature flags stand on what is recorded after them, and on
+//! nothing before.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -161,7 +162,8 @@ fn an_installation_that_cannot_be_read_at_first_is_found_later_and_not_replaced(
     let telemetry = start();
     let known = telemetry.installation_id().unwrap();
     assert!(telemetry.shutdown(LONG));
-    // As before the first unlock: it is there, and cannot be read. Root reads files whatever their mode, but no link to itself.
+    // As before the first unlock: it is there, and cannot be read. Root reads files whatever their
+    // mode, but no link to itself.
     std::fs::rename(&file, &aside).unwrap();
     std::os::unix::fs::symlink(&file, &file).unwrap();
     let telemetry = start();

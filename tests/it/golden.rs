@@ -76,7 +76,8 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// With `THROUGHLINE_BLESS=1` new files are written. A file that is there is never changed: an old form stays readable.
+/// With `THROUGHLINE_BLESS=1` new files are written. A file that is there is never changed: an old
+/// form stays readable.
 #[test]
 fn todays_form_is_the_golden_one_and_golden_files_decode() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");

@@ -25,7 +25,7 @@ fn comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// Every file and folder of the repository, and every ending of its path: a comment may write
-/// `engine/recorder.rs`.
+/// `engine/globals.rs`.
 fn known_paths() -> BTreeSet<PathBuf> {
     let mut known = BTreeSet::new();
     for file in files("", &["rs", "swift", "kt", "kts", "md", "toml", "json", "c", "h", "html", "xml", "sh"]) {

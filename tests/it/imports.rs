@@ -150,7 +150,7 @@ impl Reader<'_> {
                 let mut leaves = Vec::new();
                 self.tree(&Names::new(), &mut leaves);
                 for (path, name) in leaves {
-                    let Some(path) = self.from_root(&here, path) else { continue };
+                    let Some(path) = self.resolve_from_root(&here, path) else { continue };
                     if inside.is_empty() {
                         module.imported.insert(name, path.clone());
                     }
@@ -163,7 +163,7 @@ impl Reader<'_> {
                     path.push(self.tokens[self.at + 1].text.clone());
                     self.at += 2;
                 }
-                module.referred.extend(self.from_root(&here, path).map(|path| (path, line)));
+                module.referred.extend(self.resolve_from_root(&here, path).map(|path| (path, line)));
             } else {
                 if self.is(0, "{") {
                     depth += 1;
@@ -217,7 +217,7 @@ impl Reader<'_> {
     }
 
     /// A path from the root of the crate; `None` for another crate's.
-    fn from_root(&self, here: &Names, path: Names) -> Option<Names> {
+    fn resolve_from_root(&self, here: &Names, path: Names) -> Option<Names> {
         let mut rest = path.as_slice();
         let mut base = match rest.first()?.as_str() {
             "crate" => Names::new(),

@@ -1,5 +1,6 @@
 //! The law, by a model: whatever happens in whatever order, for every destination
-//! `accepted = delivered + queued + Σ dropped`, and nothing is delivered under two ids or lost without a reason.
+//! `accepted = delivered + queued + Σ dropped`, and nothing is delivered under two ids or lost
+//! without a reason.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -227,7 +228,8 @@ proptest! {
         world.check();
         let books = world.queue.books().unwrap().remove(0);
         prop_assert_eq!(books.queued, 0, "{:?}", books);
-        // The journal never had to refuse and nothing was damaged: every drop is one that the backend or time demanded.
+        // The journal never had to refuse and nothing was damaged: every drop is one that the
+        // backend or time demanded.
         for reason in [DropReason::JournalLost, DropReason::RowCorrupt, DropReason::Quarantined] {
             prop_assert_eq!(books.dropped.of(reason), 0);
         }

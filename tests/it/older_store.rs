@@ -1,8 +1,9 @@
-//! Stores that an older version wrote must be delivered whole by this one: nothing lost, nothing repeated.
+//! Stores that an older version wrote must be delivered whole by this one: nothing lost, nothing
+//! repeated.
 //!
-//! `tests/golden/store-v1` holds the data directories of processes that were killed; its `README.md` says what is in each.
-//! The list beside a directory (`killed.txt` for `killed/`) names every event that had not been delivered, with its
-//! destination, and the final books.
+//! `tests/golden/store-v1` holds the data directories of processes that were killed; its
+//! `README.md` says what is in each. The list beside a directory (`killed.txt` for `killed/`) names
+//! every event that had not been delivered, with its destination, and the final books.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,8 +37,8 @@ const RULE: TailSampling = TailSampling {
     slow_operation: None,
 };
 
-/// The endpoints are the ones that the older process was configured with: a changed endpoint would lift a pause. Each is
-/// led to a server of this test.
+/// The endpoints are the ones that the older process was configured with: a changed endpoint would
+/// lift a pause. Each is led to a server of this test.
 #[derive(Debug)]
 struct Rerouted {
     http: HttpTransport,
@@ -65,7 +66,8 @@ struct Store {
 }
 
 impl Store {
-    /// Copies the store `name` and puts the clock a minute after its process was last active, in another boot.
+    /// Copies the store `name` and puts the clock a minute after its process was last active, in
+    /// another boot.
     fn copied(name: &str) -> Self {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/store-v1");
         let dir = tempfile::tempdir().unwrap();

@@ -273,7 +273,8 @@ fn secrets_and_personal_data_never_reach_the_disk() {
     for entry in walk(app.dir.path()) {
         files.extend(std::fs::read(entry).unwrap());
     }
-    // No secret here is a short run of hexadecimal digits: the files are full of random ids, which would have it one day.
+    // No secret here is a short run of hexadecimal digits: the files are full of random ids, which
+    // would have it one day.
     let secrets = [
         "hunter2",
         "k-123",

@@ -1,4 +1,5 @@
-//! Operations, requests and traced state: one intent, one trace, read back from what a backend received.
+//! Operations, requests and traced state: one intent, one trace, read back from what a backend
+//! received.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

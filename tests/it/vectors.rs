@@ -1,4 +1,5 @@
-//! The vectors that every language reads: trace headers in both directions, hosts, baggage, sampling.
+//! The vectors that every language reads: trace headers in both directions, hosts, baggage,
+//! sampling.
 
 use serde_json::Value as Json;
 use throughline::event::TraceContext;
