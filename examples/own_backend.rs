@@ -71,11 +71,11 @@ fn line(row: &ExportRow<'_>) -> Json {
         "view": row.view_name(),
         "label": row.label(),
     });
-    if let Details::Error(error) = row.details() {
-        line["message"] = error.message.into();
-    }
-    for (key, value) in row.attributes() {
-        line[*key] = json_of(value);
+    if let Some(members) = line.as_object_mut() {
+        if let Details::Error(error) = row.details() {
+            members.insert("message".to_owned(), error.message.into());
+        }
+        members.extend(row.attributes().iter().map(|(key, value)| ((*key).to_string(), json_of(value))));
     }
     line
 }

@@ -12,8 +12,9 @@ impl Telemetry {
     ///
     /// Off ends the thread and closes every file; what was recorded stays on the disk. On overrules
     /// `enabled(false)` of the configuration for this process; the next process reads its own
-    /// configuration again and stays off. While the user denies consent, on has no effect until
-    /// the user consents. An off that is set while the user denies consent holds for this process alone.
+    /// configuration again and stays off. While the user denies consent, on has no effect until the
+    /// user consents. An off that is set while the user denies consent holds for this process
+    /// alone.
     ///
     /// # Errors
     /// As [`Telemetry::start`], when the client cannot be switched on. [`Error::Closed`] after

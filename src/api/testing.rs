@@ -1,6 +1,7 @@
 //! For tests: a backend on a raw socket that misbehaves on demand, and the ids of what it received.
 //!
-//! Only with the feature `testing`. The server is `std::net` and speaks just enough HTTP/1.1 to break it at every byte.
+//! Only with the feature `testing`. The server is `std::net` and speaks just enough HTTP/1.1 to
+//! break it at every byte.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -16,7 +17,8 @@ use uuid::Uuid;
 pub enum Answer {
     /// 200 and an empty `partial_success`, as the Collector does.
     Accept,
-    /// A status with headers (`name: value`) and a body; nothing is stored unless the status is 2xx.
+    /// A status with headers (`name: value`) and a body; nothing is stored unless the status is
+    /// 2xx.
     Status(u16, Vec<String>, Vec<u8>),
     /// 200, but the last `n` records were rejected.
     Partial(u8),
@@ -100,7 +102,8 @@ impl FaultServer {
         format!("http://{}", self.address)
     }
 
-    /// Answers the next requests in this order; afterwards accepts, or does what [`FaultServer::always`] said.
+    /// Answers the next requests in this order; afterwards accepts, or does what
+    /// [`FaultServer::always`] said.
     pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
         self.state().script.extend(answers);
     }
@@ -257,8 +260,8 @@ fn response(status: u16, kind: &str, extra: &[String], body: &[u8]) -> Vec<u8> {
     whole
 }
 
-/// The values of every `event.id` in an OTLP body, protobuf or JSON. Looks for the encoded key and value as bytes: the
-/// encoders are checked against OpenTelemetry's own types elsewhere.
+/// The values of every `event.id` in an OTLP body, protobuf or JSON. Looks for the encoded key and
+/// value as bytes: the encoders are checked against OpenTelemetry's own types elsewhere.
 pub fn event_ids(body: &[u8]) -> Vec<Uuid> {
     let patterns: [&[u8]; 2] =
         [b"\x0a\x08event.id\x12\x26\x0a\x24", b"\"key\":\"event.id\",\"value\":{\"stringValue\":\""];

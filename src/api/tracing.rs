@@ -1,4 +1,5 @@
-//! A layer for [`tracing`](https://docs.rs/tracing): its spans become spans, its events logs, with the ids of this client.
+//! A layer for [`tracing`](https://docs.rs/tracing): its spans become spans, its events logs, with
+//! the ids of this client.
 //!
 //! ```
 //! use tracing_subscriber::layer::SubscriberExt;
@@ -14,9 +15,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A span is a child of its tracing parent, else of the context that is current or of the open action. It ends when tracing closes it.
-//! What libraries trace on the client's own threads is ignored, and so is what is traced while a record is made: the layer
-//! cannot call itself.
+//! A span is a child of its tracing parent, else of the context that is current or of the open
+//! action. It ends when tracing closes it. What libraries trace on the client's own threads is
+//! ignored, and so is what is traced while a record is made: the layer cannot call itself.
 
 use std::cell::Cell;
 use std::fmt::{Debug, Write};

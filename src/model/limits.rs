@@ -1,8 +1,8 @@
 //! Every limit of the core in one place, each with its unit and its reason.
 //!
 //! A limit is enforced where the value enters: in the encoder, the journal, the queue. What it
-//! costs is counted or marked, so nothing is shortened silently. What a format defines (field numbers,
-//! codes) stands with the format.
+//! costs is counted or marked, so nothing is shortened silently. What a format defines (field
+//! numbers, codes) stands with the format.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

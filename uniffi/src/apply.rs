@@ -288,7 +288,8 @@ fn said(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Answer {
     })
 }
 
-/// The version and the decision in one number: `version << 8 | code`, code 0 records, others are 1 + the reason.
+/// The version and the decision in one number: `version << 8 | code`, code 0 records, others are 1
+/// + the reason.
 fn decide(client: &Client, store: u32, path: &str) -> i64 {
     let Some(decided) = client.store(store, |store| store.decide(path)) else { return UNKNOWN };
     let Some((decision, version)) = decided else { return NOT_KEPT };

@@ -17,7 +17,8 @@ const MAX_METERS: usize = 1_000;
 /// Problems that are kept, the latest.
 const MAX_PROBLEMS: usize = 16;
 
-/// A table that only grows: a handle is a place in it, so a stale or invented one can be looked up safely.
+/// A table that only grows: a handle is a place in it, so a stale or invented one can be looked up
+/// safely.
 static CLIENTS: [OnceLock<Arc<Client>>; MAX_CLIENTS] = [const { OnceLock::new() }; MAX_CLIENTS];
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 
@@ -91,7 +92,8 @@ impl Client {
         self.telemetry.write().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Declares a store, or replaces the policy of one that was declared with the same number and name. The policy's version.
+    /// Declares a store, or replaces the policy of one that was declared with the same number and
+    /// name. The policy's version.
     pub(crate) fn declare(&self, telemetry: &Telemetry, id: u32, name: &str, policy: &str) -> Option<u64> {
         let policy = self.policy(name, policy)?;
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);

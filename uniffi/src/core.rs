@@ -16,7 +16,7 @@ use crate::health::{
 };
 use crate::host::{AuthHeaders, Authorized, HostTransport, Hosted, HttpResponse};
 use crate::pull::{PendingUpload, Pull, Pulled};
-use crate::records::{Consent, DeviceConditions, HeaderField, TailSampling, TelemetryConfig, TelemetryError};
+use crate::records::{Consent, DeviceConditions, HeaderField, KeepErrors, TelemetryConfig, TelemetryError};
 use crate::switching::Switching;
 
 /// How long a shutdown by the garbage collector may take.
@@ -166,7 +166,7 @@ impl TelemetryCore {
     }
 
     /// Changes what is kept of sessions that are not sampled. False when the rule cannot work.
-    pub fn set_tail_sampling(&self, rule: Option<TailSampling>) -> bool {
+    pub fn set_keep_errors(&self, rule: Option<KeepErrors>) -> bool {
         self.change(|telemetry| telemetry.set_tail_sampling(rule.map(|rule| rule.rule())))
     }
 

@@ -1,7 +1,8 @@
-//! The draft event: what a facade writes and [`Draft::read`] reads. This file is the layout's only definition.
+//! The draft event: what a facade writes and [`Draft::read`] reads. This file is the layout's only
+//! definition.
 //!
-//! A draft says what happened. Ids, session, view, sampling and redaction are the core's. Everything is little-endian,
-//! nothing is aligned.
+//! A draft says what happened. Ids, session, view, sampling and redaction are the core's.
+//! Everything is little-endian, nothing is aligned.
 //!
 //! | part | bytes |
 //! |---|---|
@@ -13,11 +14,13 @@
 //! | time | 8: wall time, ns since the Unix epoch; 0: now |
 //! | fields | as the table says, in this order |
 //!
-//! A `text` is `u32` bytes and that much UTF-8. A `value` is a tag and what follows it: 1 boolean `u8`, 2 integer `i64`,
-//! 3 double `f64`, 4 text, 5 bytes (`u32`, bytes), 6 list (`u16`, values), 7 map (`u16`, (text, value)…), at most 8 deep.
-//! A `value?` may also be the tag 0: none. `attributes` are `u16` and as many (text, value). `headers` are `u16` and as many
-//! (text, text). `phases` are `u8` and as many (`u8` phase: 1 DNS, 2 connect, 3 TLS, 4 first byte, 5 download; `u64` start after the
-//! request's, ns; `u64` duration, ns); those that are not known are passed over.
+//! A `text` is `u32` bytes and that much UTF-8. A `value` is a tag and what follows it: 1 boolean
+//! `u8`, 2 integer `i64`, 3 double `f64`, 4 text, 5 bytes (`u32`, bytes), 6 list (`u16`, values), 7
+//! map (`u16`, (text, value)…), at most 8 deep. A `value?` may also be the tag 0: none.
+//! `attributes` are `u16` and as many (text, value). `headers` are `u16` and as many (text, text).
+//! `phases` are `u8` and as many (`u8` phase: 1 DNS, 2 connect, 3 TLS, 4 first byte, 5 download;
+//! `u64` start after the request's, ns; `u64` duration, ns); those that are not known are passed
+//! over.
 //!
 //! | code | call | fields |
 //! |---|---|---|
@@ -66,8 +69,9 @@
 //! | 102 | feature flag | text name, value? |
 //! | 255 | fault | text place: panics there, or at `settle` ends what settles by itself; in test builds alone |
 //!
-//! A slot is a number that the facade chooses, unique in the process and not 0: so a span can be started, and referred to,
-//! before the core is there. Bytes after the fields are ignored: a later version of a call may add some.
+//! A slot is a number that the facade chooses, unique in the process and not 0: so a span can be
+//! started, and referred to, before the core is there. Bytes after the fields are ignored: a later
+//! version of a call may add some.
 
 mod reader;
 
@@ -424,7 +428,8 @@ impl<'a> Draft<'a> {
     /// Reads a draft. Attributes and values are read when they are lent.
     ///
     /// # Errors
-    /// [`Malformed`] when the bytes are too many, too few, of another version, or have a code that is not in the table.
+    /// [`Malformed`] when the bytes are too many, too few, of another version, or have a code that
+    /// is not in the table.
     #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
         if bytes.len() > MAX_DRAFT_BYTES {

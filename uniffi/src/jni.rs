@@ -1,4 +1,5 @@
-//! The door for the Java virtual machine: one native method, `dev.throughline.internal.Door.record(long, byte[], int)`.
+//! The door for the Java virtual machine: one native method,
+//! `dev.throughline.internal.Door.record(long, byte[], int)`.
 #![allow(unsafe_code, reason = "the Java Native Interface is a table of C functions")]
 
 use jni_sys::{JNIEnv, jbyteArray, jclass, jint, jlong};

@@ -1,9 +1,10 @@
-//! Throughline over the language boundary: one exported object ([`TelemetryCore`]) for what is rare, one C symbol
-//! ([`throughline_record`]) for what is frequent.
+//! Throughline over the language boundary: one exported object ([`TelemetryCore`]) for what is
+//! rare, one C symbol ([`throughline_record`]) for what is frequent.
 //!
-//! Everything here is internal to the facades in Swift, Kotlin and TypeScript, which are the API. Only `start`, `flush` and
-//! `shutdown` can fail; every other call that cannot be served is counted and shows in `health`. Nothing panics over the
-//! boundary: a guard turns a panic into a no-op and a count.
+//! Everything here is internal to the facades in Swift, Kotlin and TypeScript, which are the API.
+//! Only `start`, `flush` and `shutdown` can fail; every other call that cannot be served is counted
+//! and shows in `health`. Nothing panics over the boundary: a guard turns a panic into a no-op and
+//! a count.
 
 mod apply;
 mod client;

@@ -149,7 +149,7 @@ pub struct Backend {
 
 /// Keeps sessions that are not sampled on the device, and sends them if something happens.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct TailSampling {
+pub struct KeepErrors {
     /// How far back, minutes, 1 to 60.
     #[uniffi(default = 5)]
     pub minutes: u32,
@@ -262,7 +262,7 @@ pub struct TelemetryConfig {
     pub redaction: Option<Redaction>,
     /// Keeps sessions that are not sampled. Absent: no.
     #[uniffi(default = None)]
-    pub tail_sampling: Option<TailSampling>,
+    pub keep_errors: Option<KeepErrors>,
     /// Requests are handed out by `nextUpload` instead of being sent.
     #[uniffi(default = false)]
     pub pull: bool,
@@ -291,7 +291,7 @@ impl TelemetryConfig {
             .daily_bytes(self.daily_bytes)
             .start_jitter(self.start_jitter)
             .self_report(self.self_report)
-            .tail_sampling(self.tail_sampling.as_ref().map(TailSampling::rule))
+            .tail_sampling(self.keep_errors.as_ref().map(KeepErrors::rule))
             .debug(self.debug);
         for field in &self.resource {
             builder = builder.resource(&field.name, &field.value);
@@ -325,7 +325,7 @@ impl TelemetryConfig {
     }
 }
 
-impl TailSampling {
+impl KeepErrors {
     pub(crate) fn rule(&self) -> config::TailSampling {
         config::TailSampling {
             window: Duration::from_secs(60 * u64::from(self.minutes)),

@@ -55,7 +55,8 @@ impl Slots {
             table.evicted += 1;
         }
         table.order.push_back(slot);
-        // Slots that were removed leave their number in the order: it is cleaned when it is twice too long.
+        // Slots that were removed leave their number in the order: it is cleaned when it is twice
+        // too long.
         if table.order.len() > 2 * MAX_SLOTS {
             let Table { slots, order, .. } = &mut *table;
             order.retain(|slot| slots.contains_key(slot));

@@ -1,5 +1,6 @@
-//! Changes that take long, one after the other, on a thread of their own: a consent that is withdrawn erases files, switching off
-//! closes them, and the buttons for it are on the main thread.
+//! Changes that take long, one after the other, on a thread of their own: a consent that is
+//! withdrawn erases files, switching off closes them, and the buttons for it are on the main
+//! thread.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! Panics of ours, on demand. A binary of its own: what is asked for meets whoever comes first in the process.
+//! Panics of ours, on demand. A binary of its own: what is asked for meets whoever comes first in
+//! the process.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, unreachable_pub, dead_code)]
 

@@ -1,4 +1,5 @@
-//! Reads drafts: numbers, texts and values from the front of the bytes, and which call has which fields.
+//! Reads drafts: numbers, texts and values from the front of the bytes, and which call has which
+//! fields.
 //!
 //! The bytes are a host's: nothing here trusts a length, and nothing is copied that can be lent.
 

@@ -9,7 +9,8 @@ use crate::support::{App, at, config, draft, record, text, vectors, within};
 #[test]
 fn every_vector_is_served_and_what_is_malformed_is_counted() {
     let app = App::start();
-    // Spans, requests and stores that the vectors refer to come before them in the file, but for these.
+    // Spans, requests and stores that the vectors refer to come before them in the file, but for
+    // these.
     for vector in vectors()["drafts"].as_array().unwrap() {
         let answer = app.record(&crate::support::bytes(vector));
         let name = vector["vector"].as_str().unwrap();

@@ -20,7 +20,8 @@ fn every_vector_is_read_as_it_says() {
         }
         assert_eq!(shown(&draft), expected, "{}", vector["vector"]);
         calls.insert(vector["call"].as_str().unwrap().to_owned());
-        // A byte less never reads as something else than an error or the same call with fewer attributes.
+        // A byte less never reads as something else than an error or the same call with fewer
+        // attributes.
         for end in 0..bytes.len() {
             if let Ok(cut) = Draft::read(&bytes[..end]) {
                 assert_eq!(std::mem::discriminant(&cut.call), std::mem::discriminant(&draft.call));

@@ -73,7 +73,7 @@ pub fn config(dir: &Path, endpoint: &str) -> TelemetryConfig {
         start_jitter: false,
         self_report: false,
         redaction: None,
-        tail_sampling: None,
+        keep_errors: None,
         pull: false,
         debug: false,
     }
