@@ -2,7 +2,8 @@
 import Foundation
 import PackageDescription
 
-// The core is linked from an XCFramework in releases; here from the folder that holds `libthroughline_ffi.a`.
+// A release links the core from an XCFramework. Here it is linked from the folder that this
+// variable names, which holds `libthroughline_ffi.a`.
 let library = ProcessInfo.processInfo.environment["THROUGHLINE_LIBRARY_DIR"]
 let link: [LinkerSetting] =
     [.linkedLibrary("throughline_ffi")] + (library.map { [.unsafeFlags(["-L", $0])] } ?? [])
@@ -16,14 +17,14 @@ let package = Package(
     ],
     targets: [
         .target(name: "ThroughlineFFI", linkerSettings: link),
-        // Generated code is not API, and not written for Swift 6.
+        // Generated code is internal, and is not written for Swift 6.
         .target(
             name: "ThroughlineFFIGenerated", dependencies: ["ThroughlineFFI"],
             swiftSettings: [.swiftLanguageMode(.v5)]),
         .target(
             name: "Throughline", dependencies: ["ThroughlineFFI", "ThroughlineFFIGenerated"],
             resources: [.copy("PrivacyInfo.xcprivacy")]),
-        // SwiftUI and UIKit; on Linux `Declarations/check.sh` compiles it.
+        // For SwiftUI and UIKit. On Linux only `Declarations/check.sh` compiles it.
         .target(name: "ThroughlineUI", dependencies: ["Throughline", "ThroughlineProcess"]),
         .target(name: "ThroughlineProcess"),
         .testTarget(name: "ThroughlineTests", dependencies: ["Throughline", "ThroughlineFFI"]),

@@ -1,12 +1,12 @@
-//! Drafts of a host: any bytes are read or refused, and what is lent is within them.
+//! Any bytes that a host passes as a draft are read or refused, and what is lent lies within them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use throughline_ffi::draft::{Call, Draft};
 
 fuzz_target!(|bytes: &[u8]| {
-    // The door with a handle of nobody, and the reader.
-    // SAFETY: a live slice.
+    // The door, with a handle that no client has.
+    // SAFETY: the slice lives during the call.
     let answer = unsafe { throughline_ffi::throughline_record(1, bytes.as_ptr(), bytes.len()) };
     assert_eq!(answer, -1);
     let Ok(draft) = Draft::read(bytes) else { return };
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(old.lend(|_| ()).is_ok() && new.lend(|_| ()).is_ok());
             drop(attributes.to_owned());
         }
-        Call::ReadContext { headers, .. } => drop(headers.read()),
+        Call::ReadContext { headers, .. } => drop(headers.read_all()),
         _ => {}
     }
 });

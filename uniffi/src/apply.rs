@@ -1,49 +1,45 @@
-//! What a draft asks for, done.
+//! Does what a draft asks for.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use throughline::event::{Action, Custom, ErrorEvent, Log, LongTask, Resource, TraceContext, Vital};
-use throughline::state::{Mutation, PathDecision, Suppressed};
+use throughline::state::{Mutation, Suppressed};
 use throughline::{Telemetry, User, Value};
 
+use crate::answer::Answer;
 use crate::client::Client;
 use crate::draft::{Attributes, Call, Draft, Malformed, Outcome};
 use crate::slots::Live;
 
-/// It was recorded.
-pub(crate) const DONE: i64 = 1;
-/// It was not kept: sampled out, no room, switched off. The core has counted it.
-pub(crate) const NOT_KEPT: i64 = 0;
-/// There is no such client, or it is shut down.
-pub(crate) const CLOSED: i64 = -1;
-/// The draft cannot be read.
-pub(crate) const MALFORMED: i64 = -2;
-/// It names a store or slot that is not there, or a policy that cannot work: `health` says which.
-pub(crate) const UNKNOWN: i64 = -3;
+/// What became of a call: `None` when a function does not know it, an error when its attributes or
+/// values cannot be read.
+type Served = Option<Result<Answer, Malformed>>;
 
 /// Does what a draft asks for.
 #[inline]
-pub(crate) fn apply(client: &Client, telemetry: &Telemetry, draft: &Draft<'_>) -> i64 {
+pub(crate) fn apply(client: &Client, telemetry: &Telemetry, draft: &Draft<'_>) -> Answer {
     if draft.context == 0 && draft.time_ns == 0 {
-        now(client, telemetry, draft, None)
+        apply_now(client, telemetry, draft, None)
     } else {
-        placed(client, telemetry, draft)
+        apply_there(client, telemetry, draft)
     }
 }
 
-/// In the context and at the time that the draft names.
+/// Does it in the context and at the time that the draft names.
 #[inline(never)]
-fn placed(client: &Client, telemetry: &Telemetry, draft: &Draft<'_>) -> i64 {
+fn apply_there(client: &Client, telemetry: &Telemetry, draft: &Draft<'_>) -> Answer {
     let inside = || match draft.context {
-        0 => now(client, telemetry, draft, None),
+        0 => apply_now(client, telemetry, draft, None),
         slot => match client.slots.context(slot) {
-            Some(context) => telemetry.with_context(&context, || now(client, telemetry, draft, Some(context.trace))),
+            Some(context) => {
+                telemetry.with_context(&context, || apply_now(client, telemetry, draft, Some(context.trace)))
+            }
             None => {
-                // What happened is recorded all the same; its cause is not known.
+                // What happened is recorded all the same. Only its cause is unknown.
                 client.counts.unknown.fetch_add(1, Ordering::Relaxed);
-                now(client, telemetry, draft, None)
+                apply_now(client, telemetry, draft, None)
             }
         },
     };
@@ -51,59 +47,50 @@ fn placed(client: &Client, telemetry: &Telemetry, draft: &Draft<'_>) -> i64 {
 }
 
 #[inline]
-fn now(client: &Client, telemetry: &Telemetry, draft: &Draft<'_>, trace: Option<TraceContext>) -> i64 {
+fn apply_now(client: &Client, telemetry: &Telemetry, draft: &Draft<'_>, trace: Option<TraceContext>) -> Answer {
     let answer = match &draft.call {
-        // The frequent ones first.
+        // The frequent calls come first.
         Call::Action { action_type, name, attributes } => attributes.lend(|attributes| {
             let mut action = Action::new(*action_type, name).attributes(attributes);
             action.common.trace = trace;
-            kept(telemetry.record_action(&action))
+            Answer::kept(telemetry.record_action(&action).is_some())
         }),
         Call::Mutation { .. } | Call::Suppressed { .. } => mutate(client, draft),
         Call::Log { severity, body, logger, attributes } => attributes.lend(|attributes| {
             let mut log = Log::new(*severity, body).attributes(attributes);
             log.logger = logger;
-            kept(telemetry.record_log(&log))
+            Answer::kept(telemetry.record_log(&log).is_some())
         }),
         Call::Measurement { instrument, name, unit, value, attributes } => {
-            let Some(meter) = client.meter(telemetry, *instrument, name, unit) else { return UNKNOWN };
+            let Some(meter) = client.meter(telemetry, *instrument, name, unit) else { return Answer::UNKNOWN };
             attributes.lend(|attributes| {
                 meter.record(*value, attributes);
-                DONE
+                Answer::DONE
             })
         }
         Call::KeepContext { key } => {
-            // The slot's own, not what is current: nothing is guessed.
+            // A slot that is not there is not replaced by what is current: a cause is never
+            // guessed.
             let context = match draft.context {
                 0 => telemetry.current_context().map(Arc::new),
                 slot => client.slots.context(slot),
             };
-            Ok(done(context.is_some_and(|context| telemetry.keep_context(key, &context))))
+            Ok(Answer::kept(context.is_some_and(|context| telemetry.keep_context(key, &context))))
         }
-        call => event(telemetry, call, trace)
-            .or_else(|| scope(client, telemetry, call))
-            .or_else(|| said(client, telemetry, call))
-            .unwrap_or(Ok(UNKNOWN)),
+        call => record_event(telemetry, call, trace)
+            .or_else(|| begin_or_end(client, telemetry, call))
+            .or_else(|| describe(client, telemetry, call))
+            .unwrap_or(Ok(Answer::UNKNOWN)),
     };
     answer.unwrap_or_else(|Malformed| {
         client.counts.malformed.fetch_add(1, Ordering::Relaxed);
-        MALFORMED
+        Answer::MALFORMED
     })
 }
 
-fn kept<T>(id: Option<T>) -> i64 {
-    if id.is_some() { DONE } else { NOT_KEPT }
-}
-
-fn done(is_done: bool) -> i64 {
-    if is_done { DONE } else { NOT_KEPT }
-}
-
-type Answer = Option<Result<i64, Malformed>>;
-
-/// Events that are over when they are told.
-fn event(telemetry: &Telemetry, call: &Call<'_>, trace: Option<TraceContext>) -> Answer {
-    Some(match call {
+/// Records an event that is over when the facade calls.
+fn record_event(telemetry: &Telemetry, call: &Call<'_>, trace: Option<TraceContext>) -> Served {
+    let id = match call {
         Call::Resource { method, url, status, duration_ns, bytes, error_type, attributes } => {
             attributes.lend(|attributes| {
                 let mut resource =
@@ -112,68 +99,72 @@ fn event(telemetry: &Telemetry, call: &Call<'_>, trace: Option<TraceContext>) ->
                 resource.error_type = error_type;
                 resource.common.trace = trace.and_then(|trace| telemetry.child_of(trace));
                 resource.parent_span = trace.map(|trace| trace.span_id);
-                kept(telemetry.record_resource(&resource))
+                telemetry.record_resource(&resource)
             })
         }
         Call::Error { kind, source, error_type, message, stack, attributes } => attributes.lend(|attributes| {
             let mut error = ErrorEvent::new(error_type, message).attributes(attributes);
             (error.error_kind, error.source, error.stack) = (*kind, *source, stack);
-            kept(telemetry.record_error(&error))
+            telemetry.record_error(&error)
         }),
         Call::LongTask { duration_ns, frozen, attributes } => attributes.lend(|attributes| {
             let mut task = LongTask::new(Duration::from_nanos(*duration_ns)).attributes(attributes);
             task.is_frozen_frame = *frozen;
-            kept(telemetry.record_long_task(&task))
+            telemetry.record_long_task(&task)
         }),
-        Call::Vital { name, value, unit, attributes } => attributes
-            .lend(|attributes| kept(telemetry.record_vital(&Vital::new(name, *value, unit).attributes(attributes)))),
-        Call::Custom { name, attributes } => {
-            attributes.lend(|attributes| kept(telemetry.record_custom(&Custom::new(name).attributes(attributes))))
+        Call::Vital { name, value, unit, attributes } => {
+            attributes.lend(|attributes| telemetry.record_vital(&Vital::new(name, *value, unit).attributes(attributes)))
         }
-        Call::SlowFrame { duration_ns } => Ok(kept(telemetry.record_slow_frame(Duration::from_nanos(*duration_ns)))),
+        Call::Custom { name, attributes } => {
+            attributes.lend(|attributes| telemetry.record_custom(&Custom::new(name).attributes(attributes)))
+        }
+        Call::SlowFrame { duration_ns } => Ok(telemetry.record_slow_frame(Duration::from_nanos(*duration_ns))),
         Call::ProcessStart { start_type, duration_ns } => {
-            Ok(kept(telemetry.record_process_start(start_type, Duration::from_nanos(*duration_ns))))
+            Ok(telemetry.record_process_start(start_type, Duration::from_nanos(*duration_ns)))
         }
         Call::InitialDisplay { duration_ns } => {
-            Ok(kept(telemetry.record_initial_display(Duration::from_nanos(*duration_ns))))
+            Ok(telemetry.record_initial_display(Duration::from_nanos(*duration_ns)))
         }
-        Call::SyncFailure { call, code, retries, offline } => {
-            Ok(kept(telemetry.record_sync_failure(call, code, *retries, *offline)))
+        Call::SyncFailure { rpc, code, retries, offline } => {
+            Ok(telemetry.record_sync_failure(rpc, code, *retries, *offline))
         }
-        Call::QueueFlush { depth, ok } => Ok(kept(telemetry.record_queue_flush(*depth, *ok))),
-        Call::ReportProblem { message } => Ok(kept(telemetry.report_problem(message))),
+        Call::QueueFlush { depth, ok } => Ok(telemetry.record_queue_flush(*depth, *ok)),
+        Call::ReportProblem { message } => Ok(telemetry.report_problem(message)),
         _ => return None,
-    })
+    };
+    Some(id.map(|id| Answer::kept(id.is_some())))
 }
 
-/// Views, actions, spans, requests: what begins and ends.
-fn scope(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Answer {
+/// Begins or ends a view, an action, a span, a request, or changes one that runs.
+fn begin_or_end(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Served {
     let slots = &client.slots;
     let known = |is_known: bool| {
         client.counts.unknown.fetch_add(u64::from(!is_known), Ordering::Relaxed);
-        Ok(if is_known { DONE } else { UNKNOWN })
+        Ok(if is_known { Answer::DONE } else { Answer::UNKNOWN })
     };
     Some(match call {
-        Call::StartView { name } => Ok(kept(telemetry.start_view(name))),
-        Call::PushView { name } => Ok(kept(telemetry.push_view(name))),
-        Call::StopView => {
+        Call::StartView { name } => Ok(Answer::kept(telemetry.start_view(name).is_some())),
+        Call::PushView { name } => Ok(Answer::kept(telemetry.push_view(name).is_some())),
+        Call::StopView {} => {
             telemetry.stop_view();
-            Ok(DONE)
+            Ok(Answer::DONE)
         }
-        Call::MarkInteractive => {
+        Call::MarkInteractive {} => {
             telemetry.mark_interactive();
-            Ok(DONE)
+            Ok(Answer::DONE)
         }
-        Call::StartAction { action_type, name, attributes } => attributes
-            .lend(|attributes| kept(telemetry.start_action(&Action::new(*action_type, name).attributes(attributes)))),
-        Call::RenewSession => {
+        Call::StartAction { action_type, name, attributes } => attributes.lend(|attributes| {
+            let id = telemetry.start_action(&Action::new(*action_type, name).attributes(attributes));
+            Answer::kept(id.is_some())
+        }),
+        Call::RenewSession {} => {
             telemetry.renew_session();
-            Ok(DONE)
+            Ok(Answer::DONE)
         }
         Call::StartOperation { slot, name, attributes } => {
-            begin(client, *slot, telemetry.start_operation(name), attributes)
+            begin_span(client, *slot, telemetry.start_operation(name), attributes)
         }
-        Call::StartSpan { slot, name, attributes } => begin(client, *slot, telemetry.start_span(name), attributes),
+        Call::StartSpan { slot, name, attributes } => begin_span(client, *slot, telemetry.start_span(name), attributes),
         Call::SpanAttributes { slot, attributes } => {
             attributes.lend(|attributes| slots.with_span(*slot, |span| set_all(span, attributes))).and_then(known)
         }
@@ -192,46 +183,47 @@ fn scope(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Answer {
                 Outcome::Failed => span.fail(error_type, message),
                 Outcome::Abandoned => drop(span),
             }
-            Ok(DONE)
+            Ok(Answer::DONE)
         }
-        Call::ReadContext { slot, headers } => headers.read().map(|headers| {
+        Call::ReadContext { slot, headers } => headers.read_all().map(|headers| {
             let context = telemetry.extract(headers);
-            done(context.is_some_and(|context| slots.put(*slot, &context, Live::Ended)))
+            Answer::kept(context.is_some_and(|context| slots.put(*slot, &context, Live::Ended)))
         }),
         Call::TakeContext { slot, key } => {
             let context = telemetry.take_context(key);
-            Ok(done(context.is_some_and(|context| slots.put(*slot, &context, Live::Ended))))
+            Ok(Answer::kept(context.is_some_and(|context| slots.put(*slot, &context, Live::Ended))))
         }
         Call::StartRequest { slot, method, url } => {
             let request = telemetry.start_resource(method, url);
             let context = request.context().cloned();
-            Ok(done(context.is_some_and(|context| slots.put(*slot, &context, Live::Request(request)))))
+            Ok(Answer::kept(context.is_some_and(|context| slots.put(*slot, &context, Live::Request(request)))))
         }
         Call::EndRequest { slot, status, bytes, protocol, error_type, phases, attributes } => {
             let Some(request) = slots.end_request(*slot) else { return Some(known(false)) };
-            let phases = phases.read();
+            let phases = phases.read_all();
             attributes.lend(|attributes| {
-                kept(request.stop(*status, |resource| {
+                let id = request.stop(*status, |resource| {
                     let mut resource = resource.attributes(attributes).phases(&phases);
                     resource.size = u64::try_from(*bytes).ok();
                     (resource.protocol, resource.error_type) = (protocol, error_type);
                     resource
-                }))
+                });
+                Answer::kept(id.is_some())
             })
         }
         _ => return None,
     })
 }
 
-fn begin(
+fn begin_span(
     client: &Client,
     slot: u64,
     mut span: throughline::ActiveSpan,
     attributes: &Attributes<'_>,
-) -> Result<i64, Malformed> {
+) -> Result<Answer, Malformed> {
     attributes.lend(|attributes| set_all(&mut span, attributes))?;
     let context = span.context().cloned();
-    Ok(done(context.is_some_and(|context| client.slots.put(slot, &context, Live::Span(span)))))
+    Ok(Answer::kept(context.is_some_and(|context| client.slots.put(slot, &context, Live::Span(span)))))
 }
 
 fn set_all(span: &mut throughline::ActiveSpan, attributes: &[(&str, Value<'_>)]) {
@@ -240,64 +232,60 @@ fn set_all(span: &mut throughline::ActiveSpan, attributes: &[(&str, Value<'_>)])
     }
 }
 
-fn mutate(client: &Client, draft: &Draft<'_>) -> Result<i64, Malformed> {
-    let (Call::Mutation { store, .. } | Call::Suppressed { store }) = draft.call else { return Ok(UNKNOWN) };
+/// Counts what the facade has suppressed, and records a mutation.
+fn mutate(client: &Client, draft: &Draft<'_>) -> Result<Answer, Malformed> {
+    let (Call::Mutation { store, .. } | Call::Suppressed { store }) = draft.call else { return Ok(Answer::UNKNOWN) };
     let answer = client.store(store, |store| {
         if draft.suppressed > 0 {
             store.add_suppressed(Suppressed::Facade, u64::from(draft.suppressed));
         }
-        let Call::Mutation { kind, path, old, new, attributes, .. } = draft.call else { return Ok(DONE) };
+        let Call::Mutation { kind, path, old, new, attributes, .. } = draft.call else { return Ok(Answer::DONE) };
         old.lend(|old| {
             new.lend(|new| attributes.lend(|attributes| store.mutate(&Mutation { path, kind, old, new, attributes })))
         })???;
-        Ok(DONE)
+        Ok(Answer::DONE)
     });
     answer.unwrap_or_else(|| {
         client.counts.unknown.fetch_add(1, Ordering::Relaxed);
-        Ok(UNKNOWN)
+        Ok(Answer::UNKNOWN)
     })
 }
 
-/// What the host says of itself, its user and its stores.
-fn said(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Answer {
-    let version = |version: Option<u64>| Ok(version.map_or(UNKNOWN, |version| version as i64));
+/// Takes what the host says about its stores, its process and its user.
+fn describe(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Served {
+    let version = |version: Option<u64>| Ok(version.map_or(Answer::UNKNOWN, Answer::version));
     Some(match call {
         Call::DeclareStore { store, name, policy } => version(client.declare(telemetry, *store, name, policy)),
         Call::UpdatePolicy { store, policy } => version(client.update_policy(*store, policy)),
         Call::Decide { store, path } => Ok(decide(client, *store, path)),
         Call::Frames { count } => {
             telemetry.record_frames(*count);
-            Ok(DONE)
+            Ok(Answer::DONE)
         }
         Call::Memory { bytes } => {
             telemetry.record_memory(*bytes);
-            Ok(DONE)
+            Ok(Answer::DONE)
         }
-        Call::ProcessorTime { duration_ns } => {
+        Call::CpuTime { duration_ns } => {
             telemetry.record_cpu(Duration::from_nanos(*duration_ns));
-            Ok(DONE)
+            Ok(Answer::DONE)
         }
-        Call::User { attributes } => attributes.lend(|attributes| done(set_user(telemetry, attributes))),
-        Call::GlobalAttribute { key, value } => value.lend(|value| done(telemetry.set_global_attribute(key, value))),
-        Call::FeatureFlag { name, value } => value.lend(|value| done(telemetry.set_feature_flag(name, value))),
+        Call::User { attributes } => attributes.lend(|attributes| Answer::kept(set_user(telemetry, attributes))),
+        Call::GlobalAttribute { key, value } => {
+            value.lend(|value| Answer::kept(telemetry.set_global_attribute(key, value)))
+        }
+        Call::FeatureFlag { name, value } => value.lend(|value| Answer::kept(telemetry.set_feature_flag(name, value))),
         Call::Fault { place } => {
             fault(telemetry, place);
-            Ok(DONE)
+            Ok(Answer::DONE)
         }
         _ => return None,
     })
 }
 
-/// The version and the decision in one number: `version << 8 | code`, code 0 records, others are 1
-/// + the reason.
-fn decide(client: &Client, store: u32, path: &str) -> i64 {
-    let Some(decided) = client.store(store, |store| store.decide(path)) else { return UNKNOWN };
-    let Some((decision, version)) = decided else { return NOT_KEPT };
-    let code = match decision {
-        PathDecision::Record { .. } => 0,
-        PathDecision::Ignore(reason) => 1 + i64::from(reason as u8),
-    };
-    (version as i64) << 8 | code
+fn decide(client: &Client, store: u32, path: &str) -> Answer {
+    let Some(decided) = client.store(store, |store| store.decide(path)) else { return Answer::UNKNOWN };
+    decided.map_or(Answer::NOT_KEPT, |(decision, version)| Answer::path(version, decision))
 }
 
 fn set_user(telemetry: &Telemetry, attributes: &[(&str, Value<'_>)]) -> bool {
@@ -309,16 +297,17 @@ fn set_user(telemetry: &Telemetry, attributes: &[(&str, Value<'_>)]) -> bool {
     telemetry.set_user((!attributes.is_empty()).then_some(user))
 }
 
-/// Panics at the named place, or ends what settles by itself: for tests of the bindings.
+/// Panics at the named place, or at `settle` ends what would end by itself. For tests of the
+/// bindings.
 #[cfg(feature = "testing")]
 fn fault(telemetry: &Telemetry, place: &str) {
     if place == "settle" {
         return telemetry.finish_collecting();
     }
     if place == "record" {
-        #[allow(clippy::panic, reason = "asked for by a test")]
+        #[allow(clippy::panic, reason = "a test asks for it")]
         {
-            panic!("asked for");
+            panic!("a test asked for this panic");
         }
     }
     throughline::internals::kill_point::panic_at(place);

@@ -1,4 +1,4 @@
-//! One started client, and the numbers by which the door finds it.
+//! A started client, and the handles by which the door finds it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,19 +10,19 @@ use throughline::{Meter, Telemetry, TracedStore};
 use crate::draft::Instrument;
 use crate::slots::Slots;
 
-/// Clients that one process may start: an app has one, a suite of tests some hundred.
+/// How many clients a process may start. An app starts one, a test suite some hundreds.
 const MAX_CLIENTS: usize = 4_096;
-/// Meters that are kept; further ones are looked up at every call.
+/// How many meters are kept. Further ones are looked up at every call.
 const MAX_METERS: usize = 1_000;
-/// Problems that are kept, the latest.
+/// How many problems are kept. The oldest is dropped first.
 const MAX_PROBLEMS: usize = 16;
 
-/// A table that only grows: a handle is a place in it, so a stale or invented one can be looked up
-/// safely.
+/// Every client that was started. A handle is a place in this table plus one. The table only grows,
+/// so that looking up a stale or invented handle is safe.
 static CLIENTS: [OnceLock<Arc<Client>>; MAX_CLIENTS] = [const { OnceLock::new() }; MAX_CLIENTS];
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 
-/// The client of a handle.
+/// The client with a handle.
 #[inline]
 pub(crate) fn find(handle: u64) -> Option<&'static Client> {
     let place = usize::try_from(handle).ok()?.checked_sub(1)?;
@@ -37,21 +37,21 @@ struct Declared {
     store: TracedStore,
 }
 
-/// Counts of what could not be served.
+/// How many calls could not be served.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     /// Calls after the shutdown.
     pub(crate) closed: AtomicU64,
     /// Drafts that could not be read.
     pub(crate) malformed: AtomicU64,
-    /// Calls that named a slot or store which is not there.
+    /// Calls that named a slot or a store that is not there.
     pub(crate) unknown: AtomicU64,
 }
 
 /// A started client.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
-    /// `None` once it is shut down, so that its memory goes.
+    /// `None` after the shutdown, so that its memory is freed.
     telemetry: RwLock<Option<Telemetry>>,
     pub(crate) slots: Slots,
     pub(crate) counts: Counts,
@@ -61,7 +61,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Gives a client its handle. `None` when the process has started too many.
+    /// Gives a client its handle. `None` when the process has started too many clients.
     pub(crate) fn register(telemetry: Telemetry) -> Option<(u64, Arc<Self>)> {
         let client = Arc::new(Self { telemetry: RwLock::new(Some(telemetry)), ..Self::default() });
         let place = STARTED.fetch_add(1, Ordering::Relaxed);
@@ -69,7 +69,7 @@ impl Client {
         Some((place as u64 + 1, client))
     }
 
-    /// Runs `work` with the client, unless it is shut down: that is counted.
+    /// Runs `work` with the client. After the shutdown the call is only counted.
     #[inline]
     pub(crate) fn with<R>(&self, work: impl FnOnce(&Telemetry) -> R) -> Option<R> {
         let telemetry = self.telemetry.read().unwrap_or_else(PoisonError::into_inner);
@@ -79,12 +79,12 @@ impl Client {
         telemetry.as_ref().map(work)
     }
 
-    /// The client, for calls that may wait.
+    /// A handle on the client for calls that may wait, so that they do not lock it.
     pub(crate) fn telemetry(&self) -> Option<Telemetry> {
         self.with(Telemetry::clone)
     }
 
-    /// Takes the client out: later calls are counted and do nothing.
+    /// Takes the client out. Later calls are only counted.
     pub(crate) fn close(&self) -> Option<Telemetry> {
         self.slots.clear();
         self.stores.write().unwrap_or_else(PoisonError::into_inner).clear();
@@ -92,50 +92,41 @@ impl Client {
         self.telemetry.write().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Declares a store, or replaces the policy of one that was declared with the same number and
-    /// name. The policy's version.
+    /// Declares a store. One that was declared with the same number and name gets the policy
+    /// instead. Returns the version of the policy.
     pub(crate) fn declare(&self, telemetry: &Telemetry, id: u32, name: &str, policy: &str) -> Option<u64> {
-        let policy = self.policy(name, policy)?;
+        let policy = self.read_policy(name, policy)?;
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = stores.get(&id).filter(|known| known.name == name) {
-            return self.update(known, &policy);
+            return self.replace_policy(known, &policy);
         }
-        match telemetry.traced_store(name, &policy) {
-            Ok(store) => {
-                let version = version(&store);
-                stores.insert(id, Declared { name: name.to_owned(), policy, store });
-                Some(version)
-            }
-            Err(error) => self.problem(format!("store `{name}`: {error}")),
-        }
+        let store = self.or_problem(telemetry.traced_store(name, &policy), &of_store(name))?;
+        let version = version(&store);
+        stores.insert(id, Declared { name: name.to_owned(), policy, store });
+        Some(version)
     }
 
-    /// Replaces a store's policy. The new version.
+    /// Replaces a store's policy. Returns the new version.
     pub(crate) fn update_policy(&self, id: u32, policy: &str) -> Option<u64> {
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
         let known = stores.get_mut(&id)?;
-        let policy = self.policy(&known.name, policy)?;
-        let version = self.update(known, &policy)?;
+        let policy = self.read_policy(&known.name, policy)?;
+        let version = self.replace_policy(known, &policy)?;
         known.policy = policy;
         Some(version)
     }
 
-    fn update(&self, known: &Declared, policy: &StorePolicy) -> Option<u64> {
-        match known.store.update_policy(policy) {
-            Ok(()) => Some(version(&known.store)),
-            Err(error) => self.problem(format!("store `{}`: {error}", known.name)),
-        }
+    fn replace_policy(&self, known: &Declared, policy: &StorePolicy) -> Option<u64> {
+        self.or_problem(known.store.update_policy(policy), &of_store(&known.name))?;
+        Some(version(&known.store))
     }
 
-    fn policy(&self, name: &str, json: &str) -> Option<StorePolicy> {
+    fn read_policy(&self, name: &str, json: &str) -> Option<StorePolicy> {
         let read = if json.is_empty() { Ok(StorePolicy::default()) } else { serde_json::from_str(json) };
-        match read {
-            Ok(policy) => Some(policy),
-            Err(error) => self.problem(format!("store `{name}`: the policy cannot be read: {error}")),
-        }
+        self.or_problem(read, &format!("{}: the policy cannot be read", of_store(name)))
     }
 
-    /// Declares stores again that were declared while the client was off.
+    /// Declares those stores again that were declared while the client was off.
     pub(crate) fn redeclare(&self, telemetry: &Telemetry) {
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
         for declared in stores.values_mut().filter(|declared| declared.store.decide("").is_none()) {
@@ -152,13 +143,13 @@ impl Client {
         stores.get(&id).map(|declared| work(&declared.store))
     }
 
-    /// The books of every declared store.
-    pub(crate) fn books(&self) -> Vec<(String, throughline::state::StateCounts)> {
+    /// The counts of every declared store, with its name.
+    pub(crate) fn state_counts(&self) -> Vec<(String, throughline::state::StateCounts)> {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
         stores.values().map(|declared| (declared.name.clone(), declared.store.counts())).collect()
     }
 
-    /// The meter of a name.
+    /// The meter with a name, which is created at its first use.
     pub(crate) fn meter(&self, telemetry: &Telemetry, kind: Instrument, name: &str, unit: &str) -> Option<Meter> {
         let key = (kind, name.to_owned());
         if let Some(meter) = self.meters.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -170,20 +161,16 @@ impl Client {
             Instrument::Gauge => telemetry.gauge(name, unit),
             Instrument::Histogram => telemetry.histogram(name, unit, None),
         };
-        match made {
-            Ok(meter) => {
-                let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
-                if meters.len() < MAX_METERS {
-                    meters.insert(key, meter.clone());
-                }
-                Some(meter)
-            }
-            Err(error) => self.problem(format!("metric `{name}`: {error}")),
+        let meter = self.or_problem(made, &format!("metric `{name}`"))?;
+        let mut meters = self.meters.write().unwrap_or_else(PoisonError::into_inner);
+        if meters.len() < MAX_METERS {
+            meters.insert(key, meter.clone());
         }
+        Some(meter)
     }
 
-    /// Keeps what a developer should read, for `health`.
-    pub(crate) fn problem<T>(&self, text: String) -> Option<T> {
+    /// Keeps what a developer should know, for `health`.
+    pub(crate) fn add_problem(&self, text: String) {
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         if !problems.contains(&text) {
             if problems.len() >= MAX_PROBLEMS {
@@ -191,15 +178,25 @@ impl Client {
             }
             problems.push(text);
         }
-        None
     }
 
-    /// What a developer should read.
+    /// What a developer should know, the latest last.
     pub(crate) fn problems(&self) -> Vec<String> {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// The value of a result. An error is kept as a problem of what `name` is.
+    fn or_problem<T, E: std::fmt::Display>(&self, result: Result<T, E>, name: &str) -> Option<T> {
+        result.map_err(|error| self.add_problem(format!("{name}: {error}"))).ok()
+    }
 }
 
+/// What a problem of a store begins with.
+fn of_store(name: &str) -> String {
+    format!("store `{name}`")
+}
+
+/// The version of a store's policy.
 fn version(store: &TracedStore) -> u64 {
     store.decide("").map(|(_, version)| version).unwrap_or_default()
 }

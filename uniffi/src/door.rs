@@ -3,18 +3,21 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::apply::{CLOSED, MALFORMED, apply};
+use crate::answer::Answer;
+use crate::apply::apply;
 use crate::client::find;
 use crate::draft::Draft;
 use crate::guard::guard;
 
-/// Takes a draft (see [`draft`](crate::draft)) of the client `handle`, from any thread. Does not
-/// keep the pointer, does not wait, does not fail: what cannot be served is counted.
+/// Takes a draft (its layout is that of [`draft`](crate::draft)) for the client with a handle. May
+/// be called from any thread. It does not keep the pointer, does not wait and does not fail: what
+/// cannot be served is counted.
 ///
-/// Answers 1 when it was done, 0 when the core did not keep it, -1 when there is no such client or
-/// it is shut down, -2 when the bytes are no draft, -3 when they name something that is not there.
-/// "Decide" answers `version << 8 | code`, where code 0 records and any other ignores; "declare
-/// store" and "update policy" answer the policy's version.
+/// The answer is 1 when the draft was served, 0 when the core did not keep it, -1 when there is no
+/// such client or it is shut down, -2 when the bytes are not a draft, and -3 when they name
+/// something that is not there. "Declare store" and "update policy" answer the version of the
+/// policy. "Decide" answers that version shifted left by 8 bits, and a code in these bits: 0 when
+/// mutations of the path are recorded, any other when they are ignored.
 ///
 /// # Safety
 /// `draft` must point to `length` readable bytes, or `length` must be 0.
@@ -23,25 +26,25 @@ pub unsafe extern "C" fn throughline_record(handle: u64, draft: *const u8, lengt
     let bytes = if draft.is_null() || length == 0 || length > isize::MAX as usize {
         &[][..]
     } else {
-        // SAFETY: the caller vouches for `length` readable bytes, which stay unchanged for the time
-        // of this call.
+        // SAFETY: the caller vouches for `length` readable bytes, which stay unchanged during this
+        // call.
         unsafe { std::slice::from_raw_parts(draft, length) }
     };
-    record(handle, bytes)
+    record(handle, bytes).code()
 }
 
 /// The door without its pointer.
 #[inline]
-pub(crate) fn record(handle: u64, bytes: &[u8]) -> i64 {
+pub(crate) fn record(handle: u64, bytes: &[u8]) -> Answer {
     guard(
-        || CLOSED,
+        || Answer::CLOSED,
         || {
-            let Some(client) = find(handle) else { return CLOSED };
+            let Some(client) = find(handle) else { return Answer::CLOSED };
             let Ok(draft) = Draft::read(bytes) else {
                 client.counts.malformed.fetch_add(1, Ordering::Relaxed);
-                return MALFORMED;
+                return Answer::MALFORMED;
             };
-            client.with(|telemetry| apply(client, telemetry, &draft)).unwrap_or(CLOSED)
+            client.with(|telemetry| apply(client, telemetry, &draft)).unwrap_or(Answer::CLOSED)
         },
     )
 }

@@ -1,23 +1,29 @@
-//! What the core says of itself over the boundary: health, and how a flush ended.
+//! What the client says about its own condition, and how a flush ended.
 
-use throughline::StorageState;
+use std::sync::atomic::Ordering;
+
 use throughline::health::JournalMode;
-use throughline::ledger::DropReason;
+use throughline::ledger::{DropReason, Ledger};
+use throughline::state::Suppressed;
+use throughline::{StorageState, Telemetry};
+
+use crate::client::Client;
+use crate::guard::PANICS;
 
 /// How a flush ended.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct FlushResult {
-    /// Whether everything that had been recorded was delivered, or given up and booked.
+pub struct FlushOutcome {
+    /// Whether everything that had been recorded was delivered, or dropped and counted.
     pub complete: bool,
-    /// Events delivered meanwhile.
+    /// How many events were delivered during the flush.
     pub delivered: u64,
-    /// Events that still wait.
+    /// How many events still wait.
     pub waiting: u64,
-    /// Why the rest was not delivered.
+    /// Why events still wait, if any do.
     pub reason: Option<String>,
 }
 
-/// A count under a name.
+/// A count that has a name.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct NamedCount {
     /// The name.
@@ -26,84 +32,134 @@ pub struct NamedCount {
     pub count: u64,
 }
 
-/// One backend's part of the health.
+/// The condition of one destination: `accepted = delivered + queued + dropped`, where `dropped` are
+/// the destination's and the report's.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct BackendHealth {
-    /// Its name in the configuration.
+pub struct DestinationHealth {
+    /// The destination's name in the configuration.
     pub name: String,
-    /// Events delivered.
+    /// How many events were delivered to it.
     pub delivered: u64,
-    /// Events dropped for it alone, by reason.
+    /// How many events were dropped for this destination alone, by reason.
     pub dropped: Vec<NamedCount>,
-    /// Why it rests, if it does.
+    /// Why nothing is sent to it at the moment. None: it is not paused.
     pub paused: Option<String>,
 }
 
-/// One traced store's books: `mutations = recorded + suppressed + dropped`.
+/// The counts of one traced store: `mutations = recorded + suppressed + dropped`.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct StoreBooks {
+pub struct StateCounts {
     /// The store's name.
     pub name: String,
-    /// Mutations that were seen, by the facade or the core.
+    /// How many mutations the facade or the core has seen.
     pub mutations: u64,
-    /// Mutations that actions stand for.
+    /// How many mutations are part of an action.
     pub recorded: u64,
-    /// Actions.
+    /// How many actions there were.
     pub actions: u64,
-    /// Mutations that were suppressed, by reason.
+    /// How many mutations were suppressed, by reason.
     pub suppressed: Vec<NamedCount>,
-    /// Mutations whose action was not kept.
+    /// How many mutations were part of an action that was not kept.
     pub dropped: u64,
-    /// Recorded mutations whose cause was ambiguous.
+    /// How many recorded mutations had an ambiguous cause.
     pub ambiguous: u64,
 }
 
-/// What Throughline says about itself.
+/// The client's own condition.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct HealthReport {
     /// Whether calls record anything.
     pub enabled: bool,
     /// `starting`, `mapped`, `heap`, `lost`, or `off`.
     pub journal: String,
-    /// `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`.
+    /// `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
     pub storage: String,
-    /// Events accepted since the queue exists.
+    /// How many events the queue has accepted since it was created.
     pub accepted: u64,
-    /// Events in the queue.
+    /// How many events are in the queue.
     pub queued: u64,
-    /// Events dropped before they were queued, by reason.
+    /// How many events were dropped for every destination, by reason.
     pub dropped: Vec<NamedCount>,
-    /// The backends.
-    pub backends: Vec<BackendHealth>,
-    /// Why the last upload failed, if it did.
+    /// The destinations.
+    pub destinations: Vec<DestinationHealth>,
+    /// Why the last upload failed. None: it did not fail.
     pub last_error: Option<String>,
     /// The traced stores.
-    pub stores: Vec<StoreBooks>,
-    /// Panics of ours that were caught.
+    pub stores: Vec<StateCounts>,
+    /// How many panics in Throughline were caught.
     pub panics: u64,
-    /// Calls after the shutdown.
+    /// How many calls came after the shutdown.
     pub closed_calls: u64,
-    /// Drafts that could not be read: a bug of the facade's.
+    /// How many drafts could not be read, which is a bug in the facade.
     pub malformed_calls: u64,
-    /// Calls that named a span, context or store which is not there any more.
+    /// How many calls named a span, a context or a store that is not there any more.
     pub unknown_calls: u64,
-    /// Spans and contexts that gave way to newer ones.
+    /// How many spans and contexts were removed because there were too many.
     pub evicted_spans: u64,
-    /// What a developer should read: a policy that cannot work, a host that is not reached.
+    /// What a developer should know: for example a policy that cannot work, or a host that cannot
+    /// be reached.
     pub problems: Vec<String>,
 }
 
-pub(crate) fn journal_name(mode: Option<JournalMode>) -> String {
+impl HealthReport {
+    /// The report of a client. Without `telemetry` the client is shut down.
+    pub(crate) fn new(client: &Client, telemetry: Option<&Telemetry>) -> Self {
+        let health = telemetry.map(Telemetry::health).unwrap_or_default();
+        let destinations = health.destinations.iter().map(|destination| DestinationHealth {
+            name: destination.name.clone(),
+            delivered: destination.delivered,
+            dropped: drop_counts(&destination.dropped),
+            paused: destination.paused.clone(),
+        });
+        let stores = client.state_counts().into_iter().map(|(name, counts)| StateCounts {
+            name,
+            mutations: counts.mutations,
+            recorded: counts.recorded,
+            actions: counts.actions,
+            suppressed: Suppressed::ALL
+                .into_iter()
+                .map(|reason| NamedCount { name: reason.name().to_owned(), count: counts.suppressed(reason) })
+                .filter(|count| count.count > 0)
+                .collect(),
+            dropped: counts.dropped,
+            ambiguous: counts.ambiguous,
+        });
+        let mut problems = client.problems();
+        problems.extend(health.hints.iter().cloned());
+        let (storage, panics) = match telemetry {
+            Some(_) => (storage_name(&health.storage), health.panics),
+            None => ("closed", 0),
+        };
+        Self {
+            enabled: health.enabled,
+            journal: journal_name(health.journal).to_owned(),
+            storage: storage.to_owned(),
+            accepted: health.accepted,
+            queued: health.queued(),
+            dropped: drop_counts(&health.dropped),
+            destinations: destinations.collect(),
+            last_error: health.last_upload.as_ref().and_then(|last| last.as_ref().err()).cloned(),
+            stores: stores.collect(),
+            panics: panics + PANICS.load(Ordering::Relaxed),
+            closed_calls: client.counts.closed.load(Ordering::Relaxed),
+            malformed_calls: client.counts.malformed.load(Ordering::Relaxed),
+            unknown_calls: client.counts.unknown.load(Ordering::Relaxed),
+            evicted_spans: client.slots.evicted(),
+            problems,
+        }
+    }
+}
+
+fn journal_name(mode: Option<JournalMode>) -> &'static str {
     mode.map_or("off", |mode| match mode {
         JournalMode::Starting => "starting",
         JournalMode::Mapped => "mapped",
         JournalMode::Heap => "heap",
         _ => "lost",
     })
-    .to_owned()
 }
 
-pub(crate) fn storage_name(state: &StorageState) -> &'static str {
+fn storage_name(state: &StorageState) -> &'static str {
     match state {
         StorageState::Off => "off",
         StorageState::Starting => "starting",
@@ -115,8 +171,8 @@ pub(crate) fn storage_name(state: &StorageState) -> &'static str {
     }
 }
 
-/// The counts of a ledger that are not zero, summed over lanes.
-pub(crate) fn counts(ledger: &throughline::ledger::Ledger) -> Vec<NamedCount> {
+/// The counts of a ledger that are not zero, summed over its lanes.
+fn drop_counts(ledger: &Ledger) -> Vec<NamedCount> {
     let named = |reason: DropReason| NamedCount { name: reason.name().to_owned(), count: ledger.of(reason) };
     DropReason::ALL.into_iter().map(named).filter(|count| count.count > 0).collect()
 }

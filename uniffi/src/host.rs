@@ -1,4 +1,4 @@
-//! What the host may do for us: send requests with its own network stack, and give authorization headers.
+//! What a host may do itself: send requests with its own network stack, and authorize them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,36 +9,36 @@ use throughline::transport::{Request, Response, Sending, Transport, TransportErr
 
 use crate::records::HeaderField;
 
-/// A POST request.
+/// A POST request of Throughline's.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct HttpRequest {
-    /// Absolute URL.
+    /// The absolute URL.
     pub url: String,
-    /// Headers, names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<HeaderField>,
-    /// The body as it goes over the wire.
+    /// The body, as it is sent.
     pub body: Vec<u8>,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct HttpResponse {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// Headers.
+    /// The headers.
     #[uniffi(default = [])]
     pub headers: Vec<HeaderField>,
-    /// At most 64 KiB of the body.
+    /// The body. Only its first 64 KiB are read.
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer. Always retried.
+/// Why there is no answer. The request is then tried again later.
 #[derive(Debug, thiserror::Error, uniffi::Error)]
 pub enum HostError {
-    /// The request failed, or what the host did.
+    /// The request failed, or the host's code.
     #[error("{reason}")]
     Failed {
-        /// Why.
+        /// What failed.
         reason: String,
     },
 }
@@ -51,19 +51,21 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for HostError {
 
 /// Sends requests with the host's own network stack: its trust store, its proxies.
 ///
-/// Called on a thread of ours that may wait. Must not follow redirects, must not retry, must end within 30 seconds. Anything
-/// thrown is a failed request.
+/// It is called on a thread of Throughline's that may wait. It must not follow redirects, must not
+/// retry, and must end within 30 seconds. What it throws is a failed request.
 #[uniffi::export(with_foreign)]
 pub trait HostTransport: Send + Sync {
     /// Sends one request.
     fn send(&self, request: HttpRequest) -> Result<HttpResponse, HostError>;
 }
 
-/// Gives headers that authorize uploads. Called on a thread of ours; the answer is kept until a backend says 401, then
-/// asked for once more.
+/// Returns headers that authorize uploads.
+///
+/// It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+/// kept until a destination answers 401; then it is called once more.
 #[uniffi::export(with_foreign)]
 pub trait AuthHeaders: Send + Sync {
-    /// The headers. With `refresh` the last ones were refused.
+    /// The headers. With `refresh`, the last ones were refused.
     fn headers(&self, refresh: bool) -> Result<Vec<HeaderField>, HostError>;
 }
 
@@ -84,18 +86,18 @@ impl From<HttpResponse> for Response {
     }
 }
 
-/// Runs a call of the host's on a thread that may wait, at most 30 seconds.
+/// Makes a call to the host on a thread that may wait, for at most 30 seconds.
 async fn ask<T: Send + 'static>(
     call: impl FnOnce() -> Result<T, HostError> + Send + 'static,
 ) -> Result<T, TransportError> {
     match tokio::time::timeout(REQUEST_TIMEOUT, tokio::task::spawn_blocking(call)).await {
         Ok(Ok(answer)) => answer.map_err(|error| TransportError(error.to_string())),
-        Ok(Err(_)) => Err(TransportError("the host's part panicked".to_owned())),
+        Ok(Err(_)) => Err(TransportError("the call to the host panicked".to_owned())),
         Err(_) => Err(TransportError("the host did not answer within 30 seconds".to_owned())),
     }
 }
 
-/// A transport of the host's.
+/// Sends with the host's transport.
 pub(crate) struct Hosted(pub(crate) Arc<dyn HostTransport>);
 
 impl fmt::Debug for Hosted {
@@ -111,10 +113,20 @@ impl Transport for Hosted {
     }
 }
 
-/// Adds the host's authorization headers to what another transport sends.
+/// Why the host is asked for its headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// None are known yet.
+    First,
+    /// The known ones were refused.
+    AfterRefusal,
+}
+
+/// Adds the host's authorization to the requests that another transport sends.
 pub(crate) struct Authorized {
     pub(crate) inner: Arc<dyn Transport>,
     pub(crate) auth: Option<Arc<dyn AuthHeaders>>,
+    /// The headers that the host returned last.
     known: Mutex<Option<Vec<HeaderField>>>,
 }
 
@@ -129,16 +141,18 @@ impl Authorized {
         Self { inner, auth, known: Mutex::new(None) }
     }
 
-    fn known(&self) -> Option<Vec<HeaderField>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The headers that are known, else the host's.
+    async fn headers(&self, auth: &Arc<dyn AuthHeaders>) -> Result<Vec<HeaderField>, TransportError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(known) => Ok(known),
+            None => self.ask_host(auth, Asked::First).await,
+        }
     }
 
-    async fn headers(&self, auth: &Arc<dyn AuthHeaders>, refresh: bool) -> Result<Vec<HeaderField>, TransportError> {
-        if let (false, Some(known)) = (refresh, self.known()) {
-            return Ok(known);
-        }
-        let asked = Arc::clone(auth);
-        let headers = ask(move || asked.headers(refresh)).await?;
+    async fn ask_host(&self, auth: &Arc<dyn AuthHeaders>, asked: Asked) -> Result<Vec<HeaderField>, TransportError> {
+        let auth = Arc::clone(auth);
+        let headers = ask(move || auth.headers(asked == Asked::AfterRefusal)).await?;
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(headers.clone());
         Ok(headers)
     }
@@ -149,11 +163,11 @@ impl Transport for Authorized {
         Box::pin(async move {
             kill_point("transport");
             let Some(auth) = &self.auth else { return self.inner.send(request).await };
-            let first = self.inner.send(with(&request, self.headers(auth, false).await?)).await?;
+            let first = self.inner.send(with(&request, self.headers(auth).await?)).await?;
             if first.status != 401 {
                 return Ok(first);
             }
-            self.inner.send(with(&request, self.headers(auth, true).await?)).await
+            self.inner.send(with(&request, self.ask_host(auth, Asked::AfterRefusal).await?)).await
         })
     }
 
@@ -162,7 +176,7 @@ impl Transport for Authorized {
     }
 }
 
-/// The request with further headers, which replace those of the same name.
+/// The request with further headers, which replace those with the same name.
 fn with(request: &Request, headers: Vec<HeaderField>) -> Request {
     let mut request = request.clone();
     for field in headers {

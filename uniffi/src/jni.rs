@@ -4,18 +4,19 @@
 
 use jni_sys::{JNIEnv, jbyteArray, jclass, jint, jlong};
 
-use crate::apply::MALFORMED;
+use crate::answer::Answer;
 use crate::door::record;
-use crate::draft::MAX_DRAFT_BYTES;
+use crate::draft::layout::MAX_DRAFT_BYTES;
 use crate::guard::guard;
 
-/// Drafts up to this length are copied to the stack.
+/// Drafts of at most this many bytes are copied to the stack, longer ones to the heap.
 const SMALL: usize = 1_024;
 
-/// Takes the first `length` bytes of `draft`. A copy: the collector may move the array.
+/// Takes the first `length` bytes of `draft`, which are copied because the collector may move the
+/// array. Answers as [`throughline_record`](crate::throughline_record) does.
 ///
 /// # Safety
-/// Called by the virtual machine alone, which passes its own environment and a live reference.
+/// Only the virtual machine may call this. It passes its own environment and a live reference.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn Java_dev_throughline_internal_Door_record(
     env: *mut JNIEnv,
@@ -24,11 +25,11 @@ pub unsafe extern "system" fn Java_dev_throughline_internal_Door_record(
     draft: jbyteArray,
     length: jint,
 ) -> jlong {
-    let refused = || MALFORMED;
-    guard(refused, || {
-        let Ok(bytes) = usize::try_from(length) else { return MALFORMED };
+    let refused = || Answer::MALFORMED;
+    let answer = guard(refused, || {
+        let Ok(bytes) = usize::try_from(length) else { return Answer::MALFORMED };
         if env.is_null() || draft.is_null() || bytes > MAX_DRAFT_BYTES {
-            return MALFORMED;
+            return Answer::MALFORMED;
         }
         let mut small = [0_u8; SMALL];
         let mut large;
@@ -39,14 +40,17 @@ pub unsafe extern "system" fn Java_dev_throughline_internal_Door_record(
                 large.as_mut_slice()
             }
         };
-        // SAFETY: the environment is the virtual machine's, valid on this thread during this call.
+        // SAFETY: the environment is the virtual machine's, which is valid on this thread during
+        // this call.
         let functions = unsafe { &(**env).v1_1 };
-        // SAFETY: `draft` is a live array. Asking for its length has no other condition.
+        // SAFETY: `draft` is a live array, which is the only condition for asking its length.
         if unsafe { (functions.GetArrayLength)(env, draft) } < length {
-            return MALFORMED;
+            return Answer::MALFORMED;
         }
-        // SAFETY: the region lies in the array, as was just asked, and `copy` has room for it.
+        // SAFETY: the region lies in the array, whose length was just checked, and `copy` has room
+        // for it.
         unsafe { (functions.GetByteArrayRegion)(env, draft, 0, length, copy.as_mut_ptr().cast()) };
         record(handle as u64, copy)
-    })
+    });
+    answer.code()
 }

@@ -1,11 +1,12 @@
-//! Throughline over the language boundary: one exported object ([`TelemetryCore`]) for what is
-//! rare, one C symbol ([`throughline_record`]) for what is frequent.
+//! Throughline for other languages: an exported object, [`TelemetryCore`], for what is called
+//! rarely, and one C symbol, [`throughline_record`], for what is called often.
 //!
-//! Everything here is internal to the facades in Swift, Kotlin and TypeScript, which are the API.
-//! Only `start`, `flush` and `shutdown` can fail; every other call that cannot be served is counted
-//! and shows in `health`. Nothing panics over the boundary: a guard turns a panic into a no-op and
-//! a count.
+//! Everything here is internal to the facades in Swift and Kotlin, which are the API. Only `start`,
+//! `flush` and `shutdown` can fail. Every other call that cannot be served is counted, and `health`
+//! shows the counts. No panic crosses the boundary: a guard turns it into a count and an answer
+//! that does nothing.
 
+mod answer;
 mod apply;
 mod client;
 mod core;
@@ -23,7 +24,7 @@ mod switching;
 
 pub use core::TelemetryCore;
 pub use door::throughline_record;
-pub use health::{BackendHealth, FlushResult, HealthReport, NamedCount, StoreBooks};
+pub use health::{DestinationHealth, FlushOutcome, HealthReport, NamedCount, StateCounts};
 pub use host::{AuthHeaders, HostError, HostTransport, HttpRequest, HttpResponse};
 pub use jni::Java_dev_throughline_internal_Door_record;
 pub use pull::PendingUpload;

@@ -1,4 +1,5 @@
-//! Requests that the host fetches and answers: for WorkManager and background `URLSession`, which want to own the timing.
+//! Requests that the host fetches and answers, for WorkManager and background `URLSession`s: with
+//! those the system decides when something is sent.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -10,31 +11,35 @@ use tokio::sync::oneshot;
 
 use crate::host::{HttpRequest, HttpResponse};
 
-/// How long a request waits to be fetched and answered. A background session may take its time.
+/// How long a request waits until it is fetched and answered. A background session may need
+/// minutes.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-/// A request to send, and the number under which its outcome is told.
+/// A request to send, and the number by which `uploadDone` takes its outcome.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct PendingUpload {
-    /// For `uploadDone`.
+    /// The number for `uploadDone`.
     pub id: u64,
-    /// What to send.
+    /// The request to send.
     pub request: HttpRequest,
 }
 
 type Reply = oneshot::Sender<Result<Response, TransportError>>;
 
 #[derive(Default)]
-struct Waiting {
+struct Requests {
+    /// The number of the latest request.
     last: u64,
+    /// Requests that the host has not fetched yet.
     offered: VecDeque<(u64, Request, Reply)>,
+    /// Requests that the host has fetched and not answered yet.
     taken: HashMap<u64, Reply>,
 }
 
 /// The requests that wait for the host.
 #[derive(Default)]
 pub(crate) struct Pull {
-    waiting: Mutex<Waiting>,
+    requests: Mutex<Requests>,
     offered: Condvar,
 }
 
@@ -45,36 +50,37 @@ impl fmt::Debug for Pull {
 }
 
 impl Pull {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next request, waiting for one at most `patience`.
+    /// The next request. Waits for one at most `patience`.
     pub(crate) fn next(&self, patience: Duration) -> Option<PendingUpload> {
         let until = Instant::now() + patience.min(PATIENCE);
-        let mut waiting = self.waiting();
+        let mut requests = self.requests();
         loop {
-            while let Some((id, request, reply)) = waiting.offered.pop_front() {
-                // The core has given up on it.
+            while let Some((id, request, reply)) = requests.offered.pop_front() {
+                // The core does not wait for this one any more.
                 if reply.is_closed() {
                     continue;
                 }
-                waiting.taken.retain(|_, reply| !reply.is_closed());
-                waiting.taken.insert(id, reply);
+                requests.taken.retain(|_, reply| !reply.is_closed());
+                requests.taken.insert(id, reply);
                 return Some(PendingUpload { id, request: request.into() });
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return None;
             }
-            waiting = self.offered.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+            requests = self.offered.wait_timeout(requests, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Tells what became of a request: the answer, or none. False when it is not known, or too late.
+    /// Takes the outcome of a request: the response, or none. False when the request is not known,
+    /// or not any more.
     pub(crate) fn done(&self, id: u64, response: Option<HttpResponse>) -> bool {
-        let Some(reply) = self.waiting().taken.remove(&id) else { return false };
-        let none = || TransportError("the host had no answer".to_owned());
+        let Some(reply) = self.requests().taken.remove(&id) else { return false };
+        let none = || TransportError("the host got no answer".to_owned());
         reply.send(response.map(Response::from).ok_or_else(none)).is_ok()
     }
 }
@@ -87,16 +93,16 @@ impl Transport for Pulled {
     fn send(&self, request: Request) -> Sending<'_> {
         let (reply, answer) = oneshot::channel();
         {
-            let mut waiting = self.0.waiting();
-            waiting.last += 1;
-            let id = waiting.last;
-            waiting.offered.push_back((id, request, reply));
+            let mut requests = self.0.requests();
+            requests.last += 1;
+            let id = requests.last;
+            requests.offered.push_back((id, request, reply));
         }
         self.0.offered.notify_one();
         Box::pin(async move {
             match tokio::time::timeout(PATIENCE, answer).await {
                 Ok(Ok(answer)) => answer,
-                _ => Err(TransportError("the host did not fetch the request".to_owned())),
+                _ => Err(TransportError("the host did not fetch or answer the request within 15 minutes".to_owned())),
             }
         })
     }

@@ -1,4 +1,4 @@
-//! Spans, requests and contexts under the numbers that the facade chose for them.
+//! The spans, requests and contexts that a facade has numbered: each lies under its slot.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use throughline::trace::SpanContext;
 use throughline::{ActiveResource, ActiveSpan};
 
-/// Slots at once. The oldest gives way: a span that still runs is then abandoned.
+/// How many slots there may be at once. The oldest is removed for a new one; a span that still runs
+/// under it is abandoned.
 pub(crate) const MAX_SLOTS: usize = 10_000;
 
 /// What runs under a slot.
@@ -16,7 +17,7 @@ pub(crate) enum Live {
     Span(ActiveSpan),
     /// A request.
     Request(ActiveResource),
-    /// Nothing any more: what it caused may still come.
+    /// Nothing any more. The context stays, because what the span caused may still arrive.
     Ended,
 }
 
@@ -29,11 +30,12 @@ struct Slot {
 #[derive(Debug, Default)]
 struct Table {
     slots: HashMap<u64, Slot>,
+    /// The slots in the order in which they were put, and some that are removed since.
     order: VecDeque<u64>,
     evicted: u64,
 }
 
-/// The table.
+/// The slots of one client.
 #[derive(Debug, Default)]
 pub(crate) struct Slots(Mutex<Table>);
 
@@ -42,7 +44,7 @@ impl Slots {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something under a slot. False when the slot is 0 or taken: what came is then dropped.
+    /// Puts something under a slot. False when the slot is 0 or taken; `live` is then dropped.
     pub(crate) fn put(&self, slot: u64, context: &SpanContext, live: Live) -> bool {
         let mut table = self.table();
         if slot == 0 || table.slots.contains_key(&slot) {
@@ -55,8 +57,7 @@ impl Slots {
             table.evicted += 1;
         }
         table.order.push_back(slot);
-        // Slots that were removed leave their number in the order: it is cleaned when it is twice
-        // too long.
+        // A slot that ends stays in the order, which is cleaned up when it is twice too long.
         if table.order.len() > 2 * MAX_SLOTS {
             let Table { slots, order, .. } = &mut *table;
             order.retain(|slot| slots.contains_key(slot));
@@ -70,7 +71,7 @@ impl Slots {
         Some(Arc::clone(&self.table().slots.get(&slot)?.context))
     }
 
-    /// Changes a span that runs. False when there is none.
+    /// Changes the span that runs under a slot. False when there is none.
     pub(crate) fn with_span(&self, slot: u64, change: impl FnOnce(&mut ActiveSpan)) -> bool {
         match self.table().slots.get_mut(&slot).map(|slot| &mut slot.live) {
             Some(Live::Span(span)) => {
@@ -81,7 +82,8 @@ impl Slots {
         }
     }
 
-    /// The headers of a request that runs, if it goes to `url`: they must not get to another host.
+    /// The headers of the request that runs under a slot. `None` when there is none, and when it
+    /// goes to another URL: the headers must not reach another host.
     pub(crate) fn request_headers(
         &self,
         slot: u64,
@@ -101,7 +103,7 @@ impl Slots {
         Some(headers)
     }
 
-    /// Takes a span that ends; its context stays.
+    /// Takes the span that ends. Its context stays under the slot.
     pub(crate) fn end_span(&self, slot: u64) -> Option<ActiveSpan> {
         let mut table = self.table();
         let live = &mut table.slots.get_mut(&slot)?.live;
@@ -114,7 +116,7 @@ impl Slots {
         }
     }
 
-    /// Takes a request that ends, and its slot.
+    /// Takes the request that ends, and frees its slot.
     pub(crate) fn end_request(&self, slot: u64) -> Option<ActiveResource> {
         let mut table = self.table();
         if !matches!(table.slots.get(&slot)?.live, Live::Request(_)) {
@@ -126,12 +128,12 @@ impl Slots {
         }
     }
 
-    /// Slots that gave way to newer ones.
+    /// How many slots were removed for newer ones.
     pub(crate) fn evicted(&self) -> u64 {
         self.table().evicted
     }
 
-    /// Drops everything: what runs is abandoned.
+    /// Drops everything. Spans and requests that run are abandoned.
     pub(crate) fn clear(&self) {
         let table = std::mem::take(&mut *self.table());
         drop(table);

@@ -1,6 +1,7 @@
-//! Changes that take long, one after the other, on a thread of their own: a consent that is
-//! withdrawn erases files, switching off closes them, and the buttons for it are on the main
-//! thread.
+//! Makes changes that take long on a thread of their own, one after the other.
+//!
+//! Withdrawing the consent erases files, and switching off closes them. The app calls both from its
+//! main thread, which must not wait for that.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,13 +11,17 @@ use crate::guard::guard;
 
 type Change = Box<dyn FnOnce() + Send>;
 
-/// The changes that wait, and whether one is under way.
+/// The changes of one client.
 #[derive(Default)]
-pub(crate) struct Switching(Mutex<Waiting>, Condvar);
+pub(crate) struct Switching {
+    queue: Mutex<Queue>,
+    idle: Condvar,
+}
 
 #[derive(Default)]
-struct Waiting {
-    busy: bool,
+struct Queue {
+    /// Whether a thread makes the changes.
+    is_worked: bool,
     changes: VecDeque<Change>,
 }
 
@@ -27,23 +32,23 @@ impl std::fmt::Debug for Switching {
 }
 
 impl Switching {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a change is under way: another must not overtake it.
+    /// Whether a change is under way, which another one must not overtake.
     pub(crate) fn is_busy(&self) -> bool {
-        self.lock().busy
+        self.queue().is_worked
     }
 
-    /// Makes a change after those that wait. Where no thread can be had, here and now.
+    /// Makes a change after those that wait. If no thread can be started, it is made on this one.
     pub(crate) fn change(self: &Arc<Self>, change: impl FnOnce() + Send + 'static) {
-        let mut waiting = self.lock();
-        waiting.changes.push_back(Box::new(change));
-        if std::mem::replace(&mut waiting.busy, true) {
+        let mut queue = self.queue();
+        queue.changes.push_back(Box::new(change));
+        if std::mem::replace(&mut queue.is_worked, true) {
             return;
         }
-        drop(waiting);
+        drop(queue);
         let switching = Arc::clone(self);
         let spawned = std::thread::Builder::new().name("throughline-switch".to_owned()).spawn(move || switching.work());
         if spawned.is_err() {
@@ -51,21 +56,21 @@ impl Switching {
         }
     }
 
-    /// Waits until every change is made.
+    /// Waits until every change is made, at most `timeout`.
     pub(crate) fn wait(&self, timeout: Duration) {
-        let waited = self.1.wait_timeout_while(self.lock(), timeout, |waiting| waiting.busy);
+        let waited = self.idle.wait_timeout_while(self.queue(), timeout, |queue| queue.is_worked);
         drop(waited);
     }
 
     fn work(&self) {
         loop {
-            let mut waiting = self.lock();
-            let Some(change) = waiting.changes.pop_front() else {
-                waiting.busy = false;
-                self.1.notify_all();
+            let mut queue = self.queue();
+            let Some(change) = queue.changes.pop_front() else {
+                queue.is_worked = false;
+                self.idle.notify_all();
                 return;
             };
-            drop(waiting);
+            drop(queue);
             guard(|| (), change);
         }
     }

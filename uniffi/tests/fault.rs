@@ -1,12 +1,12 @@
-//! Panics of ours, on demand. A binary of its own: what is asked for meets whoever comes first in
-//! the process.
+//! Panics that a test asks for. It is a binary of its own, because the next thread of the process
+//! that passes the place panics.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, unreachable_pub, dead_code)]
 
 #[path = "it/support.rs"]
 mod support;
 
-use support::{App, draft, text};
+use support::{App, draft, seconds, text};
 
 #[test]
 fn a_panic_of_ours_is_counted_and_the_next_events_arrive() {
@@ -23,8 +23,8 @@ fn a_panic_of_ours_is_counted_and_the_next_events_arrive() {
         for _ in 0..1_000 {
             assert_eq!(app.record(&draft("a tap with three attributes")), 1);
         }
-        // The panic may cost the flush that meets it, never an event.
-        let arrived = |app: &App| app.core.flush(20_000).unwrap().complete;
+        // The panic may make one flush fail, but no event may be lost.
+        let arrived = |app: &App| app.core.flush(seconds(20)).unwrap().complete;
         assert!((0..3).any(|_| arrived(&app)), "{place}: {:?}", app.core.health());
         assert_eq!(app.core.health().panics, before + 1, "{place}");
     }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
+use crate::calls;
 use crate::libraries::{SHARED, target};
 use crate::steps::{cargo, run, step};
 
@@ -40,8 +41,11 @@ pub(crate) fn bindings(mode: Mode) -> Result<()> {
         generator.arg("--library").arg(&library).arg("--out-dir").arg(out.join(language));
         step(&format!("{language} bindings"), &mut generator)?;
     }
+    let mut files = calls::files()?;
     for (language, file, place) in GENERATED {
-        let fresh = std::fs::read_to_string(out.join(language).join(file))?;
+        files.push((place, std::fs::read_to_string(out.join(language).join(file))?));
+    }
+    for (place, fresh) in files {
         match mode {
             Mode::Write => std::fs::write(place, fresh)?,
             Mode::Check => {

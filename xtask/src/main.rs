@@ -5,6 +5,7 @@ mod android;
 mod archive;
 mod bench;
 mod bindings;
+mod calls;
 mod cli;
 mod example;
 mod ios;

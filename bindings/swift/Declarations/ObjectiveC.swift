@@ -1,4 +1,4 @@
-/// The name of a method; the compiler wants one field.
+/// The name of a method. The compiler expects one field.
 public struct Selector: @unchecked Sendable {
     var ptr: OpaquePointer
 }

@@ -1,7 +1,7 @@
 @_exported import Foundation
 @_exported import ObjectiveC
 
-// MARK: Foundation, what Linux's lacks
+// MARK: What Foundation lacks on Linux
 
 extension NSNotification.Name {
     public static let NSProcessInfoPowerStateDidChange = NSNotification.Name("")

@@ -1,4 +1,5 @@
-// The wiring of an Android app, to read: it needs the Android SDK and the AAR. It is compiled against the framework, not run.
+// The wiring of an Android app, to be read. To run it, the Android SDK and the AAR are needed. CI
+// compiles it against the framework; it was never run.
 package com.example.shop
 
 import android.app.Activity

@@ -1,4 +1,5 @@
-// The wiring of an iOS app, to read: it needs Xcode and the XCFramework. Its types are checked, it was not run.
+// The wiring of an iOS app, to be read. To run it, Xcode and the XCFramework are needed. CI checks
+// its types; it was never run.
 import Observation
 import SwiftUI
 import ThroughlineUI

@@ -1,16 +1,16 @@
-//! The door with a client behind it.
+//! The door and the exported object, with a client that sends to a server.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use throughline_ffi::{Consent, TelemetryCore, TelemetryError};
 
-use crate::support::{App, at, config, draft, record, text, vectors, within};
+use crate::support::{App, at, config, draft, record, seconds, text, vectors, within};
 
 #[test]
 fn every_vector_is_served_and_what_is_malformed_is_counted() {
     let app = App::start();
-    // Spans, requests and stores that the vectors refer to come before them in the file, but for
-    // these.
+    // A vector that refers to a span, a request or a store stands after the one that creates it,
+    // with these exceptions.
     for vector in vectors()["drafts"].as_array().unwrap() {
         let answer = app.record(&crate::support::bytes(vector));
         let name = vector["vector"].as_str().unwrap();
@@ -39,10 +39,10 @@ fn calls_of_nobody_and_after_the_shutdown_are_counted_and_do_nothing() {
     assert_eq!(record(u64::MAX, &tap), -1);
     let app = App::start();
     assert_eq!(app.record(&tap), 1);
-    assert!(app.core.shutdown(5_000).unwrap());
+    assert!(app.core.shutdown(seconds(5)).unwrap());
     assert_eq!(app.record(&tap), -1);
-    assert!(matches!(app.core.shutdown(5_000), Err(TelemetryError::Closed { .. })));
-    assert!(matches!(app.core.flush(5_000), Err(TelemetryError::Closed { .. })));
+    assert!(matches!(app.core.shutdown(seconds(5)), Err(TelemetryError::Closed { .. })));
+    assert!(matches!(app.core.flush(seconds(5)), Err(TelemetryError::Closed { .. })));
     assert_eq!((app.core.session_id(), app.core.trace_headers("https://a.com".to_owned(), 1, vec![]).len()), (None, 0));
     let health = app.core.health();
     assert_eq!(health.storage, "closed");
@@ -55,7 +55,7 @@ fn a_bad_configuration_is_an_error_that_names_the_field() {
     let mut config = config(dir.path(), "no url");
     let error = TelemetryCore::start(config.clone(), Consent::Granted, None, None).unwrap_err();
     assert!(error.to_string().contains("endpoint"), "{error}");
-    config.backends.clear();
+    config.destinations.clear();
     config.session_sample_rate = 2.0;
     let error = TelemetryCore::start(config, Consent::Granted, None, None).unwrap_err();
     assert!(error.to_string().contains("session_sample_rate"), "{error}");
@@ -68,7 +68,7 @@ fn an_operation_is_one_trace_with_its_request_and_its_mutations() {
             config.trace_hosts = vec![throughline_ffi::TraceHost {
                 host: "api.example.com".to_owned(),
                 formats: vec![],
-                inject_all: false,
+                injection: None,
                 baggage_keys: vec![],
             }];
         },
@@ -76,7 +76,7 @@ fn an_operation_is_one_trace_with_its_request_and_its_mutations() {
         None,
     );
     assert!(app.record(&draft("a store")) >= 1);
-    // Each mutation at once: no window is open when the flush comes.
+    // Without coalescing, no mutation waits when the flush comes.
     let mut policy = draft("another policy");
     policy.truncate(28);
     policy.extend_from_slice(&[17, 0, 0, 0]);
@@ -94,7 +94,7 @@ fn an_operation_is_one_trace_with_its_request_and_its_mutations() {
     let mut ended = draft("a span succeeds");
     ended[24] = 1;
     assert_eq!(app.record(&ended), 1);
-    // What comes late still finds its operation.
+    // An event that comes after the end still belongs to the operation.
     assert_eq!(app.record(&within(1, draft("a handled error"))), 1);
     assert_eq!(app.core.health().stores[0].recorded, 1);
     let (logs, spans) = app.received();
@@ -169,7 +169,7 @@ fn a_policy_that_cannot_work_is_told_in_the_health() {
     assert_eq!(app.record(&bad), -3);
     let problems = app.core.health().problems;
     assert!(problems.iter().any(|text| text.contains("Cart") && text.contains("items[")), "{problems:?}");
-    // Asked for what was never declared.
+    // A question about a store that was never declared.
     assert_eq!(app.record(&draft("is it recorded?")), -3);
 }
 
@@ -197,7 +197,7 @@ fn stores_declared_while_off_work_once_it_is_on() {
     assert_eq!(app.core.health().stores[0].recorded, 1);
 }
 
-/// Waits until what was asked for has been done behind the call.
+/// Waits until a thread has done what a call has asked for.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
@@ -216,11 +216,11 @@ fn switching_off_holds_at_once_and_is_remembered() {
         assert!(app.core.set_enabled(true));
         until("it is on again", || app.core.health().enabled);
     }
-    assert!(app.core.flush(20_000).unwrap().complete);
+    assert!(app.core.flush(seconds(20)).unwrap().complete);
     let (logs, _) = app.received();
     assert!(logs.iter().all(|log| !log.event_name.is_empty()), "{logs:?}");
     assert!(app.core.set_enabled(false));
-    assert!(app.core.shutdown(20_000).unwrap());
+    assert!(app.core.shutdown(seconds(20)).unwrap());
     let again = TelemetryCore::start(config(app.dir.path(), &app.server.url()), Consent::Granted, None, None).unwrap();
     until("the next start obeys", || !again.health().enabled);
 }
@@ -230,23 +230,23 @@ fn a_consent_that_is_withdrawn_erases_behind_the_call_and_one_given_at_once_wait
     let app = App::start();
     for round in 0..5 {
         assert_eq!(app.record(&draft("an event of the app")), 1, "round {round}");
-        assert!(app.core.drain(10_000));
+        assert!(app.core.drain(seconds(10)));
         app.core.set_consent(Consent::Denied);
-        // At once, whatever the disk does.
+        // This holds at once, however slow the disk is.
         assert_eq!(app.record(&draft("an event of the app")), 0, "round {round}");
         app.core.set_consent(Consent::Granted);
         until("it is on again", || app.core.health().enabled);
     }
     assert_eq!(app.record(&draft("a log")), 1);
-    assert!(app.core.flush(20_000).unwrap().complete);
+    assert!(app.core.flush(seconds(20)).unwrap().complete);
     let (logs, _) = app.received();
     let all = vectors();
     let event = all["drafts"].as_array().unwrap().iter().find(|v| v["vector"] == "an event of the app").unwrap();
     assert!(logs.iter().all(|log| log.event_name != event["name"].as_str().unwrap()), "{logs:?}");
     assert!(logs.iter().any(|log| log.event_name.is_empty()), "{logs:?}");
-    // The end waits for an erasure.
+    // A shutdown waits for an erasure.
     app.core.set_consent(Consent::Denied);
-    app.core.shutdown(20_000).unwrap();
+    app.core.shutdown(seconds(20)).unwrap();
     let left: Vec<_> = std::fs::read_dir(app.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| name == "lock" || name == "switches.json"), "{left:?}");
 }
@@ -261,7 +261,7 @@ fn ten_thousand_open_spans_and_then_some_are_bounded() {
     }
     let health = app.core.health();
     assert_eq!(health.evicted_spans, 1_000);
-    // Calls that name one of those are counted, and what they tell is kept where it can be.
+    // Calls that name one of those are counted. A log is recorded all the same, without its cause.
     let unknown = health.unknown_calls;
     assert_eq!(app.record(&within(1, draft("a log"))), 1);
     assert_eq!(app.record(&draft("a span succeeds")), -3);

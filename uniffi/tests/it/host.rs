@@ -1,11 +1,12 @@
-//! The host's own network stack, its authorization, and its own timing.
+//! A host that sends requests itself, authorizes them, or decides when they are sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use throughline_ffi::{AuthHeaders, HeaderField, HostError, HostTransport, HttpRequest, HttpResponse};
+use throughline_ffi::{AuthHeaders, HeaderField, HostDuration, HostError, HostTransport, HttpRequest, HttpResponse};
 
-use crate::support::{App, draft};
+use crate::support::{App, draft, seconds};
 
 fn accepted() -> HttpResponse {
     HttpResponse { status: 200, headers: vec![], body: vec![] }
@@ -45,8 +46,8 @@ fn the_hosts_failure_is_a_retry_and_a_401_asks_once_for_fresh_headers() {
     let (sender, auth) = (Arc::<Sender>::default(), Arc::<Auth>::default());
     let app = App::start_with(|_| {}, Some(sender.clone()), Some(auth.clone()));
     app.record(&draft("a tap with three attributes"));
-    // The first answer is a failure: the retry follows within the flush.
-    let flush = app.core.flush(20_000).unwrap();
+    // The first request fails. It is tried again within the flush.
+    let flush = app.core.flush(seconds(20)).unwrap();
     assert!(flush.complete, "{flush:?}");
     assert_eq!(auth.0.load(Ordering::SeqCst), 2);
     let seen = sender.seen.lock().unwrap();
@@ -64,11 +65,13 @@ fn a_host_that_owns_the_timing_fetches_and_answers_requests() {
     let app = App::start_with(|config| config.pull = true, None, None);
     app.record(&draft("a tap with three attributes"));
     let mut uploads = 0;
-    // A lost answer comes again, the same.
-    let first = app.core.next_upload(10_000).unwrap();
+    // A request without an answer is handed out again, unchanged.
+    let first = app.core.next_upload(seconds(10)).unwrap();
     assert!(app.core.upload_done(first.id, None));
     assert!(!app.core.upload_done(first.id, Some(accepted())));
-    while let Some(upload) = app.core.next_upload(if uploads == 0 { 10_000 } else { 500 }) {
+    while let Some(upload) =
+        app.core.next_upload(if uploads == 0 { seconds(10) } else { HostDuration(Duration::from_millis(500)) })
+    {
         if uploads == 0 {
             assert_eq!(
                 (upload.request.url, upload.request.body),
@@ -79,7 +82,7 @@ fn a_host_that_owns_the_timing_fetches_and_answers_requests() {
         assert!(app.core.upload_done(upload.id, Some(accepted())));
     }
     assert!(uploads >= 1);
-    let flush = app.core.flush(5_000).unwrap();
+    let flush = app.core.flush(seconds(5)).unwrap();
     assert!(flush.complete && flush.waiting == 0, "{flush:?}");
     assert_eq!(app.server.received().len(), 0);
 }

@@ -1,4 +1,4 @@
-//! The boundary from the Rust side: drafts as bytes, and the door with a client behind it.
+//! The boundary, called from Rust: drafts as bytes, the door, and the exported object.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

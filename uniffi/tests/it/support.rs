@@ -1,7 +1,8 @@
-//! A writer of drafts that is not the facades', and a started client.
+//! Drafts of the vectors, and a client that is started for a test.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -11,7 +12,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use throughline::testing::FaultServer;
 use throughline_ffi::{
-    AppEnvironment, AuthHeaders, Backend, Consent, HostTransport, TelemetryConfig, TelemetryCore, throughline_record,
+    AppEnvironment, AuthHeaders, Consent, Destination, HostDuration, HostTransport, TelemetryConfig, TelemetryCore,
+    throughline_record,
 };
 
 pub fn vectors() -> serde_json::Value {
@@ -24,7 +26,7 @@ pub fn bytes(vector: &serde_json::Value) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-/// The draft of a vector.
+/// The draft of the vector with a name.
 pub fn draft(name: &str) -> Vec<u8> {
     let vectors = vectors();
     let found = vectors["drafts"].as_array().unwrap().iter().find(|vector| vector["vector"] == name);
@@ -43,6 +45,11 @@ pub fn at(time_ns: u64, mut draft: Vec<u8>) -> Vec<u8> {
     draft
 }
 
+/// A length of time across the boundary.
+pub fn seconds(seconds: u64) -> HostDuration {
+    HostDuration(Duration::from_secs(seconds))
+}
+
 pub fn config(dir: &Path, endpoint: &str) -> TelemetryConfig {
     TelemetryConfig {
         installation_id: true,
@@ -52,28 +59,28 @@ pub fn config(dir: &Path, endpoint: &str) -> TelemetryConfig {
         sdk_language: "rust".to_owned(),
         service_version: String::new(),
         environment: Some(AppEnvironment::Test),
-        backends: vec![Backend {
+        destinations: vec![Destination {
             name: "default".to_owned(),
             endpoint: endpoint.to_owned(),
             headers: vec![],
-            json: false,
-            delta: false,
+            encoding: None,
+            temporality: None,
         }],
         resource: vec![],
         trace_hosts: vec![],
         enabled: true,
         session_sample_rate: 1.0,
         trace_sample_rate: None,
-        flush_interval_ms: Some(3_600_000),
+        flush_interval: Some(seconds(3_600)),
         flush_events: Some(1_000_000),
-        metered: None,
+        metered_uploads: None,
         daily_bytes: None,
         queue_bytes: None,
-        max_age_ms: None,
+        max_age: None,
         start_jitter: false,
         self_report: false,
-        redaction: None,
-        keep_errors: None,
+        redact: None,
+        tail_sampling: None,
         pull: false,
         debug: false,
     }
@@ -108,7 +115,7 @@ impl App {
     }
 
     pub fn received(&self) -> (Vec<LogRecord>, Vec<Span>) {
-        let flush = self.core.flush(20_000).unwrap();
+        let flush = self.core.flush(seconds(20)).unwrap();
         assert!(flush.complete, "{flush:?}");
         received(&self.server)
     }
@@ -116,7 +123,7 @@ impl App {
 
 #[allow(unsafe_code, reason = "what C does")]
 pub fn record(door: u64, draft: &[u8]) -> i64 {
-    // SAFETY: a live slice.
+    // SAFETY: the slice lives during the call.
     unsafe { throughline_record(door, draft.as_ptr(), draft.len()) }
 }
 

@@ -1,7 +1,10 @@
 import Foundation
 
-/// What is on the screen, as a framework tells it piece by piece: views appear and disappear, in any order. The latest to appear is
-/// shown; when it goes and another is left, as a list under a sheet, that one is shown again.
+/// The views that are on the screen. A framework reports that they appear and disappear, in any
+/// order.
+///
+/// The view that appeared last is the current one. When it disappears while others are left, as a
+/// list under a sheet is, the last of those is the current one again.
 @MainActor
 package final class Appearances {
     package static let shared = Appearances()
@@ -16,9 +19,9 @@ package final class Appearances {
     }
 
     package func disappeared(_ id: UUID) {
-        let wasShown = visible.last?.id == id
+        let wasCurrent = visible.last?.id == id
         visible.removeAll { $0.id == id }
-        guard wasShown else { return }
+        guard wasCurrent else { return }
         if let next = visible.last {
             Throughline.startView(next.name)
         } else {

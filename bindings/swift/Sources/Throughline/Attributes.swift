@@ -1,11 +1,12 @@
-/// What an attribute may be: texts, whole numbers, doubles, booleans, bytes (`[UInt8]`), and lists and maps of those.
+/// A value that an attribute may have: a text, a whole number, a double, a boolean, bytes
+/// (`[UInt8]`), or a list or a map of those.
 ///
-/// Texts are kept up to 1,024 characters, bytes up to 4,096, lists and maps up to 256 elements and 8 deep; what is more is
-/// cut with a marker.
+/// Texts are kept up to 1,024 characters, bytes up to 4,096, lists and maps up to 256 elements and
+/// 8 levels. What is longer or deeper is cut, and a marker says so.
 public protocol AttributeValue: Sendable {
-    /// For Throughline alone.
-    func _write(to draft: inout Draft, depth: Int)
-    /// For Throughline alone: whether it is `nil`.
+    /// For Throughline alone: writes the value.
+    func _write(to writer: inout AttributeWriter, depth: Int)
+    /// For Throughline alone: whether the value is `nil`.
     var _isNone: Bool { get }
 }
 
@@ -14,22 +15,16 @@ extension AttributeValue {
 }
 
 extension String: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) { draft.textValue(self) }
+    public func _write(to writer: inout AttributeWriter, depth: Int) { writer.textValue(self) }
 }
 
 extension Bool: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) {
-        draft.u8(Draft.Tag.bool)
-        draft.flag(self)
-    }
+    public func _write(to writer: inout AttributeWriter, depth: Int) { writer.boolValue(self) }
 }
 
 extension AttributeValue where Self: FixedWidthInteger {
-    /// Beyond the largest signed number it is that number.
-    public func _write(to draft: inout Draft, depth: Int) {
-        draft.u8(Draft.Tag.int)
-        draft.i64(Int64(clamping: self))
-    }
+    /// A number beyond the largest `Int64` is recorded as that one.
+    public func _write(to writer: inout AttributeWriter, depth: Int) { writer.intValue(Int64(clamping: self)) }
 }
 
 extension Int: AttributeValue {}
@@ -38,61 +33,58 @@ extension Int16: AttributeValue {}
 extension Int32: AttributeValue {}
 extension Int64: AttributeValue {}
 extension UInt: AttributeValue {}
-/// In a list of its like: one byte of a byte string.
+/// An array of these is recorded as bytes.
 extension UInt8: AttributeValue {}
 extension UInt16: AttributeValue {}
 extension UInt32: AttributeValue {}
 extension UInt64: AttributeValue {}
 
 extension Double: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) {
-        draft.u8(Draft.Tag.double)
-        draft.f64(self)
-    }
+    public func _write(to writer: inout AttributeWriter, depth: Int) { writer.doubleValue(self) }
 }
 
 extension Float: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) { Double(self)._write(to: &draft, depth: depth) }
+    public func _write(to writer: inout AttributeWriter, depth: Int) { writer.doubleValue(Double(self)) }
 }
 
 extension Array: AttributeValue where Element: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) {
-        if let bytes = self as? [UInt8] {
-            draft.u8(Draft.Tag.bytes)
-            return draft.data(bytes)
-        }
-        draft.nested(Draft.Tag.list, depth: depth, count: count) { draft in
-            for item in prefix(Draft.maxElements) { item._write(to: &draft, depth: depth + 1) }
-        }
+    public func _write(to writer: inout AttributeWriter, depth: Int) {
+        if let bytes = self as? [UInt8] { return writer.bytesValue(bytes) }
+        writer.listValue(lazy.map { $0 as any AttributeValue }, depth: depth)
     }
 }
 
 extension Dictionary: AttributeValue where Key == String, Value: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) {
-        draft.map(lazy.map { ($0.key, $0.value as any AttributeValue) }, depth: depth)
+    public func _write(to writer: inout AttributeWriter, depth: Int) {
+        writer.mapValue(lazy.map { ($0.key, $0.value as any AttributeValue) }, depth: depth)
     }
 }
 
 extension Optional: AttributeValue where Wrapped: AttributeValue {
-    /// `nil` is the text `null` inside a list; as an attribute, and inside a map, it is left out.
-    public func _write(to draft: inout Draft, depth: Int) {
-        if let self { self._write(to: &draft, depth: depth) } else { draft.textValue("null") }
+    /// Inside a list, `nil` is recorded as the text `null`. As an attribute and inside a map it is
+    /// left out.
+    public func _write(to writer: inout AttributeWriter, depth: Int) {
+        if let self { self._write(to: &writer, depth: depth) } else { writer.textValue("null") }
     }
 
     public var _isNone: Bool { self?._isNone ?? true }
 }
 
-/// The attributes of an event: `["sku": sku, "count": 3, "gift": true]`. At most 128 are kept.
+/// The attributes of an event. At most 128 are kept; keys are cut at 128 bytes.
+///
+/// ```swift
+/// Throughline.event("purchase", ["sku": sku, "count": 3, "gift": true])
+/// ```
 public struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
     var pairs: [(String, any AttributeValue)]
 
     /// Attributes in this order.
     public init(dictionaryLiteral elements: (String, any AttributeValue)...) { pairs = elements }
 
-    /// What a dictionary holds.
+    /// The entries of a dictionary, in no particular order.
     public init(_ dictionary: [String: any AttributeValue]) { pairs = dictionary.map { ($0.key, $0.value) } }
 
-    /// Adds an attribute; `nil` adds none.
+    /// The attribute of a key. Setting `nil` removes it.
     public subscript(key: String) -> (any AttributeValue)? {
         get { pairs.last { $0.0 == key }?.1 }
         set {
@@ -102,11 +94,9 @@ public struct Attributes: Sendable, ExpressibleByDictionaryLiteral {
     }
 }
 
-/// As an attribute, attributes are a map.
+/// As a value of an attribute, attributes are a map.
 extension Attributes: AttributeValue {
-    public func _write(to draft: inout Draft, depth: Int) {
-        draft.map(pairs, depth: depth)
-    }
+    public func _write(to writer: inout AttributeWriter, depth: Int) { writer.mapValue(pairs, depth: depth) }
 }
 
 /// A list whose items are of several kinds: `["a", 1, true] as AttributeList`.
@@ -118,9 +108,5 @@ public struct AttributeList: AttributeValue, ExpressibleByArrayLiteral {
     /// A list of these items.
     public init(_ items: [any AttributeValue]) { self.items = items }
 
-    public func _write(to draft: inout Draft, depth: Int) {
-        draft.nested(Draft.Tag.list, depth: depth, count: items.count) { draft in
-            for item in items.prefix(Draft.maxElements) { item._write(to: &draft, depth: depth + 1) }
-        }
-    }
+    public func _write(to writer: inout AttributeWriter, depth: Int) { writer.listValue(items, depth: depth) }
 }

@@ -1,195 +1,153 @@
 import Foundation
 internal import ThroughlineFFIGenerated
 
-/// What the user has said about data being collected.
+/// What the user has decided about the collection of data.
 public enum Consent: Sendable {
-    /// Recorded and sent.
+    /// Events are recorded and sent.
     case granted
-    /// Recorded and kept apart on the device until the user has decided.
+    /// Events are recorded and kept apart on the device, at most 8 MiB, until the user has decided.
     case pending
-    /// Nothing is recorded, and everything that was is erased.
+    /// Nothing is recorded, and everything that was recorded is erased.
     case denied
 }
 
 /// Where the app runs.
-public enum Environment: Sendable { case development, test, staging, production }
+public enum Environment: Sendable {
+    /// A developer's machine.
+    case development
+    /// An automated test.
+    case test
+    /// A stage before the release.
+    case staging
+    /// Users' devices.
+    case production
+}
 
-/// What goes over a metered network.
+/// What is sent over a metered network.
 public enum MeteredUploads: Sendable {
     /// Everything.
     case all
-    /// Crashes, errors and events; logs, metrics and spans wait.
+    /// Crashes, errors and events. Logs, metrics and spans wait for an unmetered network.
     case noBulk
     /// Crashes alone.
     case crashesOnly
 }
 
-/// A trace header format.
-public enum TraceFormat: Sendable { case traceContext, baggage, datadog, b3, b3Multi, correlation }
-
-/// A backend that takes OTLP over HTTP; `/v1/logs` and the like are appended to its URL.
-public struct Endpoint: Sendable {
-    public var url: String
-    /// A name of its own, for the books. Default: `default`.
-    public var name = "default"
-    /// Headers of every request.
-    public var headers: [String: String] = [:]
-    /// JSON instead of protobuf.
-    public var json = false
-    /// Sums and histograms as deltas instead of cumulative.
-    public var delta = false
-
-    public init(_ url: String, name: String = "default", headers: [String: String] = [:], json: Bool = false) {
-        (self.url, self.name, self.headers, self.json) = (url, name, headers, json)
-    }
-}
-
-/// A host and its sub-domains that may see trace headers.
-public struct TraceHost: Sendable {
-    /// The host alone, without scheme and port.
-    public var host: String
-    public var formats: [TraceFormat] = [.traceContext, .baggage]
-    /// True: headers also go with traces that are not sampled.
-    public var injectAll = false
-    /// Baggage keys that may go besides `session.id`.
-    public var baggageKeys: [String] = []
-
-    public init(_ host: String, formats: [TraceFormat] = [.traceContext, .baggage]) {
-        (self.host, self.formats) = (host, formats)
-    }
-}
-
-/// What must not leave the device. Secrets are known by their keys, personal data in free text by its form.
-public struct RedactionRules: Sendable {
-    /// Further secret keys: `salary`, `home address`.
-    public var denyKeys: [String] = []
-    /// Keys that are not secret whatever the list says.
-    public var allowKeys: [String] = []
-    public var emails = true
-    public var cards = true
-    public var tokens = true
-    /// Also searches the texts of attributes.
-    public var searchAttributes = false
-    /// Keeps queries of URLs; secret parameters lose their values all the same.
-    public var keepQueries = false
-
-    public init() {}
-}
-
-/// When a session that is not sampled is sent after all.
-public struct KeepErrors: Sendable {
-    /// How far back, minutes, 1 to 60.
-    public var minutes = 5
-    /// Bytes that are kept, 64 KiB to 8 MiB.
-    public var bytes = 2 * 1_024 * 1_024
-    /// Every session, also sampled ones.
-    public var allSessions = false
-    /// A handled error is reason enough.
-    public var onError = true
-    /// An operation that takes this long is reason enough, seconds. 0: none is.
-    public var slowOperation: TimeInterval = 0
-
-    public init() {}
-}
-
-/// The configuration of ``Throughline/start(_:consent:)``. Values that cannot work make it throw.
+/// The configuration of ``Throughline/start(_:consent:)``, which throws
+/// ``ThroughlineError/invalidConfiguration(_:)`` for a value that cannot work.
+///
+/// ```swift
+/// var configuration = Configuration(serviceName: "shop", endpoint: "https://otlp.example.com")
+/// configuration.traceHosts = [TraceHost("api.example.com")]
+/// try Throughline.start(configuration, consent: .granted)
+/// ```
 public struct Configuration: Sendable {
-    /// `service.name`.
+    /// The app's name, for `service.name`. At most 255 bytes.
     public var serviceName: String
-    /// A directory of ours alone. Default: `Throughline` in Application Support; it is excluded from backups.
-    public var directory: URL?
-    /// `service.version`. Default: the bundle's.
+    /// A directory that only Throughline uses. Default: `Throughline` in Application Support, which
+    /// is then excluded from backups.
+    public var dataDir: URL?
+    /// The app's version, for `service.version`. Default: the bundle's.
     public var serviceVersion = Bundle.main.infoDictionary?["CFBundleShortVersionString"] as? String ?? ""
-    /// A random id for `app.installation.id`, kept in the directory alone: a new one after an erasure.
+    /// Whether this installation gets a random id, for `app.installation.id`. The id is kept only
+    /// in ``dataDir``, so that an erasure replaces it.
     public var installationId = true
-    /// What tells this device from others: `UIDevice.current.identifierForVendor?.uuidString`. Never sent; a hash of it is kept,
-    /// so that a restored or cloned backup is noticed and gets an installation and a session of its own.
+    /// A text that differs between devices, such as
+    /// `UIDevice.current.identifierForVendor?.uuidString`. It is never sent. A hash of it is kept,
+    /// by which a restored or cloned backup is noticed: the copy then gets an installation and a
+    /// session of its own.
     public var deviceTag: String?
     /// Where the app runs. Sets the defaults of ``traceSampleRate`` and ``flushInterval``.
     public var environment = Environment.production
-    public var endpoints: [Endpoint] = []
-    /// Hosts that may see trace headers. Default: none.
+    /// The backends that events are sent to, at most 8. Without one, events stay on the device
+    /// within ``queueBytes``.
+    public var destinations: [Destination] = []
+    /// The hosts that may receive trace headers. Default: none.
     public var traceHosts: [TraceHost] = []
-    /// Further attributes of the resource. The system and the device are there already.
+    /// Further attributes of the resource, at most 112. Those of the system and the device are set
+    /// already.
     public var resource: [String: String] = [:]
-    /// False: no thread, no file, a call costs a branch.
+    /// Whether Throughline works at all. False: no thread is started and no file is written.
     public var enabled = true
-    /// Share of sessions that is recorded, 0.0 to 1.0. Errors and crashes always are.
+    /// The share of sessions that is recorded, 0.0 to 1.0. Errors and crashes are always recorded.
     public var sessionSampleRate = 1.0
-    /// Share of traces that is recorded. Default: 1.0 in development and test, else 0.1.
+    /// The share of traces that is recorded, 0.0 to 1.0. Default: 1.0 in development and test, else
+    /// 0.1.
     public var traceSampleRate: Double?
-    /// How long an event may wait for company, seconds. Default: 2 in development and test, else 30.
+    /// How long an event may wait until others are sent with it, 0.1 to 86,400 seconds. Default: 2
+    /// s in development and test, else 30 s.
     public var flushInterval: TimeInterval?
-    /// Events that are sent without waiting. Default: 100.
+    /// How many waiting events are sent without waiting for ``flushInterval``. Default: 100.
     public var flushEvents: Int?
-    public var metered = MeteredUploads.all
-    /// Compressed bytes a day, crashes excepted. Default: no cap.
+    /// What is sent over a metered network. Default: everything.
+    public var meteredUploads = MeteredUploads.all
+    /// How many compressed bytes are sent a day, crashes excepted. Default: no limit.
     public var dailyBytes: Int?
-    /// Bytes of the queue, 1 MiB to 4 GiB. Default: 64 MiB.
+    /// How many bytes the queue on the disk may have, 1 MiB to 4 GiB. Default: 64 MiB.
     public var queueBytes: Int?
-    /// Age at which an event is dropped and counted, seconds. Default: 7 days.
+    /// The age at which an event is dropped and counted, 60 seconds to 366 days. Default: 7 days.
     public var maxAge: TimeInterval?
-    /// Spreads the first upload after a start over 10 s.
+    /// Spreads the first upload after a start over 10 s, so that the devices of all users do not
+    /// arrive at once.
     public var startJitter = true
-    /// Records the core's own condition as events.
+    /// Records Throughline's own condition as events: drops, failed uploads, time offline.
     public var selfReport = true
-    public var redaction = RedactionRules()
-    /// Keeps sessions that are not sampled on the device, and sends them if something happens. Default: no.
-    public var keepErrors: KeepErrors?
-    /// Requests are handed out by ``Throughline/nextUpload(wait:)`` instead of being sent.
+    /// What must not leave the device.
+    public var redact = RedactRules()
+    /// Keeps sessions that are not sampled on the device, and sends them when something happens.
+    /// Default: they are not kept.
+    public var tailSampling: TailSampling?
+    /// Hands requests out by ``Throughline/nextUpload(wait:)`` instead of sending them.
     public var pull = false
-    /// Writes what the core does to standard error.
+    /// Writes what Throughline does to standard error, at most 20 lines a second.
     public var debug = false
-    /// Sends requests instead of the built-in client: see ``URLSessionTransport``.
+    /// Sends requests instead of the built-in client, for example a ``URLSessionTransport``.
     public var transport: (any HostTransport)?
-    /// Gives headers that authorize uploads; asked again after a 401. Called on a thread of ours.
+    /// Returns headers that authorize uploads. It is called on a thread of Throughline's and may
+    /// wait for at most 30 seconds. The result is kept until a destination answers 401; then it is
+    /// called again with `refresh`.
     public var authHeaders: (@Sendable (_ refresh: Bool) throws -> [String: String])?
 
+    /// A configuration with its defaults.
+    ///
+    /// - Parameters:
+    ///   - serviceName: The app's name, for `service.name`.
+    ///   - endpoint: The base URL of a first destination, which is called `default`.
     public init(serviceName: String, endpoint: String? = nil) {
         self.serviceName = serviceName
-        if let endpoint { endpoints = [Endpoint(endpoint)] }
+        if let endpoint { destinations = [Destination(endpoint: endpoint)] }
     }
 
     func generated() throws -> TelemetryConfig {
         TelemetryConfig(
             serviceName: serviceName,
-            dataDir: try directory?.path ?? Self.defaultDirectory().path,
+            dataDir: try dataDir?.path ?? Self.defaultDataDir().path,
             sdkLanguage: "swift",
             installationId: installationId,
             deviceTag: deviceTag,
             serviceVersion: serviceVersion,
             environment: environment.generated,
-            backends: endpoints.map {
-                Backend(
-                    name: $0.name, endpoint: $0.url, headers: $0.headers.fields, json: $0.json, delta: $0.delta)
-            },
+            destinations: destinations.map(\.generated),
             resource: Self.system.merging(resource) { $1 }.fields,
-            traceHosts: traceHosts.map {
-                ThroughlineFFIGenerated.TraceHost(
-                    host: $0.host, formats: $0.formats.map(\.generated), injectAll: $0.injectAll,
-                    baggageKeys: $0.baggageKeys)
-            },
+            traceHosts: traceHosts.map(\.generated),
             enabled: enabled,
             sessionSampleRate: sessionSampleRate,
             traceSampleRate: traceSampleRate,
-            flushIntervalMs: flushInterval.map(\.milliseconds),
+            flushInterval: flushInterval,
             flushEvents: flushEvents.map { UInt64(clamping: $0) },
-            metered: metered.generated,
+            meteredUploads: meteredUploads.generated,
             dailyBytes: dailyBytes.map { UInt64(clamping: $0) },
             queueBytes: queueBytes.map { UInt64(clamping: $0) },
-            maxAgeMs: maxAge.map(\.milliseconds),
+            maxAge: maxAge,
             startJitter: startJitter,
             selfReport: selfReport,
-            redaction: Redaction(
-                denyKeys: redaction.denyKeys, allowKeys: redaction.allowKeys, emails: redaction.emails,
-                cards: redaction.cards, tokens: redaction.tokens, searchAttributes: redaction.searchAttributes,
-                keepQueries: redaction.keepQueries),
-            keepErrors: keepErrors?.generated,
+            redact: redact.generated,
+            tailSampling: tailSampling?.generated,
             pull: pull,
             debug: debug)
     }
 
-    /// What the app runs on.
+    /// Attributes of the resource that say what the app runs on.
     private static var system: [String: String] {
         let version = ProcessInfo.processInfo.operatingSystemVersion
         var system = ["os.version": "\(version.majorVersion).\(version.minorVersion).\(version.patchVersion)"]
@@ -211,7 +169,7 @@ public struct Configuration: Sendable {
         return system
     }
 
-    private static func defaultDirectory() throws -> URL {
+    private static func defaultDataDir() throws -> URL {
         let support = try FileManager.default.url(
             for: .applicationSupportDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
         var directory = support.appendingPathComponent("Throughline", isDirectory: true)
@@ -225,21 +183,6 @@ public struct Configuration: Sendable {
         #endif
         return directory
     }
-}
-
-extension TimeInterval {
-    /// Whole milliseconds, at least 0.
-    var milliseconds: UInt64 { isNaN ? 0 : UInt64(Swift.min(Swift.max(0, self * 1_000), 1e15)) }
-    /// Whole nanoseconds, at least 0.
-    var nanoseconds: UInt64 { isNaN ? 0 : UInt64(Swift.min(Swift.max(0, self * 1e9), 1e18)) }
-}
-
-extension [String: String] {
-    var fields: [HeaderField] { map { HeaderField(name: $0.key, value: $0.value) } }
-}
-
-extension [HeaderField] {
-    var dictionary: [String: String] { Dictionary(map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }) }
 }
 
 extension Consent {
@@ -270,26 +213,5 @@ extension MeteredUploads {
         case .noBulk: .noBulk
         case .crashesOnly: .crashesOnly
         }
-    }
-}
-
-extension TraceFormat {
-    fileprivate var generated: HeaderFormat {
-        switch self {
-        case .traceContext: .traceContext
-        case .baggage: .baggage
-        case .datadog: .datadog
-        case .b3: .b3
-        case .b3Multi: .b3Multi
-        case .correlation: .correlation
-        }
-    }
-}
-
-extension KeepErrors {
-    var generated: ThroughlineFFIGenerated.KeepErrors {
-        ThroughlineFFIGenerated.KeepErrors(
-            minutes: UInt32(clamping: minutes), bytes: UInt64(clamping: bytes), allSessions: allSessions,
-            onError: onError, slowOperationMs: slowOperation.milliseconds)
     }
 }

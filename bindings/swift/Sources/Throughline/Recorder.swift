@@ -1,27 +1,33 @@
 import Foundation
 internal import ThroughlineFFI
 
-/// Writes drafts and hands them to the core, or to the ring while there is none.
+/// Writes drafts and hands them to the core. While there is none yet, they wait in a ring.
 enum Recorder {
-    /// What runs: carried by tasks, and by `run` in code that is no task.
+    /// The slot of the context that is current. Tasks carry it, and `run` sets it in other code.
     @TaskLocal static var slot: UInt64 = 0
 
-    /// For a draft whose context is what runs.
+    /// For a draft whose context is the current one.
     static let current = UInt64.max
 
+    /// Calls after the shutdown.
     static let refused = Count()
+    /// Calls before the start that were lost because too many waited.
     static let lostEarly = Count()
+    /// Errors that the app's own code has thrown while it was called.
     static let failures = Count()
 
     private static let closed = UInt64.max
-    /// Which facade chose a slot: other languages share the process.
-    private static let slots = Count(2 << 48)
+    private static let slots = Count(Facade.firstSlot)
     private static let ring = Ring()
+    /// Bytes on the stack for one draft. A longer one moves to the heap.
     private static let lent = 1_024
 
+    /// A slot that nobody has used yet.
     static func nextSlot() -> UInt64 { slots.add(1) + 1 }
 
-    /// Records a call; `fields` writes what its layout says.
+    /// Records a call. `fields` writes what the layout of the call says.
+    ///
+    /// - Returns: A constant of ``Answer``, or what the call answers instead.
     @discardableResult
     @inline(__always)
     static func record(
@@ -30,7 +36,7 @@ enum Recorder {
         let handle = throughline_door_load()
         if handle == closed {
             refused.add(1)
-            return -1
+            return Answer.closed
         }
         let context = context == current ? slot : context
         return withUnsafeTemporaryAllocation(byteCount: lent, alignment: 8) { memory in
@@ -48,7 +54,7 @@ enum Recorder {
         throughline_record(handle, draft.bytes.assumingMemoryBound(to: UInt8.self), draft.length)
     }
 
-    /// Records to a door that is not open to everybody yet.
+    /// Records a call to a door that is not open to everybody yet.
     static func record(to door: UInt64, _ call: Call, fields: (inout Draft) -> Void) -> Int64 {
         withUnsafeTemporaryAllocation(byteCount: lent, alignment: 8) { memory in
             var draft = Draft(memory)
@@ -59,26 +65,27 @@ enum Recorder {
         }
     }
 
+    /// Whether calls go to the core.
     static var isOpen: Bool {
         let handle = throughline_door_load()
         return handle != 0 && handle != closed
     }
 
-    /// After a shutdown, until another start is awaited.
+    /// Whether the client was shut down and no other start is expected.
     static var isClosed: Bool { throughline_door_load() == closed }
 
-    /// From now on calls go to the core; those of the ring first, with their own times.
+    /// Lets calls go to the core from now on. Those of the ring go first, with their own times.
     static func open(_ door: UInt64) { ring.open(door) }
 
-    /// From now on calls are counted and do nothing.
+    /// Only counts calls from now on.
     static func close() { ring.close() }
 
-    /// Another start is awaited: calls go to the ring.
-    static func await() { ring.await() }
+    /// Keeps calls in the ring from now on, because another start is expected.
+    static func expectStart() { ring.expectStart() }
 
-    /// The calls before the start, the latest 100.
+    /// The latest calls before the start.
     private final class Ring: @unchecked Sendable {
-        private static let places = 100
+        private static let maxDrafts = 100
         private let lock = NSLock()
         private var drafts: [[UInt8]] = []
 
@@ -88,19 +95,20 @@ enum Recorder {
             let handle = throughline_door_load()
             if handle == closed {
                 refused.add(1)
-                return -1
+                return Answer.closed
             }
-            // Started meanwhile.
+            // The client was started since the caller looked.
             if handle != 0 { return send(draft, to: handle) }
-            if drafts.count >= Self.places {
+            if drafts.count >= Self.maxDrafts {
                 drafts.removeFirst()
                 lostEarly.add(1)
             }
             var copy = [UInt8](UnsafeRawBufferPointer(start: draft.bytes, count: draft.length))
             let now = UInt64(max(0, Date().timeIntervalSince1970 * 1_000_000)) * 1_000
-            withUnsafeBytes(of: now.littleEndian) { copy.replaceSubrange(Draft.timeAt..<Draft.timeAt + 8, with: $0) }
+            let time = DraftLayout.timeAt..<DraftLayout.timeAt + 8
+            withUnsafeBytes(of: now.littleEndian) { copy.replaceSubrange(time, with: $0) }
             drafts.append(copy)
-            return 0
+            return Answer.notKept
         }
 
         func open(_ door: UInt64) {
@@ -118,38 +126,10 @@ enum Recorder {
             drafts.removeAll()
         }
 
-        func await() {
+        func expectStart() {
             lock.lock()
             defer { lock.unlock() }
             if throughline_door_load() == closed { throughline_door_store(0) }
         }
     }
-}
-
-/// A number that many threads add to.
-final class Count: @unchecked Sendable {
-    /// Where it lies, as long as this lives.
-    let place: UnsafeMutablePointer<throughline_count>
-
-    init(_ value: UInt64 = 0) {
-        place = .allocate(capacity: 1)
-        place.initialize(to: throughline_count())
-        throughline_count_store(place, value)
-    }
-
-    deinit { place.deallocate() }
-
-    /// Adds, and answers what was there before.
-    @discardableResult
-    @inline(__always)
-    func add(_ more: UInt64) -> UInt64 { throughline_count_add(place, more) }
-
-    @inline(__always)
-    var value: UInt64 {
-        get { throughline_count_load(place) }
-        set { throughline_count_store(place, newValue) }
-    }
-
-    /// Takes everything out.
-    func take() -> UInt64 { throughline_count_take(place) }
 }

@@ -1,86 +1,12 @@
-import Foundation
-
-/// A place in a trace: what happens inside ``run(_:)-(()->T)`` belongs to it. May be kept, handed to other threads, and used
-/// after the operation that it came from has ended.
-public struct TraceContext: Sendable, Hashable {
-    let slot: UInt64
-
-    /// What runs now: to be kept for later.
-    public static var current: TraceContext { TraceContext(slot: Recorder.slot) }
-
-    /// The context that came with a message: a WebSocket frame, a push. Without sound headers a new trace begins.
-    public init(headers: [String: String]) {
-        let slot = Recorder.nextSlot()
-        Recorder.record(.readContext, context: 0) {
-            $0.u64(slot)
-            $0.u16(UInt16(min(headers.count, 64)))
-            for (name, value) in headers.prefix(64) {
-                $0.text(name)
-                $0.text(value, limit: Draft.urlBytes)
-            }
-        }
-        self.slot = slot
-    }
-
-    init(slot: UInt64) { self.slot = slot }
-
-    /// The context that ``keep(for:)`` kept; `nil` when there is none, it was taken, or it is older than 5 minutes.
-    public static func take(for key: String) -> TraceContext? {
-        let slot = Recorder.nextSlot()
-        let answer = Recorder.record(.takeContext, context: 0) {
-            $0.u64(slot)
-            $0.text(key, limit: Draft.keyBytes)
-        }
-        return answer == 1 ? TraceContext(slot: slot) : nil
-    }
-
-    /// Keeps the context for an event that comes later under the id of a message: a push, an answer over a WebSocket. 10,000 at
-    /// once, for 5 minutes, keys of 128 bytes. False when it was not kept.
-    @discardableResult
-    public func keep(for key: String) -> Bool {
-        Recorder.record(.keepContext, context: slot) { $0.text(key, limit: Draft.keyBytes) } == 1
-    }
-
-    /// Runs `work` inside.
-    public func run<T>(_ work: () throws -> T) rethrows -> T {
-        try Recorder.$slot.withValue(slot, operation: work)
-    }
-
-    /// Runs `work` inside, through every suspension and in the tasks that it makes, on the caller's actor.
-    public func run<T>(
-        isolation: isolated (any Actor)? = #isolation, _ work: () async throws -> T
-    ) async rethrows -> T {
-        try await Recorder.$slot.withValue(slot, operation: work, isolation: isolation)
-    }
-
-    /// The headers for a request to `url` in this context; `existing` are the app's own. Empty for hosts not listed.
-    public func traceHeaders(_ url: URL, existing: [String: String] = [:]) -> [String: String] {
-        Throughline.traceHeaders(url.absoluteString, slot: slot, existing: existing)
-    }
-
-    /// The trace's id, 32 hexadecimal digits; `nil` while Throughline does not run.
-    public var traceId: String? { Throughline.traceId(slot).map { String($0.prefix(32)) } }
-}
-
-/// Takes the current context along: for `Task.detached`, dispatch queues, delegates and other callbacks.
+/// A span that runs. End it once; later calls do nothing. A span that nobody has ended is abandoned
+/// when it is released.
 ///
 /// ```swift
-/// queue.async(execute: bind { save() })
+/// let span = Throughline.startSpan("decode")
+/// defer { span.succeed() }
 /// ```
-public func bind<T>(_ work: @escaping @Sendable () -> T) -> @Sendable () -> T {
-    let context = TraceContext.current
-    return { context.run(work) }
-}
-
-/// As `bind`, for asynchronous work: `Task.detached(operation: bind { await save() })`.
-public func bind<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) -> @Sendable () async throws -> T {
-    let context = TraceContext.current
-    return { try await context.run(work) }
-}
-
-/// A span that runs. End it once; later calls do nothing. One that nobody ends is abandoned when it is released.
 public class Span: @unchecked Sendable {
-    /// Its place in the trace.
+    /// The span's place in its trace.
     public let context: TraceContext
     private let ended = Count()
 
@@ -94,7 +20,7 @@ public class Span: @unchecked Sendable {
         }
     }
 
-    deinit { end(0, "", "") }
+    deinit { end(.abandoned, "", "") }
 
     /// Sets attributes.
     public func set(_ attributes: Attributes) {
@@ -104,7 +30,7 @@ public class Span: @unchecked Sendable {
         }
     }
 
-    /// Says that something happened.
+    /// Records that something happened within the span.
     public func event(_ name: String, _ attributes: Attributes = [:]) {
         Recorder.record(.spanEvent) {
             $0.u64(context.slot)
@@ -113,7 +39,7 @@ public class Span: @unchecked Sendable {
         }
     }
 
-    /// Refers to another context: a message that this span also answers.
+    /// Refers to another context, for example to that of a message which this span also answers.
     public func link(_ other: TraceContext) {
         Recorder.record(.spanLink) {
             $0.u64(context.slot)
@@ -126,37 +52,45 @@ public class Span: @unchecked Sendable {
         Span(.startSpan, parent: context.slot, name, attributes)
     }
 
-    /// Ends it well.
-    public func succeed() { end(1, "", "") }
+    /// Ends the span: it did what it was for.
+    public func succeed() { end(.succeeded, "", "") }
 
-    /// Ends it with an error. An operation's error is also recorded as such, in its trace.
-    public func fail(_ error: any Error) { end(2, String(reflecting: type(of: error)), "\(error)") }
+    /// Ends the span with an error. The error of an operation is also recorded as such, in the same
+    /// trace.
+    public func fail(_ error: any Error) { end(.failed, String(reflecting: type(of: error)), "\(error)") }
 
-    /// Ends it with an error that has no value.
-    public func fail(type: String, message: String) { end(2, type, message) }
+    /// Ends the span with an error that is not a value of Swift's.
+    public func fail(type: String, message: String) { end(.failed, type, message) }
 
-    /// Gives it up.
-    public func abandon() { end(0, "", "") }
+    /// Ends the span: it was given up.
+    public func abandon() { end(.abandoned, "", "") }
 
-    private func end(_ outcome: UInt8, _ errorType: String, _ message: String) {
+    fileprivate func end(with error: any Error) {
+        if error is CancellationError { abandon() } else { fail(error) }
+    }
+
+    private func end(_ outcome: Outcome, _ errorType: String, _ message: String) {
         if ended.add(1) > 0 { return }
         Recorder.record(.endSpan, context: 0) {
             $0.u64(context.slot)
-            $0.u8(outcome)
+            $0.u8(outcome.rawValue)
             $0.text(errorType)
-            $0.text(message, limit: Draft.messageBytes)
+            $0.text(message, limit: Limit.messageBytes)
         }
     }
 }
 
-/// What a user would name: `UpdateDisplayName`. One operation is one trace: requests made inside carry it, mutations inside are
-/// its children. It is on the disk at once; should the process die, it is closed with `throughline.ended = process_death`.
+/// A unit of work that a user would name, for example `UpdateDisplayName`. One operation is one
+/// trace: requests made inside carry it, and mutations inside are its children.
+///
+/// It is on the disk at once. When the process dies, the operation is closed with
+/// `throughline.ended = process_death`.
 public final class Operation: Span, @unchecked Sendable {
     fileprivate init(_ name: String, _ attributes: Attributes) {
         super.init(.startOperation, parent: Recorder.current, name, attributes)
     }
 
-    /// Says that it is tried again; `attempt` counts from 1.
+    /// Records that the operation is tried again. `attempt` counts from 1.
     public func retry(_ attempt: Int) {
         Recorder.record(.retry) {
             $0.u64(context.slot)
@@ -176,8 +110,9 @@ extension Throughline {
         Span(.startSpan, parent: Recorder.current, name, attributes)
     }
 
-    /// Runs `body` as an operation, which follows it through every suspension and into the tasks that it makes, on the caller's
-    /// actor. It succeeds when `body` returns and fails with what it throws; a cancelled one is abandoned.
+    /// Runs `body` as an operation, on the caller's actor. Its context follows `body` through every
+    /// suspension and into the tasks that it creates. The operation succeeds when `body` returns,
+    /// fails with what it throws, and is abandoned when it is cancelled.
     ///
     /// ```swift
     /// try await Throughline.operation("UpdateDisplayName") { _ in
@@ -200,7 +135,7 @@ extension Throughline {
         }
     }
 
-    /// As ``operation(_:_:isolation:_:)``, for code that does not suspend.
+    /// Runs `body` as an operation, for code that does not suspend.
     public static func operation<T>(
         _ name: String, _ attributes: Attributes = [:], _ body: (Operation) throws -> T
     ) rethrows -> T {
@@ -213,11 +148,5 @@ extension Throughline {
             operation.end(with: error)
             throw error
         }
-    }
-}
-
-extension Span {
-    fileprivate func end(with error: any Error) {
-        if error is CancellationError { abandon() } else { fail(error) }
     }
 }

@@ -3,6 +3,7 @@
 
 // swiftlint:disable all
 import Foundation
+import Foundation
 
 // Depending on the consumer's build setup, the low-level FFI code
 // might be in a separate module, or it might be compiled inline into
@@ -457,22 +458,6 @@ fileprivate struct FfiConverterUInt16: FfiConverterPrimitive {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterUInt32: FfiConverterPrimitive {
-    typealias FfiType = UInt32
-    typealias SwiftType = UInt32
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UInt32 {
-        return try lift(readInt(&buf))
-    }
-
-    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
-        writeInt(&buf, lower(value))
-    }
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
 fileprivate struct FfiConverterUInt64: FfiConverterPrimitive {
     typealias FfiType = UInt64
     typealias SwiftType = UInt64
@@ -594,20 +579,24 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
 
 
 /**
- * Gives headers that authorize uploads. Called on a thread of ours; the answer is kept until a backend says 401, then
- * asked for once more.
+ * Returns headers that authorize uploads.
+ *
+ * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+ * kept until a destination answers 401; then it is called once more.
  */
 public protocol AuthHeaders: AnyObject, Sendable {
     
     /**
-     * The headers. With `refresh` the last ones were refused.
+     * The headers. With `refresh`, the last ones were refused.
      */
     func headers(refresh: Bool) throws  -> [HeaderField]
     
 }
 /**
- * Gives headers that authorize uploads. Called on a thread of ours; the answer is kept until a backend says 401, then
- * asked for once more.
+ * Returns headers that authorize uploads.
+ *
+ * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+ * kept until a destination answers 401; then it is called once more.
  */
 open class AuthHeadersImpl: AuthHeaders, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -663,7 +652,7 @@ open class AuthHeadersImpl: AuthHeaders, @unchecked Sendable {
 
     
     /**
-     * The headers. With `refresh` the last ones were refused.
+     * The headers. With `refresh`, the last ones were refused.
      */
 open func headers(refresh: Bool)throws  -> [HeaderField]  {
     return try  FfiConverterSequenceTypeHeaderField.lift(try rustCallWithError(FfiConverterTypeHostError_lift) {
@@ -809,8 +798,8 @@ public func FfiConverterTypeAuthHeaders_lower(_ value: AuthHeaders) -> UInt64 {
 /**
  * Sends requests with the host's own network stack: its trust store, its proxies.
  *
- * Called on a thread of ours that may wait. Must not follow redirects, must not retry, must end within 30 seconds. Anything
- * thrown is a failed request.
+ * It is called on a thread of Throughline's that may wait. It must not follow redirects, must not
+ * retry, and must end within 30 seconds. What it throws is a failed request.
  */
 public protocol HostTransport: AnyObject, Sendable {
     
@@ -823,8 +812,8 @@ public protocol HostTransport: AnyObject, Sendable {
 /**
  * Sends requests with the host's own network stack: its trust store, its proxies.
  *
- * Called on a thread of ours that may wait. Must not follow redirects, must not retry, must end within 30 seconds. Anything
- * thrown is a failed request.
+ * It is called on a thread of Throughline's that may wait. It must not follow redirects, must not
+ * retry, and must end within 30 seconds. What it throws is a failed request.
  */
 open class HostTransportImpl: HostTransport, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1024,134 +1013,143 @@ public func FfiConverterTypeHostTransport_lower(_ value: HostTransport) -> UInt6
 
 
 /**
- * A started client. The facade holds one per process, and records through its door.
+ * A started client. The facade holds one in a process, and records through its door.
  */
 public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     
     /**
-     * The handle for the door.
+     * The handle that the door takes.
      */
     func door()  -> UInt64
     
     /**
-     * Waits until everything that was recorded is in the database. False when it took longer.
+     * Waits until everything that was recorded is in the database. False when that took longer.
      */
-    func drain(timeoutMs: UInt64)  -> Bool
+    func drain(timeout: HostDuration)  -> Bool
     
     /**
-     * Erases everything that was recorded and not sent. False when it took longer.
+     * Erases everything that was recorded and not sent. False when that took longer.
      */
-    func erase(timeoutMs: UInt64)  -> Bool
+    func erase(timeout: HostDuration)  -> Bool
     
     /**
-     * Sends everything that was recorded, as far as conditions and backends allow.
+     * Sends everything that was recorded, as far as the conditions and the destinations allow it.
      */
-    func flush(timeoutMs: UInt64) throws  -> FlushResult
+    func flush(timeout: HostDuration) throws  -> FlushOutcome
     
     /**
-     * What Throughline says about itself.
+     * The client's own condition.
      */
     func health()  -> HealthReport
     
     /**
-     * The installation's id, in the same form. None while off, or when the configuration wants none.
+     * The installation's id, in the same form. None while the client is off, or when the
+     * configuration wants none.
      */
     func installationId()  -> String?
     
     /**
-     * The next request to send, when the configuration says `pull`; asks for an upload and waits for a request at most
-     * `wait_ms`. None: nothing is to be sent.
-     */
-    func nextUpload(waitMs: UInt64)  -> PendingUpload?
-    
-    /**
-     * Names, in lower case, of every header that may have been added to a request.
-     */
-    func propagationHeaders()  -> [String]
-    
-    /**
-     * Records a tap the plain way, every argument converted by the generated code: what the door saves is measured
-     * against this.
+     * Records a tap without the door: the generated code converts every argument. The benchmark
+     * measures against this what the door saves.
      */
     func recordTap(name: String, attributes: [HeaderField])  -> Bool
     
     /**
-     * Opens the database again.
+     * Opens the database again. False when that took longer.
      */
-    func resume(timeoutMs: UInt64)  -> Bool
+    func resume(timeout: HostDuration)  -> Bool
     
     /**
-     * The session's id, 32 hexadecimal digits with hyphens. None while off.
+     * The session's id, 32 hexadecimal digits with hyphens. None while the client is off.
      */
     func sessionId()  -> String?
     
     /**
-     * Tells what the host knows about app and device.
+     * Ends the client: writes what was recorded to the database and closes it. What was not sent
+     * waits for the next start. False when that took longer. A second call fails.
      */
-    func setConditions(conditions: DeviceConditions) 
+    func shutdown(timeout: HostDuration) throws  -> Bool
     
     /**
-     * Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
-     * of its own.
+     * Closes the database and releases every lock, before the app is suspended. False when that
+     * took longer.
      */
-    func setConsent(consent: Consent)  -> Bool
+    func suspend(timeout: HostDuration)  -> Bool
     
     /**
-     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-     * what is open, and an on that follows meanwhile holds when that is done.
+     * The next request to send, when the configuration has `pull`. Asks the core for an upload,
+     * and waits for its request at most `wait`. None: there is nothing to send.
      */
-    func setEnabled(enabled: Bool)  -> Bool
+    func nextUpload(wait: HostDuration)  -> PendingUpload?
     
     /**
-     * Changes what is kept of sessions that are not sampled. False when the rule cannot work.
+     * The names, in lower case, of all headers that may have been added to a request.
      */
-    func setKeepErrors(rule: KeepErrors?)  -> Bool
+    func propagationHeaders()  -> [String]
     
     /**
-     * Changes the share of sessions that is recorded, and remembers it. False when it is not between 0 and 1.
-     */
-    func setSessionSampleRate(rate: Double)  -> Bool
-    
-    /**
-     * Changes the share of traces that is recorded, and remembers it. False when it is not between 0 and 1.
-     */
-    func setTraceSampleRate(rate: Double)  -> Bool
-    
-    /**
-     * Ends the client: writes what it has and closes. What was not sent waits for the next start. A second call fails.
-     */
-    func shutdown(timeoutMs: UInt64) throws  -> Bool
-    
-    /**
-     * Whether trace headers written for `from` may stay on a request that is redirected to `to`. If not, remove every
-     * header that `propagation_headers` names.
+     * Whether trace headers that were written for `from` may stay on a request that is redirected
+     * to `to`. If not, the host removes every header that `propagation_headers` names.
      */
     func survivesRedirect(from: String, to: String)  -> Bool
     
     /**
-     * Closes the database and releases every lock, before the app is suspended. False when it took longer.
-     */
-    func suspend(timeoutMs: UInt64)  -> Bool
-    
-    /**
-     * The headers for a request to a URL: those of the request that was started under `slot`, else those of the context
-     * under it, else of what is current. `existing` are the app's own; none of them is overwritten, but baggage is merged.
+     * The headers for a request to a URL: those of the request that was started under `slot`, else
+     * those of the context under it, else those of the current context. `existing` are the app's
+     * own headers. None of them is replaced, but baggage is merged.
      */
     func traceHeaders(url: String, slot: UInt64, existing: [HeaderField])  -> [HeaderField]
     
     /**
-     * The trace and span id of the context under a slot, as `trace-span` in hexadecimal. None when there is none.
+     * The ids of the context under a slot, as `trace-span` in hexadecimal. None when there is no
+     * such context.
      */
     func traceId(slot: UInt64)  -> String?
     
     /**
-     * Tells what became of a request: the answer, or none when there was no connection. False when it is not known.
+     * Takes the outcome of a request: the response, or none when there was no answer. False when
+     * the request is not known, or not any more.
      */
     func uploadDone(id: UInt64, response: HttpResponse?)  -> Bool
     
+    /**
+     * Sets what the host knows about the app and the device.
+     */
+    func setConditions(conditions: DeviceConditions) 
+    
+    /**
+     * Sets what the user has decided. With consent denied, nothing is recorded from now on, and a
+     * thread of its own erases everything that was recorded.
+     */
+    func setConsent(consent: Consent)  -> Bool
+    
+    /**
+     * Switches recording on or off, and keeps that for the next start. Off holds at once, and a
+     * thread of its own closes what is open. On holds when such a thread has ended.
+     */
+    func setEnabled(enabled: Bool)  -> Bool
+    
+    /**
+     * Sets the share of sessions that is recorded, and keeps it for the next start. False when it
+     * is not between 0 and 1.
+     */
+    func setSessionSampleRate(rate: Double)  -> Bool
+    
+    /**
+     * Sets what is kept of sessions that are not sampled. None: nothing. False when the values
+     * cannot work.
+     */
+    func setTailSampling(tailSampling: TailSampling?)  -> Bool
+    
+    /**
+     * Sets the share of traces that is recorded, and keeps it for the next start. False when it is
+     * not between 0 and 1.
+     */
+    func setTraceSampleRate(rate: Double)  -> Bool
+    
 }
 /**
- * A started client. The facade holds one per process, and records through its door.
+ * A started client. The facade holds one in a process, and records through its door.
  */
 open class TelemetryCore: TelemetryCoreProtocol, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -1205,7 +1203,8 @@ open class TelemetryCore: TelemetryCoreProtocol, @unchecked Sendable {
 
     
     /**
-     * Starts a client. Does not wait for the database. Without consent nothing is started and what is there is erased.
+     * Starts a client. Does not wait for the database. With consent denied no thread is started,
+     * and what earlier runs have left is erased.
      */
 public static func start(config: TelemetryConfig, consent: Consent, transport: HostTransport? = nil, auth: AuthHeaders? = nil)throws  -> TelemetryCore  {
     return try  FfiConverterTypeTelemetryCore_lift(try rustCallWithError(FfiConverterTypeTelemetryError_lift) {
@@ -1221,7 +1220,7 @@ public static func start(config: TelemetryConfig, consent: Consent, transport: H
 
     
     /**
-     * The handle for the door.
+     * The handle that the door takes.
      */
 open func door() -> UInt64  {
     return try!  FfiConverterUInt64.lift(try! rustCall() {
@@ -1232,43 +1231,43 @@ open func door() -> UInt64  {
 }
     
     /**
-     * Waits until everything that was recorded is in the database. False when it took longer.
+     * Waits until everything that was recorded is in the database. False when that took longer.
      */
-open func drain(timeoutMs: UInt64) -> Bool  {
+open func drain(timeout: HostDuration) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
     uniffi_throughline_ffi_fn_method_telemetrycore_drain(
             self.uniffiCloneHandle(),
-        FfiConverterUInt64.lower(timeoutMs),$0
+        FfiConverterTypeHostDuration_lower(timeout),$0
     )
 })
 }
     
     /**
-     * Erases everything that was recorded and not sent. False when it took longer.
+     * Erases everything that was recorded and not sent. False when that took longer.
      */
-open func erase(timeoutMs: UInt64) -> Bool  {
+open func erase(timeout: HostDuration) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
     uniffi_throughline_ffi_fn_method_telemetrycore_erase(
             self.uniffiCloneHandle(),
-        FfiConverterUInt64.lower(timeoutMs),$0
+        FfiConverterTypeHostDuration_lower(timeout),$0
     )
 })
 }
     
     /**
-     * Sends everything that was recorded, as far as conditions and backends allow.
+     * Sends everything that was recorded, as far as the conditions and the destinations allow it.
      */
-open func flush(timeoutMs: UInt64)throws  -> FlushResult  {
-    return try  FfiConverterTypeFlushResult_lift(try rustCallWithError(FfiConverterTypeTelemetryError_lift) {
+open func flush(timeout: HostDuration)throws  -> FlushOutcome  {
+    return try  FfiConverterTypeFlushOutcome_lift(try rustCallWithError(FfiConverterTypeTelemetryError_lift) {
     uniffi_throughline_ffi_fn_method_telemetrycore_flush(
             self.uniffiCloneHandle(),
-        FfiConverterUInt64.lower(timeoutMs),$0
+        FfiConverterTypeHostDuration_lower(timeout),$0
     )
 })
 }
     
     /**
-     * What Throughline says about itself.
+     * The client's own condition.
      */
 open func health() -> HealthReport  {
     return try!  FfiConverterTypeHealthReport_lift(try! rustCall() {
@@ -1279,7 +1278,8 @@ open func health() -> HealthReport  {
 }
     
     /**
-     * The installation's id, in the same form. None while off, or when the configuration wants none.
+     * The installation's id, in the same form. None while the client is off, or when the
+     * configuration wants none.
      */
 open func installationId() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -1290,32 +1290,8 @@ open func installationId() -> String?  {
 }
     
     /**
-     * The next request to send, when the configuration says `pull`; asks for an upload and waits for a request at most
-     * `wait_ms`. None: nothing is to be sent.
-     */
-open func nextUpload(waitMs: UInt64) -> PendingUpload?  {
-    return try!  FfiConverterOptionTypePendingUpload.lift(try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(
-            self.uniffiCloneHandle(),
-        FfiConverterUInt64.lower(waitMs),$0
-    )
-})
-}
-    
-    /**
-     * Names, in lower case, of every header that may have been added to a request.
-     */
-open func propagationHeaders() -> [String]  {
-    return try!  FfiConverterSequenceString.lift(try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_propagation_headers(
-            self.uniffiCloneHandle(),$0
-    )
-})
-}
-    
-    /**
-     * Records a tap the plain way, every argument converted by the generated code: what the door saves is measured
-     * against this.
+     * Records a tap without the door: the generated code converts every argument. The benchmark
+     * measures against this what the door saves.
      */
 open func recordTap(name: String, attributes: [HeaderField]) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -1328,19 +1304,19 @@ open func recordTap(name: String, attributes: [HeaderField]) -> Bool  {
 }
     
     /**
-     * Opens the database again.
+     * Opens the database again. False when that took longer.
      */
-open func resume(timeoutMs: UInt64) -> Bool  {
+open func resume(timeout: HostDuration) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
     uniffi_throughline_ffi_fn_method_telemetrycore_resume(
             self.uniffiCloneHandle(),
-        FfiConverterUInt64.lower(timeoutMs),$0
+        FfiConverterTypeHostDuration_lower(timeout),$0
     )
 })
 }
     
     /**
-     * The session's id, 32 hexadecimal digits with hyphens. None while off.
+     * The session's id, 32 hexadecimal digits with hyphens. None while the client is off.
      */
 open func sessionId() -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -1351,93 +1327,58 @@ open func sessionId() -> String?  {
 }
     
     /**
-     * Tells what the host knows about app and device.
+     * Ends the client: writes what was recorded to the database and closes it. What was not sent
+     * waits for the next start. False when that took longer. A second call fails.
      */
-open func setConditions(conditions: DeviceConditions)  {try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_set_conditions(
-            self.uniffiCloneHandle(),
-        FfiConverterTypeDeviceConditions_lower(conditions),$0
-    )
-}
-}
-    
-    /**
-     * Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
-     * of its own.
-     */
-open func setConsent(consent: Consent) -> Bool  {
-    return try!  FfiConverterBool.lift(try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_set_consent(
-            self.uniffiCloneHandle(),
-        FfiConverterTypeConsent_lower(consent),$0
-    )
-})
-}
-    
-    /**
-     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-     * what is open, and an on that follows meanwhile holds when that is done.
-     */
-open func setEnabled(enabled: Bool) -> Bool  {
-    return try!  FfiConverterBool.lift(try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_set_enabled(
-            self.uniffiCloneHandle(),
-        FfiConverterBool.lower(enabled),$0
-    )
-})
-}
-    
-    /**
-     * Changes what is kept of sessions that are not sampled. False when the rule cannot work.
-     */
-open func setKeepErrors(rule: KeepErrors?) -> Bool  {
-    return try!  FfiConverterBool.lift(try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_set_keep_errors(
-            self.uniffiCloneHandle(),
-        FfiConverterOptionTypeKeepErrors.lower(rule),$0
-    )
-})
-}
-    
-    /**
-     * Changes the share of sessions that is recorded, and remembers it. False when it is not between 0 and 1.
-     */
-open func setSessionSampleRate(rate: Double) -> Bool  {
-    return try!  FfiConverterBool.lift(try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_set_session_sample_rate(
-            self.uniffiCloneHandle(),
-        FfiConverterDouble.lower(rate),$0
-    )
-})
-}
-    
-    /**
-     * Changes the share of traces that is recorded, and remembers it. False when it is not between 0 and 1.
-     */
-open func setTraceSampleRate(rate: Double) -> Bool  {
-    return try!  FfiConverterBool.lift(try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_set_trace_sample_rate(
-            self.uniffiCloneHandle(),
-        FfiConverterDouble.lower(rate),$0
-    )
-})
-}
-    
-    /**
-     * Ends the client: writes what it has and closes. What was not sent waits for the next start. A second call fails.
-     */
-open func shutdown(timeoutMs: UInt64)throws  -> Bool  {
+open func shutdown(timeout: HostDuration)throws  -> Bool  {
     return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeTelemetryError_lift) {
     uniffi_throughline_ffi_fn_method_telemetrycore_shutdown(
             self.uniffiCloneHandle(),
-        FfiConverterUInt64.lower(timeoutMs),$0
+        FfiConverterTypeHostDuration_lower(timeout),$0
     )
 })
 }
     
     /**
-     * Whether trace headers written for `from` may stay on a request that is redirected to `to`. If not, remove every
-     * header that `propagation_headers` names.
+     * Closes the database and releases every lock, before the app is suspended. False when that
+     * took longer.
+     */
+open func suspend(timeout: HostDuration) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_suspend(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeHostDuration_lower(timeout),$0
+    )
+})
+}
+    
+    /**
+     * The next request to send, when the configuration has `pull`. Asks the core for an upload,
+     * and waits for its request at most `wait`. None: there is nothing to send.
+     */
+open func nextUpload(wait: HostDuration) -> PendingUpload?  {
+    return try!  FfiConverterOptionTypePendingUpload.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeHostDuration_lower(wait),$0
+    )
+})
+}
+    
+    /**
+     * The names, in lower case, of all headers that may have been added to a request.
+     */
+open func propagationHeaders() -> [String]  {
+    return try!  FfiConverterSequenceString.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_propagation_headers(
+            self.uniffiCloneHandle(),$0
+    )
+})
+}
+    
+    /**
+     * Whether trace headers that were written for `from` may stay on a request that is redirected
+     * to `to`. If not, the host removes every header that `propagation_headers` names.
      */
 open func survivesRedirect(from: String, to: String) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -1450,20 +1391,9 @@ open func survivesRedirect(from: String, to: String) -> Bool  {
 }
     
     /**
-     * Closes the database and releases every lock, before the app is suspended. False when it took longer.
-     */
-open func suspend(timeoutMs: UInt64) -> Bool  {
-    return try!  FfiConverterBool.lift(try! rustCall() {
-    uniffi_throughline_ffi_fn_method_telemetrycore_suspend(
-            self.uniffiCloneHandle(),
-        FfiConverterUInt64.lower(timeoutMs),$0
-    )
-})
-}
-    
-    /**
-     * The headers for a request to a URL: those of the request that was started under `slot`, else those of the context
-     * under it, else of what is current. `existing` are the app's own; none of them is overwritten, but baggage is merged.
+     * The headers for a request to a URL: those of the request that was started under `slot`, else
+     * those of the context under it, else those of the current context. `existing` are the app's
+     * own headers. None of them is replaced, but baggage is merged.
      */
 open func traceHeaders(url: String, slot: UInt64, existing: [HeaderField]) -> [HeaderField]  {
     return try!  FfiConverterSequenceTypeHeaderField.lift(try! rustCall() {
@@ -1477,7 +1407,8 @@ open func traceHeaders(url: String, slot: UInt64, existing: [HeaderField]) -> [H
 }
     
     /**
-     * The trace and span id of the context under a slot, as `trace-span` in hexadecimal. None when there is none.
+     * The ids of the context under a slot, as `trace-span` in hexadecimal. None when there is no
+     * such context.
      */
 open func traceId(slot: UInt64) -> String?  {
     return try!  FfiConverterOptionString.lift(try! rustCall() {
@@ -1489,7 +1420,8 @@ open func traceId(slot: UInt64) -> String?  {
 }
     
     /**
-     * Tells what became of a request: the answer, or none when there was no connection. False when it is not known.
+     * Takes the outcome of a request: the response, or none when there was no answer. False when
+     * the request is not known, or not any more.
      */
 open func uploadDone(id: UInt64, response: HttpResponse?) -> Bool  {
     return try!  FfiConverterBool.lift(try! rustCall() {
@@ -1497,6 +1429,82 @@ open func uploadDone(id: UInt64, response: HttpResponse?) -> Bool  {
             self.uniffiCloneHandle(),
         FfiConverterUInt64.lower(id),
         FfiConverterOptionTypeHttpResponse.lower(response),$0
+    )
+})
+}
+    
+    /**
+     * Sets what the host knows about the app and the device.
+     */
+open func setConditions(conditions: DeviceConditions)  {try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_set_conditions(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeDeviceConditions_lower(conditions),$0
+    )
+}
+}
+    
+    /**
+     * Sets what the user has decided. With consent denied, nothing is recorded from now on, and a
+     * thread of its own erases everything that was recorded.
+     */
+open func setConsent(consent: Consent) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_set_consent(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeConsent_lower(consent),$0
+    )
+})
+}
+    
+    /**
+     * Switches recording on or off, and keeps that for the next start. Off holds at once, and a
+     * thread of its own closes what is open. On holds when such a thread has ended.
+     */
+open func setEnabled(enabled: Bool) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_set_enabled(
+            self.uniffiCloneHandle(),
+        FfiConverterBool.lower(enabled),$0
+    )
+})
+}
+    
+    /**
+     * Sets the share of sessions that is recorded, and keeps it for the next start. False when it
+     * is not between 0 and 1.
+     */
+open func setSessionSampleRate(rate: Double) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_set_session_sample_rate(
+            self.uniffiCloneHandle(),
+        FfiConverterDouble.lower(rate),$0
+    )
+})
+}
+    
+    /**
+     * Sets what is kept of sessions that are not sampled. None: nothing. False when the values
+     * cannot work.
+     */
+open func setTailSampling(tailSampling: TailSampling?) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_set_tail_sampling(
+            self.uniffiCloneHandle(),
+        FfiConverterOptionTypeTailSampling.lower(tailSampling),$0
+    )
+})
+}
+    
+    /**
+     * Sets the share of traces that is recorded, and keeps it for the next start. False when it is
+     * not between 0 and 1.
+     */
+open func setTraceSampleRate(rate: Double) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_set_trace_sample_rate(
+            self.uniffiCloneHandle(),
+        FfiConverterDouble.lower(rate),$0
     )
 })
 }
@@ -1550,15 +1558,17 @@ public func FfiConverterTypeTelemetryCore_lower(_ value: TelemetryCore) -> UInt6
 
 
 /**
- * A backend.
+ * A backend that takes OTLP over HTTP.
  */
-public struct Backend: Equatable, Hashable {
+public struct Destination: Equatable, Hashable {
     /**
-     * A name of its own, for the books.
+     * Names the backend in `health`, and its position in the queue. No other destination may have
+     * it.
      */
     public let name: String
     /**
-     * Base URL of an OTLP/HTTP receiver.
+     * The base URL of an OTLP/HTTP receiver. `/v1/logs`, `/v1/traces` and `/v1/metrics` are
+     * appended.
      */
     public let endpoint: String
     /**
@@ -1566,37 +1576,39 @@ public struct Backend: Equatable, Hashable {
      */
     public let headers: [HeaderField]
     /**
-     * True: JSON instead of protobuf.
+     * Protobuf or JSON. Absent: protobuf.
      */
-    public let json: Bool
+    public let encoding: Encoding?
     /**
-     * True: sums and histograms as deltas instead of cumulative.
+     * How sums and histograms are sent. Absent: cumulative.
      */
-    public let delta: Bool
+    public let temporality: Temporality?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
     public init(
         /**
-         * A name of its own, for the books.
+         * Names the backend in `health`, and its position in the queue. No other destination may have
+         * it.
          */name: String, 
         /**
-         * Base URL of an OTLP/HTTP receiver.
+         * The base URL of an OTLP/HTTP receiver. `/v1/logs`, `/v1/traces` and `/v1/metrics` are
+         * appended.
          */endpoint: String, 
         /**
          * Headers of every request.
          */headers: [HeaderField] = [], 
         /**
-         * True: JSON instead of protobuf.
-         */json: Bool = false, 
+         * Protobuf or JSON. Absent: protobuf.
+         */encoding: Encoding? = nil, 
         /**
-         * True: sums and histograms as deltas instead of cumulative.
-         */delta: Bool = false) {
+         * How sums and histograms are sent. Absent: cumulative.
+         */temporality: Temporality? = nil) {
         self.name = name
         self.endpoint = endpoint
         self.headers = headers
-        self.json = json
-        self.delta = delta
+        self.encoding = encoding
+        self.temporality = temporality
     }
 
     
@@ -1605,30 +1617,30 @@ public struct Backend: Equatable, Hashable {
 }
 
 #if compiler(>=6)
-extension Backend: Sendable {}
+extension Destination: Sendable {}
 #endif
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeBackend: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Backend {
+public struct FfiConverterTypeDestination: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Destination {
         return
-            try Backend(
+            try Destination(
                 name: FfiConverterString.read(from: &buf), 
                 endpoint: FfiConverterString.read(from: &buf), 
                 headers: FfiConverterSequenceTypeHeaderField.read(from: &buf), 
-                json: FfiConverterBool.read(from: &buf), 
-                delta: FfiConverterBool.read(from: &buf)
+                encoding: FfiConverterOptionTypeEncoding.read(from: &buf), 
+                temporality: FfiConverterOptionTypeTemporality.read(from: &buf)
         )
     }
 
-    public static func write(_ value: Backend, into buf: inout [UInt8]) {
+    public static func write(_ value: Destination, into buf: inout [UInt8]) {
         FfiConverterString.write(value.name, into: &buf)
         FfiConverterString.write(value.endpoint, into: &buf)
         FfiConverterSequenceTypeHeaderField.write(value.headers, into: &buf)
-        FfiConverterBool.write(value.json, into: &buf)
-        FfiConverterBool.write(value.delta, into: &buf)
+        FfiConverterOptionTypeEncoding.write(value.encoding, into: &buf)
+        FfiConverterOptionTypeTemporality.write(value.temporality, into: &buf)
     }
 }
 
@@ -1636,36 +1648,37 @@ public struct FfiConverterTypeBackend: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeBackend_lift(_ buf: RustBuffer) throws -> Backend {
-    return try FfiConverterTypeBackend.lift(buf)
+public func FfiConverterTypeDestination_lift(_ buf: RustBuffer) throws -> Destination {
+    return try FfiConverterTypeDestination.lift(buf)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeBackend_lower(_ value: Backend) -> RustBuffer {
-    return FfiConverterTypeBackend.lower(value)
+public func FfiConverterTypeDestination_lower(_ value: Destination) -> RustBuffer {
+    return FfiConverterTypeDestination.lower(value)
 }
 
 
 /**
- * One backend's part of the health.
+ * The condition of one destination: `accepted = delivered + queued + dropped`, where `dropped` are
+ * the destination's and the report's.
  */
-public struct BackendHealth: Equatable, Hashable {
+public struct DestinationHealth: Equatable, Hashable {
     /**
-     * Its name in the configuration.
+     * The destination's name in the configuration.
      */
     public let name: String
     /**
-     * Events delivered.
+     * How many events were delivered to it.
      */
     public let delivered: UInt64
     /**
-     * Events dropped for it alone, by reason.
+     * How many events were dropped for this destination alone, by reason.
      */
     public let dropped: [NamedCount]
     /**
-     * Why it rests, if it does.
+     * Why nothing is sent to it at the moment. None: it is not paused.
      */
     public let paused: String?
 
@@ -1673,16 +1686,16 @@ public struct BackendHealth: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Its name in the configuration.
+         * The destination's name in the configuration.
          */name: String, 
         /**
-         * Events delivered.
+         * How many events were delivered to it.
          */delivered: UInt64, 
         /**
-         * Events dropped for it alone, by reason.
+         * How many events were dropped for this destination alone, by reason.
          */dropped: [NamedCount], 
         /**
-         * Why it rests, if it does.
+         * Why nothing is sent to it at the moment. None: it is not paused.
          */paused: String?) {
         self.name = name
         self.delivered = delivered
@@ -1696,16 +1709,16 @@ public struct BackendHealth: Equatable, Hashable {
 }
 
 #if compiler(>=6)
-extension BackendHealth: Sendable {}
+extension DestinationHealth: Sendable {}
 #endif
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeBackendHealth: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BackendHealth {
+public struct FfiConverterTypeDestinationHealth: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DestinationHealth {
         return
-            try BackendHealth(
+            try DestinationHealth(
                 name: FfiConverterString.read(from: &buf), 
                 delivered: FfiConverterUInt64.read(from: &buf), 
                 dropped: FfiConverterSequenceTypeNamedCount.read(from: &buf), 
@@ -1713,7 +1726,7 @@ public struct FfiConverterTypeBackendHealth: FfiConverterRustBuffer {
         )
     }
 
-    public static func write(_ value: BackendHealth, into buf: inout [UInt8]) {
+    public static func write(_ value: DestinationHealth, into buf: inout [UInt8]) {
         FfiConverterString.write(value.name, into: &buf)
         FfiConverterUInt64.write(value.delivered, into: &buf)
         FfiConverterSequenceTypeNamedCount.write(value.dropped, into: &buf)
@@ -1725,20 +1738,20 @@ public struct FfiConverterTypeBackendHealth: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeBackendHealth_lift(_ buf: RustBuffer) throws -> BackendHealth {
-    return try FfiConverterTypeBackendHealth.lift(buf)
+public func FfiConverterTypeDestinationHealth_lift(_ buf: RustBuffer) throws -> DestinationHealth {
+    return try FfiConverterTypeDestinationHealth.lift(buf)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeBackendHealth_lower(_ value: BackendHealth) -> RustBuffer {
-    return FfiConverterTypeBackendHealth.lower(value)
+public func FfiConverterTypeDestinationHealth_lower(_ value: DestinationHealth) -> RustBuffer {
+    return FfiConverterTypeDestinationHealth.lower(value)
 }
 
 
 /**
- * What the host knows about app and device.
+ * What the host knows about the app and the device.
  */
 public struct DeviceConditions: Equatable, Hashable {
     /**
@@ -1750,11 +1763,11 @@ public struct DeviceConditions: Equatable, Hashable {
      */
     public let network: NetworkKind
     /**
-     * Battery in percent.
+     * The battery's charge in percent, 0 to 100. Absent: unknown.
      */
     public let batteryPercent: UInt8?
     /**
-     * Whether it is charging.
+     * Whether the battery is charging.
      */
     public let charging: Bool
     /**
@@ -1772,10 +1785,10 @@ public struct DeviceConditions: Equatable, Hashable {
          * The network.
          */network: NetworkKind, 
         /**
-         * Battery in percent.
+         * The battery's charge in percent, 0 to 100. Absent: unknown.
          */batteryPercent: UInt8? = nil, 
         /**
-         * Whether it is charging.
+         * Whether the battery is charging.
          */charging: Bool = false, 
         /**
          * Whether the user has switched on low-power mode or data saving.
@@ -1839,21 +1852,21 @@ public func FfiConverterTypeDeviceConditions_lower(_ value: DeviceConditions) ->
 /**
  * How a flush ended.
  */
-public struct FlushResult: Equatable, Hashable {
+public struct FlushOutcome: Equatable, Hashable {
     /**
-     * Whether everything that had been recorded was delivered, or given up and booked.
+     * Whether everything that had been recorded was delivered, or dropped and counted.
      */
     public let complete: Bool
     /**
-     * Events delivered meanwhile.
+     * How many events were delivered during the flush.
      */
     public let delivered: UInt64
     /**
-     * Events that still wait.
+     * How many events still wait.
      */
     public let waiting: UInt64
     /**
-     * Why the rest was not delivered.
+     * Why events still wait, if any do.
      */
     public let reason: String?
 
@@ -1861,16 +1874,16 @@ public struct FlushResult: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Whether everything that had been recorded was delivered, or given up and booked.
+         * Whether everything that had been recorded was delivered, or dropped and counted.
          */complete: Bool, 
         /**
-         * Events delivered meanwhile.
+         * How many events were delivered during the flush.
          */delivered: UInt64, 
         /**
-         * Events that still wait.
+         * How many events still wait.
          */waiting: UInt64, 
         /**
-         * Why the rest was not delivered.
+         * Why events still wait, if any do.
          */reason: String?) {
         self.complete = complete
         self.delivered = delivered
@@ -1884,16 +1897,16 @@ public struct FlushResult: Equatable, Hashable {
 }
 
 #if compiler(>=6)
-extension FlushResult: Sendable {}
+extension FlushOutcome: Sendable {}
 #endif
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeFlushResult: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FlushResult {
+public struct FfiConverterTypeFlushOutcome: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FlushOutcome {
         return
-            try FlushResult(
+            try FlushOutcome(
                 complete: FfiConverterBool.read(from: &buf), 
                 delivered: FfiConverterUInt64.read(from: &buf), 
                 waiting: FfiConverterUInt64.read(from: &buf), 
@@ -1901,7 +1914,7 @@ public struct FfiConverterTypeFlushResult: FfiConverterRustBuffer {
         )
     }
 
-    public static func write(_ value: FlushResult, into buf: inout [UInt8]) {
+    public static func write(_ value: FlushOutcome, into buf: inout [UInt8]) {
         FfiConverterBool.write(value.complete, into: &buf)
         FfiConverterUInt64.write(value.delivered, into: &buf)
         FfiConverterUInt64.write(value.waiting, into: &buf)
@@ -1913,20 +1926,20 @@ public struct FfiConverterTypeFlushResult: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeFlushResult_lift(_ buf: RustBuffer) throws -> FlushResult {
-    return try FfiConverterTypeFlushResult.lift(buf)
+public func FfiConverterTypeFlushOutcome_lift(_ buf: RustBuffer) throws -> FlushOutcome {
+    return try FfiConverterTypeFlushOutcome.lift(buf)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeFlushResult_lower(_ value: FlushResult) -> RustBuffer {
-    return FfiConverterTypeFlushResult.lower(value)
+public func FfiConverterTypeFlushOutcome_lower(_ value: FlushOutcome) -> RustBuffer {
+    return FfiConverterTypeFlushOutcome.lower(value)
 }
 
 
 /**
- * A name and a value.
+ * The name and the value of an HTTP header, or of an attribute of the resource.
  */
 public struct HeaderField: Equatable, Hashable {
     /**
@@ -1995,7 +2008,7 @@ public func FfiConverterTypeHeaderField_lower(_ value: HeaderField) -> RustBuffe
 
 
 /**
- * What Throughline says about itself.
+ * The client's own condition.
  */
 public struct HealthReport: Equatable, Hashable {
     /**
@@ -2007,55 +2020,56 @@ public struct HealthReport: Equatable, Hashable {
      */
     public let journal: String
     /**
-     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`.
+     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
      */
     public let storage: String
     /**
-     * Events accepted since the queue exists.
+     * How many events the queue has accepted since it was created.
      */
     public let accepted: UInt64
     /**
-     * Events in the queue.
+     * How many events are in the queue.
      */
     public let queued: UInt64
     /**
-     * Events dropped before they were queued, by reason.
+     * How many events were dropped for every destination, by reason.
      */
     public let dropped: [NamedCount]
     /**
-     * The backends.
+     * The destinations.
      */
-    public let backends: [BackendHealth]
+    public let destinations: [DestinationHealth]
     /**
-     * Why the last upload failed, if it did.
+     * Why the last upload failed. None: it did not fail.
      */
     public let lastError: String?
     /**
      * The traced stores.
      */
-    public let stores: [StoreBooks]
+    public let stores: [StateCounts]
     /**
-     * Panics of ours that were caught.
+     * How many panics in Throughline were caught.
      */
     public let panics: UInt64
     /**
-     * Calls after the shutdown.
+     * How many calls came after the shutdown.
      */
     public let closedCalls: UInt64
     /**
-     * Drafts that could not be read: a bug of the facade's.
+     * How many drafts could not be read, which is a bug in the facade.
      */
     public let malformedCalls: UInt64
     /**
-     * Calls that named a span, context or store which is not there any more.
+     * How many calls named a span, a context or a store that is not there any more.
      */
     public let unknownCalls: UInt64
     /**
-     * Spans and contexts that gave way to newer ones.
+     * How many spans and contexts were removed because there were too many.
      */
     public let evictedSpans: UInt64
     /**
-     * What a developer should read: a policy that cannot work, a host that is not reached.
+     * What a developer should know: for example a policy that cannot work, or a host that cannot
+     * be reached.
      */
     public let problems: [String]
 
@@ -2069,43 +2083,44 @@ public struct HealthReport: Equatable, Hashable {
          * `starting`, `mapped`, `heap`, `lost`, or `off`.
          */journal: String, 
         /**
-         * `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`.
+         * `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
          */storage: String, 
         /**
-         * Events accepted since the queue exists.
+         * How many events the queue has accepted since it was created.
          */accepted: UInt64, 
         /**
-         * Events in the queue.
+         * How many events are in the queue.
          */queued: UInt64, 
         /**
-         * Events dropped before they were queued, by reason.
+         * How many events were dropped for every destination, by reason.
          */dropped: [NamedCount], 
         /**
-         * The backends.
-         */backends: [BackendHealth], 
+         * The destinations.
+         */destinations: [DestinationHealth], 
         /**
-         * Why the last upload failed, if it did.
+         * Why the last upload failed. None: it did not fail.
          */lastError: String?, 
         /**
          * The traced stores.
-         */stores: [StoreBooks], 
+         */stores: [StateCounts], 
         /**
-         * Panics of ours that were caught.
+         * How many panics in Throughline were caught.
          */panics: UInt64, 
         /**
-         * Calls after the shutdown.
+         * How many calls came after the shutdown.
          */closedCalls: UInt64, 
         /**
-         * Drafts that could not be read: a bug of the facade's.
+         * How many drafts could not be read, which is a bug in the facade.
          */malformedCalls: UInt64, 
         /**
-         * Calls that named a span, context or store which is not there any more.
+         * How many calls named a span, a context or a store that is not there any more.
          */unknownCalls: UInt64, 
         /**
-         * Spans and contexts that gave way to newer ones.
+         * How many spans and contexts were removed because there were too many.
          */evictedSpans: UInt64, 
         /**
-         * What a developer should read: a policy that cannot work, a host that is not reached.
+         * What a developer should know: for example a policy that cannot work, or a host that cannot
+         * be reached.
          */problems: [String]) {
         self.enabled = enabled
         self.journal = journal
@@ -2113,7 +2128,7 @@ public struct HealthReport: Equatable, Hashable {
         self.accepted = accepted
         self.queued = queued
         self.dropped = dropped
-        self.backends = backends
+        self.destinations = destinations
         self.lastError = lastError
         self.stores = stores
         self.panics = panics
@@ -2146,9 +2161,9 @@ public struct FfiConverterTypeHealthReport: FfiConverterRustBuffer {
                 accepted: FfiConverterUInt64.read(from: &buf), 
                 queued: FfiConverterUInt64.read(from: &buf), 
                 dropped: FfiConverterSequenceTypeNamedCount.read(from: &buf), 
-                backends: FfiConverterSequenceTypeBackendHealth.read(from: &buf), 
+                destinations: FfiConverterSequenceTypeDestinationHealth.read(from: &buf), 
                 lastError: FfiConverterOptionString.read(from: &buf), 
-                stores: FfiConverterSequenceTypeStoreBooks.read(from: &buf), 
+                stores: FfiConverterSequenceTypeStateCounts.read(from: &buf), 
                 panics: FfiConverterUInt64.read(from: &buf), 
                 closedCalls: FfiConverterUInt64.read(from: &buf), 
                 malformedCalls: FfiConverterUInt64.read(from: &buf), 
@@ -2165,9 +2180,9 @@ public struct FfiConverterTypeHealthReport: FfiConverterRustBuffer {
         FfiConverterUInt64.write(value.accepted, into: &buf)
         FfiConverterUInt64.write(value.queued, into: &buf)
         FfiConverterSequenceTypeNamedCount.write(value.dropped, into: &buf)
-        FfiConverterSequenceTypeBackendHealth.write(value.backends, into: &buf)
+        FfiConverterSequenceTypeDestinationHealth.write(value.destinations, into: &buf)
         FfiConverterOptionString.write(value.lastError, into: &buf)
-        FfiConverterSequenceTypeStoreBooks.write(value.stores, into: &buf)
+        FfiConverterSequenceTypeStateCounts.write(value.stores, into: &buf)
         FfiConverterUInt64.write(value.panics, into: &buf)
         FfiConverterUInt64.write(value.closedCalls, into: &buf)
         FfiConverterUInt64.write(value.malformedCalls, into: &buf)
@@ -2194,19 +2209,19 @@ public func FfiConverterTypeHealthReport_lower(_ value: HealthReport) -> RustBuf
 
 
 /**
- * A POST request.
+ * A POST request of Throughline's.
  */
 public struct HttpRequest: Equatable, Hashable {
     /**
-     * Absolute URL.
+     * The absolute URL.
      */
     public let url: String
     /**
-     * Headers, names in lower case.
+     * The headers, with names in lower case.
      */
     public let headers: [HeaderField]
     /**
-     * The body as it goes over the wire.
+     * The body, as it is sent.
      */
     public let body: Data
 
@@ -2214,13 +2229,13 @@ public struct HttpRequest: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Absolute URL.
+         * The absolute URL.
          */url: String, 
         /**
-         * Headers, names in lower case.
+         * The headers, with names in lower case.
          */headers: [HeaderField], 
         /**
-         * The body as it goes over the wire.
+         * The body, as it is sent.
          */body: Data) {
         self.url = url
         self.headers = headers
@@ -2273,19 +2288,19 @@ public func FfiConverterTypeHttpRequest_lower(_ value: HttpRequest) -> RustBuffe
 
 
 /**
- * What came back.
+ * The answer to a request.
  */
 public struct HttpResponse: Equatable, Hashable {
     /**
-     * The status.
+     * The HTTP status.
      */
     public let status: UInt16
     /**
-     * Headers.
+     * The headers.
      */
     public let headers: [HeaderField]
     /**
-     * At most 64 KiB of the body.
+     * The body. Only its first 64 KiB are read.
      */
     public let body: Data
 
@@ -2293,13 +2308,13 @@ public struct HttpResponse: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * The status.
+         * The HTTP status.
          */status: UInt16, 
         /**
-         * Headers.
+         * The headers.
          */headers: [HeaderField] = [], 
         /**
-         * At most 64 KiB of the body.
+         * The body. Only its first 64 KiB are read.
          */body: Data) {
         self.status = status
         self.headers = headers
@@ -2352,106 +2367,7 @@ public func FfiConverterTypeHttpResponse_lower(_ value: HttpResponse) -> RustBuf
 
 
 /**
- * Keeps sessions that are not sampled on the device, and sends them if something happens.
- */
-public struct KeepErrors: Equatable, Hashable {
-    /**
-     * How far back, minutes, 1 to 60.
-     */
-    public let minutes: UInt32
-    /**
-     * Bytes that are kept, 64 KiB to 8 MiB.
-     */
-    public let bytes: UInt64
-    /**
-     * True: every session, also sampled ones.
-     */
-    public let allSessions: Bool
-    /**
-     * A handled error is reason enough to send.
-     */
-    public let onError: Bool
-    /**
-     * An operation that takes this long is reason enough, ms. 0: none is.
-     */
-    public let slowOperationMs: UInt64
-
-    // Default memberwise initializers are never public by default, so we
-    // declare one manually.
-    public init(
-        /**
-         * How far back, minutes, 1 to 60.
-         */minutes: UInt32 = UInt32(5), 
-        /**
-         * Bytes that are kept, 64 KiB to 8 MiB.
-         */bytes: UInt64 = UInt64(2097152), 
-        /**
-         * True: every session, also sampled ones.
-         */allSessions: Bool = false, 
-        /**
-         * A handled error is reason enough to send.
-         */onError: Bool = true, 
-        /**
-         * An operation that takes this long is reason enough, ms. 0: none is.
-         */slowOperationMs: UInt64 = UInt64(0)) {
-        self.minutes = minutes
-        self.bytes = bytes
-        self.allSessions = allSessions
-        self.onError = onError
-        self.slowOperationMs = slowOperationMs
-    }
-
-    
-
-    
-}
-
-#if compiler(>=6)
-extension KeepErrors: Sendable {}
-#endif
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public struct FfiConverterTypeKeepErrors: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KeepErrors {
-        return
-            try KeepErrors(
-                minutes: FfiConverterUInt32.read(from: &buf), 
-                bytes: FfiConverterUInt64.read(from: &buf), 
-                allSessions: FfiConverterBool.read(from: &buf), 
-                onError: FfiConverterBool.read(from: &buf), 
-                slowOperationMs: FfiConverterUInt64.read(from: &buf)
-        )
-    }
-
-    public static func write(_ value: KeepErrors, into buf: inout [UInt8]) {
-        FfiConverterUInt32.write(value.minutes, into: &buf)
-        FfiConverterUInt64.write(value.bytes, into: &buf)
-        FfiConverterBool.write(value.allSessions, into: &buf)
-        FfiConverterBool.write(value.onError, into: &buf)
-        FfiConverterUInt64.write(value.slowOperationMs, into: &buf)
-    }
-}
-
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeKeepErrors_lift(_ buf: RustBuffer) throws -> KeepErrors {
-    return try FfiConverterTypeKeepErrors.lift(buf)
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
-public func FfiConverterTypeKeepErrors_lower(_ value: KeepErrors) -> RustBuffer {
-    return FfiConverterTypeKeepErrors.lower(value)
-}
-
-
-/**
- * A count under a name.
+ * A count that has a name.
  */
 public struct NamedCount: Equatable, Hashable {
     /**
@@ -2520,15 +2436,15 @@ public func FfiConverterTypeNamedCount_lower(_ value: NamedCount) -> RustBuffer 
 
 
 /**
- * A request to send, and the number under which its outcome is told.
+ * A request to send, and the number by which `uploadDone` takes its outcome.
  */
 public struct PendingUpload: Equatable, Hashable {
     /**
-     * For `uploadDone`.
+     * The number for `uploadDone`.
      */
     public let id: UInt64
     /**
-     * What to send.
+     * The request to send.
      */
     public let request: HttpRequest
 
@@ -2536,10 +2452,10 @@ public struct PendingUpload: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * For `uploadDone`.
+         * The number for `uploadDone`.
          */id: UInt64, 
         /**
-         * What to send.
+         * The request to send.
          */request: HttpRequest) {
         self.id = id
         self.request = request
@@ -2589,35 +2505,23 @@ public func FfiConverterTypePendingUpload_lower(_ value: PendingUpload) -> RustB
 
 
 /**
- * What must not leave the device.
+ * What must not leave the device. Secrets are found by their keys, personal data by its form.
  */
-public struct Redaction: Equatable, Hashable {
+public struct RedactRules: Equatable, Hashable {
     /**
-     * Further secret keys: `salary`, `home address`.
+     * Further keys of secrets, for example `salary` or `home address`.
      */
     public let denyKeys: [String]
     /**
-     * Keys that are not secret whatever the list says.
+     * Keys that are not secret although a rule says so.
      */
     public let allowKeys: [String]
     /**
-     * Searches free text for e-mail addresses.
+     * What is searched for in free text.
      */
-    public let emails: Bool
+    public let patterns: ValuePatterns
     /**
-     * Searches free text for payment cards.
-     */
-    public let cards: Bool
-    /**
-     * Searches free text for tokens (JWT, bearer).
-     */
-    public let tokens: Bool
-    /**
-     * Also searches the texts of attributes.
-     */
-    public let searchAttributes: Bool
-    /**
-     * Keeps queries and fragments of URLs; secret parameters lose their values all the same.
+     * Keeps the queries and fragments of URLs. Secret parameters lose their values all the same.
      */
     public let keepQueries: Bool
 
@@ -2625,32 +2529,20 @@ public struct Redaction: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * Further secret keys: `salary`, `home address`.
+         * Further keys of secrets, for example `salary` or `home address`.
          */denyKeys: [String] = [], 
         /**
-         * Keys that are not secret whatever the list says.
+         * Keys that are not secret although a rule says so.
          */allowKeys: [String] = [], 
         /**
-         * Searches free text for e-mail addresses.
-         */emails: Bool = true, 
+         * What is searched for in free text.
+         */patterns: ValuePatterns, 
         /**
-         * Searches free text for payment cards.
-         */cards: Bool = true, 
-        /**
-         * Searches free text for tokens (JWT, bearer).
-         */tokens: Bool = true, 
-        /**
-         * Also searches the texts of attributes.
-         */searchAttributes: Bool = false, 
-        /**
-         * Keeps queries and fragments of URLs; secret parameters lose their values all the same.
+         * Keeps the queries and fragments of URLs. Secret parameters lose their values all the same.
          */keepQueries: Bool = false) {
         self.denyKeys = denyKeys
         self.allowKeys = allowKeys
-        self.emails = emails
-        self.cards = cards
-        self.tokens = tokens
-        self.searchAttributes = searchAttributes
+        self.patterns = patterns
         self.keepQueries = keepQueries
     }
 
@@ -2660,33 +2552,27 @@ public struct Redaction: Equatable, Hashable {
 }
 
 #if compiler(>=6)
-extension Redaction: Sendable {}
+extension RedactRules: Sendable {}
 #endif
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeRedaction: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Redaction {
+public struct FfiConverterTypeRedactRules: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RedactRules {
         return
-            try Redaction(
+            try RedactRules(
                 denyKeys: FfiConverterSequenceString.read(from: &buf), 
                 allowKeys: FfiConverterSequenceString.read(from: &buf), 
-                emails: FfiConverterBool.read(from: &buf), 
-                cards: FfiConverterBool.read(from: &buf), 
-                tokens: FfiConverterBool.read(from: &buf), 
-                searchAttributes: FfiConverterBool.read(from: &buf), 
+                patterns: FfiConverterTypeValuePatterns.read(from: &buf), 
                 keepQueries: FfiConverterBool.read(from: &buf)
         )
     }
 
-    public static func write(_ value: Redaction, into buf: inout [UInt8]) {
+    public static func write(_ value: RedactRules, into buf: inout [UInt8]) {
         FfiConverterSequenceString.write(value.denyKeys, into: &buf)
         FfiConverterSequenceString.write(value.allowKeys, into: &buf)
-        FfiConverterBool.write(value.emails, into: &buf)
-        FfiConverterBool.write(value.cards, into: &buf)
-        FfiConverterBool.write(value.tokens, into: &buf)
-        FfiConverterBool.write(value.searchAttributes, into: &buf)
+        FfiConverterTypeValuePatterns.write(value.patterns, into: &buf)
         FfiConverterBool.write(value.keepQueries, into: &buf)
     }
 }
@@ -2695,48 +2581,48 @@ public struct FfiConverterTypeRedaction: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeRedaction_lift(_ buf: RustBuffer) throws -> Redaction {
-    return try FfiConverterTypeRedaction.lift(buf)
+public func FfiConverterTypeRedactRules_lift(_ buf: RustBuffer) throws -> RedactRules {
+    return try FfiConverterTypeRedactRules.lift(buf)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeRedaction_lower(_ value: Redaction) -> RustBuffer {
-    return FfiConverterTypeRedaction.lower(value)
+public func FfiConverterTypeRedactRules_lower(_ value: RedactRules) -> RustBuffer {
+    return FfiConverterTypeRedactRules.lower(value)
 }
 
 
 /**
- * One traced store's books: `mutations = recorded + suppressed + dropped`.
+ * The counts of one traced store: `mutations = recorded + suppressed + dropped`.
  */
-public struct StoreBooks: Equatable, Hashable {
+public struct StateCounts: Equatable, Hashable {
     /**
      * The store's name.
      */
     public let name: String
     /**
-     * Mutations that were seen, by the facade or the core.
+     * How many mutations the facade or the core has seen.
      */
     public let mutations: UInt64
     /**
-     * Mutations that actions stand for.
+     * How many mutations are part of an action.
      */
     public let recorded: UInt64
     /**
-     * Actions.
+     * How many actions there were.
      */
     public let actions: UInt64
     /**
-     * Mutations that were suppressed, by reason.
+     * How many mutations were suppressed, by reason.
      */
     public let suppressed: [NamedCount]
     /**
-     * Mutations whose action was not kept.
+     * How many mutations were part of an action that was not kept.
      */
     public let dropped: UInt64
     /**
-     * Recorded mutations whose cause was ambiguous.
+     * How many recorded mutations had an ambiguous cause.
      */
     public let ambiguous: UInt64
 
@@ -2747,22 +2633,22 @@ public struct StoreBooks: Equatable, Hashable {
          * The store's name.
          */name: String, 
         /**
-         * Mutations that were seen, by the facade or the core.
+         * How many mutations the facade or the core has seen.
          */mutations: UInt64, 
         /**
-         * Mutations that actions stand for.
+         * How many mutations are part of an action.
          */recorded: UInt64, 
         /**
-         * Actions.
+         * How many actions there were.
          */actions: UInt64, 
         /**
-         * Mutations that were suppressed, by reason.
+         * How many mutations were suppressed, by reason.
          */suppressed: [NamedCount], 
         /**
-         * Mutations whose action was not kept.
+         * How many mutations were part of an action that was not kept.
          */dropped: UInt64, 
         /**
-         * Recorded mutations whose cause was ambiguous.
+         * How many recorded mutations had an ambiguous cause.
          */ambiguous: UInt64) {
         self.name = name
         self.mutations = mutations
@@ -2779,16 +2665,16 @@ public struct StoreBooks: Equatable, Hashable {
 }
 
 #if compiler(>=6)
-extension StoreBooks: Sendable {}
+extension StateCounts: Sendable {}
 #endif
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeStoreBooks: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StoreBooks {
+public struct FfiConverterTypeStateCounts: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StateCounts {
         return
-            try StoreBooks(
+            try StateCounts(
                 name: FfiConverterString.read(from: &buf), 
                 mutations: FfiConverterUInt64.read(from: &buf), 
                 recorded: FfiConverterUInt64.read(from: &buf), 
@@ -2799,7 +2685,7 @@ public struct FfiConverterTypeStoreBooks: FfiConverterRustBuffer {
         )
     }
 
-    public static func write(_ value: StoreBooks, into buf: inout [UInt8]) {
+    public static func write(_ value: StateCounts, into buf: inout [UInt8]) {
         FfiConverterString.write(value.name, into: &buf)
         FfiConverterUInt64.write(value.mutations, into: &buf)
         FfiConverterUInt64.write(value.recorded, into: &buf)
@@ -2814,44 +2700,146 @@ public struct FfiConverterTypeStoreBooks: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeStoreBooks_lift(_ buf: RustBuffer) throws -> StoreBooks {
-    return try FfiConverterTypeStoreBooks.lift(buf)
+public func FfiConverterTypeStateCounts_lift(_ buf: RustBuffer) throws -> StateCounts {
+    return try FfiConverterTypeStateCounts.lift(buf)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeStoreBooks_lower(_ value: StoreBooks) -> RustBuffer {
-    return FfiConverterTypeStoreBooks.lower(value)
+public func FfiConverterTypeStateCounts_lower(_ value: StateCounts) -> RustBuffer {
+    return FfiConverterTypeStateCounts.lower(value)
 }
 
 
 /**
- * The configuration. Only name and directory are required.
+ * Keeps sessions that are not sampled on the device, and sends one when something happens in it: a
+ * crash, an error, a slow operation, or `reportProblem`.
+ */
+public struct TailSampling: Equatable, Hashable {
+    /**
+     * How far back events are kept, 1 to 60 minutes.
+     */
+    public let window: HostDuration
+    /**
+     * How many bytes of events are kept, 64 KiB to 8 MiB. The oldest are dropped first.
+     */
+    public let bytes: UInt64
+    /**
+     * True: every session waits for its reason, also those that the sample rate would keep.
+     */
+    public let allSessions: Bool
+    /**
+     * Whether a handled error is a reason to send. Crashes, hangs and ANRs always are.
+     */
+    public let onError: Bool
+    /**
+     * An operation that takes at least this long is a reason to send. Absent: no duration is.
+     */
+    public let slowOperation: HostDuration?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How far back events are kept, 1 to 60 minutes.
+         */window: HostDuration, 
+        /**
+         * How many bytes of events are kept, 64 KiB to 8 MiB. The oldest are dropped first.
+         */bytes: UInt64 = UInt64(2097152), 
+        /**
+         * True: every session waits for its reason, also those that the sample rate would keep.
+         */allSessions: Bool = false, 
+        /**
+         * Whether a handled error is a reason to send. Crashes, hangs and ANRs always are.
+         */onError: Bool = true, 
+        /**
+         * An operation that takes at least this long is a reason to send. Absent: no duration is.
+         */slowOperation: HostDuration? = nil) {
+        self.window = window
+        self.bytes = bytes
+        self.allSessions = allSessions
+        self.onError = onError
+        self.slowOperation = slowOperation
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TailSampling: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTailSampling: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TailSampling {
+        return
+            try TailSampling(
+                window: FfiConverterTypeHostDuration.read(from: &buf), 
+                bytes: FfiConverterUInt64.read(from: &buf), 
+                allSessions: FfiConverterBool.read(from: &buf), 
+                onError: FfiConverterBool.read(from: &buf), 
+                slowOperation: FfiConverterOptionTypeHostDuration.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TailSampling, into buf: inout [UInt8]) {
+        FfiConverterTypeHostDuration.write(value.window, into: &buf)
+        FfiConverterUInt64.write(value.bytes, into: &buf)
+        FfiConverterBool.write(value.allSessions, into: &buf)
+        FfiConverterBool.write(value.onError, into: &buf)
+        FfiConverterOptionTypeHostDuration.write(value.slowOperation, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTailSampling_lift(_ buf: RustBuffer) throws -> TailSampling {
+    return try FfiConverterTypeTailSampling.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTailSampling_lower(_ value: TailSampling) -> RustBuffer {
+    return FfiConverterTypeTailSampling.lower(value)
+}
+
+
+/**
+ * The configuration of `start`. Only the service's name and the data directory have no default.
  */
 public struct TelemetryConfig: Equatable, Hashable {
     /**
-     * `service.name`.
+     * The app's name, for `service.name`.
      */
     public let serviceName: String
     /**
-     * A directory of ours alone, excluded from backups.
+     * A directory that only Throughline uses. The host excludes it from backups.
      */
     public let dataDir: String
     /**
-     * The facade's language, for `telemetry.sdk.language`.
+     * The language of the facade, for `telemetry.sdk.language`.
      */
     public let sdkLanguage: String
     /**
-     * A random id for `app.installation.id`, kept in the directory alone.
+     * Whether this installation gets a random id, for `app.installation.id`. The id is kept only
+     * in the data directory.
      */
     public let installationId: Bool
     /**
-     * What tells this device from others. Never sent; a hash of it is kept, so that a restored or cloned backup is noticed.
+     * A text that differs between devices. It is never sent. A hash of it is kept, by which a
+     * restored or cloned backup is noticed.
      */
     public let deviceTag: String?
     /**
-     * `service.version`.
+     * The app's version, for `service.version`.
      */
     public let serviceVersion: String
     /**
@@ -2859,55 +2847,58 @@ public struct TelemetryConfig: Equatable, Hashable {
      */
     public let environment: AppEnvironment?
     /**
-     * The backends, at most 8. None: events stay on the device up to the quotas.
+     * The backends, at most 8. Without one, events stay on the device within the limits of the
+     * queue.
      */
-    public let backends: [Backend]
+    public let destinations: [Destination]
     /**
-     * Further attributes of the resource: device model, OS version.
+     * Further attributes of the resource, for example the device's model. At most 112.
      */
     public let resource: [HeaderField]
     /**
-     * Hosts that may see trace headers. None: no host.
+     * The hosts that may receive trace headers. Empty: none.
      */
     public let traceHosts: [TraceHost]
     /**
-     * False: no thread, no file.
+     * False: no thread is started and no file is written.
      */
     public let enabled: Bool
     /**
-     * Share of sessions that is recorded.
+     * The share of sessions that is recorded, 0.0 to 1.0.
      */
     public let sessionSampleRate: Double
     /**
-     * Share of traces that is recorded. Absent: 1.0 in development and test, else 0.1.
+     * The share of traces that is recorded, 0.0 to 1.0. Absent: 1.0 in development and test, else
+     * 0.1.
      */
     public let traceSampleRate: Double?
     /**
-     * How long an event may wait for company, ms. Absent: 2 s in development and test, else 30 s.
+     * How long an event may wait until others are sent with it, 100 ms to 1 day. Absent: 2 s in
+     * development and test, else 30 s.
      */
-    public let flushIntervalMs: UInt64?
+    public let flushInterval: HostDuration?
     /**
-     * Events that are sent without waiting.
+     * How many waiting events are sent without waiting for the interval. Absent: 100.
      */
     public let flushEvents: UInt64?
     /**
-     * What goes over a metered network. Absent: everything.
+     * What is sent over a metered network. Absent: everything.
      */
-    public let metered: MeteredUploads?
+    public let meteredUploads: MeteredUploads?
     /**
-     * Compressed bytes a day, crashes excepted. Absent: no cap.
+     * How many compressed bytes are sent a day, crashes excepted. Absent: no limit.
      */
     public let dailyBytes: UInt64?
     /**
-     * Bytes of the queue. Absent: 64 MiB.
+     * How many bytes the queue may have, 1 MiB to 4 GiB. Absent: 64 MiB.
      */
     public let queueBytes: UInt64?
     /**
-     * Age at which an event is dropped and counted, ms. Absent: 7 days.
+     * The age at which an event is dropped and counted, 1 minute to 1 year. Absent: 7 days.
      */
-    public let maxAgeMs: UInt64?
+    public let maxAge: HostDuration?
     /**
-     * Spreads the first upload over 10 s.
+     * Spreads the first upload after a start over 10 s, so that a fleet does not arrive at once.
      */
     public let startJitter: Bool
     /**
@@ -2917,13 +2908,14 @@ public struct TelemetryConfig: Equatable, Hashable {
     /**
      * What must not leave the device. Absent: the defaults.
      */
-    public let redaction: Redaction?
+    public let redact: RedactRules?
     /**
-     * Keeps sessions that are not sampled. Absent: no.
+     * Keeps sessions that are not sampled until something happens in them. Absent: they are not
+     * kept.
      */
-    public let keepErrors: KeepErrors?
+    public let tailSampling: TailSampling?
     /**
-     * Requests are handed out by `nextUpload` instead of being sent.
+     * Hands requests out by `nextUpload` instead of sending them.
      */
     public let pull: Bool
     /**
@@ -2935,76 +2927,82 @@ public struct TelemetryConfig: Equatable, Hashable {
     // declare one manually.
     public init(
         /**
-         * `service.name`.
+         * The app's name, for `service.name`.
          */serviceName: String, 
         /**
-         * A directory of ours alone, excluded from backups.
+         * A directory that only Throughline uses. The host excludes it from backups.
          */dataDir: String, 
         /**
-         * The facade's language, for `telemetry.sdk.language`.
+         * The language of the facade, for `telemetry.sdk.language`.
          */sdkLanguage: String = "rust", 
         /**
-         * A random id for `app.installation.id`, kept in the directory alone.
+         * Whether this installation gets a random id, for `app.installation.id`. The id is kept only
+         * in the data directory.
          */installationId: Bool = true, 
         /**
-         * What tells this device from others. Never sent; a hash of it is kept, so that a restored or cloned backup is noticed.
+         * A text that differs between devices. It is never sent. A hash of it is kept, by which a
+         * restored or cloned backup is noticed.
          */deviceTag: String? = nil, 
         /**
-         * `service.version`.
+         * The app's version, for `service.version`.
          */serviceVersion: String = "", 
         /**
          * Where the app runs. Absent: production.
          */environment: AppEnvironment? = nil, 
         /**
-         * The backends, at most 8. None: events stay on the device up to the quotas.
-         */backends: [Backend] = [], 
+         * The backends, at most 8. Without one, events stay on the device within the limits of the
+         * queue.
+         */destinations: [Destination] = [], 
         /**
-         * Further attributes of the resource: device model, OS version.
+         * Further attributes of the resource, for example the device's model. At most 112.
          */resource: [HeaderField] = [], 
         /**
-         * Hosts that may see trace headers. None: no host.
+         * The hosts that may receive trace headers. Empty: none.
          */traceHosts: [TraceHost] = [], 
         /**
-         * False: no thread, no file.
+         * False: no thread is started and no file is written.
          */enabled: Bool = true, 
         /**
-         * Share of sessions that is recorded.
+         * The share of sessions that is recorded, 0.0 to 1.0.
          */sessionSampleRate: Double = Double(1.0), 
         /**
-         * Share of traces that is recorded. Absent: 1.0 in development and test, else 0.1.
+         * The share of traces that is recorded, 0.0 to 1.0. Absent: 1.0 in development and test, else
+         * 0.1.
          */traceSampleRate: Double? = nil, 
         /**
-         * How long an event may wait for company, ms. Absent: 2 s in development and test, else 30 s.
-         */flushIntervalMs: UInt64? = nil, 
+         * How long an event may wait until others are sent with it, 100 ms to 1 day. Absent: 2 s in
+         * development and test, else 30 s.
+         */flushInterval: HostDuration? = nil, 
         /**
-         * Events that are sent without waiting.
+         * How many waiting events are sent without waiting for the interval. Absent: 100.
          */flushEvents: UInt64? = nil, 
         /**
-         * What goes over a metered network. Absent: everything.
-         */metered: MeteredUploads? = nil, 
+         * What is sent over a metered network. Absent: everything.
+         */meteredUploads: MeteredUploads? = nil, 
         /**
-         * Compressed bytes a day, crashes excepted. Absent: no cap.
+         * How many compressed bytes are sent a day, crashes excepted. Absent: no limit.
          */dailyBytes: UInt64? = nil, 
         /**
-         * Bytes of the queue. Absent: 64 MiB.
+         * How many bytes the queue may have, 1 MiB to 4 GiB. Absent: 64 MiB.
          */queueBytes: UInt64? = nil, 
         /**
-         * Age at which an event is dropped and counted, ms. Absent: 7 days.
-         */maxAgeMs: UInt64? = nil, 
+         * The age at which an event is dropped and counted, 1 minute to 1 year. Absent: 7 days.
+         */maxAge: HostDuration? = nil, 
         /**
-         * Spreads the first upload over 10 s.
+         * Spreads the first upload after a start over 10 s, so that a fleet does not arrive at once.
          */startJitter: Bool = true, 
         /**
          * Records the core's own condition as events.
          */selfReport: Bool = true, 
         /**
          * What must not leave the device. Absent: the defaults.
-         */redaction: Redaction? = nil, 
+         */redact: RedactRules? = nil, 
         /**
-         * Keeps sessions that are not sampled. Absent: no.
-         */keepErrors: KeepErrors? = nil, 
+         * Keeps sessions that are not sampled until something happens in them. Absent: they are not
+         * kept.
+         */tailSampling: TailSampling? = nil, 
         /**
-         * Requests are handed out by `nextUpload` instead of being sent.
+         * Hands requests out by `nextUpload` instead of sending them.
          */pull: Bool = false, 
         /**
          * Writes what the core does to standard error.
@@ -3016,22 +3014,22 @@ public struct TelemetryConfig: Equatable, Hashable {
         self.deviceTag = deviceTag
         self.serviceVersion = serviceVersion
         self.environment = environment
-        self.backends = backends
+        self.destinations = destinations
         self.resource = resource
         self.traceHosts = traceHosts
         self.enabled = enabled
         self.sessionSampleRate = sessionSampleRate
         self.traceSampleRate = traceSampleRate
-        self.flushIntervalMs = flushIntervalMs
+        self.flushInterval = flushInterval
         self.flushEvents = flushEvents
-        self.metered = metered
+        self.meteredUploads = meteredUploads
         self.dailyBytes = dailyBytes
         self.queueBytes = queueBytes
-        self.maxAgeMs = maxAgeMs
+        self.maxAge = maxAge
         self.startJitter = startJitter
         self.selfReport = selfReport
-        self.redaction = redaction
-        self.keepErrors = keepErrors
+        self.redact = redact
+        self.tailSampling = tailSampling
         self.pull = pull
         self.debug = debug
     }
@@ -3059,22 +3057,22 @@ public struct FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer {
                 deviceTag: FfiConverterOptionString.read(from: &buf), 
                 serviceVersion: FfiConverterString.read(from: &buf), 
                 environment: FfiConverterOptionTypeAppEnvironment.read(from: &buf), 
-                backends: FfiConverterSequenceTypeBackend.read(from: &buf), 
+                destinations: FfiConverterSequenceTypeDestination.read(from: &buf), 
                 resource: FfiConverterSequenceTypeHeaderField.read(from: &buf), 
                 traceHosts: FfiConverterSequenceTypeTraceHost.read(from: &buf), 
                 enabled: FfiConverterBool.read(from: &buf), 
                 sessionSampleRate: FfiConverterDouble.read(from: &buf), 
                 traceSampleRate: FfiConverterOptionDouble.read(from: &buf), 
-                flushIntervalMs: FfiConverterOptionUInt64.read(from: &buf), 
+                flushInterval: FfiConverterOptionTypeHostDuration.read(from: &buf), 
                 flushEvents: FfiConverterOptionUInt64.read(from: &buf), 
-                metered: FfiConverterOptionTypeMeteredUploads.read(from: &buf), 
+                meteredUploads: FfiConverterOptionTypeMeteredUploads.read(from: &buf), 
                 dailyBytes: FfiConverterOptionUInt64.read(from: &buf), 
                 queueBytes: FfiConverterOptionUInt64.read(from: &buf), 
-                maxAgeMs: FfiConverterOptionUInt64.read(from: &buf), 
+                maxAge: FfiConverterOptionTypeHostDuration.read(from: &buf), 
                 startJitter: FfiConverterBool.read(from: &buf), 
                 selfReport: FfiConverterBool.read(from: &buf), 
-                redaction: FfiConverterOptionTypeRedaction.read(from: &buf), 
-                keepErrors: FfiConverterOptionTypeKeepErrors.read(from: &buf), 
+                redact: FfiConverterOptionTypeRedactRules.read(from: &buf), 
+                tailSampling: FfiConverterOptionTypeTailSampling.read(from: &buf), 
                 pull: FfiConverterBool.read(from: &buf), 
                 debug: FfiConverterBool.read(from: &buf)
         )
@@ -3088,22 +3086,22 @@ public struct FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer {
         FfiConverterOptionString.write(value.deviceTag, into: &buf)
         FfiConverterString.write(value.serviceVersion, into: &buf)
         FfiConverterOptionTypeAppEnvironment.write(value.environment, into: &buf)
-        FfiConverterSequenceTypeBackend.write(value.backends, into: &buf)
+        FfiConverterSequenceTypeDestination.write(value.destinations, into: &buf)
         FfiConverterSequenceTypeHeaderField.write(value.resource, into: &buf)
         FfiConverterSequenceTypeTraceHost.write(value.traceHosts, into: &buf)
         FfiConverterBool.write(value.enabled, into: &buf)
         FfiConverterDouble.write(value.sessionSampleRate, into: &buf)
         FfiConverterOptionDouble.write(value.traceSampleRate, into: &buf)
-        FfiConverterOptionUInt64.write(value.flushIntervalMs, into: &buf)
+        FfiConverterOptionTypeHostDuration.write(value.flushInterval, into: &buf)
         FfiConverterOptionUInt64.write(value.flushEvents, into: &buf)
-        FfiConverterOptionTypeMeteredUploads.write(value.metered, into: &buf)
+        FfiConverterOptionTypeMeteredUploads.write(value.meteredUploads, into: &buf)
         FfiConverterOptionUInt64.write(value.dailyBytes, into: &buf)
         FfiConverterOptionUInt64.write(value.queueBytes, into: &buf)
-        FfiConverterOptionUInt64.write(value.maxAgeMs, into: &buf)
+        FfiConverterOptionTypeHostDuration.write(value.maxAge, into: &buf)
         FfiConverterBool.write(value.startJitter, into: &buf)
         FfiConverterBool.write(value.selfReport, into: &buf)
-        FfiConverterOptionTypeRedaction.write(value.redaction, into: &buf)
-        FfiConverterOptionTypeKeepErrors.write(value.keepErrors, into: &buf)
+        FfiConverterOptionTypeRedactRules.write(value.redact, into: &buf)
+        FfiConverterOptionTypeTailSampling.write(value.tailSampling, into: &buf)
         FfiConverterBool.write(value.pull, into: &buf)
         FfiConverterBool.write(value.debug, into: &buf)
     }
@@ -3126,7 +3124,7 @@ public func FfiConverterTypeTelemetryConfig_lower(_ value: TelemetryConfig) -> R
 
 
 /**
- * A host and its sub-domains that may see trace headers.
+ * A host that may receive trace headers. Its sub-domains may, too.
  */
 public struct TraceHost: Equatable, Hashable {
     /**
@@ -3134,15 +3132,15 @@ public struct TraceHost: Equatable, Hashable {
      */
     public let host: String
     /**
-     * The formats. Empty: trace context and baggage.
+     * The formats. Empty: W3C trace context and baggage.
      */
-    public let formats: [HeaderFormat]
+    public let formats: [TraceFormat]
     /**
-     * True: headers also go with traces that are not sampled.
+     * When headers are written. Absent: only for sampled traces.
      */
-    public let injectAll: Bool
+    public let injection: TraceInjection?
     /**
-     * Baggage keys that may go besides `session.id`.
+     * Baggage keys that may be sent besides `session.id`.
      */
     public let baggageKeys: [String]
 
@@ -3153,17 +3151,17 @@ public struct TraceHost: Equatable, Hashable {
          * The host alone, without scheme and port.
          */host: String, 
         /**
-         * The formats. Empty: trace context and baggage.
-         */formats: [HeaderFormat] = [], 
+         * The formats. Empty: W3C trace context and baggage.
+         */formats: [TraceFormat] = [], 
         /**
-         * True: headers also go with traces that are not sampled.
-         */injectAll: Bool = false, 
+         * When headers are written. Absent: only for sampled traces.
+         */injection: TraceInjection? = nil, 
         /**
-         * Baggage keys that may go besides `session.id`.
+         * Baggage keys that may be sent besides `session.id`.
          */baggageKeys: [String] = []) {
         self.host = host
         self.formats = formats
-        self.injectAll = injectAll
+        self.injection = injection
         self.baggageKeys = baggageKeys
     }
 
@@ -3184,16 +3182,16 @@ public struct FfiConverterTypeTraceHost: FfiConverterRustBuffer {
         return
             try TraceHost(
                 host: FfiConverterString.read(from: &buf), 
-                formats: FfiConverterSequenceTypeHeaderFormat.read(from: &buf), 
-                injectAll: FfiConverterBool.read(from: &buf), 
+                formats: FfiConverterSequenceTypeTraceFormat.read(from: &buf), 
+                injection: FfiConverterOptionTypeTraceInjection.read(from: &buf), 
                 baggageKeys: FfiConverterSequenceString.read(from: &buf)
         )
     }
 
     public static func write(_ value: TraceHost, into buf: inout [UInt8]) {
         FfiConverterString.write(value.host, into: &buf)
-        FfiConverterSequenceTypeHeaderFormat.write(value.formats, into: &buf)
-        FfiConverterBool.write(value.injectAll, into: &buf)
+        FfiConverterSequenceTypeTraceFormat.write(value.formats, into: &buf)
+        FfiConverterOptionTypeTraceInjection.write(value.injection, into: &buf)
         FfiConverterSequenceString.write(value.baggageKeys, into: &buf)
     }
 }
@@ -3213,6 +3211,105 @@ public func FfiConverterTypeTraceHost_lower(_ value: TraceHost) -> RustBuffer {
     return FfiConverterTypeTraceHost.lower(value)
 }
 
+
+/**
+ * The kinds of personal data that are searched for in free text.
+ */
+public struct ValuePatterns: Equatable, Hashable {
+    /**
+     * E-mail addresses.
+     */
+    public let email: Bool
+    /**
+     * Payment cards: 13 to 19 digits whose check digit is right.
+     */
+    public let card: Bool
+    /**
+     * JSON web tokens.
+     */
+    public let jwt: Bool
+    /**
+     * Tokens after the word `Bearer`.
+     */
+    public let bearer: Bool
+    /**
+     * Whether the texts of attributes are searched as well.
+     */
+    public let attributes: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * E-mail addresses.
+         */email: Bool = true, 
+        /**
+         * Payment cards: 13 to 19 digits whose check digit is right.
+         */card: Bool = true, 
+        /**
+         * JSON web tokens.
+         */jwt: Bool = true, 
+        /**
+         * Tokens after the word `Bearer`.
+         */bearer: Bool = true, 
+        /**
+         * Whether the texts of attributes are searched as well.
+         */attributes: Bool = false) {
+        self.email = email
+        self.card = card
+        self.jwt = jwt
+        self.bearer = bearer
+        self.attributes = attributes
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension ValuePatterns: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeValuePatterns: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ValuePatterns {
+        return
+            try ValuePatterns(
+                email: FfiConverterBool.read(from: &buf), 
+                card: FfiConverterBool.read(from: &buf), 
+                jwt: FfiConverterBool.read(from: &buf), 
+                bearer: FfiConverterBool.read(from: &buf), 
+                attributes: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ValuePatterns, into buf: inout [UInt8]) {
+        FfiConverterBool.write(value.email, into: &buf)
+        FfiConverterBool.write(value.card, into: &buf)
+        FfiConverterBool.write(value.jwt, into: &buf)
+        FfiConverterBool.write(value.bearer, into: &buf)
+        FfiConverterBool.write(value.attributes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeValuePatterns_lift(_ buf: RustBuffer) throws -> ValuePatterns {
+    return try FfiConverterTypeValuePatterns.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeValuePatterns_lower(_ value: ValuePatterns) -> RustBuffer {
+    return FfiConverterTypeValuePatterns.lower(value)
+}
+
 // Note that we don't yet support `indirect` for enums.
 // See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
 /**
@@ -3222,19 +3319,19 @@ public func FfiConverterTypeTraceHost_lower(_ value: TraceHost) -> RustBuffer {
 public enum AppEnvironment: Equatable, Hashable {
     
     /**
-     * On a developer's machine.
+     * A developer's machine.
      */
     case development
     /**
-     * In a test.
+     * An automated test.
      */
     case test
     /**
-     * Before a release.
+     * A stage before the release.
      */
     case staging
     /**
-     * With users.
+     * Users' devices.
      */
     case production
 
@@ -3312,21 +3409,21 @@ public func FfiConverterTypeAppEnvironment_lower(_ value: AppEnvironment) -> Rus
 // Note that we don't yet support `indirect` for enums.
 // See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
 /**
- * What the user has said about data being collected.
+ * What the user has decided about the collection of data.
  */
 
 public enum Consent: Equatable, Hashable {
     
     /**
-     * Recorded and sent.
+     * Events are recorded and sent.
      */
     case granted
     /**
-     * Recorded and kept apart until the user has decided.
+     * Events are recorded and kept apart, at most 8 MiB, until the user has decided.
      */
     case pending
     /**
-     * Nothing is recorded, everything is erased.
+     * Nothing is recorded, and everything that was recorded is erased.
      */
     case denied
 
@@ -3398,35 +3495,19 @@ public func FfiConverterTypeConsent_lower(_ value: Consent) -> RustBuffer {
 // Note that we don't yet support `indirect` for enums.
 // See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
 /**
- * A trace header format.
+ * The form in which OTLP is sent.
  */
 
-public enum HeaderFormat: Equatable, Hashable {
+public enum Encoding: Equatable, Hashable {
     
     /**
-     * W3C `traceparent` and `tracestate`.
+     * `application/x-protobuf`.
      */
-    case traceContext
+    case protobuf
     /**
-     * W3C `baggage`.
+     * `application/json`.
      */
-    case baggage
-    /**
-     * `x-datadog-*`.
-     */
-    case datadog
-    /**
-     * `b3`.
-     */
-    case b3
-    /**
-     * `X-B3-*`.
-     */
-    case b3Multi
-    /**
-     * `X-Correlation-ID`.
-     */
-    case correlation
+    case json
 
 
 
@@ -3435,61 +3516,37 @@ public enum HeaderFormat: Equatable, Hashable {
 }
 
 #if compiler(>=6)
-extension HeaderFormat: Sendable {}
+extension Encoding: Sendable {}
 #endif
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public struct FfiConverterTypeHeaderFormat: FfiConverterRustBuffer {
-    typealias SwiftType = HeaderFormat
+public struct FfiConverterTypeEncoding: FfiConverterRustBuffer {
+    typealias SwiftType = Encoding
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HeaderFormat {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Encoding {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .traceContext
+        case 1: return .protobuf
         
-        case 2: return .baggage
-        
-        case 3: return .datadog
-        
-        case 4: return .b3
-        
-        case 5: return .b3Multi
-        
-        case 6: return .correlation
+        case 2: return .json
         
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
 
-    public static func write(_ value: HeaderFormat, into buf: inout [UInt8]) {
+    public static func write(_ value: Encoding, into buf: inout [UInt8]) {
         switch value {
         
         
-        case .traceContext:
+        case .protobuf:
             writeInt(&buf, Int32(1))
         
         
-        case .baggage:
+        case .json:
             writeInt(&buf, Int32(2))
-        
-        
-        case .datadog:
-            writeInt(&buf, Int32(3))
-        
-        
-        case .b3:
-            writeInt(&buf, Int32(4))
-        
-        
-        case .b3Multi:
-            writeInt(&buf, Int32(5))
-        
-        
-        case .correlation:
-            writeInt(&buf, Int32(6))
         
         }
     }
@@ -3499,32 +3556,32 @@ public struct FfiConverterTypeHeaderFormat: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeHeaderFormat_lift(_ buf: RustBuffer) throws -> HeaderFormat {
-    return try FfiConverterTypeHeaderFormat.lift(buf)
+public func FfiConverterTypeEncoding_lift(_ buf: RustBuffer) throws -> Encoding {
+    return try FfiConverterTypeEncoding.lift(buf)
 }
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-public func FfiConverterTypeHeaderFormat_lower(_ value: HeaderFormat) -> RustBuffer {
-    return FfiConverterTypeHeaderFormat.lower(value)
+public func FfiConverterTypeEncoding_lower(_ value: Encoding) -> RustBuffer {
+    return FfiConverterTypeEncoding.lower(value)
 }
 
 
 
 /**
- * Why there is no answer. Always retried.
+ * Why there is no answer. The request is then tried again later.
  */
 public enum HostError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
 
     
     
     /**
-     * The request failed, or what the host did.
+     * The request failed, or the host's code.
      */
     case Failed(
         /**
-         * Why.
+         * What failed.
          */reason: String
     )
 
@@ -3597,7 +3654,7 @@ public func FfiConverterTypeHostError_lower(_ value: HostError) -> RustBuffer {
 // Note that we don't yet support `indirect` for enums.
 // See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
 /**
- * What goes over a metered network.
+ * What is sent over a metered network.
  */
 
 public enum MeteredUploads: Equatable, Hashable {
@@ -3607,7 +3664,7 @@ public enum MeteredUploads: Equatable, Hashable {
      */
     case all
     /**
-     * Crashes, errors and events; logs, metrics and spans wait for an unmetered network.
+     * Crashes, errors and events. Logs, metrics and spans wait for an unmetered network.
      */
     case noBulk
     /**
@@ -3689,19 +3746,19 @@ public func FfiConverterTypeMeteredUploads_lower(_ value: MeteredUploads) -> Rus
 public enum NetworkKind: Equatable, Hashable {
     
     /**
-     * Not known: requests are tried.
+     * The host does not know. Requests are tried.
      */
     case unknown
     /**
-     * None.
+     * There is no network. Nothing is sent.
      */
     case offline
     /**
-     * Wi-Fi, Ethernet.
+     * A network without a volume charge, for example Wi-Fi.
      */
     case unmetered
     /**
-     * Cellular, a hotspot.
+     * A network that may charge for volume, for example cellular or a hotspot.
      */
     case metered
 
@@ -3778,7 +3835,7 @@ public func FfiConverterTypeNetworkKind_lower(_ value: NetworkKind) -> RustBuffe
 
 
 /**
- * Why a call that may fail did.
+ * Why starting, flushing or shutting down failed. No other call fails.
  */
 public enum TelemetryError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
 
@@ -3801,11 +3858,11 @@ public enum TelemetryError: Swift.Error, Equatable, Hashable, Foundation.Localiz
          */reason: String
     )
     /**
-     * The client is shut down or switched off, or did not answer in time.
+     * The client is shut down or switched off, or it did not answer in time.
      */
     case Closed(
         /**
-         * Which of these.
+         * Which of these it was.
          */reason: String
     )
 
@@ -3890,6 +3947,274 @@ public func FfiConverterTypeTelemetryError_lift(_ buf: RustBuffer) throws -> Tel
 public func FfiConverterTypeTelemetryError_lower(_ value: TelemetryError) -> RustBuffer {
     return FfiConverterTypeTelemetryError.lower(value)
 }
+
+// Note that we don't yet support `indirect` for enums.
+// See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
+/**
+ * How sums and histograms are sent.
+ */
+
+public enum Temporality: Equatable, Hashable {
+    
+    /**
+     * Each point covers the time since the start of the process.
+     */
+    case cumulative
+    /**
+     * Each point covers the time since the point before it.
+     */
+    case delta
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Temporality: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTemporality: FfiConverterRustBuffer {
+    typealias SwiftType = Temporality
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Temporality {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .cumulative
+        
+        case 2: return .delta
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Temporality, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .cumulative:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .delta:
+            writeInt(&buf, Int32(2))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTemporality_lift(_ buf: RustBuffer) throws -> Temporality {
+    return try FfiConverterTypeTemporality.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTemporality_lower(_ value: Temporality) -> RustBuffer {
+    return FfiConverterTypeTemporality.lower(value)
+}
+
+
+// Note that we don't yet support `indirect` for enums.
+// See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
+/**
+ * A format of trace headers.
+ */
+
+public enum TraceFormat: Equatable, Hashable {
+    
+    /**
+     * W3C `traceparent` and `tracestate`.
+     */
+    case traceContext
+    /**
+     * W3C `baggage`.
+     */
+    case baggage
+    /**
+     * Datadog's `x-datadog-*`.
+     */
+    case datadog
+    /**
+     * Zipkin's single header, `b3`.
+     */
+    case b3
+    /**
+     * Zipkin's several headers, `X-B3-*`.
+     */
+    case b3Multi
+    /**
+     * `X-Correlation-ID`.
+     */
+    case correlation
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TraceFormat: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTraceFormat: FfiConverterRustBuffer {
+    typealias SwiftType = TraceFormat
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TraceFormat {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .traceContext
+        
+        case 2: return .baggage
+        
+        case 3: return .datadog
+        
+        case 4: return .b3
+        
+        case 5: return .b3Multi
+        
+        case 6: return .correlation
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TraceFormat, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .traceContext:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .baggage:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .datadog:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .b3:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .b3Multi:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .correlation:
+            writeInt(&buf, Int32(6))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceFormat_lift(_ buf: RustBuffer) throws -> TraceFormat {
+    return try FfiConverterTypeTraceFormat.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceFormat_lower(_ value: TraceFormat) -> RustBuffer {
+    return FfiConverterTypeTraceFormat.lower(value)
+}
+
+
+// Note that we don't yet support `indirect` for enums.
+// See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
+/**
+ * When trace headers are written.
+ */
+
+public enum TraceInjection: Equatable, Hashable {
+    
+    /**
+     * Only for traces that are sampled.
+     */
+    case sampled
+    /**
+     * For every trace. The headers say whether it is sampled.
+     */
+    case all
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TraceInjection: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTraceInjection: FfiConverterRustBuffer {
+    typealias SwiftType = TraceInjection
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TraceInjection {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .sampled
+        
+        case 2: return .all
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TraceInjection, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .sampled:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .all:
+            writeInt(&buf, Int32(2))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceInjection_lift(_ buf: RustBuffer) throws -> TraceInjection {
+    return try FfiConverterTypeTraceInjection.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTraceInjection_lower(_ value: TraceInjection) -> RustBuffer {
+    return FfiConverterTypeTraceInjection.lower(value)
+}
+
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
@@ -4062,30 +4387,6 @@ fileprivate struct FfiConverterOptionTypeHttpResponse: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterOptionTypeKeepErrors: FfiConverterRustBuffer {
-    typealias SwiftType = KeepErrors?
-
-    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
-        guard let value = value else {
-            writeInt(&buf, Int8(0))
-            return
-        }
-        writeInt(&buf, Int8(1))
-        FfiConverterTypeKeepErrors.write(value, into: &buf)
-    }
-
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
-        switch try readInt(&buf) as Int8 {
-        case 0: return nil
-        case 1: return try FfiConverterTypeKeepErrors.read(from: &buf)
-        default: throw UniffiInternalError.unexpectedOptionalTag
-        }
-    }
-}
-
-#if swift(>=5.8)
-@_documentation(visibility: private)
-#endif
 fileprivate struct FfiConverterOptionTypePendingUpload: FfiConverterRustBuffer {
     typealias SwiftType = PendingUpload?
 
@@ -4110,8 +4411,8 @@ fileprivate struct FfiConverterOptionTypePendingUpload: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterOptionTypeRedaction: FfiConverterRustBuffer {
-    typealias SwiftType = Redaction?
+fileprivate struct FfiConverterOptionTypeRedactRules: FfiConverterRustBuffer {
+    typealias SwiftType = RedactRules?
 
     public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
         guard let value = value else {
@@ -4119,13 +4420,37 @@ fileprivate struct FfiConverterOptionTypeRedaction: FfiConverterRustBuffer {
             return
         }
         writeInt(&buf, Int8(1))
-        FfiConverterTypeRedaction.write(value, into: &buf)
+        FfiConverterTypeRedactRules.write(value, into: &buf)
     }
 
     public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
-        case 1: return try FfiConverterTypeRedaction.read(from: &buf)
+        case 1: return try FfiConverterTypeRedactRules.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTailSampling: FfiConverterRustBuffer {
+    typealias SwiftType = TailSampling?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTailSampling.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTailSampling.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -4158,6 +4483,30 @@ fileprivate struct FfiConverterOptionTypeAppEnvironment: FfiConverterRustBuffer 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeEncoding: FfiConverterRustBuffer {
+    typealias SwiftType = Encoding?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeEncoding.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeEncoding.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeMeteredUploads: FfiConverterRustBuffer {
     typealias SwiftType = MeteredUploads?
 
@@ -4174,6 +4523,78 @@ fileprivate struct FfiConverterOptionTypeMeteredUploads: FfiConverterRustBuffer 
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeMeteredUploads.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTemporality: FfiConverterRustBuffer {
+    typealias SwiftType = Temporality?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTemporality.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTemporality.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTraceInjection: FfiConverterRustBuffer {
+    typealias SwiftType = TraceInjection?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTraceInjection.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTraceInjection.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeHostDuration: FfiConverterRustBuffer {
+    typealias SwiftType = HostDuration?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeHostDuration.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeHostDuration.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -4207,23 +4628,23 @@ fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterSequenceTypeBackend: FfiConverterRustBuffer {
-    typealias SwiftType = [Backend]
+fileprivate struct FfiConverterSequenceTypeDestination: FfiConverterRustBuffer {
+    typealias SwiftType = [Destination]
 
-    public static func write(_ value: [Backend], into buf: inout [UInt8]) {
+    public static func write(_ value: [Destination], into buf: inout [UInt8]) {
         let len = Int32(value.count)
         writeInt(&buf, len)
         for item in value {
-            FfiConverterTypeBackend.write(item, into: &buf)
+            FfiConverterTypeDestination.write(item, into: &buf)
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Backend] {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Destination] {
         let len: Int32 = try readInt(&buf)
-        var seq = [Backend]()
+        var seq = [Destination]()
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
-            seq.append(try FfiConverterTypeBackend.read(from: &buf))
+            seq.append(try FfiConverterTypeDestination.read(from: &buf))
         }
         return seq
     }
@@ -4232,23 +4653,23 @@ fileprivate struct FfiConverterSequenceTypeBackend: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterSequenceTypeBackendHealth: FfiConverterRustBuffer {
-    typealias SwiftType = [BackendHealth]
+fileprivate struct FfiConverterSequenceTypeDestinationHealth: FfiConverterRustBuffer {
+    typealias SwiftType = [DestinationHealth]
 
-    public static func write(_ value: [BackendHealth], into buf: inout [UInt8]) {
+    public static func write(_ value: [DestinationHealth], into buf: inout [UInt8]) {
         let len = Int32(value.count)
         writeInt(&buf, len)
         for item in value {
-            FfiConverterTypeBackendHealth.write(item, into: &buf)
+            FfiConverterTypeDestinationHealth.write(item, into: &buf)
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [BackendHealth] {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [DestinationHealth] {
         let len: Int32 = try readInt(&buf)
-        var seq = [BackendHealth]()
+        var seq = [DestinationHealth]()
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
-            seq.append(try FfiConverterTypeBackendHealth.read(from: &buf))
+            seq.append(try FfiConverterTypeDestinationHealth.read(from: &buf))
         }
         return seq
     }
@@ -4307,23 +4728,23 @@ fileprivate struct FfiConverterSequenceTypeNamedCount: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterSequenceTypeStoreBooks: FfiConverterRustBuffer {
-    typealias SwiftType = [StoreBooks]
+fileprivate struct FfiConverterSequenceTypeStateCounts: FfiConverterRustBuffer {
+    typealias SwiftType = [StateCounts]
 
-    public static func write(_ value: [StoreBooks], into buf: inout [UInt8]) {
+    public static func write(_ value: [StateCounts], into buf: inout [UInt8]) {
         let len = Int32(value.count)
         writeInt(&buf, len)
         for item in value {
-            FfiConverterTypeStoreBooks.write(item, into: &buf)
+            FfiConverterTypeStateCounts.write(item, into: &buf)
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [StoreBooks] {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [StateCounts] {
         let len: Int32 = try readInt(&buf)
-        var seq = [StoreBooks]()
+        var seq = [StateCounts]()
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
-            seq.append(try FfiConverterTypeStoreBooks.read(from: &buf))
+            seq.append(try FfiConverterTypeStateCounts.read(from: &buf))
         }
         return seq
     }
@@ -4357,27 +4778,79 @@ fileprivate struct FfiConverterSequenceTypeTraceHost: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
-fileprivate struct FfiConverterSequenceTypeHeaderFormat: FfiConverterRustBuffer {
-    typealias SwiftType = [HeaderFormat]
+fileprivate struct FfiConverterSequenceTypeTraceFormat: FfiConverterRustBuffer {
+    typealias SwiftType = [TraceFormat]
 
-    public static func write(_ value: [HeaderFormat], into buf: inout [UInt8]) {
+    public static func write(_ value: [TraceFormat], into buf: inout [UInt8]) {
         let len = Int32(value.count)
         writeInt(&buf, len)
         for item in value {
-            FfiConverterTypeHeaderFormat.write(item, into: &buf)
+            FfiConverterTypeTraceFormat.write(item, into: &buf)
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [HeaderFormat] {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [TraceFormat] {
         let len: Int32 = try readInt(&buf)
-        var seq = [HeaderFormat]()
+        var seq = [TraceFormat]()
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
-            seq.append(try FfiConverterTypeHeaderFormat.read(from: &buf))
+            seq.append(try FfiConverterTypeTraceFormat.read(from: &buf))
         }
         return seq
     }
 }
+
+
+
+
+/**
+ * Typealias from the type name used in the UDL file to the custom type.  This
+ * is needed because the UDL type name is used in function/method signatures.
+ */
+public typealias HostDuration = TimeInterval
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHostDuration: FfiConverter {
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HostDuration {
+        let builtinValue = try FfiConverterUInt64.read(from: &buf)
+        return Double(builtinValue) / 1e9
+    }
+
+    public static func write(_ value: HostDuration, into buf: inout [UInt8]) {
+        let builtinValue = UInt64(value.isNaN ? 0 : min(max(0, value * 1e9), 9e18))
+        return FfiConverterUInt64.write(builtinValue, into: &buf)
+    }
+
+    public static func lift(_ value: UInt64) throws -> HostDuration {
+        let builtinValue = try FfiConverterUInt64.lift(value)
+        return Double(builtinValue) / 1e9
+    }
+
+    public static func lower(_ value: HostDuration) -> UInt64 {
+        let builtinValue = UInt64(value.isNaN ? 0 : min(max(0, value * 1e9), 9e18))
+        return FfiConverterUInt64.lower(builtinValue)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHostDuration_lift(_ value: UInt64) throws -> HostDuration {
+    return try FfiConverterTypeHostDuration.lift(value)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHostDuration_lower(_ value: HostDuration) -> UInt64 {
+    return FfiConverterTypeHostDuration.lower(value)
+}
+
 
 private enum InitializationResult {
     case ok
@@ -4394,82 +4867,82 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_door() != 8026) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_door() != 611) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_drain() != 42758) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_drain() != 24392) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_erase() != 57403) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_erase() != 2269) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_flush() != 17747) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_flush() != 54601) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_health() != 17958) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_health() != 20003) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_installation_id() != 44299) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_installation_id() != 55070) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload() != 33242) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_record_tap() != 61516) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_propagation_headers() != 39823) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_resume() != 39165) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_record_tap() != 62020) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_session_id() != 51705) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_resume() != 34065) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_shutdown() != 62568) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_session_id() != 44049) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_suspend() != 47329) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_conditions() != 56028) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload() != 61218) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_consent() != 42897) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_propagation_headers() != 59953) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_enabled() != 32180) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_survives_redirect() != 6981) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_keep_errors() != 33980) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_trace_headers() != 45055) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_session_sample_rate() != 28714) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_trace_id() != 24336) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_trace_sample_rate() != 37253) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_upload_done() != 52281) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_shutdown() != 32818) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_conditions() != 58932) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_survives_redirect() != 3944) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_consent() != 64755) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_suspend() != 45489) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_enabled() != 33106) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_trace_headers() != 17939) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_session_sample_rate() != 24065) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_trace_id() != 8990) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_tail_sampling() != 31833) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_telemetrycore_upload_done() != 22478) {
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_trace_sample_rate() != 64249) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_authheaders_headers() != 1526) {
+    if (uniffi_throughline_ffi_checksum_method_authheaders_headers() != 11226) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_hosttransport_send() != 272) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_constructor_telemetrycore_start() != 290) {
+    if (uniffi_throughline_ffi_checksum_constructor_telemetrycore_start() != 48468) {
         return InitializationResult.apiChecksumMismatch
     }
 

@@ -1,4 +1,4 @@
-// UIKit. Compiled where UIKit is; not run by the tests, which are Linux's.
+// For UIKit. The tests run on Linux, where this file is only compiled against declarations.
 #if canImport(UIKit) && !os(watchOS)
 import Network
 import QuartzCore
@@ -9,8 +9,9 @@ import UIKit
 import UIKit.UIGestureRecognizerSubclass
 #endif
 
-/// Feeds of an iOS app: foreground and background, process start, first frame, slow frames, memory, battery, network. Install it
-/// once after ``Throughline/start(_:consent:)``, before the first window shows.
+/// Feeds Throughline with what an iOS app does: foreground and background, process start, first
+/// frame, slow frames, memory, battery and network. Install it once after
+/// ``Throughline/start(_:consent:)``, before the first window is shown.
 @MainActor
 public final class AppStory: NSObject {
     private static var installed: AppStory?
@@ -19,11 +20,14 @@ public final class AppStory: NSObject {
     private var link: CADisplayLink?
     private var last: CFTimeInterval = 0
     private var drawn = 0
-    /// When the process was started for its user; `nil` when it was not, or when its first frame has been seen.
+    /// When the process was started, in seconds since 1970. `nil` when it was not started for its
+    /// user, and after its first frame.
     private var started: TimeInterval?
 
-    /// Installs the feeds. With `taps`, touches that end on a control are recorded too, seen by a gesture recognizer of each
-    /// window: nothing is replaced.
+    /// Installs the feeds.
+    ///
+    /// - Parameter taps: Whether touches that end on a control are recorded as taps. A gesture
+    ///   recognizer of each window sees them; no method is replaced.
     public static func install(taps: Bool = false) {
         if installed != nil { return }
         let story = AppStory()
@@ -33,41 +37,41 @@ public final class AppStory: NSObject {
     }
 
     private func watch() {
-        observe(UIApplication.didBecomeActiveNotification) { $0.cameForward() }
-        observe(UIApplication.didEnterBackgroundNotification) { $0.wentBack() }
+        observe(UIApplication.didBecomeActiveNotification) { $0.enteredForeground() }
+        observe(UIApplication.didEnterBackgroundNotification) { $0.enteredBackground() }
         observe(UIApplication.didReceiveMemoryWarningNotification) { _ in Throughline.event("memory.warning") }
-        observe(UIDevice.batteryLevelDidChangeNotification) { $0.seeDevice() }
-        observe(UIDevice.batteryStateDidChangeNotification) { $0.seeDevice() }
-        observe(.NSProcessInfoPowerStateDidChange) { $0.seeDevice() }
+        observe(UIDevice.batteryLevelDidChangeNotification) { $0.deviceChanged() }
+        observe(UIDevice.batteryStateDidChangeNotification) { $0.deviceChanged() }
+        observe(.NSProcessInfoPowerStateDidChange) { $0.deviceChanged() }
         UIDevice.current.isBatteryMonitoringEnabled = true
         network.pathUpdateHandler = { [weak self] path in
-            MainActor.assumeIsolated { self?.see(path) }
+            MainActor.assumeIsolated { self?.networkChanged(path) }
         }
         network.start(queue: .main)
         conditions.foreground = throughline_process_is_in_front()
         if conditions.foreground {
-            // A process that was prewarmed was not started for its first frame.
+            // The system prewarms processes that nobody has asked for yet.
             let isPrewarmed = ProcessInfo.processInfo.environment["ActivePrewarm"] != nil
             started = isPrewarmed ? nil : throughline_process_started()
-            cameForward()
+            enteredForeground()
         } else {
-            seeDevice()
+            deviceChanged()
         }
     }
 
-    /// On the main queue: power states are told on another thread.
-    private func observe(_ name: Notification.Name, _ tell: @escaping @MainActor @Sendable (AppStory) -> Void) {
+    /// Observes on the main queue, because power states are posted on another thread.
+    private func observe(_ name: Notification.Name, _ handle: @escaping @MainActor @Sendable (AppStory) -> Void) {
         _ = NotificationCenter.default.addObserver(forName: name, object: nil, queue: .main) { [weak self] _ in
             MainActor.assumeIsolated {
-                if let self { tell(self) }
+                if let self { handle(self) }
             }
         }
     }
 
-    private func cameForward() {
+    private func enteredForeground() {
         conditions.foreground = true
-        seeDevice()
-        // Behind this call: the main thread does not wait.
+        deviceChanged()
+        // The database is opened behind this call: the main thread does not wait.
         Throughline.resumeStorage(timeout: 0)
         if link == nil {
             last = 0
@@ -76,13 +80,14 @@ public final class AppStory: NSObject {
         }
     }
 
-    /// Uploads for as long as the system gives, then closes the database: an open file is a reason to be killed.
-    private func wentBack() {
+    /// Uploads for as long as the system allows, then closes the database: the system ends a
+    /// suspended app that holds a lock on a file.
+    private func enteredBackground() {
         link?.invalidate()
         link = nil
         started = nil
         conditions.foreground = false
-        seeDevice()
+        deviceChanged()
         let time = BackgroundTime()
         time.begin()
         DispatchQueue.global(qos: .utility).async {
@@ -91,7 +96,7 @@ public final class AppStory: NSObject {
         }
     }
 
-    private func seeDevice() {
+    private func deviceChanged() {
         let device = UIDevice.current
         conditions.batteryPercent = device.batteryLevel < 0 ? nil : Int(device.batteryLevel * 100)
         conditions.charging = device.batteryState == .charging || device.batteryState == .full
@@ -99,7 +104,7 @@ public final class AppStory: NSObject {
         Throughline.setConditions(conditions)
     }
 
-    private func see(_ path: NWPath) {
+    private func networkChanged(_ path: NWPath) {
         if path.status == .satisfied {
             conditions.network = path.isExpensive || path.isConstrained ? .metered : .unmetered
         } else {
@@ -108,7 +113,8 @@ public final class AppStory: NSObject {
         Throughline.setConditions(conditions)
     }
 
-    // Any object, because a display link is none to the compiler of Linux, which checks this file.
+    // Of any object, because on Linux, where this file is checked, a display link has no
+    // Objective-C type.
     @objc private func frame(_ sender: AnyObject) {
         guard let link else { return }
         if let started {
@@ -130,8 +136,8 @@ public final class AppStory: NSObject {
     }
 }
 
-/// The time that the system gives an app that has gone back. It is given back once: when the upload is over, or when the system
-/// wants it.
+/// The time that the system gives an app in the background. It ends once: when the upload is over,
+/// or when the system demands it.
 @MainActor
 private final class BackgroundTime {
     private var task = UIBackgroundTaskIdentifier.invalid
@@ -146,13 +152,14 @@ private final class BackgroundTime {
     func end() {
         if isOver { return }
         isOver = true
-        // The user may be back meanwhile: then the database stays open. Nobody sees the main thread wait here.
+        // When the user has returned meanwhile, the database stays open. Otherwise the main thread
+        // may wait: the app is not on the screen.
         if UIApplication.shared.applicationState == .background { Throughline.suspendStorage() }
         if task != .invalid { UIApplication.shared.endBackgroundTask(task) }
     }
 }
 
-/// Sees touches as a gesture recognizer of the window does: none is held back or cancelled.
+/// Sees the touches of a window as a gesture recognizer. It delays and cancels none.
 @MainActor
 final class TapWatch: UIGestureRecognizer, UIGestureRecognizerDelegate {
     static func install() {
@@ -174,8 +181,9 @@ final class TapWatch: UIGestureRecognizer, UIGestureRecognizerDelegate {
         window.addGestureRecognizer(watch)
     }
 
-    /// Where the touch began; points that it may move and still be a tap.
+    /// Where the touch began.
     private var began: CGPoint?
+    /// How many points a tap may move.
     private static let slop: CGFloat = 10
 
     override func touchesBegan(_ touches: Set<UITouch>, with event: UIEvent) {

@@ -1,2 +1,2 @@
-// Where there is neither SwiftUI nor UIKit this module is empty; it only hands the other on.
+// Without SwiftUI and UIKit this module is empty. It only exports the other one.
 @_exported import Throughline

@@ -1,15 +1,16 @@
-// SwiftUI. Compiled where SwiftUI is; not run by the tests, which are Linux's.
+// For SwiftUI. The tests run on Linux, where this file is only compiled against declarations.
 #if canImport(SwiftUI)
 import SwiftUI
 @_exported import Throughline
 
 extension View {
-    /// The view is one of RUM's while it is on the screen and no other that appeared later.
+    /// Makes this the current view of the session while it is on the screen and no other traced
+    /// view appeared later.
     public func tracedView(_ name: String) -> some View {
         modifier(TracedView(name: name))
     }
 
-    /// Taps on the view are recorded; what the view does with them is left as it is.
+    /// Records taps on the view under a name. What the view does with them does not change.
     public func tracedTap(_ target: String) -> some View {
         simultaneousGesture(TapGesture().onEnded { Throughline.tap(target) })
     }
@@ -26,7 +27,8 @@ private struct TracedView: ViewModifier {
     }
 }
 
-/// As `@State`, for view structs: assignments, also through the binding, are mutations of a path.
+/// What `@State` is, for views whose state is traced: assignments, also through the binding, are
+/// mutations of a path.
 ///
 /// ```swift
 /// @TracedViewState(Screen.store.path("query")) private var query = ""
@@ -37,11 +39,13 @@ public struct TracedViewState<Value: Equatable>: DynamicProperty {
     @State private var value: Value
     private let path: TracedPath
 
+    /// A state with a first value. Setting that is no mutation.
     public init(wrappedValue: Value, _ path: TracedPath) {
         _value = State(initialValue: wrappedValue)
         self.path = path
     }
 
+    /// The value.
     public var wrappedValue: Value {
         get { value }
         nonmutating set {
@@ -51,12 +55,13 @@ public struct TracedViewState<Value: Equatable>: DynamicProperty {
         }
     }
 
+    /// A binding whose assignments are mutations.
     public var projectedValue: Binding<Value> {
         $value[dynamicMember: \.[traced: Place(path: path)]]
     }
 }
 
-/// A path as a key of a key path: unlike closures those carry values that are not `Sendable`.
+/// A path as a part of a key path: unlike a closure, that may carry values that are not `Sendable`.
 private struct Place: Hashable {
     let path: TracedPath
 
@@ -66,7 +71,7 @@ private struct Place: Hashable {
 }
 
 extension Equatable {
-    /// The value itself; another one in its place is a mutation of a path.
+    /// The value itself. Setting another one is a mutation of a path.
     fileprivate subscript(traced place: Place) -> Self {
         get { self }
         set {
@@ -78,7 +83,8 @@ extension Equatable {
 }
 
 extension Traced {
-    /// A binding whose sets are traced: `TextField("Name", text: profile.binding(\.displayName))`.
+    /// A binding whose assignments are mutations: `TextField("Name", text:
+    /// profile.binding(\.displayName))`.
     @MainActor
     public func binding<Value: Equatable>(_ property: ReferenceWritableKeyPath<Model, Value>) -> Binding<Value> {
         let place = Property(of: self, property)
@@ -86,8 +92,8 @@ extension Traced {
     }
 }
 
-/// A property of a traced model, for a binding's closures. They have to be `Sendable` and models seldom are; SwiftUI calls them on
-/// the main actor, where the binding was made.
+/// A property of a traced model, for the closures of a binding. These must be `Sendable`, which
+/// models seldom are, but SwiftUI calls them on the main actor, where the binding was made.
 private final class Property<Model: AnyObject, Value: Equatable>: @unchecked Sendable {
     private let model: Traced<Model>
     private let property: ReferenceWritableKeyPath<Model, Value>

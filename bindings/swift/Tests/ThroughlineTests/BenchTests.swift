@@ -2,11 +2,11 @@ import Foundation
 import XCTest
 @testable import Throughline
 
-/// The rows of `cargo xtask bench` that are Swift's, as JSON.
+/// Prints the rows of `cargo xtask bench` for Swift, as JSON.
 final class BenchTests: XCTestCase {
-    /// Calls that are timed one by one.
+    /// How many calls are timed, one by one.
     private static let calls = 50_000
-    /// From one call to the next, ns: the pace of the engine's own figure.
+    /// The time from one call to the next, in ns. It is that of the engine's own benchmark.
     private static let pace: UInt64 = 100_000
     private static let skus = (0..<64).map { "SKU-\($0)" }
 
@@ -38,7 +38,7 @@ final class BenchTests: XCTestCase {
             throw XCTSkip("only for `cargo xtask bench`")
         }
         let app = try App()
-        app.configuration.endpoints = []
+        app.configuration.destinations = []
         try app.start()
         while Throughline.health()?.journal == "starting" { usleep(1_000) }
         let record = { (n: Int) in
@@ -69,7 +69,7 @@ final class BenchTests: XCTestCase {
         let uniffi = median(20_000, plainly)
         Throughline.drain(timeout: 30)
 
-        // 200 declared paths, most of them ignored.
+        // 200 paths are declared, and half of them are ignored.
         let store = TracedStore("Bench", policy: StorePolicy(deny: ["ignored.*"]))
         let traced = (0..<100).map { store.path("traced\($0)") }
         var ignored = (0..<100).map { TracedState(wrappedValue: 0, store.path("ignored.p\($0)")) }

@@ -3,29 +3,29 @@ import XCTest
 @testable import Throughline
 
 final class DeathTests: XCTestCase {
-    /// Run by the parent below in a process of its own: records as fast as it can, and tells each number once the call has
-    /// returned, until it is killed.
+    /// The test below runs this in a process of its own. It records as fast as it can, and prints
+    /// the number of each call that has returned, until it is killed.
     func testDoomedChild() throws {
         guard let directory = ProcessInfo.processInfo.environment["THROUGHLINE_DOOMED"] else {
             throw XCTSkip("only as a child of the test below")
         }
         var configuration = Configuration(serviceName: "doomed")
-        configuration.directory = URL(fileURLWithPath: directory)
+        configuration.dataDir = URL(fileURLWithPath: directory)
         configuration.environment = .test
         configuration.selfReport = false
         try Throughline.start(configuration, consent: .granted)
-        // Until the journal is mapped, nothing is promised.
+        // The promise begins when the journal is mapped.
         while Throughline.health()?.journal == "starting" { usleep(1_000) }
         for lane in 0...1 {
             Thread.detachNewThread {
                 var n = 0
                 while true {
                     let kept = Recorder.record(.action) {
-                        $0.u8(ActionType.custom.rawValue)
+                        $0.u8(ActionType.custom.code)
                         $0.text("doomed")
                         $0.attributes(["lane": lane, "n": n])
                     }
-                    if kept == 1 {
+                    if kept == Answer.done {
                         let line = "ack \(lane) \(n)\n"
                         _ = line.withCString { write(1, $0, strlen($0)) }
                     }
@@ -55,11 +55,11 @@ final class DeathTests: XCTestCase {
                 if line.hasPrefix("ack ") { acknowledged.append(line) }
             }
             child.stop(SIGKILL)
-            // What was in the pipe when it died; half a line may be left.
+            // Reads what was in the pipe when the child was killed. Half a line may be left.
             acknowledged += child.lines().filter { $0.hasPrefix("ack ") }
             let inspector = try Inspector()
             var configuration = Configuration(serviceName: "doomed", endpoint: inspector.url)
-            configuration.directory = directory
+            configuration.dataDir = directory
             configuration.environment = .test
             configuration.startJitter = false
             configuration.selfReport = false
@@ -82,7 +82,7 @@ final class DeathTests: XCTestCase {
             let before = Throughline.health()!.panics
             Recorder.record(.fault) { $0.text(place) }
             for _ in 0..<1_000 { Throughline.action("after", ["place": place]) }
-            // The panic may cost the flush that meets it, never an event.
+            // The panic may make one flush fail, but no event may be lost.
             var isComplete = false
             for _ in 0..<3 where !isComplete { isComplete = try Throughline.flush(timeout: 20).isComplete }
             XCTAssertTrue(isComplete, place)

@@ -2,7 +2,7 @@ import Foundation
 import XCTest
 @testable import Throughline
 
-/// The layout, pinned by the vectors that the core reads.
+/// Compares what is written with the vectors that the core reads.
 final class DraftTests: XCTestCase {
     func testEveryVectorIsWrittenAsItSays() throws {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -26,8 +26,8 @@ final class DraftTests: XCTestCase {
             $0.attributes([huge: huge, "bytes": [UInt8](repeating: 1, count: 10_000_000)])
         }
         XCTAssertLessThan(written.count, 16_384)
-        let name = written.dropFirst(Draft.headerBytes + 4).prefix(Draft.nameBytes)
-        XCTAssertFalse(String(decoding: name.prefix(Draft.nameBytes - 1), as: UTF8.self).contains("\u{FFFD}"))
+        let name = written.dropFirst(DraftLayout.headerBytes + 4).prefix(Limit.nameBytes)
+        XCTAssertFalse(String(decoding: name.prefix(Limit.nameBytes - 1), as: UTF8.self).contains("\u{FFFD}"))
     }
 
     func testListsBeyondEightDeepAndWideOnesAreCut() {
@@ -65,7 +65,7 @@ final class DraftTests: XCTestCase {
         draft.begin(
             Self.calls[call]!, context: number("context"), suppressed: UInt32(number("suppressed")),
             timeNs: number("time_ns"))
-        let long = Draft.stackBytes
+        let long = Limit.stackBytes
         let types = ["tap", "scroll", "swipe", "back", "custom"]
         switch call {
         case "action", "start_action":
@@ -73,7 +73,7 @@ final class DraftTests: XCTestCase {
             draft.text(text("name"))
         case "resource":
             draft.text(text("method"))
-            draft.text(text("url"), limit: Draft.urlBytes)
+            draft.text(text("url"), limit: Limit.urlBytes)
             draft.u16(UInt16(number("status")))
             draft.u64(number("duration_ns"))
             draft.i64(Int64(text("bytes"))!)
@@ -149,8 +149,8 @@ final class DraftTests: XCTestCase {
             draft.u32(UInt32(number("store")))
             draft.u8(code("kind", ["set", "insert", "delete", "replace", "batch"]))
             draft.text(text("path"), limit: long)
-            draft.held(value(vector["old"]!))
-            draft.held(value(vector["new"]!))
+            draft.optionalValue(value(vector["old"]!))
+            draft.optionalValue(value(vector["new"]!))
         case "decide":
             draft.u32(UInt32(number("store")))
             draft.text(text("path"), limit: long)
@@ -159,7 +159,7 @@ final class DraftTests: XCTestCase {
             draft.text(text("policy"), limit: long)
         case "suppressed": draft.u32(UInt32(number("store")))
         case "frames": draft.u64(number("count"))
-        case "slow_frame", "processor_time", "initial_display": draft.u64(number("duration_ns"))
+        case "slow_frame", "cpu_time", "initial_display": draft.u64(number("duration_ns"))
         case "memory": draft.u64(number("bytes"))
         case "process_start":
             draft.text(text("start_type"))
@@ -175,10 +175,10 @@ final class DraftTests: XCTestCase {
         case "report_problem": draft.text(text("message"), limit: long)
         case "global_attribute":
             draft.text(text("key"))
-            draft.held(value(vector["value"]!))
+            draft.optionalValue(value(vector["value"]!))
         case "feature_flag":
             draft.text(text("name"))
-            draft.held(value(vector["value"]!))
+            draft.optionalValue(value(vector["value"]!))
         default: break
         }
         guard let attributes = vector["attributes"] as? [[Any]] else { return }
@@ -216,7 +216,7 @@ final class DraftTests: XCTestCase {
         "keep_context": .keepContext, "take_context": .takeContext,
         "declare_store": .declareStore, "mutation": .mutation, "decide": .decide, "update_policy": .updatePolicy,
         "suppressed": .suppressed, "frames": .frames, "slow_frame": .slowFrame, "memory": .memory,
-        "processor_time": .processorTime, "process_start": .processStart, "initial_display": .initialDisplay,
+        "cpu_time": .cpuTime, "process_start": .processStart, "initial_display": .initialDisplay,
         "sync_failure": .syncFailure, "queue_flush": .queueFlush, "report_problem": .reportProblem, "user": .user,
         "global_attribute": .globalAttribute, "feature_flag": .featureFlag,
     ]

@@ -8,8 +8,9 @@ import FoundationNetworking
 final class FacadeTests: XCTestCase {
     func testCallsBeforeTheStartAreReplayedWithTheirOwnTimes() throws {
         let app = try App()
-        // Earlier tests of this process have shut down: a start is awaited again.
-        Recorder.await()
+        // Earlier tests of this process have shut the client down. Calls are kept only when a start
+        // is expected.
+        Recorder.expectStart()
         Throughline.setUser(id: "u-1", ["plan": "gold"])
         Throughline.log(.info, "early bird", ["n": 7])
         let operation = Throughline.startOperation("EarlyOperation")
@@ -17,10 +18,10 @@ final class FacadeTests: XCTestCase {
         operation.succeed()
         let request = TracedRequest(URLRequest(url: URL(string: "http://127.0.0.1:9/early")!))
         let before = Int64(Date().timeIntervalSince1970 * 1_000)
-        // Age, so that the time of the start would be seen.
+        // The calls age, so that they would be noticed if they had the time of the start.
         Thread.sleep(forTimeInterval: 0.3)
         try app.start()
-        request.see(protocol: "h2")
+        request.measured(protocol: "h2")
         request.end(nil, bytes: 3)
         let seen = try app.seen()
         let bird = try XCTUnwrap(seen.first { $0.body == "early bird" })
@@ -33,7 +34,7 @@ final class FacadeTests: XCTestCase {
         XCTAssertEqual(early.attributes["network.protocol.version"], "2")
         Recorder.lostEarly.value = 0
         try Throughline.shutdown()
-        Recorder.await()
+        Recorder.expectStart()
         for _ in 0..<150 { Throughline.event("filler") }
         XCTAssertEqual(Recorder.lostEarly.value, 50)
     }
@@ -75,7 +76,7 @@ final class FacadeTests: XCTestCase {
 
     func testTheResourceSaysWhatTheAppRunsOnAndTheAppHasTheLastWord() throws {
         var configuration = Configuration(serviceName: "shop")
-        configuration.directory = FileManager.default.temporaryDirectory
+        configuration.dataDir = FileManager.default.temporaryDirectory
         configuration.resource = ["os.name": "ours"]
         let resource = try configuration.generated().resource.dictionary
         XCTAssertEqual(resource["os.name"], "ours")
@@ -93,7 +94,7 @@ final class FacadeTests: XCTestCase {
             Throughline.log(.info, "over it")
             screen.disappeared(sheet)
             Throughline.log(.info, "back")
-            // Pushed: the new one appears before the old one goes.
+            // In a push, the new view appears before the old one disappears.
             screen.appeared(detail, as: "Detail")
             screen.disappeared(list)
             Throughline.log(.info, "pushed")
@@ -143,7 +144,7 @@ final class FacadeTests: XCTestCase {
             return ""
         }
         XCTAssertTrue(failure { $0.serviceName = " " }.contains("service_name"))
-        XCTAssertTrue(failure { $0.endpoints = [Endpoint("nonsense")] }.contains("endpoint"))
+        XCTAssertTrue(failure { $0.destinations = [Destination(endpoint: "nonsense")] }.contains("endpoint"))
         XCTAssertTrue(failure { $0.traceHosts = [TraceHost("https://a.example/x")] }.contains("trace_hosts"))
         XCTAssertTrue(failure { $0.sessionSampleRate = .nan }.contains("session_sample_rate"))
         XCTAssertTrue(failure { $0.queueBytes = -1 }.contains("queue_bytes"))
@@ -177,7 +178,7 @@ final class FacadeTests: XCTestCase {
         Throughline.frames(59)
         Throughline.slowFrame(0.05)
         Throughline.memory(bytes: 4_096)
-        Throughline.processorTime(0.25)
+        Throughline.cpuTime(0.25)
         Throughline.pushView("Sheet")
         Throughline.log(.info, "over it")
         Throughline.stopView()
@@ -237,7 +238,7 @@ final class FacadeTests: XCTestCase {
         let app = try App()
         app.configuration.sessionSampleRate = 0
         try app.start()
-        Throughline.setKeepErrors(KeepErrors())
+        Throughline.setTailSampling(TailSampling())
         Throughline.event("before")
         XCTAssertTrue(Throughline.drain())
         XCTAssertFalse(try app.inspector.seen().contains { $0.name == "before" })
@@ -258,8 +259,8 @@ final class FacadeTests: XCTestCase {
         let deadline = Date(timeIntervalSinceNow: 10)
         while Throughline.health()?.isEnabled == false, Date() < deadline { usleep(1_000) }
         Throughline.setFeatureFlag("beta", true)
-        Throughline.recordSyncFailure(rpc: "orders.push", code: "unavailable", retries: 3, offline: true)
-        Throughline.recordQueueFlush(depth: 12, ok: false)
+        Throughline.syncFailure(rpc: "orders.push", code: "unavailable", retries: 3, offline: true)
+        Throughline.queueFlush(depth: 12, ok: false)
         Throughline.reportProblem("odd")
         let seen = try app.seen()
         XCTAssertFalse(seen.contains { $0.name == "off" })

@@ -23,7 +23,7 @@ private func traced(_ name: String, _ policy: StorePolicy = StorePolicy(transien
 
 private var eager: StorePolicy {
     var policy = StorePolicy()
-    policy.coalesceMilliseconds = 0
+    policy.coalesce = 0
     policy.maxActionsPerSecond = 100_000
     policy.capture("**", .full)
     return policy
@@ -45,7 +45,7 @@ final class StoryTests: XCTestCase {
         let books = try XCTUnwrap(Throughline.health()?.stores["Profile"])
         XCTAssertEqual(books.mutations, 1_001)
         XCTAssertEqual(books.suppressed.values.reduce(0, +), 1_000)
-        // Another policy: what was remembered is void.
+        // With another policy, remembered decisions are not valid any more.
         profile.store.updatePolicy(StorePolicy(deny: ["displayName"]))
         profile.isLoading.toggle()
         profile.displayName = "Grace"
@@ -59,7 +59,7 @@ final class StoryTests: XCTestCase {
         let items = Count()
         let store = TracedStore("Cart").context { $0.put("items", Int(items.add(1)) + 1) }
         store.path("note").set("", "a")
-        // Both are one action: the latest counts.
+        // Both mutations make one action, so that the last context counts.
         store.path("note").set("a", "b")
         let seen = try app.seen()
         XCTAssertEqual(seen.first { $0.action == "Cart.note.Update" }?.attributes["items"], "2")
@@ -77,7 +77,7 @@ final class StoryTests: XCTestCase {
         XCTAssertEqual(books.mutations, 2_000)
         XCTAssertEqual(books.mutations, books.recorded + books.suppressed.values.reduce(0, +) + books.dropped)
         XCTAssertFalse(Throughline.health()!.problems.contains { $0.contains("Screen") })
-        // Another client, with another policy: what the first one decided is void.
+        // Another client has another policy: decisions of the first one are not valid any more.
         let profile = traced("Screen")
         profile.isLoading = true
         try Throughline.shutdown()
@@ -116,7 +116,7 @@ final class StoryTests: XCTestCase {
         _ = app
     }
 
-    /// A model on the main actor, as SwiftUI's are.
+    /// A model on the main actor, as those of SwiftUI are.
     @MainActor
     final class Model {
         let profile = traced("MainActorProfile", eager)
@@ -243,7 +243,7 @@ final class StoryTests: XCTestCase {
         XCTAssertNil(server.asked("/unlisted")?.headers["traceparent"])
         XCTAssertNotNil(server.asked("/stayed")?.headers["traceparent"])
         let landed = try XCTUnwrap(elsewhere.asked("/landed"))
-        XCTAssertFalse(landed.headers.keys.contains { propagationHeaders.contains($0) }, "\(landed)")
+        XCTAssertFalse(landed.headers.keys.contains { TraceHeaders.names.contains($0) }, "\(landed)")
         XCTAssertEqual(server.asked("/own")?.headers["traceparent"], own)
         let seen = try app.seen()
         let operation = try XCTUnwrap(seen.first { $0.name == "Flow" })
@@ -270,10 +270,10 @@ final class StoryTests: XCTestCase {
                 (metrics.connectStartDate, metrics.connectEndDate) = (after(5), after(40))
                 (metrics.secureConnectionStartDate, metrics.secureConnectionEndDate) = (after(10), after(40))
             }
-            request.see(metrics)
-            // Nonsense, and more than there is room for, does no harm.
-            request.see(.dns, from: after(9e12), to: now)
-            request.see(.dns, from: nil, to: now)
+            request.measured(metrics)
+            // Times that make no sense, and more phases than there is room for, do no harm.
+            request.measured(.dns, from: after(9e12), to: now)
+            request.measured(.dns, from: nil, to: now)
             request.end(nil, bytes: nil)
         }
         let seen = try app.seen()
@@ -297,12 +297,12 @@ final class StoryTests: XCTestCase {
         let done = expectation(description: "queue")
         await Throughline.operation("Bound") { _ in
             Throughline.log(.info, "inside")
-            queue.async(execute: bind { Throughline.log(.info, "bound") })
+            queue.async(execute: Throughline.bind { Throughline.log(.info, "bound") })
             queue.async {
                 Throughline.log(.info, "unbound")
                 done.fulfill()
             }
-            await Task.detached(operation: bind { Throughline.log(.info, "detached") }).value
+            await Task.detached(operation: Throughline.bind { Throughline.log(.info, "detached") }).value
             await Task { Throughline.log(.info, "inherited") }.value
         }
         await fulfillment(of: [done], timeout: 10)

@@ -10,12 +10,12 @@ import Darwin
 import Glibc
 #endif
 
-/// Something that arrived at the inspector: a log record or a span.
+/// A log record or a span that has arrived at the inspector.
 struct Seen {
     let signal, name, trace, span, parent, body: String
     let timeNs: Int64
     let attributes, resource: [String: String]
-    /// A span's events, by their names, in ns after its start.
+    /// The events of a span by their names, in ns after its start.
     let moments: [String: Int64]
 
     init(_ json: [String: Any]) {
@@ -33,19 +33,19 @@ struct Seen {
         moments = Dictionary(events) { first, _ in first }
     }
 
-    /// What an action is called: `Cart.items.Update`, `checkout`.
+    /// The name of an action: `Cart.items.Update`, `checkout`. Empty for anything else.
     var action: String { attributes["rum.action.type"] == nil ? "" : body }
 }
 
-/// `throughline inspect` in a process of its own, as a developer runs it.
+/// Runs `throughline inspect` in a process of its own, as a developer does.
 final class Inspector {
     let url: String
-    /// A backend that continues traces, if one was asked for.
+    /// The URL of a backend that continues traces. Empty without one.
     let backend: String
     private let process: Child
 
     init(withBackend: Bool = false) throws {
-        // A machine without it has tested nothing: that is a failure.
+        // Without the program nothing would be tested, so that the test must fail.
         let program = try XCTUnwrap(
             ProcessInfo.processInfo.environment["THROUGHLINE_CLI"],
             "THROUGHLINE_CLI names no `throughline` program: `cargo xtask test --only swift` sets it")
@@ -62,7 +62,7 @@ final class Inspector {
         return json as? [[String: Any]] ?? (json as? [String: Any])?["items"] as? [[String: Any]] ?? []
     }
 
-    /// Everything of every session.
+    /// Everything that has arrived, of all sessions.
     func seen() throws -> [Seen] {
         try json("/api/sessions").flatMap { session in
             try json("/api/session/\(session["id"] as? String ?? "")").map(Seen.init)
@@ -72,8 +72,8 @@ final class Inspector {
     func trace(_ id: String) throws -> [Seen] { try json("/api/trace/\(id)").map(Seen.init) }
 }
 
-/// A child process whose output is read a line at a time. Foundation's `Process` waits on a run loop, which the threads of
-/// asynchronous tests do not have.
+/// A child process whose output is read a line at a time. Foundation's `Process` waits on a run
+/// loop, which the threads of asynchronous tests do not have.
 final class Child {
     let pid: pid_t
     private let output: Int32
@@ -103,7 +103,7 @@ final class Child {
     }
 
     deinit {
-        // Threads of dispatch queues block SIGTERM, and a child inherits that.
+        // Not SIGTERM: threads of dispatch queues block it, and the child inherits that.
         stop(SIGKILL)
         close(output)
     }
@@ -118,7 +118,7 @@ final class Child {
         waitpid(pid, &status, 0)
     }
 
-    /// The next line; empty at the end.
+    /// The next line. Empty at the end.
     func line() -> String {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
@@ -132,7 +132,7 @@ final class Child {
         }
     }
 
-    /// What was written before the end, in whole lines.
+    /// The lines up to the end, without half of one.
     func lines() -> [String] {
         var all: [String] = []
         while true {
@@ -143,7 +143,7 @@ final class Child {
     }
 }
 
-/// Throughline with an inspector and a directory of its own, for one test.
+/// A client with an inspector and a directory of its own, for one test.
 final class App {
     let inspector: Inspector
     let directory: URL
@@ -153,7 +153,7 @@ final class App {
         inspector = try Inspector(withBackend: withBackend)
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("throughline-\(UUID())")
         configuration = Configuration(serviceName: "swift-test", endpoint: inspector.url)
-        configuration.directory = directory
+        configuration.dataDir = directory
         configuration.environment = .test
         configuration.flushInterval = 3_600
         configuration.flushEvents = 1_000_000
@@ -172,9 +172,10 @@ final class App {
         return self
     }
 
-    /// Everything that was recorded, as the inspector has it.
+    /// Everything that was recorded, as it has arrived at the inspector.
     func seen() throws -> [Seen] {
-        // What settles by itself, coalescing windows and actions, ends now: nothing waits for its time.
+        // Coalescing windows and actions would end by themselves. This ends them now, so that no
+        // test waits for them.
         Recorder.record(.fault) { $0.text("settle") }
         let outcome = try Throughline.flush(timeout: 20)
         XCTAssertTrue(outcome.isComplete, "\(outcome)")
@@ -184,7 +185,7 @@ final class App {
 
 typealias Throughline_Consent = Consent
 
-/// A server of the app's own on the loopback: keeps what it is asked, answers what it is told.
+/// A server of the app's own. It keeps every request, and answers as the test says.
 final class Server: @unchecked Sendable {
     struct Asked {
         let path: String
@@ -195,10 +196,10 @@ final class Server: @unchecked Sendable {
     private var all: [Asked] = []
     private let listener: Int32
     let port: UInt16
-    /// What whoever opens a WebSocket is told.
+    /// What it sends to each client that opens a WebSocket.
     private let messages: [String]
 
-    /// Answers with a status line's rest and headers: `302 Found\r\nlocation: /x`.
+    /// `answer` returns the rest of the status line, and headers: `302 Found\r\nlocation: /x`.
     init(messages: [String] = [], _ answer: @escaping @Sendable (Asked) -> String = { _ in "200 OK" }) {
         self.messages = messages
         #if canImport(Darwin)
@@ -258,7 +259,8 @@ final class Server: @unchecked Sendable {
         _ = text.withCString { send(client, $0, strlen($0), noSignal) }
     }
 
-    /// Upgrades to a WebSocket (RFC 6455), sends ``messages``, and waits until the client goes.
+    /// Upgrades to a WebSocket (RFC 6455), sends ``messages``, and waits until the client
+    /// disconnects.
     private func converse(_ client: Int32, _ key: String) {
         let accepted = Data(sha1(Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))).base64EncodedString()
         var bytes = Array(
@@ -280,7 +282,7 @@ final class Server: @unchecked Sendable {
 
     func asked(_ path: String) -> Asked? { asked.first { $0.path == path } }
 
-    /// Under a name that the tests list, and under one that they do not.
+    /// Its URL with a host that the tests list in `traceHosts`, and with one that they do not.
     var listed: String { "http://localhost:\(port)" }
     var unlisted: String { "http://127.0.0.1:\(port)" }
 }
@@ -291,7 +293,7 @@ private let noSignal: Int32 = 0
 private let noSignal = Int32(MSG_NOSIGNAL)
 #endif
 
-/// SHA-1 (RFC 3174), which the handshake of WebSockets asks for.
+/// SHA-1 (RFC 3174), which the handshake of a WebSocket needs.
 private func sha1(_ message: [UInt8]) -> [UInt8] {
     var hash: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
     var padded = message + [0x80]

@@ -4,11 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Takes a draft: uniffi/src/door.rs has the contract, uniffi/src/draft.rs the layout.
+/// Takes a draft. The contract is in uniffi/src/door.rs, the layout in uniffi/src/draft.
 int64_t throughline_record(uint64_t handle, const uint8_t *_Nullable draft, size_t length);
 
-/// The handle of the client that runs: 0 before the start, `UINT64_MAX` after the shutdown. In C, because Swift has atomics of
-/// its own only from iOS 18 on.
+/// The handle of the client that runs. 0 before the start, `UINT64_MAX` after the shutdown. It is
+/// an atomic of C's, because Swift has its own only from iOS 18 on.
 extern _Atomic uint64_t throughline_door_handle;
 
 static inline uint64_t throughline_door_load(void) {
@@ -19,7 +19,7 @@ static inline void throughline_door_store(uint64_t handle) {
     atomic_store_explicit(&throughline_door_handle, handle, memory_order_release);
 }
 
-/// A count that many threads add to.
+/// A number that many threads add to.
 typedef struct {
     _Atomic uint64_t value;
 } throughline_count;

@@ -23,7 +23,7 @@ import kotlin.time.Duration.Companion.seconds
 /** What the screen shows. */
 data class UserProfile(val displayName: String = "", val isLoading: Boolean = false)
 
-/** The server refused. */
+/** The server has refused a request. */
 class Refused(status: Int) : IOException("the server says $status")
 
 /** The app's own API. */
@@ -37,7 +37,9 @@ class ProfileApi(private val url: String, client: OkHttpClient) {
     }
 }
 
-/** The screen's model: the flow is traced, renaming is an operation. That is all the wiring there is. */
+/**
+ * The screen's model. The flow is traced, and renaming is an operation. No other wiring is needed.
+ */
 class ProfileModel(private val api: ProfileApi, name: String = "UserProfile") {
     private val state = MutableStateFlow(UserProfile()).traced(name) {
         path("displayName") { it.displayName }
@@ -61,16 +63,16 @@ class ProfileModel(private val api: ProfileApi, name: String = "UserProfile") {
                 }
             }
         } catch (refused: IOException) {
-            // The operation has failed and recorded it; the screen shows the old name.
+            // The operation has recorded the error. The screen shows the old name.
         }
     }
 }
 
-/** Starts telemetry as an app does, in a directory of its own. */
+/** Starts Throughline as an app does, in a directory of its own. */
 fun startTelemetry(collector: String, directory: File) {
     Throughline.start(Consent.GRANTED) {
         serviceName = "profile-kotlin"
-        dataDirectory = directory
+        dataDir = directory
         environment = Environment.DEVELOPMENT
         startJitter = false
         endpoint(collector)
@@ -78,7 +80,9 @@ fun startTelemetry(collector: String, directory: File) {
     }
 }
 
-/** `ProfileApp COLLECTOR BACKEND`: as `throughline inspect --sample-backend` prints them. */
+/**
+ * `ProfileApp COLLECTOR BACKEND`, with the URLs that `throughline inspect --sample-backend` prints.
+ */
 fun main(arguments: Array<String>) {
     val (collector, backend) = arguments
     startTelemetry(collector, File(System.getProperty("java.io.tmpdir"), "profile-kotlin"))
@@ -89,7 +93,7 @@ fun main(arguments: Array<String>) {
         model.rename("Ada")
         model.rename("taken")
     }
-    // The user leaves: what was still collecting ends.
+    // The user leaves the view, which ends the action that still collects.
     Throughline.stopView()
     println("The name is ${model.profile.value.displayName}.")
     println("Delivered: ${Throughline.flush(5.seconds).delivered} events. Session: $collector/session/${Throughline.sessionId}")

@@ -18,7 +18,10 @@ import java.net.URI
 import kotlin.io.path.createTempDirectory
 import kotlin.time.Duration.Companion.seconds
 
-/** The flow against the inspector and a backend that continues traces, both real. */
+/**
+ * Runs the app's code against the inspector and a backend that continues traces. Nothing is
+ * simulated.
+ */
 class ProfileFlowTest {
     private val directory = createTempDirectory("profile").toFile()
     private lateinit var inspector: Process
@@ -80,14 +83,17 @@ class ProfileFlowTest {
         for (operation in operations) assertStory(operation)
     }
 
-    /** The request is the operation's child, the backend's span the request's. */
+    /**
+     * Asserts that the request is a child of the operation, and the backend's span a child of the
+     * request.
+     */
     private fun assertStory(operation: JsonObject) {
         val deadline = System.nanoTime() + 10.seconds.inWholeNanoseconds
         while (true) {
             val trace = get("/api/trace/${operation.text("trace")}").map { it.asJsonObject }
             val request = trace.single { it.attribute("http.request.method") == "PUT" && it.text("service") == "profile-kotlin" }
             assertEquals(operation.text("span"), request.text("parent"))
-            // The backend reports on its own time.
+            // The backend sends its span when it likes.
             if (trace.any { it.text("name") == "PUT /api/me" && it.text("parent") == request.text("span") }) return
             assertTrue(System.nanoTime() < deadline, "no backend span in $trace")
             Thread.sleep(100)

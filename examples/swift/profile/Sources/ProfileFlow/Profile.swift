@@ -4,7 +4,7 @@ import Throughline
 import FoundationNetworking
 #endif
 
-/// What the screen shows. On iOS 17 it is `@Observable`; nothing else changes.
+/// What the screen shows. From iOS 17 on it can be `@Observable`; nothing else changes.
 @MainActor
 public final class UserProfile {
     public var displayName = ""
@@ -13,7 +13,7 @@ public final class UserProfile {
     public init() {}
 }
 
-/// The server refused.
+/// The server has refused a request.
 public struct Refused: Error { public let status: Int }
 
 /// The app's own API.
@@ -34,7 +34,8 @@ public struct ProfileAPI: Sendable {
     }
 }
 
-/// The screen's model: the profile is traced, renaming is an operation. That is all the wiring there is.
+/// The screen's model. The profile is traced, and renaming is an operation. No other wiring is
+/// needed.
 @MainActor
 public final class ProfileModel {
     public let profile: Traced<UserProfile>
@@ -59,15 +60,15 @@ public final class ProfileModel {
                 profile.displayName = name
             }
         } catch {
-            // The operation has failed and recorded it; the screen shows the old name.
+            // The operation has recorded the error. The screen shows the old name.
         }
     }
 }
 
-/// Starts telemetry as an app does, in a directory of its own.
-public func startTelemetry(collector: String, directory: URL) throws {
+/// Starts Throughline as an app does, in a directory of its own.
+public func startTelemetry(collector: String, dataDir: URL) throws {
     var configuration = Configuration(serviceName: "profile-swift", endpoint: collector)
-    configuration.directory = directory
+    configuration.dataDir = dataDir
     configuration.environment = .development
     configuration.startJitter = false
     configuration.traceHosts = [TraceHost("127.0.0.1")]

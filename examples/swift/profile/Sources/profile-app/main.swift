@@ -9,13 +9,13 @@ guard CommandLine.arguments.count == 3 else {
 }
 let (collector, backend) = (CommandLine.arguments[1], CommandLine.arguments[2])
 try startTelemetry(
-    collector: collector, directory: FileManager.default.temporaryDirectory.appendingPathComponent("profile-swift"))
+    collector: collector, dataDir: FileManager.default.temporaryDirectory.appendingPathComponent("profile-swift"))
 let model = ProfileModel(ProfileAPI(url: backend))
 Throughline.startView("Profile")
 Throughline.tap("save")
 await model.rename("Ada")
 await model.rename("taken")
-// The user leaves: what was still collecting ends.
+// The user leaves the view, which ends the action that still collects.
 Throughline.stopView()
 print("The name is \(model.profile.displayName).")
 let delivered = try Throughline.flush(timeout: 5).delivered

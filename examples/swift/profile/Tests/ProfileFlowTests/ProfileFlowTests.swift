@@ -6,7 +6,8 @@ import FoundationNetworking
 import ProfileFlow
 import Throughline
 
-/// The flow against the inspector and a backend that continues traces, both real.
+/// Runs the app's code against the inspector and a backend that continues traces. Nothing is
+/// simulated.
 final class ProfileFlowTests: XCTestCase {
     private var inspector: Process!
     private var collector = ""
@@ -14,7 +15,7 @@ final class ProfileFlowTests: XCTestCase {
     private let directory = FileManager.default.temporaryDirectory.appendingPathComponent("profile-\(UUID())")
 
     override func setUpWithError() throws {
-        // A machine without it has tested nothing: that is a failure.
+        // Without the program nothing would be tested, so that the test must fail.
         let program = try XCTUnwrap(
             ProcessInfo.processInfo.environment["THROUGHLINE_CLI"],
             "THROUGHLINE_CLI names no `throughline` program: `cargo xtask test --only swift` sets it")
@@ -32,7 +33,7 @@ final class ProfileFlowTests: XCTestCase {
         }
         let said = try JSONSerialization.jsonObject(with: line) as! [String: String]
         (collector, backend) = (said["url"]!, said["backend"]!)
-        try startTelemetry(collector: collector, directory: directory)
+        try startTelemetry(collector: collector, dataDir: directory)
     }
 
     override func tearDown() {
@@ -63,7 +64,8 @@ final class ProfileFlowTests: XCTestCase {
         return try items("/api/session/\(Throughline.sessionId!)")
     }
 
-    /// The request is the operation's child, the backend's span the request's.
+    /// Asserts that the request is a child of the operation, and the backend's span a child of the
+    /// request.
     private func assertStory(_ operation: Item) async throws {
         for _ in 0..<100 {
             let trace = try items("/api/trace/\(operation.text("trace"))")
@@ -71,7 +73,7 @@ final class ProfileFlowTests: XCTestCase {
                 $0.attribute("http.request.method") == "PUT" && $0.text("service") == "profile-swift"
             })
             XCTAssertEqual(request.text("parent"), operation.text("span"))
-            // The backend reports on its own time.
+            // The backend sends its span when it likes.
             if trace.contains(where: { $0.text("name") == "PUT /api/me" && $0.text("parent") == request.text("span") }) {
                 return
             }

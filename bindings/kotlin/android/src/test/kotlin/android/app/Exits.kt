@@ -1,6 +1,9 @@
 package android.app
 
-/** An [ActivityManager] that knows why processes ended. Here, because the constructor is the package's own. */
+/**
+ * An [ActivityManager] that knows why processes ended. It lies in this package because the
+ * constructor is visible only here.
+ */
 open class Exits : ActivityManager(null, null) {
     @JvmField
     var all: List<ApplicationExitInfo> = emptyList()

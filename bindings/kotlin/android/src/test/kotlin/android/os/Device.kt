@@ -1,5 +1,5 @@
-// What the framework's classes ask of a device when they are loaded, in place of native methods: before the framework's own
-// on the tests' class path.
+// Stands in for native methods that the framework's classes call when they are loaded. These
+// classes come before the framework's on the class path of the tests.
 package android.os
 
 @Suppress("unused")

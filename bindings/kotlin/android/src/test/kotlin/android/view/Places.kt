@@ -1,6 +1,6 @@
 package android.view
 
-/** A view at a place of the screen, without what its constructor needs of a device. */
+/** A view at a place of the screen. The constructor of a view would need a device. */
 open class PlacedView : View(null) {
     override fun getVisibility(): Int = VISIBLE
     override fun isClickable(): Boolean = false
@@ -11,12 +11,12 @@ open class PlacedView : View(null) {
     }
 }
 
-/** What can be pressed. */
+/** A view that can be pressed. */
 class PlacedButton : PlacedView() {
     override fun isClickable(): Boolean = true
 }
 
-/** Holds others. */
+/** A view that holds others. */
 class PlacedGroup : ViewGroup(null) {
     @JvmField
     var children: List<View> = emptyList()
@@ -29,7 +29,7 @@ class PlacedGroup : ViewGroup(null) {
     override fun getLocationOnScreen(place: IntArray): Unit = place.fill(0)
 }
 
-/** Puts a view somewhere: its sides are the package's own. */
+/** Puts a view at a place. The fields of its sides are visible only in this package. */
 fun <T : View> T.at(left: Int, top: Int, right: Int, bottom: Int): T = apply {
     mLeft = left
     mTop = top

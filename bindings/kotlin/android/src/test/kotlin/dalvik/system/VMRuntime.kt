@@ -1,4 +1,4 @@
-// As `android/os/Device.kt`.
+// Stands in for native methods, as `android/os/Device.kt` does.
 package dalvik.system
 
 @Suppress("unused")

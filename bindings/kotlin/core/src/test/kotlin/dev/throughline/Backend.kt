@@ -17,7 +17,7 @@ import java.util.concurrent.ConcurrentLinkedQueue
 import kotlin.io.path.createTempDirectory
 import kotlin.time.Duration.Companion.seconds
 
-/** Something that arrived: a log record or a span. */
+/** A log record or a span that has arrived. */
 class Seen(json: JsonObject, val resource: Map<String, String>) {
     val isSpan: Boolean = json.has("startTimeUnixNano")
     val name: String = (json["name"] ?: json["eventName"])?.asString ?: ""
@@ -29,11 +29,11 @@ class Seen(json: JsonObject, val resource: Map<String, String>) {
     val body: String = json["body"]?.let(::plain) ?: ""
     val attributes: Map<String, String> = attributes(json)
 
-    /** A span's events, by their names, in ns after its start. */
+    /** The events of a span by their names, in ns after its start. */
     val moments: Map<String, Long> = json["events"]?.asJsonArray?.map { it.asJsonObject }
         ?.associate { it["name"].asString to it["timeUnixNano"].asString.toLong() - timeNs } ?: emptyMap()
 
-    /** What an action is called: `Cart.items.Update`, `checkout`. */
+    /** The name of an action: `Cart.items.Update`, `checkout`. Empty for anything else. */
     val target: String get() = if ("rum.action.type" in attributes) body else ""
 
     override fun toString(): String = "$name ${traceId.take(6)} $attributes"
@@ -45,7 +45,7 @@ private fun attributes(json: JsonObject): Map<String, String> =
 private fun plain(value: JsonElement): String =
     value.asJsonObject.entrySet().firstOrNull()?.value?.let { if (it.isJsonPrimitive) it.asString else it.toString() } ?: ""
 
-/** A backend that takes OTLP as JSON, on the loopback. */
+/** A backend that takes OTLP as JSON. */
 class Backend : AutoCloseable {
     private val requests = ConcurrentLinkedQueue<JsonObject>()
     private val server = MockWebServer().apply {
@@ -78,7 +78,7 @@ class Backend : AutoCloseable {
     override fun close(): Unit = server.shutdown()
 }
 
-/** Throughline with a backend and a directory of its own, for one test. */
+/** A client with a backend and a directory of its own, for one test. */
 class App(private val configure: Configuration.() -> Unit = {}) : AutoCloseable {
     val backend = Backend()
     val directory: File = createTempDirectory("throughline").toFile()
@@ -86,20 +86,21 @@ class App(private val configure: Configuration.() -> Unit = {}) : AutoCloseable 
     fun start(consent: Consent = Consent.GRANTED): App = apply {
         Throughline.start(consent) {
             serviceName = "kotlin-test"
-            dataDirectory = directory
+            dataDir = directory
             environment = Environment.TEST
             flushInterval = 3_600.seconds
             flushEvents = 1_000_000
             startJitter = false
             selfReport = false
-            endpoint(backend.url) { json = true }
+            endpoint(backend.url) { encoding = Destination.Encoding.JSON }
             configure()
         }
     }
 
-    /** Everything that was recorded, as the backend has it. */
+    /** Everything that was recorded, as it has arrived at the backend. */
     fun seen(): List<Seen> {
-        // What settles by itself, coalescing windows and actions, ends now: nothing waits for its time.
+        // Coalescing windows and actions would end by themselves. This ends them now, so that no
+        // test waits for them.
         Recorder.record(Call.FAULT) { text("settle") }
         val outcome = Throughline.flush(20.seconds)
         check(outcome.isComplete) { "not delivered: ${outcome.reason}, ${outcome.waiting} wait" }

@@ -5,17 +5,17 @@ import java.io.File
 import kotlin.io.path.createTempDirectory
 import kotlin.time.Duration.Companion.seconds
 
-/** Calls that are timed one by one. */
+/** How many calls are timed, one by one. */
 private const val CALLS = 50_000
 
-/** From one call to the next, ns: the pace of the engine's own figure. */
+/** The time from one call to the next, in ns. It is that of the engine's own benchmark. */
 private const val PACE = 100_000
 
 private val SKUS = Array(64) { "SKU-$it" }
 
 private fun median(times: LongArray): Long = times.sorted()[times.size / 2]
 
-/** The time of each call. */
+/** The time that each call takes, in ns. */
 private inline fun timed(calls: Int, call: (Int) -> Unit): LongArray {
     val times = LongArray(calls)
     val start = System.nanoTime()
@@ -28,11 +28,14 @@ private inline fun timed(calls: Int, call: (Int) -> Unit): LongArray {
     return times
 }
 
-/** What a fresh process says: nanoseconds, of the start alone and with the first action. */
+/**
+ * The times that a fresh process prints, in ns: that of the start alone, and that of the start and
+ * the first action.
+ */
 private fun firstCalls(mode: String): List<Long> {
     val directory = createTempDirectory("first").toFile()
     val java = File(System.getProperty("java.home"), "bin/java").path
-    // Under Maven the class path is not that of the virtual machine.
+    // Maven's class path is not that of the virtual machine.
     val path = listOf(FirstCall::class, Throughline::class, Unit::class, kotlinx.coroutines.Job::class, com.sun.jna.Native::class)
         .map { File(it.java.protectionDomain.codeSource.location.toURI()).path }.distinct().joinToString(File.pathSeparator)
     val library = "-Dthroughline.library=" + System.getProperty("throughline.library")
@@ -43,7 +46,10 @@ private fun firstCalls(mode: String): List<Long> {
     return said.split(' ').map(String::toLong)
 }
 
-/** Medians of fifteen fresh processes of each kind, in turns, ms: a row's name and its figure. */
+/**
+ * The medians of fifteen fresh processes of each kind, run in turns, in ms: a row's name and its
+ * figure.
+ */
 private fun firstCalls(): List<Pair<String, String>> {
     val names = mapOf(
         "fresh" to listOf("kotlin_first_start_ms", "kotlin_first_call_ms"),
@@ -60,12 +66,12 @@ private fun firstCalls(): List<Pair<String, String>> {
 
 private class Plain(@JvmField var value: Int)
 
-/** Prints the rows of `cargo xtask bench` that are Kotlin's, as JSON. */
+/** Prints the rows of `cargo xtask bench` for Kotlin, as JSON. */
 fun main() {
     val directory: File = createTempDirectory("bench").toFile()
     Throughline.start(Consent.GRANTED) {
         serviceName = "bench"
-        dataDirectory = directory
+        dataDir = directory
         environment = Environment.TEST
         selfReport = false
     }
@@ -98,8 +104,8 @@ fun main() {
     Throughline.drain(30.seconds)
     check(after.dropped.isEmpty()) { "dropped: ${after.dropped}" }
 
-    // 200 declared paths, half of them ignored.
-    val store = Throughline.store("Bench") {
+    // 200 paths are declared, and half of them are ignored.
+    val store = Throughline.tracedStore("Bench") {
         deny("ignored.*")
         maxActionsPerSecond = 1
     }

@@ -1,5 +1,6 @@
 package dev.throughline
 
+import dev.throughline.internal.Answer
 import dev.throughline.internal.Call
 import dev.throughline.internal.Recorder
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -15,17 +16,20 @@ import kotlin.io.path.createTempDirectory
 import kotlin.random.Random
 import kotlin.time.Duration.Companion.seconds
 
-/** Records as fast as it can, and tells each number once the call has returned. Killed by its parent. */
+/**
+ * Records as fast as it can, and prints the number of each call that has returned, until its parent
+ * kills it.
+ */
 object DoomedApp {
     @JvmStatic
     fun main(arguments: Array<String>) {
         Throughline.start(Consent.GRANTED) {
             serviceName = "doomed"
-            dataDirectory = File(arguments[0])
+            dataDir = File(arguments[0])
             environment = Environment.TEST
             selfReport = false
         }
-        // Until the journal is mapped, nothing is promised.
+        // The promise begins when the journal is mapped.
         while (Throughline.health()?.journal == "starting") Thread.sleep(1)
         val out = DataOutputStream(BufferedOutputStream(System.out, 8))
         for (lane in 0..1) {
@@ -40,13 +44,13 @@ object DoomedApp {
                         put("n", n)
                         endAttributes()
                     }
-                    if (kept == 1L) synchronized(out) {
+                    if (kept == Answer.DONE) synchronized(out) {
                         out.writeInt(lane)
                         out.writeInt(n)
                         out.flush()
                     }
                     n++
-                    // As fast as a busy app, not faster than the queue's quota.
+                    // As fast as a busy app, but not so fast that the queue is full.
                     if (n % 64 == 0) Thread.sleep(1)
                 }
             }
@@ -77,18 +81,18 @@ class DeathTest {
                     if (acknowledged.size == enough) child.destroyForcibly()
                 }
             } catch (end: java.io.IOException) {
-                // The pipe ends with the process; half a number may be left.
+                // The pipe ends with the process. Half a number may be left.
             }
             assertTrue(child.waitFor(10, TimeUnit.SECONDS))
             assertTrue(acknowledged.size >= enough, "the child ended by itself")
             Backend().use { backend ->
                 Throughline.start(Consent.GRANTED) {
                     serviceName = "doomed"
-                    dataDirectory = directory
+                    dataDir = directory
                     environment = Environment.TEST
                     startJitter = false
                     selfReport = false
-                    endpoint(backend.url) { json = true }
+                    endpoint(backend.url) { encoding = Destination.Encoding.JSON }
                 }
                 assertTrue(Throughline.flush(30.seconds).isComplete)
                 val arrived = backend.seen().filter { it.target == "doomed" }
@@ -112,7 +116,7 @@ class DeathTest {
                 val before = Throughline.health()!!.panics
                 Recorder.record(Call.FAULT) { text(place) }
                 repeat(1_000) { Throughline.action("after", attributes = { put("place", place) }) }
-                // The panic may cost the flush that meets it, never an event.
+                // The panic may make one flush fail, but no event may be lost.
                 assertTrue((0 until 3).any { Throughline.flush(20.seconds).isComplete }, place)
                 assertEquals(before + 1, Throughline.health()!!.panics, place)
                 assertEquals(1_000, app.backend.seen().count { it.target == "after" && it.attributes["place"] == place })

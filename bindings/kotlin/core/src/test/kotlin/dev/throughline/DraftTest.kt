@@ -6,7 +6,7 @@ import com.google.gson.JsonObject
 import com.google.gson.JsonParser
 import dev.throughline.internal.Call
 import dev.throughline.internal.Draft
-import dev.throughline.internal.HEADER_BYTES
+import dev.throughline.internal.DraftLayout
 import dev.throughline.internal.Limit
 import dev.throughline.internal.attributes
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.TestFactory
 import java.io.File
 
-/** The layout, pinned by the vectors that the core reads. */
+/** Compares what is written with the vectors that the core reads. */
 class DraftTest {
     private val vectors = JsonParser.parseString(File(System.getProperty("throughline.vectors"), "draft.json").readText()).asJsonObject
 
@@ -31,7 +31,7 @@ class DraftTest {
             begin(Call.START_VIEW, 0)
             text("a\uD83Db\uDE86\uD83D")
         }
-        val text = String(draft.bytes, HEADER_BYTES + 4, draft.length - HEADER_BYTES - 4)
+        val text = String(draft.bytes, DraftLayout.HEADER_BYTES + 4, draft.length - DraftLayout.HEADER_BYTES - 4)
         assertEquals("a\uFFFDb\uFFFD\uFFFD", text)
     }
 
@@ -87,7 +87,7 @@ class DraftTest {
         fun u16(key: String): Draft.(JsonObject) -> Unit = { u16(it[key].asInt) }
         fun flag(key: String): Draft.(JsonObject) -> Unit = { flag(it[key].asBoolean) }
         fun f64(key: String): Draft.(JsonObject) -> Unit = { f64(it[key].asDouble) }
-        fun held(key: String): Draft.(JsonObject) -> Unit = { held(value(it[key])) }
+        fun optionalValue(key: String): Draft.(JsonObject) -> Unit = { optionalValue(value(it[key])) }
 
         inline fun <reified E : Enum<E>> code(key: String, crossinline code: (E) -> Int): Draft.(JsonObject) -> Unit =
             { u8(code(java.lang.Enum.valueOf(E::class.java, it[key].asString.uppercase()))) }
@@ -107,8 +107,8 @@ class DraftTest {
             attributes { for (entry in vector["attributes"].asJsonArray) put(entry.asJsonArray[0].asString, entry.asJsonArray[1]) }
         }
 
-        /** By the overload that the app's code would take. */
-        fun Attributes.put(key: String, json: JsonElement) {
+        /** Calls the overload that an app's code would call. */
+        fun AttributeWriter.put(key: String, json: JsonElement) {
             when (val value = value(json)) {
                 is String -> put(key, value)
                 is Long -> put(key, value)
@@ -147,7 +147,7 @@ class DraftTest {
             "long_task" to Layout(Call.LONG_TASK, u64("duration_ns"), flag("frozen"), ATTRIBUTES),
             "vital" to Layout(Call.VITAL, text("name"), f64("value"), text("unit"), ATTRIBUTES),
             "custom" to Layout(Call.CUSTOM, text("name"), ATTRIBUTES),
-            "log" to Layout(Call.LOG, code<Level>("severity") { it.code }, text("body"), text("logger"), ATTRIBUTES),
+            "log" to Layout(Call.LOG, code<Severity>("severity") { it.code }, text("body"), text("logger"), ATTRIBUTES),
             "measurement" to Layout(
                 Call.MEASUREMENT, code<Instrument>("instrument") { it.code }, text("name"), text("unit"), f64("value"), ATTRIBUTES,
             ),
@@ -180,7 +180,7 @@ class DraftTest {
             ),
             "declare_store" to Layout(Call.DECLARE_STORE, u32("store"), text("name"), text("policy")),
             "mutation" to Layout(
-                Call.MUTATION, u32("store"), code<MutationKind>("kind") { it.code }, text("path"), held("old"), held("new"), ATTRIBUTES,
+                Call.MUTATION, u32("store"), code<MutationKind>("kind") { it.code }, text("path"), optionalValue("old"), optionalValue("new"), ATTRIBUTES,
             ),
             "decide" to Layout(Call.DECIDE, u32("store"), text("path")),
             "update_policy" to Layout(Call.UPDATE_POLICY, u32("store"), text("policy")),
@@ -188,15 +188,15 @@ class DraftTest {
             "frames" to Layout(Call.FRAMES, u64("count")),
             "slow_frame" to Layout(Call.SLOW_FRAME, u64("duration_ns")),
             "memory" to Layout(Call.MEMORY, u64("bytes")),
-            "processor_time" to Layout(Call.PROCESSOR_TIME, u64("duration_ns")),
+            "cpu_time" to Layout(Call.CPU_TIME, u64("duration_ns")),
             "process_start" to Layout(Call.PROCESS_START, text("start_type"), u64("duration_ns")),
             "initial_display" to Layout(Call.INITIAL_DISPLAY, u64("duration_ns")),
             "sync_failure" to Layout(Call.SYNC_FAILURE, text("rpc"), text("code"), u32("retries"), flag("offline")),
             "queue_flush" to Layout(Call.QUEUE_FLUSH, u64("depth"), flag("ok")),
             "report_problem" to Layout(Call.REPORT_PROBLEM, text("message")),
             "user" to Layout(Call.USER, ATTRIBUTES),
-            "global_attribute" to Layout(Call.GLOBAL_ATTRIBUTE, text("key"), held("value")),
-            "feature_flag" to Layout(Call.FEATURE_FLAG, text("name"), held("value")),
+            "global_attribute" to Layout(Call.GLOBAL_ATTRIBUTE, text("key"), optionalValue("value")),
+            "feature_flag" to Layout(Call.FEATURE_FLAG, text("name"), optionalValue("value")),
         )
     }
 }

@@ -3,10 +3,15 @@ package dev.throughline
 import java.io.File
 
 /**
- * What the caller's thread pays for the first calls of a process: prints nanoseconds, of the start in the background alone and
- * with an action. The second argument says where: `fresh`; `loaded`, an enum and a lambda of the program's own come before, as in
- * an app: then Kotlin's runtime is loaded already; `empty`, the same two blocks go to functions that do nothing: what Kotlin alone
- * costs.
+ * Prints how long the first calls of a process take on the caller's thread, in ns: the start in the
+ * background alone, and with an action.
+ *
+ * The second argument is one of these:
+ * - `fresh`: nothing was done before.
+ * - `loaded`: the program has used an enum and a lambda of its own before, as an app does. Kotlin's
+ *   runtime is then loaded already.
+ * - `empty`: the same two blocks are passed to functions that do nothing, which shows what Kotlin
+ *   alone costs.
  */
 object FirstCall {
     private enum class Mine { A, B }
@@ -19,7 +24,7 @@ object FirstCall {
             held = configure
         }
 
-        fun action(attributes: Attributes.() -> Unit) {
+        fun action(attributes: AttributeWriter.() -> Unit) {
             held = attributes
         }
     }
@@ -37,7 +42,7 @@ object FirstCall {
         val before = System.nanoTime()
         Throughline.startInBackground(Consent.GRANTED) {
             serviceName = "first"
-            dataDirectory = directory
+            dataDir = directory
             selfReport = false
         }
         val start = System.nanoTime() - before
@@ -58,7 +63,7 @@ object FirstCall {
         val before = System.nanoTime()
         Idle.start {
             serviceName = "first"
-            dataDirectory = directory
+            dataDir = directory
             selfReport = false
         }
         val start = System.nanoTime() - before

@@ -48,13 +48,13 @@ class LifecycleTest {
         App().use { app ->
             val base: Configuration.() -> Unit = {
                 serviceName = "a"
-                dataDirectory = app.directory
+                dataDir = app.directory
             }
             assertTrue("endpoint" in failure { base(); endpoint("nonsense") })
             assertTrue("trace_hosts" in failure { base(); traceHost("https://a.example/x") })
             assertTrue("session_sample_rate" in failure { base(); sessionSampleRate = -1.0 })
             assertTrue("queue_bytes" in failure { base(); queueBytes = -1 })
-            // Nothing of that is in the way of a sound one.
+            // A valid configuration works after all of these.
             app.start()
         }
     }
@@ -74,7 +74,7 @@ class LifecycleTest {
                 put("b", 2)
             }
             val seen = app.seen()
-            // The error's message is asked for in its stack, too.
+            // The stack contains the message, so that it is asked for twice.
             assertEquals(before + 5, Throughline.health()!!.failures)
             assertEquals(2, seen.count { it.attributes["exception.type"]?.endsWith("\$mute\$1") == true && it.name != "Mute" })
             assertTrue(seen.any { it.name == "Mute" })
@@ -91,7 +91,7 @@ class LifecycleTest {
             val huge = "x".repeat(10_000_000)
             Throughline.action(huge) { put(huge, huge) }
             Throughline.error(IllegalStateException(huge))
-            Throughline.log(Level.INFO, "\uD800 alone") { put("\uDC00", "\uD800") }
+            Throughline.log(Severity.INFO, "\uD800 alone") { put("\uDC00", "\uD800") }
             val itself = ArrayList<Any>().apply { add(this) }
             Throughline.event("loop") { putAny("itself", itself) }
             Throughline.event("many") { repeat(5_000) { put("k$it", it) } }
@@ -114,9 +114,9 @@ class LifecycleTest {
             assertFalse(Throughline.awaitStart())
             Throughline.startInBackground(Consent.GRANTED) {
                 serviceName = "kotlin-test"
-                dataDirectory = app.directory
+                dataDir = app.directory
                 startJitter = false
-                endpoint(app.backend.url) { json = true }
+                endpoint(app.backend.url) { encoding = Destination.Encoding.JSON }
             }
             Throughline.event("meanwhile")
             assertTrue(Throughline.awaitStart(10.seconds))
@@ -130,7 +130,7 @@ class LifecycleTest {
         val said = ByteArrayOutputStream()
         System.setErr(PrintStream(said, true))
         try {
-            // `entries` of a library whose enums have none of their own.
+            // The library is compiled without enum entries. `entries` works all the same.
             Throughline.startInBackground(Consent.entries.first()) { serviceName = "no directory" }
             val deadline = System.nanoTime() + 10.seconds.inWholeNanoseconds
             while (!said.toString().endsWith("\n") && System.nanoTime() < deadline) Thread.sleep(1)
@@ -172,16 +172,16 @@ class LifecycleTest {
                 Throughline.startInBackground(Consent.GRANTED) {
                     crashing.await()
                     serviceName = "kotlin-test"
-                    dataDirectory = app.directory
+                    dataDir = app.directory
                     startJitter = false
-                    endpoint(app.backend.url) { json = true }
+                    endpoint(app.backend.url) { encoding = Destination.Encoding.JSON }
                 }
                 assertFalse(Throughline.awaitStart(1.milliseconds))
                 val doomed = Thread({ throw IllegalStateException("too early") }, "doomed").apply { start() }
                 while (doomed.state != Thread.State.TIMED_WAITING) Thread.onSpinWait()
                 crashing.countDown()
                 doomed.join()
-                // The thread that crashed has waited for the start.
+                // The thread that crashed has waited until the client was started.
                 assertTrue(Throughline.isRunning)
                 assertTrue(app.seen().any { it.attributes["exception.message"] == "too early" })
             }
@@ -247,7 +247,7 @@ class LifecycleTest {
     fun `a session that is not sampled is kept aside and sent after an error`() {
         App { sessionSampleRate = 0.0 }.use { app ->
             app.start()
-            Throughline.setKeepErrors {}
+            Throughline.setTailSampling {}
             Throughline.event("before")
             assertTrue(Throughline.drain())
             assertTrue(app.backend.seen().none { it.name == "before" })
@@ -266,12 +266,12 @@ class LifecycleTest {
             Throughline.frames(59)
             Throughline.slowFrame(50.milliseconds)
             Throughline.memory(4_096)
-            Throughline.processorTime(250.milliseconds)
+            Throughline.cpuTime(250.milliseconds)
             Throughline.pushView("Sheet")
-            Throughline.log(Level.INFO, "over it")
+            Throughline.log(Severity.INFO, "over it")
             Throughline.stopView()
             Throughline.clearUser()
-            Throughline.log(Level.INFO, "nobody's")
+            Throughline.log(Severity.INFO, "nobody's")
             Throughline.stopView()
             val seen = app.seen()
             val over = seen.single { it.body == "over it" }
@@ -310,8 +310,8 @@ class LifecycleTest {
             while (!Throughline.health()!!.isEnabled && System.nanoTime() < deadline) Thread.onSpinWait()
             Throughline.event("on")
             Throughline.setFeatureFlag("beta", true)
-            Throughline.recordSyncFailure("orders.push", "unavailable", 3, true)
-            Throughline.recordQueueFlush(12, false)
+            Throughline.syncFailure("orders.push", "unavailable", 3, true)
+            Throughline.queueFlush(12, false)
             Throughline.reportProblem("odd")
             val seen = app.seen()
             assertTrue(seen.none { it.name == "off" } && seen.any { it.name == "on" })

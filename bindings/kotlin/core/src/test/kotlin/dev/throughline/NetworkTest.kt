@@ -1,6 +1,7 @@
 package dev.throughline
 
 import dev.throughline.internal.Recorder
+import dev.throughline.internal.Running
 import dev.throughline.okhttp.OkHttpTransport
 import dev.throughline.okhttp.traced
 import kotlinx.coroutines.Dispatchers
@@ -45,6 +46,7 @@ import javax.net.ssl.SSLContext
 import javax.net.ssl.SSLSocketFactory
 import javax.net.ssl.X509TrustManager
 import kotlin.concurrent.thread
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
@@ -54,7 +56,7 @@ interface Api {
 }
 
 class NetworkTest {
-    /** The app's own server; listed under `localhost`, and not under `127.0.0.1`. */
+    /** The app's own server. `traceHost` lists its name `localhost`, and not its address. */
     private class Server(secure: SSLSocketFactory? = null) : AutoCloseable {
         val requests = ConcurrentLinkedQueue<RecordedRequest>()
         var answer: (RecordedRequest) -> MockResponse = { MockResponse().setBody("{}") }
@@ -107,7 +109,7 @@ class NetworkTest {
                 assertEquals(order, first.moments.keys.toList())
                 val times = listOf(0L) + order.map { first.moments.getValue(it) } + (first.endNs - first.timeNs)
                 assertEquals(times.sorted(), times)
-                // Over a connection that stands, and where another listens.
+                // One request uses an open connection, and one has the app's own listener.
                 for (other in listOf(request("/second"), request("/heard"))) {
                     assertEquals(order.takeLast(2), other.moments.keys.toList())
                 }
@@ -146,7 +148,7 @@ class NetworkTest {
                 assertNull(server.parent("/unlisted"))
                 assertNotNull(server.parent("/away"))
                 val landed = server.requests.single { it.path == "/landed" }
-                assertTrue(Throughline.namesOfHeaders().none { landed.getHeader(it) != null }, "${landed.headers}")
+                assertTrue(Running.ask(emptyList()) { it.propagationHeaders() }.none { landed.getHeader(it) != null }, "${landed.headers}")
                 assertNotNull(server.parent("/stayed"))
                 assertEquals(OWN, server.parent("/own"))
                 val seen = app.seen()
@@ -154,7 +156,8 @@ class NetworkTest {
                 assertEquals(operation.traceId, server.parent("/listed")!!.substring(3, 35))
                 val requests = seen.filter { it.isSpan && it.attributes["url.full"] != null }
                 assertEquals(5, requests.size)
-                // The app's own trace is the request's; the others are the operation's children.
+                // The request with a header of the app's belongs to that trace. The others are
+                // children of the operation.
                 assertEquals(4, requests.count { it.traceId == operation.traceId && it.parentSpanId == operation.spanId })
                 assertEquals(1, requests.count { it.traceId == OWN.substring(3, 35) })
             }
@@ -165,8 +168,9 @@ class NetworkTest {
     fun `requests from before the start are recorded with their own times, and without headers`() {
         app().use { app ->
             Server().use { server ->
-                // Earlier tests of this process have shut down: a start is awaited again.
-                Recorder.await()
+                // Earlier tests of this process have shut the client down. Calls are kept only when
+                // a start is expected.
+                Recorder.expectStart()
                 val (isAsked, isStarted) = CountDownLatch(1) to CountDownLatch(1)
                 server.answer = { request ->
                     if (request.path == "/across") {
@@ -263,7 +267,7 @@ class NetworkTest {
             }
             assertFalse(asked[0].keep("x".repeat(129)))
             thread {
-                for (n in 49 downTo 0) TraceContext.take("question $n")!!.run { Throughline.log(Level.INFO, "answer $n") }
+                for (n in 49 downTo 0) TraceContext.take("question $n")!!.run { Throughline.log(Severity.INFO, "answer $n") }
             }.join()
             assertNull(TraceContext.take("question 7"))
             asked.forEach { it.succeed() }
@@ -280,8 +284,8 @@ class NetworkTest {
             Server().use { server ->
                 app.start()
                 val client = OkHttpClient().traced()
-                val store = Throughline.store("Chat") {
-                    coalesceMillis = 0
+                val store = Throughline.tracedStore("Chat") {
+                    coalesce = Duration.ZERO
                     maxActionsPerSecond = 10_000
                 }
                 val done = CountDownLatch(50)
@@ -401,7 +405,7 @@ class NetworkTest {
     private companion object {
         const val OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-        /** Keys of `localhost` that nobody has signed. */
+        /** Keys for `localhost` with a certificate that no authority has signed. */
         fun keys(directory: File): SSLContext {
             val store = File(directory, "keys.p12")
             val keytool = File(System.getProperty("java.home"), "bin/keytool").path

@@ -7,13 +7,13 @@ import java.io.File
 import kotlin.io.path.createTempDirectory
 import kotlin.time.Duration.Companion.seconds
 
-/** A program whose main thread starts and records, and waits for the start. */
+/** A program whose main thread starts the client, records, and waits for the start. */
 object StartApp {
     @JvmStatic
     fun main(arguments: Array<String>) {
         Throughline.startInBackground(Consent.GRANTED) {
             serviceName = "start"
-            dataDirectory = File(arguments[0])
+            dataDir = File(arguments[0])
         }
         Throughline.action("first") { put("n", 1) }
         Runtime.getRuntime().halt(if (Throughline.awaitStart(30.seconds)) 0 else 1)

@@ -10,11 +10,12 @@ import kotlinx.coroutines.withContext
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import kotlin.time.Duration
 
 data class Profile(val displayName: String = "", val isLoading: Boolean = false, val visits: Int = 0)
 
 class StateTest {
-    private fun StoreBooks.balanced() = mutations == recorded + suppressed.values.sum() + dropped
+    private fun StateCounts.balanced() = mutations == recorded + suppressed.values.sum() + dropped
 
     @Test
     fun `every way to change a flow is one mutation, and equal values are none`() {
@@ -26,7 +27,7 @@ class StateTest {
                 path("visits") { it.visits }
                 policy {
                     transient("isLoading")
-                    coalesceMillis = 0
+                    coalesce = Duration.ZERO
                     maxActionsPerSecond = 1_000
                 }
             }
@@ -56,11 +57,11 @@ class StateTest {
             app.start()
             val before = Throughline.health()!!.failures
             var items = 1
-            val cart = Throughline.store("Cart") { transient("isLoading") }.context { put("items", items++) }
+            val cart = Throughline.tracedStore("Cart") { transient("isLoading") }.context { put("items", items++) }
             var note by cart.traced("note", "")
             var isLoading by cart.traced("isLoading", false)
             isLoading = true
-            // Both are one action: the latest counts.
+            // Both mutations make one action, so that the last context counts.
             note = "a"
             note = "b"
             val flow = MutableStateFlow(Profile()).traced("Profile") {
@@ -68,19 +69,19 @@ class StateTest {
                 context { put("visits", it.visits) }
             }
             flow.value = Profile("Ada", visits = 3)
-            val broken = Throughline.store("Broken").context {
+            val broken = Throughline.tracedStore("Broken").context {
                 put("half", 1)
                 error("in a context function")
             }
             broken.record("x", 1, 2)
-            // Neither what cannot be compared nor what cannot be written takes the app down.
+            // A value that cannot be compared, and one that cannot be written, do not end the app.
             val odd = object {
                 override fun equals(other: Any?): Boolean = error("in equals")
                 override fun hashCode(): Int = 0
             }
             broken.path("y").set(odd, 1)
             broken.record("z", object { override fun toString(): String = error("in toString") }, 2)
-            Throughline.store("Thrown") { error("in a policy") }.record("w", 1, 2)
+            Throughline.tracedStore("Thrown") { error("in a policy") }.record("w", 1, 2)
             val seen = app.seen()
             assertEquals("2", seen.single { it.target == "Cart.note.Update" }.attributes["items"])
             assertEquals("3", seen.single { it.target == "Profile.displayName.Update" }.attributes["visits"])
@@ -88,7 +89,7 @@ class StateTest {
             assertTrue("half" !in recorded.attributes && recorded.attributes["state.new"] == "2")
             assertTrue(seen.any { it.target == "Broken.z.Update" } && seen.any { it.target == "Thrown.w.Update" })
             val health = Throughline.health()!!
-            // Twice the context function of `Broken`, and the three others.
+            // The context of `Broken` has thrown twice, and the three others once.
             assertEquals(before + 5, health.failures)
             assertTrue(health.stores.values.all { it.balanced() }, "${health.stores}")
             assertEquals(1, health.stores.getValue("Cart").suppressed.values.sum())
@@ -115,7 +116,7 @@ class StateTest {
 
     @Test
     fun `a traced property records its assignments, an ignored one only counts`() {
-        val store = Throughline.store("Cart") {
+        val store = Throughline.tracedStore("Cart") {
             transient("isLoading")
             capture("coupon", Capture.FULL)
         }
@@ -137,7 +138,7 @@ class StateTest {
             var books = Throughline.health()!!.stores.getValue("Cart")
             assertEquals(1_002, books.mutations)
             assertEquals(1_000, books.suppressed.values.sum())
-            // Another policy: what was remembered is void.
+            // With another policy, remembered decisions are not valid any more.
             store.updatePolicy { deny("coupon") }
             cart.coupon = "SUMMER"
             cart.isLoading = true
@@ -165,9 +166,9 @@ class StateTest {
             assertEquals(2_000, books.mutations)
             assertTrue(books.balanced(), "$books")
             assertEquals(emptyList<String>(), Throughline.health()!!.problems)
-            // Another client, with another policy: what the first one decided is void.
+            // Another client has another policy: decisions of the first one are not valid any more.
             Throughline.shutdown()
-            val store = Throughline.store("Screen") { deny("displayName") }
+            val store = Throughline.tracedStore("Screen") { deny("displayName") }
             app.start()
             store.path("isLoading").set(false, true)
             assertEquals(1, app.seen().count { it.target == "Screen.isLoading.Update" })
@@ -179,8 +180,8 @@ class StateTest {
         App().use { app ->
             app.start()
             Throughline.shutdown()
-            Recorder.await()
-            val store = Throughline.store("Early") { coalesceMillis = 0 }
+            Recorder.expectStart()
+            val store = Throughline.tracedStore("Early") { coalesce = Duration.ZERO }
             val path = store.path("n")
             repeat(90) { path.set(it, it + 1) }
             app.start()
@@ -192,7 +193,7 @@ class StateTest {
     fun `a policy that cannot work is told`() {
         App().use { app ->
             app.start()
-            val store = Throughline.store("Broken") { allow("items[") }
+            val store = Throughline.tracedStore("Broken") { allow("items[") }
             store.record("items[0]", 1, 2)
             val problems = Throughline.health()!!.problems
             assertTrue(problems.any { "Broken" in it && "items[" in it }, "$problems")
@@ -210,7 +211,7 @@ class StateTest {
             val flow = MutableStateFlow(Profile()).traced("Overlap") {
                 path("displayName") { it.displayName }
                 policy {
-                    coalesceMillis = 0
+                    coalesce = Duration.ZERO
                     maxActionsPerSecond = 10_000
                     capture("displayName", Capture.FULL)
                 }

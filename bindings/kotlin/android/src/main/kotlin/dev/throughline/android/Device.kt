@@ -25,9 +25,12 @@ import java.io.InputStream
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.time.Duration.Companion.seconds
 
-/** Network, battery and power saving, for the uploads. What the system refuses stays unknown. */
+/**
+ * Watches network, battery and power saving, which decide when uploads are made. What the system
+ * refuses stays unknown.
+ */
 internal class DeviceState(private val context: Context) {
-    /** Once in a process: another start finds them watched. */
+    /** Begins to watch, once in a process: they are watched until it ends. */
     fun watch() {
         if (isWatched.getAndSet(true)) return
         guarded { network() }
@@ -39,10 +42,10 @@ internal class DeviceState(private val context: Context) {
         manager.registerDefaultNetworkCallback(object : ConnectivityManager.NetworkCallback() {
             override fun onCapabilitiesChanged(network: Network, capabilities: NetworkCapabilities) {
                 val isFree = capabilities.hasCapability(NetworkCapabilities.NET_CAPABILITY_NOT_METERED)
-                ToThroughline.network(if (isFree) NetworkKind.UNMETERED else NetworkKind.METERED)
+                ThroughlineSink.network(if (isFree) NetworkKind.UNMETERED else NetworkKind.METERED)
             }
 
-            override fun onLost(network: Network) = ToThroughline.network(NetworkKind.OFFLINE)
+            override fun onLost(network: Network) = ThroughlineSink.network(NetworkKind.OFFLINE)
         })
     }
 
@@ -54,9 +57,9 @@ internal class DeviceState(private val context: Context) {
                     val level = intent.getIntExtra(BatteryManager.EXTRA_LEVEL, -1)
                     val scale = intent.getIntExtra(BatteryManager.EXTRA_SCALE, 100)
                     val plugged = intent.getIntExtra(BatteryManager.EXTRA_PLUGGED, 0)
-                    ToThroughline.battery(if (level < 0 || scale <= 0) null else 100 * level / scale, plugged != 0)
+                    ThroughlineSink.battery(if (level < 0 || scale <= 0) null else 100 * level / scale, plugged != 0)
                 }
-                ToThroughline.lowPower(power?.isPowerSaveMode == true)
+                ThroughlineSink.lowPower(power?.isPowerSaveMode == true)
             }
         }
         val filter = IntentFilter(Intent.ACTION_BATTERY_CHANGED).apply { addAction(PowerManager.ACTION_POWER_SAVE_MODE_CHANGED) }
@@ -68,9 +71,12 @@ internal class DeviceState(private val context: Context) {
     }
 }
 
-/** Memory of this process. */
+/** The memory of this process. */
 internal object ProcessMemory {
-    /** Bytes that are resident; null when the system does not say. Reads a file of the kernel's: not for the main thread. */
+    /**
+     * The resident bytes. Null when the system does not say. It reads a file of the kernel's: do
+     * not call it on the main thread.
+     */
     fun resident(status: File = File("/proc/self/status")): Long? = try {
         // `VmRSS:     12345 kB`
         val line = status.useLines { lines -> lines.firstOrNull { it.startsWith("VmRSS:") } }
@@ -80,13 +86,13 @@ internal object ProcessMemory {
     }
 }
 
-/** Why runs before this one ended, as the system knows (Android 11). Each is told once. */
+/** Reports why earlier runs ended, as the system knows since Android 11. Each is reported once. */
 internal class ExitReasons(private val context: Context) {
     fun report(): Unit = guarded {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
         val manager = context.getSystemService(ActivityManager::class.java) ?: return
-        val told = context.getSharedPreferences("throughline", Context.MODE_PRIVATE)
-        val last = told.getLong(LAST, 0)
+        val preferences = context.getSharedPreferences("throughline", Context.MODE_PRIVATE)
+        val last = preferences.getLong(LAST, 0)
         val exits = manager.getHistoricalProcessExitReasons(context.packageName, 0, MAX_EXITS)
         for (exit in exits.filter { it.timestamp > last }.sortedBy { it.timestamp }) {
             val kind = kindOf(exit.reason) ?: continue
@@ -96,10 +102,12 @@ internal class ExitReasons(private val context: Context) {
                 put("process.memory.pss_kb", exit.pss)
             }
         }
-        exits.maxOfOrNull { it.timestamp }?.let { told.edit().putLong(LAST, it).apply() }
+        exits.maxOfOrNull { it.timestamp }?.let { preferences.edit().putLong(LAST, it).apply() }
     }
 
-    /** Stacks of all threads, for an ANR; what the system keeps of a native crash is no text. */
+    /**
+     * The stacks of all threads, for an ANR. For a native crash, what the system keeps is not text.
+     */
     private fun trace(exit: ApplicationExitInfo): String = try {
         if (exit.reason == ApplicationExitInfo.REASON_ANR) exit.traceInputStream?.use(::beginningOf) ?: "" else ""
     } catch (unreadable: java.io.IOException) {
@@ -123,7 +131,10 @@ internal class ExitReasons(private val context: Context) {
             return String(bytes, 0, length, Charsets.UTF_8)
         }
 
-        /** What an exit is to us; null: an ordinary one, or a crash that was recorded when it happened. */
+        /**
+         * What is recorded of an exit. Null for an ordinary one, and for a crash that was recorded
+         * when it happened.
+         */
         fun kindOf(reason: Int): Pair<ErrorKind, String>? = when (reason) {
             ApplicationExitInfo.REASON_ANR -> ErrorKind.ANR to "ANR"
             ApplicationExitInfo.REASON_CRASH_NATIVE -> ErrorKind.CRASH to "NativeCrash"
@@ -134,16 +145,16 @@ internal class ExitReasons(private val context: Context) {
     }
 }
 
-/** Uploads what is left after the app has gone, when there is a network. */
+/** Uploads what is left when the app has gone to the background and there is a network. */
 public class UploadService : JobService() {
     override fun onStartJob(parameters: JobParameters): Boolean {
         Thread({
             val isDone = try {
-                // The process may be the job's: then the app's start has only just begun.
+                // When the process was created for the job, the app's start has only just begun.
                 Throughline.awaitStart()
                 Throughline.flush(60.seconds).isComplete
             } catch (notRunning: dev.throughline.ThroughlineException) {
-                // The app does not start it: the next launch that does sends it.
+                // The app does not start the client here. A launch that does will send the rest.
                 true
             }
             jobFinished(parameters, !isDone)
@@ -151,7 +162,9 @@ public class UploadService : JobService() {
         return true
     }
 
-    /** The system wants the job to end: what is under way is settled, the rest waits. */
+    /**
+     * The system ends the job. A request that is under way ends, the rest waits for another job.
+     */
     override fun onStopJob(parameters: JobParameters): Boolean = true
 
     internal companion object {
@@ -167,7 +180,8 @@ public class UploadService : JobService() {
             try {
                 context.getSystemService(JobScheduler::class.java)?.schedule(job)
             } catch (refused: RuntimeException) {
-                // Too many jobs, or the service is not in the manifest: the next launch sends it.
+                // There are too many jobs, or the manifest has no such service. The next launch
+                // sends the rest.
             }
         }
     }

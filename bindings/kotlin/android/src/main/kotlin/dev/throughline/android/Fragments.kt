@@ -7,7 +7,8 @@ import androidx.fragment.app.FragmentActivity
 import androidx.fragment.app.FragmentManager
 
 /**
- * Fragments of androidx as views, dialogs as views over them. Loaded in apps alone that have androidx.fragment.
+ * Makes fragments of androidx views, and dialogs views over them. Only an app that has
+ * androidx.fragment loads this class.
  */
 internal class Fragments(
     private val sink: ScreenStory.Sink,
@@ -19,7 +20,7 @@ internal class Fragments(
     }
 
     override fun onFragmentPaused(fm: FragmentManager, f: Fragment): Unit = guarded {
-        // Another fragment's view ends the one before it; a dialog gives back what it covered.
+        // The view of another fragment ends the one before it. A dialog was pushed over a view.
         if (f is DialogFragment && nameOf(f) != null) sink.stopView()
     }
 
@@ -33,17 +34,17 @@ internal class Fragments(
             }
         }
 
-        /** Watches an activity's fragments, those within fragments too. */
+        /** Watches the fragments of an activity, also those within fragments. */
         fun watch(activity: Activity, options: AndroidOptions) {
             if (isThere) Watch.watch(activity, options)
         }
     }
 
-    /** Apart, so that the class is not looked at where androidx is missing. */
+    /** In an object of its own, so that its class is not loaded when androidx is missing. */
     private object Watch {
         fun watch(activity: Activity, options: AndroidOptions) {
             val manager = (activity as? FragmentActivity)?.supportFragmentManager ?: return
-            manager.registerFragmentLifecycleCallbacks(Fragments(ToThroughline, options.fragmentName), true)
+            manager.registerFragmentLifecycleCallbacks(Fragments(ThroughlineSink, options.fragmentName), true)
         }
     }
 }

@@ -3,21 +3,32 @@ package dev.throughline.android
 import dev.throughline.Conditions
 import dev.throughline.NetworkKind
 import dev.throughline.Throughline
+import dev.throughline.frames
+import dev.throughline.initialDisplay
+import dev.throughline.memory
+import dev.throughline.processStart
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 
-/** Nothing of ours may throw into the app: what the system or the app's own code refuses is left out. */
+/**
+ * Calls the system or the app's own code. What these refuse is left out: nothing may be thrown into
+ * the app.
+ */
 internal inline fun guarded(work: () -> Unit) {
     try {
         work()
     } catch (refused: RuntimeException) {
-        // A missing permission, a window that is gone, a name that the app could not give.
+        // For example a missing permission, a window that is gone, or a name that the app could not
+        // give.
     }
 }
 
-/** What the screens do, without Android's classes: so that it runs in any virtual machine. */
-internal class ScreenStory(private val sink: Sink, private val tellsViews: Boolean = true) {
-    /** Where it goes. */
+/**
+ * Turns what screens do into views and vitals. It has none of Android's classes, so that it runs in
+ * any virtual machine. Times are ms since the device was booted.
+ */
+internal class ScreenStory(private val sink: Sink, private val hasViews: Boolean = true) {
+    /** What receives the story. */
     interface Sink {
         fun startView(name: String)
         fun pushView(name: String)
@@ -27,53 +38,67 @@ internal class ScreenStory(private val sink: Sink, private val tellsViews: Boole
         fun foreground(isForeground: Boolean)
     }
 
+    /** How many screens are started. */
     private var started = 0
-    private var shown: Int? = null
-    private var firstSeen = false
-    private var created: Long? = null
 
-    /** A screen is created; of the first one it is remembered when, and whether it comes back from an earlier run. */
+    /** The screen whose view is the current one. */
+    private var shown: Int? = null
+
+    /** Whether the first frame was drawn. */
+    private var isDrawn = false
+
+    /** When the first screen was created. */
+    private var created: Long? = null
+    private var startType = "cold"
+
+    /**
+     * A screen is created. It matters when the first one was, and whether it comes back from an
+     * earlier run.
+     */
     fun created(now: Long, isRestored: Boolean) {
-        if (firstSeen || created != null) return
+        if (isDrawn || created != null) return
         created = now
-        coldness = if (isRestored) "warm" else "cold"
+        startType = if (isRestored) "warm" else "cold"
     }
 
-    private var coldness = "cold"
-
-    /** A screen is there; without a name it is no view. */
+    /** A screen is started. Without a name it is no view. */
     fun started(screen: Int, name: String?) {
         if (started++ == 0) sink.foreground(true)
         show(screen, name)
     }
 
-    /** A screen is in front, perhaps again: what lay over it without hiding it has gone. */
+    /** A screen is in front, perhaps again after something that covered it without hiding it. */
     fun resumed(screen: Int, name: String?) {
         if (screen != shown) show(screen, name)
     }
 
     private fun show(screen: Int, name: String?) {
-        if (!tellsViews || name == null) return
+        if (!hasViews || name == null) return
         shown = screen
         sink.startView(name)
     }
 
-    /** A screen is gone, or is made anew at once for another configuration. True: it was the last one, the app is in the background. */
-    fun stopped(isMadeAnew: Boolean = false): Boolean {
-        if (started == 0 || --started > 0 || isMadeAnew) return false
+    /**
+     * A screen is stopped.
+     *
+     * @param isRecreated whether the system creates it again at once, for another configuration.
+     * @return whether it was the last one: the app is in the background.
+     */
+    fun stopped(isRecreated: Boolean = false): Boolean {
+        if (started == 0 || --started > 0 || isRecreated) return false
         sink.foreground(false)
         return true
     }
 
     /** The first frame of the first screen is drawn. */
     fun drawn(now: Long, processStart: Long?) {
-        if (firstSeen) return
-        firstSeen = true
+        if (isDrawn) return
+        isDrawn = true
         val begun = processStart ?: created ?: return
-        // A process that was started long before its first screen was not started for it.
+        // A process that was started long before its first screen was started for something else.
         val took = (now - begun).milliseconds
         if (took > MAX_START) return
-        sink.processStart(coldness, took)
+        sink.processStart(startType, took)
         sink.initialDisplay((now - (created ?: begun)).milliseconds)
     }
 
@@ -82,9 +107,9 @@ internal class ScreenStory(private val sink: Sink, private val tellsViews: Boole
     }
 }
 
-/** The sink of an app. */
-internal object ToThroughline : ScreenStory.Sink {
-    /** What is known of the device; written by several sources. */
+/** Hands the story to Throughline. */
+internal object ThroughlineSink : ScreenStory.Sink {
+    /** What is known about the device. Several sources write it. */
     var conditions = Conditions()
         private set
 
@@ -100,10 +125,12 @@ internal object ToThroughline : ScreenStory.Sink {
 
     override fun foreground(isForeground: Boolean): Unit = change { copy(foreground = isForeground) }
 
-    /** Frames of about a second, with a sample of the memory. On the thread of the frames. */
+    /**
+     * Takes the frames of about a second, and a sample of the memory. On the thread of the frames.
+     */
     fun drawn(frames: Long) {
         Throughline.frames(frames)
-        ProcessMemory.resident()?.let(Throughline::memory)
+        ProcessMemory.resident()?.let { Throughline.memory(it) }
     }
 
     fun network(kind: NetworkKind): Unit = change { copy(network = kind) }
@@ -121,23 +148,28 @@ internal object ToThroughline : ScreenStory.Sink {
     }
 }
 
-/** Sorts frames: slow from 16 ms over their due, frozen as the core says. Tells the counts every second of frames. */
-internal class FrameCounter(private val tell: (drawn: Long) -> Unit, private val slow: (Duration) -> Unit) {
+/**
+ * Counts frames, and finds slow ones: those that take 16 ms longer than they should.
+ *
+ * @param report takes the count, every 60 frames.
+ * @param slow takes the duration of a slow frame.
+ */
+internal class FrameCounter(private val report: (drawn: Long) -> Unit, private val slow: (Duration) -> Unit) {
     private var drawn = 0L
 
     fun frame(duration: Duration, due: Duration) {
         drawn++
         if (duration > due + SLACK) slow(duration)
-        if (drawn >= TELL_EVERY) flush()
+        if (drawn >= REPORT_EVERY) flush()
     }
 
     fun flush() {
-        if (drawn > 0) tell(drawn)
+        if (drawn > 0) report(drawn)
         drawn = 0
     }
 
     private companion object {
         val SLACK = 16.milliseconds
-        const val TELL_EVERY = 60L
+        const val REPORT_EVERY = 60L
     }
 }

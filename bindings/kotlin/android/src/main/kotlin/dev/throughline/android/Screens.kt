@@ -15,18 +15,19 @@ import android.view.ViewGroup
 import android.view.ViewTreeObserver
 import android.view.Window
 import dev.throughline.Throughline
+import dev.throughline.slowFrame
 import kotlin.time.Duration.Companion.nanoseconds
 
-/** Activities as views, with their frames and taps. Nothing here may throw into the app. */
+/** Makes activities views, with their frames and taps. Nothing here may throw into the app. */
 internal class Screens(
     private val options: AndroidOptions,
     startedAgo: Long?,
-    sink: ScreenStory.Sink = ToThroughline,
+    sink: ScreenStory.Sink = ThroughlineSink,
     private val now: () -> Long = SystemClock::elapsedRealtime,
 ) : Application.ActivityLifecycleCallbacks {
     private val story = ScreenStory(sink, options.screens)
     private val processStart = startedAgo?.let { now() - it }
-    private val frames = FrameCounter(ToThroughline::drawn, Throughline::slowFrame)
+    private val frames = FrameCounter(ThroughlineSink::drawn) { Throughline.slowFrame(it) }
 
     override fun onActivityCreated(activity: Activity, state: Bundle?): Unit = guarded {
         story.created(now(), state != null)
@@ -60,7 +61,7 @@ internal class Screens(
                 if (seen) return
                 seen = true
                 story.drawn(now(), processStart)
-                // Not allowed while it draws.
+                // A listener must not be removed while the view draws.
                 decor.post { if (decor.viewTreeObserver.isAlive) decor.viewTreeObserver.removeOnDrawListener(this) }
             }
         })
@@ -81,7 +82,7 @@ internal class Screens(
     companion object {
         private var current: Screens? = null
 
-        /** Those of a start before this one are not asked any more. */
+        /** Watches with these from now on, and no more with those of an earlier start. */
         @Synchronized
         fun replace(application: Application, screens: Screens) {
             current?.let(application::unregisterActivityLifecycleCallbacks)
@@ -91,7 +92,7 @@ internal class Screens(
     }
 }
 
-/** Frame times, on a thread of their own. */
+/** Measures frames, on a thread of its own. */
 internal object FrameWatch {
     private val handler by lazy { Handler(HandlerThread("throughline-frames").apply { start() }.looper) }
     private val listeners = java.util.WeakHashMap<Window, Window.OnFrameMetricsAvailableListener>()
@@ -111,13 +112,13 @@ internal object FrameWatch {
         try {
             window.removeOnFrameMetricsAvailableListener(listener)
         } catch (gone: IllegalArgumentException) {
-            // The window had let go of it already.
+            // The window has removed it already.
         }
         handler.post { counter.flush() }
     }
 }
 
-/** Sees touches before the window does, and passes all of them on. */
+/** Sees touches before the window does, and passes on all of them. */
 internal class TapCallback(
     private val inner: Window.Callback,
     private val tapped: (String) -> Unit = Throughline::tap,
@@ -128,14 +129,14 @@ internal class TapCallback(
 
     override fun dispatchTouchEvent(event: MotionEvent?): Boolean {
         try {
-            if (event != null) see(event)
+            if (event != null) watch(event)
         } catch (failure: Exception) {
-            // A tap is not worth a crash.
+            // The touch is passed on even if its tap cannot be recorded.
         }
         return inner.dispatchTouchEvent(event)
     }
 
-    // Kotlin delegates abstract methods alone: these have bodies in the interface.
+    // Kotlin delegates only abstract methods. These have bodies in the interface.
     override fun onProvideKeyboardShortcuts(
         data: MutableList<KeyboardShortcutGroup>?,
         menu: Menu?,
@@ -144,7 +145,7 @@ internal class TapCallback(
 
     override fun onPointerCaptureChanged(hasCapture: Boolean): Unit = inner.onPointerCaptureChanged(hasCapture)
 
-    private fun see(event: MotionEvent) {
+    private fun watch(event: MotionEvent) {
         when (event.actionMasked) {
             MotionEvent.ACTION_DOWN -> {
                 downX = event.rawX
@@ -157,7 +158,9 @@ internal class TapCallback(
         }
     }
 
-    /** The innermost view that can be clicked, by the name of its id, else of its class. */
+    /**
+     * The name of the innermost view that can be clicked: that of its id, else that of its class.
+     */
     private fun nameAt(view: View, x: Int, y: Int): String? {
         if (view.visibility != View.VISIBLE) return null
         val place = IntArray(2)
@@ -176,6 +179,7 @@ internal class TapCallback(
     }
 
     companion object {
+        /** How many pixels a tap may move. */
         private const val SLOP = 24f
 
         fun wrap(window: Window) {

@@ -13,42 +13,53 @@ import dev.throughline.Throughline
 import dev.throughline.ThroughlineException
 import java.io.File
 
-/** What is collected without a call of the app's. All of it can be left out. */
+/** What is collected without a call of the app's. Each part can be switched off. */
 public class AndroidOptions internal constructor() {
-    /** Activities are views; process start and first frame are vitals. */
+    /** Makes activities views, and process start and first frame vitals. */
     public var screens: Boolean = true
 
-    /** Slow and frozen frames, counted on the view that is shown, and its memory, sampled every 60 frames. */
+    /**
+     * Counts slow and frozen frames for the current view, and samples the memory every 60 frames.
+     */
     public var frames: Boolean = true
 
-    /** Taps, by the name of the view that took them. Off unless asked for. */
+    /** Records taps, under the name of the view that receives them. Off by default. */
     public var taps: Boolean = false
 
-    /** Exceptions that nobody caught. */
+    /** Records exceptions that nobody has caught as crashes. */
     public var crashes: Boolean = true
 
-    /** ANRs, native crashes and kills of the run before, as the system tells them (Android 11). */
+    /**
+     * Records ANRs, native crashes and kills of earlier runs, as the system reports them since
+     * Android 11.
+     */
     public var exitReasons: Boolean = true
 
-    /** Network, battery and power saving decide when uploads go out. */
+    /** Watches network, battery and power saving, which decide when uploads are made. */
     public var conditions: Boolean = true
 
-    /** The id of the job that uploads what is left when the app goes; null: no job. */
+    /**
+     * The id of the job that uploads what is left when the app has gone to the background. Null:
+     * there is no job.
+     */
     public var uploadJobId: Int? = null
 
-    /** What an activity is called; null: it is no view, as one that only holds fragments. */
+    /**
+     * The name of an activity. Null: it is no view, for example because it only holds fragments.
+     */
     public var screenName: (Activity) -> String? = { it.javaClass.simpleName }
 
-    /** Fragments of androidx are views, too, and its dialogs views over them. Off unless asked for. */
+    /** Makes fragments of androidx views, and its dialogs views over them. Off by default. */
     public var fragments: Boolean = false
 
-    /** What a fragment is called; null: it is no view, as those that only hold others. */
+    /** The name of a fragment. Null: it is no view, for example because it only holds others. */
     public var fragmentName: (Any) -> String? = { it.javaClass.simpleName.takeIf { name -> name != "NavHostFragment" } }
 }
 
 /**
- * Starts Throughline for an Android app, from `Application.onCreate`. Returns at once: the library is loaded and the database
- * opened by a thread of Throughline's; calls wait in a ring of 100 meanwhile. Data lies in `noBackupFilesDir`.
+ * Starts the client for an Android app. Call it in `Application.onCreate`. It returns at once: a
+ * thread of Throughline's loads the library and opens the database, and the latest 100 calls wait
+ * in memory meanwhile. The data directory is in `noBackupFilesDir`.
  *
  * ```kotlin
  * class App : Application() {
@@ -63,7 +74,8 @@ public class AndroidOptions internal constructor() {
  * }
  * ```
  *
- * [onFailure] is called on that thread with what a configuration got wrong; without it that is printed to the log.
+ * @param onFailure takes what the start would have thrown, on that thread. Without it, that is
+ * printed to the log.
  */
 public fun Throughline.start(
     application: Application,
@@ -76,7 +88,7 @@ public fun Throughline.start(
     Screens.replace(application, Screens(chosen, processStartedAgo()))
     if (chosen.crashes) captureUncaughtExceptions()
     startInBackground(consent, onFailure) {
-        dataDirectory = File(application.noBackupFilesDir, "throughline")
+        dataDir = File(application.noBackupFilesDir, "throughline")
         serviceVersion = versionOf(application)
         deviceTag = deviceTagOf(application)
         resource("os.name", "Android")
@@ -84,14 +96,14 @@ public fun Throughline.start(
         resource("device.manufacturer", Build.MANUFACTURER)
         resource("device.model.identifier", Build.MODEL)
         configure()
-        // On the starting thread: none of this waits for the app.
+        // On the starting thread, so that the app does not wait for it.
         if (chosen.conditions) DeviceState(application).watch()
         if (chosen.exitReasons) ExitReasons(application).report()
         chosen.uploadJobId?.let { UploadService.jobId = it }
     }
 }
 
-/** How long ago the system started the process, ms; null before Android 7. */
+/** How many ms ago the system started the process. Null before Android 7. */
 private fun processStartedAgo(): Long? =
     if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.N) {
         SystemClock.elapsedRealtime() - android.os.Process.getStartElapsedRealtime()
@@ -99,7 +111,10 @@ private fun processStartedAgo(): Long? =
         null
     }
 
-/** The app's own id of the device since Android 8. Only a hash of it is kept, and nothing is sent. */
+/**
+ * Since Android 8 this id differs between apps. Only a hash of it is kept, and nothing of it is
+ * sent.
+ */
 @SuppressLint("HardwareIds")
 private fun deviceTagOf(context: Context): String? = try {
     Settings.Secure.getString(context.contentResolver, Settings.Secure.ANDROID_ID)

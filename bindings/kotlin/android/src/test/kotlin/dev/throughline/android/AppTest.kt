@@ -20,6 +20,7 @@ import android.os.BatteryManager
 import com.sun.net.httpserver.HttpServer
 import dev.throughline.Conditions
 import dev.throughline.Consent
+import dev.throughline.Destination
 import dev.throughline.NetworkKind
 import dev.throughline.Throughline
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -40,13 +41,15 @@ import kotlin.time.Duration.Companion.seconds
 
 private val unsafe = Unsafe::class.java.getDeclaredField("theUnsafe").apply { isAccessible = true }.get(null) as Unsafe
 
-/** An object without what its constructor needs of a device. */
+/** An object that is created without its constructor, which would need a device. */
 internal inline fun <reified T> withoutDevice(): T = make(T::class.java)
 
 @PublishedApi
 internal fun <T> make(type: Class<T>): T = type.cast(unsafe.allocateInstance(type))
 
-/** An app on the framework's own classes; of the system there is what is asked here. */
+/**
+ * An app on the framework's own classes. It has those services of the system that are used here.
+ */
 private class App(private val directory: File) : Application() {
     class Connectivity : ConnectivityManager(null, null) {
         var told: NetworkCallback? = null
@@ -115,7 +118,7 @@ private class Settings : SharedPreferences, SharedPreferences.Editor {
     override fun clear(): SharedPreferences.Editor = this
 }
 
-/** The whole start of an app, on the framework's own classes: nothing is missing but what only a device has. */
+/** Starts an app on the framework's own classes. Only what a device would have is missing. */
 class AppTest {
     private val directory = createTempDirectory("app").toFile()
     private val app = App(directory)
@@ -126,12 +129,12 @@ class AppTest {
             pull = true
             startJitter = false
             selfReport = false
-            endpoint("http://127.0.0.1:9") { json = true }
+            endpoint("http://127.0.0.1:9") { encoding = Destination.Encoding.JSON }
         }
         assertTrue(Throughline.awaitStart())
     }
 
-    /** What is to be uploaded. */
+    /** The bodies of all uploads. */
     private fun uploaded(): String = buildString {
         while (true) {
             val upload = Throughline.nextUpload(300.milliseconds) ?: break
@@ -159,14 +162,14 @@ class AppTest {
         assertTrue(File(directory, "throughline").isDirectory)
         Throughline.event("first")
         Throughline.startView("Home")
-        ToThroughline.drawn(60)
+        ThroughlineSink.drawn(60)
         Throughline.stopView()
         Throughline.drain(5.seconds)
         val first = uploaded()
         for (text in listOf("first", "rum.view.memory_max", "input timed out", "signal 11", "\"Android\"", "\"None\"")) assertTrue(text in first, "$text in $first")
         assertTrue("swiped away" !in first)
 
-        // Another start of the process neither tells them again nor watches twice.
+        // A second start in the process neither reports them again nor watches twice.
         Throughline.shutdown()
         start()
         Throughline.event("second")
@@ -177,7 +180,7 @@ class AppTest {
 
         val network = withoutDevice<Network>()
         val free = NetworkCapabilities().apply { addCapability(NetworkCapabilities.NET_CAPABILITY_NOT_METERED) }
-        val known = { ToThroughline.conditions }
+        val known = { ThroughlineSink.conditions }
         app.connectivity.told!!.onCapabilitiesChanged(network, free)
         assertEquals(NetworkKind.UNMETERED, known().network)
         app.connectivity.told!!.onCapabilitiesChanged(network, NetworkCapabilities())
@@ -229,7 +232,7 @@ class AppTest {
             isJobThere.await()
             serviceName = "shop"
             startJitter = false
-            endpoint("http://127.0.0.1:${backend.address.port}") { json = true }
+            endpoint("http://127.0.0.1:${backend.address.port}") { encoding = Destination.Encoding.JSON }
         }
         Throughline.event("left behind")
         assertTrue(service.onStartJob(withoutDevice()))

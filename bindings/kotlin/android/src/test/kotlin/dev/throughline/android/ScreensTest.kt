@@ -13,7 +13,10 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.lang.reflect.Proxy
 
-/** The framework's own application tells its callbacks; activities are without what their constructors need of a device. */
+/**
+ * The framework's own application calls the callbacks. Activities are created without their
+ * constructors, which would need a device.
+ */
 class ScreensTest {
     private open class Home : Activity() {
         var isTurned = false
@@ -26,7 +29,7 @@ class ScreensTest {
     private val app = Application()
     private val options = AndroidOptions().apply { frames = false }
 
-    /** As `Activity` does it. */
+    /** Calls the application as `Activity` does. */
     private fun Activity.tell(vararg events: String) {
         for (event in events) {
             val method = Application::class.java.declaredMethods.single { it.name == "dispatchActivity$event" }
@@ -43,7 +46,7 @@ class ScreensTest {
         Screens.replace(app, Screens(options, 300, told) { now })
         val home = withoutDevice<Home>()
         home.tell("Created", "Started", "Resumed")
-        // It covers without hiding.
+        // It covers the screen before without hiding it.
         val sheet = withoutDevice<Sheet>()
         home.tell("Paused")
         sheet.tell("Created", "Started", "Resumed", "Paused")
@@ -89,7 +92,7 @@ class ScreensTest {
             assertTrue(callback.dispatchTouchEvent(MotionEvent(MotionEvent.ACTION_UP, 50f, toY)))
         }
         touch(60f, 62f)
-        // On what cannot be pressed, beside everything, and a scroll.
+        // A touch of a view that cannot be pressed, one beside every view, and a scroll.
         touch(20f, 20f)
         touch(90f, 90f)
         touch(79f, 45f)

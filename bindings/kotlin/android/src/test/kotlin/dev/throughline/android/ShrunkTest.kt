@@ -3,7 +3,7 @@ package dev.throughline.android
 import dev.throughline.Consent
 import dev.throughline.Environment
 import dev.throughline.Throughline
-import dev.throughline.store
+import dev.throughline.tracedStore
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -13,19 +13,19 @@ import java.util.zip.ZipFile
 import kotlin.io.path.createTempDirectory
 import kotlin.reflect.KClass
 
-/** An app of which nothing but this is kept by name. */
+/** An app of which only this class keeps its name. */
 object ShrunkApp {
     @JvmStatic
     fun main(arguments: Array<String>) {
         Throughline.start(Consent.GRANTED) {
             serviceName = "shrunk"
-            dataDirectory = File(arguments[0])
+            dataDir = File(arguments[0])
             environment = Environment.TEST
             selfReport = false
         }
         val before = Throughline.health()!!.accepted
         Throughline.action("shrunk") { put("n", 1) }
-        val path = Throughline.store("Shrunk") { transient("ignored") }.path("ignored")
+        val path = Throughline.tracedStore("Shrunk") { transient("ignored") }.path("ignored")
         repeat(3) { path.set(it, it + 1) }
         Throughline.drain()
         val health = Throughline.health()!!
@@ -62,7 +62,7 @@ class ShrunkTest {
                 -outjars $shrunk
                 -include ${File("src/main/consumer-rules.pro").absolutePath}
                 -keep class dev.throughline.android.ShrunkApp { public static void main(java.lang.String[]); }
-                # What Kotlin's and the coroutines' own rules say.
+                # From the rules of Kotlin and the coroutines.
                 -keepclassmembers class kotlinx.coroutines.** { volatile <fields>; }
                 -dontwarn org.jetbrains.annotations.**
                 -dontwarn kotlin.**,kotlinx.**,android.**,sun.misc.**,java.lang.instrument.**,org.codehaus.mojo.**

@@ -25,7 +25,10 @@ internal class Told : ScreenStory.Sink {
     override fun foreground(isForeground: Boolean) { all += if (isForeground) "foreground" else "background" }
 }
 
-/** The decisions of the Android part, without a device: Robolectric's dependencies are not on Maven Central. */
+/**
+ * Tests the decisions of the Android module without a device. Robolectric, which would simulate
+ * one, needs packages that are not on Maven Central.
+ */
 class StoryTest {
     @Test
     fun `a cold start, a second screen, and the way out`() {
@@ -53,13 +56,13 @@ class StoryTest {
         val story = ScreenStory(told)
         story.started(1, "Home")
         story.resumed(1, "Home")
-        // One that can be seen through: what lies under it stays started.
+        // A transparent screen: the one under it stays started.
         story.started(2, "Sure")
         story.resumed(2, "Sure")
         story.resumed(1, "Home")
         story.stopped()
-        // The device is turned: the screen is made anew.
-        assertFalse(story.stopped(isMadeAnew = true))
+        // The device is turned, and the system creates the screen again.
+        assertFalse(story.stopped(isRecreated = true))
         story.started(3, "Home")
         story.resumed(3, "Home")
         assertTrue(story.stopped())

@@ -19,16 +19,19 @@ import dev.throughline.TracedStore
  * The same state, whose assignments are mutations of a path:
  *
  * ```kotlin
- * private val store = Throughline.store("Cart") { transient("isLoading") }
+ * private val store = Throughline.tracedStore("Cart") { transient("isLoading") }
  * var isLoading by mutableStateOf(false).traced(store.path("isLoading"))
  * ```
  *
- * An assignment counts when it is made, whether the snapshot that it is made in is applied or not. One that sets an equal value
- * is no mutation.
+ * An assignment is recorded when it is made, even if its snapshot is never applied. Assigning an
+ * equal value is no mutation.
  */
 public fun <T> MutableState<T>.traced(path: TracedPath): MutableState<T> = TracedMutableState(this, path)
 
-/** A state of its own: `var note by store.mutableStateOf("note", "")`. */
+/**
+ * A new state whose assignments are mutations of a path: `var note by store.mutableStateOf("note",
+ * "")`.
+ */
 public fun <T> TracedStore.mutableStateOf(
     path: String,
     initial: T,
@@ -39,7 +42,7 @@ private class TracedMutableState<T>(private val inner: MutableState<T>, private 
     override var value: T
         get() = inner.value
         set(value) {
-            // Whoever assigns does not depend on what was there.
+            // Reading here must not make the composition that assigns depend on the state.
             val old = Snapshot.withoutReadObservation { inner.value }
             inner.value = value
             path.set(old, value)
@@ -51,8 +54,8 @@ private class TracedMutableState<T>(private val inner: MutableState<T>, private 
 }
 
 /**
- * Records taps on what this modifies as actions named [target], before the handlers of the tap run: what they do belongs to it.
- * A gesture that becomes a scroll is no tap. Nothing is consumed.
+ * Records taps as actions with the name [target]. A tap is recorded before its handlers run, so
+ * that what they do belongs to it. A gesture that becomes a scroll is no tap. No event is consumed.
  */
 public fun Modifier.traceTap(target: String): Modifier = pointerInput(target) {
     awaitEachGesture {

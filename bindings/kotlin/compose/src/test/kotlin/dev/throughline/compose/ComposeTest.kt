@@ -24,7 +24,7 @@ import com.google.gson.JsonParser
 import dev.throughline.Consent
 import dev.throughline.Environment
 import dev.throughline.Throughline
-import dev.throughline.store
+import dev.throughline.tracedStore
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -32,9 +32,10 @@ import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
 import java.net.URI
 import kotlin.io.path.createTempDirectory
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
-/** Compose's own runtime, drawing without a display, against the inspector. */
+/** Runs Compose's own runtime, which draws without a display, against the inspector. */
 @OptIn(ExperimentalComposeUiApi::class)
 class ComposeTest {
     private val directory = createTempDirectory("compose").toFile()
@@ -49,7 +50,7 @@ class ComposeTest {
         collector = said["url"].asString
         Throughline.start(Consent.GRANTED) {
             serviceName = "compose-test"
-            dataDirectory = directory
+            dataDir = directory
             environment = Environment.TEST
             startJitter = false
             selfReport = false
@@ -66,7 +67,7 @@ class ComposeTest {
 
     @Test
     fun `an assignment of a state is a mutation, and an equal value is none`() {
-        val store = Throughline.store("Note") { transient("isLoading") }
+        val store = Throughline.tracedStore("Note") { transient("isLoading") }
         var text by store.mutableStateOf("text", "")
         var isLoading by store.mutableStateOf("isLoading", false)
         text = "a"
@@ -75,7 +76,7 @@ class ComposeTest {
         isLoading = false
         val (count, setCount) = store.mutableStateOf("count", 1)
         setCount(count + 1)
-        // Who assigns does not depend on what was there.
+        // Code that assigns must not depend on the value before.
         var reads = 0
         Snapshot.observe(readObserver = { reads++ }) { setCount(5) }
         assertEquals(0, reads)
@@ -91,7 +92,7 @@ class ComposeTest {
 
     @Test
     fun `a tap causes what its handler does, and a scroll is no tap`() {
-        val taps = Throughline.store("Buttons") { coalesceMillis = 0 }.mutableStateOf("taps", 0)
+        val taps = Throughline.tracedStore("Buttons") { coalesce = Duration.ZERO }.mutableStateOf("taps", 0)
         val scene = ImageComposeScene(100, 100) {
             Column(Modifier.fillMaxSize().verticalScroll(rememberScrollState())) {
                 Box(Modifier.fillMaxWidth().height(400.dp).traceTap("buy").clickable { taps.value++ }) { BasicText("${taps.value}") }
@@ -103,7 +104,7 @@ class ComposeTest {
             scene.touch(PointerEventType.Release, Offset(50f, 50f))
             scene.render()
             assertEquals(1, taps.value)
-            // Dragged beyond the slop: the column scrolls.
+            // A longer movement scrolls the column.
             scene.touch(PointerEventType.Press, Offset(50f, 90f))
             for (y in 80 downTo 10 step 10) scene.touch(PointerEventType.Move, Offset(50f, y.toFloat()))
             scene.touch(PointerEventType.Release, Offset(50f, 10f))
@@ -113,7 +114,7 @@ class ComposeTest {
             scene.close()
         }
         val session = Throughline.sessionId
-        // Ends the actions that still collect.
+        // This ends the actions that still collect.
         Throughline.stopView()
         val flushed = Throughline.flush(20.seconds)
         assertTrue(flushed.isComplete, "${flushed.reason}, ${flushed.waiting} wait, ${Throughline.health()}")

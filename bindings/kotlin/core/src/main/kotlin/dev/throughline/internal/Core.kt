@@ -1,14 +1,16 @@
 package dev.throughline.internal
 
-import dev.throughline.BackendHealth
+import dev.throughline.Conditions
 import dev.throughline.Configuration
 import dev.throughline.Consent
+import dev.throughline.DestinationHealth
 import dev.throughline.Health
-import dev.throughline.StoreBooks
+import dev.throughline.StateCounts
 import dev.throughline.ThroughlineException
 import dev.throughline.UploadRequest
 import dev.throughline.UploadResponse
 import dev.throughline.internal.ffi.AuthHeaders
+import dev.throughline.internal.ffi.DeviceConditions
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.HealthReport
 import dev.throughline.internal.ffi.HostException
@@ -19,32 +21,34 @@ import dev.throughline.internal.ffi.NamedCount
 import dev.throughline.internal.ffi.TelemetryCore
 import dev.throughline.internal.ffi.TelemetryException
 import dev.throughline.internal.ffi.Consent as GeneratedConsent
+import dev.throughline.internal.ffi.NetworkKind as GeneratedNetworkKind
 
-/** The generated object, and the translation of what crosses. */
+/** Starts the generated object, and translates what crosses. */
 internal object Core {
-    /** Loads the library and starts. */
+    /** Loads the library and starts the core. */
     fun start(configuration: Configuration, consent: Consent): TelemetryCore {
         Library.load()?.let { throw ThroughlineException.Library("the native library cannot be loaded: $it") }
         val transport = configuration.transport?.let { host ->
             object : HostTransport {
-                override fun send(request: HttpRequest): HttpResponse = guarded { host.send(request.public()).generated() }
+                override fun send(request: HttpRequest): HttpResponse = askingHost { host.send(request.public()).generated() }
             }
         }
         val auth = configuration.authHeaders?.let { ask ->
             object : AuthHeaders {
-                override fun headers(refresh: Boolean): List<HeaderField> = guarded { ask(refresh).fields() }
+                override fun headers(refresh: Boolean): List<HeaderField> = askingHost { ask(refresh).fields() }
             }
         }
-        return translating { TelemetryCore.start(configuration.build(), consent.generated(), transport, auth) }
+        return translating { TelemetryCore.start(configuration.generated(), consent.generated(), transport, auth) }
     }
 
-    /** What the host throws is a failed request. */
-    private inline fun <T> guarded(work: () -> T): T = try {
+    /** Calls the app's code. What it throws is a failed request. */
+    private inline fun <T> askingHost(work: () -> T): T = try {
         work()
     } catch (failure: Throwable) {
         throw HostException.Failed(failure.toString())
     }
 
+    /** Makes a call to the generated code, and translates what it throws. */
     inline fun <T> translating(work: () -> T): T = try {
         work()
     } catch (error: TelemetryException.InvalidConfig) {
@@ -63,7 +67,17 @@ internal fun Map<String, String>.fields(): List<HeaderField> = map { (name, valu
 internal fun HttpRequest.public() = UploadRequest(url, headers.associate { it.name to it.value }, body)
 
 internal fun UploadResponse.generated() =
-    HttpResponse(status.coerceIn(0, 999).toUShort(), headers.fields(), if (body.size > 65_537) body.copyOf(65_537) else body)
+    HttpResponse(status.coerceIn(0, 999).toUShort(), headers.fields(), body.beginning())
+
+private fun ByteArray.beginning() = if (size > Limit.RESPONSE_BYTES) copyOf(Limit.RESPONSE_BYTES) else this
+
+internal fun Conditions.generated() = DeviceConditions(
+    foreground,
+    GeneratedNetworkKind.valueOf(network.name),
+    batteryPercent?.coerceIn(0, 100)?.toUByte(),
+    charging,
+    lowPower,
+)
 
 private fun List<NamedCount>.byName(): Map<String, Long> = associate { it.name to it.count.toLong() }
 
@@ -74,10 +88,12 @@ internal fun HealthReport.public(): Health = Health(
     accepted = accepted.toLong(),
     queued = queued.toLong(),
     dropped = dropped.byName(),
-    backends = backends.map { BackendHealth(it.name, it.delivered.toLong(), it.dropped.byName(), it.paused) },
+    destinations = destinations.map {
+        DestinationHealth(it.name, it.delivered.toLong(), it.dropped.byName(), it.paused)
+    },
     lastError = lastError,
     stores = stores.associate {
-        it.name to StoreBooks(
+        it.name to StateCounts(
             it.mutations.toLong(), it.recorded.toLong(), it.actions.toLong(), it.suppressed.byName(),
             it.dropped.toLong(), it.ambiguous.toLong(),
         )

@@ -1,42 +1,29 @@
 package dev.throughline.internal
 
-import dev.throughline.Attributes
-
-private const val VERSION: Byte = 1
-internal const val HEADER_BYTES: Int = 24
-private const val TIME_AT = 16
-
-private const val BLOB_BYTES = 4_097
-private const val MAX_ATTRIBUTES = 1_000
-private const val MAX_ELEMENTS = 257
-private const val MAX_DEPTH = 8
-
-/** Attributes stop here: the core refuses drafts beyond 256 KiB. */
-private const val MAX_BYTES = 160 * 1_024
-
-private const val NONE = 0
-private const val BOOL = 1
-private const val INT = 2
-private const val DOUBLE = 3
-private const val TEXT = 4
-private const val BYTES = 5
-private const val LIST = 6
-private const val MAP = 7
+import dev.throughline.AttributeWriter
 
 /**
- * Writes drafts: the layout is that of `uniffi/src/draft.rs`, pinned by `tests/vectors/draft.json`.
+ * Writes draft events: the header, then the fields of the call in the order of
+ * `uniffi/src/draft/calls.rs`. `tests/vectors/draft.json` pins the layout in every language.
  *
- * One per thread, reused. Texts are cut a little above the core's limits, so that a text of 10 MB costs what is kept of
- * it, and lone surrogates become U+FFFD.
+ * A thread has one and uses it again. Texts are cut a little above the core's limits, so that a
+ * text of 10 MB costs what is kept of it, and the core still sees that something was cut. Lone
+ * surrogates become U+FFFD.
  */
-internal class Draft : Attributes() {
-    /** The slot of the span that runs on this draft's thread; 0: none. Here, so that a thread needs one object of ours. */
+internal class Draft : AttributeWriter() {
+    /**
+     * The slot of the context that is current on the thread of this draft. 0: none. It is here so
+     * that a thread needs only one object.
+     */
     @JvmField
-    var runningSlot: Long = 0
+    var currentSlot: Long = 0
 
     private var isLent = false
 
-    /** This one, or another while it is in use: a host's `toString()` may record, too. */
+    /**
+     * This draft. While it is in use, another one: the `toString()` of an app's class may record,
+     * too.
+     */
     fun lend(): Draft {
         if (isLent) return Draft()
         isLent = true
@@ -47,18 +34,28 @@ internal class Draft : Attributes() {
         isLent = false
     }
 
+    /** What was written, and room for more. */
     var bytes: ByteArray = ByteArray(1_024)
         private set
+    /** How many bytes were written. */
     var length: Int = 0
         private set
 
+    /** Where the count of the attributes lies. */
     private var countAt = 0
     private var count = 0
 
+    /**
+     * Begins a draft.
+     *
+     * @param context the slot of the span or context that caused it. 0: the core's current one.
+     * @param suppressed mutations of a store that were suppressed here since the last draft.
+     * @param timeNs wall time in ns since the Unix epoch. 0: now.
+     */
     fun begin(call: Int, context: Long, suppressed: Int = 0, timeNs: Long = 0) {
         length = 0
-        room(HEADER_BYTES)
-        bytes[0] = VERSION
+        reserve(DraftLayout.HEADER_BYTES)
+        bytes[0] = DraftLayout.VERSION.toByte()
         bytes[1] = call.toByte()
         bytes[2] = 0
         bytes[3] = 0
@@ -68,26 +65,26 @@ internal class Draft : Attributes() {
         u64(timeNs)
     }
 
-    /** A copy with the time at which it was written: for the ring of calls before the start. */
+    /** A copy that says when it was written, for the ring of calls before the start. */
     fun copyAt(timeNs: Long): ByteArray {
         val copy = bytes.copyOf(length)
-        for (at in 0 until 8) copy[TIME_AT + at] = (timeNs ushr (8 * at)).toByte()
+        for (at in 0 until 8) copy[DraftLayout.TIME_AT + at] = (timeNs ushr (8 * at)).toByte()
         return copy
     }
 
-    private fun room(more: Int) {
+    private fun reserve(more: Int) {
         if (length + more > bytes.size) bytes = bytes.copyOf(maxOf(bytes.size * 2, length + more))
     }
 
     fun u8(value: Int) {
-        room(1)
+        reserve(1)
         bytes[length++] = value.toByte()
     }
 
     fun flag(value: Boolean): Unit = u8(if (value) 1 else 0)
 
     fun u16(value: Int) {
-        room(2)
+        reserve(2)
         put16(length, value)
         length += 2
     }
@@ -98,7 +95,7 @@ internal class Draft : Attributes() {
     }
 
     fun u32(value: Int) {
-        room(4)
+        reserve(4)
         put32(length, value)
         length += 4
     }
@@ -121,7 +118,7 @@ internal class Draft : Attributes() {
     /** Text of at most [limit] UTF-16 units. */
     fun text(text: String, limit: Int = Limit.NAME_UNITS) {
         val units = minOf(text.length, limit)
-        room(4 + 3 * units)
+        reserve(4 + 3 * units)
         val bytes = bytes
         val start = length + 4
         var at = start
@@ -171,9 +168,9 @@ internal class Draft : Attributes() {
     }
 
     private fun blob(value: ByteArray) {
-        val size = minOf(value.size, BLOB_BYTES)
+        val size = minOf(value.size, Limit.BLOB_BYTES)
         u32(size)
-        room(size)
+        reserve(size)
         value.copyInto(bytes, length, 0, size)
         length += size
     }
@@ -191,38 +188,38 @@ internal class Draft : Attributes() {
         text(key, Limit.KEY_UNITS)
     }
 
-    private fun full(): Boolean = count >= MAX_ATTRIBUTES || length > MAX_BYTES
+    private fun isFull(): Boolean = count >= Limit.ATTRIBUTES || length > Limit.ATTRIBUTES_END_BYTES
 
     override fun put(key: String, value: String?) {
-        if (value == null || full()) return
+        if (value == null || isFull()) return
         key(key)
-        u8(TEXT)
+        u8(Tag.TEXT)
         text(value, Limit.TEXT_UNITS)
     }
 
     override fun put(key: String, value: Long) {
-        if (full()) return
+        if (isFull()) return
         key(key)
-        u8(INT)
+        u8(Tag.INT)
         u64(value)
     }
 
     override fun put(key: String, value: Double) {
-        if (full()) return
+        if (isFull()) return
         key(key)
-        u8(DOUBLE)
+        u8(Tag.DOUBLE)
         f64(value)
     }
 
     override fun put(key: String, value: Boolean) {
-        if (full()) return
+        if (isFull()) return
         key(key)
-        u8(BOOL)
+        u8(Tag.BOOL)
         flag(value)
     }
 
     override fun putAny(key: String, value: Any?) {
-        if (value == null || full()) return
+        if (value == null || isFull()) return
         key(key)
         value(value, 1)
     }
@@ -231,47 +228,39 @@ internal class Draft : Attributes() {
         for ((key, value) in attributes) putAny(key, value)
     }
 
-    /** Lets the app's own code write; what it throws is counted and costs what it wrote, not the call. */
-    inline fun guarded(otherwise: Draft.() -> Unit, write: Draft.() -> Unit) {
-        val before = length
-        val counted = count
-        try {
-            write()
-        } catch (failure: Throwable) {
-            Recorder.failed(failure)
-            length = before
-            count = counted
-            otherwise()
-        }
+    /** How far the draft has come, for [rewind]. */
+    fun mark(): Long = count.toLong() shl 32 or length.toLong()
+
+    /** Forgets what was written since a [mark]. */
+    fun rewind(mark: Long) {
+        length = mark.toInt()
+        count = (mark shr 32).toInt()
     }
 
-    /** A value or none; none for one that cannot be written. */
-    fun heldOrNone(value: Any?): Unit = guarded({ u8(NONE) }) { held(value) }
-
-    /** A value or none. */
-    fun held(value: Any?): Unit = if (value == null) u8(NONE) else value(value, 1)
+    /** A value, or the tag that stands for none. */
+    fun optionalValue(value: Any?): Unit = if (value == null) u8(Tag.NONE) else value(value, 1)
 
     private fun value(value: Any, depth: Int) {
         when (value) {
             is String -> textValue(value)
             is Boolean -> {
-                u8(BOOL)
+                u8(Tag.BOOL)
                 flag(value)
             }
             is Double -> {
-                u8(DOUBLE)
+                u8(Tag.DOUBLE)
                 f64(value)
             }
             is Float -> {
-                u8(DOUBLE)
+                u8(Tag.DOUBLE)
                 f64(value.toDouble())
             }
             is Long, is Int, is Short, is Byte -> {
-                u8(INT)
+                u8(Tag.INT)
                 u64((value as Number).toLong())
             }
             is ByteArray -> {
-                u8(BYTES)
+                u8(Tag.BYTES)
                 blob(value)
             }
             is Map<*, *>, is Iterable<*>, is Array<*> -> nested(value, depth)
@@ -281,91 +270,34 @@ internal class Draft : Attributes() {
     }
 
     private fun textValue(value: String) {
-        u8(TEXT)
+        u8(Tag.TEXT)
         text(value, Limit.TEXT_UNITS)
     }
 
     private fun nested(value: Any, depth: Int) {
-        // What is deeper, or refers to itself, is cut with the core's marker.
-        if (depth > MAX_DEPTH || length > MAX_BYTES) return textValue("…")
-        u8(if (value is Map<*, *>) MAP else LIST)
+        // The core's marker stands for what is too deep, which includes a list that contains
+        // itself.
+        if (depth > Limit.DEPTH || length > Limit.ATTRIBUTES_END_BYTES) return textValue("…")
+        u8(if (value is Map<*, *>) Tag.MAP else Tag.LIST)
         val at = length
         var items = 0
         u16(0)
         when (value) {
             is Map<*, *> -> for ((key, item) in value) {
                 if (item == null) continue
-                if (items++ >= MAX_ELEMENTS) break
+                if (items++ >= Limit.ELEMENTS) break
                 text(key.toString(), Limit.KEY_UNITS)
                 value(item, depth + 1)
             }
             is Array<*> -> for (item in value) {
-                if (items++ >= MAX_ELEMENTS) break
+                if (items++ >= Limit.ELEMENTS) break
                 if (item == null) textValue("null") else value(item, depth + 1)
             }
             is Iterable<*> -> for (item in value) {
-                if (items++ >= MAX_ELEMENTS) break
+                if (items++ >= Limit.ELEMENTS) break
                 if (item == null) textValue("null") else value(item, depth + 1)
             }
         }
-        put16(at, minOf(items, MAX_ELEMENTS))
+        put16(at, minOf(items, Limit.ELEMENTS))
     }
-}
-
-/** Where a draft is cut: a little more than the core keeps, in UTF-16 units. */
-internal object Limit {
-    const val TEXT_UNITS: Int = 2 * 1_024 + 2
-    const val KEY_UNITS: Int = 130
-    const val NAME_UNITS: Int = 2 * 256 + 2
-    const val MESSAGE_UNITS: Int = 8_200
-    const val STACK_UNITS: Int = 49_200
-    const val URL_UNITS: Int = 8_192
-}
-
-/** The codes of calls. */
-internal object Call {
-    const val ACTION = 3
-    const val RESOURCE = 4
-    const val ERROR = 5
-    const val LONG_TASK = 6
-    const val VITAL = 7
-    const val CUSTOM = 8
-    const val LOG = 9
-    const val MEASUREMENT = 10
-    const val START_VIEW = 32
-    const val PUSH_VIEW = 33
-    const val STOP_VIEW = 34
-    const val MARK_INTERACTIVE = 35
-    const val START_ACTION = 36
-    const val RENEW_SESSION = 37
-    const val START_OPERATION = 40
-    const val START_SPAN = 41
-    const val SPAN_ATTRIBUTES = 42
-    const val SPAN_EVENT = 43
-    const val SPAN_LINK = 44
-    const val END_SPAN = 45
-    const val READ_CONTEXT = 46
-    const val RETRY = 47
-    const val START_REQUEST = 48
-    const val END_REQUEST = 49
-    const val KEEP_CONTEXT = 50
-    const val TAKE_CONTEXT = 51
-    const val DECLARE_STORE = 64
-    const val MUTATION = 65
-    const val DECIDE = 66
-    const val UPDATE_POLICY = 67
-    const val SUPPRESSED = 68
-    const val FRAMES = 80
-    const val SLOW_FRAME = 81
-    const val MEMORY = 82
-    const val PROCESSOR_TIME = 83
-    const val PROCESS_START = 84
-    const val INITIAL_DISPLAY = 85
-    const val SYNC_FAILURE = 90
-    const val QUEUE_FLUSH = 91
-    const val REPORT_PROBLEM = 92
-    const val USER = 100
-    const val GLOBAL_ATTRIBUTE = 101
-    const val FEATURE_FLAG = 102
-    const val FAULT = 255
 }

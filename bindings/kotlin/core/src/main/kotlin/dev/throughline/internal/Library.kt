@@ -3,11 +3,16 @@ package dev.throughline.internal
 /**
  * The native library.
  *
- * Apart from [Running]: a start in the background begins here, with the linker, and does not load classes while the app's
- * main thread does.
+ * It stands apart from [Running], so that a start in the background begins with the linker, and
+ * does not load classes while the app's main thread does.
  */
 internal object Library {
-    /** Loads it, once; says why that is not possible. The property `throughline.library` names the file, else the system finds it. */
+    /**
+     * Loads the library, once. The property `throughline.library` names its file; without it, the
+     * system looks for one.
+     *
+     * @return why it cannot be loaded, or null.
+     */
     fun load(): String? {
         val file = System.getProperty("throughline.library")
         return try {

@@ -1,40 +1,68 @@
 package dev.throughline.internal
 
-import dev.throughline.Attributes
+import dev.throughline.AttributeWriter
 import java.util.ArrayDeque
 import java.util.concurrent.atomic.AtomicLong
 
-/** Writes drafts and hands them to the core, or to the ring while there is none. Never throws. */
+/**
+ * Writes drafts and hands them to the core. While there is none yet, they wait in a ring. Never
+ * throws.
+ */
 internal object Recorder {
-    /** Calls that are kept before the start. */
-    private const val RING = 100
+    /** How many calls are kept before the start. */
+    private const val MAX_DRAFTS = 100
 
-    /** Which facade chose a slot: other languages share the process. */
-    private const val SLOT_BASE = 1L shl 48
+    /** For a draft whose context is the current one. */
+    const val CURRENT: Long = Long.MIN_VALUE
 
     private val perThread = ThreadLocal<Draft>()
-    private val slots = AtomicLong(SLOT_BASE)
+    private val slots = AtomicLong(Facade.FIRST_SLOT)
+
+    /** The latest calls before the start. */
     private val ring = ArrayDeque<ByteArray>()
 
-    /** Calls that fell out of the ring, and calls that failed in the facade. */
+    /** Calls before the start that were lost because too many waited. */
     val lostEarly = AtomicLong()
+
+    /** Calls that failed because the app's own code has thrown. */
     val failures = AtomicLong()
+
+    /** Calls after the shutdown. */
     val refused = AtomicLong()
 
-    /** The door's handle; 0 before the start, negative after the shutdown. */
+    /** The handle for the door. 0 before the start, negative after the shutdown. */
     @Volatile
     private var handle = 0L
 
+    /** A slot that nobody has used yet. */
     fun nextSlot(): Long = slots.incrementAndGet()
 
     /** The draft of this thread. */
-    fun mine(): Draft = perThread.get() ?: Draft().also { perThread.set(it) }
+    fun threadDraft(): Draft = perThread.get() ?: Draft().also { perThread.set(it) }
 
-    fun currentSlot(): Long = mine().runningSlot
+    /** The slot of the context that is current on this thread. 0: none. */
+    fun currentSlot(): Long = threadDraft().currentSlot
 
-    /** Inlined where it is called: what is not the caller's own stays behind calls, so that the facade's classes stay small. */
+    /**
+     * Makes the context under a slot current on this thread, and returns the slot of the one
+     * before.
+     */
+    fun enter(slot: Long): Long {
+        val mine = threadDraft()
+        val before = mine.currentSlot
+        mine.currentSlot = slot
+        return before
+    }
+
+    /**
+     * Records a call. [fields] writes what the layout of the call says. Returns a constant of
+     * [Answer], or what the call answers instead.
+     *
+     * It is inlined. What is the same for all calls stays in functions, so that the facade's
+     * classes stay small.
+     */
     inline fun record(call: Int, context: Long = CURRENT, suppressed: Int = 0, fields: Draft.() -> Unit): Long {
-        val draft = begin(call, context, suppressed) ?: return Door.CLOSED
+        val draft = begin(call, context, suppressed) ?: return Answer.CLOSED
         try {
             draft.fields()
         } catch (failure: Throwable) {
@@ -43,15 +71,15 @@ internal object Recorder {
         return end(draft)
     }
 
-    /** A draft to write to; null after the shutdown. */
+    /** A draft to write to. Null after the shutdown. */
     fun begin(call: Int, context: Long, suppressed: Int): Draft? {
         if (handle < 0) {
             refused.incrementAndGet()
             return null
         }
-        val mine = mine()
+        val mine = threadDraft()
         val draft = mine.lend()
-        draft.begin(call, if (context == CURRENT) mine.runningSlot else context, suppressed)
+        draft.begin(call, if (context == CURRENT) mine.currentSlot else context, suppressed)
         return draft
     }
 
@@ -62,20 +90,21 @@ internal object Recorder {
         failed(draft, failure)
     }
 
+    /** Gives up a draft because the app's own code has thrown. */
     fun failed(draft: Draft, failure: Throwable): Long {
         draft.giveBack()
         return failed(failure)
     }
 
-    /** Counts what the app's own code threw while it was asked. */
+    /** Counts what the app's own code has thrown while it was called. */
     fun failed(failure: Throwable): Long {
-        // Not ours to survive, nor to hide.
+        // These end the thread, or ask it to end: hiding them would change the app.
         if (failure is ThreadDeath || failure is InterruptedException) throw failure
         failures.incrementAndGet()
-        return 0
+        return Answer.NOT_KEPT
     }
 
-    /** Records to a door that is not open to everybody yet. */
+    /** Records a call to a door that is not open to everybody yet. */
     fun recordTo(door: Long, call: Int, fields: Draft.() -> Unit): Long {
         val draft = Draft()
         draft.begin(call, 0)
@@ -85,28 +114,27 @@ internal object Recorder {
 
     private fun send(draft: Draft): Long {
         val handle = handle
-        return if (handle > 0) Door.record(handle, draft.bytes, draft.length) else early(draft)
+        return if (handle > 0) Door.record(handle, draft.bytes, draft.length) else keep(draft)
     }
 
-    private fun early(draft: Draft): Long = synchronized(ring) {
+    private fun keep(draft: Draft): Long = synchronized(ring) {
         val handle = handle
-        // Started meanwhile.
+        // The client was started since the caller looked.
         if (handle > 0) return Door.record(handle, draft.bytes, draft.length)
         if (handle < 0) {
             refused.incrementAndGet()
-            return Door.CLOSED
+            return Answer.CLOSED
         }
-        if (ring.size >= RING) {
-            // The latest say what happened last; who is first has been counted.
+        if (ring.size >= MAX_DRAFTS) {
             ring.removeFirst()
             lostEarly.incrementAndGet()
         }
         val now = System.currentTimeMillis() * 1_000_000
         ring.addLast(draft.copyAt(now))
-        0
+        Answer.NOT_KEPT
     }
 
-    /** From now on calls go to the core; those of the ring first, with their own times. */
+    /** Lets calls go to the core from now on. Those of the ring go first, with their own times. */
     fun open(door: Long): Unit = synchronized(ring) {
         while (ring.isNotEmpty()) {
             val draft = ring.removeFirst()
@@ -115,28 +143,54 @@ internal object Recorder {
         handle = door
     }
 
-    /** From now on calls are counted and do nothing. */
+    /** Only counts calls from now on. */
     fun close(): Unit = synchronized(ring) {
-        handle = Door.CLOSED
+        handle = -1
         ring.clear()
     }
 
-    /** Another start is awaited: calls go to the ring. */
-    fun await(): Unit = synchronized(ring) {
+    /** Keeps calls in the ring from now on, because another start is expected. */
+    fun expectStart(): Unit = synchronized(ring) {
         if (handle < 0) handle = 0
     }
 
+    /** Whether calls go to the core. */
     val isOpen: Boolean get() = handle > 0
 
-    /** After a shutdown, until another start is awaited. */
+    /** Whether the client was shut down and no other start is expected. */
     val isClosed: Boolean get() = handle < 0
-
-    const val CURRENT: Long = Long.MIN_VALUE
 }
 
-/** Writes the attributes that a block adds; what it throws ends them. */
-internal inline fun Draft.attributes(block: Attributes.() -> Unit) {
+/** Writes the attributes that a block adds. */
+internal inline fun Draft.attributes(block: AttributeWriter.() -> Unit) {
     beginAttributes()
     block()
     endAttributes()
+}
+
+/**
+ * Lets the app's own code write. When it throws, that is counted, and [otherwise] is written
+ * instead of what it wrote.
+ */
+internal inline fun Draft.guarded(otherwise: Draft.() -> Unit, write: Draft.() -> Unit) {
+    val mark = mark()
+    try {
+        write()
+    } catch (failure: Throwable) {
+        Recorder.failed(failure)
+        rewind(mark)
+        otherwise()
+    }
+}
+
+/** Writes a value or none. Writes none for a value that cannot be written. */
+internal fun Draft.guardedValue(value: Any?): Unit = guarded({ optionalValue(null) }) { optionalValue(value) }
+
+/** Runs a block of the app's. False when it has thrown, which is counted. */
+internal inline fun guardedBlock(block: () -> Unit): Boolean = try {
+    block()
+    true
+} catch (failure: Throwable) {
+    Recorder.failed(failure)
+    false
 }

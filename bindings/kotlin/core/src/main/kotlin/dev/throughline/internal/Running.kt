@@ -4,22 +4,23 @@ import dev.throughline.Configuration
 import dev.throughline.Consent
 import dev.throughline.FlushOutcome
 import dev.throughline.ThroughlineException
-import dev.throughline.TracedStores
+import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.TelemetryCore
 import java.util.ArrayDeque
 import kotlin.time.Duration
 
 /**
- * The core while it runs, and the way there and back.
+ * The client while it runs, how it starts and how it ends.
  *
- * Apart from [dev.throughline.Throughline], which the app's main thread loads: what is only needed here (exceptions, generated
- * code) is loaded where the start happens.
+ * It stands apart from [dev.throughline.Throughline], which the app's main thread loads: what is
+ * needed only here (exceptions, generated code) is loaded by the thread that starts the client.
  */
 internal object Running {
-    /** Options that are kept before the start. */
-    private const val EARLY_OPTIONS = 100
+    /** How many calls wait for the start. Further ones are counted. */
+    private const val MAX_WAITING = 100
 
-    private val early = ArrayDeque<(TelemetryCore) -> Unit>()
+    /** Calls to the core that were made before the start. */
+    private val waiting = ArrayDeque<(TelemetryCore) -> Unit>()
 
     @Volatile
     var core: TelemetryCore? = null
@@ -36,14 +37,19 @@ internal object Running {
         }
     }
 
-    /** [start] on the thread of `startInBackground`: nothing is thrown there. */
-    fun startQuietly(consent: Consent, onFailure: ((ThroughlineException) -> Unit)?, configure: Configuration.() -> Unit) {
+    /** Starts on the thread of `startInBackground`, where nobody catches. */
+    fun startQuietly(
+        consent: Consent,
+        onFailure: ((ThroughlineException) -> Unit)?,
+        configure: Configuration.() -> Unit,
+    ) {
         val failure = try {
             return start(consent, configure)
         } catch (failure: ThroughlineException) {
             failure
         } catch (failure: Throwable) {
-            // A configuration block that throws must not take the app down from a thread that it does not know.
+            // A configuration block that throws must not end the app from a thread that the app
+            // does not know.
             ThroughlineException.InvalidConfiguration(failure.toString())
         }
         if (onFailure != null) onFailure(failure) else System.err.println("Throughline did not start: $failure")
@@ -52,7 +58,7 @@ internal object Running {
     private fun claim(): Unit = synchronized(this) {
         if (starting || core != null) throw ThroughlineException.Closed("Throughline runs already")
         starting = true
-        Recorder.await()
+        Recorder.expectStart()
     }
 
     private fun open(configuration: Configuration, consent: Consent) {
@@ -60,15 +66,15 @@ internal object Running {
         val door = started.door().toLong()
         while (true) {
             val next = synchronized(this) {
-                if (early.isEmpty()) {
+                if (waiting.isEmpty()) {
                     TracedStores.declareAll(door)
                     Recorder.open(door)
                     core = started
                     return
                 }
-                early.removeFirst()
+                waiting.removeFirst()
             }
-            // Run without the lock: an erasure may take seconds.
+            // The call is made without the lock, because an erasure may take seconds.
             safely(Unit) { next(started) }
         }
     }
@@ -82,7 +88,7 @@ internal object Running {
             ending
         }
         return try {
-            Core.translating { ending.shutdown(timeout.millis()) }
+            Core.translating { ending.shutdown(timeout) }
         } finally {
             ending.close()
         }
@@ -91,28 +97,39 @@ internal object Running {
     fun flush(timeout: Duration): FlushOutcome {
         val core = core ?: throw ThroughlineException.Closed("Throughline does not run")
         TracedStores.report()
-        val result = Core.translating { core.flush(timeout.millis()) }
+        val result = Core.translating { core.flush(timeout) }
         return FlushOutcome(result.complete, result.delivered.toLong(), result.waiting.toLong(), result.reason)
     }
 
-    /** Does it now, or after the start. */
-    fun told(tell: (TelemetryCore) -> Unit) {
-        // Under the lock, so that none falls between the last look of a start and its end.
+    /** Makes a call to the core now, or at the start. */
+    fun whenStarted(call: (TelemetryCore) -> Unit) {
+        // Under the lock, so that no call is added after a start has looked for the last time.
         val running = synchronized(this) {
             core ?: run {
-                if (early.size < EARLY_OPTIONS) early.add(tell) else Recorder.lostEarly.incrementAndGet()
+                if (waiting.size < MAX_WAITING) waiting.add(call) else Recorder.lostEarly.incrementAndGet()
                 null
             }
         }
-        if (running != null) safely(Unit) { tell(running) }
+        if (running != null) safely(Unit) { call(running) }
     }
 
-    inline fun <T> asked(otherwise: T, ask: (TelemetryCore) -> T): T {
+    /** Asks the core. Without one, the answer is [otherwise]. */
+    inline fun <T> ask(otherwise: T, ask: (TelemetryCore) -> T): T {
         val running = core ?: return otherwise
         return safely(otherwise) { ask(running) }
     }
 
-    /** The generated code throws when it is used while it closes. */
+    /** The headers for a request to [url] with the request or the context under a slot. */
+    fun traceHeaders(url: String, slot: Long, existing: List<HeaderField>): Map<String, String> =
+        ask(emptyMap()) { core -> core.traceHeaders(url, slot.toULong(), existing).associate { it.name to it.value } }
+
+    /**
+     * Whether trace headers that were written for [from] may stay on a request that is redirected
+     * to [to].
+     */
+    fun survivesRedirect(from: String, to: String): Boolean = ask(false) { it.survivesRedirect(from, to) }
+
+    /** Makes a call to the generated code, which throws when it is used while it closes. */
     inline fun <T> safely(otherwise: T, work: () -> T): T = try {
         work()
     } catch (failure: Exception) {
@@ -120,5 +137,3 @@ internal object Running {
         otherwise
     }
 }
-
-internal fun Duration.millis(): ULong = maxOf(0, inWholeMilliseconds).toULong()

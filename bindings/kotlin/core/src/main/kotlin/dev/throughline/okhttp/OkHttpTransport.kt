@@ -3,6 +3,7 @@ package dev.throughline.okhttp
 import dev.throughline.HostTransport
 import dev.throughline.UploadRequest
 import dev.throughline.UploadResponse
+import dev.throughline.internal.Limit
 import okhttp3.Headers
 import okhttp3.MediaType.Companion.toMediaTypeOrNull
 import okhttp3.OkHttpClient
@@ -11,10 +12,14 @@ import okhttp3.RequestBody.Companion.toRequestBody
 import java.util.concurrent.TimeUnit
 
 /**
- * Sends Throughline's requests with OkHttp: the app's trust store, proxies and certificates.
+ * Sends Throughline's requests with OkHttp, with the app's trust store, proxies and certificates.
  *
- * The client's interceptors are left out: what they do to the app's requests is not meant for these, and tracing them would
- * never end.
+ * The client's interceptors are left out. What they do to the app's requests is not meant for
+ * these, and if an interceptor traced them, each upload would cause another one.
+ *
+ * ```kotlin
+ * transport = OkHttpTransport(client)
+ * ```
  */
 public class OkHttpTransport(client: OkHttpClient) : HostTransport {
     private val client: OkHttpClient = client.newBuilder().apply {
@@ -42,6 +47,6 @@ public class OkHttpTransport(client: OkHttpClient) : HostTransport {
 
     private companion object {
         const val TIMEOUT_SECONDS = 30L
-        const val MAX_BODY = 64L * 1_024 + 1
+        const val MAX_BODY = Limit.RESPONSE_BYTES.toLong()
     }
 }

@@ -1,11 +1,10 @@
 package dev.throughline.okhttp
 
-import dev.throughline.Throughline
-import dev.throughline.TraceContext
 import dev.throughline.internal.Call
-import dev.throughline.internal.Draft
 import dev.throughline.internal.Limit
+import dev.throughline.internal.PhaseCode
 import dev.throughline.internal.Recorder
+import dev.throughline.internal.Running
 import dev.throughline.internal.attributes
 import dev.throughline.internal.ffi.HeaderField
 import okhttp3.EventListener
@@ -19,17 +18,21 @@ import java.util.WeakHashMap
 import okhttp3.Call as HttpCall
 
 /**
- * Traces the requests of a client: each becomes a resource with its status, size and time, in the context that was current
- * where the call was *created*; to hosts that the configuration lists it carries trace headers. No host is listed by default.
- * What the time went into is measured, too: DNS, connecting, TLS and the first byte; with an event listener of the app's the last
- * alone.
+ * A client whose requests are traced. Each becomes a resource with its status, size and time, in
+ * the context that was current where the call was *created*. To hosts that
+ * `Configuration.traceHost` lists it carries trace headers.
+ *
+ * A request also says what its time was spent on: DNS, connecting, TLS and the first byte. When the
+ * app has set an event listener, only the first byte is measured.
  *
  * ```kotlin
  * val client = OkHttpClient().traced()
  * ```
  *
- * The client shares the other's connections and keeps its event listener. Trace last: an [EventListener.Factory] that is set
- * later replaces ours, and requests then lose their context, not their resource. Retrofit and WebSockets over this client are traced, too. Throughline's own requests never are.
+ * The client shares the connections of the other one and keeps its event listener. Call this last:
+ * an [EventListener.Factory] that is set later replaces Throughline's, and requests then have no
+ * context. Retrofit and WebSockets over this client are traced, too. Throughline's own requests
+ * never are.
  */
 public fun OkHttpClient.traced(): OkHttpClient {
     val calls = Calls()
@@ -41,11 +44,17 @@ public fun OkHttpClient.traced(): OkHttpClient {
         .build()
 }
 
-/** What is known of each call, from its creation until nobody has it any more: an interceptor of the app's may run it again. */
+/**
+ * What is known about each call. It is kept as long as somebody has the call, because an
+ * interceptor of the app's may run it again.
+ */
 private class Calls {
     private val known = Collections.synchronizedMap(WeakHashMap<HttpCall, Known>())
 
-    /** [phases]: what the listener of the call measures; null when the app listens itself. */
+    /**
+     * Keeps the current context for a call. [phases] are those that its listener measures, null
+     * when the app has one.
+     */
     fun keep(call: HttpCall, phases: Phases?) {
         known[call] = Known(Recorder.currentSlot(), phases ?: Phases())
     }
@@ -55,7 +64,10 @@ private class Calls {
 
 private class Known(val slot: Long, val phases: Phases)
 
-/** OkHttp asks for a listener where the call is created, on the caller's thread. An app that listens itself keeps its listener. */
+/**
+ * OkHttp asks for a listener where the call is created, on the caller's thread. When the app has a
+ * listener, that one is used.
+ */
 private class CallFactory(private val calls: Calls, private val inner: EventListener.Factory) : EventListener.Factory {
     override fun create(call: HttpCall): EventListener {
         val listener = inner.create(call)
@@ -69,10 +81,10 @@ private class CallFactory(private val calls: Calls, private val inner: EventList
     }
 }
 
-/** What the request was when it left the app: redirects are checked against it. */
+/** The URL and the trace headers of a request before any redirect. */
 private class Sent(val url: String, val headers: Map<String, String>)
 
-/** Records each call once, however often it is tried or redirected. */
+/** Records each call once, however often it is tried again or redirected. */
 private class Resources(private val calls: Calls) : Interceptor {
     override fun intercept(chain: Interceptor.Chain): Response {
         val request = chain.request()
@@ -91,23 +103,23 @@ private class Resources(private val calls: Calls) : Interceptor {
             chain.proceed(traced)
         } catch (failure: Throwable) {
             val type = if (failure is IOException && chain.call().isCanceled()) "cancelled" else failure.javaClass.name
-            ended(slot, 0, -1, "", type, known, begun)
+            end(slot, 0, -1, "", type, known, begun)
             throw failure
         }
-        ended(slot, response.code, response.body?.contentLength() ?: -1, response.protocol.toString(), "", known, begun)
+        end(slot, response.code, response.body?.contentLength() ?: -1, response.protocol.toString(), "", known, begun)
         return response
     }
 
     private fun traced(request: Request, url: String, slot: Long): Request {
         val existing = request.headers.map { (name, value) -> HeaderField(name, value) }
-        val headers = Throughline.traceHeaders(url, slot, existing)
+        val headers = Running.traceHeaders(url, slot, existing)
         if (headers.isEmpty()) return request
         val builder = request.newBuilder()
         for ((name, value) in headers) builder.header(name, value)
         return builder.tag(Sent::class.java, Sent(url, headers)).build()
     }
 
-    private fun ended(
+    private fun end(
         slot: Long,
         status: Int,
         bytes: Long,
@@ -128,22 +140,25 @@ private class Resources(private val calls: Calls) : Interceptor {
     }
 }
 
-/** Each hop: takes our headers off a request that was redirected to where they must not go, and sees the first byte. */
+/**
+ * Runs for each redirect. Removes trace headers from a request that was redirected to where they
+ * must not go, and measures the first byte.
+ */
 private class Hops(private val calls: Calls) : Interceptor {
     override fun intercept(chain: Interceptor.Chain): Response {
         val request = safe(chain.request())
         val phases = calls.of(chain.call())?.phases
-        phases?.begin(Phases.FIRST_BYTE)
-        return chain.proceed(request).also { phases?.end(Phases.FIRST_BYTE) }
+        phases?.begin(PhaseCode.FIRST_BYTE)
+        return chain.proceed(request).also { phases?.end(PhaseCode.FIRST_BYTE) }
     }
 
     private fun safe(request: Request): Request {
         val sent = request.tag(Sent::class.java) ?: return request
         val url = request.url.toString()
-        if (url == sent.url || Throughline.survivesRedirect(sent.url, url)) return request
+        if (url == sent.url || Running.survivesRedirect(sent.url, url)) return request
         val builder = request.newBuilder()
         for ((name, value) in sent.headers) {
-            // The app's own header of that name stays, unless we have written it.
+            // A header of that name that the app has set itself stays.
             if (request.header(name) == value) builder.removeHeader(name)
         }
         return builder.build()

@@ -8,13 +8,16 @@ import okhttp3.WebSocketListener
 import okio.ByteString
 
 /**
- * Gives every message its own context: what [listener] does with it, and what it binds to it, belongs to the message's trace.
- * [headers] reads a message's trace headers (`traceparent` and the like); null or an exception: the message begins a trace of
- * its own.
+ * Gives every message of a WebSocket a context of its own: what [listener] does with the message
+ * belongs to the message's trace.
  *
  * ```kotlin
- * client.newWebSocket(request, traced(listener) { json -> mapOf("traceparent" to json.traceparent()) })
+ * val headers = { json: String -> mapOf("traceparent" to traceparentOf(json)) }
+ * client.newWebSocket(request, traced(listener, headers))
  * ```
+ *
+ * @param headers reads the trace headers of a message, such as `traceparent`. When it returns null
+ * or throws, the message begins a new trace.
  */
 public fun traced(listener: WebSocketListener, headers: (message: String) -> Map<String, String>?): WebSocketListener =
     TracedListener(listener, headers)

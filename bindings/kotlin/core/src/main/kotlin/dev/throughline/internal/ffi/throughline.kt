@@ -31,6 +31,7 @@ import java.nio.charset.CodingErrorAction
 import java.util.concurrent.atomic.AtomicLong
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicBoolean
+import kotlin.time.Duration.Companion.nanoseconds
 
 // This is a helper for safely working with byte buffers returned from the Rust code.
 // A rust-owned buffer is represented by its capacity, its current length, and a
@@ -691,15 +692,27 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_installation_id(
     ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload(
-    ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_propagation_headers(
-    ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_record_tap(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_resume(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_session_id(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_shutdown(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_suspend(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_propagation_headers(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_survives_redirect(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_trace_headers(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_trace_id(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_upload_done(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_conditions(
     ): Int
@@ -707,23 +720,11 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_enabled(
     ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_keep_errors(
-    ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_session_sample_rate(
     ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_tail_sampling(
+    ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_trace_sample_rate(
-    ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_shutdown(
-    ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_survives_redirect(
-    ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_suspend(
-    ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_trace_headers(
-    ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_trace_id(
-    ): Int
-    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_upload_done(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_authheaders_headers(
     ): Int
@@ -759,49 +760,49 @@ external fun uniffi_throughline_ffi_fn_constructor_telemetrycore_start(`config`:
 ): Long
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_door(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_drain(`ptr`: Long,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_drain(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_erase(`ptr`: Long,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_erase(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_flush(`ptr`: Long,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_flush(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_health(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_installation_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(`ptr`: Long,`waitMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
-): RustBuffer.ByValue
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_propagation_headers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
-): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_record_tap(`ptr`: Long,`name`: RustBuffer.ByValue,`attributes`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_resume(`ptr`: Long,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_resume(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_session_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_conditions(`ptr`: Long,`conditions`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
-): Unit
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_consent(`ptr`: Long,`consent`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_shutdown(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_enabled(`ptr`: Long,`enabled`: Byte,uniffi_out_err: UniffiRustCallStatus, 
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_suspend(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_keep_errors(`ptr`: Long,`rule`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
-): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_session_sample_rate(`ptr`: Long,`rate`: Double,uniffi_out_err: UniffiRustCallStatus, 
-): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_trace_sample_rate(`ptr`: Long,`rate`: Double,uniffi_out_err: UniffiRustCallStatus, 
-): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_shutdown(`ptr`: Long,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
-): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(`ptr`: Long,`wait`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): RustBuffer.ByValue
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_propagation_headers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_survives_redirect(`ptr`: Long,`from`: RustBuffer.ByValue,`to`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
-): Byte
-external fun uniffi_throughline_ffi_fn_method_telemetrycore_suspend(`ptr`: Long,`timeoutMs`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_trace_headers(`ptr`: Long,`url`: RustBuffer.ByValue,`slot`: Long,`existing`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_trace_id(`ptr`: Long,`slot`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_upload_done(`ptr`: Long,`id`: Long,`response`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_conditions(`ptr`: Long,`conditions`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+): Unit
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_consent(`ptr`: Long,`consent`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_enabled(`ptr`: Long,`enabled`: Byte,uniffi_out_err: UniffiRustCallStatus, 
+): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_session_sample_rate(`ptr`: Long,`rate`: Double,uniffi_out_err: UniffiRustCallStatus, 
+): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_tail_sampling(`ptr`: Long,`tailSampling`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_trace_sample_rate(`ptr`: Long,`rate`: Double,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
 external fun uniffi_throughline_ffi_fn_clone_authheaders(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
@@ -1180,29 +1181,6 @@ public object FfiConverterUShort: FfiConverter<UShort, Short> {
 /**
  * @suppress
  */
-public object FfiConverterUInt: FfiConverter<UInt, Int> {
-    override fun lift(value: Int): UInt {
-        return value.toUInt()
-    }
-
-    override fun read(buf: ByteBuffer): UInt {
-        return lift(buf.getInt())
-    }
-
-    override fun lower(value: UInt): Int {
-        return value.toInt()
-    }
-
-    override fun allocationSize(value: UInt) = 4UL
-
-    override fun write(value: UInt, buf: ByteBuffer) {
-        buf.putInt(value.toInt())
-    }
-}
-
-/**
- * @suppress
- */
 public object FfiConverterULong: FfiConverter<ULong, Long> {
     override fun lift(value: Long): ULong {
         return value.toULong()
@@ -1442,13 +1420,15 @@ public object FfiConverterByteArray: FfiConverterRustBuffer<ByteArray> {
 
 
 /**
- * Gives headers that authorize uploads. Called on a thread of ours; the answer is kept until a backend says 401, then
- * asked for once more.
+ * Returns headers that authorize uploads.
+ *
+ * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+ * kept until a destination answers 401; then it is called once more.
  */
 public interface AuthHeaders {
     
     /**
-     * The headers. With `refresh` the last ones were refused.
+     * The headers. With `refresh`, the last ones were refused.
      */
     fun `headers`(`refresh`: kotlin.Boolean): List<HeaderField>
     
@@ -1456,8 +1436,10 @@ public interface AuthHeaders {
 }
 
 /**
- * Gives headers that authorize uploads. Called on a thread of ours; the answer is kept until a backend says 401, then
- * asked for once more.
+ * Returns headers that authorize uploads.
+ *
+ * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+ * kept until a destination answers 401; then it is called once more.
  */
 open class AuthHeadersImpl: Disposable, AutoCloseable, AuthHeaders
 {
@@ -1557,7 +1539,7 @@ open class AuthHeadersImpl: Disposable, AutoCloseable, AuthHeaders
 
     
     /**
-     * The headers. With `refresh` the last ones were refused.
+     * The headers. With `refresh`, the last ones were refused.
      */
     @Throws(HostException::class)override fun `headers`(`refresh`: kotlin.Boolean): List<HeaderField> {
             return FfiConverterSequenceTypeHeaderField.lift(
@@ -1770,8 +1752,8 @@ public object FfiConverterTypeAuthHeaders: FfiConverter<AuthHeaders, Long> {
 /**
  * Sends requests with the host's own network stack: its trust store, its proxies.
  *
- * Called on a thread of ours that may wait. Must not follow redirects, must not retry, must end within 30 seconds. Anything
- * thrown is a failed request.
+ * It is called on a thread of Throughline's that may wait. It must not follow redirects, must not
+ * retry, and must end within 30 seconds. What it throws is a failed request.
  */
 public interface HostTransport {
     
@@ -1786,8 +1768,8 @@ public interface HostTransport {
 /**
  * Sends requests with the host's own network stack: its trust store, its proxies.
  *
- * Called on a thread of ours that may wait. Must not follow redirects, must not retry, must end within 30 seconds. Anything
- * thrown is a failed request.
+ * It is called on a thread of Throughline's that may wait. It must not follow redirects, must not
+ * retry, and must end within 30 seconds. What it throws is a failed request.
  */
 open class HostTransportImpl: Disposable, AutoCloseable, HostTransport
 {
@@ -2098,136 +2080,145 @@ public object FfiConverterTypeHostTransport: FfiConverter<HostTransport, Long> {
 
 
 /**
- * A started client. The facade holds one per process, and records through its door.
+ * A started client. The facade holds one in a process, and records through its door.
  */
 public interface TelemetryCoreInterface {
     
     /**
-     * The handle for the door.
+     * The handle that the door takes.
      */
     fun `door`(): kotlin.ULong
     
     /**
-     * Waits until everything that was recorded is in the database. False when it took longer.
+     * Waits until everything that was recorded is in the database. False when that took longer.
      */
-    fun `drain`(`timeoutMs`: kotlin.ULong): kotlin.Boolean
+    fun `drain`(`timeout`: HostDuration): kotlin.Boolean
     
     /**
-     * Erases everything that was recorded and not sent. False when it took longer.
+     * Erases everything that was recorded and not sent. False when that took longer.
      */
-    fun `erase`(`timeoutMs`: kotlin.ULong): kotlin.Boolean
+    fun `erase`(`timeout`: HostDuration): kotlin.Boolean
     
     /**
-     * Sends everything that was recorded, as far as conditions and backends allow.
+     * Sends everything that was recorded, as far as the conditions and the destinations allow it.
      */
-    fun `flush`(`timeoutMs`: kotlin.ULong): FlushResult
+    fun `flush`(`timeout`: HostDuration): FlushOutcome
     
     /**
-     * What Throughline says about itself.
+     * The client's own condition.
      */
     fun `health`(): HealthReport
     
     /**
-     * The installation's id, in the same form. None while off, or when the configuration wants none.
+     * The installation's id, in the same form. None while the client is off, or when the
+     * configuration wants none.
      */
     fun `installationId`(): kotlin.String?
     
     /**
-     * The next request to send, when the configuration says `pull`; asks for an upload and waits for a request at most
-     * `wait_ms`. None: nothing is to be sent.
-     */
-    fun `nextUpload`(`waitMs`: kotlin.ULong): PendingUpload?
-    
-    /**
-     * Names, in lower case, of every header that may have been added to a request.
-     */
-    fun `propagationHeaders`(): List<kotlin.String>
-    
-    /**
-     * Records a tap the plain way, every argument converted by the generated code: what the door saves is measured
-     * against this.
+     * Records a tap without the door: the generated code converts every argument. The benchmark
+     * measures against this what the door saves.
      */
     fun `recordTap`(`name`: kotlin.String, `attributes`: List<HeaderField>): kotlin.Boolean
     
     /**
-     * Opens the database again.
+     * Opens the database again. False when that took longer.
      */
-    fun `resume`(`timeoutMs`: kotlin.ULong): kotlin.Boolean
+    fun `resume`(`timeout`: HostDuration): kotlin.Boolean
     
     /**
-     * The session's id, 32 hexadecimal digits with hyphens. None while off.
+     * The session's id, 32 hexadecimal digits with hyphens. None while the client is off.
      */
     fun `sessionId`(): kotlin.String?
     
     /**
-     * Tells what the host knows about app and device.
+     * Ends the client: writes what was recorded to the database and closes it. What was not sent
+     * waits for the next start. False when that took longer. A second call fails.
      */
-    fun `setConditions`(`conditions`: DeviceConditions)
+    fun `shutdown`(`timeout`: HostDuration): kotlin.Boolean
     
     /**
-     * Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
-     * of its own.
+     * Closes the database and releases every lock, before the app is suspended. False when that
+     * took longer.
      */
-    fun `setConsent`(`consent`: Consent): kotlin.Boolean
+    fun `suspend`(`timeout`: HostDuration): kotlin.Boolean
     
     /**
-     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-     * what is open, and an on that follows meanwhile holds when that is done.
+     * The next request to send, when the configuration has `pull`. Asks the core for an upload,
+     * and waits for its request at most `wait`. None: there is nothing to send.
      */
-    fun `setEnabled`(`enabled`: kotlin.Boolean): kotlin.Boolean
+    fun `nextUpload`(`wait`: HostDuration): PendingUpload?
     
     /**
-     * Changes what is kept of sessions that are not sampled. False when the rule cannot work.
+     * The names, in lower case, of all headers that may have been added to a request.
      */
-    fun `setKeepErrors`(`rule`: KeepErrors?): kotlin.Boolean
+    fun `propagationHeaders`(): List<kotlin.String>
     
     /**
-     * Changes the share of sessions that is recorded, and remembers it. False when it is not between 0 and 1.
-     */
-    fun `setSessionSampleRate`(`rate`: kotlin.Double): kotlin.Boolean
-    
-    /**
-     * Changes the share of traces that is recorded, and remembers it. False when it is not between 0 and 1.
-     */
-    fun `setTraceSampleRate`(`rate`: kotlin.Double): kotlin.Boolean
-    
-    /**
-     * Ends the client: writes what it has and closes. What was not sent waits for the next start. A second call fails.
-     */
-    fun `shutdown`(`timeoutMs`: kotlin.ULong): kotlin.Boolean
-    
-    /**
-     * Whether trace headers written for `from` may stay on a request that is redirected to `to`. If not, remove every
-     * header that `propagation_headers` names.
+     * Whether trace headers that were written for `from` may stay on a request that is redirected
+     * to `to`. If not, the host removes every header that `propagation_headers` names.
      */
     fun `survivesRedirect`(`from`: kotlin.String, `to`: kotlin.String): kotlin.Boolean
     
     /**
-     * Closes the database and releases every lock, before the app is suspended. False when it took longer.
-     */
-    fun `suspend`(`timeoutMs`: kotlin.ULong): kotlin.Boolean
-    
-    /**
-     * The headers for a request to a URL: those of the request that was started under `slot`, else those of the context
-     * under it, else of what is current. `existing` are the app's own; none of them is overwritten, but baggage is merged.
+     * The headers for a request to a URL: those of the request that was started under `slot`, else
+     * those of the context under it, else those of the current context. `existing` are the app's
+     * own headers. None of them is replaced, but baggage is merged.
      */
     fun `traceHeaders`(`url`: kotlin.String, `slot`: kotlin.ULong, `existing`: List<HeaderField>): List<HeaderField>
     
     /**
-     * The trace and span id of the context under a slot, as `trace-span` in hexadecimal. None when there is none.
+     * The ids of the context under a slot, as `trace-span` in hexadecimal. None when there is no
+     * such context.
      */
     fun `traceId`(`slot`: kotlin.ULong): kotlin.String?
     
     /**
-     * Tells what became of a request: the answer, or none when there was no connection. False when it is not known.
+     * Takes the outcome of a request: the response, or none when there was no answer. False when
+     * the request is not known, or not any more.
      */
     fun `uploadDone`(`id`: kotlin.ULong, `response`: HttpResponse?): kotlin.Boolean
+    
+    /**
+     * Sets what the host knows about the app and the device.
+     */
+    fun `setConditions`(`conditions`: DeviceConditions)
+    
+    /**
+     * Sets what the user has decided. With consent denied, nothing is recorded from now on, and a
+     * thread of its own erases everything that was recorded.
+     */
+    fun `setConsent`(`consent`: Consent): kotlin.Boolean
+    
+    /**
+     * Switches recording on or off, and keeps that for the next start. Off holds at once, and a
+     * thread of its own closes what is open. On holds when such a thread has ended.
+     */
+    fun `setEnabled`(`enabled`: kotlin.Boolean): kotlin.Boolean
+    
+    /**
+     * Sets the share of sessions that is recorded, and keeps it for the next start. False when it
+     * is not between 0 and 1.
+     */
+    fun `setSessionSampleRate`(`rate`: kotlin.Double): kotlin.Boolean
+    
+    /**
+     * Sets what is kept of sessions that are not sampled. None: nothing. False when the values
+     * cannot work.
+     */
+    fun `setTailSampling`(`tailSampling`: TailSampling?): kotlin.Boolean
+    
+    /**
+     * Sets the share of traces that is recorded, and keeps it for the next start. False when it is
+     * not between 0 and 1.
+     */
+    fun `setTraceSampleRate`(`rate`: kotlin.Double): kotlin.Boolean
     
     companion object
 }
 
 /**
- * A started client. The facade holds one per process, and records through its door.
+ * A started client. The facade holds one in a process, and records through its door.
  */
 open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 {
@@ -2327,7 +2318,7 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * The handle for the door.
+     * The handle that the door takes.
      */override fun `door`(): kotlin.ULong {
             return FfiConverterULong.lift(
     callWithHandle {
@@ -2343,14 +2334,14 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Waits until everything that was recorded is in the database. False when it took longer.
-     */override fun `drain`(`timeoutMs`: kotlin.ULong): kotlin.Boolean {
+     * Waits until everything that was recorded is in the database. False when that took longer.
+     */override fun `drain`(`timeout`: HostDuration): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
     uniffiRustCall() { _status ->
     UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_drain(
         it,
-        FfiConverterULong.lower(`timeoutMs`),_status)
+        FfiConverterTypeHostDuration.lower(`timeout`),_status)
 }
     }
     )
@@ -2359,14 +2350,14 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Erases everything that was recorded and not sent. False when it took longer.
-     */override fun `erase`(`timeoutMs`: kotlin.ULong): kotlin.Boolean {
+     * Erases everything that was recorded and not sent. False when that took longer.
+     */override fun `erase`(`timeout`: HostDuration): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
     uniffiRustCall() { _status ->
     UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_erase(
         it,
-        FfiConverterULong.lower(`timeoutMs`),_status)
+        FfiConverterTypeHostDuration.lower(`timeout`),_status)
 }
     }
     )
@@ -2375,15 +2366,15 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Sends everything that was recorded, as far as conditions and backends allow.
+     * Sends everything that was recorded, as far as the conditions and the destinations allow it.
      */
-    @Throws(TelemetryException::class)override fun `flush`(`timeoutMs`: kotlin.ULong): FlushResult {
-            return FfiConverterTypeFlushResult.lift(
+    @Throws(TelemetryException::class)override fun `flush`(`timeout`: HostDuration): FlushOutcome {
+            return FfiConverterTypeFlushOutcome.lift(
     callWithHandle {
     uniffiRustCallWithError(TelemetryException) { _status ->
     UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_flush(
         it,
-        FfiConverterULong.lower(`timeoutMs`),_status)
+        FfiConverterTypeHostDuration.lower(`timeout`),_status)
 }
     }
     )
@@ -2392,7 +2383,7 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * What Throughline says about itself.
+     * The client's own condition.
      */override fun `health`(): HealthReport {
             return FfiConverterTypeHealthReport.lift(
     callWithHandle {
@@ -2408,7 +2399,8 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * The installation's id, in the same form. None while off, or when the configuration wants none.
+     * The installation's id, in the same form. None while the client is off, or when the
+     * configuration wants none.
      */override fun `installationId`(): kotlin.String? {
             return FfiConverterOptionalString.lift(
     callWithHandle {
@@ -2424,41 +2416,8 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * The next request to send, when the configuration says `pull`; asks for an upload and waits for a request at most
-     * `wait_ms`. None: nothing is to be sent.
-     */override fun `nextUpload`(`waitMs`: kotlin.ULong): PendingUpload? {
-            return FfiConverterOptionalTypePendingUpload.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(
-        it,
-        FfiConverterULong.lower(`waitMs`),_status)
-}
-    }
-    )
-    }
-    
-
-    
-    /**
-     * Names, in lower case, of every header that may have been added to a request.
-     */override fun `propagationHeaders`(): List<kotlin.String> {
-            return FfiConverterSequenceString.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_propagation_headers(
-        it,
-        _status)
-}
-    }
-    )
-    }
-    
-
-    
-    /**
-     * Records a tap the plain way, every argument converted by the generated code: what the door saves is measured
-     * against this.
+     * Records a tap without the door: the generated code converts every argument. The benchmark
+     * measures against this what the door saves.
      */override fun `recordTap`(`name`: kotlin.String, `attributes`: List<HeaderField>): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
@@ -2474,14 +2433,14 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Opens the database again.
-     */override fun `resume`(`timeoutMs`: kotlin.ULong): kotlin.Boolean {
+     * Opens the database again. False when that took longer.
+     */override fun `resume`(`timeout`: HostDuration): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
     uniffiRustCall() { _status ->
     UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_resume(
         it,
-        FfiConverterULong.lower(`timeoutMs`),_status)
+        FfiConverterTypeHostDuration.lower(`timeout`),_status)
 }
     }
     )
@@ -2490,7 +2449,7 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * The session's id, 32 hexadecimal digits with hyphens. None while off.
+     * The session's id, 32 hexadecimal digits with hyphens. None while the client is off.
      */override fun `sessionId`(): kotlin.String? {
             return FfiConverterOptionalString.lift(
     callWithHandle {
@@ -2506,112 +2465,16 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Tells what the host knows about app and device.
-     */override fun `setConditions`(`conditions`: DeviceConditions)
-        = 
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_conditions(
-        it,
-        FfiConverterTypeDeviceConditions.lower(`conditions`),_status)
-}
-    }
-    
-    
-
-    
-    /**
-     * Tells what the user has said. Denied: from now on nothing is recorded, and everything that was is erased by a thread
-     * of its own.
-     */override fun `setConsent`(`consent`: Consent): kotlin.Boolean {
-            return FfiConverterBoolean.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_consent(
-        it,
-        FfiConverterTypeConsent.lower(`consent`),_status)
-}
-    }
-    )
-    }
-    
-
-    
-    /**
-     * Switches recording on or off, and remembers it for the next start. Off holds at once; a thread of its own closes
-     * what is open, and an on that follows meanwhile holds when that is done.
-     */override fun `setEnabled`(`enabled`: kotlin.Boolean): kotlin.Boolean {
-            return FfiConverterBoolean.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_enabled(
-        it,
-        FfiConverterBoolean.lower(`enabled`),_status)
-}
-    }
-    )
-    }
-    
-
-    
-    /**
-     * Changes what is kept of sessions that are not sampled. False when the rule cannot work.
-     */override fun `setKeepErrors`(`rule`: KeepErrors?): kotlin.Boolean {
-            return FfiConverterBoolean.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_keep_errors(
-        it,
-        FfiConverterOptionalTypeKeepErrors.lower(`rule`),_status)
-}
-    }
-    )
-    }
-    
-
-    
-    /**
-     * Changes the share of sessions that is recorded, and remembers it. False when it is not between 0 and 1.
-     */override fun `setSessionSampleRate`(`rate`: kotlin.Double): kotlin.Boolean {
-            return FfiConverterBoolean.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_session_sample_rate(
-        it,
-        FfiConverterDouble.lower(`rate`),_status)
-}
-    }
-    )
-    }
-    
-
-    
-    /**
-     * Changes the share of traces that is recorded, and remembers it. False when it is not between 0 and 1.
-     */override fun `setTraceSampleRate`(`rate`: kotlin.Double): kotlin.Boolean {
-            return FfiConverterBoolean.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_trace_sample_rate(
-        it,
-        FfiConverterDouble.lower(`rate`),_status)
-}
-    }
-    )
-    }
-    
-
-    
-    /**
-     * Ends the client: writes what it has and closes. What was not sent waits for the next start. A second call fails.
+     * Ends the client: writes what was recorded to the database and closes it. What was not sent
+     * waits for the next start. False when that took longer. A second call fails.
      */
-    @Throws(TelemetryException::class)override fun `shutdown`(`timeoutMs`: kotlin.ULong): kotlin.Boolean {
+    @Throws(TelemetryException::class)override fun `shutdown`(`timeout`: HostDuration): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
     uniffiRustCallWithError(TelemetryException) { _status ->
     UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_shutdown(
         it,
-        FfiConverterULong.lower(`timeoutMs`),_status)
+        FfiConverterTypeHostDuration.lower(`timeout`),_status)
 }
     }
     )
@@ -2620,8 +2483,58 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Whether trace headers written for `from` may stay on a request that is redirected to `to`. If not, remove every
-     * header that `propagation_headers` names.
+     * Closes the database and releases every lock, before the app is suspended. False when that
+     * took longer.
+     */override fun `suspend`(`timeout`: HostDuration): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_suspend(
+        it,
+        FfiConverterTypeHostDuration.lower(`timeout`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * The next request to send, when the configuration has `pull`. Asks the core for an upload,
+     * and waits for its request at most `wait`. None: there is nothing to send.
+     */override fun `nextUpload`(`wait`: HostDuration): PendingUpload? {
+            return FfiConverterOptionalTypePendingUpload.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(
+        it,
+        FfiConverterTypeHostDuration.lower(`wait`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * The names, in lower case, of all headers that may have been added to a request.
+     */override fun `propagationHeaders`(): List<kotlin.String> {
+            return FfiConverterSequenceString.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_propagation_headers(
+        it,
+        _status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Whether trace headers that were written for `from` may stay on a request that is redirected
+     * to `to`. If not, the host removes every header that `propagation_headers` names.
      */override fun `survivesRedirect`(`from`: kotlin.String, `to`: kotlin.String): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
@@ -2637,24 +2550,9 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Closes the database and releases every lock, before the app is suspended. False when it took longer.
-     */override fun `suspend`(`timeoutMs`: kotlin.ULong): kotlin.Boolean {
-            return FfiConverterBoolean.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_suspend(
-        it,
-        FfiConverterULong.lower(`timeoutMs`),_status)
-}
-    }
-    )
-    }
-    
-
-    
-    /**
-     * The headers for a request to a URL: those of the request that was started under `slot`, else those of the context
-     * under it, else of what is current. `existing` are the app's own; none of them is overwritten, but baggage is merged.
+     * The headers for a request to a URL: those of the request that was started under `slot`, else
+     * those of the context under it, else those of the current context. `existing` are the app's
+     * own headers. None of them is replaced, but baggage is merged.
      */override fun `traceHeaders`(`url`: kotlin.String, `slot`: kotlin.ULong, `existing`: List<HeaderField>): List<HeaderField> {
             return FfiConverterSequenceTypeHeaderField.lift(
     callWithHandle {
@@ -2670,7 +2568,8 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * The trace and span id of the context under a slot, as `trace-span` in hexadecimal. None when there is none.
+     * The ids of the context under a slot, as `trace-span` in hexadecimal. None when there is no
+     * such context.
      */override fun `traceId`(`slot`: kotlin.ULong): kotlin.String? {
             return FfiConverterOptionalString.lift(
     callWithHandle {
@@ -2686,7 +2585,8 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
-     * Tells what became of a request: the answer, or none when there was no connection. False when it is not known.
+     * Takes the outcome of a request: the response, or none when there was no answer. False when
+     * the request is not known, or not any more.
      */override fun `uploadDone`(`id`: kotlin.ULong, `response`: HttpResponse?): kotlin.Boolean {
             return FfiConverterBoolean.lift(
     callWithHandle {
@@ -2694,6 +2594,106 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
     UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_upload_done(
         it,
         FfiConverterULong.lower(`id`),FfiConverterOptionalTypeHttpResponse.lower(`response`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Sets what the host knows about the app and the device.
+     */override fun `setConditions`(`conditions`: DeviceConditions)
+        = 
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_conditions(
+        it,
+        FfiConverterTypeDeviceConditions.lower(`conditions`),_status)
+}
+    }
+    
+    
+
+    
+    /**
+     * Sets what the user has decided. With consent denied, nothing is recorded from now on, and a
+     * thread of its own erases everything that was recorded.
+     */override fun `setConsent`(`consent`: Consent): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_consent(
+        it,
+        FfiConverterTypeConsent.lower(`consent`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Switches recording on or off, and keeps that for the next start. Off holds at once, and a
+     * thread of its own closes what is open. On holds when such a thread has ended.
+     */override fun `setEnabled`(`enabled`: kotlin.Boolean): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_enabled(
+        it,
+        FfiConverterBoolean.lower(`enabled`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Sets the share of sessions that is recorded, and keeps it for the next start. False when it
+     * is not between 0 and 1.
+     */override fun `setSessionSampleRate`(`rate`: kotlin.Double): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_session_sample_rate(
+        it,
+        FfiConverterDouble.lower(`rate`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Sets what is kept of sessions that are not sampled. None: nothing. False when the values
+     * cannot work.
+     */override fun `setTailSampling`(`tailSampling`: TailSampling?): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_tail_sampling(
+        it,
+        FfiConverterOptionalTypeTailSampling.lower(`tailSampling`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Sets the share of traces that is recorded, and keeps it for the next start. False when it is
+     * not between 0 and 1.
+     */override fun `setTraceSampleRate`(`rate`: kotlin.Double): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_set_trace_sample_rate(
+        it,
+        FfiConverterDouble.lower(`rate`),_status)
 }
     }
     )
@@ -2709,7 +2709,8 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
     companion object {
         
     /**
-     * Starts a client. Does not wait for the database. Without consent nothing is started and what is there is erased.
+     * Starts a client. Does not wait for the database. With consent denied no thread is started,
+     * and what earlier runs have left is erased.
      */
     @Throws(TelemetryException::class) fun `start`(`config`: TelemetryConfig, `consent`: Consent, `transport`: HostTransport? = null, `auth`: AuthHeaders? = null): TelemetryCore {
             return FfiConverterTypeTelemetryCore.lift(
@@ -2754,16 +2755,18 @@ public object FfiConverterTypeTelemetryCore: FfiConverter<TelemetryCore, Long> {
 
 
 /**
- * A backend.
+ * A backend that takes OTLP over HTTP.
  */
-data class Backend (
+data class Destination (
     /**
-     * A name of its own, for the books.
+     * Names the backend in `health`, and its position in the queue. No other destination may have
+     * it.
      */
     val `name`: kotlin.String
     , 
     /**
-     * Base URL of an OTLP/HTTP receiver.
+     * The base URL of an OTLP/HTTP receiver. `/v1/logs`, `/v1/traces` and `/v1/metrics` are
+     * appended.
      */
     val `endpoint`: kotlin.String
     , 
@@ -2773,14 +2776,14 @@ data class Backend (
     val `headers`: List<HeaderField> = listOf() 
     , 
     /**
-     * True: JSON instead of protobuf.
+     * Protobuf or JSON. Absent: protobuf.
      */
-    val `json`: kotlin.Boolean = false 
+    val `encoding`: Encoding? = null 
     , 
     /**
-     * True: sums and histograms as deltas instead of cumulative.
+     * How sums and histograms are sent. Absent: cumulative.
      */
-    val `delta`: kotlin.Boolean = false 
+    val `temporality`: Temporality? = null 
     
 ){
     
@@ -2794,57 +2797,58 @@ data class Backend (
 /**
  * @suppress
  */
-public object FfiConverterTypeBackend: FfiConverterRustBuffer<Backend> {
-    override fun read(buf: ByteBuffer): Backend {
-        return Backend(
+public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
+    override fun read(buf: ByteBuffer): Destination {
+        return Destination(
             FfiConverterString.read(buf),
             FfiConverterString.read(buf),
             FfiConverterSequenceTypeHeaderField.read(buf),
-            FfiConverterBoolean.read(buf),
-            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTypeEncoding.read(buf),
+            FfiConverterOptionalTypeTemporality.read(buf),
         )
     }
 
-    override fun allocationSize(value: Backend) = (
+    override fun allocationSize(value: Destination) = (
             FfiConverterString.allocationSize(value.`name`) +
             FfiConverterString.allocationSize(value.`endpoint`) +
             FfiConverterSequenceTypeHeaderField.allocationSize(value.`headers`) +
-            FfiConverterBoolean.allocationSize(value.`json`) +
-            FfiConverterBoolean.allocationSize(value.`delta`)
+            FfiConverterOptionalTypeEncoding.allocationSize(value.`encoding`) +
+            FfiConverterOptionalTypeTemporality.allocationSize(value.`temporality`)
     )
 
-    override fun write(value: Backend, buf: ByteBuffer) {
+    override fun write(value: Destination, buf: ByteBuffer) {
             FfiConverterString.write(value.`name`, buf)
             FfiConverterString.write(value.`endpoint`, buf)
             FfiConverterSequenceTypeHeaderField.write(value.`headers`, buf)
-            FfiConverterBoolean.write(value.`json`, buf)
-            FfiConverterBoolean.write(value.`delta`, buf)
+            FfiConverterOptionalTypeEncoding.write(value.`encoding`, buf)
+            FfiConverterOptionalTypeTemporality.write(value.`temporality`, buf)
     }
 }
 
 
 
 /**
- * One backend's part of the health.
+ * The condition of one destination: `accepted = delivered + queued + dropped`, where `dropped` are
+ * the destination's and the report's.
  */
-data class BackendHealth (
+data class DestinationHealth (
     /**
-     * Its name in the configuration.
+     * The destination's name in the configuration.
      */
     val `name`: kotlin.String
     , 
     /**
-     * Events delivered.
+     * How many events were delivered to it.
      */
     val `delivered`: kotlin.ULong
     , 
     /**
-     * Events dropped for it alone, by reason.
+     * How many events were dropped for this destination alone, by reason.
      */
     val `dropped`: List<NamedCount>
     , 
     /**
-     * Why it rests, if it does.
+     * Why nothing is sent to it at the moment. None: it is not paused.
      */
     val `paused`: kotlin.String?
     
@@ -2860,9 +2864,9 @@ data class BackendHealth (
 /**
  * @suppress
  */
-public object FfiConverterTypeBackendHealth: FfiConverterRustBuffer<BackendHealth> {
-    override fun read(buf: ByteBuffer): BackendHealth {
-        return BackendHealth(
+public object FfiConverterTypeDestinationHealth: FfiConverterRustBuffer<DestinationHealth> {
+    override fun read(buf: ByteBuffer): DestinationHealth {
+        return DestinationHealth(
             FfiConverterString.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterSequenceTypeNamedCount.read(buf),
@@ -2870,14 +2874,14 @@ public object FfiConverterTypeBackendHealth: FfiConverterRustBuffer<BackendHealt
         )
     }
 
-    override fun allocationSize(value: BackendHealth) = (
+    override fun allocationSize(value: DestinationHealth) = (
             FfiConverterString.allocationSize(value.`name`) +
             FfiConverterULong.allocationSize(value.`delivered`) +
             FfiConverterSequenceTypeNamedCount.allocationSize(value.`dropped`) +
             FfiConverterOptionalString.allocationSize(value.`paused`)
     )
 
-    override fun write(value: BackendHealth, buf: ByteBuffer) {
+    override fun write(value: DestinationHealth, buf: ByteBuffer) {
             FfiConverterString.write(value.`name`, buf)
             FfiConverterULong.write(value.`delivered`, buf)
             FfiConverterSequenceTypeNamedCount.write(value.`dropped`, buf)
@@ -2888,7 +2892,7 @@ public object FfiConverterTypeBackendHealth: FfiConverterRustBuffer<BackendHealt
 
 
 /**
- * What the host knows about app and device.
+ * What the host knows about the app and the device.
  */
 data class DeviceConditions (
     /**
@@ -2902,12 +2906,12 @@ data class DeviceConditions (
     val `network`: NetworkKind
     , 
     /**
-     * Battery in percent.
+     * The battery's charge in percent, 0 to 100. Absent: unknown.
      */
     val `batteryPercent`: kotlin.UByte? = null 
     , 
     /**
-     * Whether it is charging.
+     * Whether the battery is charging.
      */
     val `charging`: kotlin.Boolean = false 
     , 
@@ -2961,24 +2965,24 @@ public object FfiConverterTypeDeviceConditions: FfiConverterRustBuffer<DeviceCon
 /**
  * How a flush ended.
  */
-data class FlushResult (
+data class FlushOutcome (
     /**
-     * Whether everything that had been recorded was delivered, or given up and booked.
+     * Whether everything that had been recorded was delivered, or dropped and counted.
      */
     val `complete`: kotlin.Boolean
     , 
     /**
-     * Events delivered meanwhile.
+     * How many events were delivered during the flush.
      */
     val `delivered`: kotlin.ULong
     , 
     /**
-     * Events that still wait.
+     * How many events still wait.
      */
     val `waiting`: kotlin.ULong
     , 
     /**
-     * Why the rest was not delivered.
+     * Why events still wait, if any do.
      */
     val `reason`: kotlin.String?
     
@@ -2994,9 +2998,9 @@ data class FlushResult (
 /**
  * @suppress
  */
-public object FfiConverterTypeFlushResult: FfiConverterRustBuffer<FlushResult> {
-    override fun read(buf: ByteBuffer): FlushResult {
-        return FlushResult(
+public object FfiConverterTypeFlushOutcome: FfiConverterRustBuffer<FlushOutcome> {
+    override fun read(buf: ByteBuffer): FlushOutcome {
+        return FlushOutcome(
             FfiConverterBoolean.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
@@ -3004,14 +3008,14 @@ public object FfiConverterTypeFlushResult: FfiConverterRustBuffer<FlushResult> {
         )
     }
 
-    override fun allocationSize(value: FlushResult) = (
+    override fun allocationSize(value: FlushOutcome) = (
             FfiConverterBoolean.allocationSize(value.`complete`) +
             FfiConverterULong.allocationSize(value.`delivered`) +
             FfiConverterULong.allocationSize(value.`waiting`) +
             FfiConverterOptionalString.allocationSize(value.`reason`)
     )
 
-    override fun write(value: FlushResult, buf: ByteBuffer) {
+    override fun write(value: FlushOutcome, buf: ByteBuffer) {
             FfiConverterBoolean.write(value.`complete`, buf)
             FfiConverterULong.write(value.`delivered`, buf)
             FfiConverterULong.write(value.`waiting`, buf)
@@ -3022,7 +3026,7 @@ public object FfiConverterTypeFlushResult: FfiConverterRustBuffer<FlushResult> {
 
 
 /**
- * A name and a value.
+ * The name and the value of an HTTP header, or of an attribute of the resource.
  */
 data class HeaderField (
     /**
@@ -3069,7 +3073,7 @@ public object FfiConverterTypeHeaderField: FfiConverterRustBuffer<HeaderField> {
 
 
 /**
- * What Throughline says about itself.
+ * The client's own condition.
  */
 data class HealthReport (
     /**
@@ -3083,67 +3087,68 @@ data class HealthReport (
     val `journal`: kotlin.String
     , 
     /**
-     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`.
+     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
      */
     val `storage`: kotlin.String
     , 
     /**
-     * Events accepted since the queue exists.
+     * How many events the queue has accepted since it was created.
      */
     val `accepted`: kotlin.ULong
     , 
     /**
-     * Events in the queue.
+     * How many events are in the queue.
      */
     val `queued`: kotlin.ULong
     , 
     /**
-     * Events dropped before they were queued, by reason.
+     * How many events were dropped for every destination, by reason.
      */
     val `dropped`: List<NamedCount>
     , 
     /**
-     * The backends.
+     * The destinations.
      */
-    val `backends`: List<BackendHealth>
+    val `destinations`: List<DestinationHealth>
     , 
     /**
-     * Why the last upload failed, if it did.
+     * Why the last upload failed. None: it did not fail.
      */
     val `lastError`: kotlin.String?
     , 
     /**
      * The traced stores.
      */
-    val `stores`: List<StoreBooks>
+    val `stores`: List<StateCounts>
     , 
     /**
-     * Panics of ours that were caught.
+     * How many panics in Throughline were caught.
      */
     val `panics`: kotlin.ULong
     , 
     /**
-     * Calls after the shutdown.
+     * How many calls came after the shutdown.
      */
     val `closedCalls`: kotlin.ULong
     , 
     /**
-     * Drafts that could not be read: a bug of the facade's.
+     * How many drafts could not be read, which is a bug in the facade.
      */
     val `malformedCalls`: kotlin.ULong
     , 
     /**
-     * Calls that named a span, context or store which is not there any more.
+     * How many calls named a span, a context or a store that is not there any more.
      */
     val `unknownCalls`: kotlin.ULong
     , 
     /**
-     * Spans and contexts that gave way to newer ones.
+     * How many spans and contexts were removed because there were too many.
      */
     val `evictedSpans`: kotlin.ULong
     , 
     /**
-     * What a developer should read: a policy that cannot work, a host that is not reached.
+     * What a developer should know: for example a policy that cannot work, or a host that cannot
+     * be reached.
      */
     val `problems`: List<kotlin.String>
     
@@ -3168,9 +3173,9 @@ public object FfiConverterTypeHealthReport: FfiConverterRustBuffer<HealthReport>
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterSequenceTypeNamedCount.read(buf),
-            FfiConverterSequenceTypeBackendHealth.read(buf),
+            FfiConverterSequenceTypeDestinationHealth.read(buf),
             FfiConverterOptionalString.read(buf),
-            FfiConverterSequenceTypeStoreBooks.read(buf),
+            FfiConverterSequenceTypeStateCounts.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
@@ -3187,9 +3192,9 @@ public object FfiConverterTypeHealthReport: FfiConverterRustBuffer<HealthReport>
             FfiConverterULong.allocationSize(value.`accepted`) +
             FfiConverterULong.allocationSize(value.`queued`) +
             FfiConverterSequenceTypeNamedCount.allocationSize(value.`dropped`) +
-            FfiConverterSequenceTypeBackendHealth.allocationSize(value.`backends`) +
+            FfiConverterSequenceTypeDestinationHealth.allocationSize(value.`destinations`) +
             FfiConverterOptionalString.allocationSize(value.`lastError`) +
-            FfiConverterSequenceTypeStoreBooks.allocationSize(value.`stores`) +
+            FfiConverterSequenceTypeStateCounts.allocationSize(value.`stores`) +
             FfiConverterULong.allocationSize(value.`panics`) +
             FfiConverterULong.allocationSize(value.`closedCalls`) +
             FfiConverterULong.allocationSize(value.`malformedCalls`) +
@@ -3205,9 +3210,9 @@ public object FfiConverterTypeHealthReport: FfiConverterRustBuffer<HealthReport>
             FfiConverterULong.write(value.`accepted`, buf)
             FfiConverterULong.write(value.`queued`, buf)
             FfiConverterSequenceTypeNamedCount.write(value.`dropped`, buf)
-            FfiConverterSequenceTypeBackendHealth.write(value.`backends`, buf)
+            FfiConverterSequenceTypeDestinationHealth.write(value.`destinations`, buf)
             FfiConverterOptionalString.write(value.`lastError`, buf)
-            FfiConverterSequenceTypeStoreBooks.write(value.`stores`, buf)
+            FfiConverterSequenceTypeStateCounts.write(value.`stores`, buf)
             FfiConverterULong.write(value.`panics`, buf)
             FfiConverterULong.write(value.`closedCalls`, buf)
             FfiConverterULong.write(value.`malformedCalls`, buf)
@@ -3220,21 +3225,21 @@ public object FfiConverterTypeHealthReport: FfiConverterRustBuffer<HealthReport>
 
 
 /**
- * A POST request.
+ * A POST request of Throughline's.
  */
 data class HttpRequest (
     /**
-     * Absolute URL.
+     * The absolute URL.
      */
     val `url`: kotlin.String
     , 
     /**
-     * Headers, names in lower case.
+     * The headers, with names in lower case.
      */
     val `headers`: List<HeaderField>
     , 
     /**
-     * The body as it goes over the wire.
+     * The body, as it is sent.
      */
     val `body`: kotlin.ByteArray
     
@@ -3275,21 +3280,21 @@ public object FfiConverterTypeHttpRequest: FfiConverterRustBuffer<HttpRequest> {
 
 
 /**
- * What came back.
+ * The answer to a request.
  */
 data class HttpResponse (
     /**
-     * The status.
+     * The HTTP status.
      */
     val `status`: kotlin.UShort
     , 
     /**
-     * Headers.
+     * The headers.
      */
     val `headers`: List<HeaderField> = listOf() 
     , 
     /**
-     * At most 64 KiB of the body.
+     * The body. Only its first 64 KiB are read.
      */
     val `body`: kotlin.ByteArray
     
@@ -3330,78 +3335,7 @@ public object FfiConverterTypeHttpResponse: FfiConverterRustBuffer<HttpResponse>
 
 
 /**
- * Keeps sessions that are not sampled on the device, and sends them if something happens.
- */
-data class KeepErrors (
-    /**
-     * How far back, minutes, 1 to 60.
-     */
-    val `minutes`: kotlin.UInt = 5u 
-    , 
-    /**
-     * Bytes that are kept, 64 KiB to 8 MiB.
-     */
-    val `bytes`: kotlin.ULong = 2097152uL 
-    , 
-    /**
-     * True: every session, also sampled ones.
-     */
-    val `allSessions`: kotlin.Boolean = false 
-    , 
-    /**
-     * A handled error is reason enough to send.
-     */
-    val `onError`: kotlin.Boolean = true 
-    , 
-    /**
-     * An operation that takes this long is reason enough, ms. 0: none is.
-     */
-    val `slowOperationMs`: kotlin.ULong = 0uL 
-    
-){
-    
-
-    
-
-    
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeKeepErrors: FfiConverterRustBuffer<KeepErrors> {
-    override fun read(buf: ByteBuffer): KeepErrors {
-        return KeepErrors(
-            FfiConverterUInt.read(buf),
-            FfiConverterULong.read(buf),
-            FfiConverterBoolean.read(buf),
-            FfiConverterBoolean.read(buf),
-            FfiConverterULong.read(buf),
-        )
-    }
-
-    override fun allocationSize(value: KeepErrors) = (
-            FfiConverterUInt.allocationSize(value.`minutes`) +
-            FfiConverterULong.allocationSize(value.`bytes`) +
-            FfiConverterBoolean.allocationSize(value.`allSessions`) +
-            FfiConverterBoolean.allocationSize(value.`onError`) +
-            FfiConverterULong.allocationSize(value.`slowOperationMs`)
-    )
-
-    override fun write(value: KeepErrors, buf: ByteBuffer) {
-            FfiConverterUInt.write(value.`minutes`, buf)
-            FfiConverterULong.write(value.`bytes`, buf)
-            FfiConverterBoolean.write(value.`allSessions`, buf)
-            FfiConverterBoolean.write(value.`onError`, buf)
-            FfiConverterULong.write(value.`slowOperationMs`, buf)
-    }
-}
-
-
-
-/**
- * A count under a name.
+ * A count that has a name.
  */
 data class NamedCount (
     /**
@@ -3448,16 +3382,16 @@ public object FfiConverterTypeNamedCount: FfiConverterRustBuffer<NamedCount> {
 
 
 /**
- * A request to send, and the number under which its outcome is told.
+ * A request to send, and the number by which `uploadDone` takes its outcome.
  */
 data class PendingUpload (
     /**
-     * For `uploadDone`.
+     * The number for `uploadDone`.
      */
     val `id`: kotlin.ULong
     , 
     /**
-     * What to send.
+     * The request to send.
      */
     val `request`: HttpRequest
     
@@ -3495,41 +3429,26 @@ public object FfiConverterTypePendingUpload: FfiConverterRustBuffer<PendingUploa
 
 
 /**
- * What must not leave the device.
+ * What must not leave the device. Secrets are found by their keys, personal data by its form.
  */
-data class Redaction (
+data class RedactRules (
     /**
-     * Further secret keys: `salary`, `home address`.
+     * Further keys of secrets, for example `salary` or `home address`.
      */
     val `denyKeys`: List<kotlin.String> = listOf() 
     , 
     /**
-     * Keys that are not secret whatever the list says.
+     * Keys that are not secret although a rule says so.
      */
     val `allowKeys`: List<kotlin.String> = listOf() 
     , 
     /**
-     * Searches free text for e-mail addresses.
+     * What is searched for in free text.
      */
-    val `emails`: kotlin.Boolean = true 
+    val `patterns`: ValuePatterns
     , 
     /**
-     * Searches free text for payment cards.
-     */
-    val `cards`: kotlin.Boolean = true 
-    , 
-    /**
-     * Searches free text for tokens (JWT, bearer).
-     */
-    val `tokens`: kotlin.Boolean = true 
-    , 
-    /**
-     * Also searches the texts of attributes.
-     */
-    val `searchAttributes`: kotlin.Boolean = false 
-    , 
-    /**
-     * Keeps queries and fragments of URLs; secret parameters lose their values all the same.
+     * Keeps the queries and fragments of URLs. Secret parameters lose their values all the same.
      */
     val `keepQueries`: kotlin.Boolean = false 
     
@@ -3545,36 +3464,27 @@ data class Redaction (
 /**
  * @suppress
  */
-public object FfiConverterTypeRedaction: FfiConverterRustBuffer<Redaction> {
-    override fun read(buf: ByteBuffer): Redaction {
-        return Redaction(
+public object FfiConverterTypeRedactRules: FfiConverterRustBuffer<RedactRules> {
+    override fun read(buf: ByteBuffer): RedactRules {
+        return RedactRules(
             FfiConverterSequenceString.read(buf),
             FfiConverterSequenceString.read(buf),
-            FfiConverterBoolean.read(buf),
-            FfiConverterBoolean.read(buf),
-            FfiConverterBoolean.read(buf),
-            FfiConverterBoolean.read(buf),
+            FfiConverterTypeValuePatterns.read(buf),
             FfiConverterBoolean.read(buf),
         )
     }
 
-    override fun allocationSize(value: Redaction) = (
+    override fun allocationSize(value: RedactRules) = (
             FfiConverterSequenceString.allocationSize(value.`denyKeys`) +
             FfiConverterSequenceString.allocationSize(value.`allowKeys`) +
-            FfiConverterBoolean.allocationSize(value.`emails`) +
-            FfiConverterBoolean.allocationSize(value.`cards`) +
-            FfiConverterBoolean.allocationSize(value.`tokens`) +
-            FfiConverterBoolean.allocationSize(value.`searchAttributes`) +
+            FfiConverterTypeValuePatterns.allocationSize(value.`patterns`) +
             FfiConverterBoolean.allocationSize(value.`keepQueries`)
     )
 
-    override fun write(value: Redaction, buf: ByteBuffer) {
+    override fun write(value: RedactRules, buf: ByteBuffer) {
             FfiConverterSequenceString.write(value.`denyKeys`, buf)
             FfiConverterSequenceString.write(value.`allowKeys`, buf)
-            FfiConverterBoolean.write(value.`emails`, buf)
-            FfiConverterBoolean.write(value.`cards`, buf)
-            FfiConverterBoolean.write(value.`tokens`, buf)
-            FfiConverterBoolean.write(value.`searchAttributes`, buf)
+            FfiConverterTypeValuePatterns.write(value.`patterns`, buf)
             FfiConverterBoolean.write(value.`keepQueries`, buf)
     }
 }
@@ -3582,41 +3492,41 @@ public object FfiConverterTypeRedaction: FfiConverterRustBuffer<Redaction> {
 
 
 /**
- * One traced store's books: `mutations = recorded + suppressed + dropped`.
+ * The counts of one traced store: `mutations = recorded + suppressed + dropped`.
  */
-data class StoreBooks (
+data class StateCounts (
     /**
      * The store's name.
      */
     val `name`: kotlin.String
     , 
     /**
-     * Mutations that were seen, by the facade or the core.
+     * How many mutations the facade or the core has seen.
      */
     val `mutations`: kotlin.ULong
     , 
     /**
-     * Mutations that actions stand for.
+     * How many mutations are part of an action.
      */
     val `recorded`: kotlin.ULong
     , 
     /**
-     * Actions.
+     * How many actions there were.
      */
     val `actions`: kotlin.ULong
     , 
     /**
-     * Mutations that were suppressed, by reason.
+     * How many mutations were suppressed, by reason.
      */
     val `suppressed`: List<NamedCount>
     , 
     /**
-     * Mutations whose action was not kept.
+     * How many mutations were part of an action that was not kept.
      */
     val `dropped`: kotlin.ULong
     , 
     /**
-     * Recorded mutations whose cause was ambiguous.
+     * How many recorded mutations had an ambiguous cause.
      */
     val `ambiguous`: kotlin.ULong
     
@@ -3632,9 +3542,9 @@ data class StoreBooks (
 /**
  * @suppress
  */
-public object FfiConverterTypeStoreBooks: FfiConverterRustBuffer<StoreBooks> {
-    override fun read(buf: ByteBuffer): StoreBooks {
-        return StoreBooks(
+public object FfiConverterTypeStateCounts: FfiConverterRustBuffer<StateCounts> {
+    override fun read(buf: ByteBuffer): StateCounts {
+        return StateCounts(
             FfiConverterString.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
@@ -3645,7 +3555,7 @@ public object FfiConverterTypeStoreBooks: FfiConverterRustBuffer<StoreBooks> {
         )
     }
 
-    override fun allocationSize(value: StoreBooks) = (
+    override fun allocationSize(value: StateCounts) = (
             FfiConverterString.allocationSize(value.`name`) +
             FfiConverterULong.allocationSize(value.`mutations`) +
             FfiConverterULong.allocationSize(value.`recorded`) +
@@ -3655,7 +3565,7 @@ public object FfiConverterTypeStoreBooks: FfiConverterRustBuffer<StoreBooks> {
             FfiConverterULong.allocationSize(value.`ambiguous`)
     )
 
-    override fun write(value: StoreBooks, buf: ByteBuffer) {
+    override fun write(value: StateCounts, buf: ByteBuffer) {
             FfiConverterString.write(value.`name`, buf)
             FfiConverterULong.write(value.`mutations`, buf)
             FfiConverterULong.write(value.`recorded`, buf)
@@ -3669,36 +3579,110 @@ public object FfiConverterTypeStoreBooks: FfiConverterRustBuffer<StoreBooks> {
 
 
 /**
- * The configuration. Only name and directory are required.
+ * Keeps sessions that are not sampled on the device, and sends one when something happens in it: a
+ * crash, an error, a slow operation, or `reportProblem`.
+ */
+data class TailSampling (
+    /**
+     * How far back events are kept, 1 to 60 minutes.
+     */
+    val `window`: HostDuration
+    , 
+    /**
+     * How many bytes of events are kept, 64 KiB to 8 MiB. The oldest are dropped first.
+     */
+    val `bytes`: kotlin.ULong = 2097152uL 
+    , 
+    /**
+     * True: every session waits for its reason, also those that the sample rate would keep.
+     */
+    val `allSessions`: kotlin.Boolean = false 
+    , 
+    /**
+     * Whether a handled error is a reason to send. Crashes, hangs and ANRs always are.
+     */
+    val `onError`: kotlin.Boolean = true 
+    , 
+    /**
+     * An operation that takes at least this long is a reason to send. Absent: no duration is.
+     */
+    val `slowOperation`: HostDuration? = null 
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTailSampling: FfiConverterRustBuffer<TailSampling> {
+    override fun read(buf: ByteBuffer): TailSampling {
+        return TailSampling(
+            FfiConverterTypeHostDuration.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTypeHostDuration.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TailSampling) = (
+            FfiConverterTypeHostDuration.allocationSize(value.`window`) +
+            FfiConverterULong.allocationSize(value.`bytes`) +
+            FfiConverterBoolean.allocationSize(value.`allSessions`) +
+            FfiConverterBoolean.allocationSize(value.`onError`) +
+            FfiConverterOptionalTypeHostDuration.allocationSize(value.`slowOperation`)
+    )
+
+    override fun write(value: TailSampling, buf: ByteBuffer) {
+            FfiConverterTypeHostDuration.write(value.`window`, buf)
+            FfiConverterULong.write(value.`bytes`, buf)
+            FfiConverterBoolean.write(value.`allSessions`, buf)
+            FfiConverterBoolean.write(value.`onError`, buf)
+            FfiConverterOptionalTypeHostDuration.write(value.`slowOperation`, buf)
+    }
+}
+
+
+
+/**
+ * The configuration of `start`. Only the service's name and the data directory have no default.
  */
 data class TelemetryConfig (
     /**
-     * `service.name`.
+     * The app's name, for `service.name`.
      */
     val `serviceName`: kotlin.String
     , 
     /**
-     * A directory of ours alone, excluded from backups.
+     * A directory that only Throughline uses. The host excludes it from backups.
      */
     val `dataDir`: kotlin.String
     , 
     /**
-     * The facade's language, for `telemetry.sdk.language`.
+     * The language of the facade, for `telemetry.sdk.language`.
      */
     val `sdkLanguage`: kotlin.String = "rust" 
     , 
     /**
-     * A random id for `app.installation.id`, kept in the directory alone.
+     * Whether this installation gets a random id, for `app.installation.id`. The id is kept only
+     * in the data directory.
      */
     val `installationId`: kotlin.Boolean = true 
     , 
     /**
-     * What tells this device from others. Never sent; a hash of it is kept, so that a restored or cloned backup is noticed.
+     * A text that differs between devices. It is never sent. A hash of it is kept, by which a
+     * restored or cloned backup is noticed.
      */
     val `deviceTag`: kotlin.String? = null 
     , 
     /**
-     * `service.version`.
+     * The app's version, for `service.version`.
      */
     val `serviceVersion`: kotlin.String = "" 
     , 
@@ -3708,67 +3692,70 @@ data class TelemetryConfig (
     val `environment`: AppEnvironment? = null 
     , 
     /**
-     * The backends, at most 8. None: events stay on the device up to the quotas.
+     * The backends, at most 8. Without one, events stay on the device within the limits of the
+     * queue.
      */
-    val `backends`: List<Backend> = listOf() 
+    val `destinations`: List<Destination> = listOf() 
     , 
     /**
-     * Further attributes of the resource: device model, OS version.
+     * Further attributes of the resource, for example the device's model. At most 112.
      */
     val `resource`: List<HeaderField> = listOf() 
     , 
     /**
-     * Hosts that may see trace headers. None: no host.
+     * The hosts that may receive trace headers. Empty: none.
      */
     val `traceHosts`: List<TraceHost> = listOf() 
     , 
     /**
-     * False: no thread, no file.
+     * False: no thread is started and no file is written.
      */
     val `enabled`: kotlin.Boolean = true 
     , 
     /**
-     * Share of sessions that is recorded.
+     * The share of sessions that is recorded, 0.0 to 1.0.
      */
     val `sessionSampleRate`: kotlin.Double = 1.0 
     , 
     /**
-     * Share of traces that is recorded. Absent: 1.0 in development and test, else 0.1.
+     * The share of traces that is recorded, 0.0 to 1.0. Absent: 1.0 in development and test, else
+     * 0.1.
      */
     val `traceSampleRate`: kotlin.Double? = null 
     , 
     /**
-     * How long an event may wait for company, ms. Absent: 2 s in development and test, else 30 s.
+     * How long an event may wait until others are sent with it, 100 ms to 1 day. Absent: 2 s in
+     * development and test, else 30 s.
      */
-    val `flushIntervalMs`: kotlin.ULong? = null 
+    val `flushInterval`: HostDuration? = null 
     , 
     /**
-     * Events that are sent without waiting.
+     * How many waiting events are sent without waiting for the interval. Absent: 100.
      */
     val `flushEvents`: kotlin.ULong? = null 
     , 
     /**
-     * What goes over a metered network. Absent: everything.
+     * What is sent over a metered network. Absent: everything.
      */
-    val `metered`: MeteredUploads? = null 
+    val `meteredUploads`: MeteredUploads? = null 
     , 
     /**
-     * Compressed bytes a day, crashes excepted. Absent: no cap.
+     * How many compressed bytes are sent a day, crashes excepted. Absent: no limit.
      */
     val `dailyBytes`: kotlin.ULong? = null 
     , 
     /**
-     * Bytes of the queue. Absent: 64 MiB.
+     * How many bytes the queue may have, 1 MiB to 4 GiB. Absent: 64 MiB.
      */
     val `queueBytes`: kotlin.ULong? = null 
     , 
     /**
-     * Age at which an event is dropped and counted, ms. Absent: 7 days.
+     * The age at which an event is dropped and counted, 1 minute to 1 year. Absent: 7 days.
      */
-    val `maxAgeMs`: kotlin.ULong? = null 
+    val `maxAge`: HostDuration? = null 
     , 
     /**
-     * Spreads the first upload over 10 s.
+     * Spreads the first upload after a start over 10 s, so that a fleet does not arrive at once.
      */
     val `startJitter`: kotlin.Boolean = true 
     , 
@@ -3780,15 +3767,16 @@ data class TelemetryConfig (
     /**
      * What must not leave the device. Absent: the defaults.
      */
-    val `redaction`: Redaction? = null 
+    val `redact`: RedactRules? = null 
     , 
     /**
-     * Keeps sessions that are not sampled. Absent: no.
+     * Keeps sessions that are not sampled until something happens in them. Absent: they are not
+     * kept.
      */
-    val `keepErrors`: KeepErrors? = null 
+    val `tailSampling`: TailSampling? = null 
     , 
     /**
-     * Requests are handed out by `nextUpload` instead of being sent.
+     * Hands requests out by `nextUpload` instead of sending them.
      */
     val `pull`: kotlin.Boolean = false 
     , 
@@ -3819,22 +3807,22 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterOptionalString.read(buf),
             FfiConverterString.read(buf),
             FfiConverterOptionalTypeAppEnvironment.read(buf),
-            FfiConverterSequenceTypeBackend.read(buf),
+            FfiConverterSequenceTypeDestination.read(buf),
             FfiConverterSequenceTypeHeaderField.read(buf),
             FfiConverterSequenceTypeTraceHost.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterDouble.read(buf),
             FfiConverterOptionalDouble.read(buf),
-            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalTypeHostDuration.read(buf),
             FfiConverterOptionalULong.read(buf),
             FfiConverterOptionalTypeMeteredUploads.read(buf),
             FfiConverterOptionalULong.read(buf),
             FfiConverterOptionalULong.read(buf),
-            FfiConverterOptionalULong.read(buf),
+            FfiConverterOptionalTypeHostDuration.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterBoolean.read(buf),
-            FfiConverterOptionalTypeRedaction.read(buf),
-            FfiConverterOptionalTypeKeepErrors.read(buf),
+            FfiConverterOptionalTypeRedactRules.read(buf),
+            FfiConverterOptionalTypeTailSampling.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterBoolean.read(buf),
         )
@@ -3848,22 +3836,22 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterOptionalString.allocationSize(value.`deviceTag`) +
             FfiConverterString.allocationSize(value.`serviceVersion`) +
             FfiConverterOptionalTypeAppEnvironment.allocationSize(value.`environment`) +
-            FfiConverterSequenceTypeBackend.allocationSize(value.`backends`) +
+            FfiConverterSequenceTypeDestination.allocationSize(value.`destinations`) +
             FfiConverterSequenceTypeHeaderField.allocationSize(value.`resource`) +
             FfiConverterSequenceTypeTraceHost.allocationSize(value.`traceHosts`) +
             FfiConverterBoolean.allocationSize(value.`enabled`) +
             FfiConverterDouble.allocationSize(value.`sessionSampleRate`) +
             FfiConverterOptionalDouble.allocationSize(value.`traceSampleRate`) +
-            FfiConverterOptionalULong.allocationSize(value.`flushIntervalMs`) +
+            FfiConverterOptionalTypeHostDuration.allocationSize(value.`flushInterval`) +
             FfiConverterOptionalULong.allocationSize(value.`flushEvents`) +
-            FfiConverterOptionalTypeMeteredUploads.allocationSize(value.`metered`) +
+            FfiConverterOptionalTypeMeteredUploads.allocationSize(value.`meteredUploads`) +
             FfiConverterOptionalULong.allocationSize(value.`dailyBytes`) +
             FfiConverterOptionalULong.allocationSize(value.`queueBytes`) +
-            FfiConverterOptionalULong.allocationSize(value.`maxAgeMs`) +
+            FfiConverterOptionalTypeHostDuration.allocationSize(value.`maxAge`) +
             FfiConverterBoolean.allocationSize(value.`startJitter`) +
             FfiConverterBoolean.allocationSize(value.`selfReport`) +
-            FfiConverterOptionalTypeRedaction.allocationSize(value.`redaction`) +
-            FfiConverterOptionalTypeKeepErrors.allocationSize(value.`keepErrors`) +
+            FfiConverterOptionalTypeRedactRules.allocationSize(value.`redact`) +
+            FfiConverterOptionalTypeTailSampling.allocationSize(value.`tailSampling`) +
             FfiConverterBoolean.allocationSize(value.`pull`) +
             FfiConverterBoolean.allocationSize(value.`debug`)
     )
@@ -3876,22 +3864,22 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterOptionalString.write(value.`deviceTag`, buf)
             FfiConverterString.write(value.`serviceVersion`, buf)
             FfiConverterOptionalTypeAppEnvironment.write(value.`environment`, buf)
-            FfiConverterSequenceTypeBackend.write(value.`backends`, buf)
+            FfiConverterSequenceTypeDestination.write(value.`destinations`, buf)
             FfiConverterSequenceTypeHeaderField.write(value.`resource`, buf)
             FfiConverterSequenceTypeTraceHost.write(value.`traceHosts`, buf)
             FfiConverterBoolean.write(value.`enabled`, buf)
             FfiConverterDouble.write(value.`sessionSampleRate`, buf)
             FfiConverterOptionalDouble.write(value.`traceSampleRate`, buf)
-            FfiConverterOptionalULong.write(value.`flushIntervalMs`, buf)
+            FfiConverterOptionalTypeHostDuration.write(value.`flushInterval`, buf)
             FfiConverterOptionalULong.write(value.`flushEvents`, buf)
-            FfiConverterOptionalTypeMeteredUploads.write(value.`metered`, buf)
+            FfiConverterOptionalTypeMeteredUploads.write(value.`meteredUploads`, buf)
             FfiConverterOptionalULong.write(value.`dailyBytes`, buf)
             FfiConverterOptionalULong.write(value.`queueBytes`, buf)
-            FfiConverterOptionalULong.write(value.`maxAgeMs`, buf)
+            FfiConverterOptionalTypeHostDuration.write(value.`maxAge`, buf)
             FfiConverterBoolean.write(value.`startJitter`, buf)
             FfiConverterBoolean.write(value.`selfReport`, buf)
-            FfiConverterOptionalTypeRedaction.write(value.`redaction`, buf)
-            FfiConverterOptionalTypeKeepErrors.write(value.`keepErrors`, buf)
+            FfiConverterOptionalTypeRedactRules.write(value.`redact`, buf)
+            FfiConverterOptionalTypeTailSampling.write(value.`tailSampling`, buf)
             FfiConverterBoolean.write(value.`pull`, buf)
             FfiConverterBoolean.write(value.`debug`, buf)
     }
@@ -3900,7 +3888,7 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
 
 
 /**
- * A host and its sub-domains that may see trace headers.
+ * A host that may receive trace headers. Its sub-domains may, too.
  */
 data class TraceHost (
     /**
@@ -3909,17 +3897,17 @@ data class TraceHost (
     val `host`: kotlin.String
     , 
     /**
-     * The formats. Empty: trace context and baggage.
+     * The formats. Empty: W3C trace context and baggage.
      */
-    val `formats`: List<HeaderFormat> = listOf() 
+    val `formats`: List<TraceFormat> = listOf() 
     , 
     /**
-     * True: headers also go with traces that are not sampled.
+     * When headers are written. Absent: only for sampled traces.
      */
-    val `injectAll`: kotlin.Boolean = false 
+    val `injection`: TraceInjection? = null 
     , 
     /**
-     * Baggage keys that may go besides `session.id`.
+     * Baggage keys that may be sent besides `session.id`.
      */
     val `baggageKeys`: List<kotlin.String> = listOf() 
     
@@ -3939,24 +3927,95 @@ public object FfiConverterTypeTraceHost: FfiConverterRustBuffer<TraceHost> {
     override fun read(buf: ByteBuffer): TraceHost {
         return TraceHost(
             FfiConverterString.read(buf),
-            FfiConverterSequenceTypeHeaderFormat.read(buf),
-            FfiConverterBoolean.read(buf),
+            FfiConverterSequenceTypeTraceFormat.read(buf),
+            FfiConverterOptionalTypeTraceInjection.read(buf),
             FfiConverterSequenceString.read(buf),
         )
     }
 
     override fun allocationSize(value: TraceHost) = (
             FfiConverterString.allocationSize(value.`host`) +
-            FfiConverterSequenceTypeHeaderFormat.allocationSize(value.`formats`) +
-            FfiConverterBoolean.allocationSize(value.`injectAll`) +
+            FfiConverterSequenceTypeTraceFormat.allocationSize(value.`formats`) +
+            FfiConverterOptionalTypeTraceInjection.allocationSize(value.`injection`) +
             FfiConverterSequenceString.allocationSize(value.`baggageKeys`)
     )
 
     override fun write(value: TraceHost, buf: ByteBuffer) {
             FfiConverterString.write(value.`host`, buf)
-            FfiConverterSequenceTypeHeaderFormat.write(value.`formats`, buf)
-            FfiConverterBoolean.write(value.`injectAll`, buf)
+            FfiConverterSequenceTypeTraceFormat.write(value.`formats`, buf)
+            FfiConverterOptionalTypeTraceInjection.write(value.`injection`, buf)
             FfiConverterSequenceString.write(value.`baggageKeys`, buf)
+    }
+}
+
+
+
+/**
+ * The kinds of personal data that are searched for in free text.
+ */
+data class ValuePatterns (
+    /**
+     * E-mail addresses.
+     */
+    val `email`: kotlin.Boolean = true 
+    , 
+    /**
+     * Payment cards: 13 to 19 digits whose check digit is right.
+     */
+    val `card`: kotlin.Boolean = true 
+    , 
+    /**
+     * JSON web tokens.
+     */
+    val `jwt`: kotlin.Boolean = true 
+    , 
+    /**
+     * Tokens after the word `Bearer`.
+     */
+    val `bearer`: kotlin.Boolean = true 
+    , 
+    /**
+     * Whether the texts of attributes are searched as well.
+     */
+    val `attributes`: kotlin.Boolean = false 
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeValuePatterns: FfiConverterRustBuffer<ValuePatterns> {
+    override fun read(buf: ByteBuffer): ValuePatterns {
+        return ValuePatterns(
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ValuePatterns) = (
+            FfiConverterBoolean.allocationSize(value.`email`) +
+            FfiConverterBoolean.allocationSize(value.`card`) +
+            FfiConverterBoolean.allocationSize(value.`jwt`) +
+            FfiConverterBoolean.allocationSize(value.`bearer`) +
+            FfiConverterBoolean.allocationSize(value.`attributes`)
+    )
+
+    override fun write(value: ValuePatterns, buf: ByteBuffer) {
+            FfiConverterBoolean.write(value.`email`, buf)
+            FfiConverterBoolean.write(value.`card`, buf)
+            FfiConverterBoolean.write(value.`jwt`, buf)
+            FfiConverterBoolean.write(value.`bearer`, buf)
+            FfiConverterBoolean.write(value.`attributes`, buf)
     }
 }
 
@@ -3969,19 +4028,19 @@ public object FfiConverterTypeTraceHost: FfiConverterRustBuffer<TraceHost> {
 enum class AppEnvironment {
     
     /**
-     * On a developer's machine.
+     * A developer's machine.
      */
     DEVELOPMENT,
     /**
-     * In a test.
+     * An automated test.
      */
     TEST,
     /**
-     * Before a release.
+     * A stage before the release.
      */
     STAGING,
     /**
-     * With users.
+     * Users' devices.
      */
     PRODUCTION;
 
@@ -4014,21 +4073,21 @@ public object FfiConverterTypeAppEnvironment: FfiConverterRustBuffer<AppEnvironm
 
 
 /**
- * What the user has said about data being collected.
+ * What the user has decided about the collection of data.
  */
 
 enum class Consent {
     
     /**
-     * Recorded and sent.
+     * Events are recorded and sent.
      */
     GRANTED,
     /**
-     * Recorded and kept apart until the user has decided.
+     * Events are recorded and kept apart, at most 8 MiB, until the user has decided.
      */
     PENDING,
     /**
-     * Nothing is recorded, everything is erased.
+     * Nothing is recorded, and everything that was recorded is erased.
      */
     DENIED;
 
@@ -4061,35 +4120,19 @@ public object FfiConverterTypeConsent: FfiConverterRustBuffer<Consent> {
 
 
 /**
- * A trace header format.
+ * The form in which OTLP is sent.
  */
 
-enum class HeaderFormat {
+enum class Encoding {
     
     /**
-     * W3C `traceparent` and `tracestate`.
+     * `application/x-protobuf`.
      */
-    TRACE_CONTEXT,
+    PROTOBUF,
     /**
-     * W3C `baggage`.
+     * `application/json`.
      */
-    BAGGAGE,
-    /**
-     * `x-datadog-*`.
-     */
-    DATADOG,
-    /**
-     * `b3`.
-     */
-    B3,
-    /**
-     * `X-B3-*`.
-     */
-    B3_MULTI,
-    /**
-     * `X-Correlation-ID`.
-     */
-    CORRELATION;
+    JSON;
 
     
 
@@ -4101,16 +4144,16 @@ enum class HeaderFormat {
 /**
  * @suppress
  */
-public object FfiConverterTypeHeaderFormat: FfiConverterRustBuffer<HeaderFormat> {
+public object FfiConverterTypeEncoding: FfiConverterRustBuffer<Encoding> {
     override fun read(buf: ByteBuffer) = try {
-        HeaderFormat.values()[buf.getInt() - 1]
+        Encoding.values()[buf.getInt() - 1]
     } catch (e: IndexOutOfBoundsException) {
         throw RuntimeException("invalid enum value, something is very wrong!!", e)
     }
 
-    override fun allocationSize(value: HeaderFormat) = 4UL
+    override fun allocationSize(value: Encoding) = 4UL
 
-    override fun write(value: HeaderFormat, buf: ByteBuffer) {
+    override fun write(value: Encoding, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -4122,17 +4165,17 @@ public object FfiConverterTypeHeaderFormat: FfiConverterRustBuffer<HeaderFormat>
 
 
 /**
- * Why there is no answer. Always retried.
+ * Why there is no answer. The request is then tried again later.
  */
 sealed class HostException: kotlin.Exception() {
     
     /**
-     * The request failed, or what the host did.
+     * The request failed, or the host's code.
      */
     class Failed(
         
         /**
-         * Why.
+         * What failed.
          */
         val `reason`: kotlin.String
         ) : HostException() {
@@ -4191,7 +4234,7 @@ public object FfiConverterTypeHostError : FfiConverterRustBuffer<HostException> 
 
 
 /**
- * What goes over a metered network.
+ * What is sent over a metered network.
  */
 
 enum class MeteredUploads {
@@ -4201,7 +4244,7 @@ enum class MeteredUploads {
      */
     ALL,
     /**
-     * Crashes, errors and events; logs, metrics and spans wait for an unmetered network.
+     * Crashes, errors and events. Logs, metrics and spans wait for an unmetered network.
      */
     NO_BULK,
     /**
@@ -4244,19 +4287,19 @@ public object FfiConverterTypeMeteredUploads: FfiConverterRustBuffer<MeteredUplo
 enum class NetworkKind {
     
     /**
-     * Not known: requests are tried.
+     * The host does not know. Requests are tried.
      */
     UNKNOWN,
     /**
-     * None.
+     * There is no network. Nothing is sent.
      */
     OFFLINE,
     /**
-     * Wi-Fi, Ethernet.
+     * A network without a volume charge, for example Wi-Fi.
      */
     UNMETERED,
     /**
-     * Cellular, a hotspot.
+     * A network that may charge for volume, for example cellular or a hotspot.
      */
     METERED;
 
@@ -4291,7 +4334,7 @@ public object FfiConverterTypeNetworkKind: FfiConverterRustBuffer<NetworkKind> {
 
 
 /**
- * Why a call that may fail did.
+ * Why starting, flushing or shutting down failed. No other call fails.
  */
 sealed class TelemetryException: kotlin.Exception() {
     
@@ -4324,12 +4367,12 @@ sealed class TelemetryException: kotlin.Exception() {
     }
     
     /**
-     * The client is shut down or switched off, or did not answer in time.
+     * The client is shut down or switched off, or it did not answer in time.
      */
     class Closed(
         
         /**
-         * Which of these.
+         * Which of these it was.
          */
         val `reason`: kotlin.String
         ) : TelemetryException() {
@@ -4410,6 +4453,151 @@ public object FfiConverterTypeTelemetryError : FfiConverterRustBuffer<TelemetryE
     }
 
 }
+
+
+
+/**
+ * How sums and histograms are sent.
+ */
+
+enum class Temporality {
+    
+    /**
+     * Each point covers the time since the start of the process.
+     */
+    CUMULATIVE,
+    /**
+     * Each point covers the time since the point before it.
+     */
+    DELTA;
+
+    
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTemporality: FfiConverterRustBuffer<Temporality> {
+    override fun read(buf: ByteBuffer) = try {
+        Temporality.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Temporality) = 4UL
+
+    override fun write(value: Temporality, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * A format of trace headers.
+ */
+
+enum class TraceFormat {
+    
+    /**
+     * W3C `traceparent` and `tracestate`.
+     */
+    TRACE_CONTEXT,
+    /**
+     * W3C `baggage`.
+     */
+    BAGGAGE,
+    /**
+     * Datadog's `x-datadog-*`.
+     */
+    DATADOG,
+    /**
+     * Zipkin's single header, `b3`.
+     */
+    B3,
+    /**
+     * Zipkin's several headers, `X-B3-*`.
+     */
+    B3_MULTI,
+    /**
+     * `X-Correlation-ID`.
+     */
+    CORRELATION;
+
+    
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTraceFormat: FfiConverterRustBuffer<TraceFormat> {
+    override fun read(buf: ByteBuffer) = try {
+        TraceFormat.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: TraceFormat) = 4UL
+
+    override fun write(value: TraceFormat, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * When trace headers are written.
+ */
+
+enum class TraceInjection {
+    
+    /**
+     * Only for traces that are sampled.
+     */
+    SAMPLED,
+    /**
+     * For every trace. The headers say whether it is sampled.
+     */
+    ALL;
+
+    
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTraceInjection: FfiConverterRustBuffer<TraceInjection> {
+    override fun read(buf: ByteBuffer) = try {
+        TraceInjection.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: TraceInjection) = 4UL
+
+    override fun write(value: TraceInjection, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
 
 
 
@@ -4641,38 +4829,6 @@ public object FfiConverterOptionalTypeHttpResponse: FfiConverterRustBuffer<HttpR
 /**
  * @suppress
  */
-public object FfiConverterOptionalTypeKeepErrors: FfiConverterRustBuffer<KeepErrors?> {
-    override fun read(buf: ByteBuffer): KeepErrors? {
-        if (buf.get().toInt() == 0) {
-            return null
-        }
-        return FfiConverterTypeKeepErrors.read(buf)
-    }
-
-    override fun allocationSize(value: KeepErrors?): ULong {
-        if (value == null) {
-            return 1UL
-        } else {
-            return 1UL + FfiConverterTypeKeepErrors.allocationSize(value)
-        }
-    }
-
-    override fun write(value: KeepErrors?, buf: ByteBuffer) {
-        if (value == null) {
-            buf.put(0)
-        } else {
-            buf.put(1)
-            FfiConverterTypeKeepErrors.write(value, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
 public object FfiConverterOptionalTypePendingUpload: FfiConverterRustBuffer<PendingUpload?> {
     override fun read(buf: ByteBuffer): PendingUpload? {
         if (buf.get().toInt() == 0) {
@@ -4705,28 +4861,60 @@ public object FfiConverterOptionalTypePendingUpload: FfiConverterRustBuffer<Pend
 /**
  * @suppress
  */
-public object FfiConverterOptionalTypeRedaction: FfiConverterRustBuffer<Redaction?> {
-    override fun read(buf: ByteBuffer): Redaction? {
+public object FfiConverterOptionalTypeRedactRules: FfiConverterRustBuffer<RedactRules?> {
+    override fun read(buf: ByteBuffer): RedactRules? {
         if (buf.get().toInt() == 0) {
             return null
         }
-        return FfiConverterTypeRedaction.read(buf)
+        return FfiConverterTypeRedactRules.read(buf)
     }
 
-    override fun allocationSize(value: Redaction?): ULong {
+    override fun allocationSize(value: RedactRules?): ULong {
         if (value == null) {
             return 1UL
         } else {
-            return 1UL + FfiConverterTypeRedaction.allocationSize(value)
+            return 1UL + FfiConverterTypeRedactRules.allocationSize(value)
         }
     }
 
-    override fun write(value: Redaction?, buf: ByteBuffer) {
+    override fun write(value: RedactRules?, buf: ByteBuffer) {
         if (value == null) {
             buf.put(0)
         } else {
             buf.put(1)
-            FfiConverterTypeRedaction.write(value, buf)
+            FfiConverterTypeRedactRules.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTailSampling: FfiConverterRustBuffer<TailSampling?> {
+    override fun read(buf: ByteBuffer): TailSampling? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTailSampling.read(buf)
+    }
+
+    override fun allocationSize(value: TailSampling?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTailSampling.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TailSampling?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTailSampling.write(value, buf)
         }
     }
 }
@@ -4769,6 +4957,38 @@ public object FfiConverterOptionalTypeAppEnvironment: FfiConverterRustBuffer<App
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeEncoding: FfiConverterRustBuffer<Encoding?> {
+    override fun read(buf: ByteBuffer): Encoding? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeEncoding.read(buf)
+    }
+
+    override fun allocationSize(value: Encoding?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeEncoding.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Encoding?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeEncoding.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeMeteredUploads: FfiConverterRustBuffer<MeteredUploads?> {
     override fun read(buf: ByteBuffer): MeteredUploads? {
         if (buf.get().toInt() == 0) {
@@ -4791,6 +5011,102 @@ public object FfiConverterOptionalTypeMeteredUploads: FfiConverterRustBuffer<Met
         } else {
             buf.put(1)
             FfiConverterTypeMeteredUploads.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTemporality: FfiConverterRustBuffer<Temporality?> {
+    override fun read(buf: ByteBuffer): Temporality? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTemporality.read(buf)
+    }
+
+    override fun allocationSize(value: Temporality?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTemporality.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Temporality?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTemporality.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTraceInjection: FfiConverterRustBuffer<TraceInjection?> {
+    override fun read(buf: ByteBuffer): TraceInjection? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTraceInjection.read(buf)
+    }
+
+    override fun allocationSize(value: TraceInjection?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTraceInjection.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TraceInjection?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTraceInjection.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeHostDuration: FfiConverterRustBuffer<HostDuration?> {
+    override fun read(buf: ByteBuffer): HostDuration? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeHostDuration.read(buf)
+    }
+
+    override fun allocationSize(value: HostDuration?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeHostDuration.allocationSize(value)
+        }
+    }
+
+    override fun write(value: HostDuration?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeHostDuration.write(value, buf)
         }
     }
 }
@@ -4829,24 +5145,24 @@ public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.Str
 /**
  * @suppress
  */
-public object FfiConverterSequenceTypeBackend: FfiConverterRustBuffer<List<Backend>> {
-    override fun read(buf: ByteBuffer): List<Backend> {
+public object FfiConverterSequenceTypeDestination: FfiConverterRustBuffer<List<Destination>> {
+    override fun read(buf: ByteBuffer): List<Destination> {
         val len = buf.getInt()
-        return List<Backend>(len) {
-            FfiConverterTypeBackend.read(buf)
+        return List<Destination>(len) {
+            FfiConverterTypeDestination.read(buf)
         }
     }
 
-    override fun allocationSize(value: List<Backend>): ULong {
+    override fun allocationSize(value: List<Destination>): ULong {
         val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeBackend.allocationSize(it) }.sum()
+        val sizeForItems = value.map { FfiConverterTypeDestination.allocationSize(it) }.sum()
         return sizeForLength + sizeForItems
     }
 
-    override fun write(value: List<Backend>, buf: ByteBuffer) {
+    override fun write(value: List<Destination>, buf: ByteBuffer) {
         buf.putInt(value.size)
         value.iterator().forEach {
-            FfiConverterTypeBackend.write(it, buf)
+            FfiConverterTypeDestination.write(it, buf)
         }
     }
 }
@@ -4857,24 +5173,24 @@ public object FfiConverterSequenceTypeBackend: FfiConverterRustBuffer<List<Backe
 /**
  * @suppress
  */
-public object FfiConverterSequenceTypeBackendHealth: FfiConverterRustBuffer<List<BackendHealth>> {
-    override fun read(buf: ByteBuffer): List<BackendHealth> {
+public object FfiConverterSequenceTypeDestinationHealth: FfiConverterRustBuffer<List<DestinationHealth>> {
+    override fun read(buf: ByteBuffer): List<DestinationHealth> {
         val len = buf.getInt()
-        return List<BackendHealth>(len) {
-            FfiConverterTypeBackendHealth.read(buf)
+        return List<DestinationHealth>(len) {
+            FfiConverterTypeDestinationHealth.read(buf)
         }
     }
 
-    override fun allocationSize(value: List<BackendHealth>): ULong {
+    override fun allocationSize(value: List<DestinationHealth>): ULong {
         val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeBackendHealth.allocationSize(it) }.sum()
+        val sizeForItems = value.map { FfiConverterTypeDestinationHealth.allocationSize(it) }.sum()
         return sizeForLength + sizeForItems
     }
 
-    override fun write(value: List<BackendHealth>, buf: ByteBuffer) {
+    override fun write(value: List<DestinationHealth>, buf: ByteBuffer) {
         buf.putInt(value.size)
         value.iterator().forEach {
-            FfiConverterTypeBackendHealth.write(it, buf)
+            FfiConverterTypeDestinationHealth.write(it, buf)
         }
     }
 }
@@ -4941,24 +5257,24 @@ public object FfiConverterSequenceTypeNamedCount: FfiConverterRustBuffer<List<Na
 /**
  * @suppress
  */
-public object FfiConverterSequenceTypeStoreBooks: FfiConverterRustBuffer<List<StoreBooks>> {
-    override fun read(buf: ByteBuffer): List<StoreBooks> {
+public object FfiConverterSequenceTypeStateCounts: FfiConverterRustBuffer<List<StateCounts>> {
+    override fun read(buf: ByteBuffer): List<StateCounts> {
         val len = buf.getInt()
-        return List<StoreBooks>(len) {
-            FfiConverterTypeStoreBooks.read(buf)
+        return List<StateCounts>(len) {
+            FfiConverterTypeStateCounts.read(buf)
         }
     }
 
-    override fun allocationSize(value: List<StoreBooks>): ULong {
+    override fun allocationSize(value: List<StateCounts>): ULong {
         val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeStoreBooks.allocationSize(it) }.sum()
+        val sizeForItems = value.map { FfiConverterTypeStateCounts.allocationSize(it) }.sum()
         return sizeForLength + sizeForItems
     }
 
-    override fun write(value: List<StoreBooks>, buf: ByteBuffer) {
+    override fun write(value: List<StateCounts>, buf: ByteBuffer) {
         buf.putInt(value.size)
         value.iterator().forEach {
-            FfiConverterTypeStoreBooks.write(it, buf)
+            FfiConverterTypeStateCounts.write(it, buf)
         }
     }
 }
@@ -4997,25 +5313,67 @@ public object FfiConverterSequenceTypeTraceHost: FfiConverterRustBuffer<List<Tra
 /**
  * @suppress
  */
-public object FfiConverterSequenceTypeHeaderFormat: FfiConverterRustBuffer<List<HeaderFormat>> {
-    override fun read(buf: ByteBuffer): List<HeaderFormat> {
+public object FfiConverterSequenceTypeTraceFormat: FfiConverterRustBuffer<List<TraceFormat>> {
+    override fun read(buf: ByteBuffer): List<TraceFormat> {
         val len = buf.getInt()
-        return List<HeaderFormat>(len) {
-            FfiConverterTypeHeaderFormat.read(buf)
+        return List<TraceFormat>(len) {
+            FfiConverterTypeTraceFormat.read(buf)
         }
     }
 
-    override fun allocationSize(value: List<HeaderFormat>): ULong {
+    override fun allocationSize(value: List<TraceFormat>): ULong {
         val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeHeaderFormat.allocationSize(it) }.sum()
+        val sizeForItems = value.map { FfiConverterTypeTraceFormat.allocationSize(it) }.sum()
         return sizeForLength + sizeForItems
     }
 
-    override fun write(value: List<HeaderFormat>, buf: ByteBuffer) {
+    override fun write(value: List<TraceFormat>, buf: ByteBuffer) {
         buf.putInt(value.size)
         value.iterator().forEach {
-            FfiConverterTypeHeaderFormat.write(it, buf)
+            FfiConverterTypeTraceFormat.write(it, buf)
         }
+    }
+}
+
+
+
+
+
+/**
+ * Typealias from the type name used in the UDL file to the custom type.  This
+ * is needed because the UDL type name is used in function/method signatures.
+ * It's also what we have an external type that references a custom type.
+ */
+public typealias HostDuration = kotlin.time.Duration
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeHostDuration: FfiConverter<HostDuration, Long> {
+    override fun lift(value: Long): HostDuration {
+        val builtinValue = FfiConverterULong.lift(value)
+        return builtinValue.toLong().nanoseconds
+    }
+
+    override fun lower(value: HostDuration): Long {
+        val builtinValue = value.inWholeNanoseconds.coerceAtLeast(0).toULong()
+        return FfiConverterULong.lower(builtinValue)
+    }
+
+    override fun read(buf: ByteBuffer): HostDuration {
+        val builtinValue = FfiConverterULong.read(buf)
+        return builtinValue.toLong().nanoseconds
+    }
+
+    override fun allocationSize(value: HostDuration): ULong {
+        val builtinValue = value.inWholeNanoseconds.coerceAtLeast(0).toULong()
+        return FfiConverterULong.allocationSize(builtinValue)
+    }
+
+    override fun write(value: HostDuration, buf: ByteBuffer) {
+        val builtinValue = value.inWholeNanoseconds.coerceAtLeast(0).toULong()
+        FfiConverterULong.write(builtinValue, buf)
     }
 }
 

@@ -1,0 +1,116 @@
+package dev.throughline
+
+import dev.throughline.internal.ffi.HeaderField
+import dev.throughline.internal.ffi.TraceFormat
+import dev.throughline.internal.ffi.TraceInjection
+import dev.throughline.internal.ffi.Destination as GeneratedDestination
+import dev.throughline.internal.ffi.Encoding as GeneratedEncoding
+import dev.throughline.internal.ffi.Temporality as GeneratedTemporality
+import dev.throughline.internal.ffi.TraceHost as GeneratedTraceHost
+
+/**
+ * A backend that takes OTLP over HTTP, in the block of [Configuration.destination] or
+ * [Configuration.endpoint].
+ *
+ * ```kotlin
+ * endpoint("https://otlp.example.com") { header("api-key", key) }
+ * destination("second", "https://otlp.example.net") { encoding = Destination.Encoding.JSON }
+ * ```
+ */
+@ThroughlineDsl
+public class Destination internal constructor(private val name: String, private val endpoint: String) {
+    /** The form in which OTLP is sent. */
+    public enum class Encoding {
+        /** `application/x-protobuf`. */
+        PROTOBUF,
+
+        /** `application/json`. */
+        JSON,
+    }
+
+    /** How sums and histograms are sent. */
+    public enum class Temporality {
+        /** Each point covers the time since the start of the process. */
+        CUMULATIVE,
+
+        /**
+         * Each point covers the time since the point before it. Backends like Prometheus drop such
+         * points without a word.
+         */
+        DELTA,
+    }
+
+    private val headers = ArrayList<HeaderField>()
+
+    /** Protobuf or JSON. */
+    public var encoding: Encoding = Encoding.PROTOBUF
+
+    /** How sums and histograms are sent. */
+    public var temporality: Temporality = Temporality.CUMULATIVE
+
+    /** Adds a header to every request. */
+    public fun header(name: String, value: String) {
+        headers.add(HeaderField(name, value))
+    }
+
+    internal fun generated() = GeneratedDestination(
+        name, endpoint, headers.toList(), GeneratedEncoding.valueOf(encoding.name),
+        GeneratedTemporality.valueOf(temporality.name),
+    )
+}
+
+/**
+ * A host that may receive trace headers, in the block of [Configuration.traceHost]. Its sub-domains
+ * may, too.
+ *
+ * ```kotlin
+ * traceHost("api.example.com") {
+ *     formats = setOf(TraceHost.Format.TRACE_CONTEXT, TraceHost.Format.DATADOG)
+ * }
+ * ```
+ */
+@ThroughlineDsl
+public class TraceHost internal constructor(private val host: String) {
+    /** A format of trace headers. */
+    public enum class Format {
+        /** W3C `traceparent` and `tracestate`. */
+        TRACE_CONTEXT,
+
+        /** W3C `baggage`. */
+        BAGGAGE,
+
+        /** Datadog's `x-datadog-*`. */
+        DATADOG,
+
+        /** Zipkin's single header, `b3`. */
+        B3,
+
+        /** Zipkin's several headers, `X-B3-*`. */
+        B3_MULTI,
+
+        /** `X-Correlation-ID`. */
+        CORRELATION,
+    }
+
+    /** When trace headers are written. */
+    public enum class Injection {
+        /** Only for traces that are sampled. */
+        SAMPLED,
+
+        /** For every trace. The headers say whether it is sampled. */
+        ALL,
+    }
+
+    /** The formats of the headers. */
+    public var formats: Set<Format> = setOf(Format.TRACE_CONTEXT, Format.BAGGAGE)
+
+    /** When headers are written. */
+    public var injection: Injection = Injection.SAMPLED
+
+    /** Baggage keys that may be sent besides `session.id`. */
+    public var baggageKeys: Set<String> = emptySet()
+
+    internal fun generated() = GeneratedTraceHost(
+        host, formats.map { TraceFormat.valueOf(it.name) }, TraceInjection.valueOf(injection.name), baggageKeys.toList(),
+    )
+}

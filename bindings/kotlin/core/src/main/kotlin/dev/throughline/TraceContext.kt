@@ -1,0 +1,125 @@
+package dev.throughline
+
+import dev.throughline.internal.Answer
+import dev.throughline.internal.Call
+import dev.throughline.internal.Limit
+import dev.throughline.internal.Recorder
+import dev.throughline.internal.Running
+import dev.throughline.internal.fields
+import kotlinx.coroutines.ThreadContextElement
+import kotlin.coroutines.AbstractCoroutineContextElement
+import kotlin.coroutines.CoroutineContext
+
+/**
+ * A place in a trace: what happens [inside][run] belongs to it. It may be kept, handed to other
+ * threads, and used after the operation that it came from has ended.
+ */
+public open class TraceContext internal constructor(@JvmField internal val slot: Long) {
+    /** Runs [work] in this context, on this thread. */
+    public inline fun <T> run(work: () -> T): T {
+        val before = enter()
+        return try {
+            work()
+        } finally {
+            leave(before)
+        }
+    }
+
+    /** Only for [run]. */
+    @PublishedApi
+    internal fun enter(): Long = Recorder.enter(slot)
+
+    /** Only for [run]. */
+    @PublishedApi
+    internal fun leave(before: Long) {
+        Recorder.enter(before)
+    }
+
+    /**
+     * The context for coroutines: `withContext(context.asContextElement()) { … }`. It follows the
+     * coroutine from thread to thread.
+     */
+    public fun asContextElement(): CoroutineContext.Element = TraceElement(slot)
+
+    /**
+     * The headers for a request to [url] in this context. [existing] are the app's own headers.
+     * Empty for hosts that [Configuration.traceHost] does not list.
+     */
+    public fun traceHeaders(url: String, existing: Map<String, String> = emptyMap()): Map<String, String> =
+        run { Running.traceHeaders(url, Recorder.currentSlot(), existing.fields()) }
+
+    /**
+     * Keeps the context under the id of a message whose answer comes later: a push, or an answer
+     * over a WebSocket. 10,000 contexts are kept at once, each for 5 minutes. Keys have at most 128
+     * bytes.
+     *
+     * @return false when the context was not kept.
+     */
+    public fun keep(key: String): Boolean =
+        Recorder.record(Call.KEEP_CONTEXT, slot) { text(key, Limit.KEY_UNITS) } == Answer.DONE
+
+    /** The id of the trace, 32 hexadecimal digits. Null while the client does not run. */
+    public val traceId: String?
+        get() = Running.ask(null) { it.traceId(slot.toULong()) }?.substringBefore('-')
+
+    public companion object {
+        /** The context that is current on this thread, to be kept for later. */
+        public fun current(): TraceContext = TraceContext(Recorder.currentSlot())
+
+        /**
+         * The context that came with a message, for example in a frame of a WebSocket or a push.
+         * When [headers] have no valid context, a new trace begins. At most 64 headers are read.
+         */
+        public fun from(headers: Map<String, String>): TraceContext {
+            val slot = Recorder.nextSlot()
+            Recorder.record(Call.READ_CONTEXT, 0) {
+                u64(slot)
+                u16(minOf(headers.size, Limit.HEADERS))
+                for ((name, value) in headers.entries.take(Limit.HEADERS)) {
+                    text(name)
+                    text(value, Limit.URL_UNITS)
+                }
+            }
+            return TraceContext(slot)
+        }
+
+        /**
+         * Takes the context that [keep] has kept. Null when there is none, when it was taken
+         * already, or when it is older than 5 minutes.
+         */
+        public fun take(key: String): TraceContext? {
+            val slot = Recorder.nextSlot()
+            val answer = Recorder.record(Call.TAKE_CONTEXT, 0) {
+                u64(slot)
+                text(key, Limit.KEY_UNITS)
+            }
+            return if (answer == Answer.DONE) TraceContext(slot) else null
+        }
+    }
+}
+
+/**
+ * Takes the current context along, for executors, handlers and other callbacks: [work] runs in it,
+ * on whichever thread and whenever it is called.
+ */
+public fun <T> Throughline.bind(work: () -> T): () -> T {
+    val context = TraceContext.current()
+    return { context.run(work) }
+}
+
+/** Takes the current context along for a [Runnable]. */
+public fun Throughline.bind(work: Runnable): Runnable {
+    val context = TraceContext.current()
+    return Runnable { context.run(work::run) }
+}
+
+/** Carries the context with a coroutine. */
+internal class TraceElement(private val slot: Long) : AbstractCoroutineContextElement(Key), ThreadContextElement<Long> {
+    override fun updateThreadContext(context: CoroutineContext): Long = Recorder.enter(slot)
+
+    override fun restoreThreadContext(context: CoroutineContext, oldState: Long) {
+        Recorder.enter(oldState)
+    }
+
+    companion object Key : CoroutineContext.Key<TraceElement>
+}

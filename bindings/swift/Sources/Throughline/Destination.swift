@@ -1,0 +1,128 @@
+internal import ThroughlineFFIGenerated
+
+/// A backend that takes OTLP over HTTP.
+///
+/// ```swift
+/// configuration.destinations = [
+///     Destination(endpoint: "https://otlp.example.com", headers: ["api-key": key]),
+///     Destination(endpoint: "https://otlp.example.net", name: "second", encoding: .json),
+/// ]
+/// ```
+public struct Destination: Sendable {
+    /// The form in which OTLP is sent.
+    public enum Encoding: Sendable {
+        /// `application/x-protobuf`.
+        case protobuf
+        /// `application/json`.
+        case json
+    }
+
+    /// How sums and histograms are sent.
+    public enum Temporality: Sendable {
+        /// Each point covers the time since the start of the process.
+        case cumulative
+        /// Each point covers the time since the point before it. Backends like Prometheus drop such
+        /// points without a word.
+        case delta
+    }
+
+    /// Names the destination in ``Health/destinations``, and its position in the queue: keep the
+    /// name when the endpoint changes. No other destination may have it.
+    public var name: String
+    /// The base URL. `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended.
+    public var endpoint: String
+    /// Headers of every request.
+    public var headers: [String: String]
+    /// Protobuf or JSON.
+    public var encoding: Encoding
+    /// How sums and histograms are sent.
+    public var temporality: Temporality
+
+    /// A destination at a base URL.
+    public init(
+        endpoint: String, name: String = "default", headers: [String: String] = [:], encoding: Encoding = .protobuf,
+        temporality: Temporality = .cumulative
+    ) {
+        (self.name, self.endpoint, self.headers) = (name, endpoint, headers)
+        (self.encoding, self.temporality) = (encoding, temporality)
+    }
+
+    var generated: ThroughlineFFIGenerated.Destination {
+        ThroughlineFFIGenerated.Destination(
+            name: name, endpoint: endpoint, headers: headers.fields,
+            encoding: encoding == .json ? .json : .protobuf,
+            temporality: temporality == .delta ? .delta : .cumulative)
+    }
+}
+
+/// A host that may receive trace headers. Its sub-domains may, too.
+///
+/// ```swift
+/// configuration.traceHosts = [TraceHost("api.example.com", formats: [.traceContext, .datadog])]
+/// ```
+public struct TraceHost: Sendable {
+    /// A format of trace headers.
+    public enum Format: Sendable {
+        /// W3C `traceparent` and `tracestate`.
+        case traceContext
+        /// W3C `baggage`.
+        case baggage
+        /// Datadog's `x-datadog-*`.
+        case datadog
+        /// Zipkin's single header, `b3`.
+        case b3
+        /// Zipkin's several headers, `X-B3-*`.
+        case b3Multi
+        /// `X-Correlation-ID`.
+        case correlation
+    }
+
+    /// When trace headers are written.
+    public enum Injection: Sendable {
+        /// Only for traces that are sampled.
+        case sampled
+        /// For every trace. The headers say whether it is sampled.
+        case all
+    }
+
+    /// The host alone, without scheme and port.
+    public var host: String
+    /// The formats of the headers.
+    public var formats: [Format]
+    /// When headers are written.
+    public var injection = Injection.sampled
+    /// Baggage keys that may be sent besides `session.id`.
+    public var baggageKeys: [String] = []
+
+    /// A host and its sub-domains.
+    public init(_ host: String, formats: [Format] = [.traceContext, .baggage]) {
+        (self.host, self.formats) = (host, formats)
+    }
+
+    var generated: ThroughlineFFIGenerated.TraceHost {
+        ThroughlineFFIGenerated.TraceHost(
+            host: host, formats: formats.map(\.generated), injection: injection == .all ? .all : .sampled,
+            baggageKeys: baggageKeys)
+    }
+}
+
+extension TraceHost.Format {
+    fileprivate var generated: TraceFormat {
+        switch self {
+        case .traceContext: .traceContext
+        case .baggage: .baggage
+        case .datadog: .datadog
+        case .b3: .b3
+        case .b3Multi: .b3Multi
+        case .correlation: .correlation
+        }
+    }
+}
+
+extension [String: String] {
+    var fields: [HeaderField] { map { HeaderField(name: $0.key, value: $0.value) } }
+}
+
+extension [HeaderField] {
+    var dictionary: [String: String] { Dictionary(map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }) }
+}

@@ -1,0 +1,104 @@
+import Foundation
+internal import ThroughlineFFIGenerated
+
+/// The client while it runs, how it starts and how it ends.
+final class Running: @unchecked Sendable {
+    static let shared = Running()
+
+    /// How many calls wait for the start. Further ones are counted.
+    private static let maxWaiting = 100
+
+    private let lock = NSLock()
+    private var started: TelemetryCore?
+    private var isStarting = false
+    /// Calls to the core that were made before the start.
+    private var waiting: [@Sendable (TelemetryCore) -> Void] = []
+
+    /// The core, while the client runs.
+    var core: TelemetryCore? { lock.withLock { started } }
+
+    func start(_ configuration: Configuration, consent: Consent) throws(ThroughlineError) {
+        guard claim() else { throw .closed("Throughline runs already") }
+        let core: TelemetryCore
+        do {
+            core = try ThroughlineError.translating {
+                try TelemetryCore.start(
+                    config: try configuration.generated(), consent: consent.generated,
+                    transport: configuration.transport.map(GeneratedTransport.init),
+                    auth: configuration.authHeaders.map(GeneratedAuthHeaders.init))
+            }
+        } catch {
+            lock.withLock { isStarting = false }
+            throw error
+        }
+        Recorder.expectStart()
+        // The calls are made without the lock, because an erasure may take seconds.
+        while let calls = takeWaiting(orOpen: core) { for call in calls { call(core) } }
+    }
+
+    func shutdown(timeout: TimeInterval) throws(ThroughlineError) -> Bool {
+        TracedStores.all.report()
+        guard let core = take() else { throw .closed("Throughline does not run") }
+        return try ThroughlineError.translating { try core.shutdown(timeout: timeout) }
+    }
+
+    func flush(timeout: TimeInterval) throws(ThroughlineError) -> FlushOutcome {
+        guard let core else { throw .closed("Throughline does not run") }
+        TracedStores.all.report()
+        return FlushOutcome(try ThroughlineError.translating { try core.flush(timeout: timeout) })
+    }
+
+    /// Makes a call to the core now, or at the start.
+    func whenStarted(_ call: @escaping @Sendable (TelemetryCore) -> Void) {
+        lock.lock()
+        let core = started
+        if core == nil {
+            if waiting.count < Self.maxWaiting { waiting.append(call) } else { Recorder.lostEarly.add(1) }
+        }
+        lock.unlock()
+        if let core { call(core) }
+    }
+
+    /// Whether this start is the only one.
+    private func claim() -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        if started != nil || isStarting { return false }
+        isStarting = true
+        return true
+    }
+
+    /// The calls that wait. When there are none, opens the door and returns `nil`.
+    private func takeWaiting(orOpen core: TelemetryCore) -> [@Sendable (TelemetryCore) -> Void]? {
+        lock.lock()
+        defer { lock.unlock() }
+        if !waiting.isEmpty {
+            defer { waiting.removeAll() }
+            return waiting
+        }
+        let door = core.door()
+        TracedStores.all.declare(to: door)
+        Recorder.open(door)
+        started = core
+        isStarting = false
+        return nil
+    }
+
+    /// Takes the core of a client that ends, and closes the door.
+    private func take() -> TelemetryCore? {
+        lock.lock()
+        defer { lock.unlock() }
+        guard let core = started else { return nil }
+        Recorder.close()
+        started = nil
+        return core
+    }
+}
+
+extension Throughline {
+    /// Records a tap through the generated code alone. For the benchmark.
+    static func recordTapPlainly(_ name: String, _ attributes: [(String, String)]) -> Bool {
+        let fields = attributes.map { HeaderField(name: $0.0, value: $0.1) }
+        return Running.shared.core?.recordTap(name: name, attributes: fields) ?? false
+    }
+}
