@@ -137,3 +137,8 @@ pub mod internals {
     pub use crate::storage::{dirlock, frame, journal, queue};
     pub use crate::wire::export::otlp;
 }
+
+/// Compiles the program of the page for a first event.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/first-event-rust.md")]
+struct FirstEventPage;
