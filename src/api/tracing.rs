@@ -6,7 +6,8 @@
 //! use throughline::{Config, Consent, Telemetry, tracing::TelemetryLayer};
 //!
 //! let dir = tempfile::tempdir()?;
-//! let telemetry = Telemetry::start(Config::builder("shop", dir.path()).build()?, Consent::Granted)?;
+//! let config = Config::builder("shop", dir.path()).build()?;
+//! let telemetry = Telemetry::start(config, Consent::Granted)?;
 //! let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(telemetry.clone()));
 //! tracing::subscriber::with_default(subscriber, || {
 //!     let _span = tracing::info_span!("checkout", items = 3).entered();

@@ -5,6 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::sources::{files, is_generated, read, root};
 
+/// Lines of a file that is still one thing. Files are meant to have 80 to 350.
+const MAX_LINES: usize = 500;
+/// Characters of a comment's line. Code may have 120.
+const MAX_COMMENT: usize = 100;
+/// The folder whose comments are not wrapped yet.
+const NOT_WRAPPED: &str = "uniffi";
+
 /// Source files that people write: the file and its text.
 fn written() -> impl Iterator<Item = (PathBuf, String)> {
     let texts = files("", &["rs", "swift", "kt"]).into_iter().map(|file| (file.clone(), read(&file)));
@@ -61,4 +68,26 @@ fn no_comment_names_a_file_that_is_not_there() {
         }
     }
     assert!(stale.is_empty(), "paths that lead nowhere:\n{}", stale.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long_to_be_one_thing() {
+    let lengths = written().map(|(file, text)| (file, text.lines().count()));
+    let long: Vec<String> = lengths
+        .filter(|(_, lines)| *lines > MAX_LINES)
+        .map(|(file, lines)| format!("{}: {lines} lines", file.display()))
+        .collect();
+    assert!(long.is_empty(), "these files have more than {MAX_LINES} lines:\n{}", long.join("\n"));
+}
+
+#[test]
+fn no_comment_is_wider_than_a_reader_can_follow() {
+    let mut wide = Vec::new();
+    let is_rust = |file: &Path| file.extension().is_some_and(|extension| extension == "rs");
+    for (file, text) in written().filter(|(file, _)| is_rust(file) && !file.starts_with(NOT_WRAPPED)) {
+        let lines = comments(&text).map(|(number, line)| (number, line.chars().count()));
+        let lines = lines.filter(|(_, length)| *length > MAX_COMMENT);
+        wide.extend(lines.map(|(number, length)| format!("{}:{number}: {length} characters", file.display())));
+    }
+    assert!(wide.is_empty(), "these comments have more than {MAX_COMMENT} characters:\n{}", wide.join("\n"));
 }

@@ -4,7 +4,9 @@
 //! byte 0   version, 1
 //! byte 1   kind (EventKind, or KIND_CONTEXT / KIND_SCOPE)
 //! then     fields: varint(number << 2 | wire), value
-//!          wire 0 varint · wire 1 eight bytes, little endian · wire 2 varint length and as many bytes
+//!          wire 0: varint
+//!          wire 1: eight bytes, little endian
+//!          wire 2: varint length, and as many bytes
 //! ```
 //!
 //! A reader skips fields that it does not know; a later version adds fields and never changes the
