@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::client::Telemetry;
 use crate::model::event::{Common, Resource};
-use crate::model::names;
+use crate::model::names::{self, headers};
 use crate::model::time::BootTime;
 use crate::policy::trace::{Header, SpanContext};
 
@@ -92,7 +92,7 @@ impl ActiveResource {
         if injected.trace != running.context.trace {
             running.context = SpanContext::new(injected.trace);
         }
-        let correlation = injected.headers.iter().find(|header| header.0 == names::CORRELATION_HEADER);
+        let correlation = injected.headers.iter().find(|header| header.0 == headers::CORRELATION_ID);
         running.correlation = correlation.map(|header| header.1.clone());
         injected.headers
     }

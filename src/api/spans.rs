@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::client::Telemetry;
 use crate::engine::scopes::{Ended, Outcome, SpanData};
 use crate::model::event::{ErrorEvent, EventKind, SpanStatus, TraceContext};
-use crate::model::names;
+use crate::model::names::{self, words};
 use crate::model::value::{Attribute, Value};
 use crate::policy::trace::{SpanContext, with_context};
 
@@ -164,7 +164,7 @@ impl ActiveSpan {
     /// Notes that the work is tried again. `attempt` counts from 1.
     pub fn retry(&mut self, attempt: u32) {
         self.change(|span| span.set_attribute(names::OPERATION_ATTEMPT, &attempt.into()));
-        self.add_event("retry", &[("attempt", attempt.into())]);
+        self.add_event(names::SPAN_EVENT_RETRY, &[(names::RETRY_ATTEMPT, attempt.into())]);
     }
 
     /// Ends it with success.
@@ -201,6 +201,6 @@ impl ActiveSpan {
 impl Drop for ActiveSpan {
     /// A span ends; an operation is abandoned.
     fn drop(&mut self) {
-        self.end(Ended::abandoned("dropped"));
+        self.end(Ended::abandoned(words::ABANDONED_DROPPED));
     }
 }

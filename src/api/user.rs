@@ -4,7 +4,7 @@ use super::client::Telemetry;
 use super::hook;
 use crate::engine::lifecycle::LifecycleState;
 use crate::engine::recorder::Recorder;
-use crate::model::names;
+use crate::model::names::{self, semconv};
 use crate::model::value::{Attribute, Value};
 
 /// Who uses the app, in the terms of OpenTelemetry's `user.*` attributes. Give pseudonyms where you
@@ -49,7 +49,7 @@ impl Telemetry {
             own.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key, text.into())).collect();
         attributes.extend(user.attributes.iter().filter(|(key, _)| !own.iter().any(|(name, _)| name == key)));
         let (globals, config) = (&self.client.parts.globals, &self.client.parts.config);
-        self.takes_globals() && globals.replace(|| self.recorder(), config, "user.", &attributes)
+        self.takes_globals() && globals.replace(|| self.recorder(), config, semconv::USER, &attributes)
     }
 
     /// Sets an attribute of every event from now on; `None` removes it. False as for

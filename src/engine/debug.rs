@@ -2,9 +2,9 @@
 
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::model::limits::DEBUG_LINES_PER_SECOND;
+use crate::model::limits::{DEBUG_LINES_PER_SECOND, RATE_PERIOD};
 
 /// A log that writes nothing unless the configuration switches it on.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl DebugLog {
             return;
         }
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        if window.0.elapsed() >= Duration::from_secs(1) {
+        if window.0.elapsed() >= RATE_PERIOD {
             let left_out = window.1.saturating_sub(DEBUG_LINES_PER_SECOND);
             if left_out > 0 {
                 let _ = writeln!(std::io::stderr(), "throughline: {left_out} lines were left out");

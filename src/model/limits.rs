@@ -35,6 +35,12 @@ pub const MAX_NAME_CHARS: usize = 256;
 pub const MAX_MESSAGE_CHARS: usize = 8_192;
 /// Characters of a stack trace. A deep one of React Native has about 30,000.
 pub const MAX_STACK_CHARS: usize = 49_152;
+/// Characters of a request's method: the registered ones have fewer than 20.
+pub(crate) const MAX_METHOD_CHARS: usize = 32;
+/// Characters of a protocol's name and version, such as `http/1.1`.
+pub(crate) const MAX_PROTOCOL_CHARS: usize = 32;
+/// Characters of the unit of a data point or a vital: as many as an instrument's unit may have.
+pub(crate) const MAX_UNIT_CHARS: usize = MAX_UNIT_BYTES;
 /// Phases of one request: there are five, and each occurs once.
 pub const MAX_PHASES: usize = 5;
 /// Events, and links, of one span: OpenTelemetry's defaults.
@@ -47,6 +53,15 @@ pub const FROZEN_FRAME: Duration = Duration::from_millis(700);
 
 // The journal
 
+/// Bytes of a frame's payload: an event, its counter, and room for what recovery appends.
+pub(crate) const MAX_FRAME_BYTES: usize = MAX_EVENT_BYTES + 64;
+/// Quarters of the ring that events and bulk may fill, so that errors still have a place.
+pub(crate) const JOURNAL_EVENT_QUARTERS: u64 = 3;
+/// Tenths of the ring that errors may fill, so that crashes and contexts still have a place.
+pub(crate) const JOURNAL_ERROR_TENTHS: u64 = 9;
+/// Mapped journals of one process whose pages are guarded against SIGBUS. The table of them has a
+/// fixed size, because a signal handler must not allocate. Each client has one mapping.
+pub(crate) const MAX_GUARDED_MAPPINGS: usize = 64;
 /// Bytes of memory that a thread keeps for encoding its next event. A larger buffer is freed after
 /// the event that needed it.
 pub const SCRATCH_KEPT_BYTES: usize = 16 * 1024;
@@ -82,6 +97,9 @@ pub const DEFAULT_CRASH_BYTES: u64 = 8 * MIB as u64;
 pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(7 * 86_400);
 /// How many times longer than other lanes the crash lane is kept.
 pub const CRASH_AGE_FACTOR: u32 = 4;
+/// The least age at which a row is dropped for its age. If the maximum age were zero, every row
+/// would be dropped before it can be sent.
+pub(crate) const EXPIRY_AGE_MIN: Duration = Duration::from_secs(1);
 /// Bytes of the ballast file, which is given up to get out of a full disk. 128, 256 and 512 KiB all
 /// worked in tests.
 pub const BALLAST_BYTES: u64 = 256 * KIB as u64;
@@ -161,6 +179,9 @@ pub const CLEAN_UP_EVERY: Duration = MINUTE;
 /// Longest wait before uploads are considered again. Timers stand still while the device sleeps,
 /// the clock that deadlines refer to does not.
 pub const LONGEST_WAIT: Duration = HOUR;
+/// Shortest wait before uploads are considered again. A time that is a few nanoseconds away would
+/// otherwise wake the worker over and over.
+pub(crate) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// Time between two looks at a clock that a test moves by hand: no timer fires for it.
 pub const MANUAL_TICK: Duration = Duration::from_millis(5);
 /// Change of the difference to the server's clock, in milliseconds, that is worth a new context.
@@ -174,6 +195,9 @@ pub const WORKER_STARTS: u32 = 3;
 pub const IO_THREAD_KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// Niceness of the worker's threads on Linux and Android: the app's threads go first.
 pub const WORKER_NICENESS: i32 = 10;
+/// The time in which lines of the debug log and a store's actions are counted: their limits are
+/// numbers in a second.
+pub(crate) const RATE_PERIOD: Duration = Duration::from_secs(1);
 /// Lines of the debug log in a second. Further ones are counted.
 pub const DEBUG_LINES_PER_SECOND: u32 = 20;
 

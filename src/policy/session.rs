@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::limits::{SESSION_INACTIVITY, SESSION_MAX};
+use crate::model::names::words;
 use crate::model::time::{BootTime, nanos};
 
 /// Why a session ended.
@@ -25,10 +26,10 @@ impl EndReason {
     /// The value of the attribute `rum.session.reason`.
     pub fn name(self) -> &'static str {
         match self {
-            EndReason::InactivityTimeout => "inactivity_timeout",
-            EndReason::MaxDuration => "max_duration",
-            EndReason::ExplicitStop => "explicit_stop",
-            EndReason::ProcessDeath => "process_death",
+            EndReason::InactivityTimeout => words::SESSION_INACTIVE,
+            EndReason::MaxDuration => words::SESSION_TOO_LONG,
+            EndReason::ExplicitStop => words::SESSION_STOPPED,
+            EndReason::ProcessDeath => words::PROCESS_DEATH,
         }
     }
 }

@@ -15,13 +15,11 @@
 use crate::model::event::Lane;
 use crate::model::event::decode::Reader;
 use crate::model::event::encode::put_varint;
-use crate::model::limits::MAX_EVENT_BYTES;
+use crate::model::limits::MAX_FRAME_BYTES;
 use crate::storage::journal::checksum;
 
 /// Bytes before the payload.
 pub const HEADER: usize = 8;
-/// Longest payload: an event, its counter, and some room for what recovery appends.
-pub const MAX_PAYLOAD: usize = MAX_EVENT_BYTES + 64;
 
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +145,7 @@ pub fn parse(header: u64) -> Option<(FrameType, usize)> {
     let frame = FrameType::from_code((word >> 24) as u8)?;
     let length = (word & 0xff_ffff) as usize;
     // Padding may be as long as the ring's rest; its bytes are not read.
-    (length <= MAX_PAYLOAD || frame == FrameType::Pad).then_some((frame, length))
+    (length <= MAX_FRAME_BYTES || frame == FrameType::Pad).then_some((frame, length))
 }
 
 /// Whether a header and its payload belong to this run and offset. Padding is sealed without its

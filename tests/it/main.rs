@@ -31,6 +31,7 @@ mod rum;
 mod sources;
 mod stores;
 mod stories;
+mod strays;
 mod support;
 mod tail_sampling;
 #[cfg(feature = "tracing")]

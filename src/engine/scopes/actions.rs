@@ -8,8 +8,7 @@ use super::{ACTION, Count, Counts, Locked, Scopes};
 use crate::engine::recorder::Open;
 use crate::model::event::{Action, ActionType, Span, TraceContext};
 use crate::model::limits::{ACTION_MAX, ACTION_QUIET, RAGE_TAPS, RAGE_WINDOW};
-use crate::model::names;
-use crate::model::names::app_attributes;
+use crate::model::names::{self, app_attributes, words};
 use crate::model::time::BootTime;
 use crate::model::value::{OwnedAttributes, Value, lend};
 
@@ -54,10 +53,10 @@ impl ActionScope {
         }
         let mut frustrations = Vec::new();
         if self.is_rage {
-            frustrations.push(Value::Text("rage_tap"));
+            frustrations.push(Value::Text(words::FRUSTRATION_RAGE_TAP));
         }
         if errors + crashes > 0 && self.action_type == ActionType::Tap {
-            frustrations.push(Value::Text("error_tap"));
+            frustrations.push(Value::Text(words::FRUSTRATION_ERROR_TAP));
         }
         if !frustrations.is_empty() {
             attributes.push((names::ACTION_FRUSTRATION, Value::List(&frustrations)));

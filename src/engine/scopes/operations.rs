@@ -9,8 +9,7 @@ use crate::engine::recorder::Open;
 use crate::model::config::TailSampling;
 use crate::model::event::{Span, SpanEvent, SpanStatus, TraceContext};
 use crate::model::limits::{MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_TIMEOUT};
-use crate::model::names;
-use crate::model::names::app_attributes;
+use crate::model::names::{self, app_attributes, words};
 use crate::model::time::BootTime;
 use crate::model::value::{Attribute, OwnedAttributes, Value, lend};
 use crate::policy::trace::{SpanContext, current};
@@ -44,9 +43,9 @@ impl Outcome {
     /// The value of [`names::OPERATION_OUTCOME`].
     fn name(self) -> &'static str {
         match self {
-            Outcome::Succeeded => "succeeded",
-            Outcome::Failed => "failed",
-            Outcome::Abandoned(_) => "abandoned",
+            Outcome::Succeeded => words::OUTCOME_SUCCEEDED,
+            Outcome::Failed => words::OUTCOME_FAILED,
+            Outcome::Abandoned(_) => words::OUTCOME_ABANDONED,
         }
     }
 }
@@ -248,7 +247,7 @@ impl Locked<'_> {
     pub(super) fn abandon_operations(&mut self, now: BootTime) {
         let all: Vec<u64> = self.open.operations.running.keys().copied().collect();
         for id in all {
-            self.end_operation(id, now, Ended::abandoned("shutdown"));
+            self.end_operation(id, now, Ended::abandoned(words::ABANDONED_SHUTDOWN));
         }
     }
 
@@ -256,7 +255,7 @@ impl Locked<'_> {
     /// will have.
     pub(super) fn expire_operations(&mut self, now: BootTime) -> Option<BootTime> {
         for id in self.open.operations.overdue(now) {
-            self.end_operation(id, now, Ended::abandoned("timeout"));
+            self.end_operation(id, now, Ended::abandoned(words::ABANDONED_TIMEOUT));
         }
         self.open.operations.running.values().map(Running::deadline).min()
     }

@@ -10,15 +10,10 @@ use crate::engine::recorder::Recorder;
 use crate::model::config::{Config, TailSampling};
 use crate::model::event::{Session, SessionChange};
 use crate::model::limits::{ACTIVITY_GRAIN, SESSION_SAVE_EVERY};
-use crate::model::names;
+use crate::model::names::{self, words};
 use crate::model::time::BootTime;
 use crate::policy::session::{EndReason, Persisted, Resumed, SessionState};
 use crate::policy::trace::ContextStore;
-
-/// Reason of a session that begins with the process, or with a fresh installation.
-const APP_LAUNCH: &str = "user_app_launch";
-/// Name of the synthetic view of events that occur before the first view.
-const LAUNCH_VIEW: &str = "ApplicationLaunch";
 
 /// What has been written down for the next process.
 #[derive(Debug)]
@@ -68,9 +63,9 @@ impl Scopes {
         }
         if session.id == fresh.id {
             let previous = earlier.map(|earlier| earlier.id);
-            scopes.record_session(SessionChange::Start, &session, previous, APP_LAUNCH, wall);
+            scopes.record_session(SessionChange::Start, &session, previous, words::SESSION_APP_LAUNCH, wall);
         }
-        locked.synthesize_view(LAUNCH_VIEW);
+        locked.synthesize_view(words::VIEW_LAUNCH);
         drop(locked);
         scopes
     }
@@ -174,8 +169,8 @@ impl Scopes {
         let session = SessionState { id: self.recorder.new_id(), sequence: 1, started: now, started_wall: wall };
         locked.begin(session, now);
         (locked.open.saved.closed, locked.open.contexts) = (false, ContextStore::default());
-        self.record_session(SessionChange::Start, &session, None, APP_LAUNCH, wall);
-        locked.synthesize_view(LAUNCH_VIEW);
+        self.record_session(SessionChange::Start, &session, None, words::SESSION_APP_LAUNCH, wall);
+        locked.synthesize_view(words::VIEW_LAUNCH);
     }
 
     /// What the next process must know, if it has changed and 15 s have passed since it was last

@@ -9,12 +9,9 @@ use super::{Counts, Locked, SYNTHETIC, Scopes};
 use crate::engine::recorder::Open;
 use crate::model::event::View;
 use crate::model::limits::{MAX_VIEWS, VIEW_AMEND_EVERY};
-use crate::model::names;
+use crate::model::names::{self, words};
 use crate::model::time::BootTime;
 use crate::model::value::{Attribute, Value};
-
-/// Name of the synthetic view of events that occur after the last view was closed.
-const BACKGROUND_VIEW: &str = "Background";
 
 /// What the host measured while a view was shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -165,7 +162,7 @@ impl Scopes {
         if let Some(view) = locked.open.views.stack.last_mut() {
             view.shown = now;
         } else {
-            locked.synthesize_view(BACKGROUND_VIEW);
+            locked.synthesize_view(words::VIEW_BACKGROUND);
         }
         locked.write_scope();
     }

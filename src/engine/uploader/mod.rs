@@ -28,7 +28,7 @@ use target::{Situation, Target, Turn};
 use crate::model::config::SendPolicy;
 use crate::model::event::Lane;
 use crate::model::export::Exporter;
-use crate::model::limits::START_JITTER;
+use crate::model::limits::{SHORTEST_WAIT, START_JITTER};
 use crate::model::time::{BootTime, Clock};
 use crate::policy::schedule::{Blocked, Conditions, Network};
 use crate::storage::queue::state::PartState;
@@ -197,7 +197,7 @@ impl Uploader {
             }
         }
         Ok(match (wait, blocked) {
-            (Some(wait), _) => Step::Wait(wait.max(Duration::from_millis(1))),
+            (Some(wait), _) => Step::Wait(wait.max(SHORTEST_WAIT)),
             (None, Some(reason)) => Step::Blocked(reason),
             (None, None) => Step::Idle,
         })

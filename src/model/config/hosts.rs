@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::names::headers as names;
+use crate::model::names::{headers as names, semconv};
 
 /// A format of trace headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ fn default_formats() -> Vec<Format> {
 }
 
 fn default_baggage() -> Vec<String> {
-    vec!["session.id".to_owned()]
+    vec![semconv::SESSION_ID.to_owned()]
 }
 
 impl From<&str> for TraceHost {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::{FROZEN_FRAME, MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_STACK_CHARS};
+use crate::model::limits::{FROZEN_FRAME, MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_STACK_CHARS, MAX_UNIT_CHARS};
 use crate::model::time::nanos;
 use crate::model::value::Attribute;
 use std::time::Duration;
@@ -368,7 +368,7 @@ event!(
     |e, out| {
         out.text(field::NAME, e.name, MAX_NAME_CHARS);
         out.double(field::VALUE, e.value);
-        out.text(field::UNIT, e.unit, 63);
+        out.text(field::UNIT, e.unit, MAX_UNIT_CHARS);
     },
     fn label(&self) -> &str {
         self.name

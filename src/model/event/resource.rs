@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::{MAX_NAME_CHARS, MAX_PHASES};
+use crate::model::limits::{MAX_METHOD_CHARS, MAX_NAME_CHARS, MAX_PHASES, MAX_PROTOCOL_CHARS};
 use crate::model::time::nanos;
 use crate::model::value::Attribute;
 use std::time::Duration;
@@ -133,11 +133,11 @@ event!(
     |e| Some(e.duration),
     |e, out| {
         out.url(field::URL, e.url);
-        out.text(field::METHOD, e.method, 32);
+        out.text(field::METHOD, e.method, MAX_METHOD_CHARS);
         out.count(field::STATUS, u64::from(e.status));
         out.uint(field::DURATION, nanos(e.duration));
         out.optional(field::SIZE, e.size);
-        out.text(field::PROTOCOL, e.protocol, 32);
+        out.text(field::PROTOCOL, e.protocol, MAX_PROTOCOL_CHARS);
         out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
         for PhaseTime { phase, start, duration } in e.phases.iter().take(MAX_PHASES) {
             out.uints(field::PHASE, &[*phase as u64, nanos(*start), nanos(*duration)]);

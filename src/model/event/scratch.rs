@@ -119,7 +119,7 @@ impl Scratch {
 
     #[inline(never)]
     fn long_varint(&mut self, value: u64) {
-        if value > MAX_VARINT_WORD {
+        if value > WIDEST_VARINT_WORD {
             return self.longest_varint(value);
         }
         let (word, count) = varint_word(value);
@@ -231,7 +231,7 @@ impl Window<'_> {
 }
 
 /// The largest number whose varint fits into a word.
-pub(super) const MAX_VARINT_WORD: u64 = (1 << 56) - 1;
+pub(super) const WIDEST_VARINT_WORD: u64 = (1 << 56) - 1;
 
 /// The varint of a number of at most 56 bits, and its length.
 #[inline]

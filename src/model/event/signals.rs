@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_SPAN_ITEMS, MAX_TEXT_CHARS};
+use crate::model::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_SPAN_ITEMS, MAX_TEXT_CHARS, MAX_UNIT_CHARS};
 use crate::model::time::nanos;
 use crate::model::value::Attribute;
 use std::time::Duration;
@@ -147,7 +147,7 @@ event!(
     |_| None,
     |e, out| {
         out.text(field::NAME, e.name, MAX_NAME_CHARS);
-        out.text(field::UNIT, e.unit, 63);
+        out.text(field::UNIT, e.unit, MAX_UNIT_CHARS);
         out.count(field::START_TIME, e.start_ns);
         if let Some(interval) = e.interval {
             out.uint(field::INTERVAL_START, interval.start_ns);

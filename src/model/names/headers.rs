@@ -20,6 +20,21 @@ pub const DATADOG_ORIGIN: &str = "x-datadog-origin";
 /// Datadog: tags that are propagated, among them the high half of the trace id.
 pub const DATADOG_TAGS: &str = "x-datadog-tags";
 
+/// What the keys of Datadog's propagated tags begin with.
+pub const DATADOG_TAG_PREFIX: &str = "_dd.p.";
+/// Datadog's tag for the high half of the trace id, hex.
+pub const DATADOG_TAG_TRACE_ID: &str = "_dd.p.tid";
+/// Datadog's tag for who has made the sampling decision.
+pub const DATADOG_TAG_DECISION_MAKER: &str = "_dd.p.dm";
+/// A tag of older tracers of Datadog that is not passed on.
+pub const DATADOG_TAG_UPSTREAM_SERVICES: &str = "_dd.p.upstream_services";
+/// What the keys of those tags begin with in Datadog's member of a `tracestate`.
+pub const DATADOG_MEMBER_TAG_PREFIX: &str = "t.";
+/// The high half of the trace id in Datadog's member of a `tracestate`.
+pub const DATADOG_MEMBER_TRACE_ID: &str = "t.tid";
+/// Who has made the sampling decision, in Datadog's member of a `tracestate`.
+pub const DATADOG_MEMBER_DECISION_MAKER: &str = "t.dm";
+
 /// B3 in a single header.
 pub const B3: &str = "b3";
 /// What all headers of B3's multi form begin with.
@@ -37,3 +52,25 @@ pub const B3_FLAGS: &str = "X-B3-Flags";
 
 /// The correlation id, by which many services join their logs.
 pub const CORRELATION_ID: &str = "X-Correlation-ID";
+
+/// Every header that [`inject`](crate::trace::inject) may write, in lower case.
+///
+/// A request that is redirected to another host must not carry them: see
+/// [`TraceHosts::survive_redirect`](crate::trace::TraceHosts::survive_redirect).
+pub const PROPAGATION_HEADERS: [&str; 15] = [
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "x-datadog-trace-id",
+    "x-datadog-parent-id",
+    "x-datadog-sampling-priority",
+    "x-datadog-origin",
+    "x-datadog-tags",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "x-correlation-id",
+];

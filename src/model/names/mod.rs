@@ -1,4 +1,4 @@
-//! Every name that leaves the device: attribute keys and event names.
+//! Every name that leaves the device: attribute keys, event names, headers and words.
 //!
 //! Names that OpenTelemetry's semantic conventions define are in [`semconv`], which states their
 //! version. This module holds the names that Throughline defines where no convention exists. A name
@@ -10,6 +10,7 @@ use crate::model::value::{Attribute, OwnedAttributes, to_owned};
 
 pub mod headers;
 pub mod semconv;
+pub mod words;
 
 /// The prefixes of Throughline's own attribute keys. When the app sets an attribute whose key
 /// starts with one of them, the key gets the prefix `app.`, so that the app cannot forge an
@@ -48,8 +49,6 @@ pub const ENDED: &str = "throughline.ended";
 pub const SERVER_OFFSET: &str = "throughline.server_offset_ms";
 /// The prefix of a feature flag's attribute: the flag's name follows.
 pub const FEATURE_FLAG: &str = "feature_flag.";
-/// The request header that carries a correlation id, as it is written on requests.
-pub const CORRELATION_HEADER: &str = "X-Correlation-ID";
 /// The name of the logger that wrote a log line.
 pub const LOGGER: &str = "log.logger";
 
@@ -174,6 +173,10 @@ pub const OPERATION_OUTCOME: &str = "operation.outcome";
 pub const OPERATION_REASON: &str = "operation.reason";
 /// The number of the attempt, counted from 1.
 pub const OPERATION_ATTEMPT: &str = "operation.attempt";
+/// The event of a span that says that its work is tried again.
+pub const SPAN_EVENT_RETRY: &str = "retry";
+/// The number of the attempt, on that event.
+pub const RETRY_ATTEMPT: &str = "attempt";
 
 // What the app reports about its own synchronization.
 

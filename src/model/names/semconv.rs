@@ -32,12 +32,14 @@ pub const HOST_ARCH: &str = "host.arch";
 /// The installation: a random id that is kept in the data directory alone.
 pub const INSTALLATION_ID: &str = "app.installation.id";
 
-// Session, view, action.
+// Session, user, view, action.
 
 /// The id of the session.
 pub const SESSION_ID: &str = "session.id";
 /// The id of the session that this one continues.
 pub const SESSION_PREVIOUS_ID: &str = "session.previous_id";
+/// The prefix of the user's attributes: `id`, `name`, `email` or a key of the app's follows.
+pub const USER: &str = "user.";
 /// The id of the view.
 pub const SCREEN_ID: &str = "app.screen.id";
 /// The name of the view.

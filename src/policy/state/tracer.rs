@@ -11,7 +11,7 @@ use super::decision::{PathDecision, Suppressed};
 use super::mutation::{Cause, CauseKind, Mutation};
 use super::policy::Policy;
 use super::value::{Captured, capture, digest};
-use crate::model::limits::MAX_WINDOWS;
+use crate::model::limits::{MAX_WINDOWS, RATE_PERIOD};
 use crate::model::time::BootTime;
 use crate::model::value::{Value, to_owned};
 
@@ -103,7 +103,7 @@ impl<H> Tracer<H> {
         if let Some(at) = self.windows.iter().position(is_same) {
             return self.join(at, now, mutation, captured(&mutation.new), new, sink);
         }
-        if now.since(self.second) >= Duration::from_secs(1) {
+        if now.since(self.second) >= RATE_PERIOD {
             (self.second, self.spent) = (now, 0);
         }
         if self.spent >= self.policy.budget {

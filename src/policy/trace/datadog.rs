@@ -25,7 +25,7 @@ pub(super) fn extract(headers: Headers<'_>) -> Option<SpanContext> {
         None => SamplingDecision::Deferred,
     };
     let tags = headers.tags.map_or_else(|| Some(Vec::new()), read_tags)?;
-    let high = match tags.iter().find(|tag| tag.0 == "_dd.p.tid") {
+    let high = match tags.iter().find(|tag| tag.0 == names::DATADOG_TAG_TRACE_ID) {
         Some((_, tid)) => u64::from_be_bytes(id_of(tid)?),
         None => 0,
     };
@@ -34,8 +34,8 @@ pub(super) fn extract(headers: Headers<'_>) -> Option<SpanContext> {
     context.origin = headers.origin.map(|origin| clean(trim(origin))).unwrap_or_default();
     for (key, value) in tags {
         match key.as_str() {
-            "_dd.p.tid" => {}
-            "_dd.p.dm" => context.decision_maker = value,
+            names::DATADOG_TAG_TRACE_ID => {}
+            names::DATADOG_TAG_DECISION_MAKER => context.decision_maker = value,
             _ => context.tags.push((key, value)),
         }
     }
@@ -62,7 +62,7 @@ fn read_tags(text: &str) -> Option<Vec<(String, String)>> {
         if !is_sound {
             return None;
         }
-        if key.starts_with("_dd.p.") && key != "_dd.p.upstream_services" {
+        if key.starts_with(names::DATADOG_TAG_PREFIX) && key != names::DATADOG_TAG_UPSTREAM_SERVICES {
             tags.push((key.to_owned(), value.to_owned()));
         }
     }
@@ -88,10 +88,10 @@ pub(super) fn inject(context: &SpanContext) -> Vec<(&'static str, String)> {
     }
     let mut tags = Vec::new();
     if id >> 64 != 0 {
-        tags.push(format!("_dd.p.tid={:016x}", (id >> 64) as u64));
+        tags.push(format!("{}={:016x}", names::DATADOG_TAG_TRACE_ID, (id >> 64) as u64));
     }
     if context.decision.is_kept() && !context.decision_maker.is_empty() {
-        tags.push(format!("_dd.p.dm={}", context.decision_maker));
+        tags.push(format!("{}={}", names::DATADOG_TAG_DECISION_MAKER, context.decision_maker));
     }
     let mut bytes = tags.iter().map(|tag| tag.len() + 1).sum::<usize>();
     for (key, value) in &context.tags {
@@ -119,12 +119,12 @@ pub(super) fn read_member(member: &str, context: &mut SpanContext) {
                 context.decision = agreeing.unwrap_or(context.decision);
             }
             "o" => context.origin = clean(&value.replace('~', "=")),
-            "t.dm" => context.decision_maker = value.to_owned(),
+            names::DATADOG_MEMBER_DECISION_MAKER => context.decision_maker = value.to_owned(),
             // The high half of the trace id is in `traceparent`.
-            "t.tid" => {}
+            names::DATADOG_MEMBER_TRACE_ID => {}
             _ => {
-                if let Some(name) = key.strip_prefix("t.") {
-                    context.tags.push((format!("_dd.p.{name}"), value.replace('~', "=")));
+                if let Some(name) = key.strip_prefix(names::DATADOG_MEMBER_TAG_PREFIX) {
+                    context.tags.push((format!("{}{name}", names::DATADOG_TAG_PREFIX), value.replace('~', "=")));
                 }
             }
         }
@@ -143,12 +143,13 @@ pub(super) fn member(context: &SpanContext) -> String {
         parts.push(format!("s:{priority}"));
     }
     if context.decision.is_kept() && !context.decision_maker.is_empty() {
-        parts.push(format!("t.dm:{}", escape(&context.decision_maker)));
+        parts.push(format!("{}:{}", names::DATADOG_MEMBER_DECISION_MAKER, escape(&context.decision_maker)));
     }
     let mut bytes = parts.iter().map(|part| part.len() + 1).sum::<usize>();
     for (key, value) in &context.tags {
-        let Some(name) = key.strip_prefix("_dd.p.") else { continue };
-        let part = format!("t.{}:{}", escape(name), value.replace('=', "~").replace([';', ','], "_"));
+        let Some(name) = key.strip_prefix(names::DATADOG_TAG_PREFIX) else { continue };
+        let (name, value) = (escape(name), value.replace('=', "~").replace([';', ','], "_"));
+        let part = format!("{}{name}:{value}", names::DATADOG_MEMBER_TAG_PREFIX);
         bytes += part.len() + 1;
         if bytes > MAX_DATADOG_MEMBER_BYTES {
             break;

@@ -9,27 +9,6 @@ use crate::model::names::headers as names;
 /// A header to add to a request: name and value.
 pub type Header = (&'static str, String);
 
-/// Every header that [`inject`] may write, in lower case. A request that is redirected to another
-/// host must not carry them: see
-/// [`TraceHosts::survive_redirect`](super::TraceHosts::survive_redirect).
-pub const PROPAGATION_HEADERS: [&str; 15] = [
-    "traceparent",
-    "tracestate",
-    "baggage",
-    "x-datadog-trace-id",
-    "x-datadog-parent-id",
-    "x-datadog-sampling-priority",
-    "x-datadog-origin",
-    "x-datadog-tags",
-    "b3",
-    "x-b3-traceid",
-    "x-b3-spanid",
-    "x-b3-parentspanid",
-    "x-b3-sampled",
-    "x-b3-flags",
-    "x-correlation-id",
-];
-
 /// What [`extract`] has read.
 ///
 /// ```
@@ -206,6 +185,7 @@ fn header(name: &'static str, value: String) -> Option<Header> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::names::headers::PROPAGATION_HEADERS;
 
     #[test]
     fn no_header_that_is_written_is_missing_from_the_list_for_redirects() {

@@ -48,9 +48,10 @@ mod hosts;
 mod store;
 mod w3c;
 
+pub use crate::model::names::headers::PROPAGATION_HEADERS;
 pub use baggage::Baggage;
 pub(crate) use current::{current, current_trace, with_context};
-pub use headers::{Extracted, Header, PROPAGATION_HEADERS, extract, inject};
+pub use headers::{Extracted, Header, extract, inject};
 pub use hosts::{Injected, TraceHosts, Withheld};
 pub use store::{ContextStore, StoreCounts};
 pub use w3c::TraceState;

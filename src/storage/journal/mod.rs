@@ -27,7 +27,10 @@ use crate::model::event::Lane;
 use crate::model::ids::RunKey;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
-use crate::model::limits::{HEAP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_PREFAULT_BYTES, JOURNAL_WAKE_BYTES};
+use crate::model::limits::{
+    HEAP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_ERROR_TENTHS, JOURNAL_EVENT_QUARTERS, JOURNAL_PREFAULT_BYTES,
+    JOURNAL_WAKE_BYTES,
+};
 use crate::storage::frame::{self, FrameType, HEADER};
 use memory::Memory;
 pub(crate) use sigbus::{forked, install as install_guards};
@@ -410,11 +413,11 @@ fn admitted(frame: FrameType, all: u64) -> u64 {
     match frame {
         FrameType::Context | FrameType::Pad => all,
         // What is open was admitted when it was opened; its end is admitted like an error.
-        FrameType::Amend(_) | FrameType::Close(_) | FrameType::Discard(_) => all / 10 * 9,
+        FrameType::Amend(_) | FrameType::Close(_) | FrameType::Discard(_) => all / 10 * JOURNAL_ERROR_TENTHS,
         _ => match frame.lane() {
             Lane::Crash => all,
-            Lane::Error => all / 10 * 9,
-            Lane::Event | Lane::Bulk => all / 4 * 3,
+            Lane::Error => all / 10 * JOURNAL_ERROR_TENTHS,
+            Lane::Event | Lane::Bulk => all / 4 * JOURNAL_EVENT_QUARTERS,
         },
     }
 }

@@ -16,7 +16,7 @@ use std::mem::MaybeUninit;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-const SLOTS: usize = 64;
+use crate::model::limits::MAX_GUARDED_MAPPINGS;
 
 struct Slot {
     start: AtomicUsize,
@@ -25,14 +25,14 @@ struct Slot {
     used: AtomicBool,
 }
 
-static TABLE: [Slot; SLOTS] = [const {
+static TABLE: [Slot; MAX_GUARDED_MAPPINGS] = [const {
     Slot {
         start: AtomicUsize::new(0),
         len: AtomicUsize::new(0),
         lost: AtomicBool::new(false),
         used: AtomicBool::new(false),
     }
-}; SLOTS];
+}; MAX_GUARDED_MAPPINGS];
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut());
 static FORKED: AtomicBool = AtomicBool::new(false);

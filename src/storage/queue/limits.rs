@@ -2,15 +2,14 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::time::Duration;
 
 use super::lanes::MAX_SEQ;
 use super::{Queue, QueueError, schema};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{
-    BALLAST_BYTES, BALLAST_REARM_FREE, CRASH_AGE_FACTOR, CRASH_EVICT_ROWS, FULL_DISK_EVICT_ROWS, FULL_DISK_EVICT_STEPS,
-    MAX_DRAIN_EVENTS,
+    BALLAST_BYTES, BALLAST_REARM_FREE, CRASH_AGE_FACTOR, CRASH_EVICT_ROWS, EXPIRY_AGE_MIN, FULL_DISK_EVICT_ROWS,
+    FULL_DISK_EVICT_STEPS, MAX_DRAIN_EVENTS,
 };
 use crate::model::time::nanos;
 
@@ -61,7 +60,7 @@ impl Queue {
                 Lane::Crash => self.limits.max_age.saturating_mul(CRASH_AGE_FACTOR),
                 _ => self.limits.max_age,
             };
-            let before = self.expired_before(lane, nanos(age.max(Duration::from_secs(1))));
+            let before = self.expired_before(lane, nanos(age.max(EXPIRY_AGE_MIN)));
             while before > self.control.lane(lane).first_seq {
                 match self.evict(lane, MAX_DRAIN_EVENTS, before, DropReason::QuotaAge)? {
                     0 => break,

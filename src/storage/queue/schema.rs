@@ -17,7 +17,7 @@ const APPLICATION_ID: i32 = 0x544c_5131;
 const VERSION: i32 = 1;
 /// The oldest version of SQLite that is used, 3.51.3: older ones can corrupt a database when they
 /// reset the WAL.
-const MIN_SQLITE: i32 = 3_051_003;
+const OLDEST_SQLITE: i32 = 3_051_003;
 /// Name of the database's file.
 pub const FILE: &str = "queue.db";
 
@@ -52,7 +52,7 @@ CREATE TABLE lane_bulk(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 /// `Newer` when a later version of the core wrote the database, `Corrupt` when it is not a database
 /// of the queue, and `Locked` when the system denies access for now.
 pub(super) fn open(dir: &Path, max_bytes: u64) -> Result<Connection, QueueError> {
-    if rusqlite::version_number() < MIN_SQLITE {
+    if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(QueueError::Other(format!("SQLite {} is too old: bundle it", rusqlite::version())));
     }
     let path = dir.join(FILE);

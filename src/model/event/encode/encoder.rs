@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::field::{self, tag, wire};
 use crate::model::event::TraceContext;
 use crate::model::event::put::{ONE_BYTE, cut_bytes, cut_text, zigzag};
-use crate::model::event::scratch::{MAX_VARINT_WORD, SHORT_KEY, SHORT_TEXT, Scratch, Window, varint_word};
+use crate::model::event::scratch::{SHORT_KEY, SHORT_TEXT, Scratch, WIDEST_VARINT_WORD, Window, varint_word};
 use crate::model::event::scrub::{Author, Fingerprint, KeyVerdict, REDACTED, Scrubbing};
 use crate::model::limits::{MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_KEY_BYTES, MAX_TEXT_CHARS};
 use crate::model::names::app_key;
@@ -317,7 +317,7 @@ fn short_value(window: &mut Window<'_>, at: usize, value: &Value<'_>, is_cleaned
             window.bytes(at + 2, text.as_bytes());
             Some(2 + text.len())
         }
-        Value::Int(number) if zigzag(number) <= MAX_VARINT_WORD => {
+        Value::Int(number) if zigzag(number) <= WIDEST_VARINT_WORD => {
             let (word, count) = varint_word(zigzag(number));
             window.word(at, u64::from(tag::INT));
             window.word(at + 1, word);

@@ -5,7 +5,7 @@ use super::tree::Tree;
 use crate::model::event::encode::field;
 use crate::model::event::{ActionType, ErrorKind, EventKind, Severity};
 use crate::model::export::ExportRow;
-use crate::model::names::{self, semconv};
+use crate::model::names::{self, semconv, words};
 
 /// What distinguishes one kind of log record from another.
 #[derive(Default)]
@@ -124,24 +124,24 @@ fn shape<'a>(row: &'a ExportRow<'_>, attributes: &mut Attributes<'a>) -> Shape<'
 
 fn action_type(code: u64) -> Option<&'static str> {
     Some(match code {
-        1 => "tap",
-        2 => "scroll",
-        3 => "swipe",
-        4 => "back",
-        5 => "custom",
-        6 => "state_mutation",
-        7 => "application_start",
+        1 => words::ACTION_TAP,
+        2 => words::ACTION_SCROLL,
+        3 => words::ACTION_SWIPE,
+        4 => words::ACTION_BACK,
+        5 => words::ACTION_CUSTOM,
+        6 => words::ACTION_MUTATION,
+        7 => words::ACTION_START,
         _ => return None,
     })
 }
 
 fn error_source(code: Option<u64>) -> Option<&'static str> {
     Some(match code? {
-        1 => "source",
-        2 => "network",
-        3 => "logger",
-        4 => "webview",
-        5 => "custom",
+        1 => words::SOURCE_CODE,
+        2 => words::SOURCE_NETWORK,
+        3 => words::SOURCE_LOGGER,
+        4 => words::SOURCE_WEBVIEW,
+        5 => words::SOURCE_CUSTOM,
         _ => return None,
     })
 }

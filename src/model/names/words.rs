@@ -1,0 +1,81 @@
+//! Words that leave the device as the values of attributes, and names that the core gives itself.
+//!
+//! A backend groups and filters by these words, so each keeps its meaning. Words that an enum lists
+//! in full are with the enum, such as those of
+//! [`DropReason::name`](crate::model::ledger::DropReason::name).
+
+// Names of views that the core opens itself.
+
+/// The view of events that occur before the app has opened its first view.
+pub const VIEW_LAUNCH: &str = "ApplicationLaunch";
+/// The view of events that occur after the last view was closed.
+pub const VIEW_BACKGROUND: &str = "Background";
+
+// Why a session started or ended.
+
+/// The session began with the process, or with a fresh installation.
+pub const SESSION_APP_LAUNCH: &str = "user_app_launch";
+/// The user did nothing for 15 minutes.
+pub const SESSION_INACTIVE: &str = "inactivity_timeout";
+/// The session lasted 4 hours.
+pub const SESSION_TOO_LONG: &str = "max_duration";
+/// The app ended the session.
+pub const SESSION_STOPPED: &str = "explicit_stop";
+/// The process died. Views, actions and operations that were open then have ended for this reason,
+/// too.
+pub const PROCESS_DEATH: &str = "process_death";
+
+// What the user did.
+
+/// A tap.
+pub const ACTION_TAP: &str = "tap";
+/// A scroll.
+pub const ACTION_SCROLL: &str = "scroll";
+/// A swipe.
+pub const ACTION_SWIPE: &str = "swipe";
+/// The back button or gesture.
+pub const ACTION_BACK: &str = "back";
+/// An action that the app has named.
+pub const ACTION_CUSTOM: &str = "custom";
+/// A mutation of traced state.
+pub const ACTION_MUTATION: &str = "state_mutation";
+/// The start of the app.
+pub const ACTION_START: &str = "application_start";
+
+// Signs of frustration.
+
+/// Several taps on one target in quick succession.
+pub const FRUSTRATION_RAGE_TAP: &str = "rage_tap";
+/// A tap that caused an error.
+pub const FRUSTRATION_ERROR_TAP: &str = "error_tap";
+
+// Where an error was caught.
+
+/// In the app's code.
+pub const SOURCE_CODE: &str = "source";
+/// In a request.
+pub const SOURCE_NETWORK: &str = "network";
+/// In a logger or on the console.
+pub const SOURCE_LOGGER: &str = "logger";
+/// In a web view.
+pub const SOURCE_WEBVIEW: &str = "webview";
+/// Where the app says.
+pub const SOURCE_CUSTOM: &str = "custom";
+
+// How an operation ended.
+
+/// It did what it was meant to do.
+pub const OUTCOME_SUCCEEDED: &str = "succeeded";
+/// It ended with an error.
+pub const OUTCOME_FAILED: &str = "failed";
+/// It was given up.
+pub const OUTCOME_ABANDONED: &str = "abandoned";
+
+// Why an operation was abandoned.
+
+/// It ran for too long.
+pub const ABANDONED_TIMEOUT: &str = "timeout";
+/// Its handle was dropped before it had ended.
+pub const ABANDONED_DROPPED: &str = "dropped";
+/// The client was shut down.
+pub const ABANDONED_SHUTDOWN: &str = "shutdown";
