@@ -29,6 +29,15 @@ pub enum StorageState {
     Closed,
 }
 
+/// What one lane holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LaneDepth {
+    /// Rows. An event that is still open counts as one.
+    pub rows: u64,
+    /// Bytes of the rows.
+    pub bytes: u64,
+}
+
 /// The part of [`Health`] that is about one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DestinationHealth {
@@ -54,8 +63,8 @@ pub struct Health {
     pub journal_bytes: u64,
     /// The state of the database.
     pub storage: StorageState,
-    /// Rows and bytes in the queue, by lane: crash, error, event, bulk.
-    pub queue: [(u64, u64); 4],
+    /// What the queue holds, by lane, in the order of [`Lane::ALL`].
+    pub queue: [LaneDepth; Lane::ALL.len()],
     /// Events that were accepted since the queue exists, including those that were dropped.
     pub accepted: u64,
     /// Events that were dropped for all destinations: before the queue, or in it.
@@ -90,11 +99,11 @@ pub struct Health {
 impl Health {
     /// The number of rows in the queue.
     pub fn queued(&self) -> u64 {
-        self.queue.iter().map(|(rows, _)| rows).sum()
+        self.queue.iter().map(|lane| lane.rows).sum()
     }
 
-    /// The rows and bytes of one lane.
-    pub fn lane(&self, lane: Lane) -> (u64, u64) {
+    /// What the queue holds of one lane.
+    pub fn lane(&self, lane: Lane) -> LaneDepth {
         self.queue.get(usize::from(lane.code())).copied().unwrap_or_default()
     }
 }

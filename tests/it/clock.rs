@@ -23,7 +23,7 @@ fn filled(dir: &std::path::Path, clock: &Clock) -> Queue {
 }
 
 fn rows(queue: &Queue) -> u64 {
-    queue.depth().iter().map(|(rows, _)| rows).sum()
+    queue.depth().iter().map(|lane| lane.rows).sum()
 }
 
 #[test]

@@ -30,11 +30,11 @@
 //!
 //! let health = telemetry.health();
 //! assert_eq!(health.storage, StorageState::Open);
-//! assert!(health.lane(Lane::Event).0 >= 1);
+//! assert!(health.lane(Lane::Event).rows >= 1);
 //! assert_eq!(health.dropped.total(), 0);
 //! assert!(!health.hints.is_empty(), "no endpoint is configured, so events wait on the device");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub use crate::storage::health::{DestinationHealth, Health, StorageState};
+pub use crate::storage::health::{DestinationHealth, Health, LaneDepth, StorageState};
 pub use crate::storage::journal::JournalMode;

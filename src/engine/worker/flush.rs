@@ -173,7 +173,7 @@ fn waiting(directory: &Directory) -> u64 {
     let queue = &directory.queue;
     let of = |id: u32| Lane::ALL.iter().map(|lane| queue.waiting(id, *lane).unwrap_or(0)).sum();
     let most = queue.destinations().into_iter().map(|(id, _)| of(id)).max();
-    most.unwrap_or_else(|| queue.depth().iter().map(|(rows, _)| rows).sum())
+    most.unwrap_or_else(|| queue.depth().iter().map(|lane| lane.rows).sum())
 }
 
 #[cfg(test)]

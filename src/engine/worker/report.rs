@@ -20,7 +20,7 @@ impl Worker<'_> {
         }
         let Some(open) = self.storage.open() else { return };
         self.reported = Some(now);
-        let depth: u64 = open.own.queue.depth().iter().map(|(rows, _)| rows).sum();
+        let depth: u64 = open.own.queue.depth().iter().map(|lane| lane.rows).sum();
         let drops = open.own.queue.take_unreported().unwrap_or_default();
         let offline = self.offline_since.map_or(0.0, |since| (now - since).as_secs_f64());
         let recorder = self.shared.recorder();

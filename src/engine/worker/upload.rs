@@ -117,7 +117,7 @@ impl Worker<'_> {
         }
         for at in done.into_iter().rev() {
             let directory = open.adopted.remove(at);
-            let is_empty = directory.queue.depth().iter().all(|(rows, _)| *rows == 0);
+            let is_empty = directory.queue.depth().iter().all(|lane| lane.rows == 0);
             if is_empty { directory.remove() } else { directory.close() }
         }
         if let Some(error) = failed {

@@ -60,10 +60,11 @@ pub use rows::{RowRef, Rows};
 pub use schema::FILE;
 pub use settle::Settlement;
 
+use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::model::limits::VACUUM_PAGES;
 use crate::model::time::Clock;
-use crate::storage::health::{DestinationHealth, Health};
+use crate::storage::health::{DestinationHealth, Health, LaneDepth};
 
 /// The sizes and ages that the queue keeps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,9 +187,9 @@ impl Queue {
             .collect();
     }
 
-    /// Rows and bytes of each lane. Open events count as rows.
-    pub fn depth(&self) -> [(u64, u64); 4] {
-        self.control.lanes.0.map(|lane| (lane.rows + lane.held, lane.bytes))
+    /// What each lane holds. Open events count as rows.
+    pub fn depth(&self) -> [LaneDepth; Lane::ALL.len()] {
+        self.control.lanes.0.map(|lane| LaneDepth { rows: lane.rows + lane.held, bytes: lane.bytes })
     }
 
     /// Writes the WAL back into the database and truncates it.
