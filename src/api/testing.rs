@@ -64,7 +64,28 @@ struct State {
     received: Vec<Received>,
 }
 
-/// The server. Ends when it is dropped.
+/// A backend on the loopback interface that misbehaves as it is told. It ends when it is dropped.
+///
+/// ```
+/// use std::time::Duration;
+/// use throughline::event::Action;
+/// use throughline::testing::{Answer, FaultServer};
+/// use throughline::{Config, Consent, Telemetry};
+///
+/// let server = FaultServer::start()?;
+/// let dir = tempfile::tempdir()?;
+/// let config = Config::builder("shop", dir.path())
+///     .endpoint(server.url())
+///     .start_jitter(false)
+///     .build()?;
+/// let telemetry = Telemetry::start(config, Consent::Granted)?;
+/// let id = telemetry.record_action(&Action::tap("buy")).ok_or("the client is off")?;
+///
+/// server.script([Answer::LoseAck]); // keeps the request, but does not answer it
+/// telemetry.flush(Duration::from_secs(5));
+/// assert!(server.stored_ids().contains(&id));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct FaultServer {
     address: SocketAddr,

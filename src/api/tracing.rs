@@ -56,14 +56,31 @@ fn once<R>(work: impl FnOnce() -> R) -> Option<R> {
     Some(work())
 }
 
-/// Records spans and events of Rust code.
+/// A layer that records the spans and events of Rust code with a client. See the [module](self) for
+/// what becomes of them.
+///
+/// ```
+/// use throughline::{Config, Consent, Telemetry, tracing::TelemetryLayer};
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let config = Config::builder("shop", dir.path()).build()?;
+/// # let telemetry = Telemetry::start(config, Consent::Granted)?;
+/// let layer = TelemetryLayer::new(telemetry.clone());
+/// tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+///     tracing::error!("the payment failed");
+/// });
+/// assert!(telemetry.drain(std::time::Duration::from_secs(5)));
+/// assert!(telemetry.health().queued() > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TelemetryLayer {
     telemetry: Telemetry,
 }
 
 impl TelemetryLayer {
-    /// A layer that records with a client.
+    /// Makes a layer that records with a client.
     pub fn new(telemetry: Telemetry) -> Self {
         Self { telemetry }
     }

@@ -111,7 +111,8 @@ pub enum FieldValue<'a> {
     Bytes(&'a [u8]),
 }
 
-/// A decoded event. Fields are looked up by number; which ones a kind has is written in `kinds.rs`.
+/// A decoded event. Fields are looked up by number. Which fields a kind has is written where its
+/// struct is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record<'a> {
     /// The kind.

@@ -5,21 +5,29 @@
 //! with the moment of the call. Durations are nanoseconds on the wire of every format that knows
 //! them.
 
+mod action;
 mod builder;
+mod custom;
 pub mod decode;
 pub mod encode;
-mod kinds;
+mod error;
 mod put;
 mod resource;
 mod scratch;
 pub mod scrub;
+mod session;
 mod signals;
+mod view;
+mod vital;
 
-pub use kinds::{
-    Action, ActionType, Custom, ErrorEvent, ErrorKind, ErrorSource, LongTask, Session, SessionChange, View, Vital,
-};
+pub use action::{Action, ActionType};
+pub use custom::Custom;
+pub use error::{ErrorEvent, ErrorKind, ErrorSource};
 pub use resource::{Phase, PhaseTime, Resource};
+pub use session::{Session, SessionChange};
 pub use signals::{Interval, Log, Metric, MetricData, Severity, Span, SpanEvent, SpanKind, SpanStatus, Temporality};
+pub use view::View;
+pub use vital::{LongTask, Vital};
 
 use uuid::Uuid;
 
@@ -140,6 +148,14 @@ impl EventKind {
 }
 
 /// A place in a trace: the ids of W3C Trace Context.
+///
+/// ```
+/// use throughline::event::{Log, Severity, TraceContext};
+///
+/// let place = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true };
+/// let log = Log::new(Severity::Info, "a line of that span").trace(place);
+/// assert_eq!(log.common.trace, Some(place));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceContext {
     /// The trace, never all zero.

@@ -10,15 +10,15 @@ use crate::model::time::nanos;
 use crate::model::value::Attribute;
 use std::time::Duration;
 
-/// What a part of a request's time went into. The terms are those of RUM and of the Resource Timing
-/// API.
+/// What a part of a request's time was spent on. The terms are those of RUM and of the Resource
+/// Timing API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Looking up the host's address.
+    /// Looking up the address of the host.
     Dns = 1,
-    /// Connecting, with [`Phase::Tls`].
+    /// Connecting, including [`Phase::Tls`].
     Connect = 2,
     /// The TLS handshake.
     Tls = 3,
@@ -29,7 +29,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// By its code.
+    /// The phase with a stored code.
     pub fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             1 => Phase::Dns,
@@ -42,37 +42,59 @@ impl Phase {
     }
 }
 
-/// When a phase of a request was.
+/// When a phase of a request began, and how long it took. [`Resource`] has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhaseTime {
-    /// Which.
+    /// Which phase.
     pub phase: Phase,
-    /// Its start after the request's, ns.
+    /// The time from the start of the request to the start of the phase.
     pub start: Duration,
-    /// How long it took, ns.
+    /// How long the phase took.
     pub duration: Duration,
 }
 
-/// A network request of the app.
+/// A network request of the app that has ended.
+/// [`Telemetry::start_resource`](crate::Telemetry::start_resource) also measures a request.
+///
+/// ```
+/// use std::time::Duration;
+/// use throughline::event::{Phase, PhaseTime, Resource};
+///
+/// # use throughline::{Config, Consent, Telemetry};
+/// # let dir = tempfile::tempdir()?;
+/// # let config = Config::builder("shop", dir.path()).build()?;
+/// # let telemetry = Telemetry::start(config, Consent::Granted)?;
+/// let millis = Duration::from_millis;
+/// let phases = [
+///     PhaseTime { phase: Phase::FirstByte, start: millis(2), duration: millis(61) },
+///     PhaseTime { phase: Phase::Download, start: millis(63), duration: millis(22) },
+/// ];
+/// let loaded = Resource::new("GET", "https://api.example.com/cart", 200, millis(85));
+/// telemetry.record_resource(&loaded.size(2_048).phases(&phases));
+///
+/// let failed = Resource::new("GET", "https://api.example.com/cart", 0, millis(30_000));
+/// assert!(telemetry.record_resource(&failed.failed("timeout")).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Resource<'a> {
-    /// The URL. Give it without query and user information unless they are harmless.
+    /// The URL. Leave out its query and user information unless they are harmless.
     pub url: &'a str,
-    /// The HTTP method, upper case.
+    /// The HTTP method, in upper case.
     pub method: &'a str,
-    /// The status; 0 when there was no answer.
+    /// The status. 0 when there was no answer.
     pub status: u16,
-    /// How long it took, ns.
+    /// How long it took.
     pub duration: Duration,
     /// Bytes of the response's body.
     pub size: Option<u64>,
-    /// `http/1.1`, `h2`, …; empty when unknown.
+    /// The protocol, for example `http/1.1` or `h2`. Empty when it is not known.
     pub protocol: &'a str,
-    /// Why there was no answer; empty otherwise.
+    /// Why there was no answer. Empty when there was one.
     pub error_type: &'a str,
-    /// What the time went into, as far as the network stack has measured it: at most five are kept.
-    /// A request over a connection that stood has neither [`Phase::Dns`] nor [`Phase::Connect`].
+    /// What the time was spent on, as far as the network stack has measured it. At most five phases
+    /// are kept. A request over an open connection has no [`Phase::Dns`] and no [`Phase::Connect`].
     pub phases: &'a [PhaseTime],
     /// The span that started it. The event's own `trace` is the request's span.
     pub parent_span: Option<[u8; 8]>,
@@ -81,7 +103,7 @@ pub struct Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// A finished request.
+    /// Makes a request that has ended.
     pub fn new(method: &'a str, url: &'a str, status: u16, duration: Duration) -> Self {
         Self {
             url,
@@ -111,7 +133,7 @@ impl<'a> Resource<'a> {
         self
     }
 
-    /// Says what the time went into.
+    /// Says what the time was spent on.
     #[must_use]
     pub fn phases(mut self, phases: &'a [PhaseTime]) -> Self {
         self.phases = phases;

@@ -29,21 +29,38 @@ pub enum Severity {
 }
 
 /// A log record.
+///
+/// ```
+/// use throughline::event::{Event, Lane, Log, Severity};
+///
+/// # use throughline::{Config, Consent, Telemetry};
+/// # let dir = tempfile::tempdir()?;
+/// # let config = Config::builder("shop", dir.path()).build()?;
+/// # let telemetry = Telemetry::start(config, Consent::Granted)?;
+/// let mut log = Log::new(Severity::Warn, "the cart could not be synchronized");
+/// log.logger = "shop.cart";
+/// assert!(telemetry.record_log(&log).is_some());
+///
+/// // Errors have a lane that is sent sooner.
+/// assert_eq!(log.lane(), Lane::Bulk);
+/// assert_eq!(Log::new(Severity::Error, "no connection").lane(), Lane::Error);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Log<'a> {
-    /// How severe.
+    /// How severe it is.
     pub severity: Severity,
-    /// The text, at most 8,192 characters.
+    /// The message, at most 8,192 characters.
     pub body: &'a str,
-    /// The logger; empty when there is none.
+    /// The name of the logger. Empty when there is none.
     pub logger: &'a str,
     /// The parts that every event has.
     pub common: Common<'a>,
 }
 
 impl<'a> Log<'a> {
-    /// A log record.
+    /// Makes a log record.
     pub fn new(severity: Severity, body: &'a str) -> Self {
         Self { severity, body, logger: "", common: Common::default() }
     }
@@ -64,13 +81,13 @@ event!(
     }
 );
 
-/// Whether a sum or histogram starts anew with each point.
+/// What each point of a sum or histogram covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Temporality {
-    /// Each point stands for the time since the last one.
+    /// The time since the last point.
     Delta = 1,
-    /// Each point stands for the time since the start.
+    /// The time since the start.
     #[default]
     Cumulative = 2,
 }
@@ -79,15 +96,15 @@ pub enum Temporality {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum MetricData<'a> {
-    /// A value that stands for itself.
+    /// A value that is not added to others, such as a temperature.
     Gauge(f64),
     /// A sum.
     Sum {
         /// The sum.
         value: f64,
-        /// Whether it only grows.
+        /// Whether the sum can only grow.
         monotonic: bool,
-        /// What it is summed over.
+        /// Which time the sum covers.
         temporality: Temporality,
     },
     /// An explicit-bucket histogram.
@@ -98,43 +115,61 @@ pub enum MetricData<'a> {
         buckets: &'a [u64],
         /// Sum of the values.
         sum: f64,
-        /// What it is counted over.
+        /// Which time the counts cover.
         temporality: Temporality,
     },
 }
 
-/// A metric data point.
+/// A data point of a metric that the app has aggregated itself.
+/// [`Telemetry::counter`](crate::Telemetry::counter) and its siblings aggregate on the device.
+///
+/// ```
+/// use throughline::event::{Metric, MetricData, Temporality};
+///
+/// # use throughline::{Config, Consent, Telemetry};
+/// # let dir = tempfile::tempdir()?;
+/// # let config = Config::builder("shop", dir.path()).build()?;
+/// # let telemetry = Telemetry::start(config, Consent::Granted)?;
+/// telemetry.record_metric(&Metric::new("battery.level", "1", MetricData::Gauge(0.8)));
+///
+/// let (bounds, buckets) = ([10.0, 100.0], [4, 7, 1]); // one bucket more than there are bounds
+/// let temporality = Temporality::Delta;
+/// let (bounds, buckets) = (&bounds[..], &buckets[..]);
+/// let data = MetricData::Histogram { bounds, buckets, sum: 310.0, temporality };
+/// assert!(telemetry.record_metric(&Metric::new("db.query", "ms", data)).is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Metric<'a> {
     /// The metric's name.
     pub name: &'a str,
-    /// Its unit, in UCUM's terms.
+    /// The unit, in UCUM's terms (`s`, `By`, `1`).
     pub unit: &'a str,
     /// The value.
     pub data: MetricData<'a>,
     /// Wall time at which the aggregation began, ns since the Unix epoch; 0 for a gauge.
     pub start_ns: u64,
-    /// The same since the last point, for destinations that want that: of a cumulative sum or
-    /// histogram.
+    /// What a cumulative sum or histogram has gained since its last point, for destinations that
+    /// ask for differences.
     pub interval: Option<Interval<'a>>,
     /// The parts that every event has.
     pub common: Common<'a>,
 }
 
-/// What came since the last point of a series.
+/// What a series has gained since its last point.
 #[derive(Debug, Clone, Copy)]
 pub struct Interval<'a> {
     /// Wall time of the last point, ns since the Unix epoch.
     pub start_ns: u64,
     /// The sum since then.
     pub value: f64,
-    /// A histogram's counts since then.
+    /// The counts of a histogram since then.
     pub buckets: &'a [u64],
 }
 
 impl<'a> Metric<'a> {
-    /// A data point.
+    /// Makes a data point.
     pub fn new(name: &'a str, unit: &'a str, data: MetricData<'a>) -> Self {
         Self { name, unit, data, start_ns: 0, interval: None, common: Common::default() }
     }
@@ -185,15 +220,15 @@ event!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SpanKind {
-    /// Inside the app.
+    /// Work inside the app.
     Internal = 1,
-    /// Serves a request.
+    /// Serving a request.
     Server = 2,
-    /// Makes a request.
+    /// Making a request.
     Client = 3,
-    /// Sends a message.
+    /// Sending a message.
     Producer = 4,
-    /// Handles a message.
+    /// Handling a message.
     Consumer = 5,
 }
 
@@ -201,7 +236,7 @@ pub enum SpanKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SpanStatus {
-    /// Nothing was said.
+    /// Nobody has said whether it succeeded.
     Unset = 0,
     /// It succeeded.
     Ok = 1,
@@ -209,7 +244,7 @@ pub enum SpanStatus {
     Error = 2,
 }
 
-/// Something that happened during a span.
+/// Something that happened during a span. [`Span`] has an example.
 #[derive(Debug, Clone, Copy)]
 pub struct SpanEvent<'a> {
     /// Its name.
@@ -220,32 +255,50 @@ pub struct SpanEvent<'a> {
     pub attributes: &'a [Attribute<'a>],
 }
 
-/// A finished span. Its ids are the event's own trace context.
+/// A span that has ended. Its ids are the trace context of the event.
+/// [`Telemetry::start_span`](crate::Telemetry::start_span) also measures a span.
+///
+/// ```
+/// use std::time::Duration;
+/// use throughline::event::{Span, SpanEvent, SpanStatus};
+///
+/// # use throughline::{Config, Consent, Telemetry};
+/// # let dir = tempfile::tempdir()?;
+/// # let config = Config::builder("shop", dir.path()).build()?;
+/// # let telemetry = Telemetry::start(config, Consent::Granted)?;
+/// let context = telemetry.new_trace().ok_or("the client is off")?;
+/// let time_ns = 1_767_225_600_000_000_000;
+/// let events = [SpanEvent { name: "cache_miss", time_ns, attributes: &[] }];
+/// let mut span = Span::new("load_cart", context, Duration::from_millis(18));
+/// (span.status, span.events) = (SpanStatus::Ok, &events);
+/// telemetry.record_span(&span); // `None` unless the trace is sampled
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Span<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its role.
+    /// The role.
     pub span_kind: SpanKind,
-    /// The span that started it; `None` at the root.
+    /// The id of the span that started this one. `None` at the root of a trace.
     pub parent_span: Option<[u8; 8]>,
-    /// How long it took, ns.
+    /// How long it took.
     pub duration: Duration,
     /// How it ended.
     pub status: SpanStatus,
-    /// Why it failed; empty otherwise.
+    /// Why it failed. Empty when it did not.
     pub status_message: &'a str,
-    /// What happened during it, at most 128.
+    /// What happened during the span, at most 128 events.
     pub events: &'a [SpanEvent<'a>],
-    /// Spans that it refers to, at most 128.
+    /// Other spans that this one refers to, at most 128.
     pub links: &'a [TraceContext],
     /// The parts that every event has.
     pub common: Common<'a>,
 }
 
 impl<'a> Span<'a> {
-    /// A finished span.
+    /// Makes a span that has ended.
     pub fn new(name: &'a str, context: TraceContext, duration: Duration) -> Self {
         Self {
             name,

@@ -32,7 +32,14 @@ pub enum Capture {
     Full,
 }
 
-/// What is captured on some paths.
+/// What is captured on the paths that match a pattern. [`StorePolicy::capture`] makes one.
+///
+/// ```
+/// use throughline::state::{Capture, CaptureRule};
+///
+/// let rule = CaptureRule { paths: "items[*].price".to_owned(), capture: Capture::Full };
+/// # let _ = rule;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaptureRule {

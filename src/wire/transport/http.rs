@@ -12,6 +12,14 @@ use super::{Request, Response, Sending, Transport, TransportError};
 use crate::model::limits::{CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
 
 /// The built-in HTTP client. It is used when the host brings no [`Transport`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use throughline::{Host, transport::http::HttpTransport};
+///
+/// let mut host = Host::default();
+/// host.transport = Some(Arc::new(HttpTransport::new())); // what the default is, too
+/// ```
 #[derive(Debug, Default)]
 pub struct HttpTransport {
     client: Mutex<Option<reqwest::Client>>,
