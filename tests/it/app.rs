@@ -80,7 +80,7 @@ pub fn app() -> App {
 }
 
 impl App {
-    /// Lets time pass, and the worker see it.
+    /// Moves the clock, and returns when the worker has noticed.
     pub fn pass(&self, time: Duration) {
         self.clock.advance(time);
         tick(&self.telemetry);
@@ -90,7 +90,7 @@ impl App {
         self.telemetry.stop_view();
         self.pass(Duration::from_secs(6));
         self.telemetry.drain(LONG);
-        // A view that is still open is not sent.
+        // A view is sent when it ends.
         self.telemetry.flush(LONG);
         received(&self.server)
     }

@@ -1,4 +1,5 @@
-//! Bad input: an error at start that names the field, or a bounded, counted loss at run time.
+//! Bad input costs either an error at the start that names the field, or a loss at run time that is
+//! bounded and counted.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -32,7 +33,8 @@ fn a_file_where_the_directory_should_be_is_named() {
 fn an_unwritable_directory_is_named() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o500)).unwrap();
-    // Root writes everywhere; then only a file system that refuses can show it.
+    // Root may write to every directory. Only a file system that refuses to write shows the error
+    // then.
     let target =
         if rustix::process::geteuid().is_root() { "/proc/throughline".into() } else { dir.path().join("below") };
     assert_eq!(field(Telemetry::start(builder(&target).build().unwrap(), Consent::Granted).unwrap_err()), "data_dir");

@@ -1,4 +1,4 @@
-//! Clock jumps and reboots delete nothing and delay nothing for long.
+//! A clock that jumps and a device that reboots delete nothing, and delay nothing for long.
 
 use std::time::Duration;
 

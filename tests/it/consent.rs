@@ -1,5 +1,5 @@
-//! What the user has said: events wait apart until they consent, and nothing is left when they
-//! refuse.
+//! The user's consent: events are kept apart until the user has given it, and everything is erased
+//! when the user refuses.
 
 use std::path::Path;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn record(telemetry: &Telemetry) {
     telemetry.start_operation(MARK).succeed();
 }
 
-/// Files that hold the mark.
+/// The files that contain the mark.
 fn marked(dir: &Path) -> Vec<std::path::PathBuf> {
     let holds = |path: &std::path::PathBuf| {
         let bytes = std::fs::read(path).unwrap_or_default();
@@ -44,8 +44,8 @@ fn pending_events_wait_apart_and_are_sent_once_consent_is_given() {
     let flush = telemetry.flush(Duration::from_secs(5));
     assert!(!flush.complete && flush.reason.unwrap().contains("consented"));
     assert!(server.received().is_empty());
-    // A new process, still undecided, and then decided.
-    drop(telemetry);
+    // The user decides in the next process, and not before it has recorded something.
+    assert!(telemetry.shutdown(LONG));
     let telemetry = start(dir.path(), &server, Consent::Pending);
     let later = record_mixed(&telemetry, 1).unwrap();
     assert!(telemetry.drain(LONG));
@@ -58,7 +58,7 @@ fn pending_events_wait_apart_and_are_sent_once_consent_is_given() {
         assert_eq!(stored.iter().filter(|stored| *stored == id).count(), 1, "{id}");
     }
     assert_eq!(books(&telemetry).dropped.total(), 0);
-    // The session's start was among them.
+    // The start of the session had been kept apart, too.
     assert!(received(&server).logs.iter().any(|log| log.event_name == "session.start"));
 }
 
@@ -68,7 +68,7 @@ fn consent_at_the_next_start_sends_what_was_kept_apart() {
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server, Consent::Pending);
     let id = record_mixed(&telemetry, 0).unwrap();
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     let telemetry = start(dir.path(), &server, Consent::Granted);
     assert!(telemetry.drain(LONG) && telemetry.flush(LONG).complete);
     while !server.stored_ids().contains(&id) {
@@ -87,7 +87,8 @@ fn a_refusal_erases_everything_and_a_later_consent_begins_anew() {
         let session = telemetry.session_id();
         record(&telemetry);
         assert!(telemetry.drain(LONG));
-        // Some of it in SQLite, some in the journal, some open, some in quarantine.
+        // The mark must be found wherever events may be: in SQLite, in the journal, in an open
+        // event, in quarantine.
         std::fs::create_dir_all(dir.path().join("quarantine")).unwrap();
         std::fs::write(dir.path().join("quarantine/old.db"), MARK).unwrap();
         record(&telemetry);
@@ -102,7 +103,7 @@ fn a_refusal_erases_everything_and_a_later_consent_begins_anew() {
         assert!(telemetry.drain(LONG));
         assert_ne!(telemetry.session_id(), session);
         assert!(books(&telemetry).queued >= 1);
-        drop(telemetry);
+        assert!(telemetry.shutdown(LONG));
         assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
     }
 }
@@ -114,7 +115,7 @@ fn a_start_without_consent_erases_what_earlier_processes_left() {
     server.always(Some(throughline::testing::Answer::Status(503, Vec::new(), Vec::new())));
     let telemetry = start(dir.path(), &server, Consent::Granted);
     record(&telemetry);
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     assert!(!marked(dir.path()).is_empty());
     let telemetry = start(dir.path(), &server, Consent::Denied);
     let begun = std::time::Instant::now();
@@ -133,7 +134,7 @@ fn erasing_leaves_nothing_and_recording_goes_on() {
     server.always(Some(throughline::testing::Answer::Status(503, Vec::new(), Vec::new())));
     let telemetry = start(dir.path(), &server, Consent::Granted);
     record(&telemetry);
-    // A flush without a network ends when no request is under way.
+    // Without a network, a flush returns only when no request is under way.
     telemetry.set_conditions(Conditions { network: Network::Offline, ..Conditions::default() });
     telemetry.flush(LONG);
     let refused = server.received().len();
@@ -156,7 +157,7 @@ fn erasing_leaves_nothing_and_recording_goes_on() {
         assert!(!request.body.windows(MARK.len()).any(|window| window == MARK.as_bytes()));
     }
     assert!(received(&server).logs.iter().any(|log| log.event_name == "app.screen.view"));
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
 }
 
@@ -169,8 +170,8 @@ fn what_a_dead_sibling_kept_apart_is_sent_once_consent_is_given() {
     let second = start(dir.path(), &server, Consent::Pending);
     let id = record_mixed(&second, 1).unwrap();
     second.drain(LONG);
-    drop(second);
-    drop(first);
+    assert!(second.shutdown(LONG));
+    assert!(first.shutdown(LONG));
     assert!(dir.path().join("process-1").is_dir());
     let telemetry = start(dir.path(), &server, Consent::Granted);
     let begun = std::time::Instant::now();

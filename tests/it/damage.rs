@@ -1,4 +1,4 @@
-//! The recovery ladder in process: what is not damage is never treated as such.
+//! Damaged files are recovered step by step, and what only looks like damage is left alone.
 
 use std::fs::{self, File};
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn a_database_of_a_later_version_is_set_aside_and_kept() {
     let dir = tempfile::tempdir().unwrap();
     let telemetry = start(dir.path(), "http://127.0.0.1:9");
     record_mixed(&telemetry, 0);
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
     let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
@@ -57,9 +57,9 @@ fn a_locked_device_is_waited_for_and_nothing_is_deleted() {
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
     let before = record_mixed(&telemetry, 0).unwrap();
-    telemetry.shutdown(LONG);
-    // An open exclusive transaction of somebody else: SQLITE_BUSY, as a device before its first
-    // unlock denies access.
+    assert!(telemetry.shutdown(LONG));
+    // Another connection holds an exclusive transaction. SQLite then answers SQLITE_BUSY, which is
+    // treated like the denied access of a device before its first unlock.
     let other = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
     let telemetry =
@@ -103,7 +103,7 @@ fn a_process_that_dies_while_it_reads_a_damaged_database_goes_on_at_the_next_sta
     }
     assert!(telemetry.drain(LONG));
     let rows = telemetry.health().queued();
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
     let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     db.execute("UPDATE state SET crc = crc + 1 WHERE key = 'age'", []).unwrap();
     drop(db);
@@ -114,7 +114,8 @@ fn a_process_that_dies_while_it_reads_a_damaged_database_goes_on_at_the_next_sta
             assert!(queue.salvage_step().unwrap());
         }
     }
-    // New events come in meanwhile, and everything is delivered once.
+    // Events that are recorded while the database is read out are delivered, too, and nothing is
+    // delivered twice.
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
     let id = record_mixed(&telemetry, 9_000).unwrap();
@@ -131,16 +132,16 @@ fn a_marker_that_outlived_its_reading_does_not_bring_the_old_books_back() {
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
     let before = record_mixed(&telemetry, 0).unwrap();
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
     let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     db.execute("UPDATE state SET crc = crc + 1 WHERE key = 'age'", []).unwrap();
     drop(db);
     let telemetry = start(dir.path(), &server.url());
     assert!(telemetry.flush(LONG).complete);
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
     let sent = server.stored_ids();
     assert!(sent.contains(&before));
-    // A process that died between the end of the reading and the removal of the marker.
+    // The process has died after everything was read, but before the marker was removed.
     let marker = dir.path().join("quarantine/damaged-0/unread");
     assert!(!marker.exists());
     fs::write(&marker, "").unwrap();
@@ -159,7 +160,7 @@ fn a_row_in_a_place_that_the_books_have_not_given_is_damage_and_not_waited_for()
     let dir = tempfile::tempdir().unwrap();
     let telemetry = Telemetry::start(builder(dir.path()).build().unwrap(), Consent::Granted).unwrap();
     let before = record_mixed(&telemetry, 0).unwrap();
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
     let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
     db.execute("INSERT INTO lane_event(seq, row) SELECT max(seq) + 1, x'00' FROM lane_event", []).unwrap();
     drop(db);

@@ -1,5 +1,4 @@
-//! Delivery against a backend that misbehaves: nothing lost, nothing repeated that the backend did
-//! not ask for.
+//! A backend that misbehaves costs no event, and gets nothing twice unless it asks for it.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,8 +13,8 @@ fn status(code: u16) -> Answer {
     Answer::Status(code, vec![], vec![])
 }
 
-/// Records `count` events, plays the script, flushes until everything is settled, and returns
-/// (recorded, stored).
+/// Records `count` events and flushes until all of them are settled, while the server plays the
+/// script. Returns the ids that were recorded, and those that the server has stored.
 fn play(count: usize, script: Vec<Answer>) -> (HashSet<Uuid>, Vec<Uuid>) {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
@@ -30,7 +29,7 @@ fn play(count: usize, script: Vec<Answer>) -> (HashSet<Uuid>, Vec<Uuid>) {
     }
     let books = books(&telemetry);
     assert_eq!((books.queued, books.dropped.total()), (0, 0), "{books:?}");
-    // The session's start is recorded by the client itself.
+    // The client itself records the start of the session.
     assert_eq!(books.delivered, count as u64 + 1);
     let stored = server.stored_ids();
     assert!(recorded.is_subset(&stored.iter().copied().collect()));
@@ -106,7 +105,7 @@ fn retry_after_is_obeyed_even_by_a_flush() {
 }
 
 #[test]
-fn a_refusal_of_us_holds_everything_and_pauses() {
+fn a_backend_that_refuses_the_client_pauses_the_destination_and_loses_nothing() {
     for code in [401, 403, 404] {
         let dir = tempfile::tempdir().unwrap();
         let server = FaultServer::start().unwrap();
@@ -132,7 +131,7 @@ fn a_changed_endpoint_lifts_the_pause() {
     let telemetry = start(dir.path(), &bad.url());
     record_mixed(&telemetry, 0);
     assert!(!telemetry.flush(Duration::from_secs(2)).complete);
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     let telemetry = start(dir.path(), &good.url());
     assert!(telemetry.flush(LONG).complete);
     assert_eq!(books(&telemetry).queued, 0);
@@ -143,7 +142,8 @@ fn a_poisoned_event_alone_is_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
-    // The destination has accepted something: it is alive, the event is at fault.
+    // The destination has just accepted something. If it refuses an event now, the event is at
+    // fault and not the destination.
     assert!(telemetry.flush(LONG).complete);
     let ids: Vec<Uuid> = (0..60).map(|n| record_mixed(&telemetry, n).unwrap()).collect();
     server.always(Some(Answer::Poison(vec![ids[6], ids[13]])));

@@ -1,5 +1,5 @@
-//! A destination with an exporter of the host's own: it delivers, its books balance, and what
-//! changes in it counts.
+//! A destination with an exporter that the host has written: it delivers, its books balance, and it
+//! is another destination when its version changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use throughline::{AnyValue, Config, Consent, Destination, Telemetry};
 
 use crate::support::{LONG, books, builder, record_mixed};
 
-/// Lines of text: id, kind, label. Errors have a signal of their own; metrics have none.
+/// Writes each event as a line of text with its id, kind and label. Errors have a signal of their
+/// own, and metrics have none.
 #[derive(Debug)]
 struct Lines {
     url: String,
@@ -82,7 +83,7 @@ fn an_exporter_of_the_hosts_delivers_and_its_books_balance() {
     assert_eq!(books.dropped.of(DropReason::Unsupported), 10, "metrics have no signal");
     let lines = lines(&server);
     assert_eq!(lines.len(), 50);
-    // `record_mixed` records a metric as the fifth of six events.
+    // Every sixth event of `record_mixed` is a metric, beginning with the fifth.
     for (_, id) in ids.iter().enumerate().filter(|(n, _)| n % 6 != 4) {
         assert_eq!(lines.iter().filter(|line| line.starts_with(&id.to_string())).count(), 1);
     }
@@ -105,13 +106,13 @@ fn a_pause_ends_when_the_exporter_is_another_one_and_not_before() {
     telemetry.record_action(&Action::tap("buy")).unwrap();
     telemetry.flush(LONG);
     assert_eq!(books(&telemetry).paused.as_deref(), Some("not for you"));
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
 
     server.always(None);
     let telemetry = start(1);
     telemetry.flush(Duration::from_millis(300));
     assert!(books(&telemetry).paused.is_some(), "the same exporter stays paused");
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
 
     let telemetry = start(2);
     assert!(telemetry.flush(LONG).complete);
@@ -121,7 +122,7 @@ fn a_pause_ends_when_the_exporter_is_another_one_and_not_before() {
 
 #[test]
 fn every_kind_of_event_is_read_back_as_it_was_recorded() {
-    /// Checks each row while it is encoded, and writes its kind.
+    /// Checks each row while it encodes it, and writes the row's kind.
     #[derive(Debug)]
     struct Checks(String);
 

@@ -1,4 +1,5 @@
-//! Guards of what looks odd and must stay, where no other test would notice: `docs/fragile.md`.
+//! Guards of what looks odd and must stay (`docs/fragile.md`), where no other test would fail if it
+//! was removed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use throughline::event::Action;
 use throughline::health::JournalMode;
 use throughline::{Config, Consent, Environment, Telemetry};
 
-/// Long enough for any machine.
+/// How long a test waits at most. It is far longer than the slowest machine needs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn started(dir: &Path) -> Telemetry {
@@ -38,7 +39,8 @@ fn a_journal_without_blocks_would_kill_the_app_on_a_full_disk() {
 fn a_setting_that_came_too_late_would_leave_the_database_without_it() {
     let dir = tempfile::tempdir().unwrap();
     let telemetry = started(dir.path());
-    // With a shared index another process could truncate it under us.
+    // There must be no index in shared memory: another process could truncate it while it is in
+    // use.
     assert!(!dir.path().join("queue.db-shm").exists());
     telemetry.shutdown(PATIENCE);
     let db = Connection::open(dir.path().join("queue.db")).unwrap();
@@ -47,7 +49,7 @@ fn a_setting_that_came_too_late_would_leave_the_database_without_it() {
     assert_eq!((pragma("page_size"), pragma("auto_vacuum")), (4096, incremental));
 }
 
-/// Tests on a JVM pass with and without these switches; apps on Android do not start, or start
+/// Tests on a JVM pass without these switches, but apps on Android would not start, or would start
 /// late.
 #[test]
 fn a_switch_of_the_kotlin_build_that_is_lost_would_show_on_phones_alone() {

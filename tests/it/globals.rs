@@ -1,5 +1,5 @@
-//! The user, global attributes and feature flags stand on what is recorded after them, and on
-//! nothing before.
+//! The user, global attributes and feature flags are on every event that is recorded after they
+//! were set, and on no event before.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::app::text;
 use crate::support::{LONG, builder};
 
-/// The resource that the tap on a target was sent with.
+/// The resource with which the tap on `target` was sent.
 fn resource_of(server: &FaultServer, target: &str) -> Vec<KeyValue> {
     let requests = server.received().into_iter().filter(|request| request.path.ends_with("/v1/logs"));
     let decoded = requests.map(|request| ExportLogsServiceRequest::decode(request.body.as_slice()).unwrap());
@@ -30,7 +30,7 @@ fn resource_of(server: &FaultServer, target: &str) -> Vec<KeyValue> {
 }
 
 #[test]
-fn what_is_said_of_the_user_stands_on_later_events_alone() {
+fn the_user_is_on_later_events_and_on_no_earlier_one() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let telemetry =
@@ -66,7 +66,8 @@ fn too_many_global_attributes_are_refused() {
     assert!(telemetry.set_global_attribute("k0", None) && telemetry.set_global_attribute("again", Some(1.into())));
 }
 
-/// Records a tap, sends what there is and shuts down: the installation, and the session.
+/// Starts a client, records a tap, sends it and shuts down. Returns the ids of the installation and
+/// of the session.
 fn visit(dir: &Path, server: &FaultServer, tag: &str, target: &str) -> (Uuid, Uuid) {
     let config = builder(dir).endpoint(server.url()).device_tag(tag.to_owned()).build().unwrap();
     let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
@@ -80,12 +81,12 @@ fn visit(dir: &Path, server: &FaultServer, tag: &str, target: &str) -> (Uuid, Uu
 }
 
 #[test]
-fn a_copy_of_the_directory_on_another_device_is_an_installation_and_a_session_of_its_own() {
+fn a_copy_of_the_directory_on_another_device_gets_its_own_installation_and_session() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let server = FaultServer::start().unwrap();
     let first = visit(dirs[0].path(), &server, "phone-a", "one");
     assert_eq!(visit(dirs[0].path(), &server, "phone-a", "two"), first, "the next start is the same installation");
-    // As a restored backup does.
+    // A restored backup copies the directory to another device like this.
     let copy = ["-a".into(), dirs[0].path().join(".").into_os_string(), dirs[1].path().into()];
     assert!(Command::new("cp").args(copy).status().unwrap().success());
     let clone = visit(dirs[1].path(), &server, "phone-b", "three");
@@ -113,10 +114,12 @@ fn an_erasure_and_a_withdrawn_consent_end_the_installation() {
     assert!(telemetry.shutdown(LONG));
     let telemetry = Telemetry::start(builder(dir.path()).build().unwrap(), Consent::Granted).unwrap();
     assert_eq!(telemetry.installation_id(), Some(third));
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     let config = builder(dir.path()).installation_id(false).build().unwrap();
-    assert_eq!(Telemetry::start(config, Consent::Granted).unwrap().installation_id(), None);
-    // The app's own takes the place of ours.
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    assert_eq!(telemetry.installation_id(), None);
+    assert!(telemetry.shutdown(LONG));
+    // An id that the app sets replaces the client's own.
     let server = FaultServer::start().unwrap();
     let config = builder(dir.path()).endpoint(server.url()).resource("app.installation.id", "mine").build().unwrap();
     let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
@@ -129,7 +132,7 @@ fn an_erasure_and_a_withdrawn_consent_end_the_installation() {
 }
 
 #[test]
-fn what_is_said_while_off_waits_and_a_withdrawn_consent_forgets_it() {
+fn a_user_that_is_set_while_the_client_is_off_is_kept_until_consent_is_withdrawn() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let config = builder(dir.path()).endpoint(server.url()).build().unwrap();
@@ -162,8 +165,8 @@ fn an_installation_that_cannot_be_read_at_first_is_found_later_and_not_replaced(
     let telemetry = start();
     let known = telemetry.installation_id().unwrap();
     assert!(telemetry.shutdown(LONG));
-    // As before the first unlock: it is there, and cannot be read. Root reads files whatever their
-    // mode, but no link to itself.
+    // Before the first unlock of a device, the file is there but cannot be read. Root can read
+    // files of any mode, so a link to itself stands for such a file.
     std::fs::rename(&file, &aside).unwrap();
     std::os::unix::fs::symlink(&file, &file).unwrap();
     let telemetry = start();

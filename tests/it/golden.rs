@@ -1,4 +1,5 @@
-//! The canonical form of today must be readable by every later version: golden files, one per kind.
+//! Every later version must be able to read what is written today. One golden file for each kind of
+//! event pins the form.
 
 use std::path::Path;
 use std::time::Duration;
@@ -76,8 +77,8 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// With `THROUGHLINE_BLESS=1` new files are written. A file that is there is never changed: an old
-/// form stays readable.
+/// With `THROUGHLINE_BLESS=1` missing files are written. A file that is there is never changed,
+/// because its form must stay readable.
 #[test]
 fn todays_form_is_the_golden_one_and_golden_files_decode() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1");

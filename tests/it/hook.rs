@@ -1,4 +1,4 @@
-//! The host's own hook: it drops events and rewrites texts.
+//! The host's hook drops events and rewrites texts, and its bugs are contained.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -20,7 +20,8 @@ impl EventHook for Hook {
 
     fn rewrite(&self, text: &str) -> Option<String> {
         assert!(!text.contains("provoke"), "the hook's own bug");
-        // Under a lock of the client's: none of this may wait for it.
+        // The hook may be called under a lock of the client, so none of these calls may wait for
+        // that lock.
         if let Some(telemetry) = self.0.get() {
             telemetry.start_view("from the hook");
             telemetry.record_action(&Action::tap("from the hook"));
@@ -54,7 +55,7 @@ fn the_host_rewrites_texts_and_its_bugs_write_nothing() {
     assert_eq!(text(&error.attributes, "exception.message"), "[redacted]");
     assert!(!format!("{:?}{:?}", received.logs, received.spans).contains("K4711"));
     assert!(!format!("{:?}", received.logs).contains("from the hook"));
-    // Let go of the client, so that it ends with the test.
+    // The hook owns a handle of the client, so the client would not end when the test does.
     assert_eq!(telemetry.health().hook_panics, 1);
     assert!(telemetry.shutdown(LONG));
 }

@@ -1,5 +1,5 @@
-//! Which file of a crate imports from which: read from `use` and from the paths in the code, and
-//! resolved to files.
+//! Which file of a crate imports from which other file. It is read from `use` and from the paths in
+//! the code.
 //!
 //! A name that a module imports itself is followed to the file that defines it. A reference to a
 //! module that encloses the file is left out: a folder is one module, and its `mod.rs` says what
@@ -61,7 +61,8 @@ impl Imports {
         Self { of }
     }
 
-    /// A shortest circle through each file that lies on one, written as a line, each circle once.
+    /// The circles of imports, each written as a line. For each file on a circle it is the shortest
+    /// one.
     pub fn circles(&self) -> BTreeSet<String> {
         let mut found = BTreeMap::new();
         for file in self.of.keys() {
@@ -99,8 +100,8 @@ impl Imports {
     }
 }
 
-/// The module that a file of a crate is: `engine/uploader/mod.rs` is `engine::uploader`, and
-/// `main.rs` is the root.
+/// The name of the module in a file: `engine/uploader/mod.rs` holds `engine::uploader`, and
+/// `main.rs` holds the root.
 fn module_of(file: &Path) -> Names {
     let mut names: Names = file.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
     if names.last().is_some_and(|name| ["mod", "lib", "main"].contains(&name.as_str())) {
@@ -112,7 +113,7 @@ fn module_of(file: &Path) -> Names {
 /// The module that a path from the root leads into.
 fn resolve(modules: &BTreeMap<Names, Module>, path: &[String]) -> Option<Names> {
     let mut path = path.to_vec();
-    // A name that is imported under its own name leads back to itself.
+    // A name that is imported under its own name would lead back to itself for ever.
     for _ in 0..16 {
         let depth = (0..=path.len()).rev().find(|depth| modules.contains_key(&path[..*depth]))?;
         let (module, rest) = path.split_at(depth);
@@ -222,8 +223,8 @@ impl Reader<'_> {
         let mut base = match rest.first()?.as_str() {
             "crate" => Names::new(),
             "self" | "super" => here.clone(),
-            // A module below this one; every other name is another crate's, or imported, which was
-            // seen already.
+            // This may be a module below this one. Every other name is another crate's, or was
+            // imported, and then its `use` has been read.
             child => {
                 let module: Names = here.iter().cloned().chain([child.to_owned()]).collect();
                 return self.known.contains(&module).then(|| here.iter().cloned().chain(path).collect());

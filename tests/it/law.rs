@@ -1,6 +1,6 @@
-//! The law, by a model: whatever happens in whatever order, for every destination
-//! `accepted = delivered + queued + Σ dropped`, and nothing is delivered under two ids or lost
-//! without a reason.
+//! The law of the books, checked by random histories: whatever happens in whatever order, for every
+//! destination `accepted = delivered + queued + Σ dropped`. No event is delivered that was not
+//! recorded, and none is lost without a reason.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Everything that a worker holds, without the thread.
+/// Everything that a worker has, but without its thread.
 struct World {
     dir: PathBuf,
     clock: Clock,
@@ -123,7 +123,8 @@ impl World {
         self.recorder.journal().advance(absorbed.to);
     }
 
-    /// One request. `arrives`: whether the backend gets it when the answer is lost.
+    /// Sends one request and settles it with an answer. `arrives` says whether the backend has got
+    /// the request when the answer is lost. False when there is nothing to send.
     fn upload(&mut self, answer: u8, arrives: bool) -> bool {
         let Step::Send(outgoing) = self.uploader.next(&mut self.queue).unwrap() else { return false };
         let mut plain = Vec::new();
@@ -148,7 +149,7 @@ impl World {
         true
     }
 
-    /// The process dies as it is; the next one recovers.
+    /// The process dies at once, and the next process recovers what it left.
     fn kill(self) -> Self {
         let Self { dir, clock, manual, recorder, queue, wanted, recorded, arrived, .. } = self;
         let key = recorder.key();
@@ -213,7 +214,7 @@ proptest! {
         for op in &ops {
             world = world.apply(op);
         }
-        // In the end everything is delivered or has a reason.
+        // At the end everything must have been delivered, or dropped for a reason.
         world.wanted = vec!["a"];
         world.configure();
         world.absorb(usize::MAX);
@@ -228,8 +229,7 @@ proptest! {
         world.check();
         let books = world.queue.books().unwrap().remove(0);
         prop_assert_eq!(books.queued, 0, "{:?}", books);
-        // The journal never had to refuse and nothing was damaged: every drop is one that the
-        // backend or time demanded.
+        // Nothing was damaged here. Every drop must have been demanded by the backend, or by age.
         for reason in [DropReason::JournalLost, DropReason::RowCorrupt, DropReason::Quarantined] {
             prop_assert_eq!(books.dropped.of(reason), 0);
         }

@@ -1,4 +1,4 @@
-//! Starting, stopping, suspending, switching off, sharing a directory.
+//! How a client starts, stops, is suspended and switched off, and shares its directory.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,12 +23,12 @@ fn files(dir: &Path) -> usize {
     std::fs::read_dir(dir).map_or(0, Iterator::count)
 }
 
-/// Counting threads needs a process of its own: other tests run beside this one.
+/// Runs in a process of its own, because it counts threads and other tests run at the same time.
 #[test]
-fn disabled_means_no_thread_and_no_file() {
+fn a_client_that_is_disabled_has_no_thread_and_no_file() {
     if std::env::var_os("THROUGHLINE_ALONE").is_none() {
         let own = std::env::current_exe().unwrap();
-        let name = "lifecycle::disabled_means_no_thread_and_no_file";
+        let name = "lifecycle::a_client_that_is_disabled_has_no_thread_and_no_file";
         let status = Command::new(own).args([name, "--exact"]).env("THROUGHLINE_ALONE", "1").status().unwrap();
         assert!(status.success());
         return;
@@ -48,8 +48,8 @@ fn disabled_means_no_thread_and_no_file() {
     }
     assert_eq!(telemetry.record_action(&Action::tap("x")), None);
     assert_eq!(telemetry.health().storage, StorageState::Off);
-    drop(telemetry);
-    // The choice is remembered: the next start ends its thread by itself.
+    assert!(telemetry.shutdown(LONG));
+    // The choice is remembered: the next client ends its thread without being told.
     let telemetry = Telemetry::start(builder(&data).build().unwrap(), Consent::Granted).unwrap();
     while telemetry.health().enabled || threads() > 0 {
         std::thread::yield_now();
@@ -70,12 +70,12 @@ fn without_an_endpoint_events_are_kept_and_health_says_so() {
     assert!(health.hints[0].contains("no endpoint"));
     let outcome = telemetry.flush(Duration::from_secs(1));
     assert!(!outcome.complete && outcome.reason.unwrap().contains("no endpoint"));
-    drop(telemetry);
-    // A destination that comes later starts at the oldest row.
+    assert!(telemetry.shutdown(LONG));
+    // A destination that is configured later gets everything that is still in the queue.
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
     assert!(telemetry.flush(LONG).complete);
-    // The session goes on: its start was said once.
+    // The session goes on, so its start was recorded once and not again.
     assert_eq!(books(&telemetry).delivered, 2);
 }
 
@@ -98,7 +98,8 @@ fn an_open_view_of_a_dead_process_is_closed_by_the_next() {
     let telemetry = start(dir.path(), &server.url());
     telemetry.start_view("Checkout");
     assert!(telemetry.drain(LONG));
-    // What a kill leaves: the files as they are, the lock free.
+    // A kill leaves the files as they are and releases the lock. A copy of the directory is like
+    // that.
     let copy = tempfile::tempdir().unwrap();
     let status = Command::new("cp").arg("-r").arg(dir.path().join(".")).arg(copy.path()).status().unwrap();
     assert!(status.success());
@@ -120,8 +121,8 @@ fn a_second_client_gets_a_directory_of_its_own_and_its_events_are_adopted() {
     let ids: Vec<_> = (0..30).map(|n| record_mixed(&second, n).unwrap()).collect();
     assert!(second.drain(LONG));
     assert!(dir.path().join("process-1/queue.db").exists());
-    drop(second);
-    drop(first);
+    assert!(second.shutdown(LONG));
+    assert!(first.shutdown(LONG));
     let third = start(dir.path(), &server.url());
     while dir.path().join("process-1").exists() {
         third.flush(LONG);
@@ -131,7 +132,7 @@ fn a_second_client_gets_a_directory_of_its_own_and_its_events_are_adopted() {
 }
 
 #[test]
-fn suspended_holds_no_lock_and_loses_nothing() {
+fn a_suspended_client_holds_no_lock_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
@@ -147,7 +148,7 @@ fn suspended_holds_no_lock_and_loses_nothing() {
 }
 
 #[test]
-fn crashes_go_in_low_power_and_the_rest_waits_for_the_host() {
+fn crashes_are_sent_while_the_device_saves_power_and_the_rest_waits() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
@@ -179,7 +180,7 @@ fn sampled_out_events_are_counted_and_errors_are_kept() {
     assert!(telemetry.set_trace_sample_rate(2.0).is_err());
     assert!(telemetry.flush(LONG).complete);
     let books = books(&telemetry);
-    // The session's start, one action and one span.
+    // The start of the session, one action and one span were sampled out.
     assert_eq!((books.accepted, books.delivered, books.dropped.of(DropReason::SampledOut)), (5, 2, 3));
 }
 
@@ -188,7 +189,7 @@ fn a_changed_rate_outlasts_the_process() {
     let dir = tempfile::tempdir().unwrap();
     let telemetry = start(dir.path(), "http://127.0.0.1:9");
     telemetry.set_session_sample_rate(0.0).unwrap();
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
     let telemetry = start(dir.path(), "http://127.0.0.1:9");
     assert!(telemetry.drain(LONG));
     assert_eq!(telemetry.record_action(&Action::tap("x")), None);
@@ -230,8 +231,9 @@ fn two_destinations_keep_books_of_their_own() {
     let books = telemetry.books(LONG).unwrap();
     assert!(books.iter().all(throughline::DestinationBooks::balanced), "{books:?}");
     assert_eq!((books[0].delivered, books[0].queued, books[1].delivered, books[1].queued), (101, 0, 0, 101));
-    telemetry.shutdown(LONG);
-    // The bad one leaves the configuration: its rest is dropped and counted, the rows go.
+    assert!(telemetry.shutdown(LONG));
+    // The refusing destination is no longer configured. What it has not got is dropped and counted,
+    // and the rows are deleted.
     let config = builder(dir.path()).destination(throughline::Destination::new("good", good.url()));
     let telemetry = Telemetry::start(config.build().unwrap(), Consent::Granted).unwrap();
     assert!(telemetry.flush(LONG).complete);
@@ -255,18 +257,18 @@ fn contexts_of_a_long_run_do_not_pile_up_and_open_events_keep_theirs() {
     operation.succeed();
     telemetry.stop_view();
     assert!(telemetry.flush(LONG).complete);
-    telemetry.shutdown(LONG);
+    assert!(telemetry.shutdown(LONG));
     let db = rusqlite::Connection::open(dir.path().join(throughline::internals::queue::FILE)).unwrap();
     let contexts: u64 = db.query_row("SELECT count(*) FROM contexts", [], |row| row.get(0)).unwrap();
     assert!(contexts < 200, "{contexts}");
-    // The first view and the operation were open all the time: their session and view are known.
+    // The operation was open all the time, so the view on which it began must still be known.
     let received = crate::app::received(&server);
     let long = received.spans.iter().find(|span| span.name == "Long").unwrap();
     assert_eq!(crate::app::text(&long.attributes, "app.screen.name"), "First");
 }
 
 #[test]
-fn the_host_hears_of_each_of_our_threads_and_its_panic_harms_nothing() {
+fn the_host_is_told_of_each_of_our_threads_and_its_panic_harms_nothing() {
     static BEGUN: AtomicUsize = AtomicUsize::new(0);
     let dir = tempfile::tempdir().unwrap();
     let mut host = Host::default();

@@ -1,5 +1,5 @@
-//! A client that does nothing says why: in its health, in a flush's outcome, and when it is asked
-//! for the books.
+//! A client that is off gives the reason in its health, in the outcome of a flush, and when it is
+//! asked for the books.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ fn records(telemetry: &Telemetry) -> bool {
     telemetry.record_action(&Action::tap("x")).is_some()
 }
 
-/// What the client gives as the reason, which must be the same wherever it is asked.
+/// The reason that the client gives, which must be the same wherever it is asked.
 fn reason(telemetry: &Telemetry) -> String {
     assert!(!records(telemetry));
     let health = telemetry.health();
@@ -47,7 +47,7 @@ fn a_client_that_the_configuration_leaves_off_names_the_configuration() {
     let config = builder(dir.path()).enabled(false).build().unwrap();
     let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
     assert!(reason(&telemetry).contains("configuration says `enabled(false)`"));
-    // Neither consent nor its withdrawal is a reason to begin.
+    // A client that the configuration leaves off must not begin because of the user's consent.
     telemetry.set_consent(Consent::Denied).unwrap();
     telemetry.set_consent(Consent::Granted).unwrap();
     assert!(reason(&telemetry).contains("configuration says `enabled(false)`"));
@@ -76,11 +76,11 @@ fn a_client_that_the_app_has_switched_off_names_the_call_also_in_the_next_proces
     telemetry.set_enabled(false).unwrap();
     assert!(reason(&telemetry).contains("`set_enabled(false)`"));
     until("the database is closed", || telemetry.health().storage == StorageState::Off);
-    // A user who changes their mind twice does not switch it on.
+    // A user who refuses and then consents again does not switch on what the app has switched off.
     telemetry.set_consent(Consent::Denied).unwrap();
     telemetry.set_consent(Consent::Granted).unwrap();
     assert!(reason(&telemetry).contains("`set_enabled(false)`"));
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     let telemetry = start(dir.path(), Consent::Granted);
     until("the next process obeys", || !telemetry.health().enabled);
     assert!(reason(&telemetry).contains("`set_enabled(false)`"));
@@ -89,24 +89,24 @@ fn a_client_that_the_app_has_switched_off_names_the_call_also_in_the_next_proces
 }
 
 #[test]
-fn an_on_that_is_said_at_once_overrules_what_an_earlier_process_was_told() {
+fn switching_on_right_after_the_start_overrules_the_choice_of_an_earlier_process() {
     for _ in 0..20 {
         let dir = tempfile::tempdir().unwrap();
         let telemetry = start(dir.path(), Consent::Granted);
         telemetry.set_enabled(false).unwrap();
-        drop(telemetry);
+        assert!(telemetry.shutdown(LONG));
         let telemetry = start(dir.path(), Consent::Granted);
         // The worker may or may not have read the earlier choice by now.
         telemetry.set_enabled(true).unwrap();
         assert!(telemetry.drain(LONG) && records(&telemetry));
-        drop(telemetry);
+        assert!(telemetry.shutdown(LONG));
         let telemetry = start(dir.path(), Consent::Granted);
         assert!(telemetry.drain(LONG) && telemetry.health().enabled);
     }
 }
 
 #[test]
-fn a_client_that_was_shut_down_says_so_whatever_is_asked_of_it_later() {
+fn a_client_that_was_shut_down_says_so_whichever_call_comes_later() {
     let dir = tempfile::tempdir().unwrap();
     let telemetry = start(dir.path(), Consent::Granted);
     assert!(telemetry.shutdown(LONG));
@@ -130,7 +130,7 @@ fn a_client_that_is_being_switched_off_says_so_until_the_call_that_does_it() {
     telemetry.set_enabled(true).unwrap();
     telemetry.pause();
     telemetry.set_enabled(true).unwrap();
-    assert!(records(&telemetry), "an on that follows ends the pause");
+    assert!(records(&telemetry), "switching on ends the pause");
 }
 
 #[test]

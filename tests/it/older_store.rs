@@ -1,7 +1,7 @@
-//! Stores that an older version wrote must be delivered whole by this one: nothing lost, nothing
-//! repeated.
+//! This version must deliver everything that is in the stores of an older version, and nothing of
+//! it twice.
 //!
-//! `tests/golden/store-v1` holds the data directories of processes that were killed; its
+//! `tests/golden/store-v1` holds the data directories of processes that were killed. Its
 //! `README.md` says what is in each. The list beside a directory (`killed.txt` for `killed/`) names
 //! every event that had not been delivered, with its destination, and the final books.
 
@@ -26,9 +26,9 @@ use throughline::{Consent, Destination, Host, TailSampling, Telemetry};
 use crate::app::text;
 use crate::support::{LONG, builder, walk};
 
-/// Longer than any wait that an older process's deadline may impose in another boot.
+/// Longer than any deadline of an older process can delay something in another boot.
 const EVERY_WAIT: Duration = Duration::from_secs(16 * 60);
-/// As in the processes that wrote the stores with sessions that are kept aside.
+/// The rule of the processes that wrote the stores with sessions that were kept aside.
 const RULE: TailSampling = TailSampling {
     window: Duration::from_secs(3600),
     bytes: 2 * 1024 * 1024,
@@ -37,8 +37,8 @@ const RULE: TailSampling = TailSampling {
     slow_operation: None,
 };
 
-/// The endpoints are the ones that the older process was configured with: a changed endpoint would
-/// lift a pause. Each is led to a server of this test.
+/// Sends requests to the servers of this test, although the configuration has the endpoints of the
+/// older process: a changed endpoint would end a pause.
 #[derive(Debug)]
 struct Rerouted {
     http: HttpTransport,
@@ -118,7 +118,8 @@ impl Store {
         Telemetry::start_with(config.build().unwrap(), Consent::Granted, host).unwrap()
     }
 
-    /// Delivers everything. Time passes in steps, so that deadlines end.
+    /// Flushes until everything is delivered. The clock moves by `step` in between, so that
+    /// deadlines pass.
     fn deliver(&self, telemetry: &Telemetry, step: Duration) {
         for _ in 0..20 {
             let flush = telemetry.flush(Duration::from_millis(500));
@@ -149,7 +150,7 @@ impl Store {
         assert_eq!(found, expected);
     }
 
-    /// The small files beside the database are taken over, too.
+    /// Checks that the session and the installation of the older process go on.
     fn assert_continued(&self, telemetry: &Telemetry) {
         let known = |file: &str| self.json(file)["id"].as_str().unwrap().to_owned();
         assert_eq!(telemetry.session_id().unwrap().to_string(), known("session.json"));
@@ -157,7 +158,7 @@ impl Store {
     }
 }
 
-/// Id and name of everything that a server keeps, repetitions included.
+/// The id and the name of every event that a server has stored, repetitions included.
 fn arrived(server: &FaultServer) -> Vec<String> {
     let mut found = Vec::new();
     for request in server.received().iter().filter(|request| request.stored) {
@@ -176,7 +177,7 @@ fn arrived(server: &FaultServer) -> Vec<String> {
         } else {
             let decoded = ExportMetricsServiceRequest::decode(body).unwrap();
             for metric in decoded.resource_metrics.iter().flat_map(|r| &r.scope_metrics).flat_map(|s| &s.metrics) {
-                // The id stands in an exemplar.
+                // The id of a metric is in an exemplar.
                 let ids = event_ids(&metric.encode_to_vec());
                 found.extend(ids.iter().map(|id| format!("{id} metric {}", metric.name)));
             }
@@ -192,7 +193,7 @@ fn is_delivered_whole(name: &str) {
     store.assert_continued(&telemetry);
     store.deliver(&telemetry, EVERY_WAIT);
     store.assert_delivered(&telemetry);
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     let journals: Vec<PathBuf> = walk(&store.dir.path().join("runs"));
     assert!(journals.is_empty(), "journals are left: {journals:?}");
 }
@@ -213,7 +214,7 @@ fn what_killed_processes_of_an_older_version_left_open_or_in_a_sibling_directory
 }
 
 #[test]
-fn what_stands_in_an_older_versions_journal_alone_is_not_lost() {
+fn what_is_only_in_the_journal_of_an_older_version_is_not_lost() {
     is_delivered_whole("suspended");
 }
 
@@ -235,7 +236,7 @@ fn what_an_older_version_kept_aside_is_released_by_a_problem_that_is_reported_no
     assert!(telemetry.drain(LONG));
     let report = telemetry.report_problem("it is slow").unwrap();
     store.deliver(&telemetry, Duration::from_secs(1));
-    // The report is the only event that is not the older version's.
+    // The report is the only event that this version has recorded.
     store.expected.push(format!("main {report} problem.reported"));
     store.assert_delivered(&telemetry);
 }

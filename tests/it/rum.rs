@@ -1,4 +1,5 @@
-//! Sessions, views, actions and metrics through the client, read back from what a backend received.
+//! Sessions, views, actions and metrics, recorded through the client and read back from what a
+//! backend has received.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::app::{app, received, text};
 use crate::support::{LONG, builder, tick, walk};
 
 #[test]
-fn views_count_what_happens_on_them_and_covered_ones_stand_still() {
+fn a_view_counts_what_happens_on_it_and_not_while_another_covers_it() {
     let app = app();
     let telemetry = &app.telemetry;
     telemetry.record_error(&ErrorEvent::new("Early", "before any view"));
@@ -50,7 +51,7 @@ fn views_count_what_happens_on_them_and_covered_ones_stand_still() {
 }
 
 #[test]
-fn a_session_ends_after_silence_and_its_view_goes_on_in_the_next() {
+fn a_session_ends_when_the_user_is_inactive_and_its_view_goes_on_in_the_next() {
     let app = app();
     let telemetry = &app.telemetry;
     telemetry.start_view("Home");
@@ -82,7 +83,7 @@ fn a_session_ends_after_silence_and_its_view_goes_on_in_the_next() {
 }
 
 #[test]
-fn an_action_collects_what_it_causes_until_things_have_settled() {
+fn an_action_collects_what_it_causes_until_all_of_it_has_ended() {
     let app = app();
     let telemetry = &app.telemetry;
     telemetry.start_view("Cart");
@@ -96,7 +97,7 @@ fn an_action_collects_what_it_causes_until_things_have_settled() {
     telemetry.record_error(&ErrorEvent::new("Timeout", "slow"));
     resource.stop(200, |resource| resource.size(10));
     app.pass(Duration::from_millis(101));
-    // Too late.
+    // The action has ended by now, so this request does not belong to it.
     telemetry.record_resource(&Resource::new("GET", "https://shop.test/other", 200, Duration::from_nanos(1)));
     let received = app.end();
     let tap = received.named("app.widget.click")[0];
@@ -160,15 +161,15 @@ fn leave_everything_open(dir: &std::path::Path) -> ! {
     telemetry.tap("save");
     let operation = telemetry.start_operation("UpdateDisplayName");
     operation.scope(|| (0..5i64).for_each(|n| store.set("age", n, n + 1)));
-    // `kill -9` by ourselves: nothing of ours runs afterwards.
+    // After `kill -9` no code of this process runs any more.
     let own = std::process::id().to_string();
     std::process::Command::new("kill").args(["-9", &own]).status().unwrap();
     unreachable!();
 }
 
 #[test]
-fn what_a_killed_process_left_open_is_closed_and_says_so() {
-    let name = "rum::what_a_killed_process_left_open_is_closed_and_says_so";
+fn what_a_killed_process_left_open_is_closed_and_marked() {
+    let name = "rum::what_a_killed_process_left_open_is_closed_and_marked";
     if let Some(dir) = std::env::var_os("THROUGHLINE_KILLED_DIR") {
         leave_everything_open(std::path::Path::new(&dir));
     }
@@ -192,14 +193,14 @@ fn what_a_killed_process_left_open_is_closed_and_says_so() {
     for attributes in [&view.attributes, &tap.attributes, &mutation.attributes, &operation.attributes] {
         assert_eq!(text(attributes, "throughline.ended"), "process_death");
     }
-    // The count is written down at every power of two.
+    // The count is written to the journal at every power of two: five mutations leave a four.
     assert_eq!(text(&mutation.attributes, "mutation.count"), "4");
     assert_eq!((&mutation.trace_id, &mutation.span_id), (&operation.trace_id, &operation.span_id));
     assert_eq!(tap.trace_id, operation.trace_id);
 }
 
 #[test]
-fn a_session_goes_on_in_the_next_process_or_is_said_to_have_died() {
+fn a_session_goes_on_in_the_next_process_or_ends_with_the_reason_process_death() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let clock = ManualClock::new();
@@ -215,14 +216,14 @@ fn a_session_goes_on_in_the_next_process_or_is_said_to_have_died() {
     };
     let telemetry = start();
     let first = telemetry.session_id().unwrap();
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     clock.advance(Duration::from_secs(600));
     let telemetry = start();
     assert_eq!(telemetry.session_id(), Some(first));
-    // What a kill leaves: the file of a process that did not shut down.
+    // A kill leaves the file of a process that has not shut down.
     let file = dir.path().join("session.json");
     let alive = std::fs::read(&file).unwrap();
-    drop(telemetry);
+    assert!(telemetry.shutdown(LONG));
     std::fs::write(&file, alive).unwrap();
     clock.advance(Duration::from_secs(1_000));
     let telemetry = start();
@@ -236,8 +237,8 @@ fn a_session_goes_on_in_the_next_process_or_is_said_to_have_died() {
     let starts: Vec<_> =
         received.named("session.start").iter().map(|start| text(&start.attributes, "rum.session.sequence")).collect();
     assert_eq!(starts, ["1", "2"]);
-    drop(telemetry);
-    // A damaged file is as good as none.
+    assert!(telemetry.shutdown(LONG));
+    // A damaged file counts as none: the client starts with a session of its own.
     std::fs::write(&file, b"{\"id\":").unwrap();
     assert!(start().session_id().is_some());
 }
@@ -273,8 +274,8 @@ fn secrets_and_personal_data_never_reach_the_disk() {
     for entry in walk(app.dir.path()) {
         files.extend(std::fs::read(entry).unwrap());
     }
-    // No secret here is a short run of hexadecimal digits: the files are full of random ids, which
-    // would have it one day.
+    // None of these secrets is a short run of hexadecimal digits, because the files are full of
+    // random ids, and one of them would contain it one day.
     let secrets = [
         "hunter2",
         "k-123",

@@ -1,4 +1,4 @@
-//! Reads the repository's own files for the tests that check its structure: a list of files, and
+//! Reads the files of this repository for the tests that check its structure: lists of files, and
 //! the tokens of Rust code.
 
 use std::path::{Path, PathBuf};
@@ -68,7 +68,8 @@ impl Token {
     }
 }
 
-/// Splits Rust code into its tokens. Lifetimes and characters are left out: no check needs them.
+/// Splits Rust code into its tokens. Lifetimes and characters are left out, because no check needs
+/// them.
 pub fn tokens(code: &str) -> Vec<Token> {
     let chars: Vec<char> = code.chars().collect();
     let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
@@ -162,8 +163,8 @@ fn unquoted(literal: &str) -> String {
     literal[begin..].trim_end_matches('#').trim_end_matches('"').to_owned()
 }
 
-/// The product's part of a file's tokens: without comments, and without the items that are there
-/// for tests alone.
+/// The tokens of a file that are part of the product: no comments, and no items that exist only for
+/// tests.
 pub fn product(code: &str) -> Vec<Token> {
     without_tests(tokens(code).into_iter().filter(|token| token.kind != Kind::Comment).collect())
 }

@@ -1,4 +1,4 @@
-//! Traced stores and instruments, as far as the guides promise something of them.
+//! What the guides promise of traced stores and instruments.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn the_difference_of_two_states_is_recorded_and_what_exceeds_the_limit_is_counte
     let (old, new) = ([("item", Value::Map(&old))], [("item", Value::Map(&new))]);
     store.record_diff(&Value::Map(&old), &Value::Map(&new));
     assert_eq!((store.counts().mutations, store.counts().recorded), (1, 1));
-    // More than 100 mutations in one difference.
+    // One difference reports at most 100 mutations.
     let keys: Vec<String> = (0..150).map(|n| format!("k{n}")).collect();
     let state = |value: i64| keys.iter().map(|key| (key.as_str(), Value::Int(value))).collect::<Vec<_>>();
     let (old, new) = (state(1), state(2));
@@ -67,6 +67,6 @@ fn a_measurement_that_cannot_be_kept_as_it_was_made_is_counted() {
     let counts = app.telemetry.metric_counts();
     assert_eq!((counts.refused, counts.overflowed), (2, 1));
     assert!(app.telemetry.flush(LONG).complete);
-    app.telemetry.shutdown(LONG);
+    assert!(app.telemetry.shutdown(LONG));
     assert_eq!(app.telemetry.metric_counts(), Default::default());
 }

@@ -1,5 +1,5 @@
-//! Operations, requests and traced state: one intent, one trace, read back from what a backend
-//! received.
+//! Operations, requests and traced state: what the user wanted is one trace. It is read back from
+//! what a backend has received.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -155,7 +155,7 @@ fn fifty_interleaved_messages_keep_their_own_traces_across_two_hops() {
 }
 
 #[test]
-fn a_panic_in_a_wrapped_body_is_recorded_and_goes_on() {
+fn a_panic_in_a_wrapped_body_is_recorded_and_reaches_the_caller() {
     let app = app();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         app.telemetry.wrap("Parse", || panic!("bad byte"));
@@ -170,7 +170,7 @@ fn a_panic_in_a_wrapped_body_is_recorded_and_goes_on() {
 }
 
 #[test]
-fn a_flush_takes_the_mutations_along_whose_window_is_open() {
+fn a_flush_also_sends_the_mutations_whose_window_is_still_open() {
     let app = app();
     let cart = app.telemetry.traced_store("Cart", &StorePolicy::default()).unwrap();
     cart.set("note", 1, 2);
@@ -184,16 +184,16 @@ fn a_flush_takes_the_mutations_along_whose_window_is_open() {
 }
 
 #[test]
-fn what_surrounds_a_store_is_that_of_the_latest_mutation_and_never_replaces_ours() {
+fn the_attributes_of_the_latest_mutation_win_and_never_replace_those_of_the_core() {
     let app = app();
     let cart = app.telemetry.traced_store("Cart", &StorePolicy::default()).unwrap();
     let long = "g".repeat(5_000);
-    let surroundings = [
+    let attributes = [
         [("items", Value::Int(1)), ("tier", Value::Text("silver"))],
         [("items", Value::Int(2)), (throughline::names::STATE_STORE, Value::Text(&long))],
     ];
-    for (n, said) in surroundings.iter().enumerate() {
-        cart.mutate(&Mutation::set("note", n as i64, n as i64 + 1).attributes(said));
+    for (n, given) in attributes.iter().enumerate() {
+        cart.mutate(&Mutation::set("note", n as i64, n as i64 + 1).attributes(given));
     }
     cart.set("note", 2, 3);
     let received = app.end();
@@ -242,7 +242,7 @@ fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
     let mut elsewhere = telemetry.start_resource("GET", "https://api.test.evil.com/x");
     assert!(elsewhere.headers(&[]).is_empty());
     elsewhere.stop(200, |resource| resource);
-    // The app has begun a trace of its own: the request is of that one.
+    // The app has put the request into a trace of its own, so the request belongs to that trace.
     let mut own = telemetry.start_resource("GET", "https://api.test/own");
     let theirs = format!("00-{}-{}-01", "ab".repeat(16), "cd".repeat(8));
     assert!(own.headers(&[("traceparent", &theirs)]).iter().all(|header| header.0 != "traceparent"));
@@ -260,10 +260,10 @@ fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
 }
 
 #[test]
-fn a_flood_of_mutations_is_inside_the_budget_and_every_one_is_accounted_for_at_the_backend() {
+fn a_flood_of_mutations_stays_within_the_budget_and_the_backend_can_account_for_each() {
     let app = app();
     let store = app.telemetry.traced_store("Feed", &StorePolicy::default()).unwrap();
-    // 10,000 a second for ten seconds of the client's clock.
+    // 10,000 mutations a second, for ten seconds of the client's clock.
     for n in 0..100_000i64 {
         app.clock.advance(Duration::from_micros(100));
         store.set(&format!("items[{}].liked", n % 40), n, n + 1);

@@ -1,4 +1,4 @@
-//! What the areas share: a client on a temporary directory, and the law.
+//! What the areas share: a client in a temporary directory, events of all kinds, and its books.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,6 +7,8 @@ use throughline::event::{Action, ErrorEvent, Log, Metric, MetricData, Resource, 
 use throughline::{Config, ConfigBuilder, Consent, DestinationBooks, Environment, Telemetry};
 use uuid::Uuid;
 
+/// How long a call may take before a test fails. Nothing takes that long unless it hangs, however
+/// busy the machine is.
 pub const LONG: Duration = Duration::from_secs(20);
 
 pub fn builder(dir: &Path) -> ConfigBuilder {
@@ -23,7 +25,7 @@ pub fn start(dir: &Path, endpoint: &str) -> Telemetry {
     Telemetry::start(builder(dir).endpoint(endpoint).build().unwrap(), Consent::Granted).unwrap()
 }
 
-/// One event of several kinds and lanes, in turn.
+/// Records the event number `n`. Six kinds of events of all lanes but the crash lane take turns.
 pub fn record_mixed(telemetry: &Telemetry, n: usize) -> Option<Uuid> {
     let number = i64::try_from(n).unwrap();
     let attributes = [("n", number.into()), ("even", n.is_multiple_of(2).into()), ("text", "value".into())];
@@ -48,7 +50,8 @@ pub fn books(telemetry: &Telemetry) -> DestinationBooks {
     books
 }
 
-/// Returns when the worker has looked at the clock since the call: it does between two answers.
+/// Returns when the worker has looked at the clock since the call. It does so between two commands,
+/// so the second answer proves it.
 pub fn tick(telemetry: &Telemetry) {
     assert!(telemetry.drain(LONG) && telemetry.drain(LONG));
 }

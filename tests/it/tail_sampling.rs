@@ -1,4 +1,4 @@
-//! Sessions that are sent only if something happens in them.
+//! Tail sampling: sessions that are sent only if something happens in them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ struct App {
     clock: Arc<ManualClock>,
 }
 
-/// No session is sampled.
+/// Starts an app whose sessions are not sampled, so that only the rule can keep them.
 fn app(rule: TailSampling) -> App {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
@@ -41,10 +41,10 @@ fn manual(clock: &Arc<ManualClock>) -> Host {
 }
 
 impl App {
-    /// The process ends and another begins.
+    /// Ends the process and begins another.
     fn again(self) -> Self {
         let App { dir, server, telemetry, clock } = self;
-        drop(telemetry);
+        assert!(telemetry.shutdown(LONG));
         let telemetry = start(dir.path(), &server.url(), manual(&clock), TailSampling::default());
         App { dir, server, telemetry, clock }
     }
@@ -62,7 +62,7 @@ impl App {
 }
 
 #[test]
-fn a_session_without_an_error_is_never_sent_and_is_booked_when_its_time_is_over() {
+fn a_session_without_an_error_is_never_sent_and_is_booked_when_its_window_has_passed() {
     let app = app(TailSampling::default());
     app.telemetry.start_view("Home");
     (0..50).for_each(|_| app.tap("quiet"));
@@ -71,7 +71,7 @@ fn a_session_without_an_error_is_never_sent_and_is_booked_when_its_time_is_over(
     let before = books(&app.telemetry);
     assert!(before.queued >= 51 && before.dropped.total() == 0, "{before:?}");
     app.clock.advance(Duration::from_secs(6 * 60));
-    // The next trigger, too late for them.
+    // This triggers a release, but the rule's window has passed for the earlier events.
     app.telemetry.report_problem("it is slow");
     app.tap("after");
     assert_eq!(app.taps(), ["after"]);
@@ -89,7 +89,7 @@ fn an_error_sends_what_came_before_and_what_comes_after() {
     app.telemetry.start_view("Cart");
     assert!(app.taps().is_empty());
     app.telemetry.record_error(&ErrorEvent::new("E", "something happened"));
-    // The view is open while what was kept aside is released.
+    // What was kept aside must be released while the view is still open.
     tick(&app.telemetry);
     app.tap("after");
     app.telemetry.stop_view();
@@ -158,7 +158,7 @@ fn a_process_that_dies_with_its_error_has_released_what_came_before() {
 }
 
 #[test]
-fn a_slow_operation_is_reason_enough_and_errors_may_not_be() {
+fn a_slow_operation_can_be_a_trigger_and_errors_need_not_be() {
     let app =
         app(TailSampling { on_error: false, slow_operation: Some(Duration::from_secs(2)), ..TailSampling::default() });
     app.tap("before");
@@ -183,10 +183,10 @@ fn what_is_kept_aside_is_bounded_survives_the_process_and_the_rule_can_change() 
     let kept = books(&app.telemetry);
     assert!(kept.queued < 70 && kept.dropped.of(DropReason::SampledOut) > 130, "{kept:?}");
     let app = app.again();
-    // A crash that was found at the start.
+    // An app reports the crash of its last process right after its start.
     app.telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "m", "s"));
     assert!(app.taps().len() > 40);
-    // Without a rule, what is not sampled is refused again.
+    // Without a rule, an event that is not sampled is refused again.
     app.telemetry.set_tail_sampling(None).unwrap();
     assert!(app.telemetry.record_action(&Action::tap("x")).is_none());
     assert!(

@@ -1,4 +1,4 @@
-//! Spans and events of Rust code, through the layer.
+//! Spans and events of Rust code, as the layer for `tracing` records them.
 
 use throughline::testing::FaultServer;
 use throughline::tracing::TelemetryLayer;
@@ -21,7 +21,7 @@ fn spans_and_events_have_the_clients_ids_and_the_layer_does_not_call_itself() {
             tracing::warn!(attempt = 2u64, password = "hunter2", "not synchronized: {}", 7);
             tracing::debug_span!("inner").in_scope(|| tracing::error!(big = u64::MAX, "worse"));
         });
-        // A value whose formatting traces, and one without an end.
+        // A value that traces while it is formatted, and whose text has no end.
         struct Loud;
         impl std::fmt::Debug for Loud {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

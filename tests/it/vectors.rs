@@ -1,5 +1,5 @@
-//! The vectors that every language reads: trace headers in both directions, hosts, baggage,
-//! sampling.
+//! The vectors that the tests of every language read: trace headers in both directions, hosts,
+//! baggage and sampling.
 
 use serde_json::Value as Json;
 use throughline::event::TraceContext;
@@ -104,7 +104,7 @@ fn headers_are_written_as_the_vectors_say() {
         let injected = hosts.inject("https://example.com/", &context, &[], &own);
         let headers: Vec<(&str, &str)> = injected.headers.iter().map(|header| (header.0, header.1.as_str())).collect();
         assert_eq!(headers, pairs(&vector["expect"]), "{name}");
-        // What was written is read back as the same place in the same trace.
+        // What was written must be read back as the same span of the same trace.
         let read = extract(&formats(vector), headers.iter().copied());
         let correlation = formats(vector) == [Format::Correlation];
         assert_eq!(
@@ -177,7 +177,7 @@ fn the_kept_share_of_sessions_is_the_rate() {
         let mut kept = 0u32;
         for n in 0..100_000u64 {
             let session = key.object_id(n);
-            // The fixtures' algorithm, in wider arithmetic than the product's.
+            // The algorithm of the fixtures, but with wider arithmetic than the product uses.
             let seed = session.as_u128() & 0xffff_ffff_ffff;
             let hash = seed * 1_111_111_111_111_111_111 % (1 << 64);
             let expected = (hash as f64) < rate * 2f64.powi(64);
