@@ -1,8 +1,8 @@
-//! One process, one directory.
+//! Gives each process a directory of its own, because a database and a journal have one writer.
 //!
-//! The first process takes the data directory itself; each further one a sub-directory of its own.
-//! A lock is an `flock` on a file: the kernel releases it when the process dies, however it dies.
-//! The owner of the main directory adopts sub-directories whose process is gone.
+//! The first process takes the data directory itself, and each further process a sub-directory. A
+//! lock is an `flock` on a file: the kernel releases it when the process dies, however it dies. The
+//! owner of the main directory adopts sub-directories whose process is gone.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use crate::model::limits::MAX_SIBLING_PROCESSES;
 
 const FILE: &str = "lock";
 
-/// A locked directory. Dropping it releases the lock.
+/// A directory that this process has locked. Dropping the value releases the lock.
 #[derive(Debug)]
 pub struct DirLock {
     dir: PathBuf,
@@ -22,7 +22,11 @@ pub struct DirLock {
 }
 
 impl DirLock {
-    /// Locks `dir`, or else the first free sub-directory.
+    /// Locks `dir`, or the first free sub-directory if another process has locked it.
+    ///
+    /// # Errors
+    /// When the files cannot be created, or when other processes have locked `dir` and all of its
+    /// [`MAX_SIBLING_PROCESSES`] sub-directories.
     pub fn acquire(dir: &Path) -> io::Result<Self> {
         for n in 0..=MAX_SIBLING_PROCESSES {
             let dir = if n == 0 { dir.to_owned() } else { sibling(dir, n) };
@@ -34,7 +38,7 @@ impl DirLock {
         Err(io::Error::new(io::ErrorKind::WouldBlock, "every sub-directory is locked by another process"))
     }
 
-    /// Locks `dir` if nobody else has it.
+    /// Locks `dir`. `None` if another process has locked it.
     pub fn try_lock(dir: &Path) -> io::Result<Option<Self>> {
         let file = File::options().create(true).truncate(false).read(true).write(true).open(dir.join(FILE))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -44,18 +48,18 @@ impl DirLock {
         }
     }
 
-    /// The directory that this process owns.
+    /// The directory that is locked.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Whether it is the main directory and not a sub-directory.
+    /// Whether the locked directory is the data directory `dir` itself and not a sub-directory.
     pub fn is_main(&self, dir: &Path) -> bool {
         self.dir == dir
     }
 }
 
-/// Sub-directories of `dir` whose process is gone, locked.
+/// Locks the sub-directories of `dir` whose process is gone, and returns them.
 pub fn orphans(dir: &Path) -> Vec<DirLock> {
     let exists = |n: &u32| sibling(dir, *n).is_dir();
     let lock = |n| DirLock::try_lock(&sibling(dir, n)).ok().flatten();

@@ -1,6 +1,8 @@
-//! The installation: an id that counts devices without knowing them. It lives in the data directory
-//! alone, goes with it, and changes when the directory turns up on another device: a restored or
-//! cloned backup.
+//! The installation: a random id by which a backend can count devices without knowing them.
+//!
+//! The id exists in the data directory alone and is deleted with it. When the directory turns up on
+//! another device, as a restored or cloned backup does, it gets a new id: otherwise two devices
+//! would be counted as one.
 
 use std::io;
 use std::path::Path;
@@ -14,38 +16,41 @@ use crate::model::ids::RunKey;
 
 const FILE: &str = "installation.json";
 
-/// What is written down.
+/// The id of an installation, as the file keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Installation {
     /// A random id, version 4.
     pub(crate) id: Uuid,
-    /// SHA-256 over the id and the host's tag of the device, in hexadecimal; the tag itself is not
-    /// kept.
+    /// SHA-256 over the id and the tag that the host gives the device, in hexadecimal. The tag
+    /// itself is not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     device: Option<String>,
 }
 
-/// The installation of a directory at a start.
+/// What a start finds in the directory.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// As it was written down.
+    /// The installation of an earlier start, which goes on.
     Known(Installation),
-    /// It has to be written down: a first start, or a tag that was not known before.
+    /// An installation that has to be written to the file: this is the first start, or the device
+    /// has a tag for the first time.
     New(Installation),
-    /// The directory was another device's. What identified that one is not to be used.
+    /// A new installation, because the directory comes from another device. Nothing that identified
+    /// the other device may be used.
     Moved(Installation),
 }
 
 impl Installation {
-    /// A new one.
+    /// Makes an installation with a new id.
     pub(crate) fn new(device_tag: Option<&str>) -> Self {
         let (high, low) = RunKey::random().halves();
         let id = Builder::from_random_bytes(Uuid::from_u64_pair(high, low).into_bytes()).into_uuid();
         Self { id, device: device_tag.map(|tag| marker(id, tag)) }
     }
 
-    /// Reads a directory's, or makes a new one. `None` when its file is there and cannot be read
-    /// now: a device that was not unlocked yet.
+    /// Reads the installation of a directory, or makes a new one. `None` when the file is there but
+    /// cannot be read at the moment, because the device was not unlocked yet. A new id would
+    /// replace the old one then.
     pub(crate) fn find(dir: &Path, device_tag: Option<&str>) -> Option<Found> {
         let known: Self = match std::fs::read(dir.join(FILE)).map(|bytes| serde_json::from_slice(&bytes)) {
             Ok(Ok(known)) => known,
@@ -55,18 +60,21 @@ impl Installation {
         Some(match (&known.device, device_tag.map(|tag| marker(known.id, tag))) {
             (Some(before), Some(now)) if *before != now => Found::Moved(Self::new(device_tag)),
             (None, Some(now)) => Found::New(Self { device: Some(now), ..known }),
-            // A tag that is not known today (before the first unlock) proves nothing.
+            // Without a tag, which the host may not know before the first unlock, nothing says that
+            // this is another device.
             _ => Found::Known(known),
         })
     }
 
-    /// Replaces the file in one step, synced: losing it counts a device twice.
+    /// Replaces the file in one step, and syncs it: a device whose file is lost would be counted
+    /// twice.
     pub(crate) fn store(&self, dir: &Path) -> io::Result<()> {
         replace(&dir.join(FILE), &serde_json::to_vec(self)?, Durability::Power)
     }
 }
 
-/// What tells this device from others. Mixed with the id, so that it says nothing elsewhere.
+/// Tells this device from others. The id is hashed with the tag, so that the result cannot be used
+/// to recognise the device anywhere else.
 fn marker(id: Uuid, device_tag: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(id.as_bytes());
@@ -93,7 +101,7 @@ mod tests {
         assert_eq!(first.id.get_version_num(), 4);
         first.store(dir).unwrap();
         assert_eq!(known(dir, None), first);
-        // The host has learnt to tell devices apart.
+        // A later version of the app gives the device a tag.
         let Some(Found::New(tagged)) = Installation::find(dir, Some("a")) else { panic!() };
         assert_eq!(tagged.id, first.id);
         tagged.store(dir).unwrap();
@@ -117,7 +125,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_now_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
-        // Root reads everything: a directory in its place cannot be read by anybody.
+        // Root can read every file. A directory in its place cannot be read as a file by anybody.
         std::fs::create_dir(dir.path().join(FILE)).unwrap();
         assert_eq!(Installation::find(dir.path(), None), None);
     }

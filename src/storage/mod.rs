@@ -1,4 +1,4 @@
-//! Bytes on disk: the journal, the queue, and the small files beside them.
+//! What is on disk: the journal, the queue, and the small files beside them.
 
 pub mod dirlock;
 pub mod frame;

@@ -1,5 +1,5 @@
-//! The persisted switches: the app's own kill switch and the sampling rates that were set at run
-//! time.
+//! What the app has changed at run time and the next process must respect: whether the client is
+//! switched on, and the sampling rates.
 
 use std::io;
 use std::path::Path;
@@ -10,24 +10,24 @@ use super::replace::{Durability, replace};
 
 const FILE: &str = "switches.json";
 
-/// The persisted switches. `None` leaves the configuration's value.
+/// The changes that are kept. `None`: the value of the configuration holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Switches {
-    /// False: off.
+    /// Whether the client is switched on.
     pub(crate) enabled: Option<bool>,
-    /// Share of sessions.
+    /// The share of sessions that are recorded.
     pub(crate) session_sample_rate: Option<f64>,
-    /// Share of traces.
+    /// The share of traces that are recorded.
     pub(crate) trace_sample_rate: Option<f64>,
 }
 
 impl Switches {
-    /// Reads the switches. A file that cannot be read says nothing.
+    /// Reads the changes. `None` when the file is missing or cannot be read.
     pub(crate) fn load(dir: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(dir.join(FILE)).ok()?).ok()
     }
 
-    /// Writes down what is given and leaves the rest as it was.
+    /// Writes the changes that are `Some` to the file, and leaves the others in it as they were.
     pub(crate) fn store(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)?;
         let old = Self::load(dir).unwrap_or_default();

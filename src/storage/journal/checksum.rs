@@ -1,15 +1,15 @@
-//! CRC-32C of frames, with the processor's instruction.
+//! The CRC-32C of frames, computed with an instruction of the processor.
 //!
-//! The crate `crc32c` gives the same sums, and does so for long payloads and for processors without
-//! the instruction. It is made for long buffers: for the hundred bytes of a usual record, and for
-//! the twenty that seal it under the journal's lock, setting its loops up costs more than the sum.
+//! The crate `crc32c` computes the same sums, and is used for long payloads and for processors
+//! without the instruction. It is made for long buffers. A usual record has a hundred bytes, and
+//! the part that is summed under the journal's lock has twenty: there, setting up the crate's loops
+//! would cost more than the sum itself.
 #![allow(unsafe_code, reason = "calling a function that needs an instruction of the processor")]
 
-/// Payloads of this many bytes are summed by the crate, which then works on three parts of them at
-/// once.
+/// Bytes from which the crate sums a payload, because it then works on three parts at once.
 const LONG: usize = 768;
 
-/// The CRC-32C of a payload.
+/// Computes the CRC-32C of a payload.
 #[inline]
 pub(in crate::storage) fn of_payload(payload: &[u8]) -> u32 {
     if payload.len() < LONG && has_instruction() {
@@ -20,8 +20,8 @@ pub(in crate::storage) fn of_payload(payload: &[u8]) -> u32 {
     }
 }
 
-/// Goes on from the CRC-32C of a payload with the run, the logical offset, and the first half of
-/// the header.
+/// Continues the CRC-32C of a payload with the run, the logical offset, and the first half of the
+/// header.
 #[inline]
 pub(in crate::storage) fn seal(payload_crc: u32, run: u64, offset: u64, word: u32) -> u32 {
     if has_instruction() {

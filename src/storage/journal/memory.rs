@@ -1,8 +1,9 @@
-//! The ring's bytes: anonymous memory or a mapped, preallocated file.
+//! The bytes of the ring: anonymous memory, or a mapped and preallocated file.
 //!
-//! All `unsafe` of the journal is here and in `sigbus`. A mapped file can be truncated by somebody
-//! else; touching it then raises SIGBUS, which `sigbus` turns into an anonymous page. Bytes are
-//! therefore only ever *copied* in and out, never borrowed.
+//! The unsafe code of the journal is here, in `sigbus`, and in two functions of `mod` that own the
+//! pointer to this memory. Another process can truncate a mapped file at any time. Touching a page
+//! that is gone raises SIGBUS, and `sigbus` puts an anonymous page in its place. The bytes may thus
+//! change while they are read, so they are only copied in and out, and never borrowed.
 #![allow(unsafe_code, reason = "mapping and copying the ring")]
 
 use std::fs::File;
@@ -14,11 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::FallocateFlags;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
-use super::{PREAMBLE, sigbus};
+use super::preamble::PREAMBLE;
+use super::sigbus;
 use crate::model::limits::JOURNAL_BYTES;
 
-/// Bytes of the block. Because it is a constant, most checks of a place in the ring are the
-/// compiler's.
+/// Bytes of the block. Because this is a constant, the compiler can prove most checks of a place in
+/// the ring.
 pub(super) const LEN: usize = PREAMBLE + JOURNAL_BYTES;
 
 /// A block of [`LEN`] bytes that lives until it is dropped.
@@ -36,7 +38,7 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Anonymous zeroed memory. Pages cost nothing until they are touched.
+    /// Reserves anonymous memory, filled with zeros. A page costs nothing until it is touched.
     pub(super) fn anonymous() -> io::Result<Self> {
         // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing.
         let base = unsafe {
@@ -51,8 +53,8 @@ impl Memory {
         Ok(Self { base, guard: None })
     }
 
-    /// Maps `file`, whose [`LEN`] bytes are preallocated first: a sparse map on a full disk would
-    /// be a SIGBUS in the host.
+    /// Maps `file`, after allocating the blocks of its [`LEN`] bytes: with a sparse file, writing
+    /// to the mapping would raise SIGBUS in the host when the disk is full.
     pub(super) fn mapped(file: &File) -> io::Result<Self> {
         preallocate(file, LEN)?;
         // SAFETY: a shared mapping of a file of at least `LEN` bytes, at an address of the kernel's
@@ -73,12 +75,13 @@ impl Memory {
         Ok(Self { base, guard: Some(guard) })
     }
 
-    /// Whether a page of the file was lost under us.
+    /// Whether a page of the file was taken away while it was mapped.
     pub(super) fn is_lost(&self) -> bool {
         self.guard.as_ref().is_some_and(sigbus::Guard::is_lost)
     }
 
-    /// Copies `bytes` to `at`. Out of range: nothing happens (the journal never asks for it).
+    /// Copies `bytes` to `at`. Does nothing when they would end outside the block, which the
+    /// journal never asks for.
     #[inline]
     pub(super) fn write(&self, at: usize, bytes: &[u8]) {
         if at.checked_add(bytes.len()).is_some_and(|end| end <= LEN) {
@@ -87,7 +90,7 @@ impl Memory {
         }
     }
 
-    /// Appends `len` bytes from `at` to `out`; false when they are out of range.
+    /// Appends `len` bytes from `at` to `out`. False when they are outside the block.
     pub(super) fn read(&self, at: usize, len: usize, out: &mut Vec<u8>) -> bool {
         if at.checked_add(len).is_none_or(|end| end > LEN) {
             return false;
@@ -124,8 +127,8 @@ impl Memory {
         self.word(at).load(Ordering::Acquire)
     }
 
-    /// Makes the pages of a range writable ahead of the writers, without changing a byte. Best
-    /// effort.
+    /// Makes the pages of a range writable in advance, so that no caller waits for a page fault. It
+    /// changes no byte, and does nothing where the system cannot do it.
     pub(super) fn prefault(&self, at: usize, len: usize) {
         const PAGE: usize = 16 * 1024;
         let start = at.min(LEN) & !(PAGE - 1);
@@ -160,7 +163,7 @@ impl Drop for Memory {
     }
 }
 
-/// Reserves blocks for the whole file; where the file system refuses to, writes zeros.
+/// Allocates the blocks of the whole file. Where the file system cannot do that, zeros are written.
 fn preallocate(file: &File, len: usize) -> io::Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len as u64) {
         Ok(()) => Ok(()),

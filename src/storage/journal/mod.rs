@@ -1,20 +1,25 @@
-//! The journal: the channel between callers and the worker, and the crash log, in one preallocated
-//! ring.
+//! The journal: a ring of records that takes events from the callers to the worker, and keeps them
+//! when the process dies.
 //!
-//! A record is durable against the death of the process when [`Journal::append`] returns: it lies
-//! in the page cache of a shared mapping. Offsets are logical and only grow; a position in the ring
-//! is the offset modulo its size. Callers encode before the lock; under it they take an offset,
-//! copy, and seal the frame by one atomic store. The worker drains behind the published tail
-//! without the lock, and moves the head after the rows are committed.
+//! When [`Journal::append`] returns, the record is in the page cache of a shared mapping, so the
+//! kernel writes it to the file even if the process is killed. Offsets are logical and only grow. A
+//! position in the ring is the offset modulo the size of the ring. A caller encodes its event
+//! before it takes the lock. Under the lock it takes an offset, copies the bytes, and seals the
+//! frame with one atomic store. The worker reads up to the published tail without the lock, and
+//! moves the head when the rows are committed.
 //!
-//! Until the worker has mapped the file (at most some milliseconds after the start) the ring lives
-//! on the heap; when no file can be had, it stays there and says so ([`JournalMode`]).
+//! The worker maps the file in the first milliseconds after the start. Until then the ring is on
+//! the heap, and it stays there if there can be no file. [`JournalMode`] says where it is.
 //!
-//! Must never: block on I/O in `append`, overwrite undrained bytes, trust bytes that it reads back.
+//! `append` must never wait for I/O. Bytes that are not in the database yet must never be
+//! overwritten, and bytes that are read back must never be trusted.
 
 pub(super) mod checksum;
+mod counters;
 mod memory;
+mod preamble;
 pub mod run_file;
+mod scan;
 mod sigbus;
 
 use std::fs::File;
@@ -24,7 +29,6 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use crate::model::event::Lane;
-use crate::model::ids::RunKey;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{
@@ -32,108 +36,47 @@ use crate::model::limits::{
     JOURNAL_WAKE_BYTES,
 };
 use crate::storage::frame::{self, FrameType, HEADER};
+pub use counters::RunCounters;
 use memory::Memory;
+pub use preamble::RunStart;
+use preamble::{COUNTERS_AT, HEAD_AT, PREAMBLE, TAIL_AT, position};
+use scan::scan;
+pub use scan::{DrainEnd, Drained};
 pub(crate) use sigbus::{forked, install as install_guards};
 
-/// Bytes before the ring in the file: identity, positions, counters. A page of 16 KiB, as on iOS
-/// and Android 15.
-pub(crate) const PREAMBLE: usize = 16 * 1024;
-pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"TLJRNL01");
-pub(crate) const TAIL_AT: usize = 64;
-pub(crate) const HEAD_AT: usize = 72;
-pub(crate) const COUNTERS_AT: usize = 128;
-
-pub(crate) const LANES: usize = Lane::ALL.len();
-pub(crate) const DOORS: usize = DropReason::AT_THE_DOOR.len();
-
-/// Where the ring lives.
+/// Where the ring is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum JournalMode {
-    /// On the heap; the worker has not mapped the file yet. Records do not survive a kill.
+    /// On the heap, because the worker has not mapped the file yet. Records do not survive a kill.
     Starting = 0,
     /// In the mapped file. Records survive a kill.
     Mapped = 1,
-    /// On the heap, because the file could not be had. Records do not survive a kill before they
-    /// are in SQLite.
+    /// On the heap, because the file could not be created or mapped. Records survive a kill only
+    /// once they are in SQLite.
     Heap = 2,
-    /// In the mapping, but a part of the file was taken away; what was in it is lost and counted.
+    /// In the mapping, but a part of the file was taken away. What was in that part is lost and
+    /// counted.
     Lost = 3,
 }
 
-/// What `append` says to the caller who has to wake the worker.
+/// Whether the caller of [`Journal::append`] must wake the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
-    /// The worker is awake, or will be soon enough.
+    /// It need not: the worker is awake, or will be soon enough.
     Quiet,
-    /// Wake it: the ring was idle, has filled to the mark, or holds a crash.
+    /// It must: the worker was idle, the ring is a quarter full, or the record is a crash.
     Wake,
 }
 
-/// Counts of one run, absolute: what was appended and what was refused at the door, by lane.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunCounters {
-    /// Events appended, by lane.
-    pub appended: [u64; LANES],
-    /// Events refused, by reason (in the order of `DropReason::AT_THE_DOOR`) and lane.
-    pub refused: [[u64; LANES]; DOORS],
-}
-
-impl RunCounters {
-    pub(crate) const WORDS: usize = LANES * (1 + DOORS);
-
-    pub(crate) fn words(&self) -> impl Iterator<Item = u64> + '_ {
-        self.appended.iter().chain(self.refused.iter().flatten()).copied()
-    }
-
-    pub(crate) fn from_words(words: impl IntoIterator<Item = u64>) -> Self {
-        let mut counters = Self::default();
-        let slots = counters.appended.iter_mut().chain(counters.refused.iter_mut().flatten());
-        for (slot, word) in slots.zip(words) {
-            *slot = word;
-        }
-        counters
-    }
-}
-
-/// What identifies a run, written once into the file's preamble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunStart {
-    /// Key of the run's ids.
-    pub key: RunKey,
-    /// Wall time to which the events' time deltas refer, ns since the Unix epoch.
-    pub base_wall: u64,
-}
-
-/// One record handed out by the drain.
-#[derive(Debug)]
-pub struct Drained<'a> {
-    /// What it is.
-    pub frame: FrameType,
-    /// Logical offset behind it.
-    pub end: u64,
-    /// Counter and canonical record.
-    pub payload: &'a [u8],
-}
-
-/// What a drain came across.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DrainEnd {
-    /// Offset up to which the ring was read.
-    pub to: u64,
-    /// Bytes that were no legal frame.
-    pub damaged: u64,
-    /// Whether the budget ended the drain before the tail.
-    pub more: bool,
-}
-
+/// What callers change under the lock.
 struct Writer {
     tail: u64,
     counters: RunCounters,
 }
 
-/// The ring. Shared by callers and the worker.
+/// The journal of the running process. Callers and the worker share it.
 pub struct Journal {
     start: RunStart,
     run: u64,
@@ -154,7 +97,7 @@ impl std::fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// A ring on the heap. Costs one anonymous mapping; no page is touched.
+    /// Makes a ring on the heap. This costs one anonymous mapping, and touches none of its pages.
     pub fn new(start: RunStart) -> io::Result<Self> {
         let memory = Memory::anonymous()?;
         Ok(Self {
@@ -171,8 +114,11 @@ impl Journal {
         })
     }
 
-    /// Moves the ring into a mapped file: copies what waits and switches under the lock. On an
-    /// error the ring stays where it is and says `Heap`.
+    /// Moves the ring into a mapped file, with everything that waits in it. Callers wait for the
+    /// lock meanwhile.
+    ///
+    /// # Errors
+    /// When the file cannot be created, allocated or mapped. The ring then stays on the heap.
     pub fn map(&self, path: &Path) -> io::Result<()> {
         let mapped = (|| {
             let file = File::options().read(true).write(true).create_new(true).open(path)?;
@@ -180,7 +126,7 @@ impl Journal {
                 let _ = std::fs::remove_file(path);
             })?;
             memory.prefault(0, PREAMBLE + JOURNAL_PREFAULT_BYTES * 2);
-            self.write_preamble(&memory);
+            memory.write(0, &self.start.to_bytes());
             Ok(Box::new(memory))
         })();
         let memory = match mapped {
@@ -203,7 +149,9 @@ impl Journal {
         }
         memory.store(TAIL_AT, tail);
         memory.store(HEAD_AT, head);
-        store_counters(&memory, &writer.counters);
+        for (counter, count) in writer.counters.words().enumerate() {
+            memory.store(COUNTERS_AT + 8 * counter, count);
+        }
         let old = self.base.swap(Box::into_raw(memory), Ordering::AcqRel);
         self.capacity.store(JOURNAL_BYTES as u64, Ordering::Relaxed);
         self.mode.store(JournalMode::Mapped as u8, Ordering::Relaxed);
@@ -212,21 +160,11 @@ impl Journal {
         Ok(())
     }
 
-    /// Gives up on a file for now: the ring keeps at most 256 KiB of the app's memory.
+    /// Keeps the ring on the heap for now, where it may use [`HEAP_JOURNAL_BYTES`] of the app's
+    /// memory.
     pub fn stay_on_heap(&self) {
         self.capacity.store(HEAP_JOURNAL_BYTES, Ordering::Relaxed);
         self.mode.store(JournalMode::Heap as u8, Ordering::Relaxed);
-    }
-
-    fn write_preamble(&self, memory: &Memory) {
-        let mut preamble = Vec::with_capacity(48);
-        preamble.extend_from_slice(&MAGIC.to_le_bytes());
-        preamble.extend_from_slice(&(JOURNAL_BYTES as u64).to_le_bytes());
-        preamble.extend_from_slice(&self.start.key.0);
-        preamble.extend_from_slice(&self.start.base_wall.to_le_bytes());
-        let crc = crc32c::crc32c(&preamble);
-        preamble.extend_from_slice(&u64::from(crc).to_le_bytes());
-        memory.write(0, &preamble);
     }
 
     #[inline]
@@ -238,12 +176,12 @@ impl Journal {
         self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// The run whose records the ring holds.
+    /// The run whose records are in the ring.
     pub fn start(&self) -> RunStart {
         self.start
     }
 
-    /// Where the ring lives.
+    /// Where the ring is.
     pub fn mode(&self) -> JournalMode {
         match self.mode.load(Ordering::Relaxed) {
             0 => JournalMode::Starting,
@@ -253,13 +191,14 @@ impl Journal {
         }
     }
 
-    /// Appends a record: durable against the death of the process when this returns (mode
-    /// `Mapped`).
+    /// Appends a record. In the mode [`JournalMode::Mapped`] it survives the death of the process
+    /// when this returns.
     ///
     /// # Errors
-    /// [`DropReason::JournalFull`] when its lane is not admitted any more; it has been counted.
+    /// [`DropReason::JournalFull`] when the ring is too full for the record's lane. The loss has
+    /// been counted.
     pub fn append(&self, frame: FrameType, payload: &[u8]) -> Result<Appended, DropReason> {
-        // What does not need the lock comes before it.
+        // Everything that does not need the lock is computed before it is taken.
         let word = frame::word(frame, payload.len());
         let payload_crc = checksum::of_payload(payload);
         let need = frame::framed_len(payload.len()) as u64;
@@ -288,10 +227,8 @@ impl Journal {
         self.tail.store(end, Ordering::Release);
         memory.store(TAIL_AT, end);
         if frame.is_accepted() {
-            let lane = usize::from(frame.lane().code());
-            if let Some(count) = writer.counters.appended.get_mut(lane) {
-                *count += 1;
-                memory.store(COUNTERS_AT + 8 * lane, *count);
+            if let Some((counter, count)) = writer.counters.count_appended(frame.lane()) {
+                memory.store(COUNTERS_AT + 8 * counter, count);
             }
         }
         drop(writer);
@@ -314,39 +251,36 @@ impl Journal {
 
     /// Counts an event that was accepted and dropped before it became a record.
     pub fn refuse(&self, lane: Lane, reason: DropReason) {
-        let Some(door) = DropReason::AT_THE_DOOR.iter().position(|door| *door == reason) else { return };
-        let lane = usize::from(lane.code());
         let mut writer = self.lock();
-        if let Some(count) = writer.counters.refused.get_mut(door).and_then(|lanes| lanes.get_mut(lane)) {
-            *count += 1;
-            self.memory().store(COUNTERS_AT + 8 * (LANES * (1 + door) + lane), *count);
+        if let Some((counter, count)) = writer.counters.count_refused(lane, reason) {
+            self.memory().store(COUNTERS_AT + 8 * counter, count);
         }
     }
 
-    /// The run's counts now.
+    /// The counters of the run, as they are now.
     pub fn counters(&self) -> RunCounters {
         self.lock().counters
     }
 
-    /// Bytes that wait for the drain.
+    /// Bytes of records that are not in the database yet.
     pub fn waiting(&self) -> u64 {
         self.tail.load(Ordering::Acquire) - self.head.load(Ordering::Acquire)
     }
 
-    /// Says that the worker is about to drain: the next append wakes it again. True if anything had
-    /// been appended or refused since the last call.
+    /// The worker calls this before it drains, so that the next append wakes it again. True if a
+    /// record was appended since the last call.
     pub fn take_busy(&self) -> bool {
         self.busy.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether a crash was appended since the last call.
+    /// Whether a crash was appended since the last call of this.
     pub fn take_urgent(&self) -> bool {
         self.urgent.swap(false, Ordering::AcqRel)
     }
 
-    /// Reads records from `from` (at least the head) on until the tail or the budget ends. Only the
-    /// worker may call this. Damaged stretches are skipped to the next legal frame. The head stays:
-    /// see [`Journal::advance`].
+    /// Visits the records from `from` on, or from the head if that is further, until the tail is
+    /// reached or the budget is used up. What is damaged is skipped up to the next legal frame. The
+    /// head is not moved: see [`Journal::advance`]. Only the worker may call this.
     pub fn drain(
         &self,
         from: u64,
@@ -362,15 +296,16 @@ impl Journal {
         scan(self.run, head, Some(tail), (max_records, max_bytes), &word, &ring, &mut visit)
     }
 
-    /// Leaves out everything that waits: it is to be erased. Returns where the next record begins.
+    /// Drops every record that is not in the database yet, because it is to be erased. Returns the
+    /// offset of the next record.
     pub fn skip(&self) -> u64 {
         let to = self.tail.load(Ordering::Acquire);
         self.advance(to);
         to
     }
 
-    /// Moves the head after the records before `to` have been committed, and makes the next pages
-    /// writable.
+    /// Moves the head to `to`, when the records before it are committed, and makes the pages that
+    /// are written next writable.
     pub fn advance(&self, to: u64) {
         self.head.store(to, Ordering::Release);
         let memory = self.memory();
@@ -407,12 +342,13 @@ fn reclaim(pointer: *mut Memory) {
     }
 }
 
-/// Bytes of the ring that a frame may fill: telemetry never costs a crash its place.
+/// Bytes up to which a frame may fill the ring. Less important events leave room for errors, and
+/// errors leave room for crashes.
 #[inline]
 fn admitted(frame: FrameType, all: u64) -> u64 {
     match frame {
         FrameType::Context | FrameType::Pad => all,
-        // What is open was admitted when it was opened; its end is admitted like an error.
+        // These belong to an event that was admitted before, so they are admitted like an error.
         FrameType::Amend(_) | FrameType::Close(_) | FrameType::Discard(_) => all / 10 * JOURNAL_ERROR_TENTHS,
         _ => match frame.lane() {
             Lane::Crash => all,
@@ -420,65 +356,6 @@ fn admitted(frame: FrameType, all: u64) -> u64 {
             Lane::Event | Lane::Bulk => all / 4 * JOURNAL_EVENT_QUARTERS,
         },
     }
-}
-
-#[inline]
-fn position(offset: u64) -> usize {
-    offset as usize & (JOURNAL_BYTES - 1)
-}
-
-fn store_counters(memory: &Memory, counters: &RunCounters) {
-    for (at, word) in counters.words().enumerate() {
-        memory.store(COUNTERS_AT + 8 * at, word);
-    }
-}
-
-/// Walks frames from `head`. With a `tail`, everything before it is expected to be legal and damage
-/// is skipped; without one (or behind it) the first illegal frame is the end.
-fn scan(
-    run: u64,
-    head: u64,
-    tail: Option<u64>,
-    (max_records, max_bytes): (usize, usize),
-    word: &dyn Fn(u64) -> u64,
-    read: &dyn Fn(u64, usize, &mut Vec<u8>) -> bool,
-    visit: &mut dyn FnMut(Drained<'_>),
-) -> DrainEnd {
-    let limit = head + JOURNAL_BYTES as u64;
-    let known = tail.unwrap_or(head).min(limit);
-    let mut end = DrainEnd { to: head, damaged: 0, more: false };
-    let (mut records, mut bytes) = (0, 0);
-    let mut payload = Vec::new();
-    while end.to < limit && (end.to < known || tail.is_none()) {
-        if records >= max_records || bytes >= max_bytes {
-            end.more = true;
-            break;
-        }
-        let at = end.to;
-        let room = JOURNAL_BYTES - position(at);
-        let header = word(at);
-        let legal = frame::parse(header).filter(|(_, len)| frame::framed_len(*len) <= room).filter(|(frame, len)| {
-            payload.clear();
-            let sealed = *frame == FrameType::Pad || read(at + HEADER as u64, *len, &mut payload);
-            sealed && frame::check(header, run, at, &payload)
-        });
-        match legal {
-            Some((frame, len)) => {
-                end.to = at + frame::framed_len(len) as u64;
-                records += 1;
-                bytes += len;
-                if frame != FrameType::Pad {
-                    visit(Drained { frame, end: end.to, payload: &payload });
-                }
-            }
-            None if at < known => {
-                end.to = at + HEADER as u64;
-                end.damaged += HEADER as u64;
-            }
-            None => break,
-        }
-    }
-    end
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! A truncated or unreadable journal file must not take the app down.
+//! Keeps the app alive when its journal file is truncated or cannot be read.
 //!
-//! Touching a page of a mapped file that is no longer there raises SIGBUS. The handler looks the
-//! address up in a fixed table of our mappings; if it is ours, it puts an anonymous page there,
-//! marks the mapping as lost and returns, and the instruction runs again. Any other SIGBUS goes to
-//! the handler that was there before.
+//! Touching a page of a mapped file that is no longer there raises SIGBUS. The handler looks for
+//! the address in a fixed table of the journals' mappings. If it finds it, it puts an anonymous
+//! page at the address, marks the mapping as lost and returns, so that the instruction runs again.
+//! Any other SIGBUS is passed on to the handler that was there before.
 //!
-//! The handler calls `mmap` and `sigaction` (both async-signal-safe on the systems we support) and
-//! touches atomics. It must never allocate, lock or format.
+//! The handler calls `mmap` and `sigaction`, which a signal handler may call on all supported
+//! systems, and uses atomics. It must never allocate, lock or format.
 //!
-//! The second duty here is the fork guard: a forked child shares the mapping and must never write
-//! to it.
+//! This file also detects a fork, because a forked child shares the mapping and must never write to
+//! it.
 #![allow(unsafe_code, reason = "signal handling")]
 
 use std::mem::MaybeUninit;
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use crate::model::limits::MAX_GUARDED_MAPPINGS;
 
+/// A place in the table of mappings.
 struct Slot {
     start: AtomicUsize,
     len: AtomicUsize,
@@ -38,18 +39,19 @@ static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut(
 static FORKED: AtomicBool = AtomicBool::new(false);
 static INSTALL: Once = Once::new();
 
-/// Whether this process is a forked child of the one that loaded the core. Then everything is off.
+/// Whether this process was forked from the one that started the core. Everything is off then.
 #[inline]
 pub(crate) fn forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
 
-/// Keeps one mapping in the table.
+/// Keeps a mapping in the table until it is dropped.
 #[derive(Debug)]
 pub(super) struct Guard(Option<usize>);
 
 impl Guard {
-    /// Enters a mapping. With more than 64 of them the last ones go unguarded.
+    /// Enters a mapping into the table. With more than [`MAX_GUARDED_MAPPINGS`] mappings, the
+    /// further ones are not guarded.
     pub(super) fn protect(start: usize, len: usize) -> Self {
         install();
         let free = TABLE
@@ -81,7 +83,7 @@ impl Drop for Guard {
     }
 }
 
-/// Installs the handler and the fork guard, once per process.
+/// Installs the handler, and what detects a fork, once in a process.
 pub(crate) fn install() {
     INSTALL.call_once(|| {
         PAGE.store(rustix::param::page_size(), Ordering::Relaxed);
@@ -115,8 +117,8 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
             slot.lost.store(true, Ordering::Relaxed);
             let page = PAGE.load(Ordering::Relaxed);
             let at = address & !(page - 1);
-            // SAFETY: replaces one page inside our own mapping, whose contents are gone. `errno` is
-            // left as it was.
+            // SAFETY: this replaces one page inside our own mapping, whose contents are gone.
+            // `errno` is left as it was.
             unsafe {
                 let errno = errno_location();
                 let saved = *errno;
@@ -140,7 +142,7 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
     unsafe { pass_on(signal, info, context) }
 }
 
-/// Hands a SIGBUS that is not ours to whoever had it before.
+/// Passes a SIGBUS that concerns no journal on to the handler that was installed before.
 unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: see the caller; the pointers to functions were registered as handlers of exactly
     // these types.

@@ -1,5 +1,6 @@
 use super::run_file::{RunFile, file_name};
 use super::*;
+use crate::model::ids::RunKey;
 use proptest::prelude::*;
 
 const START: RunStart = RunStart { key: RunKey([5; 16]), base_wall: 1_767_225_600_000_000_000 };
@@ -180,7 +181,7 @@ proptest! {
         bytes[at] ^= 1 << (flip % 8);
         let seen = recovered(bytes, from);
         prop_assert!(seen.len() + 1 >= records.len(), "{} of {}", seen.len(), records.len());
-        // Never a wrong payload: what is seen is a sub-sequence of what was written.
+        // No payload may be wrong: what is read is a part of what was written, in the same order.
         let mut written = records.iter();
         prop_assert!(seen.iter().all(|one| written.any(|record| record == one)));
     }
