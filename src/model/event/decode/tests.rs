@@ -1,4 +1,4 @@
-use super::super::encode::{Stamp, append_ended, encode, encode_context, encode_scope};
+use super::super::encode::{Stamp, append_ended, encode, encode_context, encode_scope, field};
 use super::super::*;
 use super::*;
 use crate::model::value::Value;
