@@ -1,4 +1,4 @@
-//! Framing of journal records.
+//! How a record lies in the journal: a frame around a payload.
 //!
 //! ```text
 //! 4 bytes  length of the payload (low 24 bits) and the frame's type (high 8 bits), little endian
@@ -7,10 +7,10 @@
 //! padding  to a multiple of 8
 //! ```
 //!
-//! Because the checksum covers the run and the *logical* offset, bytes of an earlier lap of the
-//! ring or of another run never pass for a record, wherever a kill or a damaged disk leaves them.
-//! The payload comes first in the checksum so that it can be summed before the lock is taken, the
-//! rest under it.
+//! The checksum covers the run and the *logical* offset. Bytes of an earlier lap of the ring or of
+//! another run are therefore never taken for a record, wherever a kill or a damaged disk has left
+//! them. The payload comes first in the checksum, so that it can be summed before the journal's
+//! lock is taken. The rest is summed under the lock.
 
 use crate::model::event::Lane;
 use crate::model::event::decode::Reader;
@@ -18,7 +18,7 @@ use crate::model::event::encode::put_varint;
 use crate::model::limits::MAX_FRAME_BYTES;
 use crate::storage::journal::checksum;
 
-/// Bytes before the payload.
+/// Bytes of the header, which is before the payload.
 pub const HEADER: usize = 8;
 
 /// What a frame holds.
@@ -26,31 +26,32 @@ pub const HEADER: usize = 8;
 pub enum FrameType {
     /// A finished event of a lane.
     Event(Lane),
-    /// A context or scope record; its counter is the version.
+    /// A context record or a scope record. Its counter is the version.
     Context,
     /// An event that is not final yet.
     Open(Lane),
     /// A newer snapshot of an open event.
     Amend(Lane),
-    /// The final form of an open event. An empty record takes the last snapshot.
+    /// The final form of an open event. When the record is empty, the last snapshot is final.
     Close(Lane),
-    /// Fills the end of the ring.
+    /// Padding that fills the end of the ring.
     Pad,
-    /// Takes an open event back: it is booked as withdrawn.
+    /// Withdraws an open event, which is counted as dropped.
     Discard(Lane),
-    /// A finished event that is kept aside: sent only if something happens.
+    /// A finished event that tail sampling keeps aside. It is sent only after a
+    /// [`Release`](Self::Release).
     Aside(Lane),
-    /// As [`FrameType::Open`], kept aside.
+    /// An event that is not final yet, and is kept aside.
     OpenAside(Lane),
-    /// Something happened: what was kept aside before is to be sent. Its counter is 0, its record
-    /// empty.
+    /// Releases what was kept aside before, because an error has happened, for example. The counter
+    /// is 0 and the record is empty.
     Release,
 }
 
 impl FrameType {
     #[inline]
     fn code(self) -> u8 {
-        // In the order of the declaration, so that no table is needed.
+        // The numbers follow the order of the declaration, so that the compiler needs no table.
         let number = match self {
             FrameType::Event(_) => 1,
             FrameType::Context => 2,
@@ -83,8 +84,8 @@ impl FrameType {
         })
     }
 
-    /// The lane whose admission rule holds; contexts are admitted like crashes, a release like the
-    /// error that caused it.
+    /// The lane that decides how full the ring may be. A context is admitted like a crash, because
+    /// crashes refer to it, and a release like the error that caused it.
     pub fn lane(self) -> Lane {
         match self {
             FrameType::Event(lane)
@@ -109,7 +110,8 @@ impl FrameType {
         }
     }
 
-    /// Whether the frame adds an event to the books: amending or closing one that is open does not.
+    /// Whether the frame adds an event to the books. A frame that amends or closes an open event
+    /// does not.
     pub fn is_accepted(self) -> bool {
         matches!(self, FrameType::Event(_) | FrameType::Open(_) | FrameType::Aside(_) | FrameType::OpenAside(_))
     }
@@ -134,27 +136,28 @@ pub fn sealed(run: u64, offset: u64, word: u32, payload_crc: u32) -> u64 {
     u64::from(word) | u64::from(checksum::seal(payload_crc, run, offset, word)) << 32
 }
 
-/// The header of padding that fills `len` bytes. It is sealed without them.
+/// The header of padding that fills `len` bytes. Its checksum does not cover those bytes.
 pub fn pad(run: u64, offset: u64, len: usize) -> u64 {
     sealed(run, offset, word(FrameType::Pad, len.saturating_sub(HEADER)), 0)
 }
 
-/// Reads a header: the type and the payload's length, when both are possible.
+/// Reads the type and the length of the payload from a header. `None` when one of them is not
+/// possible.
 pub fn parse(header: u64) -> Option<(FrameType, usize)> {
     let word = header as u32;
     let frame = FrameType::from_code((word >> 24) as u8)?;
     let length = (word & 0xff_ffff) as usize;
-    // Padding may be as long as the ring's rest; its bytes are not read.
+    // Padding may be as long as the rest of the ring, because its bytes are not read.
     (length <= MAX_FRAME_BYTES || frame == FrameType::Pad).then_some((frame, length))
 }
 
-/// Whether a header and its payload belong to this run and offset. Padding is sealed without its
-/// bytes.
+/// Whether the checksum of a header holds for this run, this offset and this payload. For padding,
+/// the payload is empty.
 pub fn check(header: u64, run: u64, offset: u64, payload: &[u8]) -> bool {
     checksum::seal(checksum::of_payload(payload), run, offset, header as u32) == (header >> 32) as u32
 }
 
-/// Writes a payload: the counter, then the record.
+/// Writes the counter with which a payload begins. The record follows.
 pub fn put_counter(out: &mut Vec<u8>, n: u64) {
     put_varint(out, n);
 }

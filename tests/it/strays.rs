@@ -126,12 +126,12 @@ fn names() -> BTreeMap<String, String> {
 fn is_key(text: &str) -> bool {
     let words: Vec<&str> = text.split('.').collect();
     let (last, first) = words.split_last().unwrap();
-    let is_word = |word: &&str| {
+    let is_word = |word: &str| {
         word.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
             && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     };
     let is_file = ["db", "json"].contains(last);
-    !first.is_empty() && first.iter().all(|word| is_word(&word)) && (last.is_empty() || is_word(&last)) && !is_file
+    !first.is_empty() && first.iter().all(|word| is_word(word)) && (last.is_empty() || is_word(last)) && !is_file
 }
 
 /// The names in a file that is not for names.

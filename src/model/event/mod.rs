@@ -1,9 +1,8 @@
-//! The closed set of typed events, as a caller hands them in.
+//! The typed events that a caller can record. The set is closed.
 //!
-//! Every struct borrows what it is given; nothing is copied before the encoder writes the canonical
-//! form ([`encode`]). Times: an event that has a duration is stamped with its start, every other
-//! with the moment of the call. Durations are nanoseconds on the wire of every format that knows
-//! them.
+//! Every struct borrows what it is given, and nothing is copied before the encoder writes the
+//! canonical form ([`encode`]). The time of an event that has a duration is its start, and the time
+//! of every other event is the moment of the call. Durations are stored in nanoseconds.
 
 mod action;
 mod builder;
@@ -35,11 +34,12 @@ use crate::model::value::Attribute;
 use encode::Encoder;
 use std::time::Duration;
 
-/// How an event is kept and sent: a lower lane never evicts, delays or costs a higher one.
+/// How an event is kept and sent. An event of a lower lane never evicts or delays one of a higher
+/// lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Lane {
-    /// Crashes, ANRs, fatal hangs, out-of-memory kills.
+    /// Crashes, ANRs, fatal hangs and out-of-memory kills.
     Crash = 0,
     /// Handled errors and logs of severity ERROR or above.
     Error = 1,
@@ -83,23 +83,23 @@ pub enum EventKind {
     Session = 1,
     /// A snapshot of a view.
     View = 2,
-    /// Something the user did, or a state mutation.
+    /// Something that the user did, or a mutation of traced state.
     Action = 3,
-    /// A network request of the app.
+    /// A network request of the app that has ended.
     Resource = 4,
     /// An error, crash, hang, ANR or out-of-memory kill.
     Error = 5,
-    /// The main thread was busy for long.
+    /// A time in which the main thread was busy.
     LongTask = 6,
-    /// A measured vital.
+    /// A measured value of the app's performance.
     Vital = 7,
-    /// An event that only the app understands.
+    /// An event whose name and meaning are the app's own.
     Custom = 8,
     /// A log record.
     Log = 9,
     /// A metric data point.
     Metric = 10,
-    /// A finished span.
+    /// A span that has ended.
     Span = 11,
 }
 
@@ -124,7 +124,7 @@ impl EventKind {
         self as u8
     }
 
-    /// The kind of a stored code; `None` for one of a later version.
+    /// The kind of a stored code. `None` for a kind of a later version.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
@@ -169,14 +169,14 @@ pub struct TraceContext {
 /// What every event may carry.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Common<'a> {
-    /// At most 128 attributes; the rest are dropped and counted on the event.
+    /// At most 128 attributes. Further ones are left out and counted on the event.
     pub attributes: &'a [Attribute<'a>],
     /// The trace and span that the event belongs to.
     pub trace: Option<TraceContext>,
-    /// The action that caused it.
+    /// The action that caused the event.
     pub action_id: Option<Uuid>,
-    /// Wall time, ns since the Unix epoch, instead of the moment of the call (or of the call less
-    /// the duration).
+    /// The wall time of the event, ns since the Unix epoch. Without one, it is the moment of the
+    /// call less the event's duration.
     pub time: Option<u64>,
 }
 
@@ -188,12 +188,12 @@ pub trait Event: sealed::Sealed {
     fn lane(&self) -> Lane;
     /// The parts that every event has.
     fn common(&self) -> &Common<'_>;
-    /// How long it took, for events that are stamped with their start.
+    /// How long it took. Only events whose time is their start have a duration.
     fn duration(&self) -> Option<Duration> {
         None
     }
-    /// What it is called: a name, a URL, an error's type, a log's body. Empty for a session and a
-    /// long task.
+    /// What identifies the event for people: a name, a URL, the type of an error, the body of a
+    /// log. Empty for a session and a long task.
     fn label(&self) -> &str {
         ""
     }

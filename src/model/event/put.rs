@@ -1,7 +1,7 @@
-//! Primitive values in a growing vector, for what is written seldom. The encoder of events has
-//! [`super::scratch`].
+//! Writes primitive values into a growing vector, for records that are written seldom. The encoder
+//! of events uses [`super::scratch`].
 
-/// Length from which a varint takes more than one byte.
+/// The least number whose varint takes more than one byte.
 pub(super) const ONE_BYTE: usize = 0x80;
 
 /// Appends a base-128 varint, least significant group first.
@@ -25,7 +25,7 @@ pub fn zigzag(value: i64) -> u64 {
 #[inline(always)]
 pub(super) fn short_word(bytes: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        // The bytes that both reads cover are the same in both words.
+        // The two reads may overlap. The bytes that both cover are the same in both words.
         let shift = (8 * (bytes.len() as u32 - 4)) & 63;
         return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << shift;
     }

@@ -119,7 +119,7 @@ impl<'a> Resource<'a> {
         }
     }
 
-    /// Says why there was no answer.
+    /// Sets the reason why there was no answer.
     #[must_use]
     pub fn failed(mut self, error_type: &'a str) -> Self {
         self.error_type = error_type;
@@ -133,7 +133,7 @@ impl<'a> Resource<'a> {
         self
     }
 
-    /// Says what the time was spent on.
+    /// Sets what the time was spent on.
     #[must_use]
     pub fn phases(mut self, phases: &'a [PhaseTime]) -> Self {
         self.phases = phases;

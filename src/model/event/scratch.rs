@@ -1,15 +1,15 @@
 //! The buffer in which an event is encoded.
 //!
-//! Most of what an event holds is a few bytes long. For a key of five bytes, asking a growing
-//! vector for room and calling `memcpy` costs several times the copy. The scratch buffer therefore
-//! lends a *window*, an array of fixed size that lies behind what has been written: one check for
-//! room, then stores of whole words at places that the compiler can see are inside. What a store
-//! writes too much is overwritten by the next one.
+//! Most keys and values of an event are a few bytes long. For a key of five bytes, asking a growing
+//! vector for room and calling `memcpy` costs several times as much as the copy itself. The scratch
+//! buffer therefore lends a *window*: an array of fixed size behind what has been written. The room
+//! is checked once. Then whole words are stored at places of which the compiler can prove that they
+//! are inside. If a store writes more bytes than are needed, the next store overwrites the excess.
 
 use super::put::{ONE_BYTE, short_word};
 
-/// Bytes of a window: an attribute with a key and a text that are short, and some room for stores
-/// that write too much.
+/// Bytes of a window: room for an attribute with a short key and a short text, and for the excess
+/// of stores.
 const WINDOW: usize = 128;
 /// Longest text that is written into a window.
 pub(super) const SHORT_TEXT: usize = 64;
@@ -19,7 +19,7 @@ pub(super) const SHORT_KEY: usize = 32;
 /// A reusable buffer. [`Scratch::written`] is what has been written since [`Scratch::clear`].
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// Zeros, or what an earlier store left, from `len` on.
+    /// From `len` on there are zeros, or what an earlier store has left.
     bytes: Vec<u8>,
     len: usize,
 }
@@ -30,7 +30,7 @@ impl Scratch {
         Self { bytes: Vec::new(), len: 0 }
     }
 
-    /// Goes on behind what a vector holds.
+    /// Makes a buffer that continues after the content of a vector.
     pub(super) fn behind(bytes: Vec<u8>) -> Self {
         let mut scratch = Self { len: bytes.len(), bytes };
         scratch.bytes.resize(scratch.len + 2 * WINDOW, 0);

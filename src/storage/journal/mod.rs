@@ -226,10 +226,10 @@ impl Journal {
         writer.tail = end;
         self.tail.store(end, Ordering::Release);
         memory.store(TAIL_AT, end);
-        if frame.is_accepted() {
-            if let Some((counter, count)) = writer.counters.count_appended(frame.lane()) {
-                memory.store(COUNTERS_AT + 8 * counter, count);
-            }
+        if frame.is_accepted()
+            && let Some((counter, count)) = writer.counters.count_appended(frame.lane())
+        {
+            memory.store(COUNTERS_AT + 8 * counter, count);
         }
         drop(writer);
         let has_crossed_mark = used_before < JOURNAL_WAKE_BYTES && used >= JOURNAL_WAKE_BYTES;

@@ -51,6 +51,18 @@ pub use crate::model::http::{Request, Response};
 
 /// Why there is no response, in words for `health()` without the URL. The request is always
 /// retried: nobody knows whether it arrived.
+///
+/// ```
+/// use throughline::transport::{Response, TransportError};
+///
+/// /// What a transport of the host's makes of an error of its network stack.
+/// fn answer(result: std::io::Result<Response>) -> Result<Response, TransportError> {
+///     result.map_err(|error| TransportError(error.to_string()))
+/// }
+///
+/// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+/// assert_eq!(answer(Err(refused)).unwrap_err().to_string(), "connection refused");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TransportError(pub String);
