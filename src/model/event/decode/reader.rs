@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Undoes [`super::encode::zigzag`].
+/// Undoes [`zigzag`](crate::model::event::encode::zigzag).
 pub fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
