@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::client::Telemetry;
 use super::erasure::erase_behind;
-use crate::engine::worker::{Command, Ending};
+use super::lifecycle::Denied;
+use crate::engine::worker::Command;
 use crate::model::config::Consent;
 use crate::model::error::Error;
-use crate::model::limits::{ERASE_TIMEOUT, STOP_TIMEOUT};
+use crate::model::limits::ERASE_TIMEOUT;
 
 impl Telemetry {
     /// What the user has decided.
@@ -19,7 +20,8 @@ impl Telemetry {
     ///
     /// [`Consent::Granted`]: what was kept apart is sent. [`Consent::Denied`]: nothing is recorded
     /// any more, and everything that was is erased, including the journal and the quarantine. The
-    /// call waits for the erasure for at most 5 s. A consent that follows a denial begins with a
+    /// call waits for the erasure for at most 5 s, and a call that follows on another thread waits
+    /// for this one. A consent that follows a denial begins with a
     /// new session and a new installation id; a client that is off for another reason stays off.
     ///
     /// # Errors
@@ -27,11 +29,14 @@ impl Telemetry {
     /// taken, and the call can be repeated. [`Error::Closed`] after [`Telemetry::shutdown`].
     pub fn set_consent(&self, consent: Consent) -> Result<(), Error> {
         let lifecycle = &self.client.lifecycle;
+        // A denial holds at once. It is carried out, like every decision, when those before it have
+        // been: a consent must not begin anew while the worker still erases.
+        let denied = if consent == Consent::Denied { lifecycle.deny() } else { None };
+        let _turn = lifecycle.take_turn();
         match (lifecycle.consent(), consent) {
             (_, Consent::Denied) => {
-                if lifecycle.deny().consent != Consent::Denied {
-                    self.erase_and_stop();
-                }
+                // A consent that was being carried out may have come in between.
+                [denied, lifecycle.deny()].into_iter().flatten().for_each(|denied| self.erase_and_stop(denied));
             }
             (before, consent) if before == consent => {}
             (Consent::Denied, consent) => {
@@ -47,12 +52,9 @@ impl Telemetry {
     }
 
     /// Erases what was recorded and ends the worker, because the user has denied consent.
-    fn erase_and_stop(&self) {
-        let lifecycle = &self.client.lifecycle;
+    fn erase_and_stop(&self, denied: Denied) {
         self.client.parts.globals.forget();
-        if lifecycle.ask(ERASE_TIMEOUT, |reply| Command::Erase { reply }).is_some() {
-            lifecycle.stop_worker(Ending::SwitchOff, STOP_TIMEOUT);
-        } else {
+        if !denied.erase(ERASE_TIMEOUT) {
             erase_behind(self.client.parts.config.data_dir.clone());
         }
     }

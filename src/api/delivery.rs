@@ -1,6 +1,7 @@
 //! What an app asks of a running client: to send, to write down, to pause, to end. And what it asks
 //! about it: health and books.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ impl Telemetry {
     /// Reports what the host knows about the app and the device: whether the app is in the
     /// foreground, which network there is, whether power is low. It decides what is sent when.
     pub fn set_conditions(&self, conditions: Conditions) {
+        *self.client.parts.conditions.lock().unwrap_or_else(PoisonError::into_inner) = conditions;
         self.client.lifecycle.send(Command::Conditions(conditions));
     }
 

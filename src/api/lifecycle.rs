@@ -11,6 +11,7 @@ use crate::engine::lifecycle::{Decisions, LifecycleCell, LifecycleState, OffReas
 use crate::engine::worker::{Command, Ending, Shared, spawn};
 use crate::model::config::Consent;
 use crate::model::error::Error;
+use crate::model::limits::STOP_TIMEOUT;
 use crate::storage::journal::forked;
 use crate::storage::switches::Switches;
 
@@ -26,8 +27,11 @@ pub(super) struct Lifecycle {
     /// Built when the client is switched on for the first time, and kept when it is switched off.
     shared: OnceLock<Arc<Shared>>,
     /// How to reach the worker. `None` while none has been started, and after it was stopped. A
-    /// worker that ends by itself leaves a closed channel.
+    /// worker that ends by itself leaves a closed channel. A decision that ends a worker takes it
+    /// out in the same step, so that a decision that comes later finds none and starts another.
     worker: Mutex<Option<Commands>>,
+    /// Held by the call that carries out what the user has decided.
+    consent: Mutex<()>,
 }
 
 impl Lifecycle {
@@ -37,6 +41,7 @@ impl Lifecycle {
             cell: Arc::new(LifecycleCell::new(is_enabled, consent)),
             shared: OnceLock::new(),
             worker: Mutex::new(None),
+            consent: Mutex::new(()),
         }
     }
 
@@ -67,7 +72,16 @@ impl Lifecycle {
 
     /// The app switches the client on, and the next process too. Without consent it stays off.
     pub(super) fn switch_on(&self, parts: &Parts) -> Result<(), Error> {
-        self.turn_on(parts, |decisions| decisions.switch = Switch::SwitchedOn)
+        self.turn_on(parts, |decisions| decisions.switch = Switch::SwitchedOn)?;
+        if !self.cell.is_on() {
+            self.remember(None, switched(true), parts, STOP_TIMEOUT);
+        }
+        Ok(())
+    }
+
+    /// Waits until no other call carries out a decision of the user's.
+    pub(super) fn take_turn(&self) -> MutexGuard<'_, ()> {
+        self.consent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The user consents after having denied. A client that is off for another reason stays off.
@@ -75,18 +89,28 @@ impl Lifecycle {
         self.turn_on(parts, |decisions| decisions.consent = consent)
     }
 
-    /// The user decides otherwise than before, and neither of the decisions is a denial.
+    /// The user decides otherwise than before, and neither of the decisions is a denial. A denial
+    /// that came meanwhile stays.
     pub(super) fn change_consent(&self, consent: Consent) {
-        self.cell.change(|decisions| decisions.consent = consent);
-        self.send(Command::Consent(consent));
+        let before = self.cell.change(|decisions| {
+            if decisions.consent != Consent::Denied {
+                decisions.consent = consent;
+            }
+        });
+        if before.consent != Consent::Denied {
+            self.send(Command::Consent(consent));
+        }
     }
 
-    /// The user denies consent: nothing is recorded from now on. Returns what was decided before.
-    pub(super) fn deny(&self) -> Decisions {
-        self.cell.change(|decisions| {
+    /// The user denies consent: nothing is recorded from now on. `None` when the user had denied it
+    /// before, else the worker, which has to erase everything and to end.
+    pub(super) fn deny(&self) -> Option<Denied> {
+        let mut worker = self.worker();
+        let before = self.cell.change(|decisions| {
             decisions.consent = Consent::Denied;
             decisions.is_stopping = false;
-        })
+        });
+        (before.consent != Consent::Denied).then(|| Denied(worker.take()))
     }
 
     /// Nothing is recorded from now on. The call that says why follows: [`Lifecycle::switch_off`]
@@ -97,13 +121,42 @@ impl Lifecycle {
 
     /// The app switches the client off, and the next process too. Waits for the worker's end for at
     /// most `timeout`.
-    pub(super) fn switch_off(&self, timeout: Duration) {
-        self.cell.change(|decisions| {
+    pub(super) fn switch_off(&self, parts: &Parts, timeout: Duration) {
+        let worker = self.take_worker(|decisions| {
             decisions.switch = Switch::SwitchedOff;
             decisions.is_stopping = false;
         });
-        self.send(switched(false));
-        self.stop_worker(Ending::SwitchOff, timeout);
+        self.remember(worker.as_ref(), switched(false), parts, timeout);
+        end(worker, Ending::SwitchOff, timeout);
+    }
+
+    /// Takes a decision that ends the worker, and takes the worker out.
+    fn take_worker(&self, decide: impl Fn(&mut Decisions)) -> Option<Commands> {
+        let mut worker = self.worker();
+        self.cell.change(decide);
+        worker.take()
+    }
+
+    /// Writes settings down for the next process: `worker` does it, else the worker that runs.
+    /// Without one a thread does, for which the caller waits for at most `timeout`.
+    pub(super) fn remember(&self, worker: Option<&Commands>, switches: Switches, parts: &Parts, timeout: Duration) {
+        let is_told = match worker {
+            Some(worker) => !forked() && worker.send(Command::Switches(switches)).is_ok(),
+            None => self.send(Command::Switches(switches)),
+        };
+        if is_told || forked() {
+            return;
+        }
+        let (cell, dir) = (Arc::clone(&self.cell), parts.config.data_dir.clone());
+        let (done, is_done) = sync_channel(1);
+        let save = move || {
+            // As for a worker, a disk that takes nothing costs the memory of it and nothing else.
+            let _ = cell.save(switches, &dir);
+            let _ = done.send(());
+        };
+        if std::thread::Builder::new().name("throughline".to_owned()).spawn(save).is_ok() {
+            let _ = is_done.recv_timeout(timeout);
+        }
     }
 
     /// Ends the client for good. False when the worker took longer than `timeout`.
@@ -111,17 +164,7 @@ impl Lifecycle {
         if let (LifecycleState::On, Some(shared)) = (self.state(), self.shared()) {
             shared.scopes.close();
         }
-        self.cell.change(|decisions| decisions.is_shut_down = true);
-        self.stop_worker(Ending::Shutdown, timeout)
-    }
-
-    /// Ends the worker. What it has not sent stays on the disk. False when it took longer than
-    /// `timeout`; it then ends by itself.
-    pub(super) fn stop_worker(&self, ending: Ending, timeout: Duration) -> bool {
-        let is_running = self.worker().as_ref().is_some_and(|worker| !worker.is_closed());
-        let has_ended = !is_running || self.ask(timeout, |reply| Command::Shutdown { ending, reply }).is_some();
-        *self.worker() = None;
-        has_ended
+        end(self.take_worker(|decisions| decisions.is_shut_down = true), Ending::Shutdown, timeout)
     }
 
     /// Takes a decision, and starts the worker if the client is on then. When that fails, the
@@ -166,7 +209,15 @@ impl Lifecycle {
         parts.catch_up(shared);
         let (sender, receiver) = mpsc::unbounded_channel();
         if let Err(error) = spawn(Arc::clone(shared), receiver) {
-            self.cell.change(|decisions| *decisions = before);
+            // What others have decided meanwhile stays.
+            self.cell.change(|decisions| {
+                if decisions.switch == after.switch {
+                    decisions.switch = before.switch;
+                }
+                if decisions.consent == after.consent {
+                    decisions.consent = before.consent;
+                }
+            });
             return Err(Error::Storage { reason: error.to_string() });
         }
         remember_on(after, &sender);
@@ -186,8 +237,11 @@ impl Lifecycle {
     /// Hands the worker a command and waits for its answer. `None` when there is no worker, or when
     /// it took longer than `timeout`.
     pub(super) fn ask<T>(&self, timeout: Duration, command: impl FnOnce(SyncSender<T>) -> Command) -> Option<T> {
-        let (reply, answer) = sync_channel(1);
-        self.send(command(reply)).then(|| answer.recv_timeout(timeout).ok()).flatten()
+        if forked() {
+            return None;
+        }
+        let worker = self.worker().clone()?;
+        ask(&worker, timeout, command)
     }
 
     /// Why the worker gave no answer.
@@ -198,15 +252,43 @@ impl Lifecycle {
     }
 }
 
-/// What the worker writes down for the next process when the app switches the client on or off.
-fn switched(enabled: bool) -> Command {
-    Command::Switches(Switches { enabled: Some(enabled), ..Switches::default() })
+/// The worker of a client whose user has just denied consent.
+pub(super) struct Denied(Option<Commands>);
+
+impl Denied {
+    /// Has everything erased, and ends the worker. False when there was none, or when it took
+    /// longer than `timeout`: it then does both by itself.
+    pub(super) fn erase(self, timeout: Duration) -> bool {
+        let Some(worker) = self.0.filter(|_| !forked()) else { return false };
+        let is_erased = ask(&worker, timeout, |reply| Command::Erase { reply }).is_some();
+        end(Some(worker), Ending::SwitchOff, if is_erased { STOP_TIMEOUT } else { Duration::ZERO });
+        is_erased
+    }
+}
+
+/// Hands a worker a command and waits for its answer.
+fn ask<T>(worker: &Commands, timeout: Duration, command: impl FnOnce(SyncSender<T>) -> Command) -> Option<T> {
+    let (reply, answer) = sync_channel(1);
+    worker.send(command(reply)).ok()?;
+    answer.recv_timeout(timeout).ok()
+}
+
+/// Ends a worker that was taken out. What it has not sent stays on the disk. False when it took
+/// longer than `timeout`; it then ends by itself.
+fn end(worker: Option<Commands>, ending: Ending, timeout: Duration) -> bool {
+    let Some(worker) = worker.filter(|worker| !forked() && !worker.is_closed()) else { return true };
+    ask(&worker, timeout, |reply| Command::Shutdown { ending, reply }).is_some()
+}
+
+/// What is written down for the next process when the app switches the client on or off.
+fn switched(enabled: bool) -> Switches {
+    Switches { enabled: Some(enabled), ..Switches::default() }
 }
 
 /// Lets the next process know if the app has switched the client on.
 fn remember_on(decisions: Decisions, worker: &Commands) {
     if decisions.switch == Switch::SwitchedOn {
         // A worker that has ended cannot write it down; the next one is told again.
-        let _ = worker.send(switched(true));
+        let _ = worker.send(Command::Switches(switched(true)));
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::worker::Shared;
 use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::policy::redact::Redactor;
+use crate::policy::schedule::Conditions;
 use crate::storage::health::{Health, StorageState};
 use crate::storage::installation::{Found, Installation};
 use crate::storage::session_file;
@@ -28,11 +29,13 @@ pub(super) struct Parts {
     pub(super) host: Host,
     pub(super) hook_counts: Arc<HookCounts>,
     pub(super) globals: Arc<GlobalContext>,
+    /// The device's conditions, as the host reported them last.
+    pub(super) conditions: Arc<Mutex<Conditions>>,
 }
 
 impl Parts {
     pub(super) fn new(config: Config, host: Host) -> Self {
-        Self { config, host, hook_counts: Arc::default(), globals: Arc::default() }
+        Self { config, host, hook_counts: Arc::default(), globals: Arc::default(), conditions: Arc::default() }
     }
 
     /// Checks that the data directory exists or can be made, and can be written: two system calls.
@@ -72,6 +75,8 @@ impl Parts {
             transport,
             debug: DebugLog::new(self.config.debug),
             lifecycle: Arc::clone(lifecycle),
+            conditions: Arc::clone(&self.conditions),
+            running: Mutex::new(()),
         }))
     }
 

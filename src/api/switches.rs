@@ -13,8 +13,7 @@ impl Telemetry {
     /// Off ends the thread and closes every file; what was recorded stays on the disk. On overrules
     /// `enabled(false)` of the configuration for this process; the next process reads its own
     /// configuration again and stays off. While the user denies consent, on has no effect until the
-    /// user consents. An off that is set while the user denies consent holds for this process
-    /// alone.
+    /// user consents; both are remembered all the same.
     ///
     /// # Errors
     /// As [`Telemetry::start`], when the client cannot be switched on. [`Error::Closed`] after
@@ -24,7 +23,7 @@ impl Telemetry {
         if enabled {
             lifecycle.switch_on(&self.client.parts)
         } else {
-            lifecycle.switch_off(STOP_TIMEOUT);
+            lifecycle.switch_off(&self.client.parts, STOP_TIMEOUT);
             Ok(())
         }
     }
@@ -50,7 +49,7 @@ impl Telemetry {
     /// [`Error::InvalidConfig`] when the rate is not between 0.0 and 1.0.
     pub fn set_trace_sample_rate(&self, rate: f64) -> Result<(), Error> {
         check_rate("trace_sample_rate", rate)?;
-        if let Some(shared) = self.on() {
+        if let Some(shared) = self.client.lifecycle.shared() {
             shared.recorder().set_trace_rate(rate);
         }
         self.remember(Switches { trace_sample_rate: Some(rate), ..Switches::default() });
@@ -67,7 +66,7 @@ impl Telemetry {
         if let Some(fault) = rule.as_ref().and_then(TailSampling::fault) {
             return Err(Error::config("tail_sampling", fault));
         }
-        if let Some(shared) = self.on() {
+        if let Some(shared) = self.client.lifecycle.shared() {
             shared.scopes.set_tail_sampling(rule);
             self.client.lifecycle.send(Command::TailSampling);
         }
@@ -75,7 +74,7 @@ impl Telemetry {
     }
 
     fn remember(&self, switches: Switches) {
-        self.client.lifecycle.send(Command::Switches(switches));
+        self.client.lifecycle.remember(None, switches, &self.client.parts, STOP_TIMEOUT);
     }
 }
 

@@ -5,9 +5,12 @@
 //! state follows from them, so that no two flags can contradict each other. All decisions lie in
 //! one atomic byte, because the caller's threads and the worker both change them.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::model::config::Consent;
+use crate::storage::switches::Switches;
 
 /// Whether a client records events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +67,17 @@ pub(crate) enum Switch {
     SwitchedOn,
     /// The app, at run time, in this process or an earlier one: off.
     SwitchedOff,
+}
+
+impl Switch {
+    /// What the app has said at run time, if it has said anything.
+    fn said(self) -> Option<bool> {
+        match self {
+            Switch::ConfiguredOn | Switch::ConfiguredOff => None,
+            Switch::SwitchedOn => Some(true),
+            Switch::SwitchedOff => Some(false),
+        }
+    }
 }
 
 /// What was decided about a client.
@@ -130,24 +144,32 @@ const ON: u8 = 1 << 6;
 
 /// The decisions about a client, shared by all of its threads.
 #[derive(Debug)]
-pub(crate) struct LifecycleCell(AtomicU8);
+pub(crate) struct LifecycleCell {
+    bits: AtomicU8,
+    /// Held while settings are written down for the next process.
+    saving: Mutex<()>,
+}
 
 impl LifecycleCell {
     /// What the configuration and the user have decided before the start.
     pub(crate) fn new(is_enabled: bool, consent: Consent) -> Self {
         let switch = if is_enabled { Switch::ConfiguredOn } else { Switch::ConfiguredOff };
-        Self(AtomicU8::new(Decisions { switch, consent, is_stopping: false, is_shut_down: false }.to_bits()))
+        Self::of(Decisions { switch, consent, is_stopping: false, is_shut_down: false })
+    }
+
+    fn of(decisions: Decisions) -> Self {
+        Self { bits: AtomicU8::new(decisions.to_bits()), saving: Mutex::new(()) }
     }
 
     /// Whether calls record events. One load and one test: a client that is off does nothing else.
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & ON != 0
+        self.bits.load(Ordering::Relaxed) & ON != 0
     }
 
     /// The decisions as they are now.
     pub(crate) fn decisions(&self) -> Decisions {
-        Decisions::from_bits(self.0.load(Ordering::Acquire))
+        Decisions::from_bits(self.bits.load(Ordering::Acquire))
     }
 
     /// The state as it is now.
@@ -167,19 +189,30 @@ impl LifecycleCell {
             change(&mut decisions);
             Some(decisions.to_bits())
         };
-        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, changed);
+        let before = self.bits.fetch_update(Ordering::AcqRel, Ordering::Acquire, changed);
         Decisions::from_bits(before.unwrap_or_else(|bits| bits))
     }
 
     /// The app had switched off an earlier process: this one is off, too, unless the app has
     /// switched it on meanwhile. Returns whether it is off.
     pub(crate) fn obey_earlier_process(&self) -> bool {
-        self.change(|decisions| {
+        let before = self.change(|decisions| {
             if decisions.switch == Switch::ConfiguredOn {
                 decisions.switch = Switch::SwitchedOff;
             }
         });
-        self.state() == LifecycleState::Off(OffReason::SwitchedOff)
+        // The app may say "on" from here on. It then starts another worker, and this one must not
+        // go on beside it.
+        matches!(before.switch, Switch::ConfiguredOn | Switch::SwitchedOff)
+    }
+
+    /// Writes settings down for the next process. Whether the app has switched the client off is
+    /// read here and not where the call was made: of two calls that overtake each other on their
+    /// way to the disk, the one that decided last is obeyed.
+    pub(crate) fn save(&self, switches: Switches, dir: &Path) -> std::io::Result<()> {
+        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let enabled = switches.enabled.and_then(|_| self.decisions().switch.said());
+        Switches { enabled, ..switches }.store(dir)
     }
 }
 
@@ -209,7 +242,7 @@ mod tests {
     fn no_decision_is_lost_in_the_byte_and_the_fast_test_agrees_with_the_state() {
         assert_eq!(all().count(), 48);
         for decisions in all() {
-            let cell = LifecycleCell(AtomicU8::new(decisions.to_bits()));
+            let cell = LifecycleCell::of(decisions);
             assert_eq!(cell.decisions(), decisions);
             assert_eq!(cell.is_on(), decisions.state() == LifecycleState::On, "{decisions:?}");
             assert_eq!(cell.is_on(), cell.state().explanation().is_none(), "{decisions:?}");

@@ -36,6 +36,9 @@ impl Switches {
             session_sample_rate: self.session_sample_rate.or(old.session_sample_rate),
             trace_sample_rate: self.trace_sample_rate.or(old.trace_sample_rate),
         };
+        if merged == old {
+            return Ok(());
+        }
         replace(&dir.join(FILE), &serde_json::to_vec(&merged)?, Durability::Power)
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use throughline::event::Action;
-use throughline::{Consent, Error, StorageState, Telemetry};
+use throughline::{Conditions, Consent, Error, Network, StorageState, Telemetry};
 
 use crate::support::{LONG, builder};
 
@@ -162,4 +162,103 @@ fn a_flush_that_the_end_overtakes_says_that_the_client_was_switched_off() {
         flush.join().unwrap()
     });
     assert!(outcome.reason.unwrap().contains("`set_enabled(false)`"));
+}
+
+#[test]
+fn an_off_that_is_said_without_a_worker_is_not_forgotten_by_the_next_process() {
+    for consent in [Consent::Granted, Consent::Denied] {
+        let dir = tempfile::tempdir().unwrap();
+        let telemetry = start(dir.path(), consent);
+        telemetry.set_consent(Consent::Denied).unwrap();
+        telemetry.set_enabled(false).unwrap();
+        drop(telemetry);
+        let telemetry = start(dir.path(), Consent::Granted);
+        until("the next process obeys", || !telemetry.health().enabled);
+        assert!(reason(&telemetry).contains("`set_enabled(false)`"));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = Telemetry::start(builder(dir.path()).enabled(false).build().unwrap(), Consent::Granted).unwrap();
+    telemetry.set_enabled(false).unwrap();
+    drop(telemetry);
+    let telemetry = start(dir.path(), Consent::Granted);
+    until("a process that is configured to be on obeys", || !telemetry.health().enabled);
+}
+
+#[test]
+fn an_on_that_is_said_while_the_user_denies_overrules_the_off_of_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), Consent::Granted);
+    telemetry.set_enabled(false).unwrap();
+    telemetry.set_consent(Consent::Denied).unwrap();
+    telemetry.set_enabled(true).unwrap();
+    drop(telemetry);
+    let telemetry = start(dir.path(), Consent::Granted);
+    assert!(telemetry.drain(LONG) && telemetry.health().enabled, "{:?}", telemetry.health().hints);
+}
+
+#[test]
+fn a_rate_that_is_set_while_the_client_is_off_holds_when_it_is_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), Consent::Denied);
+    telemetry.set_session_sample_rate(0.0).unwrap();
+    telemetry.set_consent(Consent::Granted).unwrap();
+    // The worker has read the rate when it answers.
+    assert!(telemetry.drain(LONG) && !records(&telemetry));
+    drop(telemetry);
+    let telemetry = start(dir.path(), Consent::Granted);
+    assert!(telemetry.drain(LONG) && !records(&telemetry), "the next process obeys");
+}
+
+#[test]
+fn a_network_that_was_reported_before_the_client_was_on_is_not_taken_for_an_open_one() {
+    let offline = Conditions { network: Network::Offline, ..Conditions::default() };
+    let server = throughline::testing::FaultServer::start().unwrap();
+    let sends_nothing = |telemetry: &Telemetry| {
+        assert!(records(telemetry));
+        let outcome = telemetry.flush(Duration::from_secs(5));
+        assert_eq!(outcome.reason.as_deref(), Some("the device is offline"));
+        assert!(server.received().is_empty());
+    };
+    for consent in [Consent::Granted, Consent::Denied] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = builder(dir.path()).endpoint(server.url()).build().unwrap();
+        let telemetry = Telemetry::start(config, consent).unwrap();
+        telemetry.set_conditions(offline);
+        telemetry.set_consent(Consent::Granted).unwrap();
+        sends_nothing(&telemetry);
+        telemetry.set_enabled(false).unwrap();
+        telemetry.set_enabled(true).unwrap();
+        sends_nothing(&telemetry);
+    }
+}
+
+#[test]
+fn a_client_that_calls_of_two_threads_leave_on_has_a_worker() {
+    for round in 0..60 {
+        let dir = tempfile::tempdir().unwrap();
+        let telemetry = start(dir.path(), Consent::Granted);
+        let (off, on): (fn(&Telemetry), fn(&Telemetry)) = if round % 2 == 0 {
+            (|client| client.set_enabled(false).unwrap(), |client| client.set_enabled(true).unwrap())
+        } else {
+            (
+                |client| client.set_consent(Consent::Denied).unwrap(),
+                |client| client.set_consent(Consent::Granted).unwrap(),
+            )
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| off(&telemetry));
+                scope.spawn(|| on(&telemetry));
+            }
+        });
+        let is_on = telemetry.health().enabled;
+        assert_eq!(telemetry.drain(LONG), is_on, "round {round}");
+        assert_eq!(records(&telemetry), is_on);
+        on(&telemetry);
+        assert!(records(&telemetry) && telemetry.drain(LONG), "round {round}");
+        drop(telemetry);
+        // What was said last is what the next process reads.
+        let telemetry = start(dir.path(), Consent::Granted);
+        assert!(telemetry.drain(LONG) && telemetry.health().enabled, "round {round}");
+    }
 }

@@ -9,7 +9,8 @@ pub(crate) fn erase_dir(dir: &Path) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let path = entry.path();
-        if name == "lock" || name == "switches.json" || name.starts_with("process-") {
+        // The switches also while another thread is replacing them.
+        if name == "lock" || name.starts_with("switches.") || name.starts_with("process-") {
             continue;
         }
         let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };

@@ -101,9 +101,7 @@ impl Worker<'_> {
                 let _ = reply.send(());
             }
             Command::Switches(switches) => {
-                if let Err(error) = switches.store(&self.shared.config.data_dir) {
-                    self.shared.debug.log(&format!("settings could not be saved: {error}"));
-                }
+                self.shared.save(switches);
             }
             Command::Consent(consent) => {
                 // What was recorded before belongs to the decision before.

@@ -86,7 +86,7 @@ impl<'a> Worker<'a> {
             erased: None,
             in_flight: None,
             flushes: Vec::new(),
-            conditions: Conditions::default(),
+            conditions: shared.conditions(),
             dirty: true,
             next_drain: Some(Instant::now()),
             pruned_to: 0,

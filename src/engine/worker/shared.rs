@@ -12,7 +12,9 @@ use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
 use crate::model::config::{Config, Consent};
 use crate::model::time::Clock;
+use crate::policy::schedule::Conditions;
 use crate::storage::health::Health;
+use crate::storage::switches::Switches;
 use crate::wire::transport::Transport;
 
 /// What the client and the worker share.
@@ -34,6 +36,11 @@ pub(crate) struct Shared {
     /// What was decided about the client. The worker reads the user's consent here, and switches
     /// the client off when an earlier process was switched off.
     pub(crate) lifecycle: Arc<LifecycleCell>,
+    /// The device's conditions, as the host reported them last, also while the client was off.
+    pub(crate) conditions: Arc<Mutex<Conditions>>,
+    /// Held by the worker that runs. A worker that was told to end may take long, and the one that
+    /// was started meanwhile must not touch the journal beside it.
+    pub(crate) running: Mutex<()>,
 }
 
 impl Shared {
@@ -56,6 +63,17 @@ impl Shared {
 
     pub(crate) fn consent(&self) -> Consent {
         self.lifecycle.consent()
+    }
+
+    /// Writes settings down for the next process.
+    pub(crate) fn save(&self, switches: Switches) {
+        if let Err(error) = self.lifecycle.save(switches, &self.config.data_dir) {
+            self.debug.log(&format!("settings could not be saved: {error}"));
+        }
+    }
+
+    pub(crate) fn conditions(&self) -> Conditions {
+        *self.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn health(&self) -> MutexGuard<'_, Health> {

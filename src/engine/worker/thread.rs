@@ -1,7 +1,7 @@
 //! The worker's thread: its runtime, its priority, and what happens when it panics.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -18,6 +18,7 @@ pub(crate) fn spawn(shared: Arc<Shared>, commands: mpsc::UnboundedReceiver<Comma
 fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
     yield_to_others();
     begin_thread(shared.on_thread_start);
+    let _alone = shared.running.lock().unwrap_or_else(PoisonError::into_inner);
     let on_thread_start = shared.on_thread_start;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -42,6 +43,13 @@ fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
         }
     }
     runtime.shutdown_background();
+    // Nobody else obeys what was asked for while the worker ended.
+    commands.close();
+    while let Ok(command) = commands.try_recv() {
+        if let Command::Switches(switches) = command {
+            shared.save(switches);
+        }
+    }
 }
 
 /// Prepares one of the client's own threads.
