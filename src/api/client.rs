@@ -11,6 +11,7 @@ use super::host::Host;
 use super::lifecycle::Lifecycle;
 use super::parts::Parts;
 use crate::engine::lifecycle::LifecycleCell;
+use crate::engine::recorder::is_own_thread;
 use crate::engine::worker::Shared;
 use crate::model::config::{Config, Consent};
 use crate::model::error::Error;
@@ -92,11 +93,20 @@ impl Telemetry {
         Ok(Self { client: Arc::new(client), cell })
     }
 
-    /// What client and worker share, if the client is on. It is off for calls that the host makes
-    /// while it rewrites a text, because these would wait for a lock that is held meanwhile.
+    /// What client and worker share, if the client is on for calls that record. It is off on the
+    /// client's own threads: what the host's transport or exporter records there would otherwise
+    /// take the first event's place in a view or a session, and be ignored afterwards.
     #[inline]
     pub(super) fn on(&self) -> Option<&Shared> {
-        if !self.cell.is_on() || hook::is_rewriting() {
+        if is_own_thread() { None } else { self.on_any_thread() }
+    }
+
+    /// The same for calls that end or describe what was recorded elsewhere. The client is off for
+    /// calls that the host makes while it rewrites a text, because these would wait for a lock that
+    /// is held meanwhile, and in a forked child, where nobody would give such a lock back.
+    #[inline]
+    pub(super) fn on_any_thread(&self) -> Option<&Shared> {
+        if !self.cell.is_on() || hook::is_rewriting() || forked() {
             return None;
         }
         self.client.lifecycle.shared()

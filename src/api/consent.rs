@@ -9,6 +9,7 @@ use crate::engine::worker::Command;
 use crate::model::config::Consent;
 use crate::model::error::Error;
 use crate::model::limits::ERASE_TIMEOUT;
+use crate::storage::journal::forked;
 
 impl Telemetry {
     /// What the user has decided.
@@ -29,6 +30,9 @@ impl Telemetry {
     /// taken, and the call can be repeated. [`Error::Closed`] after [`Telemetry::shutdown`].
     pub fn set_consent(&self, consent: Consent) -> Result<(), Error> {
         let lifecycle = &self.client.lifecycle;
+        if forked() {
+            return Ok(());
+        }
         // A denial holds at once. It is carried out, like every decision, when those before it have
         // been: a consent must not begin anew while the worker still erases.
         let denied = if consent == Consent::Denied { lifecycle.deny() } else { None };
@@ -70,7 +74,7 @@ impl Telemetry {
     /// Recording goes on, with a new session and a new installation id. False when this took longer
     /// than `timeout`.
     pub fn erase(&self, timeout: Duration) -> bool {
-        if self.on().is_none() {
+        if !self.client.lifecycle.cell().is_on() {
             erase_behind(self.client.parts.config.data_dir.clone());
             return true;
         }

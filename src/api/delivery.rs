@@ -11,6 +11,7 @@ use crate::model::error::Error;
 use crate::model::limits::FLUSH_REPLY_MARGIN;
 use crate::policy::schedule::Conditions;
 use crate::storage::health::Health;
+use crate::storage::journal::forked;
 use crate::storage::queue::DestinationBooks;
 
 impl Telemetry {
@@ -68,12 +69,14 @@ impl Telemetry {
     /// When the client is off, `hints` says why.
     pub fn health(&self) -> Health {
         let lifecycle = &self.client.lifecycle;
-        let explanation = lifecycle.state().explanation().map(str::to_owned);
-        let Some(shared) = lifecycle.shared() else {
+        let is_on = lifecycle.cell().is_on() && !forked();
+        let explanation = (!is_on).then(|| lifecycle.absence());
+        // In a forked child nobody would give back the lock of the health.
+        let Some(shared) = lifecycle.shared().filter(|_| !forked()) else {
             return Health { hints: explanation.into_iter().collect(), ..Health::default() };
         };
         let mut health = shared.health().clone();
-        health.enabled = self.on().is_some();
+        health.enabled = is_on;
         health.journal = Some(shared.recorder().journal().mode());
         health.journal_bytes = shared.recorder().journal().waiting();
         health.panics = shared.panics.load(Ordering::Relaxed);

@@ -161,6 +161,9 @@ impl Lifecycle {
 
     /// Ends the client for good. False when the worker took longer than `timeout`.
     pub(super) fn shut_down(&self, timeout: Duration) -> bool {
+        if forked() {
+            return true;
+        }
         if let (LifecycleState::On, Some(shared)) = (self.state(), self.shared()) {
             shared.scopes.close();
         }

@@ -88,7 +88,7 @@ impl Meter {
     /// share one series, marked with `otel.metric.overflow`. A value that is not finite, or that
     /// makes a counter shrink, is refused. [`Telemetry::metric_counts`] counts both.
     pub fn record(&self, value: f64, attributes: &[Attribute<'_>]) {
-        if let (Some(shared), Some(id)) = (self.telemetry.on(), self.id) {
+        if let (Some(shared), Some(id)) = (self.telemetry.on_any_thread(), self.id) {
             let is_first = shared.scopes.meters(|meters| {
                 let had_news = meters.has_news();
                 meters.measure(id, value, attributes);

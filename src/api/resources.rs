@@ -111,7 +111,7 @@ impl ActiveResource {
 
     fn end<'t>(&mut self, status: u16, describe: impl FnOnce(Resource<'t>) -> Resource<'t>) -> Option<Uuid> {
         let running = self.0.take()?;
-        let shared = running.telemetry.on()?;
+        let shared = running.telemetry.on_any_thread()?;
         let now = shared.recorder().boot();
         // What the caller lends and what is kept here have different lifetimes. They meet in a
         // struct of the shorter one.

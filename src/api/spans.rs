@@ -131,7 +131,7 @@ impl ActiveSpan {
         match &mut running.state {
             State::Span(span) => change(span),
             State::Operation(Some(id)) => {
-                if let Some(shared) = running.telemetry.on() {
+                if let Some(shared) = running.telemetry.on_any_thread() {
                     shared.scopes.amend_operation(*id, change);
                 }
             }
@@ -150,7 +150,7 @@ impl ActiveSpan {
     /// Adds an event: something that happened in it now. At most 128; further ones are counted.
     pub fn add_event(&mut self, name: &str, attributes: &[Attribute<'_>]) {
         let Some(running) = &self.0 else { return };
-        let Some(shared) = running.telemetry.on() else { return };
+        let Some(shared) = running.telemetry.on_any_thread() else { return };
         let wall = shared.recorder().wall(shared.recorder().boot());
         self.change(|span| span.add_event(name, wall, attributes));
     }
@@ -186,7 +186,7 @@ impl ActiveSpan {
 
     fn end(&mut self, ended: Ended<'_>) {
         let Some(running) = self.0.take() else { return };
-        let Some(shared) = running.telemetry.on() else { return };
+        let Some(shared) = running.telemetry.on_any_thread() else { return };
         match running.state {
             State::Span(span) => {
                 let ended = Ended { outcome: None, ..ended };

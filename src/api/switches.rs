@@ -5,6 +5,7 @@ use crate::engine::worker::Command;
 use crate::model::config::TailSampling;
 use crate::model::error::Error;
 use crate::model::limits::STOP_TIMEOUT;
+use crate::storage::journal::forked;
 use crate::storage::switches::Switches;
 
 impl Telemetry {
@@ -20,6 +21,9 @@ impl Telemetry {
     /// [`Telemetry::shutdown`].
     pub fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
         let lifecycle = &self.client.lifecycle;
+        if forked() {
+            return Ok(());
+        }
         if enabled {
             lifecycle.switch_on(&self.client.parts)
         } else {

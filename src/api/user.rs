@@ -76,6 +76,6 @@ impl Telemetry {
     }
 
     fn recorder(&self) -> Option<&Recorder> {
-        Some(self.on()?.recorder())
+        Some(self.on_any_thread()?.recorder())
     }
 }

@@ -390,3 +390,48 @@ fn a_session_that_is_not_sampled_lasts_as_long_as_its_user_is_active() {
     }
     assert_eq!(app.telemetry.session_id(), session);
 }
+
+#[test]
+fn what_the_hosts_transport_records_opens_no_view_that_is_never_sent() {
+    use std::sync::{Arc, OnceLock};
+    use throughline::event::{Log, Severity};
+    use throughline::testing::FaultServer;
+    use throughline::transport::http::HttpTransport;
+    use throughline::transport::{Request, Sending, Transport};
+    use throughline::{Consent, Host, Telemetry};
+
+    /// Writes a log line about each request, as many network stacks do.
+    #[derive(Debug, Default)]
+    struct Chatty(HttpTransport, OnceLock<Telemetry>);
+
+    impl Transport for Chatty {
+        fn send(&self, request: Request) -> Sending<'_> {
+            if let Some(telemetry) = self.1.get() {
+                assert!(telemetry.record_log(&Log::new(Severity::Info, "sending")).is_none());
+                assert!(telemetry.start_view("of the transport").is_none());
+                let _ = telemetry.start_span("of the transport");
+            }
+            self.0.send(request)
+        }
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let transport = Arc::new(Chatty::default());
+    let mut host = Host::default();
+    host.transport = Some(transport.clone());
+    let config = crate::support::builder(dir.path()).endpoint(server.url()).synthetic_views(true).build().unwrap();
+    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+    assert!(transport.1.set(telemetry.clone()).is_ok());
+    // The session's start is sent before the app has recorded anything.
+    assert!(telemetry.flush(LONG).complete && !server.received().is_empty());
+    telemetry.record_action(&Action::tap("first")).unwrap();
+    telemetry.start_view("Home").unwrap();
+    telemetry.stop_view();
+    assert!(telemetry.flush(LONG).complete);
+    let received = crate::app::received(&server);
+    let mut views: Vec<_> =
+        received.named("app.screen.view").iter().map(|view| text(&view.attributes, "app.screen.name")).collect();
+    views.dedup();
+    assert_eq!(views, ["ApplicationLaunch", "Home"]);
+}

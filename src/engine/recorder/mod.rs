@@ -38,6 +38,12 @@ pub fn mark_own_thread() {
     thread::mark_as_ours();
 }
 
+/// Whether the current thread is one of ours.
+#[inline]
+pub(crate) fn is_own_thread() -> bool {
+    thread::is_ours()
+}
+
 /// An event that is not final yet. Close it with [`Recorder::close`]; a process that dies leaves it
 /// to recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +148,13 @@ impl Recorder {
         if thread::is_ours() || forked() {
             return None;
         }
+        self.finished(event, boot, Author::App)
+    }
+
+    /// As [`Recorder::record_at`], for a caller who knows that neither is the thread ours nor the
+    /// process forked.
+    #[inline]
+    pub(crate) fn record_checked<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
         self.finished(event, boot, Author::App)
     }
 

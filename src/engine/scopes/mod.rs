@@ -132,7 +132,8 @@ impl Scopes {
     /// is replaced first, a synthetic view is opened, an interaction keeps the session alive, and
     /// the event is counted on the view and for the action that is collecting.
     ///
-    /// Returns the event's id, or `None` when the event was not kept; that has been counted.
+    /// Returns the event's id, or `None` when the event was not kept; that has been counted. Never
+    /// called on a thread of ours or in a forked child: what is opened here would be lost there.
     #[inline]
     pub(crate) fn record<E: Event + ?Sized>(&self, event: &E) -> Option<Uuid> {
         let now = self.recorder.boot();
@@ -141,7 +142,7 @@ impl Scopes {
         if event.kind() == EventKind::Action && is_interaction(event) {
             self.touch(now);
         }
-        let id = self.recorder.record_at(event, now)?;
+        let id = self.recorder.record_checked(event, now)?;
         self.count_in(event, now);
         Some(id)
     }

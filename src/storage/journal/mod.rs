@@ -183,6 +183,8 @@ impl Journal {
 
     /// Where the ring is.
     pub fn mode(&self) -> JournalMode {
+        // Callers ask, too: with the lock, the worker cannot free the memory meanwhile.
+        let _writer = self.lock();
         match self.mode.load(Ordering::Relaxed) {
             0 => JournalMode::Starting,
             1 if self.memory().is_lost() => JournalMode::Lost,
@@ -198,6 +200,11 @@ impl Journal {
     /// [`DropReason::JournalFull`] when the ring is too full for the record's lane. The loss has
     /// been counted.
     pub fn append(&self, frame: FrameType, payload: &[u8]) -> Result<Appended, DropReason> {
+        // A forked child has a copy of everything but the mapping, which it would write to at the
+        // places that its parent writes to.
+        if forked() {
+            return Err(DropReason::JournalFull);
+        }
         // Everything that does not need the lock is computed before it is taken.
         let word = frame::word(frame, payload.len());
         let payload_crc = checksum::of_payload(payload);
@@ -251,6 +258,9 @@ impl Journal {
 
     /// Counts an event that was accepted and dropped before it became a record.
     pub fn refuse(&self, lane: Lane, reason: DropReason) {
+        if forked() {
+            return;
+        }
         let mut writer = self.lock();
         if let Some((counter, count)) = writer.counters.count_refused(lane, reason) {
             self.memory().store(COUNTERS_AT + 8 * counter, count);
@@ -328,8 +338,8 @@ impl Drop for Journal {
 #[inline]
 fn borrow<'a>(pointer: *mut Memory) -> &'a Memory {
     // SAFETY: the pointer comes from `Box::into_raw`. It is replaced only in `map`, under the
-    // writers' lock and on the thread that drains, so nobody holds a borrow of the old memory when
-    // it is reclaimed.
+    // writers' lock and on the thread that drains. Others borrow under that lock, so nobody holds a
+    // borrow of the old memory when it is reclaimed.
     unsafe { &*pointer }
 }
 

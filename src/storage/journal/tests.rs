@@ -203,3 +203,28 @@ proptest! {
         prop_assert!(recovered(bytes, from & !7).is_empty());
     }
 }
+
+#[test]
+#[allow(unsafe_code, reason = "forking")]
+fn a_forked_child_writes_nothing_into_its_parents_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(file_name(START.key));
+    let journal = journal();
+    journal.map(&path).unwrap();
+    journal.append(BULK, b"before").unwrap();
+    // SAFETY: the child only takes a lock that no other thread has, and ends at once.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let _ = journal.append(FrameType::Context, b"of the child");
+        journal.refuse(Lane::Bulk, DropReason::Oversize);
+        // SAFETY: ends the process without running what belongs to the parent.
+        unsafe { libc::_exit(0) }
+    }
+    // SAFETY: waits for our own child.
+    assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+    let file = RunFile::open(&path, START.key).unwrap();
+    assert_eq!(file.counters(), journal.counters());
+    assert_eq!(recovered(std::fs::read(&path).unwrap(), 0), [b"before"]);
+    journal.append(BULK, b"after it").unwrap();
+    assert_eq!(drained(&journal), [&b"before"[..], b"after it"]);
+}
