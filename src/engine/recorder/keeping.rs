@@ -119,7 +119,10 @@ impl Keeping {
 
     /// Decides anew whether the current session is kept. One in which something happened stays so.
     pub(super) fn decide(&self, rate: f64) {
-        let SessionInUse { id, has_happened } = *self.session();
+        // The lock is held to the end: what happens on another thread must not be overruled by what
+        // was decided just before.
+        let session = self.session();
+        let SessionInUse { id, has_happened } = *session;
         let is_sampled = sampling::keep_session(id, rate) && !self.has(ALL);
         self.set(KEPT, is_sampled || (has_happened && self.has(ASIDE)));
     }
@@ -136,7 +139,8 @@ impl Keeping {
     pub(super) fn note_happening(&self) -> bool {
         let keeps_aside = self.has(ASIDE);
         if keeps_aside {
-            self.session().has_happened = true;
+            let mut session = self.session();
+            session.has_happened = true;
             self.set(KEPT, true);
         }
         keeps_aside
@@ -145,5 +149,33 @@ impl Keeping {
     /// Whether something happened in the current session that makes it worth keeping.
     pub(super) fn has_happened(&self) -> bool {
         self.session().has_happened
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn a_crash_is_not_forgotten_because_a_view_begins_at_the_same_moment() {
+        let keeping = Keeping::new();
+        let is_over = AtomicBool::new(false);
+        let mut forgotten = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    keeping.decide(0.0);
+                }
+            });
+            for _ in 0..500_000 {
+                keeping.set_aside(Aside::Unsampled);
+                keeping.note_happening();
+                forgotten += (0..20).filter(|_| !keeping.is_session_kept()).count();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(forgotten, 0);
     }
 }
