@@ -104,3 +104,20 @@ fn a_rule_that_cannot_work_is_an_error_at_set_up() {
     let rule = throughline::TailSampling { bytes: 1, ..throughline::TailSampling::default() };
     assert_eq!(field(builder(dir.path()).tail_sampling(rule).build().unwrap_err()), "tail_sampling");
 }
+
+#[test]
+fn an_operation_whose_end_is_too_large_ends_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = crate::support::start(dir.path(), &server.url());
+    let long = "\u{1f600}".repeat(1_024);
+    let attributes: Vec<(&str, throughline::Value<'_>)> = vec![("large", (&long).into()); 60];
+    let mut operation = telemetry.start_operation("Large");
+    operation.add_event("big", &attributes);
+    operation.succeed();
+    assert!(telemetry.flush(crate::support::LONG).complete);
+    let spans = crate::app::received(&server).spans;
+    let large = spans.iter().find(|span| span.name == "Large").expect("the operation is still open");
+    assert_eq!(crate::app::text(&large.attributes, "throughline.ended"), "");
+    assert_eq!(crate::support::books(&telemetry).queued, 0);
+}

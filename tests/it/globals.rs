@@ -181,3 +181,23 @@ fn an_installation_that_cannot_be_read_at_first_is_found_later_and_not_replaced(
     }
     assert_eq!(telemetry.installation_id(), Some(known));
 }
+
+#[test]
+fn attributes_that_are_too_large_together_cost_no_event_its_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry =
+        Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Granted).unwrap();
+    let long = "\u{1f600}".repeat(1_024);
+    for n in 0..60 {
+        assert!(telemetry.set_global_attribute(&format!("large{n:02}"), Some((&long).into())));
+        assert!(telemetry.drain(LONG));
+    }
+    telemetry.record_action(&Action::tap("tap")).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    let resource = resource_of(&server, "tap");
+    assert_eq!(text(&resource, "service.name"), "it");
+    assert_eq!(text(&resource, "large00"), long);
+    assert_eq!(text(&resource, "large59"), "");
+    assert_eq!(crate::support::books(&telemetry).dropped.total(), 0);
+}

@@ -204,7 +204,7 @@ impl Recorder {
         self.push(FrameType::Discard(open.lane), &payload);
     }
 
-    /// Makes an open event final.
+    /// Makes an open event final. One that has become too large ends with its last snapshot.
     pub fn close<E: Event>(&self, open: Open, event: &E) {
         self.append(FrameType::Close(open.lane), open.n, open.time, event, Author::Core);
     }
@@ -250,6 +250,10 @@ impl Recorder {
         } else {
             if frame.is_accepted() {
                 self.journal.refuse(frame.lane(), DropReason::Oversize);
+            } else if matches!(frame, FrameType::Close(_)) {
+                scratch.clear();
+                scratch.varint(n);
+                self.push(frame, scratch.written());
             }
             false
         };

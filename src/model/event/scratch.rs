@@ -49,6 +49,11 @@ impl Scratch {
         self.len = 0;
     }
 
+    /// Forgets what was written behind the first `len` bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     /// What has been written.
     #[inline]
     pub fn written(&self) -> &[u8] {

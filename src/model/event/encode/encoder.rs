@@ -8,7 +8,9 @@ use crate::model::event::TraceContext;
 use crate::model::event::put::{ONE_BYTE, cut_bytes, cut_text, zigzag};
 use crate::model::event::scratch::{SHORT_KEY, SHORT_TEXT, Scratch, WIDEST_VARINT_WORD, Window, varint_word};
 use crate::model::event::scrub::{Author, Fingerprint, KeyVerdict, REDACTED, Scrubbing};
-use crate::model::limits::{MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_KEY_BYTES, MAX_TEXT_CHARS};
+use crate::model::limits::{
+    MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_EVENT_BYTES, MAX_KEY_BYTES, MAX_TEXT_CHARS,
+};
 use crate::model::names::app_key;
 use crate::model::value::{Attribute, Value};
 
@@ -24,6 +26,8 @@ pub struct Encoder<'b> {
     /// Attributes, span events and links that were left out.
     dropped: u32,
     rules: Scrubbing<'b>,
+    /// Where the record's fields begin.
+    start: usize,
 }
 
 impl std::fmt::Debug for Encoder<'_> {
@@ -35,7 +39,13 @@ impl std::fmt::Debug for Encoder<'_> {
 impl<'b> Encoder<'b> {
     #[inline]
     pub(super) fn new(out: &'b mut Scratch, rules: Scrubbing<'b>) -> Self {
-        Self { out, truncated: 0, dropped: 0, rules }
+        Self { start: out.len(), out, truncated: 0, dropped: 0, rules }
+    }
+
+    /// Whether the record is too large to be kept. Nothing more need be written then: a list of
+    /// lists of lists could take all memory and minutes.
+    fn is_too_large(&self) -> bool {
+        self.out.len() - self.start > MAX_EVENT_BYTES
     }
 
     /// Writes what was shortened and left out, if anything was.
@@ -184,6 +194,18 @@ impl<'b> Encoder<'b> {
         self.dropped += (attributes.len() - kept.len()) as u32;
     }
 
+    /// Writes as many of the attributes as one record holds, the first ones before the others.
+    pub(super) fn attributes_that_fit(&mut self, attributes: &[Attribute<'_>]) {
+        for attribute in attributes {
+            let before = self.out.len();
+            self.attributes(std::slice::from_ref(attribute));
+            if self.is_too_large() {
+                self.out.truncate(before);
+                self.dropped += 1;
+            }
+        }
+    }
+
     /// Counts items that were left out.
     pub fn cut_items(&mut self, count: usize) {
         self.dropped += count as u32;
@@ -192,7 +214,7 @@ impl<'b> Encoder<'b> {
     /// One attribute of the record.
     #[inline]
     fn attribute_field(&mut self, key: &str, value: &Value<'_>) {
-        if !self.short_attribute(key, value) {
+        if !self.short_attribute(key, value) && !self.is_too_large() {
             self.nested(field::ATTRIBUTE, |out| out.attribute(key, value, 1));
         }
     }
@@ -257,7 +279,11 @@ impl<'b> Encoder<'b> {
                 self.truncated += u32::from(cut);
                 match self.rules.scrub {
                     Some((scrub, _)) if self.rules.attribute_texts => {
-                        self.tagged(tag::TEXT, scrub.free_text(kept).as_bytes());
+                        // The host may have rewritten it to something longer.
+                        let cleaned = scrub.free_text(kept);
+                        let (kept, cut) = cut_text(&cleaned, MAX_TEXT_CHARS);
+                        self.truncated += u32::from(cut);
+                        self.tagged(tag::TEXT, kept.as_bytes());
                     }
                     _ => self.tagged(tag::TEXT, kept.as_bytes()),
                 }
@@ -274,12 +300,18 @@ impl<'b> Encoder<'b> {
             Value::List(items) => {
                 self.container(tag::LIST, items.len());
                 for item in items.iter().take(MAX_ELEMENTS) {
+                    if self.is_too_large() {
+                        break;
+                    }
                     self.value(item, depth + 1);
                 }
             }
             Value::Map(entries) => {
                 self.container(tag::MAP, entries.len());
                 for (key, item) in entries.iter().take(MAX_ELEMENTS) {
+                    if self.is_too_large() {
+                        break;
+                    }
                     self.attribute(key, item, depth + 1);
                 }
             }

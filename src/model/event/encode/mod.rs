@@ -22,7 +22,7 @@ pub use super::put::{put_varint, zigzag};
 pub use super::scratch::Scratch;
 use super::scrub::Scrubbing;
 use super::{Event, TraceContext};
-use crate::model::limits::{MAX_EVENT_BYTES, MAX_NAME_CHARS};
+use crate::model::limits::{MAX_ATTRIBUTES, MAX_EVENT_BYTES, MAX_NAME_CHARS};
 use crate::model::value::Attribute;
 pub use encoder::Encoder;
 
@@ -83,7 +83,9 @@ pub fn encode_into<E: Event + ?Sized>(event: &E, stamp: Stamp, rules: Scrubbing<
     out.len() - start <= MAX_EVENT_BYTES
 }
 
-/// Writes a record of slowly changing attributes (app, device, OS, user, network).
+/// Writes a record of slowly changing attributes (app, device, OS, user, network). Those that would
+/// make it larger than [`MAX_EVENT_BYTES`] are left out: without the record, no event would have a
+/// service.
 pub fn encode_context(attributes: &[Attribute<'_>], out: &mut Vec<u8>) {
     encode_context_scrubbed(attributes, Scrubbing::default(), out);
 }
@@ -93,7 +95,9 @@ pub fn encode_context_scrubbed(attributes: &[Attribute<'_>], rules: Scrubbing<'_
     out.extend_from_slice(&[VERSION, KIND_CONTEXT]);
     with_scratch(out, |scratch| {
         let mut encoder = Encoder::new(scratch, rules);
-        encoder.attributes(attributes);
+        let kept = attributes.get(..MAX_ATTRIBUTES).unwrap_or(attributes);
+        encoder.attributes_that_fit(kept);
+        encoder.cut_items(attributes.len() - kept.len());
         encoder.finish();
     });
 }

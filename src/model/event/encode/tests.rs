@@ -247,3 +247,14 @@ fn a_secret_key_is_not_remembered_as_harmless() {
         assert!(out.windows(4).any(|bytes| bytes == b"A-17"));
     }
 }
+
+#[test]
+fn a_list_of_lists_of_lists_takes_no_more_than_an_event_may() {
+    let numbers = [Value::Int(1); 256];
+    let lists = [Value::List(&numbers); 256];
+    let lists = [Value::List(&lists); 256];
+    let attributes = [("bomb", Value::List(&lists)), ("another", Value::Map(&[("list", Value::List(&lists))]))];
+    let mut out = Vec::new();
+    assert!(!encode(&Action::tap("x").attributes(&attributes), Stamp::default(), &mut out));
+    assert!(out.len() < 2 * MAX_EVENT_BYTES, "{}", out.len());
+}
