@@ -173,3 +173,35 @@ fn a_row_in_a_place_that_the_books_have_not_given_is_damage_and_not_waited_for()
     assert!(telemetry.health().set_aside.unwrap().contains("UNIQUE"));
     books(&telemetry);
 }
+
+/// Makes the books unreadable, so that the next opening sets the database aside.
+fn damage(dir: &std::path::Path) {
+    let db = rusqlite::Connection::open(dir.join(FILE)).unwrap();
+    db.execute("UPDATE state SET crc = crc + 1 WHERE key = 'age'", []).unwrap();
+}
+
+#[test]
+fn a_damaged_database_costs_none_of_the_events_that_wait_for_consent() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let undecided =
+        || Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Pending).unwrap();
+    let telemetry = undecided();
+    let before: Vec<_> = (0..900).filter_map(|n| record_mixed(&telemetry, n)).collect();
+    assert!(telemetry.drain(LONG));
+    telemetry.shutdown(LONG);
+    damage(dir.path());
+    // Still undecided: what was read out waits again, before what comes now.
+    let telemetry = undecided();
+    let meanwhile = record_mixed(&telemetry, 0).unwrap();
+    let waiting = books(&telemetry);
+    assert_eq!(waiting.dropped.total(), 0, "{waiting:?}");
+    assert!(waiting.queued > 900 && server.received().is_empty());
+    telemetry.set_consent(Consent::Granted).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    let stored = server.stored_ids();
+    for id in before.iter().chain([&meanwhile]) {
+        assert_eq!(stored.iter().filter(|stored| *stored == id).count(), 1, "{id}");
+    }
+    assert_eq!((books(&telemetry).queued, books(&telemetry).dropped.total()), (0, 0));
+}

@@ -62,10 +62,12 @@ impl Recovery {
         !matches!(self, Self::Salvage(_) | Self::Configure(_))
     }
 
-    /// Whether the journal of any run is left to read.
+    /// Whether anything of earlier runs is left to read, in which events may be found that are kept
+    /// aside.
     pub(super) fn has_unread(&self) -> bool {
         match self {
-            Self::Salvage(runs) | Self::Configure(runs) | Self::EndRun(runs) | Self::Open(runs) => !runs.is_empty(),
+            Self::Salvage(_) => true,
+            Self::Configure(runs) | Self::EndRun(runs) | Self::Open(runs) => !runs.is_empty(),
             Self::Read(..) => true,
             Self::Release | Self::Done => false,
         }

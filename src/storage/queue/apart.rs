@@ -70,8 +70,12 @@ pub(super) fn admit(
 /// much, the oldest events are dropped and booked.
 fn hold(db: &Connection, control: &mut Control, entry: Entry<'_>, aside: Option<u64>) -> Result<(), QueueError> {
     let Entry { run, lane, n, record } = entry;
-    db.prepare_cached("INSERT INTO pending(aside, run, n, lane, record, crc) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?
-        .execute(params![aside, run, n, lane.code(), record, record_crc(run, n, record)])?;
+    // Numbers count from 1. Those of a damaged database are lower: see `restore`.
+    db.prepare_cached(
+        "INSERT INTO pending(id, aside, run, n, lane, record, crc)
+         SELECT max(coalesce(max(id), 0), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6 FROM pending",
+    )?
+    .execute(params![aside, run, n, lane.code(), record, record_crc(run, n, record)])?;
     control.lane_mut(lane).held += 1;
     let cause = if aside.is_some() { Cause::Quiet } else { Cause::Undecided };
     *cause.bytes(&mut control.apart) += record.len() as u64;
@@ -87,6 +91,29 @@ fn hold(db: &Connection, control: &mut Control, entry: Entry<'_>, aside: Option<
         }
     }
     Ok(())
+}
+
+/// Brings back an event of a damaged database, which has been accepted before, under the number
+/// `id`. False when it is there already.
+pub(super) fn restore(
+    db: &Connection,
+    control: &mut Control,
+    entry: Entry<'_>,
+    id: i64,
+    aside: Option<u64>,
+) -> Result<bool, QueueError> {
+    let Entry { run, lane, n, record } = entry;
+    let restored = db
+        .prepare_cached(
+            "INSERT OR IGNORE INTO pending(id, aside, run, n, lane, record, crc) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![id, aside, run, n, lane.code(), record, record_crc(run, n, record)])?;
+    if restored > 0 {
+        control.lane_mut(lane).held += 1;
+        let cause = if aside.is_some() { Cause::Quiet } else { Cause::Undecided };
+        *cause.bytes(&mut control.apart) += record.len() as u64;
+    }
+    Ok(restored > 0)
 }
 
 /// Drops and books the events that the statement deletes and returns. Returns how many they are.
@@ -142,7 +169,7 @@ fn expire(db: &Connection, control: &mut Control, age: u64) -> Result<(), QueueE
 
 /// A row of the table `pending`.
 struct PendingRow {
-    id: u64,
+    id: i64,
     run: u32,
     n: u64,
     lane: u8,

@@ -37,13 +37,18 @@ pub(super) struct Held {
     pub(super) record: Vec<u8>,
 }
 
+/// What stands in the table's column `lane`.
+pub(super) fn code(lane: Lane, route: Route) -> u8 {
+    match route {
+        Route::Lane => lane.code(),
+        Route::Aside => lane.code() | ASIDE,
+    }
+}
+
 /// Opens an event. It has been counted as accepted.
 pub(super) fn open(db: &Connection, control: &mut Control, entry: Entry<'_>, route: Route) -> Result<(), QueueError> {
     let Entry { run, lane, n, record } = entry;
-    let code = match route {
-        Route::Lane => lane.code(),
-        Route::Aside => lane.code() | ASIDE,
-    };
+    let code = code(lane, route);
     db.prepare_cached("INSERT INTO held(run, n, lane, record, crc) VALUES(?1, ?2, ?3, ?4, ?5)")?.execute(params![
         run,
         n,

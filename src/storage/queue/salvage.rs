@@ -1,8 +1,8 @@
 //! Reads a damaged database into the new one, in steps that are one short transaction each.
 //!
 //! The first step takes over the old books, each value only if its checksum holds, the contexts,
-//! and the open events, which the next record of the journal may close. Then follow the rows of one
-//! lane after the other: upwards from the first row, and downwards from the last one where damage
+//! and the open events, which the next record of the journal may close. Then follow the events that
+//! are kept apart, and the rows of one lane after the other: upwards from the first row, and downwards from the last one where damage
 //! blocks the way up. Meanwhile new events are absorbed under sequence numbers that the old
 //! database cannot have given. At the end of a lane, events that the old books know of and that
 //! were not found are booked as corrupt. From then on the books balance again, by definition and
@@ -18,9 +18,11 @@ use rusqlite::{Connection, OpenFlags, params};
 use serde::{Deserialize, Serialize};
 
 use super::control::Control;
+use super::held::{self, Route};
+use super::lanes::Entry;
 use super::row::record_crc;
 use super::state::{BatchState, Books, DestinationState, LaneState, RunState};
-use super::{ByLane, Queue, QueueError, row, schema, values};
+use super::{ByLane, Queue, QueueError, apart, row, schema, values};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{SALVAGE_SEQ_GAP, SALVAGE_STEP_ROWS};
@@ -85,8 +87,8 @@ fn read_books(old: &Connection) -> OldBooks {
     books
 }
 
-/// In which direction a lane is read.
-#[derive(Debug, Clone, Copy)]
+/// In which direction a table is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Way {
     /// Upwards, behind the row `at`.
     Up { at: i64 },
@@ -94,18 +96,46 @@ enum Way {
     Down { below: i64, stop: i64 },
 }
 
+impl Way {
+    /// Where the next query begins, after one that came to the row `last` and, if `ended`, to the
+    /// end of the table. `None` when the table has been read.
+    fn next(self, last: Option<i64>, ended: bool) -> Option<Self> {
+        match self {
+            _ if ended => None,
+            Way::Up { at } => Some(match last {
+                Some(last) if last > at => Way::Up { at: last },
+                // Damage blocks the way, or a damaged page leads in a circle.
+                _ => Way::Down { below: i64::MAX, stop: at },
+            }),
+            Way::Down { below, stop } => {
+                last.filter(|last| *last > stop && *last < below).map(|below| Way::Down { below, stop })
+            }
+        }
+    }
+}
+
 /// What the next step reads.
 #[derive(Debug, Clone, Copy)]
-struct Stage {
-    lane: Lane,
-    way: Way,
+enum Stage {
+    /// The events that are kept apart.
+    Apart(Way),
+    /// A lane.
+    Lane(Lane, Way),
 }
 
 impl Stage {
-    fn first_of(lane: Lane) -> Self {
-        Self { lane, way: Way::Up { at: 0 } }
+    /// The first step that has not been taken; `None` when every lane has been booked.
+    fn of(plan: &Plan) -> Option<Self> {
+        match plan.apart {
+            Some(way) => Some(Self::Apart(way)),
+            None => Lane::from_code(plan.next_lane).map(|lane| Self::Lane(lane, Way::Up { at: 0 })),
+        }
     }
 }
+
+/// How much lower than in the old database the number of an event is that is kept apart: it stands
+/// before those that come meanwhile, which count from 1.
+const APART_SHIFT: i64 = 1 << 40;
 
 /// A damaged database that is being read.
 #[derive(Debug)]
@@ -124,8 +154,13 @@ struct Plan {
     folder: String,
     /// The books of the lanes in the old database.
     before: ByLane<LaneState>,
-    /// How many open events were brought over.
+    /// How many events without a row in a lane were brought over: open ones, and those that are
+    /// kept apart.
     held: ByLane<u64>,
+    /// Where the table of those that are kept apart is read on. `None` when it has been read, which
+    /// is also what the plan of a version says that did not read it.
+    #[serde(default)]
+    apart: Option<Way>,
     /// Sequence numbers from here on are given by the new database.
     boundary: ByLane<u64>,
     /// Code of the first lane that has not been booked.
@@ -159,8 +194,8 @@ impl Queue {
             // damaged and rebuilt meanwhile.
             None => return self.end_salvage(&folder),
         };
-        let Some(lane) = Lane::from_code(plan.next_lane) else { return self.end_salvage(&folder) };
-        self.salvage = Some(Salvage { old, folder, plan, stage: Stage::first_of(lane) });
+        let Some(stage) = Stage::of(&plan) else { return self.end_salvage(&folder) };
+        self.salvage = Some(Salvage { old, folder, plan, stage });
         Ok(())
     }
 
@@ -168,7 +203,8 @@ impl Queue {
     fn take_over(&mut self, old: &Connection, folder: String) -> Result<Plan, QueueError> {
         let OldBooks { mut control, lanes_known } = read_books(old);
         self.transact(|queue| {
-            let mut plan = Plan { folder, before: control.lanes, ..Plan::default() };
+            let apart = Some(Way::Up { at: i64::MIN });
+            let mut plan = Plan { folder, before: control.lanes, apart, ..Plan::default() };
             let highest = control.runs.keys().max().copied().unwrap_or(0);
             control.books.next_run = control.books.next_run.max(highest);
             let highest = control.destinations.keys().max().copied().unwrap_or(0);
@@ -227,15 +263,21 @@ impl Queue {
         Ok(())
     }
 
-    /// Makes one query of the lane, or books it when it has been read. Returns what comes next;
-    /// `None` when every lane has been booked.
+    /// Makes one query, or books a lane when it has been read. Returns what comes next; `None` when
+    /// every lane has been booked.
     fn salvage_stage(&mut self, salvage: &mut Salvage) -> Result<Option<Stage>, QueueError> {
-        let Stage { lane, way } = salvage.stage;
+        let (lane, way) = match salvage.stage {
+            Stage::Apart(way) => {
+                salvage.plan = self.salvage_apart(&salvage.old, &salvage.plan, way)?;
+                return Ok(Stage::of(&salvage.plan));
+            }
+            Stage::Lane(lane, way) => (lane, way),
+        };
         if salvage.plan.next_lane > lane.code() {
             return Ok(None);
         }
         if let Some(way) = self.salvage_way(&salvage.old, lane, way)? {
-            return Ok(Some(Stage { lane, way }));
+            return Ok(Some(Stage::Lane(lane, way)));
         }
         let booked = Plan { next_lane: lane.code() + 1, ..salvage.plan.clone() };
         self.transact(|queue| {
@@ -244,7 +286,7 @@ impl Queue {
             values::store(&queue.db, PLAN, &booked)
         })?;
         salvage.plan = booked;
-        Ok(Lane::from_code(lane.code() + 1).map(Stage::first_of))
+        Ok(Stage::of(&salvage.plan))
     }
 
     /// Books what is missing: for each destination the rows that it had not settled; without one,
@@ -294,18 +336,63 @@ impl Queue {
             Way::Up { at } => {
                 let sql = format!("SELECT seq, row FROM {table} WHERE seq > ?1 ORDER BY seq LIMIT {SALVAGE_STEP_ROWS}");
                 let (last, ended) = self.salvage_rows(old, lane, &sql, at)?;
-                Ok(match last {
-                    _ if ended => None,
-                    Some(last) if last > at => Some(Way::Up { at: last }),
-                    // Damage blocks the way, or a damaged page leads in a circle.
-                    _ => Some(Way::Down { below: i64::MAX, stop: at }),
-                })
+                Ok(way.next(last, ended))
             }
-            Way::Down { below, stop } => {
+            Way::Down { below, .. } => {
                 let sql =
                     format!("SELECT seq, row FROM {table} WHERE seq < ?1 ORDER BY seq DESC LIMIT {SALVAGE_STEP_ROWS}");
                 let (last, ended) = self.salvage_rows(old, lane, &sql, below)?;
-                Ok(last.filter(|last| *last > stop && *last < below && !ended).map(|below| Way::Down { below, stop }))
+                Ok(way.next(last, ended))
+            }
+        }
+    }
+
+    /// Brings over some of the events that are kept apart. Returns the plan with what comes next.
+    fn salvage_apart(&mut self, old: &Connection, plan: &Plan, way: Way) -> Result<Plan, QueueError> {
+        let (place, from) = match way {
+            Way::Up { at } => ("id > ?1 ORDER BY id", at),
+            Way::Down { below, .. } => ("id < ?1 ORDER BY id DESC", below),
+        };
+        let sql =
+            format!("SELECT id, aside, run, n, lane, record, crc FROM pending WHERE {place} LIMIT {SALVAGE_STEP_ROWS}");
+        self.transact(|queue| {
+            let mut plan = plan.clone();
+            let (last, ended) = queue.salvage_apart_rows(old, &sql, from, &mut plan.held)?;
+            plan.apart = way.next(last, ended);
+            values::store(&queue.db, PLAN, &plan)?;
+            Ok(plan)
+        })
+    }
+
+    /// Brings over the rows of one query of the table `pending`, and counts them in `kept`. Returns
+    /// what [`Queue::salvage_rows`] does.
+    fn salvage_apart_rows(
+        &mut self,
+        old: &Connection,
+        sql: &str,
+        from: i64,
+        kept: &mut ByLane<u64>,
+    ) -> Result<(Option<i64>, bool), QueueError> {
+        let Ok(mut statement) = old.prepare_cached(sql) else { return Ok((None, false)) };
+        let Ok(mut rows) = statement.query([from]) else { return Ok((None, false)) };
+        let (mut last, mut seen) = (None, 0);
+        loop {
+            let row = match rows.next() {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok((last, seen < SALVAGE_STEP_ROWS)),
+                Err(_) => return Ok((None, false)),
+            };
+            seen += 1;
+            let Ok(id) = row.get::<_, i64>(0) else { continue };
+            last = Some(id);
+            let place = (row.get::<_, Option<u64>>(1), row.get::<_, u32>(2), row.get::<_, u64>(3), row.get::<_, u8>(4));
+            let (Ok(aside), Ok(run), Ok(n), Ok(lane)) = place else { continue };
+            let (Ok(record), Ok(crc)) = (row.get::<_, Vec<u8>>(5), row.get::<_, u32>(6)) else { continue };
+            let Some(lane) = Lane::from_code(lane).filter(|_| record_crc(run, n, &record) == crc) else { continue };
+            if self.control.runs.contains_key(&run) {
+                let entry = Entry { run, lane, n, record: &record };
+                let is_new = apart::restore(&self.db, &mut self.control, entry, id.saturating_sub(APART_SHIFT), aside)?;
+                *kept.get_mut(lane) += u64::from(is_new);
             }
         }
     }
@@ -328,16 +415,17 @@ impl Queue {
     /// Brings over the open events of a lane. Returns how many they are.
     fn salvage_held(&self, old: &Connection, lane: Lane) -> Result<u64, QueueError> {
         let mut kept = 0;
-        let Ok(mut statement) = old.prepare("SELECT run, n, record, crc FROM held WHERE lane = ?1") else {
-            return Ok(kept);
-        };
-        let Ok(mut rows) = statement.query([lane.code()]) else { return Ok(kept) };
+        let sql = "SELECT run, n, lane, record, crc FROM held WHERE lane IN (?1, ?2)";
+        let Ok(mut statement) = old.prepare(sql) else { return Ok(kept) };
+        let codes = [Route::Lane, Route::Aside].map(|route| held::code(lane, route));
+        let Ok(mut rows) = statement.query(codes) else { return Ok(kept) };
         while let Ok(Some(row)) = rows.next() {
-            let parts = (row.get::<_, u32>(0), row.get::<_, u64>(1), row.get::<_, Vec<u8>>(2), row.get::<_, u32>(3));
-            let (Ok(run), Ok(n), Ok(record), Ok(crc)) = parts else { continue };
+            let place = (row.get::<_, u32>(0), row.get::<_, u64>(1), row.get::<_, u8>(2));
+            let (Ok(run), Ok(n), Ok(code)) = place else { continue };
+            let (Ok(record), Ok(crc)) = (row.get::<_, Vec<u8>>(3), row.get::<_, u32>(4)) else { continue };
             if record_crc(run, n, &record) == crc && self.control.runs.contains_key(&run) {
                 let sql = "INSERT OR IGNORE INTO held(run, n, lane, record, crc) VALUES(?1, ?2, ?3, ?4, ?5)";
-                kept += self.db.prepare_cached(sql)?.execute(params![run, n, lane.code(), record, crc])? as u64;
+                kept += self.db.prepare_cached(sql)?.execute(params![run, n, code, record, crc])? as u64;
             }
         }
         Ok(kept)

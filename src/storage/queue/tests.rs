@@ -180,3 +180,52 @@ fn a_release_of_a_dead_run_says_nothing_of_later_ones() {
     queue.end_recovery().unwrap();
     assert_eq!(counts(&queue), (1, 1, 0));
 }
+
+#[test]
+fn a_damaged_database_costs_nothing_of_what_is_kept_aside_or_open() {
+    let (dir, clock, mut queue, run) = begin();
+    // More than one step reads.
+    let mut frames: Vec<_> = (1..=600).map(|n| (ASIDE, n)).collect();
+    frames.extend([(OPEN, 601), (FrameType::Open(Lane::Event), 602), (EVENT, 603)]);
+    absorb(&mut queue, run, Vec::leak(frames));
+    assert_eq!(counts(&queue), (1, 600, 2));
+    queue.db.execute("UPDATE state SET crc = crc + 1 WHERE key = 'age'", []).unwrap();
+    drop(queue);
+    let limits = QueueLimits { queue_bytes: 1 << 24, crash_bytes: 1 << 20, max_age: Duration::from_secs(86_400) };
+    let reopen = || {
+        let (mut queue, _) = super::open_or_rebuild(dir.path(), limits, &Clock::Manual(clock.clone())).unwrap();
+        queue.set_aside_limits(1 << 20, Duration::from_secs(300));
+        queue
+    };
+    let mut queue = reopen();
+    assert!(queue.is_salvaging() && queue.salvage_step().unwrap());
+    // What comes meanwhile stands behind what is still to be read.
+    let own = enter(&mut queue);
+    queue.set_unread_behind(own);
+    absorb(&mut queue, own, &[(ASIDE, 1)]);
+    assert_eq!(queue.pending().unwrap(), 257);
+    drop(queue);
+    // The process died. The next one goes on, and something happens before it has read everything.
+    let mut queue = reopen();
+    queue.set_unread_behind(own);
+    assert!(queue.salvage_step().unwrap());
+    queue.absorb(own, &Frames(&[(ASIDE, 1), (FrameType::Release, 0)]), 1_000, 1 << 20).unwrap();
+    while queue.salvage_step().unwrap() {}
+    queue.configure(&[("default".to_owned(), 1)]).unwrap();
+    assert_eq!(queue.control.lane(Lane::Event).held, 603);
+    queue.end_recovery().unwrap();
+    while queue.promote().unwrap() {}
+    assert_eq!(counts(&queue), (602, 0, 2));
+    let books = queue.books().unwrap().remove(0);
+    assert!(books.balanced() && books.dropped.total() == 0 && books.accepted == 604, "{books:?}");
+    let mut rows = queue.db.prepare("SELECT seq, row FROM lane_event ORDER BY seq").unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap);
+    let order: Vec<(u32, u64)> = rows
+        .map(|(seq, row): (u64, Vec<u8>)| {
+            let row = super::row::decode(Lane::Event, seq, &row).unwrap();
+            (row.run, row.n)
+        })
+        .collect();
+    let expected: Vec<_> = (1..=600).map(|n| (run, n)).chain([(own, 1)]).collect();
+    assert_eq!(order[1..], expected, "the oldest come first");
+}
