@@ -242,6 +242,9 @@ pub const TAIL_BYTES_RANGE: RangeInclusive<u64> = 64 * KIB as u64..=8 * MIB as u
 
 // Requests
 
+/// Events of one batch that an exporter may fail on. When it fails on more of them, it is more
+/// likely the exporter that is at fault, and its destination is paused.
+pub const MAX_EXPORT_FAULTS: usize = 16;
 /// Events in one batch.
 pub const MAX_BATCH_EVENTS: usize = 500;
 /// Bytes of canonical rows that are read for one batch. Their OTLP form is several times larger,

@@ -234,7 +234,7 @@ fn a_network_that_was_reported_before_the_client_was_on_is_not_taken_for_an_open
 
 #[test]
 fn a_client_that_calls_of_two_threads_leave_on_has_a_worker() {
-    for round in 0..60 {
+    for round in 0..16 {
         let dir = tempfile::tempdir().unwrap();
         let telemetry = start(dir.path(), Consent::Granted);
         let (off, on): (fn(&Telemetry), fn(&Telemetry)) = if round % 2 == 0 {

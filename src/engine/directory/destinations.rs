@@ -1,5 +1,6 @@
 //! From the configured destinations to what the queue and the uploader know of them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::engine::uploader::Uploader;
@@ -12,7 +13,12 @@ use crate::wire::export::otlp::Otlp;
 
 /// Name and fingerprint of each destination, for [`Queue::configure`].
 pub(super) fn fingerprints(destinations: &[Destination]) -> Vec<(String, u64)> {
-    destinations.iter().map(|destination| (destination.name.clone(), destination.fingerprint())).collect()
+    // An exporter of the host's may panic. It is then asked to encode, where that is handled.
+    let fingerprint = |destination| catch_unwind(AssertUnwindSafe(|| Destination::fingerprint(destination)));
+    destinations
+        .iter()
+        .map(|destination| (destination.name.clone(), fingerprint(destination).unwrap_or_default()))
+        .collect()
 }
 
 /// An uploader for the destinations that the queue knows.

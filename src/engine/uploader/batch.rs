@@ -7,15 +7,19 @@
 use std::time::Duration;
 
 use super::body::{self, Body};
+use super::guarded::{Failure, Fault, Guarded};
 use super::ready::{Encoded, Ready};
 use super::target::Target;
 use super::{Leased, Outgoing};
 use crate::model::event::Lane;
 use crate::model::event::decode::Record;
-use crate::model::export::{Exporter, Signal};
-use crate::model::limits::{LEASE_AGAIN_AFTER, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES};
+use crate::model::export::Signal;
+use crate::model::ledger::DropReason;
+use crate::model::limits::{
+    LEASE_AGAIN_AFTER, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS,
+};
 use crate::model::time::BootTime;
-use crate::storage::queue::state::PartState;
+use crate::storage::queue::state::{Kinds, PartState};
 use crate::storage::queue::{NewPart, Queue, QueueError, RowRef, Rows, Settlement};
 use crate::wire::transport::Request;
 
@@ -31,19 +35,23 @@ pub(super) enum Lease {
 
 /// Leases the next part of a lane: of the frozen batch, or of one that is frozen now. `flush` is
 /// when the flush began that is under way.
+///
+/// # Errors
+/// Those of the queue. And what the exporter did wrong, if it cannot be told whether it or an event
+/// is at fault; nothing is lost then.
 pub(super) fn lease(
     queue: &mut Queue,
     target: &Target,
     lane: Lane,
     flush: Option<BootTime>,
     ready: &mut Ready,
-) -> Result<Lease, QueueError> {
-    let (id, exporter) = (target.id, &*target.exporter);
+) -> Result<Lease, Failure> {
+    let (id, exporter) = (target.id, &target.exporter);
     // A part can turn out to be empty because its rows were damaged. Every turn of the loop settles
-    // such a part or freezes a batch; the bound keeps a bug from spinning for ever.
+    // or divides such a part or freezes a batch; the bound keeps a bug from spinning for ever.
     for _ in 0..MAX_BATCH_EVENTS {
         let Some(batch) = queue.batch(id, lane) else {
-            if !freeze(queue, id, lane, exporter, ready)? {
+            if !freeze(queue, target, lane, ready)? {
                 return Ok(Lease::Nothing);
             }
             continue;
@@ -57,78 +65,143 @@ pub(super) fn lease(
         };
         let body = match ready.take(queue, id, lane, &part) {
             Some(body) => body,
-            None => {
-                let Some(body) = encode_again(queue, id, lane, exporter, &part)? else {
-                    queue.settle(id, lane, part.id, Settlement::Gone)?;
+            None => match encode_again(queue, target, lane, &part)? {
+                Again::Encoded(body) => body,
+                Again::Settled(settlement) => {
+                    queue.settle(id, lane, part.id, settlement)?;
                     continue;
-                };
-                body
-            }
+                }
+            },
         };
         let part = PartState { rows: body.rows, ..part };
         let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part };
-        let request = request(exporter, Signal(leased.part.signal), body.gzip);
+        let request = request(exporter, Signal(leased.part.signal), body.gzip)?;
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
     Ok(Lease::Later(LEASE_AGAIN_AFTER))
 }
 
-fn request(exporter: &dyn Exporter, signal: Signal, gzip: Vec<u8>) -> Request {
-    let mut headers = exporter.headers(signal);
+fn request(exporter: &Guarded, signal: Signal, gzip: Vec<u8>) -> Result<Request, Fault> {
+    let (url, mut headers) = exporter.address(signal)?;
     headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
-    Request { url: exporter.url(signal), headers, body: gzip }
+    Ok(Request { url, headers, body: gzip })
+}
+
+/// What came of encoding a part once more.
+enum Again {
+    Encoded(Body),
+    /// It cannot be sent as it is.
+    Settled(Settlement),
 }
 
 /// Encodes a frozen part from its rows: for a retry, in another process than the one that froze it,
-/// or after it was divided. `None` when no row is left. A hash that differs from the frozen one is
-/// written down before the send: the part has just been divided, rows were damaged meanwhile, or a
-/// later version of the core encodes it.
-fn encode_again(
-    queue: &mut Queue,
-    id: u32,
-    lane: Lane,
-    exporter: &dyn Exporter,
-    part: &PartState,
-) -> Result<Option<Body>, QueueError> {
-    let rows = part_rows(queue, lane, exporter, part)?;
-    let Some((plain, count)) = body::encode(queue, lane, exporter, Signal(part.signal), &rows, &rows.rows)? else {
-        return Ok(None);
+/// or after it was divided. A hash that differs from the frozen one is written down before the
+/// send: the part has just been divided, rows were damaged meanwhile, or a later version of the
+/// core encodes it.
+fn encode_again(queue: &mut Queue, target: &Target, lane: Lane, part: &PartState) -> Result<Again, Failure> {
+    let exporter = &target.exporter;
+    let mut rows = part_rows(queue, lane, part)?;
+    let sorted = sort(exporter, &rows)?;
+    let signal = Signal(part.signal);
+    if part.kinds.is_known() && (sorted.unsupported > 0 || sorted.signals.iter().any(|group| group.signal != signal)) {
+        return Ok(Again::Settled(sorted.regrouped()));
+    }
+    if !part.kinds.is_known() {
+        // An older version has frozen it, and did not say which kinds had its signal.
+        let of_signal = sorted.signals.into_iter().find(|group| group.signal == signal);
+        rows.rows = of_signal.map(|group| group.rows).unwrap_or_default();
+    }
+    let (plain, count) = match body::encode(queue, lane, exporter, signal, &rows, &rows.rows) {
+        Ok(Some(encoded)) => encoded,
+        Ok(None) => return Ok(Again::Settled(Settlement::Gone)),
+        Err(Failure::Exporter(_)) if target.blames_event() => {
+            let or_else = Settlement::Drop(DropReason::Unsupported);
+            return Ok(Again::Settled(divide(&rows, false).unwrap_or(or_else)));
+        }
+        Err(failure) => return Err(failure),
     };
     let hash = body::hash(&plain);
     if hash != part.hash || count != part.rows {
-        queue.refreeze(id, lane, part.id, exporter.version(), hash, count)?;
+        queue.refreeze(target.id, lane, part.id, exporter.version()?, hash, count)?;
     }
-    Ok(Some(Body { gzip: body::gzip(&plain)?, rows: count }))
+    Ok(Again::Encoded(Body { gzip: body::gzip(&plain)?, rows: count }))
+}
+
+/// Rows of one signal.
+struct Group {
+    signal: Signal,
+    kinds: Kinds,
+    rows: Vec<RowRef>,
+}
+
+/// Rows by their signals.
+#[derive(Default)]
+struct Sorted {
+    signals: Vec<Group>,
+    /// Rows for which the format has no place.
+    unsupported: u64,
+}
+
+impl Sorted {
+    /// The parts that take the place of one whose kinds of events have other signals now.
+    fn regrouped(self) -> Settlement {
+        let part = |Group { signal, kinds, rows }: Group| {
+            let (from, to) = (rows.first()?.seq, rows.last()?.seq);
+            Some(NewPart { signal: signal.0, from, to, kinds, rows: rows.len() as u64, ..NewPart::default() })
+        };
+        Settlement::Regroup {
+            parts: self.signals.into_iter().filter_map(part).collect(),
+            unsupported: self.unsupported,
+        }
+    }
+}
+
+/// Sorts rows by the signals that the exporter gives them.
+fn sort(exporter: &Guarded, rows: &Rows) -> Result<Sorted, Fault> {
+    let mut sorted = Sorted::default();
+    for row in &rows.rows {
+        let Ok(kind) = Record::peek_kind(rows.record(row)) else {
+            sorted.unsupported += 1;
+            continue;
+        };
+        let Some(signal) = exporter.signal(kind)? else {
+            sorted.unsupported += 1;
+            continue;
+        };
+        let at = match sorted.signals.iter().position(|group| group.signal == signal) {
+            Some(at) => at,
+            None => {
+                sorted.signals.push(Group { signal, kinds: Kinds::default(), rows: Vec::new() });
+                sorted.signals.len() - 1
+            }
+        };
+        if let Some(group) = sorted.signals.get_mut(at) {
+            group.kinds.add(kind);
+            group.rows.push(row.clone());
+        }
+    }
+    Ok(sorted)
 }
 
 /// Freezes the next rows of a lane as a batch. False when there are none.
-fn freeze(
-    queue: &mut Queue,
-    id: u32,
-    lane: Lane,
-    exporter: &dyn Exporter,
-    ready: &mut Ready,
-) -> Result<bool, QueueError> {
+fn freeze(queue: &mut Queue, target: &Target, lane: Lane, ready: &mut Ready) -> Result<bool, Failure> {
+    let (id, exporter) = (target.id, &target.exporter);
     let rows = queue.next_rows(id, lane, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
     let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(false) };
     let range = first.seq..=last.seq;
-    let mut unsupported = 0;
-    let mut signals: Vec<(Signal, Vec<RowRef>)> = Vec::new();
-    for row in &rows.rows {
-        let kind = Record::peek_kind(rows.record(row)).ok();
-        let Some(signal) = kind.and_then(|kind| exporter.signal(kind)) else {
-            unsupported += 1;
-            continue;
-        };
-        match signals.iter_mut().find(|(known, _)| *known == signal) {
-            Some((_, list)) => list.push(row.clone()),
-            None => signals.push((signal, vec![row.clone()])),
-        }
+    let Sorted { signals, mut unsupported } = sort(exporter, &rows)?;
+    let mut plan = Plan { queue: &mut *queue, lane, exporter, rows: &rows, encoded: Vec::new(), faults: Vec::new() };
+    for group in &signals {
+        plan.encode(group, &group.rows)?;
     }
-    let mut encoded = Vec::new();
-    for (signal, list) in signals {
-        plan(queue, lane, exporter, signal, &rows, &list, &mut encoded)?;
+    let Plan { encoded, faults, .. } = plan;
+    // Unless it has encoded something, the fault may be the exporter's alone.
+    if let (Some(fault), true) = (faults.first(), encoded.is_empty())
+        && !(faults.len() == 1 && target.blames_event())
+    {
+        return Err((*fault).into());
     }
+    unsupported += faults.len() as u64;
     let mut parts = Vec::with_capacity(encoded.len());
     let mut bodies = Vec::with_capacity(encoded.len());
     for Encoded { part, body } in encoded {
@@ -140,39 +213,65 @@ fn freeze(
     Ok(true)
 }
 
-/// Encodes rows of one signal as a part, or as two halves while their body is too large.
-fn plan(
-    queue: &mut Queue,
+/// A batch that is about to be frozen.
+struct Plan<'p> {
+    queue: &'p mut Queue,
     lane: Lane,
-    exporter: &dyn Exporter,
-    signal: Signal,
-    rows: &Rows,
-    list: &[RowRef],
-    encoded: &mut Vec<Encoded>,
-) -> Result<(), QueueError> {
-    let (Some(first), Some(last)) = (list.first(), list.last()) else { return Ok(()) };
-    let Some((plain, count)) = body::encode(queue, lane, exporter, signal, rows, list)? else { return Ok(()) };
-    if plain.len() > MAX_BATCH_BYTES && list.len() > 1 {
-        drop(plain);
-        let (left, right) = list.split_at(list.len() / 2);
-        plan(queue, lane, exporter, signal, rows, left, encoded)?;
-        return plan(queue, lane, exporter, signal, rows, right, encoded);
-    }
-    let (hash, version) = (body::hash(&plain), exporter.version());
-    let part = NewPart { signal: signal.0, from: first.seq, to: last.seq, rows: count, version, hash };
-    encoded.push(Encoded { part, body: Body { gzip: body::gzip(&plain)?, rows: count } });
-    Ok(())
+    exporter: &'p Guarded,
+    rows: &'p Rows,
+    encoded: Vec<Encoded>,
+    /// What happened with each event that the exporter cannot encode.
+    faults: Vec<Fault>,
 }
 
-/// The rows of a part.
-pub(super) fn part_rows(
-    queue: &mut Queue,
-    lane: Lane,
-    exporter: &dyn Exporter,
-    part: &PartState,
-) -> Result<Rows, QueueError> {
+impl Plan<'_> {
+    /// Encodes rows of one signal as a part, or as two halves while their body is too large, or
+    /// while the exporter fails on some event among them.
+    fn encode(&mut self, group: &Group, list: &[RowRef]) -> Result<(), Failure> {
+        let (Some(first), Some(last)) = (list.first(), list.last()) else { return Ok(()) };
+        let Group { signal, kinds, .. } = *group;
+        let encoded = body::encode(self.queue, self.lane, self.exporter, signal, self.rows, list);
+        let is_too_large = |plain: &Vec<u8>| plain.len() > MAX_BATCH_BYTES;
+        let (plain, count) = match encoded {
+            Ok(None) => return Ok(()),
+            Ok(Some((plain, _))) if is_too_large(&plain) && list.len() > 1 => return self.halves(group, list),
+            Ok(Some(encoded)) => encoded,
+            Err(Failure::Exporter(fault)) if list.len() == 1 => {
+                self.faults.push(fault);
+                if self.faults.len() > MAX_EXPORT_FAULTS { return Err(fault.into()) } else { return Ok(()) }
+            }
+            Err(Failure::Exporter(_)) => return self.halves(group, list),
+            Err(failure) => return Err(failure),
+        };
+        let (hash, version) = (body::hash(&plain), self.exporter.version()?);
+        let part = NewPart { signal: signal.0, from: first.seq, to: last.seq, kinds, rows: count, version, hash };
+        self.encoded.push(Encoded { part, body: Body { gzip: body::gzip(&plain)?, rows: count } });
+        Ok(())
+    }
+
+    fn halves(&mut self, group: &Group, list: &[RowRef]) -> Result<(), Failure> {
+        let (left, right) = list.split_at(list.len() / 2);
+        self.encode(group, left)?;
+        self.encode(group, right)
+    }
+}
+
+/// The rows of a part. Of one that an older version has frozen, all rows in its range.
+pub(super) fn part_rows(queue: &mut Queue, lane: Lane, part: &PartState) -> Result<Rows, QueueError> {
     let mut rows = queue.read_rows(lane, part.from, part.to, MAX_BATCH_EVENTS, usize::MAX)?;
-    let signal = Some(Signal(part.signal));
-    rows.retain(|_, record| Record::peek_kind(record).ok().and_then(|kind| exporter.signal(kind)) == signal);
+    if part.kinds.is_known() {
+        rows.retain(|_, record| Record::peek_kind(record).is_ok_and(|kind| part.kinds.has(kind)));
+    }
     Ok(rows)
+}
+
+/// The two halves of a part with these rows; `None` when they are fewer than two.
+pub(super) fn divide(rows: &Rows, refused: bool) -> Option<Settlement> {
+    let rows = &rows.rows;
+    let half = rows.len() / 2;
+    rows.get(half).filter(|_| half > 0).map(|middle| Settlement::Halve {
+        middle: middle.seq,
+        first_rows: half as u64,
+        refused,
+    })
 }

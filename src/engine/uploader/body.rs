@@ -10,9 +10,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+use super::guarded::{Failure, Guarded};
 use crate::model::event::Lane;
 use crate::model::event::decode::{Context, Record, Scope};
-use crate::model::export::{ExportRow, Exporter, Signal};
+use crate::model::export::{ExportRow, Signal};
 use crate::model::ledger::DropReason;
 use crate::storage::queue::{Queue, QueueError, RowRef, Rows};
 
@@ -26,14 +27,17 @@ pub(super) struct Body {
 
 /// Encodes those of `rows` that `list` names. Returns the uncompressed body and the number of
 /// events in it; `None` when there is none. Rows that cannot be decoded are dropped and booked.
+///
+/// # Errors
+/// Those of the queue, and what the exporter did wrong.
 pub(super) fn encode(
     queue: &mut Queue,
     lane: Lane,
-    exporter: &dyn Exporter,
+    exporter: &Guarded,
     signal: Signal,
     rows: &Rows,
     list: &[RowRef],
-) -> Result<Option<(Vec<u8>, u64)>, QueueError> {
+) -> Result<Option<(Vec<u8>, u64)>, Failure> {
     let mut contexts: HashMap<(u32, u32), Arc<Context>> = HashMap::new();
     let mut scopes: HashMap<(u32, u32), Arc<Scope>> = HashMap::new();
     let mut decoded = Vec::with_capacity(list.len());
@@ -69,7 +73,10 @@ pub(super) fn encode(
         queue.discard(lane, &damaged, DropReason::RowCorrupt)?;
     }
     let count = decoded.len() as u64;
-    Ok((count > 0).then(|| (exporter.encode(signal, &decoded), count)))
+    if count == 0 {
+        return Ok(None);
+    }
+    Ok(Some((exporter.encode(signal, &decoded)?, count)))
 }
 
 /// SHA-256 of an uncompressed body, as hex: the form in which the queue stores it.

@@ -8,19 +8,23 @@
 //! - `target.rs`: what is known of each destination, and whether one of its lanes may send now;
 //! - `batch.rs`: freezes a batch and leases its parts, one request at a time;
 //! - `body.rs`: turns rows into a request's body;
+//! - `guarded.rs`: calls of an exporter, which may have bugs;
 //! - `ready.rs`: keeps the bodies that freezing a batch produced until their first send;
 //! - `settle.rs`: what an answer means for a part.
 
 mod batch;
 mod body;
+mod guarded;
 mod ready;
 mod settle;
 mod target;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use batch::{Lease, lease};
+use guarded::{Failure, Fault, Guarded};
 use ready::Ready;
 pub use settle::Settled;
 use target::{Situation, Target, Turn};
@@ -30,6 +34,7 @@ use crate::model::event::Lane;
 use crate::model::export::Exporter;
 use crate::model::limits::{SHORTEST_WAIT, START_JITTER};
 use crate::model::time::{BootTime, Clock};
+use crate::policy::backoff;
 use crate::policy::schedule::{Blocked, Conditions, Network};
 use crate::storage::queue::state::PartState;
 use crate::storage::queue::{Queue, QueueError};
@@ -83,6 +88,8 @@ pub struct Uploader {
     /// Whether the first upload after a start waits for a random time.
     jitter: bool,
     ready: Ready,
+    /// Panics of exporters that were caught.
+    panics: Arc<AtomicU64>,
 }
 
 impl Uploader {
@@ -104,6 +111,7 @@ impl Uploader {
             conditions: Conditions::default(),
             flush: None,
             ready: Ready::default(),
+            panics: Arc::default(),
         };
         uploader.set_exporters(exporters);
         uploader
@@ -116,8 +124,14 @@ impl Uploader {
         self.targets.clear();
         for (id, exporter) in exporters {
             let rest = if self.jitter { self.jitter() } else { Duration::ZERO };
+            let exporter = Guarded::new(exporter, Arc::clone(&self.panics));
             self.targets.push(Target::new(id, exporter, now.after(rest)));
         }
+    }
+
+    /// Panics of exporters that were caught since the last call.
+    pub fn take_panics(&mut self) -> u64 {
+        self.panics.swap(0, Ordering::Relaxed)
     }
 
     /// The next number of a linear congruential generator (Knuth's MMIX constants): it spreads
@@ -178,6 +192,7 @@ impl Uploader {
         };
         let mut wait: Option<Duration> = None;
         let mut blocked = None;
+        let mut faults: Vec<(u32, Fault)> = Vec::new();
         for lane in Lane::ALL {
             for target in &mut self.targets {
                 let later = match target.turn(queue, lane, situation)? {
@@ -187,13 +202,26 @@ impl Uploader {
                         continue;
                     }
                     Turn::Later(left) => left,
-                    Turn::Now => match lease(queue, target, lane, self.flush, &mut self.ready)? {
-                        Lease::Send(outgoing) => return Ok(Step::Send(outgoing)),
-                        Lease::Later(left) => left,
-                        Lease::Nothing => continue,
+                    Turn::Now => match lease(queue, target, lane, self.flush, &mut self.ready) {
+                        Ok(Lease::Send(outgoing)) => return Ok(Step::Send(outgoing)),
+                        Ok(Lease::Later(left)) => left,
+                        Ok(Lease::Nothing) => continue,
+                        Err(Failure::Queue(error)) => return Err(error),
+                        // Another lane may have something that the exporter can encode.
+                        Err(Failure::Exporter(fault)) => {
+                            faults.push((target.id, fault));
+                            continue;
+                        }
                     },
                 };
                 wait = Some(wait.map_or(later, |known| known.min(later)));
+            }
+        }
+        for (id, fault) in faults {
+            if queue.paused(id).is_none() {
+                let after = backoff::pause(queue.pauses(id));
+                queue.pause(id, after, fault.to_string())?;
+                wait = Some(wait.map_or(after, |known| known.min(after)));
             }
         }
         Ok(match (wait, blocked) {

@@ -1,12 +1,11 @@
 //! What became of a request: from the answer to what the queue commits.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::part_rows;
+use super::batch::{divide, part_rows};
 use super::{Leased, Uploader};
 use crate::model::event::Lane;
-use crate::model::export::{Exporter, Verdict};
+use crate::model::export::Verdict;
 use crate::model::ledger::DropReason;
 use crate::model::limits::ACCEPT_WINDOW;
 use crate::policy::backoff;
@@ -44,7 +43,7 @@ impl Uploader {
             return Ok(Settled::default());
         };
         let part = &leased.part;
-        let exporter = Arc::clone(&target.exporter);
+        let exporter = target.exporter.clone();
         let mut settled = Settled::default();
         let (settlement, rest) = match result {
             Err(error) => {
@@ -79,9 +78,7 @@ impl Uploader {
                 };
                 let settlement = match consequence(verdict, &circumstances) {
                     Consequence::Settle(settlement) => settlement,
-                    Consequence::Divide { refused, or_else } => {
-                        halve(queue, &*exporter, leased, refused)?.unwrap_or(or_else)
-                    }
+                    Consequence::Divide { refused, or_else } => halve(queue, leased, refused)?.unwrap_or(or_else),
                 };
                 // A crash that is spared waits alone. It must not hold up what the backend would
                 // accept.
@@ -176,23 +173,11 @@ fn refused_alone(at: &Circumstances) -> Settlement {
 }
 
 /// Where to divide a part; `None` when it is a single event.
-fn halve(
-    queue: &mut Queue,
-    exporter: &dyn Exporter,
-    leased: &Leased,
-    refused: bool,
-) -> Result<Option<Settlement>, QueueError> {
-    let part = &leased.part;
-    if part.rows < 2 {
+fn halve(queue: &mut Queue, leased: &Leased, refused: bool) -> Result<Option<Settlement>, QueueError> {
+    if leased.part.rows < 2 {
         return Ok(None);
     }
-    let rows = part_rows(queue, leased.lane, exporter, part)?.rows;
-    let half = rows.len() / 2;
-    Ok(rows.get(half).filter(|_| half > 0).map(|middle| Settlement::Halve {
-        middle: middle.seq,
-        first_rows: half as u64,
-        refused,
-    }))
+    Ok(divide(&part_rows(queue, leased.lane, &leased.part)?, refused))
 }
 
 #[cfg(test)]

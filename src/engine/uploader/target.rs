@@ -1,11 +1,11 @@
 //! What is known of a destination between requests, and whether one of its lanes may send now.
 
-use std::sync::Arc;
+use std::cell::Cell;
 use std::time::Duration;
 
+use super::guarded::Guarded;
 use crate::model::config::SendPolicy;
 use crate::model::event::Lane;
-use crate::model::export::Exporter;
 use crate::model::time::BootTime;
 use crate::policy::schedule::{Blocked, Conditions, SendDecision, Waiting, decide};
 use crate::storage::queue::{ByLane, Queue, QueueError};
@@ -15,7 +15,10 @@ use crate::storage::queue::{ByLane, Queue, QueueError};
 pub(super) struct Target {
     /// Its number in the queue.
     pub(super) id: u32,
-    pub(super) exporter: Arc<dyn Exporter>,
+    pub(super) exporter: Guarded,
+    /// Whether the backend has accepted something that this exporter encoded, since the exporter
+    /// failed last. An event on which it fails now is then more likely at fault than the exporter.
+    works: Cell<bool>,
     /// Since when rows have been waiting in each lane.
     since: ByLane<Option<BootTime>>,
     /// Until then nothing is sent, except for a flush and the first crash: a jitter, or the backoff
@@ -51,8 +54,8 @@ pub(super) enum Turn {
 }
 
 impl Target {
-    pub(super) fn new(id: u32, exporter: Arc<dyn Exporter>, rest_until: BootTime) -> Self {
-        Self { id, exporter, since: ByLane::default(), rest_until, failures: 0 }
+    pub(super) fn new(id: u32, exporter: Guarded, rest_until: BootTime) -> Self {
+        Self { id, exporter, works: Cell::new(false), since: ByLane::default(), rest_until, failures: 0 }
     }
 
     /// Forgets earlier failures. Sends nothing before `until`.
@@ -74,7 +77,14 @@ impl Target {
 
     /// A request was accepted.
     pub(super) fn accepted(&mut self) {
+        self.works.set(true);
         self.failures = 0;
+    }
+
+    /// Whether an event on which the exporter has just failed is at fault. Before that can be said
+    /// of another one, the backend has to accept something.
+    pub(super) fn blames_event(&self) -> bool {
+        self.works.replace(false)
     }
 
     /// Requests in a row that failed and are to be retried.

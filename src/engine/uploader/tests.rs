@@ -195,3 +195,44 @@ fn a_row_that_is_dropped_before_its_part_is_sent_is_not_delivered_as_well() {
     assert_eq!(books.dropped.of(DropReason::RowCorrupt), 1);
     assert_eq!(world.queue.batch(first.leased.destination, Lane::Event), None);
 }
+
+#[test]
+fn a_row_that_is_lost_is_booked_once_and_by_nobody_who_has_delivered_it() {
+    // Actions and requests take turns; each kind is a part.
+    for lost in 1..=20u64 {
+        for settled in 0..=2 {
+            let dir = tempfile::tempdir().unwrap();
+            let mut world = World::new(dir.path(), 10);
+            let kind = if lost % 2 == 1 { EventKind::Action } else { EventKind::Resource };
+            let signal = world.exporter.signal(kind).unwrap().0;
+            let mut delivered = 0;
+            let mut is_delivered = false;
+            let mut outgoing = world.next().unwrap();
+            for _ in 0..settled {
+                delivered += outgoing.leased.part.rows;
+                is_delivered |= outgoing.leased.part.signal == signal;
+                world.settle(&outgoing, accepted());
+                match world.next() {
+                    Some(next) => outgoing = next,
+                    None => break,
+                }
+            }
+            let what = format!("row {lost} after {settled} parts");
+            world.queue.discard(Lane::Event, &[lost], DropReason::RowCorrupt).unwrap();
+            let balanced = |world: &World| {
+                let books = world.queue.books().unwrap().remove(0);
+                assert!(books.balanced(), "{what}: {books:?}");
+                books
+            };
+            assert_eq!(balanced(&world).dropped.of(DropReason::RowCorrupt), u64::from(!is_delivered), "{what}");
+            while let Some(outgoing) = world.next() {
+                balanced(&world);
+                delivered += outgoing.leased.part.rows;
+                world.settle(&outgoing, accepted());
+            }
+            assert_eq!(delivered + u64::from(!is_delivered), 20, "{what}");
+            let books = balanced(&world);
+            assert_eq!((books.delivered, books.queued), (delivered, 0), "{what}");
+        }
+    }
+}

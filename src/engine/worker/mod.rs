@@ -185,7 +185,7 @@ impl<'a> Worker<'a> {
             Ending::SwitchOff => StorageState::Off,
         };
         if let Some(transport) = &self.shared.transport {
-            transport.idle();
+            self.shared.guarded(|| transport.idle());
         }
         if let Some(reply) = closing.reply {
             let _ = reply.send(());

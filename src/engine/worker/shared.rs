@@ -1,6 +1,7 @@
 //! What the client and the worker share.
 
-use std::sync::atomic::AtomicU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -28,7 +29,7 @@ pub(crate) struct Shared {
     /// Wakes the worker when it has to look at the journal.
     pub(crate) wake: Arc<Notify>,
     pub(crate) health: Mutex<Health>,
-    /// Panics of the worker that were caught.
+    /// Panics on the worker's thread that were caught: its own, and those of the host's code.
     pub(crate) panics: AtomicU64,
     /// `None` without a destination, and when neither the host nor this build has a transport.
     pub(crate) transport: Option<Arc<dyn Transport>>,
@@ -63,6 +64,18 @@ impl Shared {
 
     pub(crate) fn consent(&self) -> Consent {
         self.lifecycle.consent()
+    }
+
+    /// Runs code of the host. `None` when it panicked; that has been counted.
+    pub(crate) fn guarded<R>(&self, code: impl FnOnce() -> R) -> Option<R> {
+        let answer = catch_unwind(AssertUnwindSafe(code)).ok();
+        self.note_panics(u64::from(answer.is_none()));
+        answer
+    }
+
+    /// Counts panics that were caught.
+    pub(crate) fn note_panics(&self, count: u64) {
+        self.panics.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Writes settings down for the next process.

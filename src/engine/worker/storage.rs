@@ -208,7 +208,7 @@ impl Worker<'_> {
             self.storage.close(Storage::Suspended);
         }
         if let Some(transport) = &self.shared.transport {
-            transport.idle();
+            self.shared.guarded(|| transport.idle());
         }
         self.shared.health().storage = StorageState::Suspended;
     }

@@ -3,10 +3,11 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use super::Worker;
 use super::storage::Place;
+use super::{Shared, Worker};
 use crate::engine::directory::Directory;
 use crate::engine::uploader::{Leased, Outgoing, Settled, Step};
 use crate::model::config::Consent;
@@ -45,6 +46,7 @@ impl Uploads {
 /// A request that is under way.
 pub(super) struct InFlight<'a> {
     answer: Pin<Box<dyn Future<Output = Result<Response, TransportError>> + 'a>>,
+    shared: &'a Shared,
     leased: Leased,
     /// The directory that it came from.
     dir: PathBuf,
@@ -54,7 +56,13 @@ impl InFlight<'_> {
     /// The answer, when it comes.
     pub(super) async fn answer(in_flight: &mut Option<Self>) -> Result<Response, TransportError> {
         match in_flight {
-            Some(in_flight) => (&mut in_flight.answer).await,
+            Some(InFlight { answer, shared, .. }) => {
+                let poll = |context: &mut Context<'_>| {
+                    let poll = shared.guarded(|| answer.as_mut().poll(context));
+                    poll.unwrap_or_else(|| Poll::Ready(Err(panicked())))
+                };
+                std::future::poll_fn(poll).await
+            }
             None => std::future::pending().await,
         }
     }
@@ -76,12 +84,14 @@ impl Worker<'_> {
         let uploads = self.next_request();
         match uploads {
             Uploads::Idle => {
-                transport.idle();
+                self.shared.guarded(|| transport.idle());
                 self.offline_since = None;
                 self.prune_contexts();
                 self.clean_up();
             }
-            Uploads::Waiting(_) => transport.idle(),
+            Uploads::Waiting(_) => {
+                self.shared.guarded(|| transport.idle());
+            }
             Uploads::Blocked(Blocked::Offline) => {
                 self.offline_since.get_or_insert_with(Instant::now);
             }
@@ -93,18 +103,22 @@ impl Worker<'_> {
     /// Asks each directory for a request, and starts the first. Adopted directories that have
     /// nothing left to send are given up.
     fn next_request(&mut self) -> Uploads {
-        let (Some(transport), Some(open)) = (&self.shared.transport, self.storage.open()) else {
+        let shared = self.shared;
+        let (Some(transport), Some(open)) = (&shared.transport, self.storage.open()) else {
             return Uploads::Idle;
         };
         let mut uploads = Uploads::Idle;
         let mut failed = None;
         let mut done = Vec::new();
         for (place, directory) in open.directories().filter(|(_, directory)| directory.is_configured()) {
-            match (directory.uploader.next(&mut directory.queue), place) {
+            let next = directory.uploader.next(&mut directory.queue);
+            shared.note_panics(directory.uploader.take_panics());
+            match (next, place) {
                 (Ok(Step::Send(outgoing)), _) => {
                     let Outgoing { request, leased } = *outgoing;
-                    let (answer, dir) = (transport.send(request), directory.dir().to_owned());
-                    self.in_flight = Some(InFlight { answer, leased, dir });
+                    let answer = shared.guarded(|| transport.send(request));
+                    let answer = answer.unwrap_or_else(|| Box::pin(std::future::ready(Err(panicked()))));
+                    self.in_flight = Some(InFlight { answer, shared, leased, dir: directory.dir().to_owned() });
                     return Uploads::UnderWay;
                 }
                 (Ok(Step::Idle), Place::Adopted(at)) if is_over(directory) => done.push(at),
@@ -133,7 +147,9 @@ impl Worker<'_> {
         let Some((place, directory)) = open.directories().find(|(_, directory)| directory.dir() == dir) else {
             return;
         };
-        match directory.uploader.settle(&mut directory.queue, &leased, result) {
+        let settled = directory.uploader.settle(&mut directory.queue, &leased, result);
+        self.shared.note_panics(directory.uploader.take_panics());
+        match settled {
             Ok(settled) => self.settled(settled, leased.part.rows),
             Err(error) => self.directory_failed(place, error),
         }
@@ -168,6 +184,11 @@ impl Worker<'_> {
             self.shared.globals.set_server_offset(self.shared.recorder(), &self.shared.config, offset);
         }
     }
+}
+
+/// What a panic of the host's transport counts as: nobody knows whether the request arrived.
+fn panicked() -> TransportError {
+    TransportError("the transport panicked".to_owned())
 }
 
 /// Whether an adopted directory that has nothing to send now will never have.

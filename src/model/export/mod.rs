@@ -130,16 +130,19 @@ pub enum Verdict {
 ///
 /// **Quick, and without panics.** The methods run on the client's one worker thread, between two
 /// drains of the journal; encoding 500 events should take a few milliseconds. A panic is caught and
-/// counted in `health().panics`, and the worker starts again; after the third it stays down, and
-/// events are only kept on the device.
+/// counted in `health().panics`. If the exporter can encode the other events of the batch, the one
+/// at fault is dropped as [`Unsupported`](DropReason::Unsupported); else the destination is paused,
+/// and nothing is lost.
 ///
 /// **Whole.** A row that [`encode`](Exporter::encode) is given counts as sent when the request is
 /// [`Delivered`](Verdict::Delivered). An event for which the format has no place is left out by
 /// [`signal`](Exporter::signal), which counts it as [`Unsupported`](DropReason::Unsupported), and
-/// never by `encode`, which would lose it silently.
+/// never by `encode`, which would lose it silently. An empty body is treated as a panic is.
 ///
 /// **Stable.** For one destination's name, a kind of event keeps its signal and a signal keeps its
-/// meaning, because both are stored with batches that wait. When the mapping changes, give the
+/// meaning, because both are stored with batches that wait. When a kind gets another signal, events
+/// that wait are sent with it, and those that have none any more are counted as
+/// [`Unsupported`](DropReason::Unsupported). When a signal gets another meaning, give the
 /// destination another name: it then starts anew at the oldest event, and what was left for the old
 /// name is counted as [`DestinationRemoved`](DropReason::DestinationRemoved).
 ///

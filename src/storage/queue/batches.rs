@@ -10,9 +10,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::state::{BatchState, PartState};
-use super::{Queue, QueueError};
+use super::state::{BatchState, Kinds, PartState};
+use super::{Queue, QueueError, row, schema};
 use crate::model::event::Lane;
+use crate::model::event::decode::Record;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
 use crate::model::time::{BootTime, Deadline};
@@ -26,7 +27,9 @@ pub struct NewPart {
     pub from: u64,
     /// The last sequence number.
     pub to: u64,
-    /// Rows of the signal in that range.
+    /// The kinds of events that have the signal.
+    pub kinds: Kinds,
+    /// Rows of these kinds in that range.
     pub rows: u64,
     /// The version of the exporter that encoded it.
     pub version: u32,
@@ -69,17 +72,7 @@ impl Queue {
                 state.drops.add(lane, DropReason::Unsupported, unsupported);
             }
             let mut batch = BatchState { from: *seqs.start(), to: *seqs.end(), ..BatchState::default() };
-            for part in parts {
-                batch.push(PartState {
-                    signal: part.signal,
-                    from: part.from,
-                    to: part.to,
-                    rows: part.rows,
-                    version: part.version,
-                    hash: part.hash,
-                    ..PartState::default()
-                });
-            }
+            parts.into_iter().for_each(|part| batch.push(part.into()));
             queue.control.batches.insert((destination, lane), batch);
             queue.complete(destination, lane)
         })?;
@@ -127,20 +120,59 @@ impl Queue {
         self.delete_settled(lane)
     }
 
-    /// Reduces the parts that rows were lost from: they have as many fewer to settle.
-    pub(super) fn shrink_parts(&mut self, lane: Lane, seqs: &[u64]) {
-        for ((_, batch_lane), batch) in &mut self.control.batches {
-            if *batch_lane != lane {
+    /// Takes rows that are gone out of the parts of a batch. Returns how many of them the batch had
+    /// not settled.
+    ///
+    /// Of what kind a lost row was is not known any more. So the rows that are left are counted,
+    /// for each part whose range covers a lost one.
+    pub(super) fn shrink_parts(&mut self, destination: u32, lane: Lane, seqs: &[u64]) -> Result<u64, QueueError> {
+        let Some(batch) = self.control.batches.get(&(destination, lane)) else { return Ok(0) };
+        let mut unsettled = 0;
+        let mut seqs = seqs.to_vec();
+        for part in batch.parts.clone() {
+            let covered = |seq: &u64| (part.from..=part.to).contains(seq);
+            if !seqs.iter().any(covered) {
                 continue;
             }
-            for seq in seqs {
-                // Which signal the row had is not known any more: the first part whose range covers
-                // it has one row less.
-                let covering = batch.parts.iter_mut().find(|part| (part.from..=part.to).contains(seq) && part.rows > 0);
-                if let Some(part) = covering {
-                    part.rows -= 1;
-                }
+            let left = if part.kinds.is_known() {
+                self.count_rows(lane, &part)?.min(part.rows)
+            } else {
+                // A part of an older version, which may have had any of them.
+                let before = seqs.len();
+                let mut room = part.rows;
+                seqs.retain(|seq| {
+                    let is_taken = covered(seq) && room > 0;
+                    room -= u64::from(is_taken);
+                    !is_taken
+                });
+                part.rows - (before - seqs.len()) as u64
+            };
+            unsettled += part.rows - left;
+            if let Some(part) = self.part_mut(destination, lane, part.id) {
+                part.rows = left;
             }
         }
+        Ok(unsettled)
+    }
+
+    /// The rows of a part that can be read.
+    fn count_rows(&self, lane: Lane, part: &PartState) -> Result<u64, QueueError> {
+        let sql = format!("SELECT seq, row FROM {} WHERE seq BETWEEN ?1 AND ?2", schema::table(lane));
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let mut rows = statement.query([part.from, part.to])?;
+        let mut count = 0;
+        while let Some(stored) = rows.next()? {
+            let bytes = stored.get_ref(1)?.as_blob().map_err(|error| QueueError::Corrupt(error.to_string()))?;
+            let kind = row::decode(lane, stored.get(0)?, bytes).and_then(|row| Record::peek_kind(row.record).ok());
+            count += u64::from(kind.is_some_and(|kind| part.kinds.has(kind)));
+        }
+        Ok(count)
+    }
+}
+
+impl From<NewPart> for PartState {
+    fn from(part: NewPart) -> Self {
+        let NewPart { signal, from, to, kinds, rows, version, hash } = part;
+        Self { signal, from, to, kinds, rows, version, hash, ..Self::default() }
     }
 }

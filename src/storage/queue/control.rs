@@ -97,26 +97,6 @@ impl Control {
         self.books.drops.add(lane, reason, count);
     }
 
-    /// Books the loss of rows for every destination that had not settled them; without a
-    /// destination, for the queue.
-    pub(super) fn drop_rows(&mut self, lane: Lane, reason: DropReason, seqs: &[u64]) {
-        let mut is_any = false;
-        for (id, destination) in self.destinations.iter_mut().filter(|(_, state)| !state.removed) {
-            is_any = true;
-            let cursor = *destination.cursor.get(lane);
-            let batch = self.batches.get(&(*id, lane));
-            let is_open = |seq: u64| {
-                let in_batch = batch.filter(|batch| (batch.from..=batch.to).contains(&seq));
-                in_batch.is_none_or(|batch| batch.parts.iter().any(|part| (part.from..=part.to).contains(&seq)))
-            };
-            let count = seqs.iter().filter(|seq| **seq >= cursor && is_open(**seq)).count();
-            destination.drops.add(lane, reason, count as u64);
-        }
-        if !is_any {
-            self.books.drops.add(lane, reason, seqs.len() as u64);
-        }
-    }
-
     pub(super) fn load(db: &Connection) -> Result<Self, QueueError> {
         let mut control = Self::default();
         for lane in Lane::ALL {

@@ -62,6 +62,19 @@ impl Queue {
         (!left.is_zero()).then_some(left)
     }
 
+    /// Sends nothing to a destination for a while.
+    pub fn pause(&mut self, destination: u32, after: Duration, reason: String) -> Result<(), QueueError> {
+        let deadline = Deadline::new(self.clock.boot_id(), self.clock.boot(), after);
+        self.transact(|queue| {
+            if let Some(state) = queue.control.destinations.get_mut(&destination) {
+                state.paused = Some(deadline.into());
+                state.pauses += 1;
+                state.pause_reason = reason;
+            }
+            Ok(())
+        })
+    }
+
     /// How many pauses of a destination there have been in a row.
     pub fn pauses(&self, destination: u32) -> u32 {
         self.control.destinations.get(&destination).map_or(0, |state| state.pauses)

@@ -107,7 +107,6 @@ impl Queue {
     /// Deletes rows within a transaction, and books the drops for every destination that had not
     /// settled them.
     pub(super) fn drop_rows(&mut self, lane: Lane, seqs: &[u64], reason: DropReason) -> Result<(), QueueError> {
-        self.control.drop_rows(lane, reason, seqs);
         let mut deleted = Deleted::default();
         {
             let sql = format!("DELETE FROM {} WHERE seq = ?1 RETURNING length(row)", schema::table(lane));
@@ -121,7 +120,25 @@ impl Queue {
             }
         }
         self.forget_rows(lane, deleted)?;
-        self.shrink_parts(lane, seqs);
+        self.book_dropped(lane, seqs, reason)
+    }
+
+    /// Books the loss of rows that have been deleted for every destination that had not settled
+    /// them; without a destination, for the queue.
+    fn book_dropped(&mut self, lane: Lane, seqs: &[u64], reason: DropReason) -> Result<(), QueueError> {
+        let active: Vec<u32> = self.control.active().map(|(id, _)| id).collect();
+        if active.is_empty() {
+            self.control.books.drops.add(lane, reason, seqs.len() as u64);
+        }
+        for id in active {
+            let of_batch = self.shrink_parts(id, lane, seqs)?;
+            let batch = self.control.batches.get(&(id, lane));
+            let in_batch = |seq: u64| batch.is_some_and(|batch| (batch.from..=batch.to).contains(&seq));
+            let Some(destination) = self.control.destinations.get_mut(&id) else { continue };
+            let cursor = *destination.cursor.get(lane);
+            let others = seqs.iter().filter(|seq| **seq >= cursor && !in_batch(**seq)).count() as u64;
+            destination.drops.add(lane, reason, of_batch + others);
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::state::{BatchState, PartState, SentToday, StoredDeadline};
-use super::{Queue, QueueError, destinations};
+use super::{NewPart, Queue, QueueError, destinations};
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
@@ -31,8 +31,18 @@ pub enum Settlement {
         /// How much later.
         after: Duration,
     },
-    /// Its rows were lost to damage and have been booked: there is nothing left to settle.
+    /// Its rows were lost to damage and have been booked: there is nothing left to settle. Rows that
+    /// it still has, of a part that an older version has frozen, have no place in the format any
+    /// more.
     Gone,
+    /// The exporter sorts kinds of events otherwise than when the part was frozen: these parts take
+    /// its place.
+    Regroup {
+        /// The parts. Their bodies are encoded when they are sent.
+        parts: Vec<NewPart>,
+        /// Rows for which the format has no place any more.
+        unsupported: u64,
+    },
     /// It is sent as two parts, divided before the row with the sequence number `middle`.
     Halve {
         /// The first row of the second half.
@@ -107,7 +117,17 @@ impl Queue {
                 state.drops.add(lane, reason, part.rows);
                 batch.remove(part.id);
             }
-            Settlement::Gone => batch.remove(part.id),
+            Settlement::Gone => {
+                state.drops.add(lane, DropReason::Unsupported, part.rows);
+                batch.remove(part.id);
+            }
+            Settlement::Regroup { parts, unsupported } => {
+                state.drops.add(lane, DropReason::Unsupported, unsupported);
+                batch.remove(part.id);
+                for new in parts {
+                    batch.push(PartState { depth: part.depth, ..new.into() });
+                }
+            }
             Settlement::Retry { after, server_asked } => {
                 control.books.retries += 1;
                 batch.change(part.id, |part| {

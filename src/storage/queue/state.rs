@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ByLane;
-use crate::model::event::Lane;
+use crate::model::event::{EventKind, Lane};
 use crate::model::ids::RunKey;
 use crate::model::ledger::{DropReason, Ledger};
 use crate::model::limits::MAX_RUN_EVENTS;
@@ -190,6 +190,28 @@ impl DropList {
     }
 }
 
+/// Kinds of events, a bit for each code. No kind at all stands for kinds that are not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kinds(u64);
+
+impl Kinds {
+    /// Adds a kind.
+    pub fn add(&mut self, kind: EventKind) {
+        self.0 |= 1u64.checked_shl(kind.code().into()).unwrap_or(0);
+    }
+
+    /// Whether the kind is among them.
+    pub fn has(self, kind: EventKind) -> bool {
+        self.0.checked_shr(kind.code().into()).is_some_and(|bits| bits & 1 != 0)
+    }
+
+    /// Whether it is known which they are. A part that an older version has frozen does not say.
+    pub fn is_known(self) -> bool {
+        self.0 != 0
+    }
+}
+
 /// A part of a batch: what goes out in one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartState {
@@ -201,7 +223,11 @@ pub struct PartState {
     pub from: u64,
     /// The last sequence number.
     pub to: u64,
-    /// Rows of its signal in that range.
+    /// The kinds of events that had its signal when it was frozen: its rows are those of these
+    /// kinds in its range, whatever a later exporter makes of them.
+    #[serde(default)]
+    pub kinds: Kinds,
+    /// How many they are.
     pub rows: u64,
     /// How often it was halved. Parts with a lower depth are sent first, so that both halves of a
     /// part are heard before one of them is halved again.

@@ -1,0 +1,84 @@
+//! Calls of an exporter, which may be the host's own: a bug in it must cost neither the worker nor
+//! events of another destination.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::model::event::EventKind;
+use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
+use crate::model::http::Response;
+use crate::storage::queue::QueueError;
+
+/// What an exporter did wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("the exporter panicked")]
+    Panicked,
+    /// It was given rows, so the body cannot be empty.
+    #[error("the exporter made an empty body")]
+    Empty,
+}
+
+/// Why there is no request.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Queue(QueueError),
+    Exporter(Fault),
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(error)
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Exporter(fault)
+    }
+}
+
+/// An exporter whose panics are caught and counted.
+#[derive(Debug, Clone)]
+pub(super) struct Guarded {
+    exporter: Arc<dyn Exporter>,
+    panics: Arc<AtomicU64>,
+}
+
+impl Guarded {
+    pub(super) fn new(exporter: Arc<dyn Exporter>, panics: Arc<AtomicU64>) -> Self {
+        Self { exporter, panics }
+    }
+
+    fn call<R>(&self, call: impl FnOnce(&dyn Exporter) -> R) -> Result<R, Fault> {
+        catch_unwind(AssertUnwindSafe(|| call(&*self.exporter))).map_err(|_| {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+            Fault::Panicked
+        })
+    }
+
+    pub(super) fn version(&self) -> Result<u32, Fault> {
+        self.call(|exporter| exporter.version())
+    }
+
+    pub(super) fn signal(&self, kind: EventKind) -> Result<Option<Signal>, Fault> {
+        self.call(|exporter| exporter.signal(kind))
+    }
+
+    /// The body of at least one row.
+    pub(super) fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Result<Vec<u8>, Fault> {
+        let body = self.call(|exporter| exporter.encode(signal, rows))?;
+        if body.is_empty() { Err(Fault::Empty) } else { Ok(body) }
+    }
+
+    /// The URL and the headers of a signal's requests.
+    pub(super) fn address(&self, signal: Signal) -> Result<(String, Vec<(String, String)>), Fault> {
+        self.call(|exporter| (exporter.url(signal), exporter.headers(signal)))
+    }
+
+    /// What a response means. A backend whose answers cannot be read is paused.
+    pub(super) fn classify(&self, response: &Response) -> Verdict {
+        self.call(|exporter| exporter.classify(response)).unwrap_or_else(|fault| Verdict::Hold(fault.to_string()))
+    }
+}
