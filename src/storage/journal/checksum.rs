@@ -122,11 +122,36 @@ mod tests {
         }
     }
 
+    /// CRC-32C by its definition, bit by bit.
+    fn by_definition(crc: u32, bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!crc, |sum, byte| {
+            (0..8).fold(sum ^ u32::from(*byte), |sum, _| sum >> 1 ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 })
+        })
+    }
+
     #[test]
-    fn every_length_up_to_a_long_payload_is_summed_whole() {
-        let bytes: Vec<u8> = (0..LONG + 20).map(|n| n as u8).collect();
-        for length in 0..bytes.len() {
-            assert_eq!(of_payload(&bytes[..length]), crc32c::crc32c(&bytes[..length]), "{length}");
+    fn every_length_is_summed_whole_wherever_it_begins() {
+        assert_eq!(by_definition(0, b"123456789"), 0xe306_9283, "the check value of CRC-32C");
+        let longest = 4_096;
+        let bytes: Vec<u8> = (0..longest + 16).map(|n: usize| (n * 31 + n / 251) as u8).collect();
+        for offset in 0..16 {
+            let mut expected = 0;
+            for length in 0..=longest {
+                let payload = &bytes[offset..offset + length];
+                assert_eq!(of_payload(payload), expected, "{length} bytes at {offset}");
+                expected = by_definition(expected, &bytes[offset + length..][..1.min(bytes.len() - offset - length)]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_seal_is_the_sum_of_the_bytes_it_stands_for() {
+        for bit in 0..64 {
+            let (run, offset, word) = (1u64 << bit, u64::MAX >> bit, (u64::MAX << bit) as u32);
+            let bytes = [&run.to_le_bytes()[..], &offset.to_le_bytes(), &word.to_le_bytes()].concat();
+            for payload_crc in [0, 1, u32::MAX, 0x1234_5678] {
+                assert_eq!(seal(payload_crc, run, offset, word), by_definition(payload_crc, &bytes), "{bit}");
+            }
         }
     }
 }
