@@ -9,8 +9,7 @@ use throughline::testing::FaultServer;
 use throughline::{Conditions, Consent, Network, Telemetry};
 
 use crate::app::received;
-use crate::support::walk;
-use crate::support::{LONG, books, builder, record_mixed};
+use crate::support::{LONG, books, builder, record_mixed, until, walk};
 
 const MARK: &str = "a-mark-that-is-searched-for";
 
@@ -71,9 +70,7 @@ fn consent_at_the_next_start_sends_what_was_kept_apart() {
     assert!(telemetry.shutdown(LONG));
     let telemetry = start(dir.path(), &server, Consent::Granted);
     assert!(telemetry.drain(LONG) && telemetry.flush(LONG).complete);
-    while !server.stored_ids().contains(&id) {
-        assert!(telemetry.flush(LONG).complete);
-    }
+    until("what was kept apart arrives", || telemetry.flush(LONG).complete && server.stored_ids().contains(&id));
     books(&telemetry);
 }
 
@@ -118,11 +115,7 @@ fn a_start_without_consent_erases_what_earlier_processes_left() {
     assert!(telemetry.shutdown(LONG));
     assert!(!marked(dir.path()).is_empty());
     let telemetry = start(dir.path(), &server, Consent::Denied);
-    let begun = std::time::Instant::now();
-    while !marked(dir.path()).is_empty() && begun.elapsed() < LONG {
-        std::thread::yield_now();
-    }
-    assert_eq!(marked(dir.path()), Vec::<std::path::PathBuf>::new());
+    until("everything is erased", || marked(dir.path()).is_empty());
     assert!(telemetry.record_action(&Action::tap(MARK)).is_none());
     assert_eq!(telemetry.consent(), Consent::Denied);
 }
@@ -174,9 +167,8 @@ fn what_a_dead_sibling_kept_apart_is_sent_once_consent_is_given() {
     assert!(first.shutdown(LONG));
     assert!(dir.path().join("process-1").is_dir());
     let telemetry = start(dir.path(), &server, Consent::Granted);
-    let begun = std::time::Instant::now();
-    while !server.stored_ids().contains(&id) && begun.elapsed() < LONG {
+    until("the sibling's event arrives", || {
         telemetry.flush(LONG);
-    }
-    assert!(server.stored_ids().contains(&id));
+        server.stored_ids().contains(&id)
+    });
 }

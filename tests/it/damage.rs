@@ -8,7 +8,7 @@ use throughline::testing::FaultServer;
 use throughline::time::Clock;
 use throughline::{Consent, StorageState, Telemetry};
 
-use crate::support::{LONG, books, builder, record_mixed, start};
+use crate::support::{LONG, books, builder, record_mixed, start, until};
 
 const LIMITS: QueueLimits =
     QueueLimits { queue_bytes: 8 << 20, crash_bytes: 1 << 20, max_age: Duration::from_secs(86_400) };
@@ -65,9 +65,7 @@ fn a_locked_device_is_waited_for_and_nothing_is_deleted() {
     let telemetry =
         Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Granted).unwrap();
     let meanwhile = record_mixed(&telemetry, 1).unwrap();
-    while !matches!(telemetry.health().storage, StorageState::Locked(_)) {
-        std::thread::yield_now();
-    }
+    until("the client finds the database locked", || matches!(telemetry.health().storage, StorageState::Locked(_)));
     drop(other);
     assert!(telemetry.flush(LONG).complete);
     let stored = server.stored_ids();

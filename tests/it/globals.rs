@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -15,7 +14,7 @@ use throughline::{Consent, Telemetry, User};
 use uuid::Uuid;
 
 use crate::app::text;
-use crate::support::{LONG, builder};
+use crate::support::{LONG, builder, until};
 
 /// The resource with which the tap on `target` was sent.
 fn resource_of(server: &FaultServer, target: &str) -> Vec<KeyValue> {
@@ -174,11 +173,10 @@ fn an_installation_that_cannot_be_read_at_first_is_found_later_and_not_replaced(
     assert!(telemetry.drain(LONG));
     assert_eq!(telemetry.installation_id(), None);
     std::fs::rename(&aside, &file).unwrap();
-    let deadline = Instant::now() + LONG;
-    while telemetry.installation_id().is_none() && Instant::now() < deadline {
+    until("the installation is found", || {
         telemetry.record_action(&Action::tap("unlocked"));
-        assert!(telemetry.drain(LONG));
-    }
+        telemetry.drain(LONG) && telemetry.installation_id().is_some()
+    });
     assert_eq!(telemetry.installation_id(), Some(known));
 }
 

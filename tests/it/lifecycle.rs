@@ -11,7 +11,7 @@ use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
 use throughline::{Conditions, Consent, Host, Network, StorageState, Telemetry};
 
-use crate::support::{LONG, books, builder, record_mixed, start};
+use crate::support::{LONG, books, builder, record_mixed, start, until};
 
 fn threads() -> usize {
     let named = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("comm")).ok();
@@ -43,17 +43,13 @@ fn a_client_that_is_disabled_has_no_thread_and_no_file() {
     assert!(telemetry.drain(LONG));
     assert_eq!(threads(), 1);
     telemetry.set_enabled(false).unwrap();
-    while threads() > 0 {
-        std::thread::yield_now();
-    }
+    until("the thread has ended", || threads() == 0);
     assert_eq!(telemetry.record_action(&Action::tap("x")), None);
     assert_eq!(telemetry.health().storage, StorageState::Off);
     assert!(telemetry.shutdown(LONG));
     // The choice is remembered: the next client ends its thread without being told.
     let telemetry = Telemetry::start(builder(&data).build().unwrap(), Consent::Granted).unwrap();
-    while telemetry.health().enabled || threads() > 0 {
-        std::thread::yield_now();
-    }
+    until("the client obeys and its thread has ended", || !telemetry.health().enabled && threads() == 0);
     telemetry.set_enabled(true).unwrap();
     assert!(telemetry.drain(LONG));
     assert!(telemetry.health().queued() >= 2);
@@ -124,9 +120,10 @@ fn a_second_client_gets_a_directory_of_its_own_and_its_events_are_adopted() {
     assert!(second.shutdown(LONG));
     assert!(first.shutdown(LONG));
     let third = start(dir.path(), &server.url());
-    while dir.path().join("process-1").exists() {
+    until("the directory is adopted", || {
         third.flush(LONG);
-    }
+        !dir.path().join("process-1").exists()
+    });
     let stored = server.stored_ids();
     assert!(ids.iter().all(|id| stored.contains(id)));
 }

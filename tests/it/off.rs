@@ -2,12 +2,12 @@
 //! asked for the books.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use throughline::event::Action;
 use throughline::{Conditions, Consent, Error, Network, StorageState, Telemetry};
 
-use crate::support::{LONG, builder};
+use crate::support::{LONG, builder, until};
 
 fn start(dir: &Path, consent: Consent) -> Telemetry {
     Telemetry::start(builder(dir).build().unwrap(), consent).unwrap()
@@ -31,14 +31,6 @@ fn reason(telemetry: &Telemetry) -> String {
         other => panic!("{other:?}"),
     }
     reason
-}
-
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < LONG, "{what}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ use throughline::transport::{Request, Sending, Transport};
 use throughline::{Consent, Destination, Host, TailSampling, Telemetry};
 
 use crate::app::text;
-use crate::support::{LONG, builder, walk};
+use crate::support::{LONG, builder, until, walk};
 
 /// Longer than any deadline of an older process can delay something in another boot.
 const EVERY_WAIT: Duration = Duration::from_secs(16 * 60);
@@ -254,9 +254,7 @@ fn a_release_that_an_older_version_could_not_finish_is_finished() {
 fn the_off_switch_of_an_older_version_is_obeyed_and_nothing_is_lost_meanwhile() {
     let store = Store::copied("switched-off");
     let telemetry = store.start(None);
-    while telemetry.health().enabled {
-        std::thread::yield_now();
-    }
+    until("the client obeys", || !telemetry.health().enabled);
     assert!(store.servers["main"].received().is_empty());
     telemetry.set_enabled(true).unwrap();
     store.deliver(&telemetry, EVERY_WAIT);

@@ -13,7 +13,7 @@ use throughline::time::{Clock, ManualClock};
 use throughline::{Consent, Host, Telemetry, Value};
 
 use crate::app::{app, received, text};
-use crate::support::{LONG, builder, tick, walk};
+use crate::support::{LONG, builder, tick, until, walk};
 
 #[test]
 fn a_view_counts_what_happens_on_it_and_not_while_another_covers_it() {
@@ -153,9 +153,8 @@ fn a_disabled_client_runs_the_work_and_records_nothing() {
 /// What the child of the next test does before it is killed.
 fn leave_everything_open(dir: &std::path::Path) -> ! {
     let telemetry = Telemetry::start(builder(dir).build().unwrap(), Consent::Granted).unwrap();
-    while telemetry.health().journal != Some(throughline::health::JournalMode::Mapped) {
-        std::thread::yield_now();
-    }
+    let mapped = Some(throughline::health::JournalMode::Mapped);
+    until("the journal is mapped", || telemetry.health().journal == mapped);
     telemetry.start_view("Profile");
     let store = telemetry.traced_store("Profile", &StorePolicy::default().coalesce(Duration::from_secs(60))).unwrap();
     telemetry.tap("save");

@@ -1,7 +1,7 @@
 //! What the areas share: a client in a temporary directory, events of all kinds, and its books.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use throughline::event::{Action, ErrorEvent, Log, Metric, MetricData, Resource, Severity, Span};
 use throughline::{Config, ConfigBuilder, Consent, DestinationBooks, Environment, Telemetry};
@@ -54,6 +54,15 @@ pub fn books(telemetry: &Telemetry) -> DestinationBooks {
 /// so the second answer proves it.
 pub fn tick(telemetry: &Telemetry) {
     assert!(telemetry.drain(LONG) && telemetry.drain(LONG));
+}
+
+/// Waits until something holds that another thread brings about. Fails if it takes too long.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < LONG, "it never came about: {what}");
+        std::thread::yield_now();
+    }
 }
 
 /// Every file below a directory.
