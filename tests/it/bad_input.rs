@@ -121,3 +121,17 @@ fn an_operation_whose_end_is_too_large_ends_all_the_same() {
     assert_eq!(crate::app::text(&large.attributes, "throughline.ended"), "");
     assert_eq!(crate::support::books(&telemetry).queued, 0);
 }
+
+#[test]
+fn a_session_file_with_absurd_numbers_does_not_end_the_app() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(crate::support::start(dir.path(), "http://127.0.0.1:9"));
+    let file = dir.path().join("session.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let absurd = text.replacen("\"sequence\":1", &format!("\"sequence\":{}", u64::MAX), 1);
+    assert_ne!(text, absurd);
+    std::fs::write(&file, absurd).unwrap();
+    let telemetry = crate::support::start(dir.path(), "http://127.0.0.1:9");
+    telemetry.renew_session();
+    assert!(telemetry.drain(crate::support::LONG) && telemetry.session_id().is_some());
+}

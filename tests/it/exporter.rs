@@ -216,12 +216,14 @@ fn every_kind_of_event_is_read_back_as_it_was_recorded() {
     assert_eq!(kinds, all);
 }
 
+type Encode = Box<dyn Fn(&[ExportRow<'_>]) -> bool + Send + Sync>;
+
 /// Lines of text, and what else the test does when they are encoded.
 struct Misbehaves {
     url: String,
     version: u32,
     signal: fn(EventKind) -> Option<u8>,
-    encode: Box<dyn Fn(&[ExportRow<'_>]) -> bool + Send + Sync>,
+    encode: Encode,
 }
 
 impl std::fmt::Debug for Misbehaves {
@@ -452,7 +454,7 @@ fn a_transport_that_panics_costs_a_retry_and_not_the_worker() {
     impl Transport for Panics {
         fn send(&self, _request: Request) -> Sending<'_> {
             let n = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            assert!(n % 2 == 0 || n > 7, "a bug of the host's");
+            assert!(n.is_multiple_of(2) || n > 7, "a bug of the host's");
             Box::pin(async move {
                 assert!(n > 7, "a bug of the host's");
                 Ok(Response { status: 200, ..Response::default() })

@@ -281,3 +281,85 @@ fn the_host_is_told_of_each_of_our_threads_and_its_panic_harms_nothing() {
     assert!(telemetry.shutdown(LONG));
     assert!(telemetry.shutdown(LONG), "what has ended needs no time to end");
 }
+
+#[test]
+fn whatever_several_threads_decide_at_once_no_event_is_sent_twice_and_the_books_balance() {
+    use std::sync::atomic::AtomicBool;
+    use throughline::{StorageState, TailSampling};
+
+    fn decide(telemetry: &Telemetry, n: usize) {
+        const SHORT: Duration = Duration::from_millis(200);
+        match n % 14 {
+            0 | 1 => telemetry.set_enabled(false).unwrap(),
+            2 | 3 => telemetry.set_enabled(true).unwrap(),
+            4 => telemetry.set_consent(Consent::Denied).unwrap(),
+            5 => telemetry.set_consent(Consent::Pending).unwrap(),
+            6 | 7 => telemetry.set_consent(Consent::Granted).unwrap(),
+            8 => drop(telemetry.erase(SHORT)),
+            9 => drop(telemetry.suspend(SHORT)),
+            10 | 11 => drop(telemetry.resume(SHORT)),
+            12 => drop(telemetry.flush(SHORT)),
+            _ => {
+                let rule = TailSampling { all_sessions: n.is_multiple_of(2), ..TailSampling::default() };
+                telemetry.set_tail_sampling((!n.is_multiple_of(3)).then_some(rule)).unwrap();
+            }
+        }
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let deciders: Vec<_> = (0..3usize)
+            .map(|thread| {
+                let telemetry = &telemetry;
+                scope.spawn(move || {
+                    let mut number = thread as u64 + 1;
+                    for _ in 0..40 {
+                        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        decide(telemetry, (number >> 40) as usize);
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut n = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    telemetry.start_view("View");
+                    telemetry.start_operation("Operation").succeed();
+                    telemetry.set_global_attribute("n", Some((n as i64).into()));
+                    // Not the kind that needs a client that is on.
+                    for kind in [0, 1, 2, 4, 5] {
+                        record_mixed(&telemetry, kind);
+                    }
+                    telemetry.stop_view();
+                    n += 1;
+                    std::thread::yield_now();
+                }
+            });
+        }
+        deciders.into_iter().for_each(|decider| decider.join().unwrap());
+        is_over.store(true, Ordering::Relaxed);
+    });
+    telemetry.set_consent(Consent::Granted).unwrap();
+    telemetry.set_enabled(true).unwrap();
+    telemetry.set_tail_sampling(None).unwrap();
+    assert!(telemetry.resume(LONG));
+    let last = record_mixed(&telemetry, 2).unwrap();
+    let outcome = telemetry.flush(LONG);
+    assert!(outcome.complete, "{outcome:?} {:?}", telemetry.health());
+    assert_eq!((telemetry.health().panics, telemetry.health().storage), (0, StorageState::Open));
+    books(&telemetry);
+    drop(telemetry);
+    let telemetry = start(dir.path(), &server.url());
+    assert!(telemetry.flush(LONG).complete && telemetry.health().panics == 0);
+    books(&telemetry);
+    let mut stored = server.stored_ids();
+    assert!(stored.contains(&last));
+    let count = stored.len();
+    stored.sort();
+    stored.dedup();
+    assert_eq!(stored.len(), count, "sent twice");
+}

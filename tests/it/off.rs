@@ -229,24 +229,21 @@ fn a_client_that_calls_of_two_threads_leave_on_has_a_worker() {
     for round in 0..16 {
         let dir = tempfile::tempdir().unwrap();
         let telemetry = start(dir.path(), Consent::Granted);
-        let (off, on): (fn(&Telemetry), fn(&Telemetry)) = if round % 2 == 0 {
-            (|client| client.set_enabled(false).unwrap(), |client| client.set_enabled(true).unwrap())
-        } else {
-            (
-                |client| client.set_consent(Consent::Denied).unwrap(),
-                |client| client.set_consent(Consent::Granted).unwrap(),
-            )
+        let decide = |is_on: bool| match (round % 2, is_on) {
+            (0, _) => telemetry.set_enabled(is_on).unwrap(),
+            (_, true) => telemetry.set_consent(Consent::Granted).unwrap(),
+            (_, false) => telemetry.set_consent(Consent::Denied).unwrap(),
         };
         std::thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| off(&telemetry));
-                scope.spawn(|| on(&telemetry));
+                scope.spawn(|| decide(false));
+                scope.spawn(|| decide(true));
             }
         });
         let is_on = telemetry.health().enabled;
         assert_eq!(telemetry.drain(LONG), is_on, "round {round}");
         assert_eq!(records(&telemetry), is_on);
-        on(&telemetry);
+        decide(true);
         assert!(records(&telemetry) && telemetry.drain(LONG), "round {round}");
         drop(telemetry);
         // What was said last is what the next process reads.

@@ -45,7 +45,7 @@ impl Scopes {
         recorder.set_aside(config.tail_sampling.into());
         let (now, id) = (recorder.boot(), recorder.new_id());
         let wall = recorder.wall(now);
-        let sequence = earlier.map_or(1, |earlier| earlier.sequence + 1);
+        let sequence = earlier.map_or(1, |earlier| earlier.sequence.saturating_add(1));
         let fresh = SessionState { id, sequence, started: now, started_wall: wall };
         let resumed = earlier.map(|earlier| earlier.resume(now, wall));
         let session = match resumed {
@@ -204,7 +204,12 @@ impl Locked<'_> {
         let ended = if reason == EndReason::InactivityTimeout { old.deadline(last) } else { now };
         scopes.record_session(SessionChange::End, &old, None, reason.name(), recorder.wall(ended));
         let started_wall = recorder.wall(now);
-        let next = SessionState { id: recorder.new_id(), sequence: old.sequence + 1, started: now, started_wall };
+        let next = SessionState {
+            id: recorder.new_id(),
+            sequence: old.sequence.saturating_add(1),
+            started: now,
+            started_wall,
+        };
         self.begin(next, now);
         scopes.record_session(SessionChange::Start, &next, Some(old.id), reason.name(), started_wall);
         // What is on the screen is shown in the new session.
