@@ -6,9 +6,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::erasure::erase_behind;
-use super::hook::{self, EventView};
+use super::hook::EventView;
 use super::host::Host;
-use super::lifecycle::Lifecycle;
+use super::lifecycle::{Lifecycle, is_ignored};
 use super::parts::Parts;
 use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::recorder::is_own_thread;
@@ -106,7 +106,7 @@ impl Telemetry {
     /// is held meanwhile, and in a forked child, where nobody would give such a lock back.
     #[inline]
     pub(super) fn on_any_thread(&self) -> Option<&Shared> {
-        if !self.cell.is_on() || hook::is_rewriting() || forked() {
+        if !self.cell.is_on() || is_ignored() {
             return None;
         }
         self.client.lifecycle.shared()

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use super::client::Telemetry;
 use super::erasure::erase_behind;
-use super::lifecycle::Denied;
+use super::lifecycle::{Denied, is_ignored};
 use crate::engine::worker::Command;
 use crate::model::config::Consent;
 use crate::model::error::Error;
 use crate::model::limits::ERASE_TIMEOUT;
-use crate::storage::journal::forked;
 
 impl Telemetry {
     /// What the user has decided.
@@ -30,7 +29,7 @@ impl Telemetry {
     /// taken, and the call can be repeated. [`Error::Closed`] after [`Telemetry::shutdown`].
     pub fn set_consent(&self, consent: Consent) -> Result<(), Error> {
         let lifecycle = &self.client.lifecycle;
-        if forked() {
+        if is_ignored() {
             return Ok(());
         }
         // A denial holds at once. It is carried out, like every decision, when those before it have

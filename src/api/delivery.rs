@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::client::Telemetry;
+use super::lifecycle::is_ignored;
 use crate::engine::worker::{Command, FlushOutcome};
 use crate::model::error::Error;
 use crate::model::limits::FLUSH_REPLY_MARGIN;
 use crate::policy::schedule::Conditions;
 use crate::storage::health::Health;
-use crate::storage::journal::forked;
 use crate::storage::queue::DestinationBooks;
 
 impl Telemetry {
@@ -69,10 +69,9 @@ impl Telemetry {
     /// When the client is off, `hints` says why.
     pub fn health(&self) -> Health {
         let lifecycle = &self.client.lifecycle;
-        let is_on = lifecycle.cell().is_on() && !forked();
+        let is_on = lifecycle.cell().is_on() && !is_ignored();
         let explanation = (!is_on).then(|| lifecycle.absence());
-        // In a forked child nobody would give back the lock of the health.
-        let Some(shared) = lifecycle.shared().filter(|_| !forked()) else {
+        let Some(shared) = lifecycle.shared().filter(|_| !is_ignored()) else {
             return Health { hints: explanation.into_iter().collect(), ..Health::default() };
         };
         let mut health = shared.health().clone();

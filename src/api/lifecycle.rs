@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::hook;
 use super::parts::Parts;
 use crate::engine::lifecycle::{Decisions, LifecycleCell, LifecycleState, OffReason, Switch};
 use crate::engine::worker::{Command, Ending, Shared, spawn};
@@ -161,8 +162,8 @@ impl Lifecycle {
 
     /// Ends the client for good. False when the worker took longer than `timeout`.
     pub(super) fn shut_down(&self, timeout: Duration) -> bool {
-        if forked() {
-            return true;
+        if is_ignored() {
+            return forked();
         }
         if let (LifecycleState::On, Some(shared)) = (self.state(), self.shared()) {
             shared.scopes.close();
@@ -234,13 +235,13 @@ impl Lifecycle {
 
     /// Hands the worker a command. False when there is no worker that could take it.
     pub(super) fn send(&self, command: Command) -> bool {
-        !forked() && self.worker().as_ref().is_some_and(|worker| worker.send(command).is_ok())
+        !is_ignored() && self.worker().as_ref().is_some_and(|worker| worker.send(command).is_ok())
     }
 
     /// Hands the worker a command and waits for its answer. `None` when there is no worker, or when
     /// it took longer than `timeout`.
     pub(super) fn ask<T>(&self, timeout: Duration, command: impl FnOnce(SyncSender<T>) -> Command) -> Option<T> {
-        if forked() {
+        if is_ignored() {
             return None;
         }
         let worker = self.worker().clone()?;
@@ -250,9 +251,19 @@ impl Lifecycle {
     /// Why the worker gave no answer.
     pub(super) fn absence(&self) -> String {
         let explanation = self.state().explanation();
-        let forked = || if forked() { Some("off: this process was forked from the one that started it") } else { None };
-        explanation.or_else(forked).unwrap_or("the worker did not answer in time").to_owned()
+        let here = match (forked(), hook::is_rewriting()) {
+            (true, _) => "off: this process was forked from the one that started it",
+            (false, true) => "off: the host's hook is rewriting a text",
+            (false, false) => "the worker did not answer in time",
+        };
+        explanation.unwrap_or(here).to_owned()
     }
+}
+
+/// Whether the client does nothing for this caller, whatever was decided: in a forked child, and
+/// for the host's hook while it rewrites a text. Both would wait for a lock that nobody gives back.
+pub(super) fn is_ignored() -> bool {
+    forked() || hook::is_rewriting()
 }
 
 /// The worker of a client whose user has just denied consent.

@@ -1,11 +1,11 @@
 //! What can be changed while the client runs, and is remembered for the next start.
 
 use super::client::Telemetry;
+use super::lifecycle::is_ignored;
 use crate::engine::worker::Command;
 use crate::model::config::TailSampling;
 use crate::model::error::Error;
 use crate::model::limits::STOP_TIMEOUT;
-use crate::storage::journal::forked;
 use crate::storage::switches::Switches;
 
 impl Telemetry {
@@ -21,7 +21,7 @@ impl Telemetry {
     /// [`Telemetry::shutdown`].
     pub fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
         let lifecycle = &self.client.lifecycle;
-        if forked() {
+        if is_ignored() {
             return Ok(());
         }
         if enabled {

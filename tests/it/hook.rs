@@ -26,6 +26,10 @@ impl EventHook for Hook {
             telemetry.start_view("from the hook");
             telemetry.record_action(&Action::tap("from the hook"));
             assert_eq!(telemetry.session_id(), None);
+            assert!(!telemetry.health().enabled && !telemetry.flush(LONG).complete);
+            assert!(!telemetry.shutdown(LONG));
+            telemetry.set_enabled(false).unwrap();
+            telemetry.set_consent(Consent::Denied).unwrap();
         }
         text.contains("account").then(|| text.replace("K4711", "…"))
     }
