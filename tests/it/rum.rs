@@ -434,3 +434,16 @@ fn what_the_hosts_transport_records_opens_no_view_that_is_never_sent() {
     views.dedup();
     assert_eq!(views, ["ApplicationLaunch", "Home"]);
 }
+
+#[test]
+fn an_operation_of_a_new_visit_does_not_belong_to_the_last_one() {
+    let app = app();
+    let before = app.telemetry.session_id();
+    app.pass(Duration::from_secs(20 * 60));
+    app.telemetry.start_operation("Refresh").succeed();
+    let after = app.telemetry.session_id();
+    assert_ne!(after, before);
+    let received = app.end();
+    let span = received.spans.iter().find(|span| span.name == "Refresh").unwrap();
+    assert_eq!(text(&span.attributes, "session.id"), after.unwrap().to_string());
+}

@@ -203,3 +203,16 @@ fn what_is_kept_aside_is_bounded_survives_the_process_and_the_rule_can_change() 
     assert_eq!(app.taps().len(), sent + 1);
     books(&app.telemetry);
 }
+
+#[test]
+fn a_problem_that_is_reported_after_a_long_pause_is_sent() {
+    let app = app(TailSampling::default());
+    app.tap("before the pause");
+    tick(&app.telemetry);
+    app.clock.advance(Duration::from_secs(20 * 60));
+    app.telemetry.report_problem("it is slow").unwrap();
+    app.tap("after");
+    assert_eq!(app.taps(), ["after"]);
+    let received = received(&app.server);
+    assert!(received.logs.iter().any(|log| text(&log.attributes, "message") == "it is slow"));
+}

@@ -162,6 +162,8 @@ impl Scopes {
     /// current, else of the action that is collecting, else in a new trace.
     pub(crate) fn begin_span(&self, name: &str, parent: Option<&SpanContext>) -> SpanData {
         let started = self.recorder.boot();
+        // It belongs to a session that is over no more than any other event does.
+        self.prepare(started);
         let (ambient, action) = self.parent(started);
         SpanData {
             name: name.to_owned(),

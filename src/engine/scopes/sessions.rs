@@ -138,6 +138,9 @@ impl Scopes {
 
     /// The user or the app reports a problem: the session is kept, whatever the rule asks for.
     pub(crate) fn report_problem(&self) {
+        // The report itself would begin another session if this one is over, and that one is to be
+        // kept.
+        self.prepare(self.recorder.boot());
         self.keep_session_if(|_| true);
     }
 
