@@ -76,6 +76,7 @@ impl Parts {
             debug: DebugLog::new(self.config.debug),
             lifecycle: Arc::clone(lifecycle),
             conditions: Arc::clone(&self.conditions),
+            is_suspended: Default::default(),
             running: Mutex::new(()),
         }))
     }

@@ -363,3 +363,18 @@ fn whatever_several_threads_decide_at_once_no_event_is_sent_twice_and_the_books_
     stored.dedup();
     assert_eq!(stored.len(), count, "sent twice");
 }
+
+#[test]
+fn a_suspended_app_gets_no_open_file_because_the_client_is_switched_off_and_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    assert!(telemetry.suspend(LONG));
+    telemetry.set_enabled(false).unwrap();
+    telemetry.set_enabled(true).unwrap();
+    let id = record_mixed(&telemetry, 0).unwrap();
+    assert!(telemetry.drain(LONG));
+    assert_eq!(telemetry.health().storage, StorageState::Suspended);
+    assert!(telemetry.resume(LONG) && telemetry.flush(LONG).complete);
+    assert!(server.stored_ids().contains(&id));
+}

@@ -1,5 +1,6 @@
 //! What the client asks of the worker, and how the worker obeys.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
@@ -93,10 +94,12 @@ impl Worker<'_> {
                 }
             }
             Command::Suspend { reply } => {
+                self.shared.is_suspended.store(true, Ordering::Relaxed);
                 self.suspend();
                 let _ = reply.send(());
             }
             Command::Resume { reply } => {
+                self.shared.is_suspended.store(false, Ordering::Relaxed);
                 self.resume();
                 let _ = reply.send(());
             }

@@ -29,6 +29,7 @@ mod upkeep;
 mod upload;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -82,7 +83,7 @@ impl<'a> Worker<'a> {
     fn new(shared: &'a Arc<Shared>) -> Self {
         Self {
             shared,
-            storage: Storage::Opening,
+            storage: if shared.is_suspended.load(Ordering::Relaxed) { Storage::Suspended } else { Storage::Opening },
             erased: None,
             in_flight: None,
             flushes: Vec::new(),
@@ -105,6 +106,9 @@ impl<'a> Worker<'a> {
             self.shared.debug.log("an earlier process was switched off, so this one is too");
             self.shared.health().storage = StorageState::Off;
             return;
+        }
+        if matches!(self.storage, Storage::Suspended) {
+            self.shared.health().storage = StorageState::Suspended;
         }
         loop {
             self.open_if_due();
