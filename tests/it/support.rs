@@ -68,7 +68,8 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// Every file below a directory.
 pub fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+    // A directory that is removed meanwhile has none.
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
     }
