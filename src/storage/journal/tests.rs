@@ -228,3 +228,20 @@ fn a_forked_child_writes_nothing_into_its_parents_journal() {
     journal.append(BULK, b"after it").unwrap();
     assert_eq!(drained(&journal), [&b"before"[..], b"after it"]);
 }
+
+#[test]
+fn positions_that_no_run_can_reach_end_no_recovery() {
+    for tail in [u64::MAX - 7, u64::MAX - 8 * 200_000, 1 << 63] {
+        let mut bytes = vec![0; PREAMBLE];
+        for (at, position) in [(TAIL_AT, tail), (HEAD_AT, tail - 64)] {
+            bytes[at..at + 8].copy_from_slice(&position.to_le_bytes());
+        }
+        assert!(recovered(bytes.clone(), 0).is_empty());
+        // What was written where the queue stopped reading is found all the same.
+        let word = frame::word(BULK, 4);
+        let sealed = frame::sealed(START.key.halves().0, 0, word, checksum::of_payload(b"here"));
+        bytes.extend_from_slice(&sealed.to_le_bytes());
+        bytes.extend_from_slice(b"here");
+        assert_eq!(recovered(bytes, 0), [b"here"]);
+    }
+}
