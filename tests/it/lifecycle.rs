@@ -346,7 +346,8 @@ fn whatever_several_threads_decide_at_once_no_event_is_sent_twice_and_the_books_
     telemetry.set_consent(Consent::Granted).unwrap();
     telemetry.set_enabled(true).unwrap();
     telemetry.set_tail_sampling(None).unwrap();
-    assert!(telemetry.resume(LONG));
+    // The journal may have filled up while nobody drained it.
+    assert!(telemetry.resume(LONG) && telemetry.drain(LONG));
     let last = record_mixed(&telemetry, 2).unwrap();
     let outcome = telemetry.flush(LONG);
     assert!(outcome.complete, "{outcome:?} {:?}", telemetry.health());
@@ -377,4 +378,27 @@ fn a_suspended_app_gets_no_open_file_because_the_client_is_switched_off_and_on()
     assert_eq!(telemetry.health().storage, StorageState::Suspended);
     assert!(telemetry.resume(LONG) && telemetry.flush(LONG).complete);
     assert!(server.stored_ids().contains(&id));
+}
+
+#[test]
+fn what_a_dead_sibling_left_is_not_sent_over_a_network_that_the_host_calls_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let first = start(dir.path(), "http://127.0.0.1:9");
+    assert!(first.drain(LONG));
+    let second = start(dir.path(), "http://127.0.0.1:9");
+    let id = record_mixed(&second, 1).unwrap();
+    assert!(second.drain(LONG));
+    drop((second, first));
+    assert!(dir.path().join("process-1").is_dir());
+    let config = builder(dir.path()).endpoint(server.url()).enabled(false).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    telemetry.set_conditions(Conditions { network: Network::Offline, ..Conditions::default() });
+    telemetry.set_enabled(true).unwrap();
+    telemetry.flush(Duration::from_secs(1));
+    assert!(server.received().is_empty());
+    telemetry.set_conditions(Conditions::default());
+    while !server.stored_ids().contains(&id) {
+        telemetry.flush(LONG);
+    }
 }

@@ -161,7 +161,10 @@ impl Worker<'_> {
         if is_main && !shared.config.destinations.is_empty() {
             for lock in dirlock::orphans(&shared.config.data_dir) {
                 match Directory::open(lock, &shared.config, &shared.clock, None) {
-                    Ok(directory) => open.adopted.push(directory),
+                    Ok(mut directory) => {
+                        self.instruct(&mut directory);
+                        open.adopted.push(directory);
+                    }
                     Err(error) => {
                         shared.debug.log(&format!("the directory of an ended process could not be adopted: {error}"));
                     }
@@ -183,9 +186,14 @@ impl Worker<'_> {
             own.queue.begin_run_at(run, *head, counters)?;
             self.erased = None;
         }
-        own.uploader.set_conditions(self.conditions);
-        own.uploader.set_flush(!self.flushes.is_empty());
+        self.instruct(&mut own);
         Ok(Open { own, run, adopted: Vec::new() })
+    }
+
+    /// Tells a directory that was just opened what the others have been told.
+    fn instruct(&self, directory: &mut Directory) {
+        directory.uploader.set_conditions(self.conditions);
+        directory.uploader.set_flush(!self.flushes.is_empty());
     }
 
     /// Tells the queue how much it keeps of sessions that are not sampled, and for how long.
