@@ -90,6 +90,24 @@ mod tests {
     }
 
     #[test]
+    fn no_error_shows_a_secret_of_the_url() {
+        for url in [
+            "http://user:SECRET@h",
+            "user:SECRET@h",
+            "http://h?key=SECRET",
+            "http://h#SECRET",
+            "http://user:SECRET@h:99999",
+            "http://user:SECRET@h /",
+            "http://user:p@SECRET@h",
+            "ftp://SECRET@h",
+            "http://h/a?x=1@SECRET",
+        ] {
+            let error = Config::builder("s", "/d").endpoint(url.to_owned()).build().unwrap_err().to_string();
+            assert!(!error.contains("SECRET") && error.contains('h'), "{url}: {error}");
+        }
+    }
+
+    #[test]
     fn the_environment_sets_the_trace_rate() {
         let rate = |e| Config::builder("s", "/d").environment(e).build().unwrap().trace_sample_rate();
         assert_eq!([rate(Environment::Development), rate(Environment::Test)], [1.0, 1.0]);

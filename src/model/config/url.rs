@@ -4,7 +4,7 @@ use crate::model::error::Error;
 
 /// Refuses a URL to which nothing can be sent. `field` is what the error names.
 pub(super) fn check_url(field: &'static str, url: &str) -> Result<(), Error> {
-    let refuse = |reason| Err(Error::config(field, format!("{reason}: `{url}`")));
+    let refuse = |reason| Err(Error::config(field, format!("{reason}: `{}`", without_secrets(url))));
     if url.bytes().any(|b| b <= b' ' || b == 0x7f) {
         return refuse("has a space or a control character");
     }
@@ -25,6 +25,21 @@ pub(super) fn check_url(field: &'static str, url: &str) -> Result<(), Error> {
         return refuse("has no legal port");
     }
     if host_of(url).is_none() { refuse("has no host") } else { Ok(()) }
+}
+
+/// A URL as an error may show it, because errors are logged: without what stands before an `@`, and
+/// without the query, which may hold a key.
+fn without_secrets(url: &str) -> String {
+    let (address, query) = match url.find(['?', '#']) {
+        Some(at) => (url.get(..at).unwrap_or_default(), "…"),
+        None => (url, ""),
+    };
+    let shown = match (address.split_once("://"), address.rsplit_once('@')) {
+        (_, None) => address.to_owned(),
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        (None, Some((_, host))) => format!("…@{host}"),
+    };
+    shown + query
 }
 
 /// The host of an absolute `http` or `https` URL; `None` when it has none.
