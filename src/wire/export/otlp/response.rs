@@ -4,24 +4,51 @@
 //! is a full success. A body that does not decode is not a success at all: a captive portal answers
 //! every request with 200.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
+
 use crate::model::event::decode::Reader;
 use crate::model::http::Response;
+use crate::model::limits::MAX_RESPONSE_BYTES;
+
+/// Members of a JSON object that tells of an error. An `Export*ServiceResponse` has none of them.
+const NO_ANSWER_TO_AN_EXPORT: [&str; 7] = ["error", "errors", "code", "message", "detail", "fault", "status"];
 
 /// The number of records that the backend rejected; `None` when the body is not the answer to an
 /// export.
 pub(super) fn rejected(response: &Response) -> Option<u64> {
-    if response.body.is_empty() {
+    let unzipped;
+    let body = match response.header("content-encoding").map(str::trim) {
+        // It was asked not to, but some proxies compress every answer.
+        Some(encoding) if encoding.eq_ignore_ascii_case("gzip") => {
+            unzipped = gunzip(&response.body)?;
+            &unzipped
+        }
+        Some(encoding) if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") => return None,
+        _ => &response.body,
+    };
+    // Some receivers write nothing as JSON writes it, or as a line.
+    if [&b""[..], b"null", b"\"\""].contains(&body.trim_ascii()) {
         return Some(0);
     }
     let content_type = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
     // Some receivers label one form as the other, so the second form is tried as well.
     if content_type.contains("json") {
-        json(&response.body).or_else(|| protobuf(&response.body))
+        json(body).or_else(|| protobuf(body))
     } else if content_type.contains("html") {
         None
     } else {
-        protobuf(&response.body).or_else(|| json(&response.body))
+        protobuf(body).or_else(|| json(body))
     }
+}
+
+/// The body that was compressed; `None` when it cannot be read or is longer than an answer may be.
+fn gunzip(body: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::new();
+    let limit = MAX_RESPONSE_BYTES as u64 + 1;
+    GzDecoder::new(body).take(limit).read_to_end(&mut plain).ok()?;
+    (plain.len() <= MAX_RESPONSE_BYTES).then_some(plain)
 }
 
 fn protobuf(body: &[u8]) -> Option<u64> {
@@ -68,6 +95,10 @@ fn json(body: &[u8]) -> Option<u64> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
     let answer = answer.as_object()?;
     let partial = ["partialSuccess", "partial_success"].iter().find_map(|name| answer.get(*name));
+    // A gateway may answer 200 and say in the body what went wrong.
+    if partial.is_none() && answer.keys().any(|key| NO_ANSWER_TO_AN_EXPORT.contains(&key.as_str())) {
+        return None;
+    }
     let Some(partial) = partial.and_then(|partial| partial.as_object()) else { return Some(0) };
     let counts = partial.iter().filter(|(name, _)| name.starts_with("rejected"));
     let read = |value: &serde_json::Value| match value {
@@ -104,6 +135,44 @@ mod tests {
         assert_eq!(answer("application/json", br#"{"partialSuccess":{"rejectedSpans":2}}"#), Some(2));
         assert_eq!(answer("application/x-protobuf", br#"{"partialSuccess":{"rejectedSpans":2}}"#), Some(2));
         assert_eq!(answer("application/json", &[0x0a, 2, 0x08, 4]), Some(4));
+    }
+
+    #[test]
+    fn nothing_said_in_any_way_is_a_full_success() {
+        for body in ["", "\n", " \r\n", "null", "null\n", "\"\""] {
+            for content_type in ["application/json", "application/x-protobuf", "text/plain", ""] {
+                assert_eq!(answer(content_type, body.as_bytes()), Some(0), "{body:?} as {content_type}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_in_a_200_is_no_delivery() {
+        for body in [
+            r#"{"error":{"code":500}}"#,
+            r#"{"errors":["quota"]}"#,
+            r#"{"code":13,"message":"internal"}"#,
+            r#"{"status":"error"}"#,
+        ] {
+            assert_eq!(answer("application/json", body.as_bytes()), None, "{body}");
+            assert_eq!(answer("application/x-protobuf", body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_answer_is_read() {
+        use std::io::Write;
+        let zipped = |plain: &[u8], encoding: &str| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(plain).unwrap();
+            let headers = vec![("content-encoding".to_owned(), encoding.to_owned())];
+            rejected(&Response { status: 200, headers, body: encoder.finish().unwrap(), truncated: false })
+        };
+        assert_eq!(zipped(&[0x0a, 2, 0x08, 3], "gzip"), Some(3));
+        assert_eq!(zipped(br#"{"partialSuccess":{"rejectedSpans":2}}"#, "GZIP"), Some(2));
+        assert_eq!(zipped(br#"{"error":"no"}"#, "gzip"), None);
+        assert_eq!(zipped(b"", "br"), None, "nobody can read it, so nobody knows what it says");
+        assert_eq!(zipped(&vec![b' '; 1 << 20], "gzip"), None, "a bomb");
     }
 
     #[test]
