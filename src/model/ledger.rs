@@ -66,11 +66,13 @@ pub enum DropReason {
     SwitchedOff = 15,
     /// The event was not final yet and was taken back: a mutation of state was reverted in time.
     Withdrawn = 16,
+    /// The backend failed on this event alone, again and again, while it accepted others.
+    Undeliverable = 17,
 }
 
 impl DropReason {
     /// Every reason, in the order of the codes.
-    pub const ALL: [DropReason; 17] = [
+    pub const ALL: [DropReason; 18] = [
         DropReason::SampledOut,
         DropReason::JournalFull,
         DropReason::Oversize,
@@ -88,6 +90,7 @@ impl DropReason {
         DropReason::Quarantined,
         DropReason::SwitchedOff,
         DropReason::Withdrawn,
+        DropReason::Undeliverable,
     ];
 
     /// The reasons that can occur before the queue. Their counts are kept in the journal's header.
@@ -123,6 +126,7 @@ impl DropReason {
             DropReason::Quarantined => "quarantined",
             DropReason::SwitchedOff => "switched_off",
             DropReason::Withdrawn => "withdrawn",
+            DropReason::Undeliverable => "undeliverable",
         }
     }
 }

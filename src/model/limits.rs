@@ -275,10 +275,34 @@ pub const BACKOFF_BASE: Duration = Duration::from_secs(1);
 pub const BACKOFF_CAP: Duration = Duration::from_secs(15 * 60);
 /// The shortest delay, whatever the jitter: no backend is asked twice within it.
 pub const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// Sends of a part after which the rows behind it are frozen and sent too. A backend that fails on
+/// one event must not keep the others on the device.
+pub const STUCK_AFTER: u32 = 3;
+/// Parts of one batch that may wait to be sent again. While a backend is down, every few retries
+/// add one; more would only make the books larger.
+pub const MAX_STUCK_PARTS: usize = 8;
+/// Failures of a part, each with something else accepted since the failure before, after which the
+/// part is divided to find the event at fault. One may be chance.
+pub const SUSPICIONS_TO_DIVIDE: u32 = 2;
+/// Such failures after which a single event that is no crash is dropped. It is so high because a
+/// backend that fails on every second request must not cost an event: by chance, all of these fail
+/// once in 256 times.
+pub const SUSPICIONS_TO_DROP: u32 = 8;
+/// How long a crash waits on which the backend fails. It is sent until it is too old, because a
+/// backend is repaired sooner or later.
+pub const PARKED_FOR: Duration = DAY;
+/// Crashes of one lane that are parked. When there are more, the oldest is dropped.
+pub const MAX_PARKED_PARTS: usize = 64;
+/// How long the connection to a backend is kept after an answer. Longer than the default interval
+/// between uploads, so that they need not connect anew, and shorter than most servers wait.
+pub const KEEP_CONNECTION: Duration = Duration::from_secs(45);
 /// The shortest `Retry-After` that is obeyed.
 pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// The longest `Retry-After` that is obeyed: a broken answer must not silence a client for ever.
 pub const RETRY_AFTER_MAX: Duration = DAY;
+/// The share of the wait by which a date in `Retry-After` is spread, as a divisor: many clients are
+/// given the same date.
+pub const RETRY_DATE_SPREAD_DIVISOR: u32 = 10;
 /// The first pause of a destination that refuses the client (401, 403, 404). It doubles with each
 /// refusal.
 pub const PAUSE_BASE: Duration = HOUR;

@@ -4,14 +4,19 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::limits::{
     BACKOFF_BASE, BACKOFF_CAP, BACKOFF_MIN, PAUSE_BASE, PAUSE_CAP, RETRY_AFTER_MAX, RETRY_AFTER_MIN,
+    RETRY_DATE_SPREAD_DIVISOR,
 };
 
 /// The delay before the next attempt, after `failures` failures in a row: uniform between 100 ms
 /// and a bound that doubles with each failure. `random` is any 64 random bits.
 pub fn delay(failures: u32, random: u64) -> Duration {
     let bound = BACKOFF_BASE.saturating_mul(1 << failures.min(16)).min(BACKOFF_CAP);
-    let share = (random >> 11) as f64 / (1u64 << 53) as f64;
-    bound.mul_f64(share).max(BACKOFF_MIN)
+    bound.mul_f64(share(random)).max(BACKOFF_MIN)
+}
+
+/// A number between 0 and 1 from 64 random bits.
+fn share(random: u64) -> f64 {
+    (random >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// How long a destination is paused that has refused the client (401, 403, 404) after `pauses`
@@ -21,9 +26,10 @@ pub fn pause(pauses: u32) -> Duration {
 }
 
 /// Reads `Retry-After` (RFC 9110 §10.2.3): seconds, or a date. A date counts from the response's
-/// own `Date`, because the device's clock may be wrong; without one, from `wall_ns`. The result is
-/// between 1 s and 24 h; `None` when the value is neither.
-pub fn retry_after(value: &str, date: Option<&str>, wall_ns: u64) -> Option<Duration> {
+/// own `Date`, because the device's clock may be wrong; without one, from `wall_ns`. Because many
+/// clients are given the same date, each adds up to a tenth of the wait, by 64 random bits. The
+/// result is between 1 s and 24 h; `None` when the value is neither.
+pub fn retry_after(value: &str, date: Option<&str>, wall_ns: u64, random: u64) -> Option<Duration> {
     let value = value.trim();
     let wait = if value.starts_with(|c: char| c.is_ascii_digit()) && value.bytes().all(|b| b.is_ascii_digit()) {
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
@@ -32,7 +38,8 @@ pub fn retry_after(value: &str, date: Option<&str>, wall_ns: u64) -> Option<Dura
         let now = date
             .and_then(|date| httpdate::parse_http_date(date.trim()).ok())
             .unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_nanos(wall_ns));
-        until.duration_since(now).unwrap_or_default()
+        let left = until.duration_since(now).unwrap_or_default().max(RETRY_AFTER_MIN);
+        left + left.mul_f64(share(random)) / RETRY_DATE_SPREAD_DIVISOR
     };
     Some(wait.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX))
 }
@@ -59,12 +66,12 @@ mod tests {
 
     #[test]
     fn retry_after_takes_seconds_and_dates_and_refuses_junk() {
-        assert_eq!(retry_after("120", None, 0), Some(Duration::from_secs(120)));
-        assert_eq!(retry_after("0", None, 0), Some(Duration::from_secs(1)));
-        assert_eq!(retry_after("1000000000000", None, 0), Some(Duration::from_secs(86_400)));
-        assert_eq!(retry_after("99999999999999999999999999", None, 0), Some(Duration::from_secs(86_400)));
+        assert_eq!(retry_after("120", None, 0, 0), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("0", None, 0, 0), Some(Duration::from_secs(1)));
+        assert_eq!(retry_after("1000000000000", None, 0, 0), Some(Duration::from_secs(86_400)));
+        assert_eq!(retry_after("99999999999999999999999999", None, 0, 0), Some(Duration::from_secs(86_400)));
         for junk in ["-1", "soon", "", "1.5", "12 parsecs"] {
-            assert_eq!(retry_after(junk, None, 0), None, "{junk}");
+            assert_eq!(retry_after(junk, None, 0, 0), None, "{junk}");
         }
     }
 
@@ -72,7 +79,7 @@ mod tests {
     fn a_date_counts_from_the_responses_own_date_whatever_the_device_believes() {
         let (date, until) = ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:50:37 GMT");
         let device_in_2040 = 2_208_988_800_000_000_000;
-        assert_eq!(retry_after(until, Some(date), device_in_2040), Some(Duration::from_secs(60)));
-        assert_eq!(retry_after(date, Some(until), 0), Some(Duration::from_secs(1)));
+        assert_eq!(retry_after(until, Some(date), device_in_2040, 0), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after(date, Some(until), 0, 0), Some(Duration::from_secs(1)));
     }
 }

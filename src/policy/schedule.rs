@@ -40,8 +40,9 @@ pub enum Network {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conditions {
-    /// Whether the app is in the foreground. In the background everything that waits is sent at
-    /// once. Default: true.
+    /// Whether the app is in the foreground. On the way to the background everything that waits is
+    /// sent at once; what is recorded in the background is sent at the usual interval. Default:
+    /// true.
     pub foreground: bool,
     /// The network. Default: unknown.
     pub network: Network,
@@ -68,7 +69,8 @@ pub struct Waiting {
     pub rows: u64,
     /// How long the oldest of them has been waiting.
     pub oldest: Duration,
-    /// Whether a flush was asked for.
+    /// Whether it is not to wait for more: a flush was asked for, or the app has gone to the
+    /// background.
     pub flush: bool,
 }
 
@@ -125,7 +127,7 @@ pub fn decide(
         Lane::Error => policy.flush_interval / ERROR_INTERVAL_DIVISOR,
         _ => policy.flush_interval,
     };
-    if waiting.flush || waiting.rows >= policy.flush_events || waiting.oldest >= patience || !conditions.foreground {
+    if waiting.flush || waiting.rows >= policy.flush_events || waiting.oldest >= patience {
         return SendDecision::Send;
     }
     SendDecision::Wait(patience - waiting.oldest)
@@ -199,7 +201,8 @@ mod tests {
         let many = Waiting { rows: 100, ..ONE };
         assert_eq!(decide(Lane::Event, many, now, POLICY, 0), SendDecision::Send);
         let background = with(|c| c.foreground = false);
-        assert_eq!(decide(Lane::Event, ONE, background, POLICY, 0), SendDecision::Send);
+        assert_eq!(decide(Lane::Event, ONE, background, POLICY, 0), SendDecision::Wait(Duration::from_secs(40)));
+        assert_eq!(decide(Lane::Event, FLUSH, background, POLICY, 0), SendDecision::Send);
         assert_eq!(decide(Lane::Event, Waiting::default(), now, POLICY, 0), SendDecision::Idle);
     }
 }

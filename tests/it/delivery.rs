@@ -53,7 +53,7 @@ fn a_lost_acknowledgement_repeats_the_same_bytes() {
     }
     assert!(telemetry.flush(LONG).complete);
     let received = server.received();
-    assert_eq!(received[0].body, received[1].body);
+    assert!(received[1..].iter().any(|again| again.body == received[0].body));
     assert_eq!(books(&telemetry).delivered, 51);
 }
 
@@ -201,7 +201,7 @@ fn a_partial_success_is_not_repeated_and_is_counted() {
 }
 
 #[test]
-fn a_server_error_drops_telemetry_as_otlp_demands_but_never_a_crash() {
+fn a_server_that_is_broken_for_a_while_costs_no_event() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
@@ -210,11 +210,10 @@ fn a_server_error_drops_telemetry_as_otlp_demands_but_never_a_crash() {
     telemetry.record_error(&throughline::event::ErrorEvent::crash("SIGSEGV", "at 0", "main"));
     record_mixed(&telemetry, 0);
     telemetry.flush(Duration::from_secs(1));
-    let before = books(&telemetry);
-    assert_eq!((before.queued, before.dropped.of(throughline::ledger::DropReason::ServerError)), (1, 1));
+    assert_eq!(books(&telemetry).queued, 2);
     server.always(None);
     assert!(telemetry.flush(LONG).complete);
-    assert_eq!(books(&telemetry).delivered, 2);
+    assert_eq!(books(&telemetry).delivered, 3);
 }
 
 #[test]

@@ -296,9 +296,10 @@ fn an_event_on_which_an_exporter_panics_costs_itself_alone() {
     assert_eq!((seen.delivered, seen.queued, seen.dropped.of(DropReason::Unsupported)), (39, 0, 1));
     assert!(telemetry.health().panics > 0);
     // A crash that is alone in its lane, before and after which others are sent.
-    telemetry.record_error(&ErrorEvent::crash("poison", "m", "s")).unwrap();
     telemetry.record_action(&Action::tap("later")).unwrap();
     assert!(telemetry.flush(LONG).complete && labels(&server).contains(&"later".to_owned()));
+    telemetry.record_error(&ErrorEvent::crash("poison", "m", "s")).unwrap();
+    assert!(telemetry.flush(LONG).complete);
     let seen = books(&telemetry);
     assert_eq!((seen.delivered, seen.queued, seen.dropped.of(DropReason::Unsupported)), (40, 0, 2));
 }

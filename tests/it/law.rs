@@ -126,7 +126,7 @@ impl World {
     /// Sends one request and settles it with an answer. `arrives` says whether the backend has got
     /// the request when the answer is lost. False when there is nothing to send.
     fn upload(&mut self, answer: u8, arrives: bool) -> bool {
-        let Step::Send(outgoing) = self.uploader.next(&mut self.queue).unwrap() else { return false };
+        let Step::Send(outgoing) = self.uploader.next(&mut self.queue, &[]).unwrap() else { return false };
         let mut plain = Vec::new();
         std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(outgoing.request.body.as_slice()), &mut plain)
             .unwrap();

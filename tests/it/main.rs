@@ -10,6 +10,7 @@
 
 mod app;
 mod bad_input;
+mod carrier;
 mod clock;
 mod consent;
 mod damage;
@@ -27,6 +28,7 @@ mod law;
 mod lifecycle;
 mod off;
 mod older_store;
+mod patience;
 mod rum;
 mod sources;
 mod stores;

@@ -12,7 +12,7 @@ use crate::sources::{Kind, Token, files, product, read};
 /// Files and folders that own a format, or say how something lies in memory. Their field numbers,
 /// tags, offsets, versions and bits are no limits: another value would not be stricter or laxer,
 /// but wrong.
-const FORMATS: [&str; 16] = [
+const FORMATS: [&str; 17] = [
     "src/engine/lifecycle.rs",
     "src/engine/recorder/keeping.rs",
     "src/engine/scopes/mod.rs",
@@ -27,6 +27,7 @@ const FORMATS: [&str; 16] = [
     "src/storage/journal/memory.rs",
     "src/storage/journal/preamble.rs",
     "src/storage/queue/held.rs",
+    "src/storage/queue/salvage.rs",
     "src/storage/queue/schema.rs",
     "src/wire/export/otlp/mod.rs",
 ];
@@ -35,10 +36,13 @@ const FORMATS: [&str; 16] = [
 const LIMIT_WORDS: [&str; 10] = ["BUDGET", "CAP", "DEFAULT", "EVERY", "LIMIT", "MAX", "MIN", "QUOTA", "TIMEOUT", "TTL"];
 
 /// Texts that are names of something else: the file, and the text.
-const OTHER_NAMES: [(&str, &str); 6] = [
+const OTHER_NAMES: [(&str, &str); 8] = [
     // Of threads.
     ("src/api/erasure.rs", "throughline"),
     ("src/engine/worker/thread.rs", "throughline"),
+    ("src/api/lifecycle.rs", "throughline"),
+    // Of a file.
+    ("src/engine/directory/erase.rs", "switches."),
     // Of a kind of event.
     ("src/model/event/mod.rs", "custom"),
     // Of formats of trace headers, in configurations.

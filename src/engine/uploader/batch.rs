@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::body::{self, Body};
 use super::guarded::{Failure, Fault, Guarded};
-use super::ready::{Encoded, Ready};
+use super::ready::Encoded;
 use super::target::Target;
 use super::{Leased, Outgoing};
 use crate::model::event::Lane;
@@ -18,7 +18,6 @@ use crate::model::ledger::DropReason;
 use crate::model::limits::{
     LEASE_AGAIN_AFTER, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS,
 };
-use crate::model::time::BootTime;
 use crate::storage::queue::state::{Kinds, PartState};
 use crate::storage::queue::{NewPart, Queue, QueueError, RowRef, Rows, Settlement};
 use crate::wire::transport::Request;
@@ -33,49 +32,46 @@ pub(super) enum Lease {
     Nothing,
 }
 
-/// Leases the next part of a lane: of the frozen batch, or of one that is frozen now. `flush` is
-/// when the flush began that is under way.
+/// Leases the next part of a lane: of the frozen batch, or of one that is frozen now. When every
+/// part of a batch waits because the backend fails on it, the rows behind it are frozen too.
 ///
 /// # Errors
 /// Those of the queue. And what the exporter did wrong, if it cannot be told whether it or an event
 /// is at fault; nothing is lost then.
-pub(super) fn lease(
-    queue: &mut Queue,
-    target: &Target,
-    lane: Lane,
-    flush: Option<BootTime>,
-    ready: &mut Ready,
-) -> Result<Lease, Failure> {
-    let (id, exporter) = (target.id, &target.exporter);
+pub(super) fn lease(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Lease, Failure> {
+    let id = target.id;
     // A part can turn out to be empty because its rows were damaged. Every turn of the loop settles
     // or divides such a part or freezes a batch; the bound keeps a bug from spinning for ever.
     for _ in 0..MAX_BATCH_EVENTS {
         let Some(batch) = queue.batch(id, lane) else {
-            if !freeze(queue, target, lane, ready)? {
+            if !freeze(queue, target, lane)? {
                 return Ok(Lease::Nothing);
             }
             continue;
         };
-        let wait = |part: &PartState| {
-            let is_overruled = flush.is_some_and(|since| !part.server_asked && queue.deferred_before(part, since));
-            if is_overruled { Duration::ZERO } else { queue.part_wait(part) }
-        };
-        let Some(part) = batch.parts.iter().find(|part| wait(part).is_zero()).cloned() else {
-            return Ok(batch.parts.iter().map(wait).min().map_or(Lease::Nothing, Lease::Later));
-        };
-        let body = match ready.take(queue, id, lane, &part) {
+        let ready = |part: &&PartState| target.part_wait(queue, part).is_zero();
+        let fresh = batch.parts.iter().filter(ready).find(|part| !part.is_stuck()).cloned();
+        let stuck = batch.parts.iter().find(ready).cloned();
+        let wait = target.batch_wait(queue, batch);
+        let may_grow = fresh.is_none() && batch.may_grow();
+        if may_grow && freeze(queue, target, lane)? {
+            continue;
+        }
+        let Some(part) = fresh.or(stuck) else { return Ok(wait.map_or(Lease::Nothing, Lease::Later)) };
+        let body = match target.ready.take(queue, id, lane, &part) {
             Some(body) => body,
             None => match encode_again(queue, target, lane, &part)? {
                 Again::Encoded(body) => body,
                 Again::Settled(settlement) => {
-                    queue.settle(id, lane, part.id, settlement)?;
+                    queue.settle(id, lane, part.id, settlement, 0)?;
                     continue;
                 }
             },
         };
         let part = PartState { rows: body.rows, ..part };
         let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part };
-        let request = request(exporter, Signal(leased.part.signal), body.gzip)?;
+        let request = request(&target.exporter, Signal(leased.part.signal), body.gzip)?;
+        target.started(lane);
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
     Ok(Lease::Later(LEASE_AGAIN_AFTER))
@@ -84,6 +80,8 @@ pub(super) fn lease(
 fn request(exporter: &Guarded, signal: Signal, gzip: Vec<u8>) -> Result<Request, Fault> {
     let (url, mut headers) = exporter.address(signal)?;
     headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
+    // Answers are short, and a host's transport need not know how to decompress.
+    headers.push(("accept-encoding".to_owned(), "identity".to_owned()));
     Ok(Request { url, headers, body: gzip })
 }
 
@@ -98,8 +96,8 @@ enum Again {
 /// or after it was divided. A hash that differs from the frozen one is written down before the
 /// send: the part has just been divided, rows were damaged meanwhile, or a later version of the
 /// core encodes it.
-fn encode_again(queue: &mut Queue, target: &Target, lane: Lane, part: &PartState) -> Result<Again, Failure> {
-    let exporter = &target.exporter;
+fn encode_again(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartState) -> Result<Again, Failure> {
+    let exporter = &target.exporter.clone();
     let mut rows = part_rows(queue, lane, part)?;
     let sorted = sort(exporter, &rows)?;
     let signal = Signal(part.signal);
@@ -183,9 +181,10 @@ fn sort(exporter: &Guarded, rows: &Rows) -> Result<Sorted, Fault> {
     Ok(sorted)
 }
 
-/// Freezes the next rows of a lane as a batch. False when there are none.
-fn freeze(queue: &mut Queue, target: &Target, lane: Lane, ready: &mut Ready) -> Result<bool, Failure> {
-    let (id, exporter) = (target.id, &target.exporter);
+/// Freezes the next rows of a lane: as a batch, or as further parts of the one that is frozen.
+/// False when there are none.
+fn freeze(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<bool, Failure> {
+    let (id, exporter) = (target.id, &target.exporter.clone());
     let rows = queue.next_rows(id, lane, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
     let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(false) };
     let range = first.seq..=last.seq;
@@ -209,7 +208,8 @@ fn freeze(queue: &mut Queue, target: &Target, lane: Lane, ready: &mut Ready) -> 
         parts.push(part);
     }
     queue.freeze(id, lane, range, unsupported, parts)?;
-    ready.keep(queue, id, lane, bodies);
+    target.ready.keep(queue, id, lane, bodies);
+    target.froze(lane, queue.behind(id, lane)? == 0);
     Ok(true)
 }
 

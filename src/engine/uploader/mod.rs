@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use batch::{Lease, lease};
 use guarded::{Failure, Fault, Guarded};
-use ready::Ready;
 pub use settle::Settled;
 use target::{Situation, Target, Turn};
 
@@ -33,7 +32,7 @@ use crate::model::config::SendPolicy;
 use crate::model::event::Lane;
 use crate::model::export::Exporter;
 use crate::model::limits::{SHORTEST_WAIT, START_JITTER};
-use crate::model::time::{BootTime, Clock};
+use crate::model::time::Clock;
 use crate::policy::backoff;
 use crate::policy::schedule::{Blocked, Conditions, Network};
 use crate::storage::queue::state::PartState;
@@ -47,6 +46,8 @@ pub enum Step {
     Send(Box<Outgoing>),
     /// Events wait, but not for now. Ask again after this time.
     Wait(Duration),
+    /// Events wait for the end of a request that is under way.
+    Busy,
     /// Events wait, and nothing is sent until the host's conditions change.
     Blocked(Blocked),
     /// No event waits.
@@ -75,7 +76,8 @@ pub struct Leased {
     pub bytes: u64,
 }
 
-/// What the uploader keeps in memory between requests. At most one request is under way at a time.
+/// What the uploader keeps in memory between requests. At most one request is under way for each
+/// destination, so that one that hangs does not keep the others waiting.
 #[derive(Debug)]
 pub struct Uploader {
     clock: Clock,
@@ -83,11 +85,10 @@ pub struct Uploader {
     targets: Vec<Target>,
     random: u64,
     conditions: Conditions,
-    /// When the flush began that is under way.
-    flush: Option<BootTime>,
+    /// Whether a flush is under way.
+    flush: bool,
     /// Whether the first upload after a start waits for a random time.
     jitter: bool,
-    ready: Ready,
     /// Panics of exporters that were caught.
     panics: Arc<AtomicU64>,
 }
@@ -109,8 +110,7 @@ impl Uploader {
             targets: Vec::new(),
             random: seed | 1,
             conditions: Conditions::default(),
-            flush: None,
-            ready: Ready::default(),
+            flush: false,
             panics: Arc::default(),
         };
         uploader.set_exporters(exporters);
@@ -120,12 +120,11 @@ impl Uploader {
     /// Replaces the destinations, after the queue was configured anew.
     pub fn set_exporters(&mut self, exporters: Vec<(u32, Arc<dyn Exporter>)>) {
         let now = self.clock.boot();
-        self.ready.clear();
         self.targets.clear();
         for (id, exporter) in exporters {
             let rest = if self.jitter { self.jitter() } else { Duration::ZERO };
             let exporter = Guarded::new(exporter, Arc::clone(&self.panics));
-            self.targets.push(Target::new(id, exporter, now.after(rest)));
+            self.targets.push(Target::new(id, exporter, now, rest));
         }
     }
 
@@ -146,15 +145,20 @@ impl Uploader {
     }
 
     /// Takes the conditions that the host reports. A network that comes back ends every backoff,
-    /// after a random delay.
+    /// after a random delay; what the backend asked for still holds. On the way to the background,
+    /// what waits is sent without waiting for more.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         let back = self.conditions.network == Network::Offline && conditions.network != Network::Offline;
+        let is_leaving = self.conditions.foreground && !conditions.foreground;
         self.conditions = conditions;
-        if back {
-            let now = self.clock.boot();
-            let rest = self.jitter();
-            for target in &mut self.targets {
-                target.reset(now.after(rest));
+        let now = self.clock.boot();
+        let rest = if back { self.jitter() } else { Duration::ZERO };
+        for target in &mut self.targets {
+            if back {
+                target.forgive(now, rest);
+            }
+            if is_leaving {
+                target.hurry();
             }
         }
     }
@@ -165,71 +169,77 @@ impl Uploader {
     }
 
     /// Starts or ends a flush. During a flush events are sent without waiting for more of them, and
-    /// without regard to a jitter or backoff from before. The wait that a server asked for, pauses
+    /// without regard to a jitter or backoff from before. The wait that a backend asked for, pauses
     /// and the host's conditions still hold.
     pub fn set_flush(&mut self, flush: bool) {
         let now = self.clock.boot();
-        self.flush = flush.then_some(now);
+        self.flush = flush;
         if flush {
-            for target in &mut self.targets {
-                target.rest_until(now);
-            }
+            self.targets.iter_mut().for_each(|target| target.flush(now));
         }
     }
 
-    /// Says what to do next. The most valuable lane comes first, and within a lane the destinations
-    /// in their order.
+    /// Says what to do next: for a destination for which no request is under way, and whose name is
+    /// not among those that are `busy` elsewhere.
     ///
     /// # Errors
     /// Those of the queue. Nothing has been leased then.
-    pub fn next(&mut self, queue: &mut Queue) -> Result<Step, QueueError> {
+    pub fn next(&mut self, queue: &mut Queue, busy: &[String]) -> Result<Step, QueueError> {
         let situation = Situation {
             now: self.clock.boot(),
-            flush: self.flush.is_some(),
+            flush: self.flush,
             conditions: self.conditions,
             policy: self.policy,
             sent_today: queue.sent_today(),
         };
         let mut wait: Option<Duration> = None;
         let mut blocked = None;
+        let mut is_busy = false;
         let mut faults: Vec<(u32, Fault)> = Vec::new();
-        for lane in Lane::ALL {
-            for target in &mut self.targets {
-                let later = match target.turn(queue, lane, situation)? {
-                    Turn::Nothing => continue,
-                    Turn::Blocked(reason) => {
-                        blocked = Some(reason);
-                        continue;
-                    }
-                    Turn::Later(left) => left,
-                    Turn::Now => match lease(queue, target, lane, self.flush, &mut self.ready) {
-                        Ok(Lease::Send(outgoing)) => return Ok(Step::Send(outgoing)),
-                        Ok(Lease::Later(left)) => left,
-                        Ok(Lease::Nothing) => continue,
-                        Err(Failure::Queue(error)) => return Err(error),
-                        // Another lane may have something that the exporter can encode.
-                        Err(Failure::Exporter(fault)) => {
-                            faults.push((target.id, fault));
-                            continue;
-                        }
-                    },
-                };
-                wait = Some(wait.map_or(later, |known| known.min(later)));
+        for target in &mut self.targets {
+            let mut due = Vec::new();
+            for lane in Lane::ALL {
+                match target.turn(queue, lane, situation)? {
+                    Turn::Nothing => {}
+                    Turn::Blocked(reason) => blocked = Some(reason),
+                    Turn::Later(left) => wait = sooner(wait, left),
+                    Turn::Now => due.push(lane),
+                }
+            }
+            if target.is_busy || queue.destination_name(target.id).is_some_and(|name| busy.contains(name)) {
+                is_busy |= target.is_busy || !due.is_empty();
+                continue;
+            }
+            target.in_turn(&mut due);
+            for lane in due {
+                match lease(queue, target, lane) {
+                    Ok(Lease::Send(outgoing)) => return Ok(Step::Send(outgoing)),
+                    Ok(Lease::Later(left)) => wait = sooner(wait, left),
+                    Ok(Lease::Nothing) => {}
+                    Err(Failure::Queue(error)) => return Err(error),
+                    // Another lane may have something that the exporter can encode.
+                    Err(Failure::Exporter(fault)) => faults.push((target.id, fault)),
+                }
             }
         }
         for (id, fault) in faults {
             if queue.paused(id).is_none() {
                 let after = backoff::pause(queue.pauses(id));
                 queue.pause(id, after, fault.to_string())?;
-                wait = Some(wait.map_or(after, |known| known.min(after)));
+                wait = sooner(wait, after);
             }
         }
         Ok(match (wait, blocked) {
             (Some(wait), _) => Step::Wait(wait.max(SHORTEST_WAIT)),
+            (None, _) if is_busy => Step::Busy,
             (None, Some(reason)) => Step::Blocked(reason),
             (None, None) => Step::Idle,
         })
     }
+}
+
+fn sooner(known: Option<Duration>, new: Duration) -> Option<Duration> {
+    Some(known.map_or(new, |known| known.min(new)))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! send. Without this store the lease would read, encode and compress the same rows a second time.
 //! A retry, and a process that finds a frozen batch, encode again from the rows.
 //!
-//! Memory: the compressed bodies of one batch. A batch that is frozen for another destination or
-//! lane replaces them.
+//! Memory: the compressed bodies of one batch for each destination. A batch of another lane
+//! replaces them.
 
 use super::body::Body;
 use crate::model::event::Lane;
@@ -18,10 +18,10 @@ pub(super) struct Encoded {
     pub(super) body: Body,
 }
 
-/// The bodies of the batch that was frozen last.
+/// The bodies of the batch of one destination that was frozen last.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
-    batch: Option<(u32, Lane)>,
+    lane: Option<Lane>,
     /// Rows of the batch that were not settled when the bodies were last known to be right. When
     /// the queue has fewer, some of them were dropped meanwhile, and a body may hold a row that
     /// counts as lost.
@@ -31,45 +31,45 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    /// Forgets every body.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+    /// Keeps the bodies of a destination's batch that has just been frozen.
+    pub(super) fn keep(&mut self, queue: &Queue, destination: u32, lane: Lane, bodies: Vec<(String, Body)>) {
+        *self = Self { lane: Some(lane), open_rows: 0, bodies };
+        self.settled(queue, destination);
     }
 
-    /// Keeps the bodies of a batch that has just been frozen.
-    pub(super) fn keep(&mut self, queue: &Queue, destination: u32, lane: Lane, bodies: Vec<(String, Body)>) {
-        *self = Self { batch: Some((destination, lane)), open_rows: 0, bodies };
-        self.settled(queue);
+    /// The lane of the batch, while it has bodies that were not sent.
+    pub(super) fn lane(&self) -> Option<Lane> {
+        self.lane.filter(|_| !self.bodies.is_empty())
     }
 
     /// Takes the body of a part for its first send; `None` when it has to be encoded from the rows.
     pub(super) fn take(&mut self, queue: &Queue, destination: u32, lane: Lane, part: &PartState) -> Option<Body> {
-        if self.batch != Some((destination, lane)) {
+        if self.lane != Some(lane) {
             return None;
         }
-        self.check(queue);
+        self.check(queue, destination);
         let at = self.bodies.iter().position(|(hash, body)| *hash == part.hash && body.rows == part.rows)?;
         Some(self.bodies.swap_remove(at).1)
     }
 
     /// Forgets the bodies if rows of the batch were dropped since. Call it before a part of a batch
     /// is settled.
-    pub(super) fn check(&mut self, queue: &Queue) {
-        if self.batch.is_some() && self.rows_now(queue) != self.open_rows {
-            self.clear();
+    pub(super) fn check(&mut self, queue: &Queue, destination: u32) {
+        if self.lane.is_some() && self.rows_now(queue, destination) != self.open_rows {
+            *self = Self::default();
         }
     }
 
     /// Notes that a part of a batch has just been settled.
-    pub(super) fn settled(&mut self, queue: &Queue) {
+    pub(super) fn settled(&mut self, queue: &Queue, destination: u32) {
         if self.bodies.is_empty() {
-            self.clear();
+            *self = Self::default();
         }
-        self.open_rows = self.rows_now(queue);
+        self.open_rows = self.rows_now(queue, destination);
     }
 
-    fn rows_now(&self, queue: &Queue) -> u64 {
-        let batch = self.batch.and_then(|(destination, lane)| queue.batch(destination, lane));
+    fn rows_now(&self, queue: &Queue, destination: u32) -> u64 {
+        let batch = self.lane.and_then(|lane| queue.batch(destination, lane));
         batch.map_or(0, BatchState::open_rows)
     }
 }

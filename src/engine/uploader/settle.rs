@@ -7,9 +7,9 @@ use super::{Leased, Uploader};
 use crate::model::event::Lane;
 use crate::model::export::Verdict;
 use crate::model::ledger::DropReason;
-use crate::model::limits::ACCEPT_WINDOW;
+use crate::model::limits::{ACCEPT_WINDOW, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP};
 use crate::policy::backoff;
-use crate::storage::queue::{Queue, QueueError, Settlement};
+use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
 use crate::wire::transport::{Response, TransportError};
 
 /// What became of a request, for the log, `health()` and the flushes that wait.
@@ -42,37 +42,40 @@ impl Uploader {
         let Some(target) = self.targets.iter_mut().find(|target| target.id == leased.destination) else {
             return Ok(Settled::default());
         };
+        target.is_busy = false;
         let part = &leased.part;
         let exporter = target.exporter.clone();
         let mut settled = Settled::default();
-        let (settlement, rest) = match result {
+        let (settlement, rest, sent) = match result {
             Err(error) => {
                 settled.failure = Some(error.0);
                 settled.unreachable = true;
                 let after = backoff::delay(target.failures(), random);
-                (Settlement::Retry { after, server_asked: false }, Some(after))
+                (Settlement::Retry { after, cause: Retry::NoAnswer }, Some(after), 0)
             }
             Ok(response) => {
                 settled.server_offset_ms =
                     response.header("date").and_then(|date| backoff::server_offset_ms(date, wall));
                 settled.failure = Some(format!("the backend answered {}", response.status));
-                let (verdict, is_spared) = spare_crashes(exporter.classify(&response), leased.lane, response.status);
+                let verdict = exporter.classify(&response);
                 if let Verdict::Delivered { rejected } = verdict {
                     target.accepted();
                     settled.delivered = part.rows.saturating_sub(rejected);
                     settled.failure = (rejected > 0).then(|| format!("the backend rejected {rejected} records"));
                 }
+                let accepts_others = queue.accepts_others(leased.destination, part);
                 let circumstances = Circumstances {
-                    bytes: leased.bytes,
+                    is_crash: leased.lane == Lane::Crash,
                     attempts: part.attempts,
+                    suspicions: part.suspicions + u32::from(accepts_others),
                     depth: part.depth,
                     sibling_refused: part.sibling_refused,
                     has_accepted: queue.accepted_within(leased.destination, ACCEPT_WINDOW),
                     pauses: queue.pauses(leased.destination),
-                    failures: if is_spared { part.attempts } else { target.failures() },
+                    failures: if accepts_others { part.attempts } else { target.failures() },
                     asked: response
                         .header("retry-after")
-                        .and_then(|value| backoff::retry_after(value, response.header("date"), wall)),
+                        .and_then(|value| backoff::retry_after(value, response.header("date"), wall, random)),
                     status: response.status,
                     random,
                 };
@@ -80,39 +83,33 @@ impl Uploader {
                     Consequence::Settle(settlement) => settlement,
                     Consequence::Divide { refused, or_else } => halve(queue, leased, refused)?.unwrap_or(or_else),
                 };
-                // A crash that is spared waits alone. It must not hold up what the backend would
-                // accept.
+                // A part on which the backend fails waits alone. It must not hold up what the
+                // backend accepts.
                 let rest = match &settlement {
-                    Settlement::Retry { after, .. } if !is_spared => Some(*after),
+                    Settlement::Retry { after, .. } if !accepts_others => Some(*after),
                     _ => None,
                 };
-                (settlement, rest)
+                (settlement, rest, leased.bytes)
             }
         };
         if let Some(after) = rest {
             target.failed(now.after(after));
         }
-        self.ready.check(queue);
-        queue.settle(leased.destination, leased.lane, part.id, settlement)?;
-        self.ready.settled(queue);
+        target.ready.check(queue, target.id);
+        queue.settle(leased.destination, leased.lane, part.id, settlement, sent)?;
+        target.ready.settled(queue, target.id);
         Ok(settled)
     }
-}
-
-/// Whatever a format says, no answer of a broken server costs a crash. True when the verdict was
-/// replaced.
-fn spare_crashes(verdict: Verdict, lane: Lane, status: u16) -> (Verdict, bool) {
-    let is_spared = lane == Lane::Crash && status >= 500 && matches!(verdict, Verdict::Drop(_));
-    (if is_spared { Verdict::Retry } else { verdict }, is_spared)
 }
 
 /// What the consequence of a verdict depends on.
 #[derive(Debug, Clone, Copy)]
 struct Circumstances {
-    /// Bytes of the compressed body.
-    bytes: u64,
+    is_crash: bool,
     /// Earlier sends of the part.
     attempts: u32,
+    /// Failures on the part, this one included, while the backend accepted others.
+    suspicions: u32,
     /// How often the part was divided.
     depth: u32,
     /// Whether the other half of the part was refused.
@@ -143,30 +140,50 @@ enum Consequence {
 
 fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
     let pause = |reason: String| Settlement::Pause { after: backoff::pause(at.pauses), reason };
+    // No answer costs a crash: a backend is repaired sooner or later.
+    let drop = |reason| if at.is_crash { Settlement::Park } else { Settlement::Drop(reason) };
     Consequence::Settle(match verdict {
-        Verdict::Delivered { rejected } => Settlement::Delivered { rejected, bytes: at.bytes },
-        Verdict::Retry => {
-            let after = at.asked.unwrap_or_else(|| backoff::delay(at.failures, at.random));
-            Settlement::Retry { after, server_asked: at.asked.is_some() }
-        }
-        Verdict::Split => {
-            return Consequence::Divide { refused: false, or_else: Settlement::Drop(DropReason::TooLarge) };
-        }
+        Verdict::Delivered { rejected } => Settlement::Delivered { rejected },
+        Verdict::Retry => match at.asked {
+            Some(after) => Settlement::Retry { after, cause: Retry::Asked },
+            None => {
+                let retry = Settlement::Retry { after: backoff::delay(at.failures, at.random), cause: Retry::Failed };
+                if at.suspicions < SUSPICIONS_TO_DIVIDE {
+                    return Consequence::Settle(retry);
+                }
+                let or_else = match at {
+                    Circumstances { is_crash: true, .. } => Settlement::Park,
+                    at if at.suspicions >= SUSPICIONS_TO_DROP => Settlement::Drop(DropReason::Undeliverable),
+                    _ => retry,
+                };
+                return Consequence::Divide { refused: false, or_else };
+            }
+        },
+        Verdict::Split => return Consequence::Divide { refused: false, or_else: drop(DropReason::TooLarge) },
         // The backend takes nothing at all: the fault is not in an event.
         Verdict::Refused if at.sibling_refused && !at.has_accepted => {
             pause(format!("the backend answered {} to both halves and has accepted nothing in 24 h", at.status))
         }
         Verdict::Refused => return Consequence::Divide { refused: true, or_else: refused_alone(at) },
+        Verdict::Drop(reason) if at.is_crash => {
+            return Consequence::Divide { refused: true, or_else: drop(reason) };
+        }
         Verdict::Drop(reason) => Settlement::Drop(reason),
+        // A backend that took events until now is asked once more: a proxy that restarts answers
+        // 404.
+        Verdict::Hold(_) if at.has_accepted && at.attempts == 0 => {
+            Settlement::Retry { after: backoff::delay(at.failures, at.random), cause: Retry::Failed }
+        }
         Verdict::Hold(reason) => pause(reason),
     })
 }
 
 /// A single event was refused. It is dropped after two refusals, or after one when the backend
-/// accepts others; but not before the other half that it was divided from has been sent.
+/// accepts others; but not before the other half that it was divided from has been sent. A crash is
+/// parked instead.
 fn refused_alone(at: &Circumstances) -> Settlement {
     if at.attempts > 0 || (at.depth > 0 && at.has_accepted) {
-        return Settlement::Drop(DropReason::Rejected);
+        return if at.is_crash { Settlement::Park } else { Settlement::Drop(DropReason::Rejected) };
     }
     let after = if at.depth > 0 { Duration::ZERO } else { backoff::delay(0, at.random) };
     Settlement::Defer { after }
@@ -185,8 +202,9 @@ mod tests {
     use super::*;
 
     const FIRST: Circumstances = Circumstances {
-        bytes: 100,
+        is_crash: false,
         attempts: 0,
+        suspicions: 0,
         depth: 0,
         sibling_refused: false,
         has_accepted: true,
@@ -229,17 +247,28 @@ mod tests {
     #[test]
     fn a_wait_that_the_server_asked_for_is_longer_than_any_backoff() {
         let asked = Circumstances { asked: Some(Duration::from_secs(90)), ..FIRST };
-        assert_eq!(of_one(Verdict::Retry, asked), "Retry { after: 90s, server_asked: true }");
-        assert!(of_one(Verdict::Retry, FIRST).ends_with("server_asked: false }"));
+        assert_eq!(of_one(Verdict::Retry, asked), "Retry { after: 90s, cause: Asked }");
+        assert!(of_one(Verdict::Retry, FIRST).ends_with("cause: Failed }"));
     }
 
     #[test]
-    fn a_broken_server_costs_no_crash() {
-        let drop = || Verdict::Drop(DropReason::ServerError);
-        assert_eq!(spare_crashes(drop(), Lane::Crash, 500), (Verdict::Retry, true));
-        assert_eq!(spare_crashes(drop(), Lane::Crash, 422), (drop(), false));
-        assert_eq!(spare_crashes(drop(), Lane::Error, 500), (drop(), false));
-        assert_eq!(spare_crashes(Verdict::Retry, Lane::Crash, 503), (Verdict::Retry, false));
+    fn no_answer_costs_a_crash() {
+        let crash = Circumstances { is_crash: true, attempts: 1, suspicions: SUSPICIONS_TO_DROP, ..FIRST };
+        for verdict in [Verdict::Retry, Verdict::Split, Verdict::Refused, Verdict::Drop(DropReason::ServerError)] {
+            assert_eq!(of_one(verdict.clone(), crash), "Park", "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_on_which_the_backend_fails_is_searched_for_and_dropped_only_after_many_failures() {
+        let at = |suspicions| Circumstances { suspicions, ..FIRST };
+        assert!(matches!(consequence(Verdict::Retry, &at(1)), Consequence::Settle(Settlement::Retry { .. })));
+        assert!(matches!(consequence(Verdict::Retry, &at(2)), Consequence::Divide { refused: false, .. }));
+        assert!(of_one(Verdict::Retry, at(SUSPICIONS_TO_DROP - 1)).starts_with("Retry"));
+        assert_eq!(of_one(Verdict::Retry, at(SUSPICIONS_TO_DROP)), "Drop(Undeliverable)");
+        // A server that says when it is ready again is not failing on the event.
+        let asked = Circumstances { asked: Some(Duration::from_secs(1)), ..at(SUSPICIONS_TO_DROP) };
+        assert!(of_one(Verdict::Retry, asked).starts_with("Retry"));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What is known of a destination between requests, and whether one of its lanes may send now.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use super::guarded::Guarded;
+use super::ready::Ready;
 use crate::model::config::SendPolicy;
 use crate::model::event::Lane;
 use crate::model::time::BootTime;
 use crate::policy::schedule::{Blocked, Conditions, SendDecision, Waiting, decide};
+use crate::storage::queue::state::{BatchState, PartState};
 use crate::storage::queue::{ByLane, Queue, QueueError};
 
 /// A destination.
@@ -16,14 +17,27 @@ pub(super) struct Target {
     /// Its number in the queue.
     pub(super) id: u32,
     pub(super) exporter: Guarded,
+    /// The bodies of its newest batch.
+    pub(super) ready: Ready,
+    /// Whether a request is under way.
+    pub(super) is_busy: bool,
     /// Whether the backend has accepted something that this exporter encoded, since the exporter
     /// failed last. An event on which it fails now is then more likely at fault than the exporter.
-    works: Cell<bool>,
-    /// Since when rows have been waiting in each lane.
+    works: bool,
+    /// Since when rows have been waiting behind the frozen batch of each lane.
     since: ByLane<Option<BootTime>>,
+    /// Whether the rows of a lane are not to wait for more, because the app has gone to the
+    /// background.
+    in_a_hurry: ByLane<bool>,
+    /// Batches that were sent, and of each lane the number of the last one.
+    sent: u64,
+    last_sent: ByLane<u64>,
     /// Until then nothing is sent, except for a flush and the first crash: a jitter, or the backoff
     /// of a backend that is down.
     rest_until: BootTime,
+    /// Backoffs of parts that began before this are over: the network came back, a flush began, or
+    /// the process has only just started.
+    forgiven: BootTime,
     /// Requests in a row that failed and are to be retried.
     failures: u32,
 }
@@ -54,19 +68,40 @@ pub(super) enum Turn {
 }
 
 impl Target {
-    pub(super) fn new(id: u32, exporter: Guarded, rest_until: BootTime) -> Self {
-        Self { id, exporter, works: Cell::new(false), since: ByLane::default(), rest_until, failures: 0 }
+    pub(super) fn new(id: u32, exporter: Guarded, now: BootTime, rest: Duration) -> Self {
+        Self {
+            id,
+            exporter,
+            ready: Ready::default(),
+            is_busy: false,
+            works: false,
+            since: ByLane::default(),
+            in_a_hurry: ByLane::default(),
+            sent: 0,
+            last_sent: ByLane::default(),
+            rest_until: now.after(rest),
+            forgiven: now,
+            failures: 0,
+        }
     }
 
-    /// Forgets earlier failures. Sends nothing before `until`.
-    pub(super) fn reset(&mut self, until: BootTime) {
-        self.rest_until = until;
+    /// Forgets earlier failures, and backs off no longer than `rest`.
+    pub(super) fn forgive(&mut self, now: BootTime, rest: Duration) {
+        self.rest_until = now.after(rest);
+        self.forgiven = now;
         self.failures = 0;
     }
 
-    /// Sends nothing before `until`.
-    pub(super) fn rest_until(&mut self, until: BootTime) {
-        self.rest_until = until;
+    /// Sends what waits without regard to earlier backoffs. The failures are not forgotten: the
+    /// next backoff is the longer.
+    pub(super) fn flush(&mut self, now: BootTime) {
+        self.rest_until = now;
+        self.forgiven = now;
+    }
+
+    /// What waits now is not to wait for more.
+    pub(super) fn hurry(&mut self) {
+        self.in_a_hurry = ByLane([true; 4]);
     }
 
     /// A request failed and is to be retried: everything for this destination waits until `until`.
@@ -77,14 +112,14 @@ impl Target {
 
     /// A request was accepted.
     pub(super) fn accepted(&mut self) {
-        self.works.set(true);
+        self.works = true;
         self.failures = 0;
     }
 
     /// Whether an event on which the exporter has just failed is at fault. Before that can be said
     /// of another one, the backend has to accept something.
-    pub(super) fn blames_event(&self) -> bool {
-        self.works.replace(false)
+    pub(super) fn blames_event(&mut self) -> bool {
+        std::mem::take(&mut self.works)
     }
 
     /// Requests in a row that failed and are to be retried.
@@ -92,29 +127,79 @@ impl Target {
         self.failures
     }
 
+    /// How long a part has to wait before it is sent again.
+    pub(super) fn part_wait(&self, queue: &Queue, part: &PartState) -> Duration {
+        let is_over = !part.is_parked && queue.deferred_before(part, self.forgiven);
+        if is_over { Duration::ZERO } else { queue.part_wait(part) }
+    }
+
+    /// How long the parts of a batch have to wait, the first of them.
+    pub(super) fn batch_wait(&self, queue: &Queue, batch: &BatchState) -> Option<Duration> {
+        batch.parts.iter().map(|part| self.part_wait(queue, part)).min()
+    }
+
     /// Whether `lane` may send.
     pub(super) fn turn(&mut self, queue: &Queue, lane: Lane, situation: Situation) -> Result<Turn, QueueError> {
         let Situation { now, flush, conditions, policy, sent_today } = situation;
-        let rows = queue.waiting(self.id, lane)?;
-        let is_frozen = queue.batch(self.id, lane).is_some();
+        let behind = queue.behind(self.id, lane)?;
         let since = self.since.get_mut(lane);
-        *since = if rows == 0 { None } else { since.or(Some(now)) };
-        if rows == 0 && !is_frozen {
+        *since = if behind == 0 { None } else { since.or(Some(now)) };
+        let oldest = since.map_or(Duration::ZERO, |since| now.since(since));
+        let batch = queue.batch(self.id, lane);
+        if batch.is_none() && behind == 0 {
+            *self.in_a_hurry.get_mut(lane) = false;
             return Ok(Turn::Nothing);
         }
-        if let Some(left) = queue.paused(self.id) {
+        if let Some(left) = queue.paused(self.id).max(queue.asked_to_wait(self.id)) {
             return Ok(Turn::Later(left));
         }
-        // A frozen batch does not wait for more events: it cannot grow.
-        let oldest = if is_frozen { Duration::MAX } else { since.map_or(Duration::ZERO, |since| now.since(since)) };
-        match decide(lane, Waiting { rows: rows.max(1), oldest, flush }, conditions, policy, sent_today) {
+        let wait = batch.and_then(|batch| self.batch_wait(queue, batch));
+        let is_growing = behind > 0 && batch.is_none_or(BatchState::may_grow);
+        let flush = flush || *self.in_a_hurry.get(lane);
+        let waiting = if wait.is_some_and(|wait| wait.is_zero()) || !is_growing {
+            // A frozen batch does not wait for more events.
+            Waiting { rows: behind.max(1), oldest: Duration::MAX, flush }
+        } else {
+            Waiting { rows: behind, oldest, flush }
+        };
+        let sooner = |left: Duration| wait.map_or(left, |wait| wait.min(left));
+        match decide(lane, waiting, conditions, policy, sent_today) {
             SendDecision::Idle => return Ok(Turn::Nothing),
             SendDecision::Blocked(reason) => return Ok(Turn::Blocked(reason)),
-            SendDecision::Wait(left) => return Ok(Turn::Later(left)),
+            SendDecision::Wait(left) => return Ok(Turn::Later(sooner(left))),
             SendDecision::Send => {}
+        }
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero() && !is_growing) {
+            return Ok(Turn::Later(wait));
         }
         let rest = self.rest_until.since(now);
         let is_first_crash = lane == Lane::Crash && self.failures == 0;
         Ok(if rest.is_zero() || is_first_crash { Turn::Now } else { Turn::Later(rest) })
+    }
+
+    /// Puts lanes that may send into the order in which they take turns. The parts of a batch are
+    /// sent one after the other; then comes the lane whose last turn was the longest ago. A crash
+    /// comes first, unless the last turn was one: so no lane starves another.
+    pub(super) fn in_turn(&self, lanes: &mut [Lane]) {
+        let has_bodies = self.ready.lane();
+        let last = |lane: Lane| *self.last_sent.get(lane);
+        let crash_waits = |lane: Lane| lane == Lane::Crash && (self.sent == 0 || last(lane) < self.sent);
+        lanes.sort_by_key(|lane| (Some(*lane) != has_bodies, !crash_waits(*lane), last(*lane), *lane));
+    }
+
+    /// A batch of a lane has been frozen. When it has everything that waited, what comes now waits
+    /// anew.
+    pub(super) fn froze(&mut self, lane: Lane, is_all: bool) {
+        if is_all {
+            *self.since.get_mut(lane) = None;
+            *self.in_a_hurry.get_mut(lane) = false;
+        }
+    }
+
+    /// A request of a lane is under way.
+    pub(super) fn started(&mut self, lane: Lane) {
+        self.is_busy = true;
+        self.sent += 1;
+        *self.last_sent.get_mut(lane) = self.sent;
     }
 }

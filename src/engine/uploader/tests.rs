@@ -88,7 +88,7 @@ impl World {
     }
 
     fn next(&mut self) -> Option<Box<Outgoing>> {
-        match self.uploader.next(&mut self.queue).unwrap() {
+        match self.uploader.next(&mut self.queue, &[]).unwrap() {
             Step::Send(outgoing) => Some(outgoing),
             _ => None,
         }
@@ -154,7 +154,8 @@ fn a_retry_encodes_once_more_and_sends_the_same_body() {
     let first = world.next().unwrap();
     let frozen = world.encoded();
     world.settle(&first, Err(TransportError("cut".to_owned())));
-    for attempt in 1..4 {
+    // A part that failed more often lets others go first.
+    for attempt in 1..3 {
         world.clock.advance(Duration::from_secs(3_600));
         let again = world.next().unwrap();
         assert_eq!(again.leased.part.id, first.leased.part.id);
@@ -166,7 +167,7 @@ fn a_retry_encodes_once_more_and_sends_the_same_body() {
     world.clock.advance(Duration::from_secs(3_600));
     assert_eq!(world.deliver(), 20);
     // The parts that were never retried are still encoded once each.
-    assert_eq!(world.encoded(), frozen + 4);
+    assert_eq!(world.encoded(), frozen + 3);
 }
 
 #[test]
@@ -219,6 +220,8 @@ fn a_row_that_is_lost_is_booked_once_and_by_nobody_who_has_delivered_it() {
             }
             let what = format!("row {lost} after {settled} parts");
             world.queue.discard(Lane::Event, &[lost], DropReason::RowCorrupt).unwrap();
+            world.settle(&outgoing, Err(TransportError("cut".to_owned())));
+            world.clock.advance(Duration::from_secs(3_600));
             let balanced = |world: &World| {
                 let books = world.queue.books().unwrap().remove(0);
                 assert!(books.balanced(), "{what}: {books:?}");

@@ -86,12 +86,14 @@ impl Worker<'_> {
                 let _ = reply.send(books);
             }
             Command::Conditions(conditions) => {
+                if self.conditions.foreground && !conditions.foreground {
+                    // What is in the database when the uploader learns of it is sent at once.
+                    self.shared.scopes.end_windows();
+                    self.collect_metrics();
+                    self.drain_all();
+                }
                 self.conditions = conditions;
                 self.directories(|directory| directory.uploader.set_conditions(conditions));
-                if !conditions.foreground {
-                    self.collect_metrics();
-                    self.drain_now();
-                }
             }
             Command::Suspend { reply } => {
                 self.shared.is_suspended.store(true, Ordering::Relaxed);

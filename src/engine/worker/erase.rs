@@ -12,7 +12,7 @@ impl Worker<'_> {
     /// unless the user denied consent: then the worker ends.
     pub(super) fn erase(&mut self) {
         let (journal, scopes) = (self.shared.recorder().journal(), &self.shared.scopes);
-        self.in_flight = None;
+        self.in_flight.clear();
         scopes.close();
         // The mapped file is erased with the directory. What is recorded meanwhile stays on the
         // heap.

@@ -81,7 +81,7 @@ fn end(until: Instant, now: Instant, progress: Progress<'_>) -> Option<End> {
     match (progress.database, progress.uploads) {
         (Database::Suspended, _) => Some(End::Cut("suspended".to_owned())),
         (Database::NotOpen, _) => cut("the database is not open"),
-        (Database::Open, Uploads::UnderWay | Uploads::Ending) => cut("the time was up"),
+        (Database::Open, Uploads::UnderWay(_) | Uploads::Ending) => cut("the time was up"),
         (Database::Open, _) if progress.is_busy => cut("the time was up"),
         (Database::Open, Uploads::Idle) => Some(End::Done),
         (Database::Open, Uploads::Blocked(Blocked::Consent)) => Some(End::Cut(blocked_by(Blocked::Consent).to_owned())),
@@ -201,8 +201,8 @@ mod tests {
         let table = [
             (IDLE, Some(End::Done), Some(End::Done)),
             (busy(IDLE), None, cut("the time was up")),
-            (with(Uploads::UnderWay), None, cut("the time was up")),
-            (failed(with(Uploads::UnderWay)), None, cut("the backend answered 503")),
+            (with(Uploads::UnderWay(None)), None, cut("the time was up")),
+            (failed(with(Uploads::UnderWay(None))), None, cut("the backend answered 503")),
             (with(Uploads::Ending), None, cut("the time was up")),
             (with(Uploads::Waiting(SECOND / 2)), None, stuck("waiting for the backend")),
             (with(Uploads::Waiting(SECOND * 2)), stuck("waiting for the backend"), stuck("waiting for the backend")),

@@ -1,10 +1,10 @@
 //! The one background thread, `throughline`. It drains the journal into the database, recovers what
 //! ended processes left, uploads, and answers the client.
 //!
-//! A current-thread tokio runtime drives one request at a time. SQLite is called in between, in
-//! steps that are short enough that the journal never fills up. While events arrive the worker
-//! ticks; when the journal is empty and nothing waits for a time, it parks without a timer. A panic
-//! is caught and counted, and the worker starts again, up to
+//! A current-thread tokio runtime drives the requests, one for each destination. SQLite is called
+//! in between, in steps that are short enough that the journal never fills up. While events arrive
+//! the worker ticks; when the journal is empty and nothing waits for a time, it parks without a
+//! timer. A panic is caught and counted, and the worker starts again, up to
 //! [`WORKER_STARTS`](crate::model::limits::WORKER_STARTS) times.
 //!
 //! - `thread.rs`: the thread, its runtime and its priority;
@@ -56,7 +56,9 @@ struct Worker<'a> {
     storage: Storage,
     /// What the next opening has to write down about an erasure.
     erased: Option<Erased>,
-    in_flight: Option<InFlight<'a>>,
+    in_flight: Vec<InFlight<'a>>,
+    /// When the connections are closed, unless there is another request before.
+    keep_connections_until: Option<Instant>,
     flushes: Vec<FlushJob>,
     /// The device's conditions, as the host reported them last.
     conditions: Conditions,
@@ -85,7 +87,8 @@ impl<'a> Worker<'a> {
             shared,
             storage: if shared.is_suspended.load(Ordering::Relaxed) { Storage::Suspended } else { Storage::Opening },
             erased: None,
-            in_flight: None,
+            in_flight: Vec::new(),
+            keep_connections_until: None,
             flushes: Vec::new(),
             conditions: shared.conditions(),
             dirty: true,
@@ -124,8 +127,9 @@ impl<'a> Worker<'a> {
                 return;
             }
             let timer = [self.timer(uploads), scopes].into_iter().flatten().min();
+            // In no fixed order: a host that asks without a pause must not keep answers waiting,
+            // nor the other way round.
             tokio::select! {
-                biased;
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command),
                     // Every handle was dropped without a shutdown.
@@ -133,7 +137,7 @@ impl<'a> Worker<'a> {
                         self.closing.get_or_insert(Closing { ending: Ending::Shutdown, reply: None });
                     }
                 },
-                result = InFlight::answer(&mut self.in_flight) => self.settle(result),
+                (at, result) = InFlight::answer(&mut self.in_flight) => self.settle(at, result),
                 () = self.shared.wake.notified() => self.woken(),
                 // The timer counts whole milliseconds, which would be too coarse while there is
                 // work.
@@ -166,17 +170,18 @@ impl<'a> Worker<'a> {
     fn timer(&self, uploads: Uploads) -> Option<Instant> {
         let now = Instant::now();
         let upload = match uploads {
-            Uploads::Waiting(left) => Some(now + left.min(LONGEST_WAIT)),
+            Uploads::Waiting(left) | Uploads::UnderWay(Some(left)) => Some(now + left.min(LONGEST_WAIT)),
             _ => None,
         };
+        let connections = self.keep_connections_until.filter(|_| self.in_flight.is_empty());
         let manual = matches!(self.shared.clock, Clock::Manual(_)).then(|| now + MANUAL_TICK);
         let flush = self.flushes.iter().map(|flush| flush.until).min();
-        [self.next_drain, upload, self.storage.due(), flush, manual].into_iter().flatten().min()
+        [self.next_drain, upload, connections, self.storage.due(), flush, manual].into_iter().flatten().min()
     }
 
     /// Ends: closes the database and answers everybody who waits.
     fn close(&mut self) {
-        self.in_flight = None;
+        self.cancel_requests("the client was shut down");
         let closing = self.closing.take().unwrap_or(Closing { ending: Ending::Shutdown, reply: None });
         if closing.ending == Ending::Shutdown {
             self.finish_run();

@@ -39,8 +39,8 @@ pub(crate) struct Shared {
     pub(crate) lifecycle: Arc<LifecycleCell>,
     /// The device's conditions, as the host reported them last, also while the client was off.
     pub(crate) conditions: Arc<Mutex<Conditions>>,
-    /// The app is suspended, and no worker may hold a lock or open a file: not the one that was told
-    /// so, and none that takes its place.
+    /// The app is suspended, and no worker may hold a lock or open a file: not the one that was
+    /// told so, and none that takes its place.
     pub(crate) is_suspended: AtomicBool,
     /// Held by the worker that runs. A worker that was told to end may take long, and the one that
     /// was started meanwhile must not touch the journal beside it.

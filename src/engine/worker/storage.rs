@@ -211,7 +211,7 @@ impl Worker<'_> {
     pub(super) fn suspend(&mut self) {
         self.collect_metrics();
         self.drain_all();
-        self.in_flight = None;
+        self.cancel_requests("the app was suspended");
         if !matches!(self.storage, Storage::Closed) {
             self.storage.close(Storage::Suspended);
         }
@@ -272,7 +272,7 @@ impl Worker<'_> {
         if self.storage.is_open() {
             return;
         }
-        self.in_flight = None;
+        self.in_flight.clear();
         self.storage.wait();
         let journal = self.shared.recorder().journal();
         if journal.mode() == JournalMode::Starting {

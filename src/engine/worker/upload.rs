@@ -11,15 +11,15 @@ use super::{Shared, Worker};
 use crate::engine::directory::Directory;
 use crate::engine::uploader::{Leased, Outgoing, Settled, Step};
 use crate::model::config::Consent;
-use crate::model::limits::SERVER_OFFSET_CHANGE_MS;
+use crate::model::limits::{KEEP_CONNECTION, REQUEST_TIMEOUT, SERVER_OFFSET_CHANGE_MS};
 use crate::policy::schedule::Blocked;
-use crate::wire::transport::{Response, TransportError};
+use crate::wire::transport::{Response, Transport, TransportError};
 
 /// What the uploads are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Uploads {
-    /// A request is under way.
-    UnderWay,
+    /// Requests are under way. What waits for another destination waits for this long.
+    UnderWay(Option<Duration>),
     /// Nothing is sent any more: the worker is about to end.
     Ending,
     /// Events wait, for this long.
@@ -34,7 +34,7 @@ impl Uploads {
     /// Of two directories' answers the one that is to be acted on first.
     fn sooner(self, other: Self) -> Self {
         match (self, other) {
-            (Self::UnderWay, _) | (_, Self::UnderWay) => Self::UnderWay,
+            (Self::UnderWay(wait), _) | (_, Self::UnderWay(wait)) => Self::UnderWay(wait),
             (Self::Waiting(a), Self::Waiting(b)) => Self::Waiting(a.min(b)),
             (Self::Waiting(a), _) | (_, Self::Waiting(a)) => Self::Waiting(a),
             (Self::Idle, other) => other,
@@ -50,79 +50,102 @@ pub(super) struct InFlight<'a> {
     leased: Leased,
     /// The directory that it came from.
     dir: PathBuf,
+    /// The name of the destination.
+    destination: String,
 }
 
-impl InFlight<'_> {
-    /// The answer, when it comes.
-    pub(super) async fn answer(in_flight: &mut Option<Self>) -> Result<Response, TransportError> {
-        match in_flight {
-            Some(InFlight { answer, shared, .. }) => {
-                let poll = |context: &mut Context<'_>| {
-                    let poll = shared.guarded(|| answer.as_mut().poll(context));
-                    poll.unwrap_or_else(|| Poll::Ready(Err(panicked())))
-                };
-                std::future::poll_fn(poll).await
+impl<'a> InFlight<'a> {
+    /// Sends a request, and gives it up after [`REQUEST_TIMEOUT`]: the host's transport may never
+    /// answer.
+    fn start(shared: &'a Shared, transport: &'a dyn Transport, outgoing: Outgoing, directory: &Directory) -> Self {
+        let Outgoing { request, leased } = outgoing;
+        let sending = shared.guarded(|| transport.send(request));
+        let sending = sending.unwrap_or_else(|| Box::pin(std::future::ready(Err(panicked()))));
+        let answer = async move {
+            let late = || TransportError(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()));
+            tokio::time::timeout(REQUEST_TIMEOUT, sending).await.unwrap_or_else(|_| Err(late()))
+        };
+        let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
+        Self { answer: Box::pin(answer), shared, leased, dir: directory.dir().to_owned(), destination }
+    }
+
+    /// The next answer, when it comes, and the index of its request.
+    pub(super) async fn answer(in_flight: &mut [Self]) -> (usize, Result<Response, TransportError>) {
+        let poll = |context: &mut Context<'_>| {
+            for (at, InFlight { answer, shared, .. }) in in_flight.iter_mut().enumerate() {
+                let poll = shared.guarded(|| answer.as_mut().poll(context));
+                if let Poll::Ready(result) = poll.unwrap_or_else(|| Poll::Ready(Err(panicked()))) {
+                    return Poll::Ready((at, result));
+                }
             }
-            None => std::future::pending().await,
-        }
+            Poll::Pending
+        };
+        std::future::poll_fn(poll).await
     }
 }
 
-impl Worker<'_> {
-    /// Starts the next request if none is under way.
+impl<'a> Worker<'a> {
+    /// Starts a request for each destination that has something to send and for which none is under
+    /// way.
     pub(super) fn upload(&mut self) -> Uploads {
-        let Some(transport) = &self.shared.transport else { return Uploads::Idle };
-        if self.in_flight.is_some() {
-            return Uploads::UnderWay;
-        }
+        let shared = self.shared;
+        let Some(transport) = &shared.transport else { return Uploads::Idle };
         if self.closing.is_some() {
-            return Uploads::Ending;
+            return if self.in_flight.is_empty() { Uploads::Ending } else { Uploads::UnderWay(None) };
         }
-        if self.shared.consent() != Consent::Granted {
+        if shared.consent() != Consent::Granted {
             return Uploads::Blocked(Blocked::Consent);
         }
-        let uploads = self.next_request();
+        let mut uploads = self.next_request(&**transport);
+        while uploads == Next::Started {
+            uploads = self.next_request(&**transport);
+        }
+        let Next::Nothing(uploads) = uploads else { return Uploads::UnderWay(None) };
+        if !self.in_flight.is_empty() {
+            return Uploads::UnderWay(match uploads {
+                Uploads::Waiting(left) => Some(left),
+                _ => None,
+            });
+        }
+        if self.keep_connections_until.is_some_and(|until| until <= Instant::now()) {
+            self.keep_connections_until = None;
+            shared.guarded(|| transport.idle());
+        }
         match uploads {
             Uploads::Idle => {
-                self.shared.guarded(|| transport.idle());
                 self.offline_since = None;
                 self.prune_contexts();
-                self.clean_up();
-            }
-            Uploads::Waiting(_) => {
-                self.shared.guarded(|| transport.idle());
             }
             Uploads::Blocked(Blocked::Offline) => {
                 self.offline_since.get_or_insert_with(Instant::now);
             }
-            Uploads::Blocked(_) | Uploads::UnderWay | Uploads::Ending => {}
+            _ => {}
         }
+        self.clean_up();
         uploads
     }
 
     /// Asks each directory for a request, and starts the first. Adopted directories that have
     /// nothing left to send are given up.
-    fn next_request(&mut self) -> Uploads {
+    fn next_request(&mut self, transport: &'a dyn Transport) -> Next {
         let shared = self.shared;
-        let (Some(transport), Some(open)) = (&shared.transport, self.storage.open()) else {
-            return Uploads::Idle;
-        };
+        let Some(open) = self.storage.open() else { return Next::Nothing(Uploads::Idle) };
         let mut uploads = Uploads::Idle;
         let mut failed = None;
         let mut done = Vec::new();
         for (place, directory) in open.directories().filter(|(_, directory)| directory.is_configured()) {
-            let next = directory.uploader.next(&mut directory.queue);
+            let elsewhere = self.in_flight.iter().filter(|request| request.dir != directory.dir());
+            let busy: Vec<String> = elsewhere.map(|request| request.destination.clone()).collect();
+            let next = directory.uploader.next(&mut directory.queue, &busy);
             shared.note_panics(directory.uploader.take_panics());
             match (next, place) {
                 (Ok(Step::Send(outgoing)), _) => {
-                    let Outgoing { request, leased } = *outgoing;
-                    let answer = shared.guarded(|| transport.send(request));
-                    let answer = answer.unwrap_or_else(|| Box::pin(std::future::ready(Err(panicked()))));
-                    self.in_flight = Some(InFlight { answer, shared, leased, dir: directory.dir().to_owned() });
-                    return Uploads::UnderWay;
+                    self.in_flight.push(InFlight::start(shared, transport, *outgoing, directory));
+                    return Next::Started;
                 }
                 (Ok(Step::Idle), Place::Adopted(at)) if is_over(directory) => done.push(at),
-                (Ok(Step::Idle), _) => {}
+                // What is under way says when to ask again.
+                (Ok(Step::Idle | Step::Busy), _) => {}
                 (Ok(Step::Wait(left)), _) => uploads = uploads.sooner(Uploads::Waiting(left)),
                 (Ok(Step::Blocked(reason)), _) => uploads = uploads.sooner(Uploads::Blocked(reason)),
                 (Err(error), Place::Own) => failed = Some(error),
@@ -137,12 +160,13 @@ impl Worker<'_> {
         if let Some(error) = failed {
             self.storage_failed(error);
         }
-        uploads
+        Next::Nothing(uploads)
     }
 
-    /// Commits what became of the request that was under way.
-    pub(super) fn settle(&mut self, result: Result<Response, TransportError>) {
-        let Some(InFlight { leased, dir, .. }) = self.in_flight.take() else { return };
+    /// Commits what became of a request that was under way.
+    pub(super) fn settle(&mut self, at: usize, result: Result<Response, TransportError>) {
+        let InFlight { leased, dir, .. } = self.in_flight.swap_remove(at);
+        self.keep_connections_until = Some(Instant::now() + KEEP_CONNECTION);
         let Some(open) = self.storage.open() else { return };
         let Some((place, directory)) = open.directories().find(|(_, directory)| directory.dir() == dir) else {
             return;
@@ -152,6 +176,14 @@ impl Worker<'_> {
         match settled {
             Ok(settled) => self.settled(settled, leased.part.rows),
             Err(error) => self.directory_failed(place, error),
+        }
+    }
+
+    /// Gives up the requests that are under way. Nobody knows whether they arrived, so they are
+    /// settled as requests without an answer: their destinations do not come first again.
+    pub(super) fn cancel_requests(&mut self, reason: &str) {
+        while !self.in_flight.is_empty() {
+            self.settle(0, Err(TransportError(reason.to_owned())));
         }
     }
 
@@ -184,6 +216,15 @@ impl Worker<'_> {
             self.shared.globals.set_server_offset(self.shared.recorder(), &self.shared.config, offset);
         }
     }
+}
+
+/// What came of looking for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// One has been started.
+    Started,
+    /// There is none that could be started now.
+    Nothing(Uploads),
 }
 
 /// What a panic of the host's transport counts as: nobody knows whether the request arrived.

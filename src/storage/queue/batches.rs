@@ -57,8 +57,9 @@ impl Queue {
         })
     }
 
-    /// Freezes a batch over these sequence numbers. Of its rows, `unsupported` ones are in no part:
-    /// the destination's format has no place for them, and they are dropped.
+    /// Freezes these sequence numbers: as a batch, or as further parts of the one that is frozen.
+    /// Of the rows, `unsupported` ones are in no part: the destination's format has no place for
+    /// them, and they are dropped.
     pub fn freeze(
         &mut self,
         destination: u32,
@@ -71,9 +72,10 @@ impl Queue {
             if let Some(state) = queue.control.destinations.get_mut(&destination) {
                 state.drops.add(lane, DropReason::Unsupported, unsupported);
             }
-            let mut batch = BatchState { from: *seqs.start(), to: *seqs.end(), ..BatchState::default() };
+            let fresh = || BatchState { from: *seqs.start(), ..BatchState::default() };
+            let batch = queue.control.batches.entry((destination, lane)).or_insert_with(fresh);
+            batch.to = *seqs.end();
             parts.into_iter().for_each(|part| batch.push(part.into()));
-            queue.control.batches.insert((destination, lane), batch);
             queue.complete(destination, lane)
         })?;
         kill_point("batch_frozen");

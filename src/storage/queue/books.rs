@@ -1,6 +1,7 @@
 //! What became of the events of each destination. What waits is counted from the rows, so that the
 //! books can be checked against them.
 
+use super::lanes::MAX_SEQ;
 use super::state::BatchState;
 use super::{Queue, QueueError, schema};
 use crate::model::event::Lane;
@@ -66,11 +67,22 @@ impl Queue {
 
     /// How many rows of a lane a destination has not settled.
     pub fn waiting(&self, destination: u32, lane: Lane) -> Result<u64, QueueError> {
-        let Some(state) = self.control.destinations.get(&destination) else { return Ok(0) };
         let batch = self.control.batches.get(&(destination, lane));
-        let from = batch.map_or(*state.cursor.get(lane), |batch| batch.to + 1);
+        Ok(self.behind(destination, lane)? + batch.map_or(0, BatchState::open_rows))
+    }
+
+    /// The first sequence number of a lane that is behind what a destination has settled or frozen.
+    pub(super) fn first_unfrozen(&self, destination: u32, lane: Lane) -> u64 {
+        let Some(state) = self.control.destinations.get(&destination) else { return MAX_SEQ };
+        let batch = self.control.batches.get(&(destination, lane));
+        batch.map_or(*state.cursor.get(lane), |batch| batch.to + 1)
+    }
+
+    /// How many rows of a lane a destination has neither settled nor frozen.
+    pub fn behind(&self, destination: u32, lane: Lane) -> Result<u64, QueueError> {
+        let from = self.first_unfrozen(destination, lane);
         let books = self.control.lane(lane);
-        let behind = if from >= books.next_seq {
+        Ok(if from >= books.next_seq {
             0
         } else if from <= books.first_seq {
             books.rows
@@ -80,8 +92,7 @@ impl Queue {
             let sql = format!("SELECT count(*) FROM {} WHERE seq < ?1", schema::table(lane));
             let settled: u64 = self.db.prepare_cached(&sql)?.query_row([from], |row| row.get(0))?;
             books.rows.saturating_sub(settled)
-        };
-        Ok(behind + batch.map_or(0, BatchState::open_rows))
+        })
     }
 
     /// The books of every configured destination; without one, those of the queue itself. The rows
@@ -97,8 +108,8 @@ impl Queue {
             let mut queued = held;
             for lane in Lane::ALL {
                 let batch = self.control.batches.get(&(id, lane));
-                let from = batch.map_or(*state.cursor.get(lane), |batch| batch.to + 1);
-                queued += self.rows_from(lane, from)? + batch.map_or(0, BatchState::open_rows);
+                let frozen = batch.map_or(0, BatchState::open_rows);
+                queued += self.rows_from(lane, self.first_unfrozen(id, lane))? + frozen;
             }
             books.push(DestinationBooks {
                 name: state.name.clone(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::control::Control;
-use super::state::DestinationState;
+use super::state::{DestinationState, PartState, StoredDeadline};
 use super::{Queue, QueueError};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
@@ -29,6 +29,7 @@ impl Queue {
                         state.fingerprint = *fingerprint;
                         state.paused = None;
                         state.pauses = 0;
+                        state.asked = None;
                     }
                     Some(_) => {}
                     None => add(control, name.clone(), *fingerprint),
@@ -55,10 +56,23 @@ impl Queue {
         self.control.active().map(|(id, state)| (id, state.name.clone())).collect()
     }
 
+    /// The name of a configured destination.
+    pub fn destination_name(&self, destination: u32) -> Option<&String> {
+        self.control.destinations.get(&destination).map(|state| &state.name)
+    }
+
     /// How long nothing is sent to a destination; `None` when it is not paused.
     pub fn paused(&self, destination: u32) -> Option<Duration> {
-        let deadline: Deadline = self.control.destinations.get(&destination)?.paused?.into();
-        let left = deadline.left(self.clock.boot_id(), self.clock.boot());
+        self.left(self.control.destinations.get(&destination)?.paused?)
+    }
+
+    /// How long a destination has asked to be left alone (`Retry-After`); `None` when it has not.
+    pub fn asked_to_wait(&self, destination: u32) -> Option<Duration> {
+        self.left(self.control.destinations.get(&destination)?.asked?)
+    }
+
+    fn left(&self, deadline: StoredDeadline) -> Option<Duration> {
+        let left = Deadline::from(deadline).left(self.clock.boot_id(), self.clock.boot());
         (!left.is_zero()).then_some(left)
     }
 
@@ -84,6 +98,13 @@ impl Queue {
     pub fn accepted_within(&self, destination: u32, window: Duration) -> bool {
         let accepted = self.control.destinations.get(&destination).and_then(|state| state.accepted_age);
         accepted.is_some_and(|age| self.age().saturating_sub(age) < nanos(window))
+    }
+
+    /// Whether a destination has accepted something since it failed to answer this part last. When
+    /// it accepts others again and again, the fault is in the part.
+    pub fn accepts_others(&self, destination: u32, part: &PartState) -> bool {
+        let accepted = self.control.destinations.get(&destination).and_then(|state| state.accepted_age);
+        part.failed_age.is_some_and(|failed| accepted.is_some_and(|age| age > failed))
     }
 
     /// Compressed bytes that were sent to all destinations in the current day of queue age.

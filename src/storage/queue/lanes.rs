@@ -10,7 +10,7 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::control::Control;
 use super::row::Row;
-use super::state::Mark;
+use super::state::{BatchState, Mark};
 use super::{ByLane, Queue, QueueError, row, schema};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
@@ -107,6 +107,11 @@ impl Queue {
     /// Deletes rows within a transaction, and books the drops for every destination that had not
     /// settled them.
     pub(super) fn drop_rows(&mut self, lane: Lane, seqs: &[u64], reason: DropReason) -> Result<(), QueueError> {
+        self.delete_rows(lane, seqs)?;
+        self.book_dropped(lane, seqs, reason)
+    }
+
+    fn delete_rows(&mut self, lane: Lane, seqs: &[u64]) -> Result<(), QueueError> {
         let mut deleted = Deleted::default();
         {
             let sql = format!("DELETE FROM {} WHERE seq = ?1 RETURNING length(row)", schema::table(lane));
@@ -119,8 +124,26 @@ impl Queue {
                 }
             }
         }
-        self.forget_rows(lane, deleted)?;
-        self.book_dropped(lane, seqs, reason)
+        self.forget_rows(lane, deleted)
+    }
+
+    /// Deletes the rows of a range that every destination has settled, while other parts of the
+    /// batch around them are stuck. Else they would fill the lane until the batch ends.
+    pub(super) fn delete_in_stuck(&mut self, id: u32, lane: Lane, from: u64, to: u64) -> Result<(), QueueError> {
+        if !self.control.batches.get(&(id, lane)).is_some_and(BatchState::is_stuck) {
+            return Ok(());
+        }
+        let is_needed = |seq: u64| {
+            self.control.active().any(|(id, state)| match self.control.batches.get(&(id, lane)) {
+                Some(batch) if (batch.from..=batch.to).contains(&seq) => batch.covers(seq),
+                _ => seq >= *state.cursor.get(lane),
+            })
+        };
+        let sql = format!("SELECT seq FROM {} WHERE seq BETWEEN ?1 AND ?2", schema::table(lane));
+        let found: Vec<u64> =
+            self.db.prepare_cached(&sql)?.query_map([from, to], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let settled: Vec<u64> = found.into_iter().filter(|seq| !is_needed(*seq)).collect();
+        if settled.is_empty() { Ok(()) } else { self.delete_rows(lane, &settled) }
     }
 
     /// Books the loss of rows that have been deleted for every destination that had not settled

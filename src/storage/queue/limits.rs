@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use super::lanes::MAX_SEQ;
-use super::{Queue, QueueError, schema};
+use super::{Queue, QueueError, Settlement, schema};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{
@@ -48,8 +48,9 @@ impl Queue {
         }
     }
 
-    /// Drops rows that are too old. Ages are boot time, summed over boots, so that no change of the
-    /// wall clock makes a row old. Returns how many rows were dropped.
+    /// Drops rows that are too old, those of frozen parts too: while this runs, no request may be
+    /// under way. Ages are boot time, summed over boots, so that no change of the wall clock makes
+    /// a row old. Returns how many rows were dropped.
     pub fn expire(&mut self) -> Result<u64, QueueError> {
         let mut expired = 0;
         if self.is_salvaging() {
@@ -61,12 +62,27 @@ impl Queue {
                 _ => self.limits.max_age,
             };
             let before = self.expired_before(lane, nanos(age.max(EXPIRY_AGE_MIN)));
+            expired += self.expire_parts(lane, before)?;
             while before > self.control.lane(lane).first_seq {
                 match self.evict(lane, MAX_DRAIN_EVENTS, before, DropReason::QuotaAge)? {
                     0 => break,
                     count => expired += count,
                 }
             }
+        }
+        Ok(expired)
+    }
+
+    /// Drops the frozen parts whose rows are all below a sequence number.
+    fn expire_parts(&mut self, lane: Lane, before: u64) -> Result<u64, QueueError> {
+        let mut old = Vec::new();
+        for ((id, _), batch) in self.control.batches.iter().filter(|((_, of), _)| *of == lane) {
+            old.extend(batch.parts.iter().filter(|part| part.to < before).map(|part| (*id, part.id, part.rows)));
+        }
+        let mut expired = 0;
+        for (destination, part, rows) in old {
+            self.settle(destination, lane, part, Settlement::Drop(DropReason::QuotaAge), 0)?;
+            expired += rows;
         }
         Ok(expired)
     }
@@ -79,7 +95,7 @@ impl Queue {
             .batches
             .iter()
             .filter(|((_, batch_lane), _)| *batch_lane == lane)
-            .map(|(_, batch)| (batch.from, batch.to))
+            .flat_map(|(_, batch)| batch.parts.iter().map(|part| (part.from, part.to)))
             .collect();
         let mut seqs: Vec<u64> = Vec::new();
         let mut from = 0;

@@ -58,7 +58,7 @@ pub(crate) use recovery::rebuild;
 pub use recovery::{Opened, open_or_rebuild};
 pub use rows::{RowRef, Rows};
 pub use schema::FILE;
-pub use settle::Settlement;
+pub use settle::{Retry, Settlement};
 
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;

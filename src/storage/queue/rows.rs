@@ -42,8 +42,8 @@ impl Rows {
 }
 
 impl Queue {
-    /// The rows that a destination gets next: from its cursor on, at most `max_rows` of them, and
-    /// no more once they have `max_bytes`.
+    /// The rows that a destination gets next: those behind its frozen batch, at most `max_rows` of
+    /// them, and no more once they have `max_bytes`.
     pub fn next_rows(
         &mut self,
         destination: u32,
@@ -51,8 +51,8 @@ impl Queue {
         max_rows: usize,
         max_bytes: usize,
     ) -> Result<Rows, QueueError> {
-        let cursor = self.control.destinations.get(&destination).map_or(MAX_SEQ, |state| *state.cursor.get(lane));
-        self.read_rows(lane, cursor, MAX_SEQ, max_rows, max_bytes)
+        let from = self.first_unfrozen(destination, lane);
+        self.read_rows(lane, from, MAX_SEQ, max_rows, max_bytes)
     }
 
     /// The rows from `from` to `to`, both included, with the same limits. Damaged rows are dropped

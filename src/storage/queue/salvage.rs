@@ -2,11 +2,11 @@
 //!
 //! The first step takes over the old books, each value only if its checksum holds, the contexts,
 //! and the open events, which the next record of the journal may close. Then follow the events that
-//! are kept apart, and the rows of one lane after the other: upwards from the first row, and downwards from the last one where damage
-//! blocks the way up. Meanwhile new events are absorbed under sequence numbers that the old
-//! database cannot have given. At the end of a lane, events that the old books know of and that
-//! were not found are booked as corrupt. From then on the books balance again, by definition and
-//! not by proof.
+//! are kept apart, and the rows of one lane after the other: upwards from the first row, and
+//! downwards from the last one where damage blocks the way up. Meanwhile new events are absorbed
+//! under sequence numbers that the old database cannot have given. At the end of a lane, events
+//! that the old books know of and that were not found are booked as corrupt. From then on the books
+//! balance again, by definition and not by proof.
 //!
 //! The process may die between any two steps. So the old books must never be taken over by a
 //! database that has books of its own, and no lane may be booked twice.

@@ -7,6 +7,7 @@ use super::{NewPart, Queue, QueueError, destinations};
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
+use crate::model::limits::{MAX_PARKED_PARTS, PARKED_FOR, SUSPICIONS_TO_DIVIDE};
 use crate::model::time::Deadline;
 
 /// What became of a part.
@@ -16,24 +17,24 @@ pub enum Settlement {
     Delivered {
         /// How many records it rejected.
         rejected: u64,
-        /// Compressed bytes that were sent.
-        bytes: u64,
     },
     /// The same request is sent again later.
     Retry {
         /// How much later.
         after: Duration,
-        /// Whether the server named the time: then not even a flush comes earlier.
-        server_asked: bool,
+        /// Why.
+        cause: Retry,
     },
+    /// A crash on which the backend fails. It waits, and the crashes behind it are sent.
+    Park,
     /// A single event was refused. It is sent once more, after the other parts.
     Defer {
         /// How much later.
         after: Duration,
     },
-    /// Its rows were lost to damage and have been booked: there is nothing left to settle. Rows that
-    /// it still has, of a part that an older version has frozen, have no place in the format any
-    /// more.
+    /// Its rows were lost to damage and have been booked: there is nothing left to settle. Rows
+    /// that it still has, of a part that an older version has frozen, have no place in the format
+    /// any more.
     Gone,
     /// The exporter sorts kinds of events otherwise than when the part was frozen: these parts take
     /// its place.
@@ -64,24 +65,53 @@ pub enum Settlement {
     },
 }
 
+/// Why a part is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// There was no answer.
+    NoAnswer,
+    /// The backend answered with an error. When it accepts other parts meanwhile, this one is
+    /// suspected.
+    Failed,
+    /// The backend named the time (`Retry-After`): nothing is sent to it earlier, not even for a
+    /// flush or by the next process.
+    Asked,
+}
+
 impl Queue {
-    /// Commits what became of a part. A part that is not known any more is left alone.
+    /// Commits what became of a part, and that `sent` bytes of a compressed body were sent for it.
+    /// A part that is not known any more is left alone.
     pub fn settle(
         &mut self,
         destination: u32,
         lane: Lane,
         part: u32,
         settlement: Settlement,
+        sent: u64,
     ) -> Result<(), QueueError> {
         kill_point("sent_unsettled");
         let age = self.age();
         self.transact(|queue| {
+            queue.book_sent(age, sent);
             let Some(part) = queue.part_mut(destination, lane, part).cloned() else { return Ok(()) };
+            let (from, to) = (part.from, part.to);
             queue.apply_settlement(destination, lane, part, settlement, age)?;
-            queue.complete(destination, lane)
+            queue.complete(destination, lane)?;
+            queue.delete_in_stuck(destination, lane, from, to)
         })?;
         kill_point("settled");
         Ok(())
+    }
+
+    /// Counts bytes towards the daily cap, whatever the answer was.
+    fn book_sent(&mut self, age: u64, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        let day = destinations::day(age);
+        let sent = &mut self.control.books.sent_today;
+        let before = if sent.day == day { sent.bytes } else { 0 };
+        *sent = SentToday { day, bytes: before + bytes };
     }
 
     fn apply_settlement(
@@ -99,18 +129,14 @@ impl Queue {
         let state = control.destinations.get_mut(&destination).ok_or_else(missing)?;
         let batch = control.batches.get_mut(&(destination, lane)).ok_or_else(missing)?;
         match settlement {
-            Settlement::Delivered { rejected, bytes } => {
+            Settlement::Delivered { rejected } => {
                 let rejected = rejected.min(part.rows);
                 *state.delivered.get_mut(lane) += part.rows - rejected;
                 state.drops.add(lane, DropReason::PartialReject, rejected);
                 state.accepted_age = Some(age);
                 state.pauses = 0;
                 state.paused = None;
-                let books = &mut control.books;
-                books.retries = 0;
-                let today = destinations::day(age);
-                let sent = if books.sent_today.day == today { books.sent_today.bytes } else { 0 };
-                books.sent_today = SentToday { day: today, bytes: sent + bytes };
+                control.books.retries = 0;
                 batch.remove(part.id);
             }
             Settlement::Drop(reason) => {
@@ -128,13 +154,33 @@ impl Queue {
                     batch.push(PartState { depth: part.depth, ..new.into() });
                 }
             }
-            Settlement::Retry { after, server_asked } => {
+            Settlement::Retry { after, cause } => {
                 control.books.retries += 1;
+                let wait = Some(deadline(after));
+                if cause == Retry::Asked {
+                    state.asked = wait;
+                }
+                let accepted = state.accepted_age;
                 batch.change(part.id, |part| {
                     part.attempts += 1;
-                    part.server_asked = server_asked;
-                    part.not_before = Some(deadline(after));
+                    part.not_before = if cause == Retry::Asked { None } else { wait };
+                    if cause == Retry::Failed {
+                        let accepts_others = part.failed_age.is_some_and(|failed| accepted > Some(failed));
+                        part.suspicions += u32::from(accepts_others);
+                        part.failed_age = Some(age);
+                    }
                 });
+            }
+            Settlement::Park => {
+                batch.change(part.id, |part| {
+                    part.attempts += 1;
+                    part.is_parked = true;
+                    part.not_before = Some(deadline(PARKED_FOR));
+                });
+                for oldest in batch.surplus_parked() {
+                    state.drops.add(lane, DropReason::Undeliverable, oldest.rows);
+                    batch.remove(oldest.id);
+                }
             }
             Settlement::Defer { after } => {
                 batch.refuse_sibling(&part);
@@ -143,7 +189,6 @@ impl Queue {
                     attempts: part.attempts + 1,
                     depth: part.depth + 1,
                     not_before: Some(deadline(after)),
-                    server_asked: false,
                     ..part
                 });
             }
@@ -170,6 +215,14 @@ impl BatchState {
         self.parts.retain(|part| part.id != id);
     }
 
+    /// The oldest parked parts, if there are too many.
+    fn surplus_parked(&self) -> Vec<PartState> {
+        let mut parked: Vec<_> = self.parts.iter().filter(|part| part.is_parked).cloned().collect();
+        parked.sort_by_key(|part| part.from);
+        parked.truncate(parked.len().saturating_sub(MAX_PARKED_PARTS));
+        parked
+    }
+
     fn change(&mut self, id: u32, change: impl Fn(&mut PartState)) {
         self.parts.iter_mut().find(|part| part.id == id).into_iter().for_each(change);
     }
@@ -181,6 +234,8 @@ impl BatchState {
             depth: part.depth + 1,
             family: self.next_part + 1,
             attempts: 0,
+            // One more failure suffices to divide it again, because the whole was suspected.
+            suspicions: part.suspicions.min(SUSPICIONS_TO_DIVIDE - 1),
             sibling_refused: false,
             hash: String::new(),
             not_before: None,

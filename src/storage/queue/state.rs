@@ -10,7 +10,7 @@ use super::ByLane;
 use crate::model::event::{EventKind, Lane};
 use crate::model::ids::RunKey;
 use crate::model::ledger::{DropReason, Ledger};
-use crate::model::limits::MAX_RUN_EVENTS;
+use crate::model::limits::{MAX_PARKED_PARTS, MAX_RUN_EVENTS, MAX_STUCK_PARTS, STUCK_AFTER};
 use crate::model::time::{BootId, BootTime, Deadline};
 use crate::storage::journal::RunCounters;
 
@@ -147,6 +147,9 @@ pub struct DestinationState {
     pub paused: Option<StoredDeadline>,
     /// Why nothing is sent to it.
     pub pause_reason: String,
+    /// Until when the backend has asked to be left alone (`Retry-After`).
+    #[serde(default)]
+    pub asked: Option<StoredDeadline>,
     /// How many pauses there have been in a row.
     pub pauses: u32,
     /// The queue age at which it last accepted something, ns.
@@ -237,17 +240,30 @@ pub struct PartState {
     pub family: u32,
     /// Whether the other half of the same part was refused.
     pub sibling_refused: bool,
-    /// Whether the server named the time `not_before`: then not even a flush comes earlier.
-    #[serde(default)]
-    pub server_asked: bool,
     /// How often it was sent.
     pub attempts: u32,
+    /// The queue age at which the backend last answered it with an error that is to be retried, ns.
+    #[serde(default)]
+    pub failed_age: Option<u64>,
+    /// How often that happened while the backend accepted other parts.
+    #[serde(default)]
+    pub suspicions: u32,
+    /// Whether it is a crash on which the backend fails: it is sent once a day until it is too old.
+    #[serde(default)]
+    pub is_parked: bool,
     /// The version of the exporter that encoded it.
     pub version: u32,
     /// SHA-256 of the uncompressed body, in hexadecimal.
     pub hash: String,
     /// When it may be sent again at the earliest.
     pub not_before: Option<StoredDeadline>,
+}
+
+impl PartState {
+    /// Whether it has failed so often that the rows behind it are not to wait for it.
+    pub fn is_stuck(&self) -> bool {
+        self.is_parked || self.attempts >= STUCK_AFTER
+    }
 }
 
 /// A frozen batch of one destination and lane.
@@ -267,6 +283,25 @@ impl BatchState {
     /// Rows that are not settled.
     pub fn open_rows(&self) -> u64 {
         self.parts.iter().map(|part| part.rows).sum()
+    }
+
+    /// Whether the rows behind the batch may be frozen too: every part has failed several times, so
+    /// that the backend may be failing on them alone.
+    pub fn may_grow(&self) -> bool {
+        let (parked, waiting): (Vec<_>, Vec<_>) = self.parts.iter().partition(|part| part.is_parked);
+        waiting.iter().all(|part| part.is_stuck())
+            && waiting.len() < MAX_STUCK_PARTS
+            && parked.len() <= MAX_PARKED_PARTS
+    }
+
+    /// Whether a row is in one of its parts.
+    pub(super) fn covers(&self, seq: u64) -> bool {
+        self.parts.iter().any(|part| (part.from..=part.to).contains(&seq))
+    }
+
+    /// Whether some of its parts wait for so long that settled rows are not to wait for them.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.parts.iter().any(PartState::is_stuck)
     }
 
     /// Adds a part under a number of its own. Parts stand in the order in which they are sent.

@@ -25,7 +25,6 @@ use crate::model::config::{Destination, Encoding};
 use crate::model::event::{EventKind, Temporality};
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::http::Response;
-use crate::model::ledger::DropReason;
 use request::request;
 use tree::{Json, Protobuf};
 
@@ -107,23 +106,25 @@ impl Exporter for Otlp {
         std::iter::once(("content-type".to_owned(), content_type.to_owned())).chain(own).collect()
     }
 
-    /// By the OTLP specification ("Failures"), 429, 502, 503 and 504 are retried and every other
-    /// 4xx and 5xx is not. For 400, 413 and the three statuses that refuse the client, the verdict
-    /// is the one that loses least.
+    /// The OTLP specification ("Failures") has 429, 502, 503 and 504 retried and nothing else. For
+    /// the other statuses the verdict is the one that loses least.
     fn classify(&self, response: &Response) -> Verdict {
         match response.status {
             200..=299 if response.truncated => Verdict::Retry,
             200..=299 => {
                 response::rejected(response).map_or(Verdict::Retry, |rejected| Verdict::Delivered { rejected })
             }
-            429 | 502 | 503 | 504 => Verdict::Retry,
-            // Not answers of the backend but of something in between: a redirect is never followed,
-            // and 511 is a captive portal by definition (RFC 6585 §6).
-            300..=399 | 511 => Verdict::Retry,
+            // OTLP/HTTP lists 429, 502, 503 and 504 as retryable and says that everything else must
+            // not be retried. That would cost every event of a batch that meets a restarting proxy
+            // (500), a slow network (408) or a connection that belongs to another host (421). The
+            // rule protects a backend from events on which it fails; dividing finds those.
+            408 | 421 | 425 | 429 | 500..=599 => Verdict::Retry,
+            // Not an answer of the backend but of something in between: no redirect is followed.
+            300..=399 => Verdict::Retry,
             413 => Verdict::Split,
-            400 => Verdict::Refused,
-            status @ (401 | 403 | 404) => Verdict::Hold(format!("the backend answered {status}")),
-            status if (400..600).contains(&status) => Verdict::Drop(DropReason::ServerError),
+            // The client or its configuration is at fault, whatever it sends.
+            status @ (401..=405 | 407 | 410 | 415 | 451) => Verdict::Hold(format!("the backend answered {status}")),
+            400..=499 => Verdict::Refused,
             _ => Verdict::Retry,
         }
     }

@@ -159,15 +159,15 @@ fn every_status_has_a_verdict() {
     }
     assert_eq!(verdict(200), Verdict::Delivered { rejected: 0 });
     assert_eq!(verdict(204), Verdict::Delivered { rejected: 0 });
-    for status in [301, 302, 307, 308, 429, 502, 503, 504, 511] {
+    for status in [301, 302, 307, 308, 408, 421, 425, 429, 500, 501, 502, 503, 504, 507, 511, 599] {
         assert_eq!(verdict(status), Verdict::Retry);
     }
-    assert_eq!((verdict(413), verdict(400)), (Verdict::Split, Verdict::Refused));
-    for status in [401, 403, 404] {
-        assert!(matches!(verdict(status), Verdict::Hold(_)));
+    assert_eq!(verdict(413), Verdict::Split);
+    for status in [400, 406, 409, 422, 431, 499] {
+        assert_eq!(verdict(status), Verdict::Refused);
     }
-    for status in [405, 408, 415, 500, 501, 507] {
-        assert_eq!(verdict(status), Verdict::Drop(DropReason::ServerError));
+    for status in [401, 402, 403, 404, 405, 407, 410, 415, 451] {
+        assert!(matches!(verdict(status), Verdict::Hold(_)));
     }
     let huge = Response { status: 200, truncated: true, ..Response::default() };
     assert_eq!(otlp.classify(&huge), Verdict::Retry);
