@@ -80,7 +80,7 @@ impl Target {
             sent: 0,
             last_sent: ByLane::default(),
             rest_until: now.after(rest),
-            forgiven: now,
+            forgiven: just_after(now),
             failures: 0,
         }
     }
@@ -88,7 +88,7 @@ impl Target {
     /// Forgets earlier failures, and backs off no longer than `rest`.
     pub(super) fn forgive(&mut self, now: BootTime, rest: Duration) {
         self.rest_until = now.after(rest);
-        self.forgiven = now;
+        self.forgiven = just_after(now);
         self.failures = 0;
     }
 
@@ -202,4 +202,9 @@ impl Target {
         self.sent += 1;
         *self.last_sent.get_mut(lane) = self.sent;
     }
+}
+
+/// A moment that includes what began at `now`.
+fn just_after(now: BootTime) -> BootTime {
+    now.after(Duration::from_nanos(1))
 }
