@@ -58,7 +58,9 @@ impl Telemetry {
     pub fn keep_context(&self, key: &str, context: &SpanContext) -> bool {
         let keep = |scopes: &Scopes| {
             let now = scopes.recorder().boot();
-            scopes.contexts(|store| store.put(now, key, context.clone()))
+            // Copied before the lock is taken, for which others may wait.
+            let context = context.clone();
+            scopes.contexts(|store| store.put(now, key, context))
         };
         self.on().is_some_and(|shared| keep(&shared.scopes))
     }

@@ -147,7 +147,7 @@ impl ContextStore {
 fn weight(context: &SpanContext) -> usize {
     let state = context.state.bytes();
     let tags: usize = context.tags.iter().map(|(key, value)| key.len() + value.len()).sum();
-    CONTEXT_ENTRY_BYTES + state + tags + context.baggage.header().len() + context.correlation_id.len()
+    CONTEXT_ENTRY_BYTES + state + tags + context.baggage.bytes() + context.correlation_id.len()
 }
 
 #[cfg(test)]
