@@ -6,7 +6,7 @@ use super::client::Telemetry;
 use crate::model::event::{Common, Resource};
 use crate::model::names::{self, headers};
 use crate::model::time::BootTime;
-use crate::policy::trace::{Header, SpanContext};
+use crate::policy::trace::{Header, SamplingDecision, SpanContext};
 
 impl Telemetry {
     /// Begins a request. Its span is a child of the context that is current on this thread, else of
@@ -89,8 +89,12 @@ impl ActiveResource {
         let Some(injected) = running.telemetry.inject(&running.url, &running.context, existing) else {
             return Vec::new();
         };
-        if injected.trace != running.context.trace {
-            running.context = SpanContext::new(injected.trace);
+        let (theirs, ours) = (injected.trace, running.context.trace);
+        if (theirs.trace_id, theirs.span_id) != (ours.trace_id, ours.span_id) {
+            running.context = SpanContext::new(theirs);
+        } else if theirs.sampled != ours.sampled {
+            // The app has decided about our trace. It is still the same one.
+            (running.context.trace, running.context.decision) = (theirs, SamplingDecision::of(theirs));
         }
         let correlation = injected.headers.iter().find(|header| header.0 == headers::CORRELATION_ID);
         running.correlation = correlation.map(|header| header.1.clone());

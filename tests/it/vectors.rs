@@ -68,6 +68,7 @@ fn headers_are_read_as_written_and_malformed_ones_rejected() {
         assert_eq!(context.trace.span_id, span_id(text(want, "span")), "{name}");
         assert_eq!(Some(context.decision), decision(text(want, "decision")), "{name}");
         assert_eq!(context.trace.sampled, context.decision.is_kept(), "{name}");
+        assert_eq!(context.random, want["random"].as_bool().unwrap_or(false), "{name}");
         assert_eq!(context.parent_span, want["parent"].as_str().map(span_id), "{name}");
         assert_eq!(context.decision_maker, text(want, "maker"), "{name}");
         assert_eq!(context.origin, text(want, "origin"), "{name}");
@@ -91,6 +92,7 @@ fn headers_are_written_as_the_vectors_say() {
         let mut context = SpanContext::new(trace);
         context.parent_span = given["parent"].as_str().map(span_id);
         context.decision = decision;
+        context.random = given["random"].as_bool().unwrap_or(false);
         context.decision_maker = text(given, "maker").to_owned();
         context.origin = text(given, "origin").to_owned();
         context.state = TraceState::parse([text(given, "state")]);

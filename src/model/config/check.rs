@@ -1,6 +1,6 @@
 //! Refuses a configuration that cannot work, with the field and what would be right.
 
-use super::{Config, TailSampling};
+use super::{Config, TailSampling, TraceHost};
 use crate::model::error::Error;
 use crate::model::limits::{
     CRASH_BYTES_MIN, FLUSH_INTERVAL_RANGE, MAX_AGE_RANGE, MAX_DESTINATIONS, MAX_RESOURCE_ATTRIBUTES,
@@ -31,9 +31,17 @@ impl Config {
         if let Some(fault) = self.tail_sampling.as_ref().and_then(TailSampling::fault) {
             return Err(Error::config("tail_sampling", fault));
         }
-        for host in &self.trace_hosts {
+        for (at, host) in self.trace_hosts.iter().enumerate() {
             if let Some(fault) = host.fault() {
                 return Err(Error::config("trace_hosts", format!("{fault}: `{}`", host.host)));
+            }
+            // The same rule again is harmless. Of two that differ, only one could count.
+            let is_other = |other: &&TraceHost| {
+                other.compared() == host.compared() && **other != TraceHost { host: other.host.clone(), ..host.clone() }
+            };
+            if let Some(other) = self.trace_hosts.iter().take(at).find(is_other) {
+                let reason = format!("has two rules for one host: `{}` and `{}`", other.host, host.host);
+                return Err(Error::config("trace_hosts", reason));
             }
         }
         for (at, destination) in self.destinations.iter().enumerate() {
@@ -105,6 +113,20 @@ mod tests {
             let error = Config::builder("s", "/d").endpoint(url.to_owned()).build().unwrap_err().to_string();
             assert!(!error.contains("SECRET") && error.contains('h'), "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn of_two_rules_for_one_host_none_is_ignored_in_silence() {
+        use crate::model::config::Format;
+
+        let base = || Config::builder("s", "/d").trace_host("a.com");
+        for same in ["A.com", "a.com.", "A.COM."] {
+            let other = TraceHost::new(same).formats([Format::B3]);
+            let Err(error) = base().trace_host(other).build() else { panic!("{same}") };
+            assert!(error.to_string().contains(&format!("`a.com` and `{same}`")), "{error}");
+            assert!(base().trace_host(same).build().is_ok(), "the same rule again is harmless");
+        }
+        assert!(base().trace_host(TraceHost::new("api.a.com").formats([Format::B3])).build().is_ok());
     }
 
     #[test]

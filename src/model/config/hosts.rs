@@ -185,6 +185,11 @@ impl TraceHost {
         }
     }
 
+    /// The host as it is compared: in lower case, without a trailing dot and brackets.
+    pub(crate) fn compared(&self) -> String {
+        self.host.trim_end_matches('.').trim_matches(['[', ']']).to_ascii_lowercase()
+    }
+
     /// Whether `host`, given without a trailing dot, is this one or a sub-domain of it.
     pub(crate) fn covers(&self, host: &str) -> bool {
         let own = self.host.trim_end_matches('.').trim_matches(['[', ']']);

@@ -136,6 +136,25 @@ fn context_of(found: b3::Found, extracted: &mut Extracted) -> Option<SpanContext
     }
 }
 
+/// Whether headers deny that the trace is kept, in whichever format and even if they name no trace:
+/// `b3: 0`, `X-B3-Sampled: 0`, `traceparent: …-00`, a sampling priority of 0 or less. B3's debug
+/// flag overrules `X-B3-Sampled`, as its specification says.
+pub(super) fn denial<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<SamplingDecision> {
+    let carrier = Carrier(headers.into_iter().collect());
+    let any = |name: &str, is: &dyn Fn(&str) -> bool| carrier.all(name).into_iter().map(trim).any(is);
+    let priority = |text: &str| SamplingDecision::of_priority(text).filter(|decision| !decision.is_kept());
+    if let Some(dropped) = carrier.all(names::DATADOG_SAMPLING_PRIORITY).into_iter().map(trim).find_map(priority) {
+        return Some(dropped);
+    }
+    let is_zero = |text: &str| text == "0" || text.eq_ignore_ascii_case("false");
+    let is_debug = any(names::B3_FLAGS, &|text| text == "1");
+    let is_denied =
+        any(names::TRACEPARENT, &|text| TraceContext::from_traceparent(text).is_some_and(|trace| !trace.sampled))
+            || any(names::B3, &|text| text == "0" || text.split('-').nth(2) == Some("0"))
+            || (any(names::B3_SAMPLED, &is_zero) && !is_debug);
+    is_denied.then_some(SamplingDecision::Drop)
+}
+
 /// Adds what another format holds about the same trace.
 fn complete(first: &mut SpanContext, other: SpanContext) {
     if first.state.is_empty() {
@@ -154,6 +173,7 @@ fn complete(first: &mut SpanContext, other: SpanContext) {
         first.tags = other.tags;
     }
     first.parent_span = first.parent_span.or(other.parent_span);
+    first.random |= other.random;
 }
 
 /// Whether a correlation id is printable ASCII of at most 128 bytes.
@@ -162,10 +182,14 @@ pub(super) fn is_correlation(id: &str) -> bool {
 }
 
 /// Writes a context in each of `formats`. The headers of baggage and correlation are left out when
-/// they would be empty. See the [module](super) for an example.
+/// they would be empty. A format that is named twice is written once. See the [module](super) for
+/// an example.
 pub fn inject(formats: &[Format], context: &SpanContext) -> Vec<Header> {
     let mut headers = Vec::new();
-    for format in formats {
+    for (at, format) in formats.iter().enumerate() {
+        if formats.iter().take(at).any(|earlier| earlier == format) {
+            continue;
+        }
         match format {
             Format::TraceContext => headers.extend(w3c::inject(context, formats.contains(&Format::Datadog))),
             Format::Datadog => headers.extend(datadog::inject(context)),

@@ -1,7 +1,7 @@
 //! Which requests carry trace headers: those to hosts that the configuration lists. By default
 //! none.
 
-use super::headers::{Header, extract, inject};
+use super::headers::{Header, denial, extract, inject};
 use super::{Baggage, SpanContext};
 use crate::model::config::hosts::is_host_byte;
 use crate::model::config::{Format, Injection, TraceHost};
@@ -13,7 +13,8 @@ pub struct Injected {
     /// Headers to add. None of them is set on the request already, except `baggage`, which replaces
     /// the app's and contains its members.
     pub headers: Vec<Header>,
-    /// The trace of the request: the app's own, if it had set well-formed headers.
+    /// The trace of the request: the app's own, if it had set well-formed headers. It is not kept
+    /// if the app has denied that, in whichever format.
     pub trace: TraceContext,
     /// Why nothing was added; `None` when something was.
     pub withheld: Option<Withheld>,
@@ -77,6 +78,10 @@ impl TraceHosts {
     /// The headers for a request to `url` that belongs to the span `context` and on which the app
     /// has already set `existing` headers. `own` holds the client's baggage; the host gets the
     /// members whose keys are listed for it.
+    ///
+    /// A denial among the app's headers (`b3: 0`, `X-B3-Sampled: 0`, `traceparent: …-00`, a
+    /// sampling priority of 0 or less) holds for every format: with [`Injection::Sampled`] nothing
+    /// is added, with [`Injection::All`] what is added says that the trace is not kept.
     pub fn inject(&self, url: &str, context: &SpanContext, existing: &[(&str, &str)], own: &Baggage) -> Injected {
         let nothing = |withheld| Injected { headers: Vec::new(), trace: context.trace, withheld: Some(withheld) };
         let Some(listed) = self.find(url) else { return nothing(Withheld::HostNotListed) };
@@ -86,6 +91,11 @@ impl TraceHosts {
         let mut context = theirs.context.unwrap_or_else(|| given.clone());
         if context.correlation_id.is_empty() {
             context.correlation_id = given.correlation_id.clone();
+        }
+        if context.decision.is_kept()
+            && let Some(denied) = denial(existing.iter().copied())
+        {
+            (context.decision, context.trace.sampled) = (denied, false);
         }
         if listed.injection == Injection::Sampled && !context.decision.is_kept() {
             return Injected { trace: context.trace, ..nothing(Withheld::NotSampled) };
@@ -173,6 +183,91 @@ mod tests {
         let all = [("traceparent", theirs.as_str()), ("x-datadog-trace-id", "1")];
         let injected = hosts.inject("https://a.com/", &context(1), &all, &Baggage::default());
         assert_eq!((injected.headers, injected.withheld), (Vec::new(), Some(Withheld::AppHeaders)));
+    }
+
+    #[test]
+    fn what_the_app_has_denied_is_not_sent_as_kept() {
+        let formats = [Format::TraceContext, Format::Datadog, Format::B3, Format::B3Multi, Format::Correlation];
+        let rule = |injection| TraceHosts::new([TraceHost::new("a.com").formats(formats).injection(injection)]);
+        let (sampled, all) = (rule(Injection::Sampled), rule(Injection::All));
+        let denied = "00-07070707070707070707070707070707-0808080808080808-00";
+        let kept = "00-07070707070707070707070707070707-0808080808080808-01";
+        let b3 = "07070707070707070707070707070707-0808080808080808-0";
+        for existing in [
+            vec![("b3", "0")],
+            vec![("B3", b3)],
+            vec![("b3", "0"), ("b3", "0")],
+            vec![("X-B3-Sampled", "0")],
+            vec![("x-b3-sampled", " 0 ")],
+            vec![("x-b3-sampled", "False")],
+            vec![("X-B3-TraceId", "0707070707070707"), ("X-B3-Sampled", "0")],
+            vec![("traceparent", denied)],
+            vec![("traceparent", kept), ("traceparent", denied)],
+            vec![("traceparent", "00-07070707070707070707070707070707-0808080808080808-02")],
+            vec![("x-datadog-sampling-priority", "0")],
+            vec![("X-Datadog-Sampling-Priority", "-1")],
+            vec![("x-datadog-trace-id", "1"), ("x-datadog-parent-id", "2"), ("x-datadog-sampling-priority", "0")],
+            vec![("traceparent", kept), ("x-datadog-sampling-priority", "0")],
+            vec![("traceparent", kept), ("b3", "0")],
+        ] {
+            let nothing = sampled.inject("https://a.com/", &context(1), &existing, &Baggage::default());
+            assert_eq!((nothing.headers, nothing.withheld), (Vec::new(), Some(Withheld::NotSampled)), "{existing:?}");
+            assert!(!nothing.trace.sampled, "{existing:?}");
+            let written = all.inject("https://a.com/", &context(1), &existing, &Baggage::default());
+            assert!(!written.trace.sampled && !written.headers.is_empty(), "{existing:?}");
+            for (name, value) in &written.headers {
+                let says_so = match *name {
+                    "traceparent" => value.ends_with("-00") || value.ends_with("-02"),
+                    "b3" => value.split('-').nth(2) == Some("0"),
+                    "X-B3-Sampled" => value == "0",
+                    "X-B3-Flags" => false,
+                    "x-datadog-sampling-priority" => value == "0" || value == "-1",
+                    "tracestate" => value.contains("s:0") || value.contains("s:-1"),
+                    _ => true,
+                };
+                assert!(says_so, "{existing:?} got {name}: {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_app_leaves_open_is_not_taken_for_a_denial() {
+        let hosts = TraceHosts::new([TraceHost::new("a.com").formats([Format::TraceContext, Format::Datadog])]);
+        for existing in [
+            ("b3", "1"),
+            ("b3", "d"),
+            ("b3", "07070707070707070707070707070707-0808080808080808"),
+            ("X-B3-Sampled", "1"),
+            ("x-datadog-origin", "rum"),
+            ("traceparent", "00-zz-00"),
+            ("tracestate", "foo=0"),
+        ] {
+            let injected = hosts.inject("https://a.com/", &context(1), &[existing], &Baggage::default());
+            assert!(injected.trace.sampled && !injected.headers.is_empty(), "{existing:?}: {injected:?}");
+        }
+        let debug = [("X-B3-Sampled", "0"), ("X-B3-Flags", "1")];
+        assert!(hosts.inject("https://a.com/", &context(1), &debug, &Baggage::default()).trace.sampled);
+    }
+
+    #[test]
+    fn a_format_named_twice_is_written_once() {
+        let twice = [Format::TraceContext, Format::B3, Format::TraceContext, Format::B3];
+        let hosts = TraceHosts::new([TraceHost::new("a.com").formats(twice)]);
+        let injected = hosts.inject("https://a.com/", &context(1), &[], &Baggage::default());
+        let names: Vec<_> = injected.headers.iter().map(|header| header.0).collect();
+        assert_eq!(names, ["traceparent", "b3"]);
+    }
+
+    #[test]
+    fn the_random_flag_is_not_lost_on_the_way() {
+        let headers = [("traceparent", "00-07070707070707070707070707070707-0808080808080808-03")];
+        let read = extract(&[Format::TraceContext], headers).context.unwrap();
+        let written = inject(&[Format::TraceContext], &read.child([9; 8]));
+        assert_eq!(written[0].1, "00-07070707070707070707070707070707-0909090909090909-03");
+        let dropped = inject(&[Format::TraceContext], &read.dropped_by_hand());
+        assert!(dropped[0].1.ends_with("-02"));
+        // Ours makes no such promise.
+        assert!(inject(&[Format::TraceContext], &context(1))[0].1.ends_with("-01"));
     }
 
     #[test]

@@ -128,6 +128,10 @@ impl SamplingDecision {
 pub struct SpanContext {
     /// The ids of trace and span. `sampled` agrees with the decision.
     pub trace: TraceContext,
+    /// Whether the last seven bytes of the trace id are known to be random: bit 1 of the trace
+    /// flags (W3C Trace Context Level 2 §3.2.2.5). Whoever began the trace says so, and it is
+    /// passed on with every span of it.
+    pub random: bool,
     /// The span's parent. Only B3 carries it on the wire.
     pub parent_span: Option<[u8; 8]>,
     /// What has been decided about keeping the trace.
@@ -152,6 +156,7 @@ impl SpanContext {
     pub fn new(trace: TraceContext) -> Self {
         Self {
             trace,
+            random: false,
             parent_span: None,
             decision: SamplingDecision::of(trace),
             decision_maker: "-1".to_owned(),

@@ -8,26 +8,39 @@ use crate::model::names::headers as names;
 impl TraceContext {
     /// The value of a `traceparent` header: version 00, flags `01` for sampled or `00`.
     pub fn traceparent(&self) -> String {
-        format!("00-{}-{}-{:02x}", trace_hex(self.trace_id), span_hex(self.span_id), u8::from(self.sampled))
+        parent(self, false)
     }
 
     /// Reads the value of a `traceparent` header; `None` for anything that the standard calls
     /// invalid.
     pub fn from_traceparent(text: &str) -> Option<Self> {
-        let text = trim(text);
-        let mut fields = text.splitn(4, '-');
-        let version = fields.next()?;
-        let trace_id = id_of(fields.next()?)?;
-        let span_id = id_of(fields.next()?)?;
-        let rest = fields.next()?;
-        let (flags, more) = rest.split_at_checked(2)?;
-        // A later version may have more fields after another dash; version 00 ends here.
-        let is_whole = more.is_empty() || (version != "00" && more.starts_with('-'));
-        if hex_byte(version)? == 0xff || !is_whole {
-            return None;
-        }
-        Some(Self { trace_id, span_id, sampled: hex_byte(flags)? & 1 == 1 })
+        read(text).map(|(trace, _)| trace)
     }
+}
+
+/// Reads the value of a `traceparent` header: the ids with the sampled flag, bit 0, and the random
+/// flag, bit 1.
+fn read(text: &str) -> Option<(TraceContext, bool)> {
+    let text = trim(text);
+    let mut fields = text.splitn(4, '-');
+    let version = fields.next()?;
+    let trace_id = id_of(fields.next()?)?;
+    let span_id = id_of(fields.next()?)?;
+    let rest = fields.next()?;
+    let (flags, more) = rest.split_at_checked(2)?;
+    // A later version may have more fields after another dash; version 00 ends here.
+    let is_whole = more.is_empty() || (version != "00" && more.starts_with('-'));
+    if hex_byte(version)? == 0xff || !is_whole {
+        return None;
+    }
+    let flags = hex_byte(flags)?;
+    Some((TraceContext { trace_id, span_id, sampled: flags & 1 == 1 }, flags >> 1 & 1 == 1))
+}
+
+/// The value of a `traceparent` header of version 00.
+fn parent(trace: &TraceContext, random: bool) -> String {
+    let flags = u8::from(trace.sampled) | u8::from(random) << 1;
+    format!("00-{}-{}-{flags:02x}", trace_hex(trace.trace_id), span_hex(trace.span_id))
 }
 
 fn hex_byte(text: &str) -> Option<u8> {
@@ -119,8 +132,9 @@ fn is_value(value: &str) -> bool {
 /// Reads both headers. A carrier with two `traceparent` headers counts as having none.
 pub(super) fn extract(parents: &[&str], states: &[&str]) -> Option<SpanContext> {
     let [parent] = parents else { return None };
-    let trace = TraceContext::from_traceparent(parent)?;
+    let (trace, random) = read(parent)?;
     let mut context = SpanContext::remote(trace.trace_id, trace.span_id, SamplingDecision::of(trace));
+    context.random = random;
     context.state = TraceState::parse(states.iter().copied());
     if let Some(member) = context.state.get("dd").map(str::to_owned) {
         datadog::read_member(&member, &mut context);
@@ -131,7 +145,7 @@ pub(super) fn extract(parents: &[&str], states: &[&str]) -> Option<SpanContext> 
 /// Writes both headers. Datadog's member of `tracestate` is written along with Datadog's own
 /// headers, and when the context came with one.
 pub(super) fn inject(context: &SpanContext, with_datadog: bool) -> Vec<(&'static str, String)> {
-    let mut headers = vec![(names::TRACEPARENT, context.trace.traceparent())];
+    let mut headers = vec![(names::TRACEPARENT, parent(&context.trace, context.random))];
     let own = (with_datadog || context.state.get("dd").is_some()).then(|| ("dd", datadog::member(context)));
     let state = context.state.write(own);
     if !state.is_empty() {
