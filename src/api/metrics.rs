@@ -12,8 +12,9 @@ impl Telemetry {
     /// way to the background, and at a flush. A process that dies loses at most these 10 s.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] when the name does not follow OpenTelemetry's rules, when another
-    /// kind of instrument has it, or when there are more than 1,000 instruments.
+    /// [`Error::InvalidConfig`] when the name or the unit does not follow OpenTelemetry's rules,
+    /// when an instrument of another kind or with another unit has the name, be it in another case,
+    /// or when there are more than 1,000 instruments.
     pub fn counter(&self, name: &str, unit: &str) -> Result<Meter, Error> {
         self.meter(name, unit, Instrument::Counter)
     }

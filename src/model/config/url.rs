@@ -42,13 +42,13 @@ fn without_secrets(url: &str) -> String {
     shown + query
 }
 
-/// The host of an absolute `http` or `https` URL; `None` when it has none.
+/// The host of an absolute `http`, `https`, `ws` or `wss` URL; `None` when it has none.
 ///
 /// User information ends at the *last* `@` of the authority, and a backslash ends the authority, as
 /// browsers read it: where parsers disagree, the reading that gives the least trusted host counts.
 pub(crate) fn host_of(url: &str) -> Option<&str> {
     let (scheme, rest) = url.split_once("://")?;
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+    if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         return None;
     }
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
@@ -58,4 +58,26 @@ pub(crate) fn host_of(url: &str) -> Option<&str> {
         None => host.split(':').next()?,
     };
     (!host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_has_a_host_like_any_request() {
+        for (url, host) in [
+            ("ws://a.test:1/s", Some("a.test")),
+            ("wss://a.test/s", Some("a.test")),
+            ("WSS://a.test", Some("a.test")),
+            ("https://u:p@a.test/", Some("a.test")),
+            ("wss://[::1]:8080/s", Some("::1")),
+            ("file:///tmp/x", None),
+            ("data:text/plain,x", None),
+            ("/relative", None),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
+        assert!(check_url("endpoint", "wss://a.test").is_err(), "nothing is sent to a socket");
+    }
 }

@@ -75,22 +75,24 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
-    /// Registers an instrument. The same name and kind give the same instrument again.
+    /// Registers an instrument. The same name, unit and kind give the same instrument again. Names
+    /// are compared whatever their case, as OpenTelemetry's are.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] when the name does not follow OpenTelemetry's rule or is registered
-    /// as another kind, when the bounds are not ascending, or when there are 1,000 instruments
-    /// already.
+    /// [`Error::InvalidConfig`] when the name or the unit does not follow OpenTelemetry's rule,
+    /// when the name is registered in another case, with another unit or as another kind, when
+    /// the bounds are not ascending, or when there are 1,000 instruments already.
     pub(crate) fn register(&mut self, name: &str, unit: &str, instrument: Instrument) -> Result<MetricId, Error> {
-        let refuse = |reason: &str| Err(Error::config("metric", format!("{reason}: `{name}`")));
+        // A name of any length may come in, and an error is read by people.
+        let shown: String = name.chars().take(MAX_METRIC_NAME_BYTES).collect();
+        let refuse = |reason: &str| Err(Error::config("metric", format!("{reason}: `{shown}`")));
         let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || b"_.-/".contains(&b);
         let starts = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
-        if !starts
-            || name.len() > MAX_METRIC_NAME_BYTES
-            || !name.bytes().all(is_name_byte)
-            || unit.len() > MAX_UNIT_BYTES
-        {
+        if !starts || name.len() > MAX_METRIC_NAME_BYTES || !name.bytes().all(is_name_byte) {
             return refuse("is not a metric name: a letter, then at most 254 letters, digits or _.-/");
+        }
+        if unit.len() > MAX_UNIT_BYTES {
+            return refuse("has a unit of more than 63 bytes");
         }
         if let Instrument::Histogram(bounds) = &instrument {
             let is_ascending = bounds.is_sorted_by(|a, b| a < b) && bounds.iter().all(|bound| bound.is_finite());
@@ -98,9 +100,20 @@ impl Meters {
                 return refuse("has bounds that are not ascending, or more than 128");
             }
         }
-        if let Some(at) = self.metrics.iter().position(|metric| metric.name == name) {
-            let is_same = self.metrics.get(at).is_some_and(|metric| metric.instrument == instrument);
-            return if is_same { Ok(MetricId(at)) } else { refuse("is registered as another kind") };
+        let is_known = |metric: &&(usize, &Registered)| metric.1.name.eq_ignore_ascii_case(name);
+        if let Some((at, known)) = self.metrics.iter().enumerate().find(|metric| is_known(&metric)) {
+            let is_same_kind = std::mem::discriminant(&known.instrument) == std::mem::discriminant(&instrument);
+            return if !is_same_kind {
+                refuse("is registered as another kind")
+            } else if known.instrument != instrument {
+                refuse("is registered with other bounds")
+            } else if known.name != name {
+                refuse(&format!("is registered in another case, as `{}`", known.name))
+            } else if known.unit != unit {
+                refuse(&format!("is registered with another unit, `{}`", known.unit))
+            } else {
+                Ok(MetricId(at))
+            };
         }
         if self.metrics.len() >= MAX_METRICS {
             return refuse("is one of more than 1,000 metrics");
@@ -267,5 +280,29 @@ mod tests {
             assert!(meters.register(name, "1", Instrument::Gauge).is_err(), "{name}");
         }
         assert!(meters.register("h", "1", Instrument::Histogram(vec![2.0, 1.0])).is_err());
+    }
+
+    #[test]
+    fn an_instrument_that_differs_in_one_thing_is_refused_with_what_it_is() {
+        let mut meters = Meters::default();
+        let first = meters.register("latency", "ms", Instrument::Counter).unwrap();
+        assert_eq!(meters.register("latency", "ms", Instrument::Counter).unwrap(), first);
+        let mut refused = |name: &str, unit: &str, instrument| match meters.register(name, unit, instrument) {
+            Err(error) => error.to_string(),
+            Ok(id) => panic!("{name} in {unit} was taken as {id:?}"),
+        };
+        assert!(refused("latency", "s", Instrument::Counter).contains("another unit, `ms`"));
+        assert!(refused("latency", "ms", Instrument::Gauge).contains("another kind"));
+        assert!(refused("latency", "ms", Instrument::UpDownCounter).contains("another kind"));
+        assert!(refused("Latency", "ms", Instrument::Counter).contains("another case, as `latency`"));
+        assert!(refused("LATENCY", "ms", Instrument::Gauge).contains("another kind"));
+        assert!(refused("long", &"u".repeat(64), Instrument::Counter).contains("unit of more than 63 bytes"));
+        assert!(refused("1st", "1", Instrument::Counter).contains("is not a metric name"));
+        assert!(refused(&"a".repeat(1 << 20), "1", Instrument::Counter).len() < 500);
+        let bounds = |last| Instrument::Histogram(vec![1.0, last]);
+        meters.register("size", "By", bounds(2.0)).unwrap();
+        let error = meters.register("size", "By", bounds(3.0)).unwrap_err().to_string();
+        assert!(error.contains("other bounds"), "{error}");
+        assert!(meters.register("unit", &"u".repeat(63), Instrument::Counter).is_ok());
     }
 }
