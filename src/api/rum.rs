@@ -3,7 +3,9 @@
 use uuid::Uuid;
 
 use super::client::Telemetry;
+use crate::model::event::scrub::{Scrub, TextKind};
 use crate::model::event::{Action, ActionType, Custom, EventKind, Vital};
+use crate::model::limits::MAX_TEXT_CHARS;
 use crate::model::names;
 use crate::model::value::Value;
 
@@ -86,9 +88,14 @@ impl Telemetry {
 
     /// The user or the app reports a problem. If [`TailSampling`](crate::TailSampling) is
     /// configured, the session is kept, and what of it was kept aside is sent.
+    ///
+    /// The message is what a person has written, so it is searched like the message of an error.
     pub fn report_problem(&self, message: &str) -> Option<Uuid> {
-        self.on()?.scopes.report_problem();
-        self.record_custom(&Custom::new(names::EVENT_PROBLEM).attributes(&[("message", message.into())]))
+        let shared = self.on()?;
+        shared.scopes.report_problem();
+        let kept = message.char_indices().nth(MAX_TEXT_CHARS).map_or(message.len(), |cut| cut.0);
+        let message = shared.recorder().redactor().text(TextKind::Free, message, kept);
+        self.record_custom(&Custom::new(names::EVENT_PROBLEM).attributes(&[("message", (&*message).into())]))
     }
 
     /// Records that the *app's own* synchronization failed: which call, with which code, after how

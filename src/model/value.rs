@@ -4,7 +4,9 @@
 //! A [`Value`] borrows everything, so building attributes for a client that is switched off
 //! allocates nothing. The kinds are those of OpenTelemetry's `AnyValue`.
 
-use crate::model::limits::{MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT_CHARS};
+use std::collections::HashSet;
+
+use crate::model::limits::{COPIED_TEXT_CHARS, MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS};
 
 /// One attribute: a key of at most 128 bytes and its value.
 ///
@@ -162,7 +164,8 @@ impl Value<'_> {
             Value::Bool(flag) => AnyValue::Bool(*flag),
             Value::Int(number) => AnyValue::Int(*number),
             Value::Double(number) => AnyValue::Double(*number),
-            Value::Text(text) => AnyValue::Text(text.chars().take(MAX_TEXT_CHARS + 1).collect()),
+            // Redaction looks behind the cut.
+            Value::Text(text) => AnyValue::Text(text.chars().take(COPIED_TEXT_CHARS).collect()),
             Value::Bytes(bytes) => AnyValue::Bytes(bytes.iter().copied().take(MAX_BLOB_BYTES + 1).collect()),
             Value::List(_) | Value::Map(_) if depth > MAX_DEPTH => AnyValue::Text("…".to_owned()),
             Value::List(items) => {
@@ -175,6 +178,17 @@ impl Value<'_> {
             Value::Any(value) => (*value).clone(),
         }
     }
+}
+
+/// The entries of a map as they are recorded: of those whose keys are equal when they are cut to
+/// `key_bytes`, the last one, and none with an empty key.
+pub(crate) fn unique<'m, 'a>(entries: &'m [Attribute<'a>], key_bytes: usize) -> Vec<&'m Attribute<'a>> {
+    let cut = |key: &'a str| key.get(..key.floor_char_boundary(key_bytes)).unwrap_or(key);
+    let mut seen = HashSet::with_capacity(entries.len());
+    let later = entries.iter().rev().filter(|(key, _)| !key.is_empty() && seen.insert(cut(key)));
+    let mut kept: Vec<_> = later.collect();
+    kept.reverse();
+    kept
 }
 
 /// Attributes that own what they hold.

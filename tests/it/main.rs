@@ -29,6 +29,7 @@ mod lifecycle;
 mod off;
 mod older_store;
 mod patience;
+mod privacy;
 mod rum;
 mod sources;
 mod stores;

@@ -60,9 +60,10 @@ fn validate(settings: &Settings) -> Result<()> {
 
 fn explain(settings: Settings, kind: Kind, event: &Event) -> Result<Json> {
     let mut out = Map::new();
+    let redactor = Redactor::new(settings.redact.clone());
     let sampling = Sampling::of(&settings, event)?;
     let verdict = match kind {
-        Kind::Mutation => mutation::verdict(&settings.stores, event, &sampling, &mut out)?,
+        Kind::Mutation => mutation::verdict(&settings.stores, &redactor, event, &sampling, &mut out)?,
         // Errors are recorded even in sessions that the sample rate does not select.
         Kind::Error if !sampling.session_is_kept => {
             Verdict::new("recorded", "errors of sessions that are not sampled are recorded all the same")
@@ -73,7 +74,7 @@ fn explain(settings: Settings, kind: Kind, event: &Event) -> Result<Json> {
     };
     out.insert("verdict".to_owned(), verdict.word.into());
     out.insert("why".to_owned(), verdict.why.into());
-    privacy::describe(&Redactor::new(settings.redact), event, &mut out);
+    privacy::describe(&redactor, event, &mut out);
     if let Some(url) = &event.url {
         headers::describe(settings.trace_hosts, url, event.session_id, &sampling, &mut out);
     }

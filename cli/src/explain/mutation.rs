@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value as Json, json};
+use throughline::internals::redact::Redactor;
 use throughline::internals::state::{Policy, capture};
 use throughline::state::{Capture, PathDecision, StorePolicy};
 use throughline::{AnyValue, Value};
@@ -13,6 +14,7 @@ use super::verdict::{Sampling, Verdict};
 
 pub(super) fn verdict(
     stores: &BTreeMap<String, StorePolicy>,
+    redactor: &Redactor,
     event: &Event,
     sampling: &Sampling,
     out: &mut Map<String, Json>,
@@ -24,7 +26,7 @@ pub(super) fn verdict(
         Some(settings) => (settings, "the store's policy"),
         None => (&default, "the default policy, because the store has none of its own"),
     };
-    let mut policy = Policy::new(store, 1, settings)?;
+    let mut policy = Policy::new(store, 1, settings)?.hiding(redactor.keys());
     let (name, capture) = match policy.decide(path) {
         PathDecision::Ignore(reason) => return Ok(Verdict::new("suppressed", reason.name())),
         PathDecision::Record { name, capture } => (name, capture),
@@ -33,7 +35,7 @@ pub(super) fn verdict(
     out.insert("capture".to_owned(), serde_json::to_value(capture)?);
     for (key, value) in [("state.old", &event.old), ("state.new", &event.new)] {
         if let Some(value) = value {
-            out.insert(key.to_owned(), captured(value, capture)?);
+            out.insert(key.to_owned(), captured(value, capture, redactor)?);
         }
     }
     if event.old.is_some() && event.old == event.new {
@@ -54,9 +56,9 @@ pub(super) fn verdict(
 }
 
 /// What `capture` keeps of a value: the value itself, its type and length, or nothing.
-fn captured(value: &Json, how: Capture) -> Result<Json> {
+fn captured(value: &Json, how: Capture, redactor: &Redactor) -> Result<Json> {
     let value = any_value(value)?;
-    Ok(match capture(&Value::from(&value), how) {
+    Ok(match capture(&Value::from(&value), how, redactor.keys()) {
         None => Json::Null,
         Some(captured) => match captured.value {
             Some(kept) => json!(format!("{:?}", kept.as_value())),

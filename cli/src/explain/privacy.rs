@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 use throughline::internals::redact::{REDACTED, Redactor};
-use throughline::internals::scrub::{KeyVerdict, Scrub};
+use throughline::internals::scrub::{Author, KeyVerdict, Scrub, TextKind};
 
 use super::input::Event;
 
@@ -26,10 +26,13 @@ pub(super) fn describe(redactor: &Redactor, event: &Event, out: &mut Map<String,
         }
         out.insert("url".to_owned(), clean.into());
     }
-    // Names are identifiers that the app's code chooses; they are not searched for personal data.
     // `name` in the answer is the name of a mutation's action, so the event's own has another key.
     if let Some(name) = &event.name {
-        out.insert("event_name".to_owned(), name.as_str().into());
+        let clean = redactor.name(name);
+        if clean != name.as_str() {
+            changes.push("name: redacted".to_owned());
+        }
+        out.insert("event_name".to_owned(), clean.into());
     }
     out.insert("redacted".to_owned(), changes.into());
 }
@@ -39,7 +42,7 @@ fn attributes(redactor: &Redactor, event: &Event, changes: &mut Vec<String>) -> 
     for (key, value) in &event.attributes {
         match redactor.key(key) {
             KeyVerdict::Clean => {
-                kept.insert(key.clone(), value.clone());
+                kept.insert(key.clone(), searched(redactor, key, value, changes));
             }
             KeyVerdict::Secret => {
                 changes.push(format!("attribute `{key}`: redacted, because its key is on the list of secret keys"));
@@ -47,9 +50,21 @@ fn attributes(redactor: &Redactor, event: &Event, changes: &mut Vec<String>) -> 
             }
             KeyVerdict::Reserved => {
                 changes.push(format!("attribute `{key}`: renamed, because Throughline reserves its prefix"));
-                kept.insert(format!("app.{key}"), value.clone());
+                kept.insert(format!("app.{key}"), searched(redactor, key, value, changes));
             }
         }
     }
     kept
+}
+
+/// The value of an attribute, with its text searched if the configuration wants that.
+fn searched(redactor: &Redactor, key: &str, value: &Json, changes: &mut Vec<String>) -> Json {
+    let Some(text) = value.as_str().filter(|_| redactor.rules(Author::App).attribute_texts) else {
+        return value.clone();
+    };
+    let clean = redactor.text(TextKind::Label, text, text.len());
+    if clean != text {
+        changes.push(format!("attribute `{key}`: redacted, because its text holds a secret or personal data"));
+    }
+    clean.into()
 }

@@ -292,11 +292,18 @@ impl Recorder {
         self.set_version(&record, |versions, version| versions.context = version);
     }
 
+    /// What must not be recorded.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// Journals a new session or view; events from now on belong to it.
     pub fn set_scope(&self, session: Uuid, view: Option<(Uuid, &str)>, session_rate: f64) {
         self.keeping.begin(session);
         self.keeping.decide(session_rate);
         let mut record = Vec::new();
+        let name = view.map(|(_, name)| self.redactor.name(name));
+        let view = view.zip(name.as_deref()).map(|((id, _), name)| (id, name));
         encode_scope(session, view, &mut record);
         self.set_version(&record, |versions, version| versions.scope = version);
     }

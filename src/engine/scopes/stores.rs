@@ -102,13 +102,14 @@ impl Sink for RecorderSink<'_> {
 impl Scopes {
     /// Adds a store. Fails when its policy is unsound or there are [`MAX_STORES`] already.
     pub(crate) fn add_store(&self, name: &str, policy: &StorePolicy) -> Result<StoreId, Error> {
+        let secrets = self.recorder.redactor().keys();
         let mut locked = self.lock();
         let stores = &mut locked.open.stores;
         if stores.tracers.len() >= MAX_STORES {
             return Err(Error::config("state.store", format!("is one of more than {MAX_STORES} stores")));
         }
         stores.version += 1;
-        stores.tracers.push(Tracer::new(Policy::new(name, stores.version, policy)?));
+        stores.tracers.push(Tracer::new(Policy::new(name, stores.version, policy)?.hiding(secrets)));
         Ok(StoreId(stores.tracers.len() - 1))
     }
 
@@ -117,7 +118,7 @@ impl Scopes {
         let mut locked = self.lock();
         let stores = &mut locked.open.stores;
         let version = stores.version + 1;
-        let policy = Policy::new(name, version, policy)?;
+        let policy = Policy::new(name, version, policy)?.hiding(self.recorder.redactor().keys());
         stores.version = version;
         if let Some(tracer) = stores.tracers.get_mut(store.0) {
             tracer.update(policy);

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use throughline::config::ValuePatterns;
 ///
-/// // Search the texts of attributes too, but leave tokens alone.
-/// let patterns = ValuePatterns { attributes: true, jwt: false, ..ValuePatterns::default() };
+/// // Leave the texts of attributes and tokens alone.
+/// let patterns = ValuePatterns { attributes: false, jwt: false, ..ValuePatterns::default() };
 /// assert!(patterns.email && patterns.card);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,27 +16,29 @@ use serde::{Deserialize, Serialize};
 pub struct ValuePatterns {
     /// E-mail addresses.
     pub email: bool,
-    /// Payment card numbers: 13 to 19 digits with a valid check digit (Luhn).
+    /// Payment card numbers: 13 to 19 digits with a valid check digit (Luhn), and the length and
+    /// first digits that card networks use.
     pub card: bool,
     /// JSON web tokens.
     pub jwt: bool,
-    /// Bearer tokens: what follows the word `Bearer`.
+    /// Bearer tokens and basic credentials: what follows the words `Bearer` and `Basic`.
     pub bearer: bool,
     /// Whether the texts of attributes are searched as well as free texts (messages, log bodies,
-    /// stacks, URLs).
+    /// stacks), URLs and names. What [`set_user`](crate::Telemetry::set_user) says is not searched.
     pub attributes: bool,
 }
 
 impl Default for ValuePatterns {
     fn default() -> Self {
-        Self { email: true, card: true, jwt: true, bearer: true, attributes: false }
+        Self { email: true, card: true, jwt: true, bearer: true, attributes: true }
     }
 }
 
 /// What is taken out of events before they reach the disk.
 ///
-/// By default the values of secret keys (`password`, `token`, `authorization`, `cookie`, …),
-/// personal data in free texts, and user information, query and fragment of URLs are taken out.
+/// By default the values of secret keys (`password`, `token`, `authorization`, `cookie`, …), in
+/// attributes and in texts (`password=…`, JSON), personal data in texts, and user information,
+/// query and fragment of URLs are taken out. Of a `data:` URL the media type stays.
 /// What is taken out is replaced by `[redacted]` or left out, and is nowhere on the device.
 ///
 /// ```
@@ -46,7 +48,7 @@ impl Default for ValuePatterns {
 /// let rules = RedactRules {
 ///     deny_keys: vec!["salary".to_owned(), "home address".to_owned()],
 ///     allow_keys: vec!["card.color".to_owned()],
-///     patterns: ValuePatterns { attributes: true, ..ValuePatterns::default() },
+///     patterns: ValuePatterns { jwt: false, ..ValuePatterns::default() },
 ///     keep_queries: true,
 /// };
 /// let config = Config::builder("shop", "/var/lib/shop/telemetry").redact(rules).build()?;

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::MAX_NAME_CHARS;
 use crate::model::time::nanos;
 use crate::model::value::Attribute;
 
@@ -102,7 +101,7 @@ event!(
     |e| e.loading_time,
     |e, out| {
         out.uint(field::TYPE, e.action_type as u64);
-        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.name(field::NAME, e.name);
         if let Some(id) = e.id {
             out.id(field::OBJECT_ID, id);
         }

@@ -5,7 +5,6 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::MAX_NAME_CHARS;
 use crate::model::value::Attribute;
 
 /// An event whose name and meaning are the app's own.
@@ -44,7 +43,7 @@ event!(
     |_| Lane::Event,
     |_| None,
     |e, out| {
-        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.name(field::NAME, e.name);
     },
     fn label(&self) -> &str {
         self.name

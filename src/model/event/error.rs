@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_STACK_CHARS};
+use crate::model::limits::{MAX_MESSAGE_CHARS, MAX_STACK_CHARS};
 use crate::model::value::Attribute;
 
 /// How bad an error was. All kinds but `Handled` go to the crash lane.
@@ -108,7 +108,7 @@ event!(
     |_| None,
     |e, out| {
         out.uint(field::TYPE, e.error_kind as u64);
-        out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
+        out.name(field::ERROR_TYPE, e.error_type);
         out.message(field::MESSAGE, e.message, MAX_MESSAGE_CHARS);
         out.message(field::STACK, e.stack, MAX_STACK_CHARS);
         out.uint(field::SOURCE, e.source as u64);

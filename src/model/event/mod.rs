@@ -10,6 +10,7 @@ mod custom;
 pub mod decode;
 pub mod encode;
 mod error;
+pub(crate) mod plain;
 mod put;
 mod resource;
 mod scratch;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::{MAX_METHOD_CHARS, MAX_NAME_CHARS, MAX_PHASES, MAX_PROTOCOL_CHARS};
+use crate::model::limits::{MAX_METHOD_CHARS, MAX_PHASES, MAX_PROTOCOL_CHARS};
 use crate::model::time::nanos;
 use crate::model::value::Attribute;
 use std::time::Duration;
@@ -160,7 +160,7 @@ event!(
         out.uint(field::DURATION, nanos(e.duration));
         out.optional(field::SIZE, e.size);
         out.text(field::PROTOCOL, e.protocol, MAX_PROTOCOL_CHARS);
-        out.text(field::ERROR_TYPE, e.error_type, MAX_NAME_CHARS);
+        out.name(field::ERROR_TYPE, e.error_type);
         for PhaseTime { phase, start, duration } in e.phases.iter().take(MAX_PHASES) {
             out.uints(field::PHASE, &[*phase as u64, nanos(*start), nanos(*duration)]);
         }

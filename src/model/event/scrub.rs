@@ -30,14 +30,32 @@ pub enum Author {
     Core,
 }
 
+/// What a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextKind {
+    /// A message, the body of a log, or a stack. The host may rewrite it.
+    Free,
+    /// A URL. The host may rewrite it.
+    Url,
+    /// A name, or the text of an attribute.
+    Label,
+}
+
 /// Takes out what must not be recorded, while it is encoded.
 pub trait Scrub {
     /// Judges a key.
     fn key(&self, key: &str) -> KeyVerdict;
+    /// Cleans the first `kept` bytes of a text. Of what follows, only as much is looked at as is
+    /// needed to recognise a secret that the cut divides.
+    fn text<'t>(&self, kind: TextKind, text: &'t str, kept: usize) -> Cow<'t, str>;
     /// Cleans a message, the body of a log, or a stack.
-    fn free_text<'t>(&self, text: &'t str) -> Cow<'t, str>;
+    fn free_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.text(TextKind::Free, text, text.len())
+    }
     /// Cleans a URL.
-    fn url<'t>(&self, url: &'t str) -> Cow<'t, str>;
+    fn url<'t>(&self, url: &'t str) -> Cow<'t, str> {
+        self.text(TextKind::Url, url, url.len())
+    }
 }
 
 /// The rules for one event.
@@ -47,7 +65,7 @@ pub struct Scrubbing<'s> {
     pub scrub: Option<(&'s dyn Scrub, &'s KeyCache)>,
     /// Who chose the keys.
     pub author: Author,
-    /// Whether the texts of attributes are cleaned like free texts.
+    /// Whether the texts of attributes are cleaned.
     pub attribute_texts: bool,
 }
 

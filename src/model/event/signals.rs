@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::{MAX_MESSAGE_CHARS, MAX_NAME_CHARS, MAX_SPAN_ITEMS, MAX_TEXT_CHARS, MAX_UNIT_CHARS};
+use crate::model::limits::{MAX_MESSAGE_CHARS, MAX_SPAN_ITEMS, MAX_TEXT_CHARS, MAX_UNIT_CHARS};
 use crate::model::time::nanos;
 use crate::model::value::Attribute;
 use std::time::Duration;
@@ -74,7 +74,7 @@ event!(
     |e, out| {
         out.uint(field::LEVEL, e.severity as u64);
         out.message(field::MESSAGE, e.body, MAX_MESSAGE_CHARS);
-        out.text(field::NAME, e.logger, MAX_NAME_CHARS);
+        out.name(field::NAME, e.logger);
     },
     fn label(&self) -> &str {
         self.body
@@ -181,7 +181,7 @@ event!(
     |_| Lane::Bulk,
     |_| None,
     |e, out| {
-        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.name(field::NAME, e.name);
         out.text(field::UNIT, e.unit, MAX_UNIT_CHARS);
         out.count(field::START_TIME, e.start_ns);
         if let Some(interval) = e.interval {
@@ -327,7 +327,7 @@ event!(
     |_| Lane::Bulk,
     |e| Some(e.duration),
     |e, out| {
-        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.name(field::NAME, e.name);
         out.uint(field::TYPE, e.span_kind as u64);
         out.uint(field::DURATION, nanos(e.duration));
         out.count(field::STATUS, e.status as u64);
@@ -337,7 +337,7 @@ event!(
         }
         for event in e.events.iter().take(MAX_SPAN_ITEMS) {
             out.nested(field::SPAN_EVENT, |out| {
-                out.text(field::NAME, event.name, MAX_NAME_CHARS);
+                out.name(field::NAME, event.name);
                 out.uint(field::START_TIME, event.time_ns);
                 out.attributes(event.attributes);
             });

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::MAX_NAME_CHARS;
 use crate::model::time::nanos;
 use crate::model::value::Attribute;
 
@@ -94,7 +93,7 @@ event!(
     |e| Some(e.time_spent),
     |e, out| {
         out.id(field::OBJECT_ID, e.id);
-        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.name(field::NAME, e.name);
         out.url(field::URL, e.url);
         out.uint(field::DOC_VERSION, e.version);
         out.uint(field::ACTIVE, u64::from(e.is_active));

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::builder::event;
 use super::encode::{Encoder, field};
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::{FROZEN_FRAME, MAX_NAME_CHARS, MAX_UNIT_CHARS};
+use crate::model::limits::{FROZEN_FRAME, MAX_UNIT_CHARS};
 use crate::model::time::nanos;
 use crate::model::value::Attribute;
 
@@ -88,7 +88,7 @@ event!(
     |_| Lane::Event,
     |_| None,
     |e, out| {
-        out.text(field::NAME, e.name, MAX_NAME_CHARS);
+        out.name(field::NAME, e.name);
         out.double(field::VALUE, e.value);
         out.text(field::UNIT, e.unit, MAX_UNIT_CHARS);
     },

@@ -3,23 +3,34 @@
 //!
 //! - The value of an attribute whose key names a secret is replaced (`keys`). A key that was found
 //!   harmless is remembered by a hash of 64 bits, so that looking at it again costs one hash.
-//! - Personal data is found by its form (`patterns`) in free texts: messages, bodies of logs, stack
-//!   traces. The texts of attributes are searched only if the configuration asks for it.
-//! - URLs lose the user's name and password, and their query and fragment unless the configuration
-//!   keeps queries.
+//! - Messages, bodies of logs, stack traces, names and the texts of attributes are read once
+//!   (`scan`): personal data and tokens are found by their form (`card`, `credentials`), secrets by
+//!   the key before them (`pairs`). A glance tells whether a short text needs it at all
+//!   (`model/event/plain.rs`).
+//! - URLs, in texts too (`urls`), lose the user's name and password, and their query and fragment
+//!   unless the configuration keeps queries. Of a `data:` URL the media type stays.
 
+mod bytes;
+mod card;
+mod credentials;
 mod keys;
-mod patterns;
+mod pairs;
+mod reader;
+mod scan;
+mod steps;
+mod urls;
 
 use std::borrow::Cow;
 
-use keys::{SECRET, has, segments};
-use patterns::scan;
+use reader::Search;
+use scan::scan;
 
 pub use crate::model::config::{RedactRules, ValuePatterns};
 pub use crate::model::event::scrub::REDACTED;
-use crate::model::event::scrub::{Author, KeyCache, KeyVerdict, Scrub, Scrubbing};
+use crate::model::event::scrub::{Author, KeyCache, KeyVerdict, Scrub, Scrubbing, TextKind};
+use crate::model::limits::MAX_NAME_CHARS;
 use crate::model::names::RESERVED;
+pub use keys::SecretKeys;
 
 /// Code of the host that rewrites free texts and URLs after the core has redacted them.
 pub trait Rewrite: Send + Sync + std::fmt::Debug {
@@ -31,7 +42,7 @@ pub trait Rewrite: Send + Sync + std::fmt::Debug {
 #[derive(Debug)]
 pub struct Redactor {
     rules: RedactRules,
-    denied: Vec<Vec<String>>,
+    keys: SecretKeys,
     clean: KeyCache,
     rewrite: Option<Box<dyn Rewrite>>,
 }
@@ -45,10 +56,18 @@ impl Default for Redactor {
 impl Redactor {
     /// Compiles rules.
     pub fn new(rules: RedactRules) -> Self {
-        let built_in = SECRET.iter().map(|run| run.iter().map(|segment| (*segment).to_owned()).collect());
-        let denied =
-            built_in.chain(rules.deny_keys.iter().map(|key| segments(key))).filter(|run: &Vec<String>| !run.is_empty());
-        Self { denied: denied.collect(), rules, clean: KeyCache::default(), rewrite: None }
+        Self { keys: SecretKeys::new(&rules), rules, clean: KeyCache::default(), rewrite: None }
+    }
+
+    /// Which keys name a secret.
+    pub fn keys(&self) -> &SecretKeys {
+        &self.keys
+    }
+
+    /// Cleans a name outside of an event.
+    pub fn name<'t>(&self, name: &'t str) -> Cow<'t, str> {
+        let kept = name.char_indices().nth(MAX_NAME_CHARS).map_or(name.len(), |cut| cut.0);
+        self.text(TextKind::Label, name, kept)
     }
 
     /// Also lets the host rewrite every free text and URL.
@@ -71,11 +90,9 @@ impl Redactor {
 
     /// Decides about a key that is not remembered.
     fn consider(&self, key: &str) -> KeyVerdict {
-        if self.rules.allow_keys.iter().any(|allowed| allowed == key) {
-            return KeyVerdict::Clean;
-        }
-        let words = segments(key);
-        if self.denied.iter().any(|secret| has(&words, secret)) {
+        if self.keys.is_allowed(key) {
+            KeyVerdict::Clean
+        } else if self.keys.is_secret(key) {
             KeyVerdict::Secret
         } else if RESERVED.iter().any(|prefix| key.starts_with(prefix)) {
             KeyVerdict::Reserved
@@ -91,127 +108,15 @@ impl Scrub for Redactor {
         self.consider(key)
     }
 
-    fn free_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.rewritten(scan(text, self.rules.patterns))
-    }
-
-    fn url<'t>(&self, url: &'t str) -> Cow<'t, str> {
-        self.rewritten(self.bare_url(url))
-    }
-}
-
-impl Redactor {
-    /// Takes out of a URL what must not leave the device.
-    fn bare_url<'t>(&self, url: &'t str) -> Cow<'t, str> {
-        let (head, tail) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
-        let head = without_user(head);
-        if tail.is_empty() || !self.rules.keep_queries {
-            return head;
+    fn text<'t>(&self, kind: TextKind, text: &'t str, kept: usize) -> Cow<'t, str> {
+        let RedactRules { patterns, keep_queries, .. } = self.rules;
+        let clean = scan(text, kept, kind == TextKind::Url, Search { patterns, keys: &self.keys, keep_queries });
+        match kind {
+            TextKind::Free | TextKind::Url => self.rewritten(clean),
+            TextKind::Label => clean,
         }
-        let mut out = head.into_owned();
-        let (query, fragment) = tail.split_at(tail.find('#').unwrap_or(tail.len()));
-        for (at, pair) in query.trim_start_matches('?').split('&').enumerate() {
-            out.push(if at == 0 { '?' } else { '&' });
-            match pair.split_once('=') {
-                Some((name, _)) if self.consider(name) == KeyVerdict::Secret => {
-                    out.push_str(name);
-                    out.push_str("=[redacted]");
-                }
-                _ => out.push_str(&scan(pair, self.rules.patterns)),
-            }
-        }
-        if query.is_empty() {
-            out.truncate(out.trim_end_matches('?').len());
-        }
-        out.push_str(&scan(fragment, self.rules.patterns));
-        Cow::Owned(out)
-    }
-}
-
-/// Takes the user's name and password out of a URL.
-fn without_user(url: &str) -> Cow<'_, str> {
-    let Some((scheme, rest)) = url.split_once("://") else { return Cow::Borrowed(url) };
-    let authority = rest.split('/').next().unwrap_or_default();
-    match authority.rfind('@') {
-        Some(at) => Cow::Owned(format!("{scheme}://{}", rest.get(at + 1..).unwrap_or_default())),
-        None => Cow::Borrowed(url),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn keys_are_secret_by_their_segments() {
-        let rules = RedactRules {
-            deny_keys: vec!["home address".into()],
-            allow_keys: vec!["card.color".into()],
-            ..RedactRules::default()
-        };
-        let redactor = Redactor::new(rules);
-        for key in [
-            "password",
-            "userPassword",
-            "user.PASSWORD",
-            "x-api-key",
-            "apiKey",
-            "APIKey",
-            "refresh_token",
-            "tokens",
-            "Set-Cookie",
-            "http.request.header.authorization",
-            "card_number",
-            "SSN",
-            "user.homeAddress",
-            "accessKeyId",
-            "pin",
-        ] {
-            assert_eq!((redactor.key(key), redactor.key(key)), (KeyVerdict::Secret, KeyVerdict::Secret), "{key}");
-        }
-        for key in [
-            "name",
-            "author",
-            "tokenizer",
-            "keyboard",
-            "discard",
-            "spinner",
-            "card.color",
-            "api.version",
-            "session.id",
-            "sku",
-        ] {
-            assert_eq!((redactor.key(key), redactor.key(key)), (KeyVerdict::Clean, KeyVerdict::Clean), "{key}");
-        }
-        assert_eq!(redactor.key("state.store"), KeyVerdict::Reserved);
-        assert_eq!(redactor.key("rum.action.id"), KeyVerdict::Reserved);
-    }
-
-    #[test]
-    fn urls_lose_users_and_queries() {
-        let plain = Redactor::default();
-        for (url, want) in [
-            ("https://user:secret@a.test/x?token=1#frag", "https://a.test/x"),
-            ("https://a.test/x", "https://a.test/x"),
-            ("/relative?x=1", "/relative"),
-            ("https://a.test?@b", "https://a.test"),
-        ] {
-            assert_eq!(plain.url(url), want);
-        }
-        let keep = Redactor::new(RedactRules { keep_queries: true, ..RedactRules::default() });
-        assert_eq!(
-            keep.url("https://u@a.test/x?page=2&access_token=abc&mail=a@b.co#top"),
-            "https://a.test/x?page=2&access_token=[redacted]&mail=[redacted]#top"
-        );
-        assert_eq!(keep.url("https://a.test/x#top"), "https://a.test/x#top");
-    }
-
-    proptest! {
-        #[test]
-        fn no_key_and_no_url_panics(text in "\\PC{0,120}") {
-            let _ = Redactor::default().key(&text);
-            let _ = Redactor::new(RedactRules { keep_queries: true, ..RedactRules::default() }).url(&text);
-        }
-    }
-}
+mod tests;

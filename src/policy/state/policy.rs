@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::decision::{PathDecision, Suppressed};
-use super::path::{self, Pattern};
+use super::path::{self, Pattern, Segment};
 use super::store_policy::{Capture, CaptureRule, StorePolicy};
 use crate::model::error::Error;
 use crate::model::limits::{MAX_DECISIONS, MAX_NAME_CHARS, MAX_STATE_NAMES, MAX_STATE_WINDOW, MAX_STORE_NAME_CHARS};
+use crate::policy::redact::SecretKeys;
 
 /// A compiled policy. Every update has another version, by which a facade notices that the
 /// decisions it remembers are old.
@@ -27,6 +28,8 @@ pub struct Policy {
     pub(super) budget: u32,
     /// Decisions by path.
     decisions: HashMap<Box<str>, PathDecision>,
+    /// Keys whose values are never captured.
+    secrets: SecretKeys,
     /// Names of actions, by the pattern that they are made of.
     names: HashMap<Box<str>, Arc<str>>,
 }
@@ -68,8 +71,21 @@ impl Policy {
             revert: bound("state.ignore_if_reverted_ms", policy.ignore_if_reverted)?,
             budget: policy.max_actions_per_second,
             decisions: HashMap::new(),
+            secrets: SecretKeys::default(),
             names: HashMap::new(),
         })
+    }
+
+    /// The same policy, which hides what a configuration calls secret.
+    #[must_use]
+    pub fn hiding(mut self, secrets: &SecretKeys) -> Self {
+        self.secrets = secrets.clone();
+        self
+    }
+
+    /// Keys whose values are never captured.
+    pub(super) fn secrets(&self) -> &SecretKeys {
+        &self.secrets
     }
 
     /// The store's name.
@@ -106,7 +122,8 @@ impl Policy {
         let Some(allowed) = self.allow.iter().find(|pattern| pattern.matches(&path)) else {
             return PathDecision::Ignore(Suppressed::NotAllowed);
         };
-        let capture = if covers(&self.redact) {
+        let is_secret = |segment: &Segment<'_>| matches!(segment, Segment::Key(key) if self.secrets.is_secret(key));
+        let capture = if covers(&self.redact) || (path.iter().any(is_secret) && !self.secrets.is_allowed(text)) {
             Capture::None
         } else {
             let rule = self.captures.iter().rev().find(|rule| rule.paths.matches(&path));

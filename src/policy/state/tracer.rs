@@ -98,7 +98,8 @@ impl<H> Tracer<H> {
         if old.is_some() && old == new {
             return self.suppress(Suppressed::Unchanged, 1);
         }
-        let captured = |value: &Option<Value<'_>>| value.as_ref().and_then(|value| capture(value, how));
+        let captured =
+            |value: &Option<Value<'_>>| value.as_ref().and_then(|value| capture(value, how, self.policy.secrets()));
         let is_same = |window: &Window<H>| window.action.path == mutation.path && window.action.cause == cause;
         if let Some(at) = self.windows.iter().position(is_same) {
             return self.join(at, now, mutation, captured(&mutation.new), new, sink);

@@ -2,7 +2,7 @@
 
 use throughline::config;
 
-/// The kinds of personal data that are searched for in free text.
+/// The kinds of personal data that are searched for in texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
 pub struct ValuePatterns {
     /// E-mail addresses.
@@ -14,11 +14,11 @@ pub struct ValuePatterns {
     /// JSON web tokens.
     #[uniffi(default = true)]
     pub jwt: bool,
-    /// Tokens after the word `Bearer`.
+    /// Tokens and credentials after the words `Bearer` and `Basic`.
     #[uniffi(default = true)]
     pub bearer: bool,
     /// Whether the texts of attributes are searched as well.
-    #[uniffi(default = false)]
+    #[uniffi(default = true)]
     pub attributes: bool,
 }
 

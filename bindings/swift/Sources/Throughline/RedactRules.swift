@@ -11,10 +11,10 @@ public struct RedactRules: Sendable {
         public var card = true
         /// JSON web tokens.
         public var jwt = true
-        /// Tokens after the word `Bearer`.
+        /// Tokens and credentials after the words `Bearer` and `Basic`.
         public var bearer = true
         /// Whether the texts of attributes are searched as well.
-        public var attributes = false
+        public var attributes = true
 
         /// The defaults.
         public init() {}

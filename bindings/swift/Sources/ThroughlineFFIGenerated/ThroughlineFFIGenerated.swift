@@ -3213,7 +3213,7 @@ public func FfiConverterTypeTraceHost_lower(_ value: TraceHost) -> RustBuffer {
 
 
 /**
- * The kinds of personal data that are searched for in free text.
+ * The kinds of personal data that are searched for in texts.
  */
 public struct ValuePatterns: Equatable, Hashable {
     /**
@@ -3229,7 +3229,7 @@ public struct ValuePatterns: Equatable, Hashable {
      */
     public let jwt: Bool
     /**
-     * Tokens after the word `Bearer`.
+     * Tokens and credentials after the words `Bearer` and `Basic`.
      */
     public let bearer: Bool
     /**
@@ -3250,11 +3250,11 @@ public struct ValuePatterns: Equatable, Hashable {
          * JSON web tokens.
          */jwt: Bool = true, 
         /**
-         * Tokens after the word `Bearer`.
+         * Tokens and credentials after the words `Bearer` and `Basic`.
          */bearer: Bool = true, 
         /**
          * Whether the texts of attributes are searched as well.
-         */attributes: Bool = false) {
+         */attributes: Bool = true) {
         self.email = email
         self.card = card
         self.jwt = jwt

@@ -5,13 +5,15 @@ use uuid::Uuid;
 
 use super::field::{self, tag, wire};
 use crate::model::event::TraceContext;
+use crate::model::event::plain::is_plain;
 use crate::model::event::put::{ONE_BYTE, cut_bytes, cut_text, zigzag};
 use crate::model::event::scratch::{SHORT_KEY, SHORT_TEXT, Scratch, WIDEST_VARINT_WORD, Window, varint_word};
-use crate::model::event::scrub::{Author, Fingerprint, KeyVerdict, REDACTED, Scrubbing};
+use crate::model::event::scrub::{Author, Fingerprint, KeyVerdict, REDACTED, Scrubbing, TextKind};
 use crate::model::limits::{
-    MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_EVENT_BYTES, MAX_KEY_BYTES, MAX_TEXT_CHARS,
+    MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_EVENT_BYTES, MAX_KEY_BYTES, MAX_NAME_CHARS,
+    MAX_TEXT_CHARS,
 };
-use crate::model::names::app_key;
+use crate::model::names::{app_key, semconv};
 use crate::model::value::{Attribute, Value};
 
 /// Field numbers below this one share a byte with their wire type.
@@ -140,22 +142,35 @@ impl<'b> Encoder<'b> {
 
     /// Writes free text: a message, the body of a log, a stack.
     pub fn message(&mut self, number: u32, text: &str, max_chars: usize) {
-        match self.rules.scrub {
-            // Cut first: what is not recorded need not be searched.
-            Some((scrub, _)) => {
-                let (kept, cut) = cut_text(text, max_chars);
-                self.truncated += u32::from(cut);
-                self.text(number, &scrub.free_text(kept), max_chars);
-            }
-            None => self.text(number, text, max_chars),
-        }
+        self.cleaned(number, TextKind::Free, text, max_chars);
     }
 
     /// Writes a URL.
     pub fn url(&mut self, number: u32, url: &str) {
+        self.cleaned(number, TextKind::Url, url, MAX_TEXT_CHARS);
+    }
+
+    /// Writes the name of something: it groups events, but may hold what a user has typed.
+    #[inline]
+    pub fn name(&mut self, number: u32, name: &str) {
+        if name.len() <= MAX_NAME_CHARS && is_plain(name) {
+            self.text(number, name, MAX_NAME_CHARS);
+        } else {
+            self.cleaned(number, TextKind::Label, name, MAX_NAME_CHARS);
+        }
+    }
+
+    #[inline(never)]
+    fn cleaned(&mut self, number: u32, kind: TextKind, text: &str, max_chars: usize) {
         match self.rules.scrub {
-            Some((scrub, _)) => self.text(number, &scrub.url(url), MAX_TEXT_CHARS),
-            None => self.text(number, url, MAX_TEXT_CHARS),
+            // Cut first: what is not recorded need not be searched.
+            Some((scrub, _)) => {
+                let (kept, cut) = cut_text(text, max_chars);
+                // The content of a `data:` URL is taken out, not shortened.
+                self.truncated += u32::from(cut && !(kind == TextKind::Url && is_data_url(text)));
+                self.text(number, &scrub.text(kind, text, kept.len()), max_chars);
+            }
+            None => self.text(number, text, max_chars),
         }
     }
 
@@ -194,16 +209,23 @@ impl<'b> Encoder<'b> {
         self.dropped += (attributes.len() - kept.len()) as u32;
     }
 
-    /// Writes as many of the attributes as one record holds, the first ones before the others.
-    pub(super) fn attributes_that_fit(&mut self, attributes: &[Attribute<'_>]) {
-        for attribute in attributes {
+    /// Writes the attributes of a context: as many as one record holds, the first ones before the
+    /// others. What the app says of the user there is what it wants to be known, so those texts are
+    /// not searched.
+    pub(super) fn context_attributes(&mut self, attributes: &[Attribute<'_>]) {
+        let is_searched = self.rules.attribute_texts;
+        let kept = attributes.get(..MAX_ATTRIBUTES).unwrap_or(attributes);
+        for attribute in kept {
             let before = self.out.len();
+            self.rules.attribute_texts = is_searched && !attribute.0.starts_with(semconv::USER);
             self.attributes(std::slice::from_ref(attribute));
             if self.is_too_large() {
                 self.out.truncate(before);
                 self.dropped += 1;
             }
         }
+        self.rules.attribute_texts = is_searched;
+        self.dropped += (attributes.len() - kept.len()) as u32;
     }
 
     /// Counts items that were left out.
@@ -278,9 +300,9 @@ impl<'b> Encoder<'b> {
                 let (kept, cut) = cut_text(text, MAX_TEXT_CHARS);
                 self.truncated += u32::from(cut);
                 match self.rules.scrub {
-                    Some((scrub, _)) if self.rules.attribute_texts => {
-                        // The host may have rewritten it to something longer.
-                        let cleaned = scrub.free_text(kept);
+                    Some((scrub, _)) if self.rules.attribute_texts && (cut || !is_plain(text)) => {
+                        // A mark may be longer than what it stands for.
+                        let cleaned = scrub.text(TextKind::Label, text, kept.len());
                         let (kept, cut) = cut_text(&cleaned, MAX_TEXT_CHARS);
                         self.truncated += u32::from(cut);
                         self.tagged(tag::TEXT, kept.as_bytes());
@@ -339,12 +361,16 @@ impl<'b> Encoder<'b> {
     }
 }
 
+fn is_data_url(url: &str) -> bool {
+    url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+}
+
 /// Writes the tag and the value of an attribute if both are short. The length of both, if they were
 /// written.
 #[inline(always)]
 fn short_value(window: &mut Window<'_>, at: usize, value: &Value<'_>, is_cleaned: bool) -> Option<usize> {
     match *value {
-        Value::Text(text) if text.len() <= SHORT_TEXT && !is_cleaned => {
+        Value::Text(text) if text.len() <= SHORT_TEXT && (!is_cleaned || is_plain(text)) => {
             window.word(at, u64::from(tag::TEXT) | (text.len() as u64) << 8);
             window.bytes(at + 2, text.as_bytes());
             Some(2 + text.len())

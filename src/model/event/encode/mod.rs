@@ -22,7 +22,7 @@ pub use super::put::{put_varint, zigzag};
 pub use super::scratch::Scratch;
 use super::scrub::Scrubbing;
 use super::{Event, TraceContext};
-use crate::model::limits::{MAX_ATTRIBUTES, MAX_EVENT_BYTES, MAX_NAME_CHARS};
+use crate::model::limits::{MAX_EVENT_BYTES, MAX_NAME_CHARS};
 use crate::model::value::Attribute;
 pub use encoder::Encoder;
 
@@ -95,9 +95,7 @@ pub fn encode_context_scrubbed(attributes: &[Attribute<'_>], rules: Scrubbing<'_
     out.extend_from_slice(&[VERSION, KIND_CONTEXT]);
     with_scratch(out, |scratch| {
         let mut encoder = Encoder::new(scratch, rules);
-        let kept = attributes.get(..MAX_ATTRIBUTES).unwrap_or(attributes);
-        encoder.attributes_that_fit(kept);
-        encoder.cut_items(attributes.len() - kept.len());
+        encoder.context_attributes(attributes);
         encoder.finish();
     });
 }

@@ -3,7 +3,7 @@
 use super::field::{self, tag};
 use super::*;
 use crate::model::config::RedactRules;
-use crate::model::event::scrub::{Author, KeyVerdict, Scrub};
+use crate::model::event::scrub::{Author, KeyVerdict, Scrub, TextKind};
 use crate::model::event::*;
 use crate::model::limits::{MAX_ATTRIBUTES, MAX_BLOB_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_KEY_BYTES, MAX_TEXT_CHARS};
 use crate::model::value::{AnyValue, Value, lend};
@@ -74,7 +74,9 @@ impl Plain<'_> {
             AnyValue::Text(text) => {
                 let kept = self.cut(text, MAX_TEXT_CHARS);
                 let clean = match self.redactor {
-                    Some(redactor) if self.attribute_texts => redactor.free_text(&kept).into_owned(),
+                    Some(redactor) if self.attribute_texts => {
+                        redactor.text(TextKind::Label, text, kept.len()).into_owned()
+                    }
                     _ => kept,
                 };
                 self.tagged(tag::TEXT, clean.as_bytes());
@@ -135,7 +137,13 @@ impl Plain<'_> {
         self.uint(field::CONTEXT, 300);
         self.uint(field::SCOPE, 2);
         self.uint(field::TYPE, 1);
-        self.text(field::NAME, name, MAX_NAME_CHARS);
+        match self.redactor {
+            Some(redactor) => {
+                let kept = self.cut(name, MAX_NAME_CHARS);
+                self.text(field::NAME, &redactor.text(TextKind::Label, name, kept.len()), MAX_NAME_CHARS);
+            }
+            None => self.text(field::NAME, name, MAX_NAME_CHARS),
+        }
         self.attributes(attributes);
         for (number, count) in [(field::TRUNCATED, self.truncated), (field::DROPPED_ATTRIBUTES, self.dropped)] {
             if count > 0 {
@@ -164,6 +172,8 @@ fn value() -> impl Strategy<Value = AnyValue> {
     let text = prop_oneof![
         4 => "\\PC{0,40}",
         1 => Just("mail a.b@mail.test now".to_owned()),
+        1 => "[a-zA-Z0-9@:=?% .&/-]{0,24}",
+        1 => Just("pay 4111 1111 1111 1111".to_owned()),
         1 => (110usize..140).prop_map(|length| "t".repeat(length)),
         1 => (1_000usize..1_060).prop_map(|length| "ü".repeat(length)),
     ];

@@ -10,7 +10,7 @@ import dev.throughline.internal.ffi.ValuePatterns as GeneratedValuePatterns
  * ```kotlin
  * redact {
  *     denyKeys = setOf("salary")
- *     patterns.attributes = true
+ *     patterns.attributes = false
  * }
  * ```
  */
@@ -27,11 +27,11 @@ public class RedactRules internal constructor() {
         /** JSON web tokens. */
         public var jwt: Boolean = true
 
-        /** Tokens after the word `Bearer`. */
+        /** Tokens and credentials after the words `Bearer` and `Basic`. */
         public var bearer: Boolean = true
 
         /** Whether the texts of attributes are searched as well. */
-        public var attributes: Boolean = false
+        public var attributes: Boolean = true
 
         internal fun generated() = GeneratedValuePatterns(email, card, jwt, bearer, attributes)
     }

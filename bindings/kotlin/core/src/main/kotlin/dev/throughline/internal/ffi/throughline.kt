@@ -3951,7 +3951,7 @@ public object FfiConverterTypeTraceHost: FfiConverterRustBuffer<TraceHost> {
 
 
 /**
- * The kinds of personal data that are searched for in free text.
+ * The kinds of personal data that are searched for in texts.
  */
 data class ValuePatterns (
     /**
@@ -3970,14 +3970,14 @@ data class ValuePatterns (
     val `jwt`: kotlin.Boolean = true 
     , 
     /**
-     * Tokens after the word `Bearer`.
+     * Tokens and credentials after the words `Bearer` and `Basic`.
      */
     val `bearer`: kotlin.Boolean = true 
     , 
     /**
      * Whether the texts of attributes are searched as well.
      */
-    val `attributes`: kotlin.Boolean = false 
+    val `attributes`: kotlin.Boolean = true 
     
 ){
     
