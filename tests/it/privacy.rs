@@ -4,7 +4,7 @@ use throughline::config::{RedactRules, ValuePatterns};
 use throughline::event::{Action, Custom, ErrorEvent, Log, Resource, Severity, Span, SpanStatus};
 use throughline::state::{Capture, StorePolicy};
 use throughline::testing::FaultServer;
-use throughline::{Consent, Telemetry, User, Value};
+use throughline::{AnyValue, Consent, Encoding, Telemetry, User, Value};
 
 use crate::app::{App, app, received, text};
 use crate::support::{LONG, builder};
@@ -167,4 +167,53 @@ fn attributes_are_not_searched_if_the_configuration_says_so() {
     let log = logs.iter().find(|log| text(&log.attributes, "app.widget.name") == "x").unwrap();
     assert_eq!(text(&log.attributes, "note"), "a@mail.test");
     assert_eq!(text(&log.attributes, "password"), "[redacted]");
+}
+
+#[test]
+fn no_collection_holds_a_key_twice_or_an_empty_one() {
+    for encoding in [Encoding::Protobuf, Encoding::Json] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = FaultServer::start().unwrap();
+        let config = builder(dir.path()).endpoint(server.url()).encoding(encoding).build().unwrap();
+        let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+        let (first, second) = (format!("{}a", "k".repeat(140)), format!("{}b", "k".repeat(140)));
+        let deep = [("y", Value::from("v7_001")), ("y", Value::from("v7_002"))];
+        let list = [Value::Map(&deep)];
+        let nested = [
+            ("x", Value::from("v7_003")),
+            ("x", Value::from("v7_004")),
+            ("", Value::from("v7_005")),
+            (&first, Value::from("v7_006")),
+            (&second, Value::from("v7_007")),
+            ("list", Value::List(&list)),
+        ];
+        let owned = AnyValue::Map(vec![
+            ("z".to_owned(), AnyValue::Text("v7_008".into())),
+            ("z".to_owned(), AnyValue::Text("v7_009".into())),
+        ]);
+        let attributes = [
+            ("k", Value::from("v7_010")),
+            ("k", Value::from("v7_011")),
+            ("map", Value::Map(&nested)),
+            ("owned", Value::from(&owned)),
+        ];
+        telemetry.record_custom(&Custom::new("twice").attributes(&attributes));
+        assert!(telemetry.flush(LONG).complete);
+        let shown = if encoding == Encoding::Json {
+            server.received().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect()
+        } else {
+            format!("{:?}", received(&server).named("twice"))
+        };
+        for (earlier, later) in [
+            ("v7_001", "v7_002"),
+            ("v7_003", "v7_004"),
+            ("v7_006", "v7_007"),
+            ("v7_008", "v7_009"),
+            ("v7_010", "v7_011"),
+        ] {
+            assert!(!shown.contains(earlier), "{earlier}: {shown}");
+            assert!(shown.contains(later), "{later}: {shown}");
+        }
+        assert!(!shown.contains("v7_005"), "{shown}");
+    }
 }

@@ -14,7 +14,7 @@ use crate::model::limits::{
     MAX_TEXT_CHARS,
 };
 use crate::model::names::{app_key, semconv};
-use crate::model::value::{Attribute, Value};
+use crate::model::value::{Attribute, Value, unique};
 
 /// Field numbers below this one share a byte with their wire type.
 const ONE_BYTE_FIELDS: u32 = 32;
@@ -329,8 +329,11 @@ impl<'b> Encoder<'b> {
                 }
             }
             Value::Map(entries) => {
-                self.container(tag::MAP, entries.len());
-                for (key, item) in entries.iter().take(MAX_ELEMENTS) {
+                let kept = unique(entries, MAX_KEY_BYTES);
+                // What has no key cannot be found again.
+                self.truncated += entries.iter().filter(|(key, _)| key.is_empty()).count() as u32;
+                self.container(tag::MAP, kept.len());
+                for (key, item) in kept.into_iter().take(MAX_ELEMENTS) {
                     if self.is_too_large() {
                         break;
                     }

@@ -94,8 +94,17 @@ impl Plain<'_> {
                 items.iter().take(MAX_ELEMENTS).for_each(|item| self.value(item, depth + 1));
             }
             AnyValue::Map(entries) => {
-                self.container(tag::MAP, entries.len());
-                entries.iter().take(MAX_ELEMENTS).for_each(|(key, item)| self.attribute(key, item, depth + 1));
+                let cut = |key: &str| key[..key.floor_char_boundary(MAX_KEY_BYTES)].to_owned();
+                let is_last = |at: usize, key: &str| entries[at + 1..].iter().all(|(later, _)| cut(later) != cut(key));
+                let kept: Vec<_> = entries
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, (key, _))| !key.is_empty() && is_last(*at, key))
+                    .map(|(_, entry)| entry)
+                    .collect();
+                self.truncated += entries.iter().filter(|(key, _)| key.is_empty()).count() as u64;
+                self.container(tag::MAP, kept.len());
+                kept.into_iter().take(MAX_ELEMENTS).for_each(|(key, item)| self.attribute(key, item, depth + 1));
             }
         }
     }

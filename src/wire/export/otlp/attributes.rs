@@ -88,7 +88,7 @@ impl<'a> Attributes<'a> {
 
     /// The attributes that the app has set.
     pub(super) fn callers(&mut self, row: &'a ExportRow<'_>) {
-        for (key, value) in &row.record.attributes {
+        for (key, value) in last_of_each(&row.record.attributes) {
             self.any(key, value);
         }
     }
@@ -108,6 +108,14 @@ impl<'a> Attributes<'a> {
     }
 }
 
+/// The entries of which no later one has the same key, without empty keys: OTLP allows neither.
+pub(super) fn last_of_each<K: AsRef<str>>(entries: &[(K, AnyValue)]) -> impl Iterator<Item = &(K, AnyValue)> {
+    let is_last = |at: usize, key: &str| entries.iter().skip(at + 1).all(|(later, _)| later.as_ref() != key);
+    let is_kept = move |at: usize, key: &str| !key.is_empty() && is_last(at, key);
+    let kept = entries.iter().enumerate().filter(move |(at, (key, _))| is_kept(*at, key.as_ref()));
+    kept.map(|(_, entry)| entry)
+}
+
 /// Writes the fields of an `AnyValue` (`opentelemetry/proto/common/v1/common.proto`).
 fn any_value<T: Tree>(tree: &mut T, value: &AnyValue) {
     match value {
@@ -119,7 +127,9 @@ fn any_value<T: Tree>(tree: &mut T, value: &AnyValue) {
             tree.list(1, "values", items.iter(), |tree, item| any_value(tree, item));
         }),
         AnyValue::Map(entries) => tree.message(6, "kvlistValue", |tree| {
-            tree.list(1, "values", entries.iter(), |tree, (key, item)| {
+            // A store of an earlier version may hold a key twice.
+            let kept: Vec<_> = last_of_each(entries).collect();
+            tree.list(1, "values", kept.into_iter(), |tree, (key, item)| {
                 tree.text_always(1, "key", key);
                 tree.message(2, "value", |tree| any_value(tree, item));
             });

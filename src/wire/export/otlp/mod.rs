@@ -29,7 +29,7 @@ use request::request;
 use tree::{Json, Protobuf};
 
 /// The version of the encoding: it changes whenever the same rows would give another body.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const LOGS: Signal = Signal(0);
 const TRACES: Signal = Signal(1);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, last_of_each};
 use super::tree::Tree;
 use super::{METRICS, TRACES, logs, metrics, spans};
 use crate::model::event::Temporality;
@@ -29,7 +29,7 @@ pub(super) fn request<T: Tree>(tree: &mut T, signal: Signal, temporality: Tempor
     tree.list(1, resources, groups.into_iter(), |tree, (context, group)| {
         tree.message(1, "resource", |tree| {
             let mut attributes = Attributes::default();
-            for (key, value) in &context.attributes {
+            for (key, value) in last_of_each(&context.attributes) {
                 attributes.any(key, value);
             }
             attributes.write(tree, 1);

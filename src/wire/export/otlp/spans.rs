@@ -1,7 +1,7 @@
 //! Spans (`opentelemetry/proto/trace/v1/trace.proto`): spans proper, and requests as
 //! CLIENT spans.
 
-use super::attributes::{Attributes, dropped_attributes};
+use super::attributes::{Attributes, dropped_attributes, last_of_each};
 use super::tree::Tree;
 use crate::model::config::host_of;
 use crate::model::event::encode::field;
@@ -52,7 +52,7 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
         tree.fixed64(1, "timeUnixNano", *time);
         tree.text(2, "name", name);
         let mut attributes = Attributes::default();
-        for (key, value) in pairs {
+        for (key, value) in last_of_each(pairs) {
             attributes.any(key, value);
         }
         attributes.write(tree, 3);
