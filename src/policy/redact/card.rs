@@ -134,7 +134,7 @@ impl Digits {
         let parity = self.count % 2;
         let sum = self.sums.get(parity)? - digit.sums.get(parity)?;
         let is_number = is_issued(length, digit.value, second) && sum.is_multiple_of(10) && sum > 0;
-        (is_number && !is_in_hash(bytes, from, self.end)).then_some(from)
+        (is_number && !is_in_hash(bytes, from, self.end) && !is_in_uuid(bytes, from)).then_some(from)
     }
 }
 
@@ -154,6 +154,19 @@ fn is_issued(length: usize, first: u8, second: u8) -> bool {
         17 | 18 => matches!(first, 5 | 6),
         _ => (3..=6).contains(&first),
     }
+}
+
+/// Whether a group of a UUID begins at a place. One that happens to have no letters may look like a
+/// number.
+fn is_in_uuid(bytes: &[u8], at: usize) -> bool {
+    let is_uuid = |from: usize| {
+        let groups = bytes.get(from..from + 36).unwrap_or_default().split(|byte| *byte == b'-');
+        let is_hex = |group: &[u8]| group.iter().all(u8::is_ascii_hexdigit);
+        groups.clone().map(<[u8]>::len).eq([8, 4, 4, 4, 12]) && groups.into_iter().all(is_hex)
+    };
+    looked(36);
+    // The places of its groups.
+    [0, 9, 14, 19, 24].into_iter().filter_map(|place| at.checked_sub(place)).any(is_uuid)
 }
 
 /// Whether letters beside a number connect it with other digits, as in a hash.

@@ -12,8 +12,8 @@ use crate::model::event::scrub::REDACTED;
 use crate::model::limits::TEXT_KEY_BYTES;
 
 /// Names of HTTP authentication schemes. They may stay: what follows them is the secret.
-const SCHEMES: [&str; 9] =
-    ["basic", "bearer", "digest", "dpop", "hawk", "negotiate", "ntlm", "oauth", "aws4-hmac-sha256"];
+const SCHEMES: [&str; 11] =
+    ["basic", "bearer", "digest", "dpop", "hawk", "negotiate", "ntlm", "oauth", "aws4-hmac-sha256", "token", "apikey"];
 
 /// Values that say that there is none.
 const NOTHING: [&str; 9] = ["null", "nil", "none", "undefined", "true", "false", "yes", "no", "(null)"];

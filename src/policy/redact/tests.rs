@@ -142,6 +142,9 @@ fn a_secret_in_a_text_is_found_by_its_form_or_its_key() {
         ("password=\"two words\" x", "password=\"[redacted]\" x"),
         ("key eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0 end", "key [redacted] end"),
         ("Authorization: Digest username=\"a\", response=\"b\"", "Authorization: Digest [redacted]"),
+        ("Authorization: Token abcdef123", "Authorization: Token [redacted]"),
+        ("4111-1111-1111-1111-12-27", "[redacted]-12-27"),
+        ("3714 496353 98431 12/30", "[redacted] 12/30"),
         ("curl -H 'Authorization: Bearer abc12345' -X", "curl -H 'Authorization: Bearer [redacted]' -X"),
     ] {
         let got = clean(text);
@@ -217,6 +220,17 @@ fn a_harmless_text_stays_whole() {
         "git commit 3bf9a07c1e5d8b264f",
         "8-4-4-12",
         "00000000-0000-0000-0000-000000000000",
+        "41111111-1111-1111-1111-111111111111",
+        "11111111-1111-1111-4111-111111111111",
+        "password: must not be empty",
+        "Card: visa ending in 4242",
+        "authorization: failed for user bob",
+        "std::token::Token",
+        "1234 5678 9012 3456",
+        "lat=52.520008,lon=13.404954",
+        "basic c2VjcmV0",
+        "fe80::1",
+        "ssh git@host:repo",
         "2222222222222222222222",
     ] {
         let got = clean(text);
