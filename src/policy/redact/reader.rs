@@ -29,7 +29,7 @@ pub(super) struct Reader<'t, 'r> {
     /// The text, with what is looked at behind the cut.
     pub(super) text: &'t str,
     pub(super) search: Search<'r>,
-    /// Whether more follows behind `text`.
+    /// Whether `text` may have been cut at its end.
     pub(super) is_cut: bool,
     /// Whether the whole text is one URL.
     pub(super) is_url: bool,

@@ -25,7 +25,8 @@ pub(super) fn scan<'t>(whole: &'t str, kept: usize, is_url: bool, search: Search
     let mut scan = Reader {
         text,
         search,
-        is_cut: end < whole.len(),
+        // Whoever has cut it before may have cut it where it ends now.
+        is_cut: kept < whole.len(),
         is_url,
         url_end: if is_url { end } else { 0 },
         query_end: 0,
