@@ -54,7 +54,7 @@ pub(crate) struct Item {
     /// End of a span; for everything else the same as `time_ns`.
     pub(crate) end_ns: i64,
     pub(crate) service: String,
-    /// The attributes of the resource that the record came with: service, device, user.
+    /// The attributes of the resource that the record came with: service, app, device.
     pub(crate) resource: Value,
     pub(crate) session: String,
     pub(crate) trace: String,

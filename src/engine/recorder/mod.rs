@@ -11,13 +11,12 @@ use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::model::event::encode::{Stamp, encode_context_scrubbed, encode_into, encode_scope};
+use crate::model::event::encode::{ContextAttributes, Stamp, encode_context, encode_into, encode_scope};
 use crate::model::event::scrub::Author;
 use crate::model::event::{Event, EventKind, Lane, TraceContext};
 use crate::model::ids::{IdCounter, RunKey};
 use crate::model::ledger::DropReason;
 use crate::model::time::{BootTime, Clock, nanos};
-use crate::model::value::Attribute;
 use crate::policy::redact::Redactor;
 use crate::policy::sampling;
 use crate::policy::trace::current_trace;
@@ -286,9 +285,9 @@ impl Recorder {
     }
 
     /// Journals a new version of the slowly changing attributes; events from now on refer to it.
-    pub fn set_context(&self, attributes: &[Attribute<'_>]) {
+    pub fn set_context(&self, attributes: ContextAttributes<'_>) {
         let mut record = Vec::new();
-        encode_context_scrubbed(attributes, self.redactor.rules(Author::Core), &mut record);
+        encode_context(attributes, self.redactor.rules(Author::Core), &mut record);
         self.set_version(&record, |versions, version| versions.context = version);
     }
 
