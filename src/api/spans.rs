@@ -190,7 +190,9 @@ impl ActiveSpan {
         match running.state {
             State::Span(span) => {
                 let ended = Ended { outcome: None, ..ended };
-                span.with_span(shared.recorder().boot(), Some(ended), |span| running.telemetry.record_span(span));
+                span.with_span(shared.recorder().boot(), Some(ended), |event| {
+                    running.telemetry.record_begun(event, &span.moment)
+                });
             }
             State::Operation(Some(id)) => shared.scopes.end_operation(id, ended),
             State::Operation(None) => {}

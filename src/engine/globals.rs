@@ -78,6 +78,7 @@ impl GlobalContext {
     /// Begins a new installation: what was recorded before has been erased, and nothing may connect
     /// it with what is recorded from now on.
     pub(crate) fn renew_installation(&self, recorder: &Recorder, config: &Config) {
+        recorder.forget_moments();
         let mut values = self.lock();
         values.renew_installation(config);
         values.journal(recorder, config);

@@ -59,6 +59,9 @@ pub(crate) const MAX_FRAME_BYTES: usize = MAX_EVENT_BYTES + 64;
 pub(crate) const JOURNAL_EVENT_QUARTERS: u64 = 3;
 /// Tenths of the ring that errors may fill, so that crashes and contexts still have a place.
 pub(crate) const JOURNAL_ERROR_TENTHS: u64 = 9;
+/// Bytes of the ring that are left to contexts: the user who has just signed out, the view that is
+/// shown now. No event is recorded before them, so events must not take the last place.
+pub(crate) const JOURNAL_CONTEXT_BYTES: u64 = 16 * KIB as u64;
 /// Mapped journals of one process whose pages are guarded against SIGBUS. The table of them has a
 /// fixed size, because a signal handler must not allocate. Each client has one mapping.
 pub(crate) const MAX_GUARDED_MAPPINGS: usize = 64;

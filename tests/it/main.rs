@@ -25,6 +25,7 @@ mod house;
 mod imports;
 mod law;
 mod lifecycle;
+mod moments;
 mod off;
 mod older_store;
 mod rum;

@@ -3,10 +3,12 @@
 //! Must never: wait for I/O, call back into the host, or see the queue, an exporter or the runtime.
 
 mod keeping;
+mod moments;
+mod owed;
 mod thread;
 mod versions;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
@@ -24,6 +26,9 @@ use crate::storage::frame::{self, FrameType};
 use crate::storage::journal::{Appended, Journal, RunStart, forked};
 pub use keeping::Aside;
 use keeping::{Admission, Keeping};
+pub use moments::Moment;
+use moments::{Began, Moments};
+use owed::{Debts, Owed, Part};
 use versions::CurrentVersions;
 pub use versions::Versions;
 
@@ -50,7 +55,14 @@ pub struct Open {
     n: u64,
     time: u64,
     lane: Lane,
+    /// It belongs to the moment at which it was opened, whatever comes before its end.
+    began: Began,
 }
+
+/// Flag of [`Recorder::watch`]: an action is collecting what it causes.
+const ACTION: u8 = 1;
+/// Flag of [`Recorder::watch`]: a context or scope is owed.
+const OWED: u8 = 2;
 
 /// Whether events of a kind take the context that is current on their thread.
 #[inline]
@@ -72,7 +84,10 @@ pub struct Recorder {
     keeping: Keeping,
     /// The share of traces that are kept, as the bits of an `f64`.
     trace_rate: AtomicU64,
-    has_action: AtomicBool,
+    moments: Moments,
+    owed: Owed,
+    /// What has to be looked at before an event is recorded: [`ACTION`], [`OWED`].
+    watch: AtomicU8,
     action: Mutex<Option<Uuid>>,
     redactor: Redactor,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -101,7 +116,9 @@ impl Recorder {
             next_version: AtomicU32::new(1),
             keeping: Keeping::new(),
             trace_rate: AtomicU64::new(1f64.to_bits()),
-            has_action: AtomicBool::new(false),
+            moments: Moments::default(),
+            owed: Owed::default(),
+            watch: AtomicU8::new(0),
             action: Mutex::new(None),
             redactor,
             wake,
@@ -147,14 +164,24 @@ impl Recorder {
         if thread::is_ours() || forked() {
             return None;
         }
-        self.finished(event, boot, Author::App)
+        self.finished(event, boot, Author::App, None)
     }
 
     /// As [`Recorder::record_at`], for a caller who knows that neither is the thread ours nor the
     /// process forked.
     #[inline]
     pub(crate) fn record_checked<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
-        self.finished(event, boot, Author::App)
+        self.finished(event, boot, Author::App, None)
+    }
+
+    /// As [`Recorder::record_checked`], for an event that began at this moment.
+    pub(crate) fn record_begun<E: Event>(&self, event: &E, boot: BootTime, moment: &Moment) -> Option<Uuid> {
+        self.finished(event, boot, Author::App, Some(&self.existing(moment.began())))
+    }
+
+    /// As [`Recorder::record_own`], for an event that began at this moment.
+    pub(crate) fn record_own_begun<E: Event>(&self, event: &E, boot: BootTime, moment: &Moment) -> Option<Uuid> {
+        self.finished(event, boot, Author::Core, Some(&self.existing(moment.began())))
     }
 
     /// As [`Recorder::record_at`], for an event whose attributes may have keys of ours.
@@ -168,15 +195,33 @@ impl Recorder {
     /// As [`Recorder::record`], also on the worker's thread: the core's report about itself.
     #[inline]
     pub fn record_own<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
-        self.finished(event, boot, Author::Core)
+        self.finished(event, boot, Author::Core, None)
     }
 
     #[inline]
-    fn finished<E: Event + ?Sized>(&self, event: &E, boot: BootTime, author: Author) -> Option<Uuid> {
+    fn finished<E: Event + ?Sized>(
+        &self,
+        event: &E,
+        boot: BootTime,
+        author: Author,
+        began: Option<&Began>,
+    ) -> Option<Uuid> {
         let lane = event.lane();
         let time = self.time_of(event, boot);
         let n = self.ids.next();
-        self.append(FrameType::Event(lane), n, time, event, author).then(|| self.key.event_id(n, time))
+        self.append(FrameType::Event(lane), n, time, event, author, began).then(|| self.key.event_id(n, time))
+    }
+
+    /// What an event belongs to that has begun: to what is current, if everything before was
+    /// erased.
+    fn existing(&self, began: Began) -> Began {
+        if self.moments.exist(began.versions) { began } else { Began { versions: self.versions.get(), action: None } }
+    }
+
+    /// The moment that something belongs to that begins now.
+    pub fn moment(&self) -> Moment {
+        self.pay();
+        self.moments.now(self.versions.get())
     }
 
     /// Records an event that will be amended or closed. `None` when it was not kept; then it has
@@ -186,14 +231,16 @@ impl Recorder {
             return None;
         }
         let (lane, time, n) = (event.lane(), self.time_of(event, self.boot()), self.ids.next());
-        let kept = self.append(FrameType::Open(lane), n, time, event, Author::Core);
-        kept.then(|| (Open { n, time, lane }, self.key.event_id(n, time)))
+        let began = self.look_around(event.kind(), lane)?;
+        let kept = self.append(FrameType::Open(lane), n, time, event, Author::Core, Some(&began));
+        kept.then(|| (Open { n, time, lane, began }, self.key.event_id(n, time)))
     }
 
     /// Replaces the snapshot of an open event. A full journal may refuse it: then the last snapshot
     /// stays.
     pub fn amend<E: Event>(&self, open: Open, event: &E) {
-        self.append(FrameType::Amend(open.lane), open.n, open.time, event, Author::Core);
+        let began = self.existing(open.began);
+        self.append(FrameType::Amend(open.lane), open.n, open.time, event, Author::Core, Some(&began));
     }
 
     /// Takes an open event back.
@@ -205,7 +252,8 @@ impl Recorder {
 
     /// Makes an open event final. One that has become too large ends with its last snapshot.
     pub fn close<E: Event>(&self, open: Open, event: &E) {
-        self.append(FrameType::Close(open.lane), open.n, open.time, event, Author::Core);
+        let began = self.existing(open.began);
+        self.append(FrameType::Close(open.lane), open.n, open.time, event, Author::Core, Some(&began));
     }
 
     #[inline]
@@ -231,14 +279,29 @@ impl Recorder {
     }
 
     #[inline]
-    fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E, author: Author) -> bool {
+    fn append<E: Event + ?Sized>(
+        &self,
+        frame: FrameType,
+        n: u64,
+        time: u64,
+        event: &E,
+        author: Author,
+        began: Option<&Began>,
+    ) -> bool {
         let Some(frame) = self.admit(frame, event) else { return false };
-        let versions = self.versions.get();
+        let (versions, action) = match began {
+            Some(began) => (began.versions, began.action),
+            None if self.watch.load(Ordering::Relaxed) == 0 => (self.versions.get(), None),
+            None => match self.look_around(event.kind(), frame.lane()) {
+                Some(now) => (now.versions, now.action),
+                None => return false,
+            },
+        };
         let stamp = Stamp {
             time_delta: time.wrapping_sub(self.base_wall) as i64,
             context: versions.context,
             scope: versions.scope,
-            action: if self.has_action.load(Ordering::Relaxed) { self.open_action(event.kind()) } else { None },
+            action,
             trace: if belongs_to_context(event.kind()) { current_trace() } else { None },
         };
         let mut scratch = thread::take_scratch();
@@ -275,20 +338,38 @@ impl Recorder {
     /// The action that events belong to from now on, unless they name another.
     pub fn set_action(&self, action: Option<Uuid>) {
         *self.action.lock().unwrap_or_else(PoisonError::into_inner) = action;
-        self.has_action.store(action.is_some(), Ordering::Relaxed);
+        self.set_watch(ACTION, action.is_some());
     }
 
+    fn set_watch(&self, flag: u8, is_on: bool) {
+        if is_on {
+            self.watch.fetch_or(flag, Ordering::Relaxed);
+        } else {
+            self.watch.fetch_and(!flag, Ordering::Relaxed);
+        }
+    }
+
+    /// What an event belongs to that is recorded now, and maybe ended later. `None` when it must not
+    /// be recorded; that has been counted.
     #[cold]
-    fn open_action(&self, kind: EventKind) -> Option<Uuid> {
+    fn look_around(&self, kind: EventKind, lane: Lane) -> Option<Began> {
+        self.pay();
+        if self.watch.load(Ordering::Relaxed) & OWED != 0 {
+            // It would belong to the user or the view before. A context has more room in the ring
+            // than any event, so there is hardly room for the event either.
+            self.journal.refuse(lane, DropReason::JournalFull);
+            return None;
+        }
         let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
-        is_caused.then(|| *self.action.lock().unwrap_or_else(PoisonError::into_inner)).flatten()
+        let action = is_caused.then(|| *self.action.lock().unwrap_or_else(PoisonError::into_inner)).flatten();
+        Some(Began { versions: self.versions.get(), action })
     }
 
     /// Journals a new version of the slowly changing attributes; events from now on refer to it.
     pub fn set_context(&self, attributes: ContextAttributes<'_>) {
         let mut record = Vec::new();
         encode_context(attributes, self.redactor.rules(Author::Core), &mut record);
-        self.set_version(&record, |versions, version| versions.context = version);
+        self.set_version(Part::Context, record);
     }
 
     /// Journals a new session or view; events from now on belong to it.
@@ -297,19 +378,50 @@ impl Recorder {
         self.keeping.decide(session_rate);
         let mut record = Vec::new();
         encode_scope(session, view, &mut record);
-        self.set_version(&record, |versions, version| versions.scope = version);
+        self.set_version(Part::Scope, record);
     }
 
-    fn set_version(&self, record: &[u8], place: impl Fn(&mut Versions, u32)) {
-        let version = self.next_version.fetch_add(1, Ordering::Relaxed);
-        let mut payload = Vec::with_capacity(record.len() + 5);
-        frame::put_counter(&mut payload, u64::from(version));
-        payload.extend_from_slice(record);
-        // Journaled before its first use. When even contexts are refused, events keep the version
-        // that they have.
-        if self.push(FrameType::Context, &payload) {
-            self.versions.change(|versions| place(versions, version));
+    fn set_version(&self, part: Part, record: Vec<u8>) {
+        let mut owed = self.owed.lock();
+        *owed.of(part) = Some(record);
+        self.pay_locked(&mut owed);
+    }
+
+    /// Writes the contexts that are owed, if there is room for them now.
+    fn pay(&self) {
+        if self.watch.load(Ordering::Relaxed) & OWED != 0 {
+            self.pay_locked(&mut self.owed.lock());
         }
+    }
+
+    fn pay_locked(&self, owed: &mut Debts) {
+        for part in [Part::Context, Part::Scope] {
+            let Some(record) = owed.of(part) else { continue };
+            let version = self.next_version.fetch_add(1, Ordering::Relaxed);
+            let mut payload = Vec::with_capacity(record.len() + 5);
+            frame::put_counter(&mut payload, u64::from(version));
+            payload.extend_from_slice(record);
+            // Journaled before its first use.
+            if self.push(FrameType::Context, &payload) {
+                *owed.of(part) = None;
+                self.versions.change(|versions| match part {
+                    Part::Context => versions.context = version,
+                    Part::Scope => versions.scope = version,
+                });
+            }
+        }
+        self.set_watch(OWED, owed.is_any());
+    }
+
+    /// Everything that was recorded is erased, contexts and scopes too: what has begun before
+    /// belongs to what comes next.
+    pub fn forget_moments(&self) {
+        self.moments.forget(self.next_version.load(Ordering::Relaxed));
+    }
+
+    /// Versions of the contexts and scopes that something belongs to that has begun and not ended.
+    pub fn versions_in_use(&self) -> Vec<u32> {
+        self.moments.in_use().iter().flat_map(|versions| [versions.context, versions.scope]).collect()
     }
 
     /// Versions of the context and of the scope that events refer to now.

@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use crate::engine::recorder::Recorder;
+use crate::engine::recorder::{Moment, Recorder};
 use crate::model::config::{Config, TailSampling};
 use crate::model::event::{ActionType, Event, EventKind, Lane};
 use crate::model::time::BootTime;
@@ -145,6 +145,22 @@ impl Scopes {
         let id = self.recorder.record_checked(event, now)?;
         self.count_in(event, now);
         Some(id)
+    }
+
+    /// As [`Scopes::record`], for an event that began at this moment: it belongs to the user and the
+    /// view of its beginning.
+    pub(crate) fn record_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<Uuid> {
+        let now = self.recorder.boot();
+        self.prepare(now);
+        let id = self.recorder.record_begun(event, now, moment)?;
+        self.count_in(event, now);
+        Some(id)
+    }
+
+    /// Something begins that is recorded when it ends: the moment that it belongs to.
+    pub(crate) fn begin(&self, now: BootTime) -> Moment {
+        self.prepare(now);
+        self.recorder.moment()
     }
 
     /// The recorder, for its owner's reports about itself and for the journal's drain.

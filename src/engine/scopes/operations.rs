@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{Locked, Scopes};
-use crate::engine::recorder::Open;
+use crate::engine::recorder::{Moment, Open};
 use crate::model::config::TailSampling;
 use crate::model::event::{Span, SpanEvent, SpanStatus, TraceContext};
 use crate::model::limits::{MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_TIMEOUT};
@@ -19,6 +19,8 @@ use crate::policy::trace::{SpanContext, current};
 pub(crate) struct SpanData {
     pub(crate) name: String,
     pub(crate) context: SpanContext,
+    /// When it began: it belongs to the user and the view of then.
+    pub(crate) moment: Moment,
     pub(crate) started: BootTime,
     pub(crate) started_wall: u64,
     pub(crate) attributes: OwnedAttributes,
@@ -162,10 +164,12 @@ impl Scopes {
     /// current, else of the action that is collecting, else in a new trace.
     pub(crate) fn begin_span(&self, name: &str, parent: Option<&SpanContext>) -> SpanData {
         let started = self.recorder.boot();
+        let moment = self.begin(started);
         let (ambient, action) = self.parent(started);
         SpanData {
             name: name.to_owned(),
             context: self.child_or_root(parent.or(ambient.as_ref())),
+            moment,
             started,
             started_wall: self.recorder.wall(started),
             attributes: Vec::new(),
