@@ -51,6 +51,13 @@ pub const MAX_EVENT_BYTES: usize = 128 * KIB;
 /// A frame that takes longer is frozen: the length that Datadog's and Android's tools use.
 pub const FROZEN_FRAME: Duration = Duration::from_millis(700);
 
+/// The latest wall time of an event, ns since the Unix epoch: a day in 2262. Many backends store
+/// times as signed 64-bit numbers, and an event of a later time would come out in the past.
+pub const MAX_WALL_NS: u64 = i64::MAX as u64;
+/// How long the difference of wall time and boot time is taken for granted while nothing is
+/// drained. Reading the wall clock for every event would cost as much again as the boot clock.
+pub(crate) const WALL_OFFSET_KEPT: Duration = Duration::from_secs(1);
+
 // The journal
 
 /// Bytes of a frame's payload: an event, its counter, and room for what recovery appends.
@@ -387,6 +394,12 @@ pub const RAGE_TAPS: usize = 3;
 pub const RAGE_WINDOW: Duration = Duration::from_secs(1);
 /// Time between two snapshots of an open view whose counters change.
 pub const VIEW_AMEND_EVERY: Duration = Duration::from_secs(1);
+/// Time between two snapshots of an open view of which only the samples change: frames, memory,
+/// processor time. They come all the time, and must not keep the device awake.
+pub const VIEW_SAMPLES_EVERY: Duration = Duration::from_secs(30);
+/// Time between two snapshots of a running operation whose attributes are replaced: a progress that
+/// is set with each chunk must not fill the journal. What is added is written at once.
+pub const OPERATION_AMEND_EVERY: Duration = Duration::from_secs(1);
 /// Views on the stack.
 pub const MAX_VIEWS: usize = 32;
 /// An operation that has not ended after this long is abandoned.

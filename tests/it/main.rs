@@ -10,6 +10,7 @@
 
 mod app;
 mod bad_input;
+mod bounds;
 mod clock;
 mod consent;
 mod damage;

@@ -13,11 +13,12 @@ use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::model::event::encode::{ContextAttributes, Stamp, encode_context, encode_into, encode_scope};
+use crate::model::event::encode::{Encoder, Stamp, encode_fields, encode_into};
 use crate::model::event::scrub::Author;
 use crate::model::event::{Event, EventKind, Lane, TraceContext};
 use crate::model::ids::{IdCounter, RunKey};
 use crate::model::ledger::DropReason;
+use crate::model::limits::{MAX_WALL_NS, WALL_OFFSET_KEPT};
 use crate::model::time::{BootTime, Clock, nanos};
 use crate::policy::redact::Redactor;
 use crate::policy::sampling;
@@ -28,7 +29,7 @@ pub use keeping::Aside;
 use keeping::{Admission, Keeping};
 pub use moments::Moment;
 use moments::{Began, Moments};
-use owed::{Debts, Owed, Part};
+use owed::Owed;
 use versions::CurrentVersions;
 pub use versions::Versions;
 
@@ -77,8 +78,10 @@ pub struct Recorder {
     base_wall: u64,
     clock: Clock,
     ids: IdCounter,
-    /// Wall less boot time, ns. Refreshed by the worker: one clock read per event.
+    /// Wall less boot time, ns. Not read for every event: one clock read is enough.
     offset: AtomicI64,
+    /// Boot time from which on the offset is read again.
+    offset_until: AtomicU64,
     versions: CurrentVersions,
     next_version: AtomicU32,
     keeping: Keeping,
@@ -110,6 +113,7 @@ impl Recorder {
             key,
             base_wall,
             offset: AtomicI64::new(clock.offset()),
+            offset_until: AtomicU64::new(0),
             clock,
             ids: IdCounter::new(),
             versions: CurrentVersions::default(),
@@ -135,9 +139,21 @@ impl Recorder {
         self.key
     }
 
-    /// Looks at the wall clock again; called by the worker while it ticks.
+    /// Lets the next event look at the wall clock again: nobody says when it is set. The worker
+    /// calls this with every drain; while it sleeps, the offset is a second old at most.
     pub fn refresh_clock(&self) {
+        self.offset_until.store(0, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn read_offset(&self, now: BootTime) {
         self.offset.store(self.clock.offset(), Ordering::Relaxed);
+        self.offset_until.store(now.after(WALL_OFFSET_KEPT).0, Ordering::Relaxed);
+    }
+
+    /// Wakes the worker: something has to be looked at after a while.
+    pub(crate) fn wake(&self) {
+        (self.wake)();
     }
 
     /// Boot time now.
@@ -149,6 +165,9 @@ impl Recorder {
     /// Wall time at a boot time, ns since the Unix epoch, by the known offset.
     #[inline]
     pub fn wall(&self, boot: BootTime) -> u64 {
+        if boot.0 >= self.offset_until.load(Ordering::Relaxed) {
+            self.read_offset(boot);
+        }
         boot.0.saturating_add_signed(self.offset.load(Ordering::Relaxed))
     }
 
@@ -212,18 +231,6 @@ impl Recorder {
         self.append(FrameType::Event(lane), n, time, event, author, began).then(|| self.key.event_id(n, time))
     }
 
-    /// What an event belongs to that has begun: to what is current, if everything before was
-    /// erased.
-    fn existing(&self, began: Began) -> Began {
-        if self.moments.exist(began.versions) { began } else { Began { versions: self.versions.get(), action: None } }
-    }
-
-    /// The moment that something belongs to that begins now.
-    pub fn moment(&self) -> Moment {
-        self.pay();
-        self.moments.now(self.versions.get())
-    }
-
     /// Records an event that will be amended or closed. `None` when it was not kept; then it has
     /// been counted.
     pub fn open<E: Event>(&self, event: &E) -> Option<(Open, Uuid)> {
@@ -243,6 +250,17 @@ impl Recorder {
         self.append(FrameType::Amend(open.lane), open.n, open.time, event, Author::Core, Some(&began));
     }
 
+    /// Adds fields to an open event, which costs no more than they do. A full journal may refuse
+    /// them.
+    pub(crate) fn extend(&self, open: Open, write: impl FnOnce(&mut Encoder<'_>)) {
+        let mut scratch = thread::take_scratch();
+        scratch.clear();
+        scratch.varint(open.n);
+        encode_fields(self.redactor.rules(Author::Core), &mut scratch, write);
+        self.push(FrameType::Extend(open.lane), scratch.written());
+        thread::give_back(scratch);
+    }
+
     /// Takes an open event back.
     pub fn discard(&self, open: Open) {
         let mut payload = Vec::with_capacity(10);
@@ -258,7 +276,10 @@ impl Recorder {
 
     #[inline]
     fn time_of<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> u64 {
-        event.common().time.unwrap_or_else(|| self.wall(boot).saturating_sub(event.duration().map_or(0, nanos)))
+        match event.common().time {
+            Some(time) => time.min(MAX_WALL_NS),
+            None => self.wall(boot).saturating_sub(event.duration().map_or(0, nanos)),
+        }
     }
 
     /// The frame under which an event is appended. `None` when it is refused; that has been
@@ -349,8 +370,8 @@ impl Recorder {
         }
     }
 
-    /// What an event belongs to that is recorded now, and maybe ended later. `None` when it must not
-    /// be recorded; that has been counted.
+    /// What an event belongs to that is recorded now, and maybe ended later. `None` when it must
+    /// not be recorded; that has been counted.
     #[cold]
     fn look_around(&self, kind: EventKind, lane: Lane) -> Option<Began> {
         self.pay();
@@ -363,65 +384,6 @@ impl Recorder {
         let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
         let action = is_caused.then(|| *self.action.lock().unwrap_or_else(PoisonError::into_inner)).flatten();
         Some(Began { versions: self.versions.get(), action })
-    }
-
-    /// Journals a new version of the slowly changing attributes; events from now on refer to it.
-    pub fn set_context(&self, attributes: ContextAttributes<'_>) {
-        let mut record = Vec::new();
-        encode_context(attributes, self.redactor.rules(Author::Core), &mut record);
-        self.set_version(Part::Context, record);
-    }
-
-    /// Journals a new session or view; events from now on belong to it.
-    pub fn set_scope(&self, session: Uuid, view: Option<(Uuid, &str)>, session_rate: f64) {
-        self.keeping.begin(session);
-        self.keeping.decide(session_rate);
-        let mut record = Vec::new();
-        encode_scope(session, view, &mut record);
-        self.set_version(Part::Scope, record);
-    }
-
-    fn set_version(&self, part: Part, record: Vec<u8>) {
-        let mut owed = self.owed.lock();
-        *owed.of(part) = Some(record);
-        self.pay_locked(&mut owed);
-    }
-
-    /// Writes the contexts that are owed, if there is room for them now.
-    fn pay(&self) {
-        if self.watch.load(Ordering::Relaxed) & OWED != 0 {
-            self.pay_locked(&mut self.owed.lock());
-        }
-    }
-
-    fn pay_locked(&self, owed: &mut Debts) {
-        for part in [Part::Context, Part::Scope] {
-            let Some(record) = owed.of(part) else { continue };
-            let version = self.next_version.fetch_add(1, Ordering::Relaxed);
-            let mut payload = Vec::with_capacity(record.len() + 5);
-            frame::put_counter(&mut payload, u64::from(version));
-            payload.extend_from_slice(record);
-            // Journaled before its first use.
-            if self.push(FrameType::Context, &payload) {
-                *owed.of(part) = None;
-                self.versions.change(|versions| match part {
-                    Part::Context => versions.context = version,
-                    Part::Scope => versions.scope = version,
-                });
-            }
-        }
-        self.set_watch(OWED, owed.is_any());
-    }
-
-    /// Everything that was recorded is erased, contexts and scopes too: what has begun before
-    /// belongs to what comes next.
-    pub fn forget_moments(&self) {
-        self.moments.forget(self.next_version.load(Ordering::Relaxed));
-    }
-
-    /// Versions of the contexts and scopes that something belongs to that has begun and not ended.
-    pub fn versions_in_use(&self) -> Vec<u32> {
-        self.moments.in_use().iter().flat_map(|versions| [versions.context, versions.scope]).collect()
     }
 
     /// Versions of the context and of the scope that events refer to now.

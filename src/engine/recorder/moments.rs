@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use uuid::Uuid;
 
+use super::Recorder;
 use super::versions::Versions;
 
 /// The user, session and view at the moment at which something began. What is recorded of it later
@@ -65,6 +66,31 @@ impl Moments {
     /// Whether these versions still exist.
     pub(super) fn exist(&self, versions: Versions) -> bool {
         versions.context.min(versions.scope) >= self.oldest.load(Ordering::Relaxed)
+    }
+}
+
+impl Recorder {
+    /// What an event belongs to that has begun: to what is current, if everything before was
+    /// erased.
+    pub(super) fn existing(&self, began: Began) -> Began {
+        if self.moments.exist(began.versions) { began } else { Began { versions: self.versions.get(), action: None } }
+    }
+
+    /// The moment that something belongs to that begins now.
+    pub fn moment(&self) -> Moment {
+        self.pay();
+        self.moments.now(self.versions.get())
+    }
+
+    /// Everything that was recorded is erased, contexts and scopes too: what has begun before
+    /// belongs to what comes next.
+    pub fn forget_moments(&self) {
+        self.moments.forget(self.next_version.load(Ordering::Relaxed));
+    }
+
+    /// Versions of the contexts and scopes that something belongs to that has begun and not ended.
+    pub fn versions_in_use(&self) -> Vec<u32> {
+        self.moments.in_use().iter().flat_map(|versions| [versions.context, versions.scope]).collect()
     }
 }
 

@@ -35,7 +35,7 @@ use sessions::Saved;
 use stores::Stores;
 use views::Views;
 
-pub(crate) use operations::{Ended, Outcome, SpanData};
+pub(crate) use operations::{Change, Ended, Outcome, SpanData};
 pub(crate) use stores::StoreId;
 
 /// Flag of [`Scopes::watch`]: an action is collecting what it causes.
@@ -77,7 +77,7 @@ pub(crate) struct Scopes {
     /// Whether events that occur while no view is shown get a synthetic one.
     synthetic: bool,
     open: Mutex<OpenScopes>,
-    metering: Mutex<Metering>,
+    metering: Metering,
 }
 
 /// What is open, behind the lock of [`Scopes`].
@@ -124,7 +124,7 @@ impl Scopes {
                 contexts: ContextStore::default(),
                 saved: Saved::nothing(),
             }),
-            metering: Mutex::new(Metering::since(now, wall)),
+            metering: Metering::since(now, wall),
         }
     }
 
@@ -147,8 +147,8 @@ impl Scopes {
         Some(id)
     }
 
-    /// As [`Scopes::record`], for an event that began at this moment: it belongs to the user and the
-    /// view of its beginning.
+    /// As [`Scopes::record`], for an event that began at this moment: it belongs to the user and
+    /// the view of its beginning.
     pub(crate) fn record_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<Uuid> {
         let now = self.recorder.boot();
         self.prepare(now);

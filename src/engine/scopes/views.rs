@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Counts, Locked, SYNTHETIC, Scopes};
 use crate::engine::recorder::Open;
 use crate::model::event::View;
-use crate::model::limits::{MAX_VIEWS, VIEW_AMEND_EVERY};
+use crate::model::limits::{MAX_VIEWS, VIEW_AMEND_EVERY, VIEW_SAMPLES_EVERY};
 use crate::model::names::{self, words};
 use crate::model::time::BootTime;
 use crate::model::value::{Attribute, Value};
@@ -167,10 +167,16 @@ impl Scopes {
         locked.write_scope();
     }
 
-    /// Adds what the host has measured to the view that is shown. Without one it is discarded.
+    /// Adds what the host has measured to the view that is shown. Without one it is discarded. The
+    /// worker is woken for the first samples since the last snapshot alone: it then knows when the
+    /// next one is due.
     pub(crate) fn update_vitals(&self, visit: impl FnOnce(&mut Vitals)) {
-        if let Some(view) = self.lock().open.views.stack.last_mut() {
-            visit(&mut view.vitals);
+        let mut locked = self.lock();
+        let Some(view) = locked.open.views.stack.last_mut() else { return };
+        let was_written = view.vitals == view.written.1;
+        visit(&mut view.vitals);
+        if was_written && view.vitals != view.written.1 {
+            self.recorder.wake();
         }
     }
 
@@ -289,7 +295,8 @@ impl Locked<'_> {
         if counters == view.written {
             return None;
         }
-        let due = view.amended.after(VIEW_AMEND_EVERY);
+        let every = if view.counts == view.written.0 { VIEW_SAMPLES_EVERY } else { VIEW_AMEND_EVERY };
+        let due = view.amended.after(every);
         if due > now {
             return Some(due);
         }

@@ -359,7 +359,9 @@ fn admitted(frame: FrameType, all: u64) -> u64 {
     match frame {
         FrameType::Context | FrameType::Pad => all,
         // These belong to an event that was admitted before, so they are admitted like an error.
-        FrameType::Amend(_) | FrameType::Close(_) | FrameType::Discard(_) => all / 10 * JOURNAL_ERROR_TENTHS,
+        FrameType::Amend(_) | FrameType::Extend(_) | FrameType::Close(_) | FrameType::Discard(_) => {
+            all / 10 * JOURNAL_ERROR_TENTHS
+        }
         _ => match frame.lane() {
             Lane::Crash => all - JOURNAL_CONTEXT_BYTES,
             Lane::Error => all / 10 * JOURNAL_ERROR_TENTHS,

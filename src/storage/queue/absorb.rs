@@ -141,6 +141,7 @@ impl Queue {
                 FrameType::OpenAside(lane) => held::open(db, control, entry(lane), Route::Aside)?,
                 FrameType::Amend(lane) if held::amend(db, entry(lane))? => {}
                 FrameType::Amend(lane) => admit_unopened(db, control, writer, entry(lane))?,
+                FrameType::Extend(_) => held::extend(db, run, n, record)?,
                 FrameType::Close(lane) => close(db, control, writer, entry(lane))?,
                 FrameType::Discard(_) => held::discard(db, control, run, n)?,
                 FrameType::Context => contexts::insert(db, run, n, record)?,

@@ -15,6 +15,7 @@ use super::lanes::Entry;
 use super::row::record_crc;
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
+use crate::model::limits::MAX_EVENT_BYTES;
 
 /// Where an event goes once it is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +68,32 @@ pub(super) fn amend(db: &Connection, entry: Entry<'_>) -> Result<bool, QueueErro
         .prepare_cached("UPDATE held SET record = ?3, crc = ?4 WHERE run = ?1 AND n = ?2")?
         .execute(params![run, n, record, record_crc(run, n, record)])?;
     Ok(known > 0)
+}
+
+/// Adds fields to an open event. When no such event is open, or when it would become too large, it
+/// stays as it is: its end says everything once more.
+///
+/// # Errors
+/// `Corrupt` when the event fails its checksum.
+pub(super) fn extend(db: &Connection, run: u32, n: u64, fields: &[u8]) -> Result<(), QueueError> {
+    let found = db
+        .prepare_cached("SELECT record, crc FROM held WHERE run = ?1 AND n = ?2")?
+        .query_row(params![run, n], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?)))
+        .optional()?;
+    let Some((mut record, crc)) = found else { return Ok(()) };
+    if record_crc(run, n, &record) != crc {
+        return Err(QueueError::Corrupt(format!("held event {run}/{n} fails its checksum")));
+    }
+    if record.len() + fields.len() <= MAX_EVENT_BYTES {
+        record.extend_from_slice(fields);
+        db.prepare_cached("UPDATE held SET record = ?3, crc = ?4 WHERE run = ?1 AND n = ?2")?.execute(params![
+            run,
+            n,
+            record,
+            record_crc(run, n, &record)
+        ])?;
+    }
+    Ok(())
 }
 
 /// Takes an event out, because it is closed. `None` when no such event is open.

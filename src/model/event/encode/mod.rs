@@ -83,6 +83,13 @@ pub fn encode_into<E: Event + ?Sized>(event: &E, stamp: Stamp, rules: Scrubbing<
     out.len() - start <= MAX_EVENT_BYTES
 }
 
+/// Writes fields that come behind those of an event that has been written before.
+pub fn encode_fields(rules: Scrubbing<'_>, out: &mut Scratch, write: impl FnOnce(&mut Encoder<'_>)) {
+    let mut encoder = Encoder::new(out, rules);
+    write(&mut encoder);
+    encoder.finish();
+}
+
 /// The slowly changing attributes that events refer to by version.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ContextAttributes<'a> {

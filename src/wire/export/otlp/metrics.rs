@@ -86,7 +86,8 @@ fn histogram_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading
 }
 
 fn times<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
-    tree.fixed64(2, "startTimeUnixNano", reading.start);
+    // Whatever the clock and the app did: a point that ends before it starts is refused.
+    tree.fixed64(2, "startTimeUnixNano", reading.start.min(row.time_ns));
     tree.fixed64(3, "timeUnixNano", row.time_ns);
 }
 
