@@ -35,6 +35,9 @@ pub const MAX_NAME_CHARS: usize = 256;
 pub const MAX_MESSAGE_CHARS: usize = 8_192;
 /// Characters of a stack trace. A deep one of React Native has about 30,000.
 pub const MAX_STACK_CHARS: usize = 49_152;
+/// Bytes of the stack of an error that would be too large with all of it: half of an event. The
+/// other half has room for its message, and for attributes.
+pub(crate) const CUT_STACK_BYTES: usize = MAX_EVENT_BYTES / 2;
 /// Characters of a request's method: the registered ones have fewer than 20.
 pub(crate) const MAX_METHOD_CHARS: usize = 32;
 /// Characters of a protocol's name and version, such as `http/1.1`.
@@ -392,6 +395,19 @@ pub const ACTION_MAX: Duration = Duration::from_secs(5);
 pub const RAGE_TAPS: usize = 3;
 /// The time within which [`RAGE_TAPS`] taps show that the user is frustrated.
 pub const RAGE_WINDOW: Duration = Duration::from_secs(1);
+/// Identical errors (type and top frames) that are recorded within [`REPEATED_ERRORS_WITHIN`]: ten
+/// a second, as many as a burst of failing requests makes. An error in a loop that draws repeats
+/// 3,600 times in a minute, and all of them say the same. Crashes are never left out.
+pub const REPEATED_ERRORS: u32 = 600;
+/// The time within which identical errors are counted.
+pub const REPEATED_ERRORS_WITHIN: Duration = MINUTE;
+/// Frames at the top of a stack that tell one error from another: deeper ones differ with whatever
+/// led there.
+pub const ERROR_TOP_FRAMES: usize = 5;
+/// Bytes of a frame that tell it from another: a symbol and its file.
+pub(crate) const ERROR_FRAME_BYTES: usize = 256;
+/// Errors whose repetitions are counted: more than an app has places that fail at once.
+pub(crate) const MAX_KNOWN_ERRORS: usize = 256;
 /// Time between two snapshots of an open view whose counters change.
 pub const VIEW_AMEND_EVERY: Duration = Duration::from_secs(1);
 /// Time between two snapshots of an open view of which only the samples change: frames, memory,

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use throughline::event::Action;
+use throughline::event::{Action, ErrorEvent};
 use throughline::testing::FaultServer;
 
 use crate::app::{app, received, text};
@@ -64,4 +64,61 @@ fn samples_of_a_view_do_not_wake_the_worker() {
     app.telemetry.record_frames(60);
     app.pass(Duration::from_secs(1));
     assert_eq!(version(), "3", "one snapshot in 30 s, and the end");
+}
+
+#[test]
+fn a_loop_of_one_error_is_bounded_and_the_next_one_says_how_many_there_were() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    telemetry.start_view("Home");
+    let stack = "at com.example.Renderer.draw(Renderer.kt:88)\n".repeat(30);
+    let record = |n: i64| {
+        let message = format!("frame {n}");
+        telemetry.record_error(&ErrorEvent::new("NullPointerException", &message).stack(&stack)).is_some()
+    };
+    let kept = (0..20_000).filter(|n| n % 200 != 0 || telemetry.drain(LONG)).filter(|n| record(*n)).count();
+    assert_eq!(kept, 600);
+    assert!(telemetry.record_error(&ErrorEvent::new("Other", "m")).is_some());
+    assert!(telemetry.record_error(&ErrorEvent::new("NullPointerException", "m").stack("elsewhere")).is_some());
+    assert!((0..700).all(|_| telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "m", "main")).is_some()));
+    app.pass(Duration::from_secs(60));
+    let attributes = [("rum.error.source", "mine".into())];
+    let next = ErrorEvent::new("NullPointerException", "last").stack(&stack);
+    assert!(telemetry.record_error(&next.attributes(&attributes)).is_some());
+    let received = app.end();
+    let reports: Vec<_> = received
+        .named("exception")
+        .into_iter()
+        .map(|log| text(&log.attributes, "rum.error.repeats"))
+        .filter(|repeats| !repeats.is_empty())
+        .collect();
+    assert_eq!(reports, ["19400"]);
+    let home = received.named("app.screen.view")[0];
+    assert_eq!(text(&home.attributes, "rum.view.error.count"), "20003");
+    books(telemetry);
+}
+
+#[test]
+fn a_crash_that_is_too_large_loses_frames_and_attributes_and_never_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    let texts: Vec<(String, String)> = (0..100).map(|n| (format!("k{n}"), "вес".repeat(341))).collect();
+    let many: Vec<_> = texts.iter().map(|(key, text)| (key.as_str(), text.as_str().into())).collect();
+    let message = "\u{1f600}".repeat(8_192);
+    for stack in ["по_адресу 0x1 в МодульОплаты\n".repeat(3_000), "堆栈".repeat(30_000), String::new()]
+    {
+        assert!(telemetry.record_error(&ErrorEvent::crash("E", &message, &stack).attributes(&many)).is_some());
+        assert!(telemetry.record_error(&ErrorEvent::crash("E", "m", &stack)).is_some());
+        assert!(telemetry.drain(LONG));
+    }
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(books(&telemetry).dropped.total(), 0);
+    let received = received(&server);
+    let crashes = received.named("app.crash");
+    assert_eq!(crashes.len(), 6);
+    let of = |at: usize, key: &str| text(&crashes[at].attributes, key);
+    assert!(of(0, "exception.stacktrace").ends_with("МодульОплаты") && of(0, "throughline.truncated") != "");
+    assert!(crashes[0].dropped_attributes_count > 0 && !of(0, "k0").is_empty());
+    assert!(of(3, "exception.stacktrace").len() > 60_000 && crashes[3].dropped_attributes_count == 0);
 }

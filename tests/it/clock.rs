@@ -1,5 +1,5 @@
-//! A clock that jumps and a device that reboots delete nothing, delay nothing for long, and leave no
-//! wrong time on what comes next.
+//! A clock that jumps and a device that reboots delete nothing, delay nothing for long, and
+//! leave no wrong time on what comes next.
 
 use std::time::Duration;
 

@@ -13,9 +13,9 @@ use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::model::event::encode::{Encoder, Stamp, encode_fields, encode_into};
-use crate::model::event::scrub::Author;
-use crate::model::event::{Event, EventKind, Lane, TraceContext};
+use crate::model::event::encode::{Encoder, Scratch, Stamp, encode_fields, encode_into};
+use crate::model::event::scrub::{Author, Scrubbing};
+use crate::model::event::{ErrorEvent, Event, EventKind, Lane, SmallerError, TraceContext};
 use crate::model::ids::{IdCounter, RunKey};
 use crate::model::ledger::DropReason;
 use crate::model::limits::{MAX_WALL_NS, WALL_OFFSET_KEPT};
@@ -60,15 +60,37 @@ pub struct Open {
     began: Began,
 }
 
-/// Flag of [`Recorder::watch`]: an action is collecting what it causes.
-const ACTION: u8 = 1;
-/// Flag of [`Recorder::watch`]: a context or scope is owed.
-const OWED: u8 = 2;
+/// What has to be looked at before an event is recorded: flags of [`Recorder::watch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Watch {
+    /// An action is collecting what it causes.
+    Action = 1,
+    /// A context or scope is owed.
+    Owed = 2,
+}
 
 /// Whether events of a kind take the context that is current on their thread.
 #[inline]
 fn belongs_to_context(kind: EventKind) -> bool {
     matches!(kind, EventKind::Error | EventKind::Log | EventKind::Custom | EventKind::LongTask | EventKind::Vital)
+}
+
+/// Encodes an error that is too large with less of its stack and its attributes: a crash must not
+/// be lost because it says much. False for other events.
+#[cold]
+fn encode_smaller(
+    error: Option<&ErrorEvent<'_>>,
+    n: u64,
+    stamp: Stamp,
+    rules: Scrubbing<'_>,
+    scratch: &mut Scratch,
+) -> bool {
+    error.into_iter().flat_map(ErrorEvent::smaller).any(|smaller: SmallerError<'_>| {
+        scratch.clear();
+        scratch.varint(n);
+        encode_into(&smaller, stamp, rules, scratch)
+    })
 }
 
 /// Stamps and appends events. Shared by all callers.
@@ -89,7 +111,7 @@ pub struct Recorder {
     trace_rate: AtomicU64,
     moments: Moments,
     owed: Owed,
-    /// What has to be looked at before an event is recorded: [`ACTION`], [`OWED`].
+    /// What has to be looked at before an event is recorded, by [`Watch`].
     watch: AtomicU8,
     action: Mutex<Option<Uuid>>,
     redactor: Redactor,
@@ -328,7 +350,10 @@ impl Recorder {
         let mut scratch = thread::take_scratch();
         scratch.clear();
         scratch.varint(n);
-        let is_kept = if encode_into(event, stamp, self.redactor.rules(author), &mut scratch) {
+        let rules = self.redactor.rules(author);
+        let fits = encode_into(event, stamp, rules, &mut scratch)
+            || encode_smaller(event.as_error(), n, stamp, rules, &mut scratch);
+        let is_kept = if fits {
             self.push(frame, scratch.written())
         } else {
             if frame.is_accepted() {
@@ -359,10 +384,16 @@ impl Recorder {
     /// The action that events belong to from now on, unless they name another.
     pub fn set_action(&self, action: Option<Uuid>) {
         *self.action.lock().unwrap_or_else(PoisonError::into_inner) = action;
-        self.set_watch(ACTION, action.is_some());
+        self.set_watch(Watch::Action, action.is_some());
     }
 
-    fn set_watch(&self, flag: u8, is_on: bool) {
+    #[inline]
+    fn is_owed(&self) -> bool {
+        self.watch.load(Ordering::Relaxed) & Watch::Owed as u8 != 0
+    }
+
+    fn set_watch(&self, watch: Watch, is_on: bool) {
+        let flag = watch as u8;
         if is_on {
             self.watch.fetch_or(flag, Ordering::Relaxed);
         } else {
@@ -375,7 +406,7 @@ impl Recorder {
     #[cold]
     fn look_around(&self, kind: EventKind, lane: Lane) -> Option<Began> {
         self.pay();
-        if self.watch.load(Ordering::Relaxed) & OWED != 0 {
+        if self.is_owed() {
             // It would belong to the user or the view before. A context has more room in the ring
             // than any event, so there is hardly room for the event either.
             self.journal.refuse(lane, DropReason::JournalFull);

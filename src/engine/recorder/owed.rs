@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::{OWED, Recorder};
+use super::{Recorder, Watch};
 use crate::model::event::encode::{ContextAttributes, encode_context, encode_scope};
 use crate::model::event::scrub::Author;
 use crate::storage::frame::{self, FrameType};
@@ -76,7 +76,7 @@ impl Recorder {
 
     /// Writes the contexts that are owed, if there is room for them now.
     pub(super) fn pay(&self) {
-        if self.watch.load(Ordering::Relaxed) & OWED != 0 {
+        if self.is_owed() {
             self.pay_locked(&mut self.owed.lock());
         }
     }
@@ -97,6 +97,6 @@ impl Recorder {
                 });
             }
         }
-        self.set_watch(OWED, owed.is_any());
+        self.set_watch(Watch::Owed, owed.is_any());
     }
 }

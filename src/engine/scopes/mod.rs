@@ -24,8 +24,11 @@ use uuid::Uuid;
 
 use crate::engine::recorder::{Moment, Recorder};
 use crate::model::config::{Config, TailSampling};
-use crate::model::event::{ActionType, Event, EventKind, Lane};
+use crate::model::event::{ActionType, ErrorEvent, ErrorKind, Event, EventKind, Lane};
+use crate::model::names::{self, app_attributes};
 use crate::model::time::BootTime;
+use crate::model::value::lend;
+use crate::policy::repeats::Repeats;
 use crate::policy::session::SessionState;
 use crate::policy::trace::ContextStore;
 use actions::ActionScope;
@@ -78,6 +81,7 @@ pub(crate) struct Scopes {
     synthetic: bool,
     open: Mutex<OpenScopes>,
     metering: Metering,
+    repeats: Mutex<Repeats>,
 }
 
 /// What is open, behind the lock of [`Scopes`].
@@ -125,6 +129,7 @@ impl Scopes {
                 saved: Saved::nothing(),
             }),
             metering: Metering::since(now, wall),
+            repeats: Mutex::default(),
         }
     }
 
@@ -142,9 +147,39 @@ impl Scopes {
         if event.kind() == EventKind::Action && is_interaction(event) {
             self.touch(now);
         }
+        if let Some(error) = event.as_error().filter(|error| error.error_kind == ErrorKind::Handled) {
+            return self.record_error(error, now);
+        }
         let id = self.recorder.record_checked(event, now)?;
         self.count_in(event, now);
         Some(id)
+    }
+
+    /// Records a handled error, unless there were too many like it. The view counts it in any case,
+    /// and the next one that is recorded says how many were left out.
+    fn record_error(&self, error: &ErrorEvent<'_>, now: BootTime) -> Option<Uuid> {
+        let repeats = || self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let fingerprint = error.fingerprint();
+        let Some(left_out) = repeats().admit(fingerprint, now) else {
+            self.count(Count::Error);
+            return None;
+        };
+        let id = if left_out == 0 {
+            self.recorder.record_checked(error, now)
+        } else {
+            let owned = app_attributes(error.common.attributes);
+            let mut attributes = vec![(names::ERROR_REPEATS, (left_out as i64).into())];
+            attributes.extend(lend(&owned));
+            let id = self.recorder.record_own(&error.attributes(&attributes), now);
+            if id.is_none() {
+                repeats().give_back(fingerprint, left_out);
+            }
+            id
+        };
+        if id.is_some() {
+            self.count_in(error, now);
+        }
+        id
     }
 
     /// As [`Scopes::record`], for an event that began at this moment: it belongs to the user and
