@@ -413,6 +413,9 @@ pub const VIEW_AMEND_EVERY: Duration = Duration::from_secs(1);
 /// Time between two snapshots of an open view of which only the samples change: frames, memory,
 /// processor time. They come all the time, and must not keep the device awake.
 pub const VIEW_SAMPLES_EVERY: Duration = Duration::from_secs(30);
+/// Time between two requests with snapshots of views that stay open and change: so that a view is
+/// seen within half a minute, at two small requests in a minute.
+pub const VIEW_SEND_EVERY: Duration = Duration::from_secs(30);
 /// Time between two snapshots of a running operation whose attributes are replaced: a progress that
 /// is set with each chunk must not fill the journal. What is added is written at once.
 pub const OPERATION_AMEND_EVERY: Duration = Duration::from_secs(1);

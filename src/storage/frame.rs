@@ -115,6 +115,11 @@ impl FrameType {
         }
     }
 
+    /// Whether the frame is about an event that is open.
+    pub fn is_about_open(self) -> bool {
+        !matches!(self, FrameType::Event(_) | FrameType::Context | FrameType::Pad | FrameType::Aside(_))
+    }
+
     /// Whether the frame adds an event to the books. A frame that amends or closes an open event
     /// does not.
     pub fn is_accepted(self) -> bool {

@@ -3,10 +3,11 @@
 use std::process::Command;
 use std::time::Duration;
 
-use throughline::event::{Action, ErrorEvent};
+use throughline::Conditions;
+use throughline::event::{Action, Custom, ErrorEvent};
 use throughline::testing::FaultServer;
 
-use crate::app::{app, received, text};
+use crate::app::{app, arrived, received, text};
 use crate::support::{LONG, books, start};
 
 #[test]
@@ -118,7 +119,60 @@ fn a_crash_that_is_too_large_loses_frames_and_attributes_and_never_itself() {
     let crashes = received.named("app.crash");
     assert_eq!(crashes.len(), 6);
     let of = |at: usize, key: &str| text(&crashes[at].attributes, key);
-    assert!(of(0, "exception.stacktrace").ends_with("МодульОплаты") && of(0, "throughline.truncated") != "");
+    assert!(of(0, "exception.stacktrace").ends_with("МодульОплаты") && !of(0, "throughline.truncated").is_empty());
     assert!(crashes[0].dropped_attributes_count > 0 && !of(0, "k0").is_empty());
     assert!(of(3, "exception.stacktrace").len() > 60_000 && crashes[3].dropped_attributes_count == 0);
+}
+
+/// The views that were received, each with its version and whether it is still shown.
+fn views(server: &FaultServer, name: &str) -> Vec<(u64, bool)> {
+    let arrived = arrived(server);
+    let views = arrived.named("app.screen.view").into_iter();
+    let views = views.filter(|view| text(&view.attributes, "app.screen.name") == name);
+    let of = |view: &opentelemetry_proto::tonic::logs::v1::LogRecord, key| text(&view.attributes, key);
+    views
+        .map(|view| (of(view, "rum.view.version").parse().unwrap(), of(view, "rum.view.is_active") == "true"))
+        .collect()
+}
+
+#[test]
+fn a_view_that_stays_open_is_seen_and_is_no_other_event() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    assert!(telemetry.flush(LONG).complete);
+    let accepted = books(telemetry).accepted;
+    telemetry.start_view("Home");
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(views(&app.server, "Home"), [(1, true)]);
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(views(&app.server, "Home").len(), 1, "nothing has changed");
+    // It changes all the time, and is sent every 30 s.
+    for _ in 0..60 {
+        telemetry.record_custom(&Custom::new("x"));
+        telemetry.record_action(&Action::custom("x"));
+        app.pass(Duration::from_secs(1));
+    }
+    crate::support::until("two more snapshots arrive", || {
+        app.pass(Duration::ZERO);
+        views(&app.server, "Home").len() >= 3
+    });
+    let before = views(&app.server, "Home").len();
+    assert!(before <= 4, "{:?}", views(&app.server, "Home"));
+    telemetry.record_action(&Action::custom("x"));
+    telemetry.set_conditions(Conditions { foreground: false, ..Conditions::default() });
+    crate::support::until("it is seen on the way to the background", || {
+        app.pass(Duration::ZERO);
+        views(&app.server, "Home").len() > before
+    });
+    telemetry.stop_view();
+    assert!(telemetry.flush(LONG).complete);
+    let seen = views(&app.server, "Home");
+    assert!(seen.is_sorted_by(|a, b| a.0 < b.0), "{seen:?}");
+    assert_eq!(seen.iter().filter(|view| !view.1).count(), 1, "{seen:?}");
+    assert!(!seen.last().unwrap().1);
+    let ids: std::collections::BTreeSet<_> =
+        arrived(&app.server).named("app.screen.view").iter().map(|view| text(&view.attributes, "event.id")).collect();
+    assert_eq!(ids.len(), 1, "snapshots have the id of their event");
+    let books = books(telemetry);
+    assert_eq!((books.accepted, books.delivered, books.queued), (accepted + 122, accepted + 122, 0));
 }

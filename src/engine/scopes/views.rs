@@ -95,6 +95,11 @@ impl ViewScope {
         visit(&view)
     }
 
+    /// Whether its counters differ from those of the last snapshot.
+    fn has_changed(&self) -> bool {
+        (self.counts, self.vitals) != self.written
+    }
+
     /// How long it has been shown in all.
     fn spent(&self, now: BootTime) -> Duration {
         self.spent + now.since(self.shown)
@@ -177,6 +182,17 @@ impl Scopes {
         visit(&mut view.vitals);
         if was_written && view.vitals != view.written.1 {
             self.recorder.wake();
+        }
+    }
+
+    /// Writes a snapshot of the view that is shown if it has changed, so that it goes with what is
+    /// sent now.
+    pub(crate) fn snapshot_view(&self) {
+        let now = self.recorder.boot();
+        let mut locked = self.lock();
+        locked.collect_counts();
+        if locked.open.views.stack.last().is_some_and(ViewScope::has_changed) {
+            locked.write_snapshot(now);
         }
     }
 
@@ -291,8 +307,7 @@ impl Locked<'_> {
     pub(super) fn amend_view(&mut self, now: BootTime) -> Option<BootTime> {
         self.collect_counts();
         let view = self.open.views.stack.last_mut()?;
-        let counters = (view.counts, view.vitals);
-        if counters == view.written {
+        if !view.has_changed() {
             return None;
         }
         let every = if view.counts == view.written.0 { VIEW_SAMPLES_EVERY } else { VIEW_AMEND_EVERY };
@@ -300,12 +315,17 @@ impl Locked<'_> {
         if due > now {
             return Some(due);
         }
+        self.write_snapshot(now);
+        None
+    }
+
+    fn write_snapshot(&mut self, now: BootTime) {
+        let Some(view) = self.open.views.stack.last_mut() else { return };
         view.version += 1;
-        (view.amended, view.written) = (now, counters);
+        (view.amended, view.written) = (now, (view.counts, view.vitals));
         if let Some(open) = view.open {
             let recorder = &self.scopes.recorder;
             view.with_snapshot(view.spent(now), Snapshot::Active, |view| recorder.amend(open, view));
         }
-        None
     }
 }

@@ -74,14 +74,14 @@ pub(super) fn lease(
             },
         };
         let part = PartState { rows: body.rows, ..part };
-        let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part };
+        let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part, snapshots: Vec::new() };
         let request = request(exporter, Signal(leased.part.signal), body.gzip)?;
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
     Ok(Lease::Later(LEASE_AGAIN_AFTER))
 }
 
-fn request(exporter: &Guarded, signal: Signal, gzip: Vec<u8>) -> Result<Request, Fault> {
+pub(super) fn request(exporter: &Guarded, signal: Signal, gzip: Vec<u8>) -> Result<Request, Fault> {
     let (url, mut headers) = exporter.address(signal)?;
     headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
     Ok(Request { url, headers, body: gzip })

@@ -10,13 +10,16 @@
 //! - `body.rs`: turns rows into a request's body;
 //! - `guarded.rs`: calls of an exporter, which may have bugs;
 //! - `ready.rs`: keeps the bodies that freezing a batch produced until their first send;
-//! - `settle.rs`: what an answer means for a part.
+//! - `settle.rs`: what an answer means for a part;
+//! - `open_views.rs`, `snapshots.rs`: views that are open, which are sent beside the batches.
 
 mod batch;
 mod body;
 mod guarded;
+mod open_views;
 mod ready;
 mod settle;
+mod snapshots;
 mod target;
 
 use std::sync::Arc;
@@ -73,6 +76,8 @@ pub struct Leased {
     pub part: PartState,
     /// Bytes of the compressed body.
     pub bytes: u64,
+    /// For a request with snapshots of open views instead of a part: which ones.
+    pub(crate) snapshots: open_views::Versions,
 }
 
 /// What the uploader keeps in memory between requests. At most one request is under way at a time.
@@ -149,6 +154,9 @@ impl Uploader {
     /// after a random delay.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         let back = self.conditions.network == Network::Offline && conditions.network != Network::Offline;
+        if self.conditions.foreground && !conditions.foreground {
+            self.targets.iter_mut().for_each(|target| target.snapshots.hurry());
+        }
         self.conditions = conditions;
         if back {
             let now = self.clock.boot();
@@ -215,6 +223,18 @@ impl Uploader {
                     },
                 };
                 wait = Some(wait.map_or(later, |known| known.min(later)));
+            }
+        }
+        for target in &mut self.targets {
+            if queue.is_salvaging() || queue.paused(target.id).is_some() || target.rests(situation.now) {
+                continue;
+            }
+            match snapshots::next(queue, target, situation) {
+                Ok(Lease::Send(outgoing)) => return Ok(Step::Send(outgoing)),
+                Ok(Lease::Later(left)) => wait = Some(wait.map_or(left, |known| known.min(left))),
+                Ok(Lease::Nothing) => {}
+                Err(Failure::Queue(error)) => return Err(error),
+                Err(Failure::Exporter(fault)) => faults.push((target.id, fault)),
             }
         }
         for (id, fault) in faults {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::batch::{divide, part_rows};
+use super::target::Target;
 use super::{Leased, Uploader};
 use crate::model::event::Lane;
 use crate::model::export::Verdict;
 use crate::model::ledger::DropReason;
 use crate::model::limits::ACCEPT_WINDOW;
+use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Settlement};
 use crate::wire::transport::{Response, TransportError};
@@ -42,6 +44,9 @@ impl Uploader {
         let Some(target) = self.targets.iter_mut().find(|target| target.id == leased.destination) else {
             return Ok(Settled::default());
         };
+        if !leased.snapshots.is_empty() {
+            return Ok(target.settle_snapshots(leased, result, now, wall, random));
+        }
         let part = &leased.part;
         let exporter = target.exporter.clone();
         let mut settled = Settled::default();
@@ -96,6 +101,48 @@ impl Uploader {
         queue.settle(leased.destination, leased.lane, part.id, settlement)?;
         self.ready.settled(queue);
         Ok(settled)
+    }
+}
+
+impl Target {
+    /// What became of a request with snapshots of open views. Nothing is booked, because the views
+    /// have not ended. A destination that does not answer, or asks to wait, is left in peace, and
+    /// gets what is the newest then.
+    fn settle_snapshots(
+        &mut self,
+        leased: &Leased,
+        result: Result<Response, TransportError>,
+        now: BootTime,
+        wall: u64,
+        random: u64,
+    ) -> Settled {
+        let after = backoff::delay(self.failures(), random);
+        let mut settled = Settled::default();
+        let rest = match result {
+            Err(error) => {
+                (settled.failure, settled.unreachable) = (Some(error.0), true);
+                Some(after)
+            }
+            Ok(response) => {
+                let date = response.header("date");
+                settled.server_offset_ms = date.and_then(|date| backoff::server_offset_ms(date, wall));
+                match self.exporter.classify(&response) {
+                    Verdict::Delivered { .. } => None,
+                    Verdict::Retry => {
+                        settled.failure = Some(format!("the backend answered {}", response.status));
+                        let asked = response.header("retry-after");
+                        Some(asked.and_then(|value| backoff::retry_after(value, date, wall)).unwrap_or(after))
+                    }
+                    // What it says about the client or the content, it says about the next batch.
+                    _ => None,
+                }
+            }
+        };
+        if let Some(after) = rest {
+            self.snapshots.lost(&leased.snapshots);
+            self.failed(now.after(after));
+        }
+        settled
     }
 }
 

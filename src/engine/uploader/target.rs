@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::guarded::Guarded;
+use super::open_views::Snapshots;
 use crate::model::config::SendPolicy;
 use crate::model::event::Lane;
 use crate::model::time::BootTime;
@@ -26,6 +27,8 @@ pub(super) struct Target {
     rest_until: BootTime,
     /// Requests in a row that failed and are to be retried.
     failures: u32,
+    /// What it has been told of the views that are open.
+    pub(super) snapshots: Snapshots,
 }
 
 /// What decides whether a lane may send, beside what waits in it.
@@ -55,7 +58,15 @@ pub(super) enum Turn {
 
 impl Target {
     pub(super) fn new(id: u32, exporter: Guarded, rest_until: BootTime) -> Self {
-        Self { id, exporter, works: Cell::new(false), since: ByLane::default(), rest_until, failures: 0 }
+        Self {
+            id,
+            exporter,
+            works: Cell::new(false),
+            since: ByLane::default(),
+            rest_until,
+            failures: 0,
+            snapshots: Snapshots::default(),
+        }
     }
 
     /// Forgets earlier failures. Sends nothing before `until`.
@@ -79,6 +90,11 @@ impl Target {
     pub(super) fn accepted(&mut self) {
         self.works.set(true);
         self.failures = 0;
+    }
+
+    /// Whether nothing is sent yet: a jitter or a backoff.
+    pub(super) fn rests(&self, now: BootTime) -> bool {
+        !self.rest_until.since(now).is_zero()
     }
 
     /// Whether an event on which the exporter has just failed is at fault. Before that can be said

@@ -63,6 +63,7 @@ impl Worker<'_> {
         match command {
             Command::Flush { timeout, reply } => {
                 self.shared.scopes.end_windows();
+                self.shared.scopes.snapshot_view();
                 self.collect_metrics();
                 self.report_self();
                 self.drain_now();
@@ -88,6 +89,7 @@ impl Worker<'_> {
                 self.conditions = conditions;
                 self.directories(|directory| directory.uploader.set_conditions(conditions));
                 if !conditions.foreground {
+                    self.shared.scopes.snapshot_view();
                     self.collect_metrics();
                     self.drain_now();
                 }

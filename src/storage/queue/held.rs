@@ -9,11 +9,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::QueueError;
 use super::control::Control;
 use super::lanes::Entry;
 use super::row::record_crc;
-use crate::model::event::Lane;
+use super::{Queue, QueueError, Rows};
+use crate::model::event::decode::Record;
+use crate::model::event::{EventKind, Lane};
 use crate::model::ledger::DropReason;
 use crate::model::limits::MAX_EVENT_BYTES;
 
@@ -132,6 +133,29 @@ pub(super) fn any_of(db: &Connection, run: u32) -> Result<Option<u64>, QueueErro
 pub(super) fn records(db: &Connection, run: u32) -> Result<Vec<Vec<u8>>, QueueError> {
     let mut statement = db.prepare_cached("SELECT record FROM held WHERE run = ?1")?;
     Ok(statement.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+impl Queue {
+    /// A number that changes whenever open events may have changed.
+    pub fn open_state(&self) -> u64 {
+        self.open_changes
+    }
+
+    /// The newest snapshots of views that are open and are not kept aside, the first `max` of them.
+    /// Their sequence numbers are 0, because they have none yet.
+    pub fn open_views(&self, max: usize) -> Result<Rows, QueueError> {
+        let mut found = Rows::default();
+        let mut statement = self.db.prepare_cached("SELECT run, n, record, crc FROM held WHERE lane = ?1")?;
+        let mut rows = statement.query([Lane::Event.code()])?;
+        while let Some(row) = rows.next()? {
+            let (run, n, record, crc): (u32, u64, Vec<u8>, u32) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let is_view = Record::decode(&record).is_ok_and(|record| record.kind == EventKind::View);
+            if is_view && record_crc(run, n, &record) == crc && found.rows.len() < max {
+                found.push(run, n, &record);
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Something has happened: no open event is kept aside any more when it ends.
