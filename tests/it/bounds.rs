@@ -176,3 +176,18 @@ fn a_view_that_stays_open_is_seen_and_is_no_other_event() {
     let books = books(telemetry);
     assert_eq!((books.accepted, books.delivered, books.queued), (accepted + 122, accepted + 122, 0));
 }
+
+#[test]
+fn snapshots_of_a_view_count_for_the_daily_cap() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let config = crate::support::builder(dir.path()).endpoint(server.url()).session_events(false);
+    let config = config.daily_bytes(1_500).build().unwrap();
+    let telemetry = throughline::Telemetry::start(config, throughline::Consent::Granted).unwrap();
+    telemetry.start_view("Home");
+    for _ in 0..40 {
+        telemetry.record_slow_frame(Duration::from_millis(40));
+        telemetry.flush(LONG);
+    }
+    assert!(views(&server, "Home").len() < 6, "{:?}", views(&server, "Home"));
+}

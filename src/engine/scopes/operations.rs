@@ -278,7 +278,10 @@ impl Scopes {
             Change::Count => {}
             Change::Replaced => {
                 let was_stale = std::mem::replace(&mut running.is_stale, true);
-                if running.amend_if_due(&self.recorder, now).is_some() && !was_stale {
+                let is_first = running.amend_if_due(&self.recorder, now).is_some() && !was_stale;
+                // The worker takes the lock as soon as it is awake.
+                drop(locked);
+                if is_first {
                     self.recorder.wake();
                 }
             }

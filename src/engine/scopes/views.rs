@@ -180,7 +180,10 @@ impl Scopes {
         let Some(view) = locked.open.views.stack.last_mut() else { return };
         let was_written = view.vitals == view.written.1;
         visit(&mut view.vitals);
-        if was_written && view.vitals != view.written.1 {
+        let is_first = was_written && view.vitals != view.written.1;
+        // The worker takes the lock as soon as it is awake.
+        drop(locked);
+        if is_first {
             self.recorder.wake();
         }
     }

@@ -45,6 +45,7 @@ impl Uploader {
             return Ok(Settled::default());
         };
         if !leased.snapshots.is_empty() {
+            queue.add_sent(leased.bytes)?;
             return Ok(target.settle_snapshots(leased, result, now, wall, random));
         }
         let part = &leased.part;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::control::Control;
-use super::state::DestinationState;
+use super::state::{DestinationState, SentToday};
 use super::{Queue, QueueError};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
@@ -90,6 +90,15 @@ impl Queue {
     pub fn sent_today(&self) -> u64 {
         let sent = self.control.books.sent_today;
         if sent.day == day(self.age()) { sent.bytes } else { 0 }
+    }
+
+    /// Counts compressed bytes that were sent beside the batches. Nothing else is booked.
+    pub fn add_sent(&mut self, bytes: u64) -> Result<(), QueueError> {
+        let (day, sent) = (day(self.age()), self.sent_today());
+        self.transact(|queue| {
+            queue.control.books.sent_today = SentToday { day, bytes: sent + bytes };
+            Ok(())
+        })
     }
 }
 
