@@ -77,16 +77,10 @@ fn belongs_to_context(kind: EventKind) -> bool {
 }
 
 /// Encodes an error that is too large with less of its stack and its attributes: a crash must not
-/// be lost because it says much. False for other events.
+/// be lost because it says much.
 #[cold]
-fn encode_smaller(
-    error: Option<&ErrorEvent<'_>>,
-    n: u64,
-    stamp: Stamp,
-    rules: Scrubbing<'_>,
-    scratch: &mut Scratch,
-) -> bool {
-    error.into_iter().flat_map(ErrorEvent::smaller).any(|smaller: SmallerError<'_>| {
+fn encode_smaller(error: &ErrorEvent<'_>, n: u64, stamp: Stamp, rules: Scrubbing<'_>, scratch: &mut Scratch) -> bool {
+    error.smaller().any(|smaller: SmallerError<'_>| {
         scratch.clear();
         scratch.varint(n);
         encode_into(&smaller, stamp, rules, scratch)
@@ -168,6 +162,7 @@ impl Recorder {
     }
 
     #[cold]
+    #[inline(never)]
     fn read_offset(&self, now: BootTime) {
         self.offset.store(self.clock.offset(), Ordering::Relaxed);
         self.offset_until.store(now.after(WALL_OFFSET_KEPT).0, Ordering::Relaxed);
@@ -352,7 +347,7 @@ impl Recorder {
         scratch.varint(n);
         let rules = self.redactor.rules(author);
         let fits = encode_into(event, stamp, rules, &mut scratch)
-            || encode_smaller(event.as_error(), n, stamp, rules, &mut scratch);
+            || event.as_error().is_some_and(|error| encode_smaller(error, n, stamp, rules, &mut scratch));
         let is_kept = if fits {
             self.push(frame, scratch.written())
         } else {

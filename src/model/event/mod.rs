@@ -204,6 +204,7 @@ pub trait Event: sealed::Sealed {
     }
     /// The event, if it is an error.
     #[doc(hidden)]
+    #[inline(always)]
     fn as_error(&self) -> Option<&ErrorEvent<'_>> {
         None
     }
