@@ -11,7 +11,7 @@ use super::host::Host;
 use super::lifecycle::{Lifecycle, is_ignored};
 use super::parts::Parts;
 use crate::engine::lifecycle::LifecycleCell;
-use crate::engine::recorder::is_own_thread;
+use crate::engine::recorder::{Moment, is_own_thread};
 use crate::engine::worker::Shared;
 use crate::model::config::{Config, Consent};
 use crate::model::error::Error;
@@ -139,6 +139,15 @@ impl Telemetry {
             return None;
         }
         shared.scopes.record(event)
+    }
+
+    /// As [`Telemetry::record`], for an event that began at this moment.
+    pub(super) fn record_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<Uuid> {
+        let shared = self.on()?;
+        if !self.permits(event.kind(), event.label(), event.common().attributes) {
+            return None;
+        }
+        shared.scopes.record_begun(event, moment)
     }
 
     /// Records something the user did that is already over. [`Telemetry::start_action`] begins one

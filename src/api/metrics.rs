@@ -1,9 +1,12 @@
 //! Instruments, as an app uses them: [`Meter`].
 
+use std::sync::{Arc, OnceLock};
+
 use super::client::Telemetry;
+use crate::engine::worker::Shared;
 use crate::model::error::Error;
 use crate::model::value::Attribute;
-use crate::policy::metrics::{DEFAULT_BOUNDS, Instrument, MetricCounts, MetricId};
+use crate::policy::metrics::{DEFAULT_BOUNDS, Instrument, Meters, MetricCounts, MetricId};
 
 impl Telemetry {
     /// A sum that only grows: `cart.checkouts`, in `{checkout}`.
@@ -45,11 +48,19 @@ impl Telemetry {
     }
 
     fn meter(&self, name: &str, unit: &str, instrument: Instrument) -> Result<Meter, Error> {
-        let id = match self.on() {
-            Some(shared) => Some(shared.scopes.meters(|meters| meters.register(name, unit, instrument))?),
-            None => None,
+        let declared = DeclaredMeter {
+            telemetry: self.clone(),
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            instrument,
+            id: OnceLock::new(),
         };
-        Ok(Meter { telemetry: self.clone(), id })
+        match self.on() {
+            Some(shared) => _ = declared.id.set(Some(declared.register(shared)?)),
+            // Its name and bounds are checked all the same.
+            None => _ = Meters::default().register(name, unit, declared.instrument.clone())?,
+        }
+        Ok(Meter(Arc::new(declared)))
     }
 
     /// How many measurements could not be kept as they were made: those that went into an overflow
@@ -61,7 +72,8 @@ impl Telemetry {
 
 /// An instrument, from [`Telemetry::counter`] and its siblings. Cheap to clone.
 ///
-/// An instrument that was made while the client was off does nothing.
+/// An instrument that was made while the client was off, for example before the user consented,
+/// measures as soon as the client is on.
 ///
 /// ```
 /// use throughline::{Config, Consent, Telemetry};
@@ -77,9 +89,23 @@ impl Telemetry {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Meter {
+pub struct Meter(Arc<DeclaredMeter>);
+
+#[derive(Debug)]
+struct DeclaredMeter {
     telemetry: Telemetry,
-    id: Option<MetricId>,
+    name: String,
+    unit: String,
+    instrument: Instrument,
+    /// Not set while the client has not been on since. `None` inside: another kind of instrument
+    /// has got the name meanwhile, or there are too many.
+    id: OnceLock<Option<MetricId>>,
+}
+
+impl DeclaredMeter {
+    fn register(&self, shared: &Shared) -> Result<MetricId, Error> {
+        shared.scopes.meters(|meters| meters.register(&self.name, &self.unit, self.instrument.clone()))
+    }
 }
 
 impl Meter {
@@ -89,7 +115,8 @@ impl Meter {
     /// share one series, marked with `otel.metric.overflow`. A value that is not finite, or that
     /// makes a counter shrink, is refused. [`Telemetry::metric_counts`] counts both.
     pub fn record(&self, value: f64, attributes: &[Attribute<'_>]) {
-        if let (Some(shared), Some(id)) = (self.telemetry.on_any_thread(), self.id) {
+        let Some(shared) = self.0.telemetry.on_any_thread() else { return };
+        if let Some(id) = *self.0.id.get_or_init(|| self.0.register(shared).ok()) {
             let is_first = shared.scopes.meters(|meters| {
                 let had_news = meters.has_news();
                 meters.measure(id, value, attributes);

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::client::Telemetry;
+use crate::engine::recorder::Moment;
 use crate::model::event::{Common, Resource};
 use crate::model::names::{self, headers};
 use crate::model::time::BootTime;
@@ -14,6 +15,7 @@ impl Telemetry {
     pub fn start_resource(&self, method: &str, url: &str) -> ActiveResource {
         let Some(shared) = self.on() else { return ActiveResource(None) };
         let started = shared.recorder().boot();
+        let moment = shared.scopes.begin(started);
         let (parent, _) = shared.scopes.parent(started);
         let action = shared.scopes.resource_started(started);
         ActiveResource(Some(Box::new(RunningResource {
@@ -22,6 +24,7 @@ impl Telemetry {
             url: url.to_owned(),
             context: shared.scopes.child_or_root(parent.as_ref()),
             action,
+            moment,
             started,
             correlation: None,
         })))
@@ -36,6 +39,8 @@ struct RunningResource {
     context: SpanContext,
     /// The action that caused it, which collects until it has ended.
     action: Option<Uuid>,
+    /// When it began: it belongs to the user and the view of then.
+    moment: Moment,
     started: BootTime,
     /// The correlation id that its headers carry.
     correlation: Option<String>,
@@ -131,13 +136,8 @@ impl ActiveResource {
             ..described.common
         };
         let (method, url) = (running.method.as_str(), running.url.as_str());
-        let id = running.telemetry.record_resource(&Resource {
-            method,
-            url,
-            parent_span: running.context.parent_span,
-            common,
-            ..described
-        });
+        let resource = Resource { method, url, parent_span: running.context.parent_span, common, ..described };
+        let id = running.telemetry.record_begun(&resource, &running.moment);
         shared.scopes.resource_stopped(running.action, now);
         id
     }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::client::Telemetry;
-use crate::engine::scopes::{Ended, Outcome, SpanData};
+use crate::engine::scopes::{Change, Ended, Outcome, SpanData};
 use crate::model::event::{ErrorEvent, EventKind, SpanStatus, TraceContext};
 use crate::model::names::{self, words};
 use crate::model::value::{Attribute, Value};
@@ -126,13 +126,15 @@ impl ActiveSpan {
         }
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut SpanData)) {
+    fn change(&mut self, change: impl FnOnce(&mut SpanData) -> Change) {
         let Some(running) = &mut self.0 else { return };
         match &mut running.state {
-            State::Span(span) => change(span),
+            State::Span(span) => {
+                change(span);
+            }
             State::Operation(Some(id)) => {
                 if let Some(shared) = running.telemetry.on_any_thread() {
-                    shared.scopes.amend_operation(*id, change);
+                    shared.scopes.change_operation(*id, change);
                 }
             }
             State::Operation(None) => {}
@@ -190,7 +192,9 @@ impl ActiveSpan {
         match running.state {
             State::Span(span) => {
                 let ended = Ended { outcome: None, ..ended };
-                span.with_span(shared.recorder().boot(), Some(ended), |span| running.telemetry.record_span(span));
+                span.with_span(shared.recorder().boot(), Some(ended), |event| {
+                    running.telemetry.record_begun(event, &span.moment)
+                });
             }
             State::Operation(Some(id)) => shared.scopes.end_operation(id, ended),
             State::Operation(None) => {}

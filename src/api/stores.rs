@@ -1,10 +1,11 @@
 //! Traced stores, as a Rust app or a facade uses them: [`TracedStore`], [`PathHandle`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::client::Telemetry;
 use crate::engine::scopes::StoreId;
+use crate::engine::worker::Shared;
 use crate::model::error::Error;
 use crate::model::limits::MAX_UNBOOKED_MUTATIONS;
 use crate::model::value::Value;
@@ -15,19 +16,25 @@ impl Telemetry {
     /// Traces a store under a name, such as `Cart`. Its mutations become actions named
     /// `Cart.{path}.Update`, as far as the policy lets them. A client has at most 256 stores.
     ///
-    /// A store that is declared while the client is off does nothing.
+    /// A store that is declared while the client is off, for example before the user has consented,
+    /// is traced as soon as the client is on.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] when a pattern of the policy is wrong, with the position at which
     /// it breaks; also while the client is off.
     pub fn traced_store(&self, name: &str, policy: &StorePolicy) -> Result<TracedStore, Error> {
-        let store = match self.on() {
-            Some(shared) => Some(shared.scopes.add_store(name, policy)?),
-            None => Policy::new(name, 0, policy).map(|_| None)?,
+        let declared = DeclaredStore {
+            telemetry: self.clone(),
+            name: name.to_owned(),
+            policy: Mutex::new(policy.clone()),
+            store: OnceLock::new(),
+            version: AtomicU64::new(0),
         };
-        let version = store.and_then(|store| self.on()?.scopes.decide(store, "").map(|(_, version)| version));
-        let version = AtomicU64::new(version.unwrap_or_default());
-        Ok(TracedStore(Arc::new(DeclaredStore { telemetry: self.clone(), name: name.to_owned(), store, version })))
+        match self.on() {
+            Some(shared) => _ = declared.store.set(Some(declared.add(shared)?)),
+            None => _ = Policy::new(name, 0, policy)?,
+        }
+        Ok(TracedStore(Arc::new(declared)))
     }
 }
 
@@ -35,10 +42,33 @@ impl Telemetry {
 struct DeclaredStore {
     telemetry: Telemetry,
     name: String,
-    /// `None` when the client was off.
-    store: Option<StoreId>,
+    /// The policy with which the store is added.
+    policy: Mutex<StorePolicy>,
+    /// Not set while the client has not been on since. `None` inside: there are too many stores.
+    store: OnceLock<Option<StoreId>>,
     /// Version of the policy, from 1. A handle's decision of another version is outdated.
     version: AtomicU64,
+}
+
+impl DeclaredStore {
+    fn policy(&self) -> MutexGuard<'_, StorePolicy> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, shared: &Shared) -> Result<StoreId, Error> {
+        let store = shared.scopes.add_store(&self.name, &self.policy())?;
+        if let Some((_, version)) = shared.scopes.decide(store, "") {
+            self.version.store(version, Ordering::Release);
+        }
+        Ok(store)
+    }
+
+    /// What the client shares, and the store, which is added first if the client was off when it
+    /// was declared. `None` while the client is off.
+    fn live(&self) -> Option<(&Shared, StoreId)> {
+        let shared = self.telemetry.on()?;
+        Some((shared, (*self.store.get_or_init(|| self.add(shared).ok()))?))
+    }
 }
 
 /// A store whose mutations are traced, from [`Telemetry::traced_store`]. Cheap to clone.
@@ -80,7 +110,7 @@ impl TracedStore {
     }
 
     fn take_in<'m>(&self, context: Option<&SpanContext>, mutations: impl IntoIterator<Item = Mutation<'m>>) {
-        if let (Some(shared), Some(store)) = (self.0.telemetry.on(), self.0.store) {
+        if let Some((shared, store)) = self.0.live() {
             shared.scopes.mutate(store, context, mutations);
         }
     }
@@ -88,7 +118,7 @@ impl TracedStore {
     /// Takes in what differs between two states of an immutable store: at most 100 mutations, found
     /// in at most 8 levels and 1,000 nodes. What lies beyond is counted as suppressed.
     pub fn record_diff(&self, old: &Value<'_>, new: &Value<'_>) {
-        if self.0.store.is_none() || self.0.telemetry.on().is_none() {
+        if self.0.live().is_none() {
             return;
         }
         let done = diff(old, new, |mutation| self.mutate(mutation));
@@ -98,7 +128,8 @@ impl TracedStore {
     /// Decides about a path. The version is that of the policy: a facade that keeps the decision
     /// asks again when the version has changed. `None` when the client is off.
     pub fn decide(&self, path: &str) -> Option<(PathDecision, u64)> {
-        self.0.telemetry.on()?.scopes.decide(self.0.store?, path)
+        let (shared, store) = self.0.live()?;
+        shared.scopes.decide(store, path)
     }
 
     /// A handle that remembers the decision about a path.
@@ -109,7 +140,7 @@ impl TracedStore {
 
     /// Counts mutations that a facade suppressed by a decision that it has kept.
     pub fn add_suppressed(&self, reason: Suppressed, count: u64) {
-        if let (Some(shared), Some(store), true) = (self.0.telemetry.on(), self.0.store, count > 0) {
+        if let (Some((shared, store)), true) = (self.0.live(), count > 0) {
             shared.scopes.add_suppressed(store, reason, count);
         }
     }
@@ -119,8 +150,11 @@ impl TracedStore {
     /// # Errors
     /// As [`Telemetry::traced_store`]; the old policy stays.
     pub fn update_policy(&self, policy: &StorePolicy) -> Result<(), Error> {
-        let (Some(shared), Some(store)) = (self.0.telemetry.on(), self.0.store) else {
-            return Policy::new(&self.0.name, 0, policy).map(|_| ());
+        let Some((shared, store)) = self.0.live() else {
+            Policy::new(&self.0.name, 0, policy)?;
+            // It counts when the store is added.
+            *self.0.policy() = policy.clone();
+            return Ok(());
         };
         let version = shared.scopes.update_policy(store, &self.0.name, policy)?;
         self.0.version.store(version, Ordering::Release);
@@ -130,10 +164,7 @@ impl TracedStore {
     /// The store's books: `mutations = recorded + suppressed + dropped`. Zero while the client is
     /// off.
     pub fn counts(&self) -> StateCounts {
-        match (self.0.telemetry.on(), self.0.store) {
-            (Some(shared), Some(store)) => shared.scopes.state_counts(store),
-            _ => StateCounts::default(),
-        }
+        self.0.live().map(|(shared, store)| shared.scopes.state_counts(store)).unwrap_or_default()
     }
 }
 

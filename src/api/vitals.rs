@@ -16,7 +16,6 @@ impl Telemetry {
     pub fn record_frames(&self, count: u64) {
         if let Some(shared) = self.on() {
             shared.scopes.update_vitals(|vitals| vitals.frames = vitals.frames.saturating_add(count));
-            shared.wake.notify_one();
         }
     }
 
@@ -38,7 +37,6 @@ impl Telemetry {
     pub fn record_memory(&self, bytes: u64) {
         if let Some(shared) = self.on() {
             shared.scopes.update_vitals(|vitals| vitals.add_memory_sample(bytes));
-            shared.wake.notify_one();
         }
     }
 
@@ -46,7 +44,6 @@ impl Telemetry {
     pub fn record_cpu(&self, used: Duration) {
         if let Some(shared) = self.on() {
             shared.scopes.update_vitals(|vitals| vitals.cpu = vitals.cpu.saturating_add(used));
-            shared.wake.notify_one();
         }
     }
 

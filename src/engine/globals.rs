@@ -1,6 +1,7 @@
-//! The attributes that every event carries and that seldom change: service, SDK, operating system,
-//! installation, user, feature flags, what the app added, and the offset to server time. Each
-//! change journals a new version of them all, and events refer to a version.
+//! The attributes that every event carries and that seldom change. Those of the resource are what
+//! does not change in a process: service, SDK, operating system, installation. Those of the records
+//! are the user, feature flags, what the app added, and the offset to server time. Each change
+//! journals a new version of them all, and events refer to a version.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 use crate::engine::recorder::Recorder;
 use crate::model::config::Config;
+use crate::model::event::encode::ContextAttributes;
 use crate::model::limits::{MAX_ATTRIBUTES, OWN_ATTRIBUTES};
 use crate::model::names::{self, semconv};
 use crate::model::value::{AnyValue, Attribute, Value};
@@ -76,6 +78,7 @@ impl GlobalContext {
     /// Begins a new installation: what was recorded before has been erased, and nothing may connect
     /// it with what is recorded from now on.
     pub(crate) fn renew_installation(&self, recorder: &Recorder, config: &Config) {
+        recorder.forget_moments();
         let mut values = self.lock();
         values.renew_installation(config);
         values.journal(recorder, config);
@@ -176,30 +179,29 @@ impl GlobalValues {
     fn journal(&mut self, recorder: &Recorder, config: &Config) {
         let values = self;
         values.is_behind = false;
-        let mut attributes = vec![(semconv::SERVICE_NAME, Value::from(&config.service_name))];
+        let mut resource = vec![(semconv::SERVICE_NAME, Value::from(&config.service_name))];
         if !config.service_version.is_empty() {
-            attributes.push((semconv::SERVICE_VERSION, Value::from(&config.service_version)));
+            resource.push((semconv::SERVICE_VERSION, Value::from(&config.service_version)));
         }
-        attributes.push((semconv::DEPLOYMENT_ENVIRONMENT, config.environment.name().into()));
-        attributes.push((semconv::SDK_NAME, names::SCOPE_NAME.into()));
-        attributes.push((semconv::SDK_LANGUAGE, config.sdk_language.as_str().into()));
-        attributes.push((semconv::SDK_VERSION, env!("CARGO_PKG_VERSION").into()));
+        resource.push((semconv::DEPLOYMENT_ENVIRONMENT, config.environment.name().into()));
+        resource.push((semconv::SDK_NAME, names::SCOPE_NAME.into()));
+        resource.push((semconv::SDK_LANGUAGE, config.sdk_language.as_str().into()));
+        resource.push((semconv::SDK_VERSION, env!("CARGO_PKG_VERSION").into()));
         let os = match std::env::consts::OS {
             "ios" | "macos" => "darwin",
             "android" => "linux",
             other => other,
         };
-        attributes.push((semconv::OS_TYPE, os.into()));
-        attributes.push((semconv::HOST_ARCH, std::env::consts::ARCH.into()));
+        resource.push((semconv::OS_TYPE, os.into()));
+        resource.push((semconv::HOST_ARCH, std::env::consts::ARCH.into()));
         let installation = values.installation.as_ref().map(|installation| installation.id.to_string());
-        attributes.extend(installation.iter().map(|id| (semconv::INSTALLATION_ID, Value::from(id))));
+        resource.extend(installation.iter().map(|id| (semconv::INSTALLATION_ID, Value::from(id))));
         // The app's own values win.
-        attributes.retain(|(key, _)| !config.resource.iter().any(|(own, _)| own == key));
-        attributes.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
-        if let Some(offset) = values.server_offset_ms {
-            attributes.push((names::SERVER_OFFSET, offset.into()));
-        }
-        attributes.extend(values.attributes.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
-        recorder.set_context(&attributes);
+        resource.retain(|(key, _)| !config.resource.iter().any(|(own, _)| own == key));
+        resource.extend(config.resource.iter().map(|(key, value)| (key.as_str(), Value::from(value))));
+        let offset = values.server_offset_ms.map(|offset| (names::SERVER_OFFSET, offset.into()));
+        let set = values.attributes.iter().map(|(key, value)| (key.as_str(), Value::from(value)));
+        let records: Vec<Attribute<'_>> = offset.into_iter().chain(set).collect();
+        recorder.set_context(ContextAttributes { resource: &resource, records: &records });
     }
 }

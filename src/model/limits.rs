@@ -4,8 +4,12 @@
 //! costs is counted or marked, so nothing is shortened silently. What a format defines (field
 //! numbers, codes) stands with the format.
 
+mod redaction;
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+pub(crate) use redaction::*;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -35,36 +39,9 @@ pub const MAX_NAME_CHARS: usize = 256;
 pub const MAX_MESSAGE_CHARS: usize = 8_192;
 /// Characters of a stack trace. A deep one of React Native has about 30,000.
 pub const MAX_STACK_CHARS: usize = 49_152;
-/// Bytes behind the cut of a text that redaction looks at, to recognise a secret that the cut
-/// divides: more than the longest mail address, and enough to tell any other.
-pub(crate) const SECRET_AHEAD_BYTES: usize = 512;
-/// Characters of a text attribute that is copied before it is encoded: what is kept of it, what
-/// redaction looks at behind the cut, and one more that says that there is more.
-pub(crate) const COPIED_TEXT_CHARS: usize = MAX_TEXT_CHARS + SECRET_AHEAD_BYTES + 1;
-/// Bytes of the shortest text that redaction could find anything in: `pin=1`.
-pub(crate) const MIN_SECRET_TEXT: usize = 5;
-/// Bytes of the shortest text that holds credentials behind the word `Basic` or `Bearer`.
-pub(crate) const MIN_BASIC_TEXT: usize = 10;
-/// Digits of a card number (ISO/IEC 7812-1 §4).
-pub(crate) const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
-/// Letters beside a card number that are looked at, to tell it from a part of a hash.
-pub(crate) const BESIDE_CARD_BYTES: usize = 16;
-/// Bytes of a mail address before its `@` (RFC 5321 §4.5.3.1.1).
-pub(crate) const EMAIL_LOCAL_BYTES: usize = 64;
-/// Bytes of a mail address behind its `@` (RFC 5321 §4.5.3.1.2).
-pub(crate) const EMAIL_DOMAIN_BYTES: usize = 255;
-/// Bytes of a key in front of a value in a text. Of a longer one, the end counts.
-pub(crate) const TEXT_KEY_BYTES: usize = 64;
-/// Bytes of credentials behind the word `Basic` that are decoded, to see whether they are any.
-pub(crate) const BASIC_BYTES: usize = 256;
-/// Bytes of a bearer token: shorter ones are words.
-pub(crate) const MIN_TOKEN_BYTES: usize = 8;
-/// Bytes of a bearer token that consists of lower-case letters alone: no word has as many.
-pub(crate) const MIN_WORD_TOKEN_BYTES: usize = 24;
-/// Bytes of the media type of a `data:` URL: registered ones have fewer than 100.
-pub(crate) const MEDIA_TYPE_BYTES: usize = 128;
-/// Bytes of a URL's scheme that are looked at, to find what stands before it.
-pub(crate) const SCHEME_BYTES: usize = 16;
+/// Bytes of the stack of an error that would be too large with all of it: half of an event. The
+/// other half has room for its message, and for attributes.
+pub(crate) const CUT_STACK_BYTES: usize = MAX_EVENT_BYTES / 2;
 /// Characters of a request's method: the registered ones have fewer than 20.
 pub(crate) const MAX_METHOD_CHARS: usize = 32;
 /// Characters of a protocol's name and version, such as `http/1.1`.
@@ -81,6 +58,13 @@ pub const MAX_EVENT_BYTES: usize = 128 * KIB;
 /// A frame that takes longer is frozen: the length that Datadog's and Android's tools use.
 pub const FROZEN_FRAME: Duration = Duration::from_millis(700);
 
+/// The latest wall time of an event, ns since the Unix epoch: a day in 2262. Many backends store
+/// times as signed 64-bit numbers, and an event of a later time would come out in the past.
+pub const MAX_WALL_NS: u64 = i64::MAX as u64;
+/// How long the difference of wall time and boot time is taken for granted while nothing is
+/// drained. Reading the wall clock for every event would cost as much again as the boot clock.
+pub(crate) const WALL_OFFSET_KEPT: Duration = Duration::from_secs(1);
+
 // The journal
 
 /// Bytes of a frame's payload: an event, its counter, and room for what recovery appends.
@@ -89,6 +73,9 @@ pub(crate) const MAX_FRAME_BYTES: usize = MAX_EVENT_BYTES + 64;
 pub(crate) const JOURNAL_EVENT_QUARTERS: u64 = 3;
 /// Tenths of the ring that errors may fill, so that crashes and contexts still have a place.
 pub(crate) const JOURNAL_ERROR_TENTHS: u64 = 9;
+/// Bytes of the ring that are left to contexts: the user who has just signed out, the view that is
+/// shown now. No event is recorded before them, so events must not take the last place.
+pub(crate) const JOURNAL_CONTEXT_BYTES: u64 = 16 * KIB as u64;
 /// Mapped journals of one process whose pages are guarded against SIGBUS. The table of them has a
 /// fixed size, because a signal handler must not allocate. Each client has one mapping.
 pub(crate) const MAX_GUARDED_MAPPINGS: usize = 64;
@@ -436,8 +423,30 @@ pub const ACTION_MAX: Duration = Duration::from_secs(5);
 pub const RAGE_TAPS: usize = 3;
 /// The time within which [`RAGE_TAPS`] taps show that the user is frustrated.
 pub const RAGE_WINDOW: Duration = Duration::from_secs(1);
+/// Identical errors (type and top frames) that are recorded within [`REPEATED_ERRORS_WITHIN`]: ten
+/// a second, as many as a burst of failing requests makes. An error in a loop that draws repeats
+/// 3,600 times in a minute, and all of them say the same. Crashes are never left out.
+pub const REPEATED_ERRORS: u32 = 600;
+/// The time within which identical errors are counted.
+pub const REPEATED_ERRORS_WITHIN: Duration = MINUTE;
+/// Frames at the top of a stack that tell one error from another: deeper ones differ with whatever
+/// led there.
+pub const ERROR_TOP_FRAMES: usize = 5;
+/// Bytes of a frame that tell it from another: a symbol and its file.
+pub(crate) const ERROR_FRAME_BYTES: usize = 256;
+/// Errors whose repetitions are counted: more than an app has places that fail at once.
+pub(crate) const MAX_KNOWN_ERRORS: usize = 256;
 /// Time between two snapshots of an open view whose counters change.
 pub const VIEW_AMEND_EVERY: Duration = Duration::from_secs(1);
+/// Time between two snapshots of an open view of which only the samples change: frames, memory,
+/// processor time. They come all the time, and must not keep the device awake.
+pub const VIEW_SAMPLES_EVERY: Duration = Duration::from_secs(30);
+/// Time between two requests with snapshots of views that stay open and change: so that a view is
+/// seen within half a minute, at two small requests in a minute.
+pub const VIEW_SEND_EVERY: Duration = Duration::from_secs(30);
+/// Time between two snapshots of a running operation whose attributes are replaced: a progress that
+/// is set with each chunk must not fill the journal. What is added is written at once.
+pub const OPERATION_AMEND_EVERY: Duration = Duration::from_secs(1);
 /// Views on the stack.
 pub const MAX_VIEWS: usize = 32;
 /// An operation that has not ended after this long is abandoned.

@@ -6,6 +6,7 @@
 pub mod backoff;
 pub(crate) mod metrics;
 pub mod redact;
+pub(crate) mod repeats;
 pub mod sampling;
 pub mod schedule;
 pub mod session;

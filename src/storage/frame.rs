@@ -46,6 +46,8 @@ pub enum FrameType {
     /// Releases what was kept aside before, because an error has happened, for example. The counter
     /// is 0 and the record is empty.
     Release,
+    /// Fields that come behind those of an open event: something that happened during a span.
+    Extend(Lane),
 }
 
 impl FrameType {
@@ -63,6 +65,7 @@ impl FrameType {
             FrameType::Aside(_) => 8,
             FrameType::OpenAside(_) => 9,
             FrameType::Release => 10,
+            FrameType::Extend(_) => 11,
         };
         number << 4 | self.lane().code()
     }
@@ -80,6 +83,7 @@ impl FrameType {
             8 => FrameType::Aside(lane),
             9 => FrameType::OpenAside(lane),
             10 => FrameType::Release,
+            11 => FrameType::Extend(lane),
             _ => return None,
         })
     }
@@ -94,7 +98,8 @@ impl FrameType {
             | FrameType::Close(lane)
             | FrameType::Discard(lane)
             | FrameType::Aside(lane)
-            | FrameType::OpenAside(lane) => lane,
+            | FrameType::OpenAside(lane)
+            | FrameType::Extend(lane) => lane,
             FrameType::Release => Lane::Error,
             FrameType::Context | FrameType::Pad => Lane::Crash,
         }
@@ -108,6 +113,11 @@ impl FrameType {
             FrameType::Open(lane) => FrameType::OpenAside(lane),
             other => other,
         }
+    }
+
+    /// Whether the frame is about an event that is open.
+    pub fn is_about_open(self) -> bool {
+        !matches!(self, FrameType::Event(_) | FrameType::Context | FrameType::Pad | FrameType::Aside(_))
     }
 
     /// Whether the frame adds an event to the books. A frame that amends or closes an open event

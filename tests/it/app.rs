@@ -19,7 +19,21 @@ pub struct Received {
     pub spans: Vec<Span>,
 }
 
+/// What has arrived, as a reader keeps it: of a view that was sent while it was open, the last
+/// version.
 pub fn received(server: &FaultServer) -> Received {
+    let mut received = arrived(server);
+    let version = |log: &LogRecord| text(&log.attributes, "rum.view.version").parse::<u64>().unwrap_or(0);
+    let newest: Vec<_> = received.named("app.screen.view").into_iter().cloned().collect();
+    received.logs.retain(|log| {
+        let is_same = |other: &&LogRecord| text(&other.attributes, "event.id") == text(&log.attributes, "event.id");
+        !newest.iter().filter(is_same).any(|other| version(other) > version(log))
+    });
+    received
+}
+
+/// Everything that has arrived.
+pub fn arrived(server: &FaultServer) -> Received {
     let (mut logs, mut spans) = (Vec::new(), Vec::new());
     for request in server.received() {
         if request.path.ends_with("/v1/logs") {

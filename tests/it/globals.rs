@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point::Value as Number};
 use prost::Message;
 use throughline::event::Action;
 use throughline::testing::FaultServer;
@@ -16,16 +18,22 @@ use uuid::Uuid;
 use crate::app::text;
 use crate::support::{LONG, builder, until};
 
-/// The resource with which the tap on `target` was sent.
-fn resource_of(server: &FaultServer, target: &str) -> Vec<KeyValue> {
+/// The attributes of the resource and of the record with which the tap on `target` was sent.
+fn sent(server: &FaultServer, target: &str) -> (Vec<KeyValue>, Vec<KeyValue>) {
     let requests = server.received().into_iter().filter(|request| request.path.ends_with("/v1/logs"));
     let decoded = requests.map(|request| ExportLogsServiceRequest::decode(request.body.as_slice()).unwrap());
-    let has = |resource: &opentelemetry_proto::tonic::logs::v1::ResourceLogs| {
-        let records = resource.scope_logs.iter().flat_map(|scope| &scope.log_records);
-        records.into_iter().any(|log| log.attributes.iter().any(|entry| text(&log.attributes, &entry.key) == target))
-    };
-    let found = decoded.flat_map(|decoded| decoded.resource_logs).find(has);
-    found.and_then(|found| found.resource).unwrap_or_else(|| panic!("no {target}")).attributes
+    for group in decoded.flat_map(|decoded| decoded.resource_logs) {
+        let mut records = group.scope_logs.into_iter().flat_map(|scope| scope.log_records);
+        if let Some(found) = records.find(|log| text(&log.attributes, "app.widget.name") == target) {
+            return (group.resource.unwrap().attributes, found.attributes);
+        }
+    }
+    panic!("no {target}")
+}
+
+/// The resource with which the tap on `target` was sent.
+fn resource_of(server: &FaultServer, target: &str) -> Vec<KeyValue> {
+    sent(server, target).0
 }
 
 #[test]
@@ -44,16 +52,58 @@ fn the_user_is_on_later_events_and_on_no_earlier_one() {
     assert!(telemetry.set_user(None) && telemetry.set_feature_flag("new-cart", None));
     telemetry.record_action(&Action::tap("after"));
     assert!(telemetry.flush(LONG).complete);
-    let resource = |name: &str| -> BTreeMap<String, String> {
-        let attributes = resource_of(&server, name);
+    let record = |name: &str| -> BTreeMap<String, String> {
+        let (resource, attributes) = sent(&server, name);
+        assert!(resource.iter().all(|entry| !entry.key.starts_with("user.") && entry.key != "tenant"), "{resource:?}");
         attributes.iter().map(|entry| (entry.key.clone(), text(&attributes, &entry.key))).collect()
     };
-    let (before, with, after) = (resource("before"), resource("with"), resource("after"));
+    let (before, with, after) = (record("before"), record("with"), record("after"));
     let user = ["user.id", "user.plan", "feature_flag.new-cart"];
     assert!(user.iter().all(|key| !before.contains_key(*key) && !after.contains_key(*key)));
     assert_eq!([&with["user.id"], &with["user.plan"], &with["feature_flag.new-cart"]], ["u-1", "gold", "true"]);
     assert_eq!([&after["tenant"], &after["api_key"], &after["app.state.store"]], ["acme", "[redacted]", "mine"]);
     assert!(!before.contains_key("tenant"));
+}
+
+#[test]
+fn what_is_set_at_run_time_divides_no_cumulative_series_and_is_on_no_point() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry =
+        Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Granted).unwrap();
+    let counter = telemetry.counter("purchases", "1").unwrap();
+    let changes: [&dyn Fn() -> bool; 4] = [
+        &|| telemetry.start_view("Cart").is_some(),
+        &|| telemetry.set_user(Some(User { id: "u1", ..User::default() })),
+        &|| telemetry.set_global_attribute("tenant", Some("acme".into())),
+        &|| telemetry.set_feature_flag("new-cart", Some(true.into())),
+    ];
+    for change in changes {
+        counter.record(1.0, &[]);
+        assert!(telemetry.flush(LONG).complete);
+        assert!(change());
+    }
+    counter.record(1.0, &[]);
+    assert!(telemetry.flush(LONG).complete);
+    let requests = server.received().into_iter().filter(|request| request.path.ends_with("/v1/metrics"));
+    let mut series = BTreeMap::new();
+    for group in requests
+        .map(|request| ExportMetricsServiceRequest::decode(request.body.as_slice()).unwrap())
+        .flat_map(|decoded| decoded.resource_metrics)
+    {
+        let resource = format!("{:?}", group.resource);
+        for metric in group.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
+            let Some(Data::Sum(sum)) = metric.data else { panic!("{metric:?}") };
+            for point in sum.data_points {
+                assert!(point.attributes.is_empty());
+                let said = format!("{point:?}");
+                assert!(["u1", "acme", "session.id", "Cart"].iter().all(|other| !said.contains(other)), "{said}");
+                let Some(Number::AsDouble(value)) = point.value else { panic!("{said}") };
+                series.insert((resource.clone(), point.start_time_unix_nano), value);
+            }
+        }
+    }
+    assert_eq!(series.into_values().collect::<Vec<_>>(), [5.0]);
 }
 
 #[test]
@@ -140,7 +190,7 @@ fn a_user_that_is_set_while_the_client_is_off_is_kept_until_consent_is_withdrawn
     let visit = |target: &str| {
         assert!(telemetry.record_action(&Action::tap(target)).is_some(), "{target}");
         assert!(telemetry.flush(LONG).complete);
-        text(&resource_of(&server, target), "user.id")
+        text(&sent(&server, target).1, "user.id")
     };
     assert!(user("before consent"));
     telemetry.set_consent(Consent::Granted).unwrap();
@@ -193,9 +243,9 @@ fn attributes_that_are_too_large_together_cost_no_event_its_service() {
     }
     telemetry.record_action(&Action::tap("tap")).unwrap();
     assert!(telemetry.flush(LONG).complete);
-    let resource = resource_of(&server, "tap");
+    let (resource, record) = sent(&server, "tap");
     assert_eq!(text(&resource, "service.name"), "it");
-    assert_eq!(text(&resource, "large00"), long);
-    assert_eq!(text(&resource, "large59"), "");
+    assert_eq!(text(&record, "large00"), long);
+    assert_eq!(text(&record, "large59"), "");
     assert_eq!(crate::support::books(&telemetry).dropped.total(), 0);
 }

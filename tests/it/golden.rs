@@ -7,7 +7,8 @@ use std::time::Duration;
 use throughline::Value;
 use throughline::event::*;
 use throughline::internals::decode::{Context, Record, Scope};
-use throughline::internals::encode::{Stamp, encode, encode_context, encode_scope};
+use throughline::internals::encode::{ContextAttributes, Stamp, encode, encode_context, encode_scope};
+use throughline::internals::scrub::Scrubbing;
 use uuid::Uuid;
 
 fn samples() -> Vec<(&'static str, Vec<u8>)> {
@@ -66,8 +67,11 @@ fn samples() -> Vec<(&'static str, Vec<u8>)> {
         samples.push((*name, bytes));
     }
     let mut bytes = Vec::new();
-    encode_context(&attributes, &mut bytes);
-    samples.push(("context", std::mem::take(&mut bytes)));
+    for (name, records) in [("context", &attributes[..0]), ("context_of_records", &attributes[..2])] {
+        let context = ContextAttributes { resource: &attributes, records };
+        encode_context(context, Scrubbing::default(), &mut bytes);
+        samples.push((name, std::mem::take(&mut bytes)));
+    }
     encode_scope(id, Some((id, "Cart")), &mut bytes);
     samples.push(("scope", bytes));
     samples
@@ -86,7 +90,7 @@ fn todays_form_is_the_golden_one_and_golden_files_decode() {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let (form, meaning) = (dir.join(format!("{name}.hex")), dir.join(format!("{name}.txt")));
         let decoded = match name {
-            "context" => format!("{:#?}\n", Context::decode(&bytes).unwrap()),
+            "context" | "context_of_records" => format!("{:#?}\n", Context::decode(&bytes).unwrap()),
             "scope" => format!("{:#?}\n", Scope::decode(&bytes).unwrap()),
             _ => format!("{:#?}\n", Record::decode(&bytes).unwrap()),
         };

@@ -10,6 +10,7 @@
 
 mod app;
 mod bad_input;
+mod bounds;
 mod carrier;
 mod clock;
 mod consent;
@@ -26,6 +27,7 @@ mod house;
 mod imports;
 mod law;
 mod lifecycle;
+mod moments;
 mod off;
 mod older_store;
 mod patience;

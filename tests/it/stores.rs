@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use throughline::Value;
 use throughline::state::{Mutation, StorePolicy, Suppressed};
+use throughline::testing::FaultServer;
+use throughline::{Consent, Telemetry, Value};
 
-use crate::app::{app, text};
-use crate::support::LONG;
+use crate::app::{app, received, text};
+use crate::support::{LONG, builder};
 
 fn at_once() -> StorePolicy {
     StorePolicy { coalesce: Duration::ZERO, ..StorePolicy::default() }
@@ -69,4 +70,39 @@ fn a_measurement_that_cannot_be_kept_as_it_was_made_is_counted() {
     assert!(app.telemetry.flush(LONG).complete);
     assert!(app.telemetry.shutdown(LONG));
     assert_eq!(app.telemetry.metric_counts(), Default::default());
+}
+
+#[test]
+fn stores_and_meters_that_were_made_before_the_consent_live_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let config = builder(dir.path()).endpoint(server.url()).build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Denied).unwrap();
+    let cart = telemetry.traced_store("Cart", &StorePolicy::default()).unwrap();
+    let user = telemetry.traced_store("User", &StorePolicy::default()).unwrap();
+    let counter = telemetry.counter("purchases", "1").unwrap();
+    let (name, price) = (user.path("name"), cart.path("price"));
+    let ignored = cart.path("ignored");
+    user.update_policy(&StorePolicy::default().deny(["name"])).unwrap();
+    assert!(telemetry.counter("1st", "1").is_err() && telemetry.histogram("h", "1", Some(&[2.0, 1.0])).is_err());
+    cart.set("before", 0, 1);
+    counter.record(7.0, &[]);
+    telemetry.set_consent(Consent::Granted).unwrap();
+    cart.set("items.count", 0, 1);
+    price.set(1, 2);
+    name.set("a", "b");
+    cart.update_policy(&StorePolicy::default().deny(["ignored"])).unwrap();
+    ignored.set(1, 2);
+    counter.record(1.0, &[]);
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    let mut named: Vec<_> =
+        received.logs.iter().map(|log| &log.event_name).filter(|name| name.ends_with("Update")).collect();
+    named.sort();
+    assert_eq!(named, ["Cart.items.count.Update", "Cart.price.Update"]);
+    drop((name, ignored));
+    assert_eq!((cart.counts().mutations, user.counts().mutations), (3, 1));
+    let metrics = server.received().into_iter().filter(|request| request.path.ends_with("/v1/metrics"));
+    let one = 1f64.to_le_bytes();
+    assert!(metrics.into_iter().any(|request| request.body.windows(8).any(|part| part == one)));
 }

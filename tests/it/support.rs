@@ -61,7 +61,8 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < LONG, "it never came about: {what}");
-        // Not a loop without a pause: it would keep the worker, whose priority is low, from working.
+        // Not a loop without a pause: it would keep the worker, whose priority is low, from
+        // working.
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -131,8 +131,8 @@ fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
         let (service, resource) = resource_of(group.resource);
         for metric in group.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
             let point = |time: u64, body: String, attributes: Vec<KeyValue>, exemplars: Vec<Exemplar>| {
-                // Event id, session and trace are in the exemplars: as attributes of the point they
-                // would make each point a series of its own.
+                // The event's id is in the exemplars: as an attribute of the point it would make
+                // each point a series of its own.
                 let filtered = exemplars.into_iter().flat_map(|exemplar| exemplar.filtered_attributes);
                 let item = Item {
                     signal: Signal::Metric,

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use throughline::event::Severity;
+use throughline::names::VIEW_VERSION;
 
 /// OTLP's severity number from which a record is an error. A failed span, which has no severity of
 /// its own, is stored with it.
@@ -54,7 +55,7 @@ pub(crate) struct Item {
     /// End of a span; for everything else the same as `time_ns`.
     pub(crate) end_ns: i64,
     pub(crate) service: String,
-    /// The attributes of the resource that the record came with: service, device, user.
+    /// The attributes of the resource that the record came with: service, app, device.
     pub(crate) resource: Value,
     pub(crate) session: String,
     pub(crate) trace: String,
@@ -71,9 +72,18 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// The number of the snapshot, of a view; else 0.
+    fn version(&self) -> u64 {
+        version(&self.attributes)
+    }
+
     pub(super) fn is_error(&self) -> bool {
         self.severity >= SEVERITY_ERROR
     }
+}
+
+fn version(attributes: &Value) -> u64 {
+    attributes.get(VIEW_VERSION).and_then(Value::as_u64).unwrap_or(0)
 }
 
 /// Something that happened during a span.
@@ -179,7 +189,8 @@ impl Received {
     }
 
     /// Stores the items of one request in one transaction. An item whose event id has been stored
-    /// before is counted as a duplicate and left out.
+    /// before is counted as a duplicate and left out, unless it is a newer snapshot of a view that
+    /// was open: that takes the place of the older one.
     pub(crate) fn insert(&self, items: &[Item]) -> Result<()> {
         let mut inserted = Vec::with_capacity(items.len());
         {
@@ -194,7 +205,18 @@ impl Received {
                 )?;
                 let mut insert_resource =
                     transaction.prepare_cached("INSERT OR IGNORE INTO resources(attributes) VALUES(?1)")?;
+                let mut older = transaction.prepare_cached("SELECT attributes FROM items WHERE event_id = ?1")?;
+                let mut replace = transaction.prepare_cached("DELETE FROM items WHERE event_id = ?1")?;
                 for item in items {
+                    let known: Option<String> = match item.version() {
+                        0 => None,
+                        _ => older.query_row([&item.event_id], |row| row.get(0)).optional()?,
+                    };
+                    let known = known.map(|text| serde_json::from_str(&text).unwrap_or_default());
+                    let is_newer = known.is_some_and(|known| version(&known) < item.version());
+                    if is_newer {
+                        replace.execute([&item.event_id])?;
+                    }
                     let event_id = (!item.event_id.is_empty()).then_some(&item.event_id);
                     let resource = item.resource.to_string();
                     insert_resource.execute([&resource])?;
@@ -215,7 +237,9 @@ impl Received {
                         serde_json::to_string(&item.events)?,
                         resource
                     ])?;
-                    inserted.push((rows > 0).then_some(item.signal));
+                    if !is_newer {
+                        inserted.push((rows > 0).then_some(item.signal));
+                    }
                 }
             }
             transaction.commit()?;
@@ -322,6 +346,23 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_view_that_is_open_the_last_version_is_shown_whatever_comes_last() {
+        let received = Received::open(None).unwrap();
+        let snapshot = |version: u64| Item {
+            session: "s".into(),
+            event_id: "e1".into(),
+            attributes: serde_json::json!({ VIEW_VERSION: version }),
+            ..Item::default()
+        };
+        for version in [1, 3, 2, 3] {
+            received.insert(&[snapshot(version)]).unwrap();
+        }
+        let items = received.session("s").unwrap();
+        assert_eq!(items.iter().map(Item::version).collect::<Vec<_>>(), [3]);
+        assert_eq!((received.stats().logs, received.stats().duplicates), (1, 2));
+    }
 
     #[test]
     fn a_file_of_an_earlier_version_is_continued() {

@@ -3,21 +3,23 @@
 //! Must never: wait for I/O, call back into the host, or see the queue, an exporter or the runtime.
 
 mod keeping;
+mod moments;
+mod owed;
 mod thread;
 mod versions;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
 
-use crate::model::event::encode::{Stamp, encode_context_scrubbed, encode_into, encode_scope};
-use crate::model::event::scrub::Author;
-use crate::model::event::{Event, EventKind, Lane, TraceContext};
+use crate::model::event::encode::{Encoder, Scratch, Stamp, encode_fields, encode_into};
+use crate::model::event::scrub::{Author, Scrubbing};
+use crate::model::event::{ErrorEvent, Event, EventKind, Lane, SmallerError, TraceContext};
 use crate::model::ids::{IdCounter, RunKey};
 use crate::model::ledger::DropReason;
+use crate::model::limits::{MAX_WALL_NS, WALL_OFFSET_KEPT};
 use crate::model::time::{BootTime, Clock, nanos};
-use crate::model::value::Attribute;
 use crate::policy::redact::Redactor;
 use crate::policy::sampling;
 use crate::policy::trace::current_trace;
@@ -25,6 +27,9 @@ use crate::storage::frame::{self, FrameType};
 use crate::storage::journal::{Appended, Journal, RunStart, forked};
 pub use keeping::Aside;
 use keeping::{Admission, Keeping};
+pub use moments::Moment;
+use moments::{Began, Moments};
+use owed::Owed;
 use versions::CurrentVersions;
 pub use versions::Versions;
 
@@ -51,12 +56,35 @@ pub struct Open {
     n: u64,
     time: u64,
     lane: Lane,
+    /// It belongs to the moment at which it was opened, whatever comes before its end.
+    began: Began,
+}
+
+/// What has to be looked at before an event is recorded: flags of [`Recorder::watch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Watch {
+    /// An action is collecting what it causes.
+    Action = 1,
+    /// A context or scope is owed.
+    Owed = 2,
 }
 
 /// Whether events of a kind take the context that is current on their thread.
 #[inline]
 fn belongs_to_context(kind: EventKind) -> bool {
     matches!(kind, EventKind::Error | EventKind::Log | EventKind::Custom | EventKind::LongTask | EventKind::Vital)
+}
+
+/// Encodes an error that is too large with less of its stack and its attributes: a crash must not
+/// be lost because it says much.
+#[cold]
+fn encode_smaller(error: &ErrorEvent<'_>, n: u64, stamp: Stamp, rules: Scrubbing<'_>, scratch: &mut Scratch) -> bool {
+    error.smaller().any(|smaller: SmallerError<'_>| {
+        scratch.clear();
+        scratch.varint(n);
+        encode_into(&smaller, stamp, rules, scratch)
+    })
 }
 
 /// Stamps and appends events. Shared by all callers.
@@ -66,14 +94,19 @@ pub struct Recorder {
     base_wall: u64,
     clock: Clock,
     ids: IdCounter,
-    /// Wall less boot time, ns. Refreshed by the worker: one clock read per event.
+    /// Wall less boot time, ns. Not read for every event: one clock read is enough.
     offset: AtomicI64,
+    /// Boot time from which on the offset is read again.
+    offset_until: AtomicU64,
     versions: CurrentVersions,
     next_version: AtomicU32,
     keeping: Keeping,
     /// The share of traces that are kept, as the bits of an `f64`.
     trace_rate: AtomicU64,
-    has_action: AtomicBool,
+    moments: Moments,
+    owed: Owed,
+    /// What has to be looked at before an event is recorded, by [`Watch`].
+    watch: AtomicU8,
     action: Mutex<Option<Uuid>>,
     redactor: Redactor,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -96,13 +129,16 @@ impl Recorder {
             key,
             base_wall,
             offset: AtomicI64::new(clock.offset()),
+            offset_until: AtomicU64::new(0),
             clock,
             ids: IdCounter::new(),
             versions: CurrentVersions::default(),
             next_version: AtomicU32::new(1),
             keeping: Keeping::new(),
             trace_rate: AtomicU64::new(1f64.to_bits()),
-            has_action: AtomicBool::new(false),
+            moments: Moments::default(),
+            owed: Owed::default(),
+            watch: AtomicU8::new(0),
             action: Mutex::new(None),
             redactor,
             wake,
@@ -119,9 +155,22 @@ impl Recorder {
         self.key
     }
 
-    /// Looks at the wall clock again; called by the worker while it ticks.
+    /// Lets the next event look at the wall clock again: nobody says when it is set. The worker
+    /// calls this with every drain; while it sleeps, the offset is a second old at most.
     pub fn refresh_clock(&self) {
+        self.offset_until.store(0, Ordering::Relaxed);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_offset(&self, now: BootTime) {
         self.offset.store(self.clock.offset(), Ordering::Relaxed);
+        self.offset_until.store(now.after(WALL_OFFSET_KEPT).0, Ordering::Relaxed);
+    }
+
+    /// Wakes the worker: something has to be looked at after a while.
+    pub(crate) fn wake(&self) {
+        (self.wake)();
     }
 
     /// Boot time now.
@@ -133,6 +182,9 @@ impl Recorder {
     /// Wall time at a boot time, ns since the Unix epoch, by the known offset.
     #[inline]
     pub fn wall(&self, boot: BootTime) -> u64 {
+        if boot.0 >= self.offset_until.load(Ordering::Relaxed) {
+            self.read_offset(boot);
+        }
         boot.0.saturating_add_signed(self.offset.load(Ordering::Relaxed))
     }
 
@@ -148,14 +200,24 @@ impl Recorder {
         if thread::is_ours() || forked() {
             return None;
         }
-        self.finished(event, boot, Author::App)
+        self.finished(event, boot, Author::App, None)
     }
 
     /// As [`Recorder::record_at`], for a caller who knows that neither is the thread ours nor the
     /// process forked.
     #[inline]
     pub(crate) fn record_checked<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
-        self.finished(event, boot, Author::App)
+        self.finished(event, boot, Author::App, None)
+    }
+
+    /// As [`Recorder::record_checked`], for an event that began at this moment.
+    pub(crate) fn record_begun<E: Event>(&self, event: &E, boot: BootTime, moment: &Moment) -> Option<Uuid> {
+        self.finished(event, boot, Author::App, Some(&self.existing(moment.began())))
+    }
+
+    /// As [`Recorder::record_own`], for an event that began at this moment.
+    pub(crate) fn record_own_begun<E: Event>(&self, event: &E, boot: BootTime, moment: &Moment) -> Option<Uuid> {
+        self.finished(event, boot, Author::Core, Some(&self.existing(moment.began())))
     }
 
     /// As [`Recorder::record_at`], for an event whose attributes may have keys of ours.
@@ -169,15 +231,21 @@ impl Recorder {
     /// As [`Recorder::record`], also on the worker's thread: the core's report about itself.
     #[inline]
     pub fn record_own<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> Option<Uuid> {
-        self.finished(event, boot, Author::Core)
+        self.finished(event, boot, Author::Core, None)
     }
 
     #[inline]
-    fn finished<E: Event + ?Sized>(&self, event: &E, boot: BootTime, author: Author) -> Option<Uuid> {
+    fn finished<E: Event + ?Sized>(
+        &self,
+        event: &E,
+        boot: BootTime,
+        author: Author,
+        began: Option<&Began>,
+    ) -> Option<Uuid> {
         let lane = event.lane();
         let time = self.time_of(event, boot);
         let n = self.ids.next();
-        self.append(FrameType::Event(lane), n, time, event, author).then(|| self.key.event_id(n, time))
+        self.append(FrameType::Event(lane), n, time, event, author, began).then(|| self.key.event_id(n, time))
     }
 
     /// Records an event that will be amended or closed. `None` when it was not kept; then it has
@@ -187,14 +255,27 @@ impl Recorder {
             return None;
         }
         let (lane, time, n) = (event.lane(), self.time_of(event, self.boot()), self.ids.next());
-        let kept = self.append(FrameType::Open(lane), n, time, event, Author::Core);
-        kept.then(|| (Open { n, time, lane }, self.key.event_id(n, time)))
+        let began = self.look_around(event.kind(), lane)?;
+        let kept = self.append(FrameType::Open(lane), n, time, event, Author::Core, Some(&began));
+        kept.then(|| (Open { n, time, lane, began }, self.key.event_id(n, time)))
     }
 
     /// Replaces the snapshot of an open event. A full journal may refuse it: then the last snapshot
     /// stays.
     pub fn amend<E: Event>(&self, open: Open, event: &E) {
-        self.append(FrameType::Amend(open.lane), open.n, open.time, event, Author::Core);
+        let began = self.existing(open.began);
+        self.append(FrameType::Amend(open.lane), open.n, open.time, event, Author::Core, Some(&began));
+    }
+
+    /// Adds fields to an open event, which costs no more than they do. A full journal may refuse
+    /// them.
+    pub(crate) fn extend(&self, open: Open, write: impl FnOnce(&mut Encoder<'_>)) {
+        let mut scratch = thread::take_scratch();
+        scratch.clear();
+        scratch.varint(open.n);
+        encode_fields(self.redactor.rules(Author::Core), &mut scratch, write);
+        self.push(FrameType::Extend(open.lane), scratch.written());
+        thread::give_back(scratch);
     }
 
     /// Takes an open event back.
@@ -206,12 +287,16 @@ impl Recorder {
 
     /// Makes an open event final. One that has become too large ends with its last snapshot.
     pub fn close<E: Event>(&self, open: Open, event: &E) {
-        self.append(FrameType::Close(open.lane), open.n, open.time, event, Author::Core);
+        let began = self.existing(open.began);
+        self.append(FrameType::Close(open.lane), open.n, open.time, event, Author::Core, Some(&began));
     }
 
     #[inline]
     fn time_of<E: Event + ?Sized>(&self, event: &E, boot: BootTime) -> u64 {
-        event.common().time.unwrap_or_else(|| self.wall(boot).saturating_sub(event.duration().map_or(0, nanos)))
+        match event.common().time {
+            Some(time) => time.min(MAX_WALL_NS),
+            None => self.wall(boot).saturating_sub(event.duration().map_or(0, nanos)),
+        }
     }
 
     /// The frame under which an event is appended. `None` when it is refused; that has been
@@ -232,20 +317,38 @@ impl Recorder {
     }
 
     #[inline]
-    fn append<E: Event + ?Sized>(&self, frame: FrameType, n: u64, time: u64, event: &E, author: Author) -> bool {
+    fn append<E: Event + ?Sized>(
+        &self,
+        frame: FrameType,
+        n: u64,
+        time: u64,
+        event: &E,
+        author: Author,
+        began: Option<&Began>,
+    ) -> bool {
         let Some(frame) = self.admit(frame, event) else { return false };
-        let versions = self.versions.get();
+        let (versions, action) = match began {
+            Some(began) => (began.versions, began.action),
+            None if self.watch.load(Ordering::Relaxed) == 0 => (self.versions.get(), None),
+            None => match self.look_around(event.kind(), frame.lane()) {
+                Some(now) => (now.versions, now.action),
+                None => return false,
+            },
+        };
         let stamp = Stamp {
             time_delta: time.wrapping_sub(self.base_wall) as i64,
             context: versions.context,
             scope: versions.scope,
-            action: if self.has_action.load(Ordering::Relaxed) { self.open_action(event.kind()) } else { None },
+            action,
             trace: if belongs_to_context(event.kind()) { current_trace() } else { None },
         };
         let mut scratch = thread::take_scratch();
         scratch.clear();
         scratch.varint(n);
-        let is_kept = if encode_into(event, stamp, self.redactor.rules(author), &mut scratch) {
+        let rules = self.redactor.rules(author);
+        let fits = encode_into(event, stamp, rules, &mut scratch)
+            || event.as_error().is_some_and(|error| encode_smaller(error, n, stamp, rules, &mut scratch));
+        let is_kept = if fits {
             self.push(frame, scratch.written())
         } else {
             if frame.is_accepted() {
@@ -276,20 +379,12 @@ impl Recorder {
     /// The action that events belong to from now on, unless they name another.
     pub fn set_action(&self, action: Option<Uuid>) {
         *self.action.lock().unwrap_or_else(PoisonError::into_inner) = action;
-        self.has_action.store(action.is_some(), Ordering::Relaxed);
+        self.set_watch(Watch::Action, action.is_some());
     }
 
-    #[cold]
-    fn open_action(&self, kind: EventKind) -> Option<Uuid> {
-        let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
-        is_caused.then(|| *self.action.lock().unwrap_or_else(PoisonError::into_inner)).flatten()
-    }
-
-    /// Journals a new version of the slowly changing attributes; events from now on refer to it.
-    pub fn set_context(&self, attributes: &[Attribute<'_>]) {
-        let mut record = Vec::new();
-        encode_context_scrubbed(attributes, self.redactor.rules(Author::Core), &mut record);
-        self.set_version(&record, |versions, version| versions.context = version);
+    #[inline]
+    fn is_owed(&self) -> bool {
+        self.watch.load(Ordering::Relaxed) & Watch::Owed as u8 != 0
     }
 
     /// What must not be recorded.
@@ -297,27 +392,29 @@ impl Recorder {
         &self.redactor
     }
 
-    /// Journals a new session or view; events from now on belong to it.
-    pub fn set_scope(&self, session: Uuid, view: Option<(Uuid, &str)>, session_rate: f64) {
-        self.keeping.begin(session);
-        self.keeping.decide(session_rate);
-        let mut record = Vec::new();
-        let name = view.map(|(_, name)| self.redactor.name(name));
-        let view = view.zip(name.as_deref()).map(|((id, _), name)| (id, name));
-        encode_scope(session, view, &mut record);
-        self.set_version(&record, |versions, version| versions.scope = version);
+    fn set_watch(&self, watch: Watch, is_on: bool) {
+        let flag = watch as u8;
+        if is_on {
+            self.watch.fetch_or(flag, Ordering::Relaxed);
+        } else {
+            self.watch.fetch_and(!flag, Ordering::Relaxed);
+        }
     }
 
-    fn set_version(&self, record: &[u8], place: impl Fn(&mut Versions, u32)) {
-        let version = self.next_version.fetch_add(1, Ordering::Relaxed);
-        let mut payload = Vec::with_capacity(record.len() + 5);
-        frame::put_counter(&mut payload, u64::from(version));
-        payload.extend_from_slice(record);
-        // Journaled before its first use. When even contexts are refused, events keep the version
-        // that they have.
-        if self.push(FrameType::Context, &payload) {
-            self.versions.change(|versions| place(versions, version));
+    /// What an event belongs to that is recorded now, and maybe ended later. `None` when it must
+    /// not be recorded; that has been counted.
+    #[cold]
+    fn look_around(&self, kind: EventKind, lane: Lane) -> Option<Began> {
+        self.pay();
+        if self.is_owed() {
+            // It would belong to the user or the view before. A context has more room in the ring
+            // than any event, so there is hardly room for the event either.
+            self.journal.refuse(lane, DropReason::JournalFull);
+            return None;
         }
+        let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
+        let action = is_caused.then(|| *self.action.lock().unwrap_or_else(PoisonError::into_inner)).flatten();
+        Some(Began { versions: self.versions.get(), action })
     }
 
     /// Versions of the context and of the scope that events refer to now.

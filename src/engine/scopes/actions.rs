@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{ACTION, Count, Counts, Locked, Scopes};
-use crate::engine::recorder::Open;
+use crate::engine::recorder::{Moment, Open};
 use crate::model::event::{Action, ActionType, Span, TraceContext};
 use crate::model::limits::{ACTION_MAX, ACTION_QUIET, RAGE_TAPS, RAGE_WINDOW};
 use crate::model::names::{self, app_attributes, words};
@@ -18,6 +18,8 @@ pub(super) struct ActionScope {
     pub(super) id: Uuid,
     /// Its event in the journal. `None` when the journal did not keep it.
     open: Option<Open>,
+    /// When it began: its span belongs to the user and the view of then, as the action does.
+    moment: Moment,
     action_type: ActionType,
     name: String,
     attributes: OwnedAttributes,
@@ -142,6 +144,7 @@ impl Locked<'_> {
         let mut action = ActionScope {
             id,
             open: None,
+            moment: recorder.moment(),
             action_type: event.action_type,
             name: event.name.to_owned(),
             attributes: app_attributes(event.common.attributes),
@@ -180,7 +183,7 @@ impl Locked<'_> {
         }
         if action.is_traced {
             let span = Span::new(&action.name, action.trace, duration).at(action.started_wall).action_id(action.id);
-            recorder.record_own(&span, now);
+            recorder.record_own_begun(&span, now, &action.moment);
         }
     }
 

@@ -22,10 +22,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use crate::engine::recorder::Recorder;
+use crate::engine::recorder::{Moment, Recorder};
 use crate::model::config::{Config, TailSampling};
-use crate::model::event::{ActionType, Event, EventKind, Lane};
+use crate::model::event::{ActionType, ErrorEvent, ErrorKind, Event, EventKind, Lane};
+use crate::model::names::{self, app_attributes};
 use crate::model::time::BootTime;
+use crate::model::value::lend;
+use crate::policy::repeats::Repeats;
 use crate::policy::session::SessionState;
 use crate::policy::trace::ContextStore;
 use actions::ActionScope;
@@ -35,7 +38,7 @@ use sessions::Saved;
 use stores::Stores;
 use views::Views;
 
-pub(crate) use operations::{Ended, Outcome, SpanData};
+pub(crate) use operations::{Change, Ended, Outcome, SpanData};
 pub(crate) use stores::StoreId;
 
 /// Flag of [`Scopes::watch`]: an action is collecting what it causes.
@@ -77,7 +80,8 @@ pub(crate) struct Scopes {
     /// Whether events that occur while no view is shown get a synthetic one.
     synthetic: bool,
     open: Mutex<OpenScopes>,
-    metering: Mutex<Metering>,
+    metering: Metering,
+    repeats: Mutex<Repeats>,
 }
 
 /// What is open, behind the lock of [`Scopes`].
@@ -124,7 +128,8 @@ impl Scopes {
                 contexts: ContextStore::default(),
                 saved: Saved::nothing(),
             }),
-            metering: Mutex::new(Metering::since(now, wall)),
+            metering: Metering::since(now, wall),
+            repeats: Mutex::default(),
         }
     }
 
@@ -142,9 +147,55 @@ impl Scopes {
         if event.kind() == EventKind::Action && is_interaction(event) {
             self.touch(now);
         }
+        if let Some(error) = event.as_error().filter(|error| error.error_kind == ErrorKind::Handled) {
+            return self.record_error(error, now);
+        }
         let id = self.recorder.record_checked(event, now)?;
         self.count_in(event, now);
         Some(id)
+    }
+
+    /// Records a handled error, unless there were too many like it. The view counts it in any case,
+    /// and the next one that is recorded says how many were left out.
+    fn record_error(&self, error: &ErrorEvent<'_>, now: BootTime) -> Option<Uuid> {
+        let repeats = || self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let fingerprint = error.fingerprint();
+        let Some(left_out) = repeats().admit(fingerprint, now) else {
+            self.count(Count::Error);
+            return None;
+        };
+        let id = if left_out == 0 {
+            self.recorder.record_checked(error, now)
+        } else {
+            let owned = app_attributes(error.common.attributes);
+            let mut attributes = vec![(names::ERROR_REPEATS, (left_out as i64).into())];
+            attributes.extend(lend(&owned));
+            let id = self.recorder.record_own(&error.attributes(&attributes), now);
+            if id.is_none() {
+                repeats().give_back(fingerprint, left_out);
+            }
+            id
+        };
+        if id.is_some() {
+            self.count_in(error, now);
+        }
+        id
+    }
+
+    /// As [`Scopes::record`], for an event that began at this moment: it belongs to the user and
+    /// the view of its beginning.
+    pub(crate) fn record_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<Uuid> {
+        let now = self.recorder.boot();
+        self.prepare(now);
+        let id = self.recorder.record_begun(event, now, moment)?;
+        self.count_in(event, now);
+        Some(id)
+    }
+
+    /// Something begins that is recorded when it ends: the moment that it belongs to.
+    pub(crate) fn begin(&self, now: BootTime) -> Moment {
+        self.prepare(now);
+        self.recorder.moment()
     }
 
     /// The recorder, for its owner's reports about itself and for the journal's drain.

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{Locked, Scopes};
-use crate::engine::recorder::Open;
+use crate::engine::recorder::{Moment, Open, Recorder};
 use crate::model::config::TailSampling;
+use crate::model::event::encode::{Encoder, field};
 use crate::model::event::{Span, SpanEvent, SpanStatus, TraceContext};
-use crate::model::limits::{MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_TIMEOUT};
+use crate::model::limits::{MAX_ATTRIBUTES, MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_AMEND_EVERY, OPERATION_TIMEOUT};
 use crate::model::names::{self, app_attributes, words};
 use crate::model::time::BootTime;
 use crate::model::value::{Attribute, OwnedAttributes, Value, lend};
@@ -19,6 +20,8 @@ use crate::policy::trace::{SpanContext, current};
 pub(crate) struct SpanData {
     pub(crate) name: String,
     pub(crate) context: SpanContext,
+    /// When it began: it belongs to the user and the view of then.
+    pub(crate) moment: Moment,
     pub(crate) started: BootTime,
     pub(crate) started_wall: u64,
     pub(crate) attributes: OwnedAttributes,
@@ -66,24 +69,69 @@ impl Ended<'_> {
     }
 }
 
+/// What has changed about a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Only a count, which is written when it ends.
+    Count,
+    /// The last attribute is new.
+    Attribute,
+    /// An attribute has another value.
+    Replaced,
+    /// The last event is new.
+    Event,
+    /// The last link is new.
+    Link,
+}
+
 impl SpanData {
-    pub(crate) fn set_attribute(&mut self, key: &str, value: &Value<'_>) {
+    pub(crate) fn set_attribute(&mut self, key: &str, value: &Value<'_>) -> Change {
         match self.attributes.iter_mut().find(|known| known.0 == key) {
-            Some(known) => known.1 = value.to_any(),
-            None => self.attributes.push((key.to_owned(), value.to_any())),
+            Some(known) => {
+                known.1 = value.to_any();
+                Change::Replaced
+            }
+            None => {
+                self.attributes.push((key.to_owned(), value.to_any()));
+                if self.attributes.len() <= MAX_ATTRIBUTES { Change::Attribute } else { Change::Count }
+            }
         }
     }
 
-    pub(crate) fn add_event(&mut self, name: &str, wall: u64, attributes: &[Attribute<'_>]) {
+    pub(crate) fn add_event(&mut self, name: &str, wall: u64, attributes: &[Attribute<'_>]) -> Change {
         if self.events.len() < MAX_SPAN_ITEMS {
             self.events.push((name.to_owned(), wall, app_attributes(attributes)));
-        } else {
-            self.excess += 1;
+            return Change::Event;
         }
+        self.excess += 1;
+        Change::Count
     }
 
-    pub(crate) fn add_link(&mut self, link: TraceContext) {
-        if self.links.len() < MAX_SPAN_ITEMS { self.links.push(link) } else { self.excess += 1 }
+    pub(crate) fn add_link(&mut self, link: TraceContext) -> Change {
+        if self.links.len() < MAX_SPAN_ITEMS {
+            self.links.push(link);
+            return Change::Link;
+        }
+        self.excess += 1;
+        Change::Count
+    }
+
+    /// Writes what was added last.
+    fn write_added(&self, change: Change, out: &mut Encoder<'_>) {
+        match change {
+            Change::Attribute => out.attributes(&lend(self.attributes.get(self.attributes.len() - 1..).unwrap_or(&[]))),
+            Change::Event => {
+                if let Some((name, time_ns, attributes)) = self.events.last() {
+                    SpanEvent { name, time_ns: *time_ns, attributes: &lend(attributes) }.write(out);
+                }
+            }
+            Change::Link => {
+                if let Some(link) = self.links.last() {
+                    out.trace(field::LINK, link);
+                }
+            }
+            Change::Count | Change::Replaced => {}
+        }
     }
 
     /// Lends the span as an event: as it is now, or as it ended.
@@ -129,12 +177,29 @@ impl SpanData {
 struct Running {
     span: SpanData,
     open: Option<Open>,
+    /// When its last snapshot was written.
+    amended: BootTime,
+    /// Whether an attribute has another value than in the journal.
+    is_stale: bool,
 }
 
 impl Running {
     /// When it is abandoned if it has not ended.
     fn deadline(&self) -> BootTime {
         self.span.started.after(OPERATION_TIMEOUT)
+    }
+
+    /// Writes a snapshot if an attribute has another value and a second has passed since the last
+    /// one. Returns when it is due if it is not yet.
+    fn amend_if_due(&mut self, recorder: &Recorder, now: BootTime) -> Option<BootTime> {
+        let open = self.open.filter(|_| self.is_stale)?;
+        let due = self.amended.after(OPERATION_AMEND_EVERY);
+        if due > now {
+            return Some(due);
+        }
+        (self.amended, self.is_stale) = (now, false);
+        self.span.with_span(now, None, |span| recorder.amend(open, span));
+        None
     }
 }
 
@@ -162,12 +227,12 @@ impl Scopes {
     /// current, else of the action that is collecting, else in a new trace.
     pub(crate) fn begin_span(&self, name: &str, parent: Option<&SpanContext>) -> SpanData {
         let started = self.recorder.boot();
-        // It belongs to a session that is over no more than any other event does.
-        self.prepare(started);
+        let moment = self.begin(started);
         let (ambient, action) = self.parent(started);
         SpanData {
             name: name.to_owned(),
             context: self.child_or_root(parent.or(ambient.as_ref())),
+            moment,
             started,
             started_wall: self.recorder.wall(started),
             attributes: Vec::new(),
@@ -196,18 +261,31 @@ impl Scopes {
         let operations = &mut locked.open.operations;
         operations.next += 1;
         let id = operations.next;
-        operations.running.insert(id, Running { span, open });
+        let amended = span.started;
+        operations.running.insert(id, Running { span, open, amended, is_stale: false });
         Some(id)
     }
 
-    /// Changes what is known of an operation that is running.
-    pub(crate) fn amend_operation(&self, id: u64, change: impl FnOnce(&mut SpanData)) {
+    /// Changes what is known of an operation that is running. What is added costs the journal as
+    /// much as it is large, however much there is already; another value waits for a second.
+    pub(crate) fn change_operation(&self, id: u64, change: impl FnOnce(&mut SpanData) -> Change) {
+        let now = self.recorder.boot();
         let mut locked = self.lock();
         let Some(running) = locked.open.operations.running.get_mut(&id) else { return };
-        change(&mut running.span);
-        if let Some(open) = running.open {
-            let recorder = &self.recorder;
-            running.span.with_span(recorder.boot(), None, |span| recorder.amend(open, span));
+        let change = change(&mut running.span);
+        let Some(open) = running.open else { return };
+        match change {
+            Change::Count => {}
+            Change::Replaced => {
+                let was_stale = std::mem::replace(&mut running.is_stale, true);
+                let is_first = running.amend_if_due(&self.recorder, now).is_some() && !was_stale;
+                // The worker takes the lock as soon as it is awake.
+                drop(locked);
+                if is_first {
+                    self.recorder.wake();
+                }
+            }
+            added => self.recorder.extend(open, |out| running.span.write_added(added, out)),
         }
     }
 
@@ -253,12 +331,18 @@ impl Locked<'_> {
         }
     }
 
-    /// Abandons the operations that have run for [`OPERATION_TIMEOUT`]. Returns when the next one
-    /// will have.
+    /// Abandons the operations that have run for [`OPERATION_TIMEOUT`], and writes the snapshots
+    /// that are due. Returns when to look again.
     pub(super) fn expire_operations(&mut self, now: BootTime) -> Option<BootTime> {
         for id in self.open.operations.overdue(now) {
             self.end_operation(id, now, Ended::abandoned(words::ABANDONED_TIMEOUT));
         }
-        self.open.operations.running.values().map(Running::deadline).min()
+        let recorder = &self.scopes.recorder;
+        let running = self.open.operations.running.values_mut();
+        let next = |running: &mut Running| {
+            let due = running.amend_if_due(recorder, now);
+            due.map_or(running.deadline(), |due| due.min(running.deadline()))
+        };
+        running.map(next).min()
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Counts, Locked, SYNTHETIC, Scopes};
 use crate::engine::recorder::Open;
 use crate::model::event::View;
-use crate::model::limits::{MAX_VIEWS, VIEW_AMEND_EVERY};
+use crate::model::limits::{MAX_VIEWS, VIEW_AMEND_EVERY, VIEW_SAMPLES_EVERY};
 use crate::model::names::{self, words};
 use crate::model::time::BootTime;
 use crate::model::value::{Attribute, Value};
@@ -95,6 +95,11 @@ impl ViewScope {
         visit(&view)
     }
 
+    /// Whether its counters differ from those of the last snapshot.
+    fn has_changed(&self) -> bool {
+        (self.counts, self.vitals) != self.written
+    }
+
     /// How long it has been shown in all.
     fn spent(&self, now: BootTime) -> Duration {
         self.spent + now.since(self.shown)
@@ -167,10 +172,30 @@ impl Scopes {
         locked.write_scope();
     }
 
-    /// Adds what the host has measured to the view that is shown. Without one it is discarded.
+    /// Adds what the host has measured to the view that is shown. Without one it is discarded. The
+    /// worker is woken for the first samples since the last snapshot alone: it then knows when the
+    /// next one is due.
     pub(crate) fn update_vitals(&self, visit: impl FnOnce(&mut Vitals)) {
-        if let Some(view) = self.lock().open.views.stack.last_mut() {
-            visit(&mut view.vitals);
+        let mut locked = self.lock();
+        let Some(view) = locked.open.views.stack.last_mut() else { return };
+        let was_written = view.vitals == view.written.1;
+        visit(&mut view.vitals);
+        let is_first = was_written && view.vitals != view.written.1;
+        // The worker takes the lock as soon as it is awake.
+        drop(locked);
+        if is_first {
+            self.recorder.wake();
+        }
+    }
+
+    /// Writes a snapshot of the view that is shown if it has changed, so that it goes with what is
+    /// sent now.
+    pub(crate) fn snapshot_view(&self) {
+        let now = self.recorder.boot();
+        let mut locked = self.lock();
+        locked.collect_counts();
+        if locked.open.views.stack.last().is_some_and(ViewScope::has_changed) {
+            locked.write_snapshot(now);
         }
     }
 
@@ -285,20 +310,25 @@ impl Locked<'_> {
     pub(super) fn amend_view(&mut self, now: BootTime) -> Option<BootTime> {
         self.collect_counts();
         let view = self.open.views.stack.last_mut()?;
-        let counters = (view.counts, view.vitals);
-        if counters == view.written {
+        if !view.has_changed() {
             return None;
         }
-        let due = view.amended.after(VIEW_AMEND_EVERY);
+        let every = if view.counts == view.written.0 { VIEW_SAMPLES_EVERY } else { VIEW_AMEND_EVERY };
+        let due = view.amended.after(every);
         if due > now {
             return Some(due);
         }
+        self.write_snapshot(now);
+        None
+    }
+
+    fn write_snapshot(&mut self, now: BootTime) {
+        let Some(view) = self.open.views.stack.last_mut() else { return };
         view.version += 1;
-        (view.amended, view.written) = (now, counters);
+        (view.amended, view.written) = (now, (view.counts, view.vitals));
         if let Some(open) = view.open {
             let recorder = &self.scopes.recorder;
             view.with_snapshot(view.spent(now), Snapshot::Active, |view| recorder.amend(open, view));
         }
-        None
     }
 }

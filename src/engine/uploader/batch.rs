@@ -69,7 +69,7 @@ pub(super) fn lease(queue: &mut Queue, target: &mut Target, lane: Lane) -> Resul
             },
         };
         let part = PartState { rows: body.rows, ..part };
-        let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part };
+        let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part, snapshots: Vec::new() };
         let request = request(&target.exporter, Signal(leased.part.signal), body.gzip)?;
         target.started(lane);
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
@@ -77,7 +77,7 @@ pub(super) fn lease(queue: &mut Queue, target: &mut Target, lane: Lane) -> Resul
     Ok(Lease::Later(LEASE_AGAIN_AFTER))
 }
 
-fn request(exporter: &Guarded, signal: Signal, gzip: Vec<u8>) -> Result<Request, Fault> {
+pub(super) fn request(exporter: &Guarded, signal: Signal, gzip: Vec<u8>) -> Result<Request, Fault> {
     let (url, mut headers) = exporter.address(signal)?;
     headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
     // Answers are short, and a host's transport need not know how to decompress.

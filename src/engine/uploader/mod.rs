@@ -10,13 +10,16 @@
 //! - `body.rs`: turns rows into a request's body;
 //! - `guarded.rs`: calls of an exporter, which may have bugs;
 //! - `ready.rs`: keeps the bodies that freezing a batch produced until their first send;
-//! - `settle.rs`: what an answer means for a part.
+//! - `settle.rs`: what an answer means for a part;
+//! - `open_views.rs`, `snapshots.rs`: views that are open, which are sent beside the batches.
 
 mod batch;
 mod body;
 mod guarded;
+mod open_views;
 mod ready;
 mod settle;
+mod snapshots;
 mod target;
 
 use std::sync::Arc;
@@ -74,6 +77,8 @@ pub struct Leased {
     pub part: PartState,
     /// Bytes of the compressed body.
     pub bytes: u64,
+    /// For a request with snapshots of open views instead of a part: which ones.
+    pub(crate) snapshots: open_views::Versions,
 }
 
 /// What the uploader keeps in memory between requests. At most one request is under way for each
@@ -159,6 +164,7 @@ impl Uploader {
             }
             if is_leaving {
                 target.hurry();
+                target.snapshots.hurry();
             }
         }
     }
@@ -220,6 +226,19 @@ impl Uploader {
                     // Another lane may have something that the exporter can encode.
                     Err(Failure::Exporter(fault)) => faults.push((target.id, fault)),
                 }
+            }
+        }
+        for target in &mut self.targets {
+            let is_refused = queue.paused(target.id).or(queue.asked_to_wait(target.id)).is_some();
+            if target.is_busy || is_refused || queue.is_salvaging() || target.rests(situation.now) {
+                continue;
+            }
+            match snapshots::next(queue, target, situation) {
+                Ok(Lease::Send(outgoing)) => return Ok(Step::Send(outgoing)),
+                Ok(Lease::Later(left)) => wait = sooner(wait, left),
+                Ok(Lease::Nothing) => {}
+                Err(Failure::Queue(error)) => return Err(error),
+                Err(Failure::Exporter(fault)) => faults.push((target.id, fault)),
             }
         }
         for (id, fault) in faults {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::batch::{divide, part_rows};
+use super::target::Target;
 use super::{Leased, Uploader};
 use crate::model::event::Lane;
 use crate::model::export::Verdict;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{ACCEPT_WINDOW, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP};
+use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
 use crate::wire::transport::{Response, TransportError};
@@ -43,6 +45,10 @@ impl Uploader {
             return Ok(Settled::default());
         };
         target.is_busy = false;
+        if !leased.snapshots.is_empty() {
+            queue.add_sent(leased.bytes)?;
+            return target.settle_snapshots(queue, leased, result, Settling { now, wall, random });
+        }
         let part = &leased.part;
         let exporter = target.exporter.clone();
         let mut settled = Settled::default();
@@ -98,6 +104,59 @@ impl Uploader {
         target.ready.check(queue, target.id);
         queue.settle(leased.destination, leased.lane, part.id, settlement, sent)?;
         target.ready.settled(queue, target.id);
+        Ok(settled)
+    }
+}
+
+/// When an answer came, and 64 random bits.
+#[derive(Clone, Copy)]
+struct Settling {
+    now: BootTime,
+    wall: u64,
+    random: u64,
+}
+
+impl Target {
+    /// What became of a request with snapshots of open views. Nothing is booked, because the views
+    /// have not ended. A destination that does not answer, or asks to wait, is left in peace, and
+    /// gets what is the newest then.
+    fn settle_snapshots(
+        &mut self,
+        queue: &mut Queue,
+        leased: &Leased,
+        result: Result<Response, TransportError>,
+        at: Settling,
+    ) -> Result<Settled, QueueError> {
+        let after = backoff::delay(self.failures(), at.random);
+        let mut settled = Settled::default();
+        let rest = match result {
+            Err(error) => {
+                (settled.failure, settled.unreachable) = (Some(error.0), true);
+                Some(after)
+            }
+            Ok(response) => {
+                let date = response.header("date");
+                settled.server_offset_ms = date.and_then(|date| backoff::server_offset_ms(date, at.wall));
+                match self.exporter.classify(&response) {
+                    Verdict::Delivered { .. } => None,
+                    Verdict::Retry => {
+                        settled.failure = Some(format!("the backend answered {}", response.status));
+                        let asked = response.header("retry-after");
+                        let asked = asked.and_then(|value| backoff::retry_after(value, date, at.wall, at.random));
+                        if let Some(after) = asked {
+                            queue.ask_to_wait(leased.destination, after)?;
+                        }
+                        Some(after)
+                    }
+                    // What it says about the client or the content, it says about the next batch.
+                    _ => None,
+                }
+            }
+        };
+        if let Some(after) = rest {
+            self.snapshots.lost(&leased.snapshots);
+            self.failed(at.now.after(after));
+        }
         Ok(settled)
     }
 }

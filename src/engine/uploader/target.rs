@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::guarded::Guarded;
+use super::open_views::Snapshots;
 use super::ready::Ready;
 use crate::model::config::SendPolicy;
 use crate::model::event::Lane;
@@ -40,6 +41,8 @@ pub(super) struct Target {
     forgiven: BootTime,
     /// Requests in a row that failed and are to be retried.
     failures: u32,
+    /// What it has been told of the views that are open.
+    pub(super) snapshots: Snapshots,
 }
 
 /// What decides whether a lane may send, beside what waits in it.
@@ -82,6 +85,7 @@ impl Target {
             rest_until: now.after(rest),
             forgiven: just_after(now),
             failures: 0,
+            snapshots: Snapshots::default(),
         }
     }
 
@@ -114,6 +118,11 @@ impl Target {
     pub(super) fn accepted(&mut self) {
         self.works = true;
         self.failures = 0;
+    }
+
+    /// Whether nothing is sent yet: a jitter or a backoff.
+    pub(super) fn rests(&self, now: BootTime) -> bool {
+        !self.rest_until.since(now).is_zero()
     }
 
     /// Whether an event on which the exporter has just failed is at fault. Before that can be said
@@ -206,5 +215,5 @@ impl Target {
 
 /// A moment that includes what began at `now`.
 fn just_after(now: BootTime) -> BootTime {
-    now.after(Duration::from_nanos(1))
+    BootTime(now.0.saturating_add(1))
 }

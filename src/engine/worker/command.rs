@@ -64,6 +64,7 @@ impl Worker<'_> {
         match command {
             Command::Flush { timeout, reply } => {
                 self.shared.scopes.end_windows();
+                self.shared.scopes.snapshot_view();
                 self.collect_metrics();
                 self.report_self();
                 self.drain_now();
@@ -89,6 +90,7 @@ impl Worker<'_> {
                 if self.conditions.foreground && !conditions.foreground {
                     // What is in the database when the uploader learns of it is sent at once.
                     self.shared.scopes.end_windows();
+                    self.shared.scopes.snapshot_view();
                     self.collect_metrics();
                     self.drain_all();
                 }

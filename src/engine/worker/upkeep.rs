@@ -60,12 +60,13 @@ impl Worker<'_> {
         // Read before it is known that nothing waits: events that come later refer to these
         // versions or to newer ones.
         let Versions { context, scope } = recorder.versions();
+        let begun = recorder.versions_in_use();
         let newest = context.max(scope);
         if newest < self.pruned_to + 2 * KEPT_CONTEXTS || recorder.journal().waiting() > 0 {
             return;
         }
         if let Some(open) = self.storage.open() {
-            let _ = open.own.queue.prune_contexts(open.run, [context, scope]);
+            let _ = open.own.queue.prune_contexts(open.run, [context, scope], &begun);
             self.pruned_to = newest;
         }
     }

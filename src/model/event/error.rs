@@ -1,11 +1,15 @@
 //! Errors and everything that ends an app: crashes, hangs, ANRs, kills.
 
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
 use uuid::Uuid;
 
 use super::builder::event;
 use super::encode::{Encoder, field};
+use super::put::cut_bytes;
 use super::{Common, Event, EventKind, Lane, TraceContext, sealed::Sealed};
-use crate::model::limits::{MAX_MESSAGE_CHARS, MAX_STACK_CHARS};
+use crate::model::limits::{CUT_STACK_BYTES, ERROR_FRAME_BYTES, ERROR_TOP_FRAMES, MAX_MESSAGE_CHARS, MAX_STACK_CHARS};
 use crate::model::value::Attribute;
 
 /// How bad an error was. All kinds but `Handled` go to the crash lane.
@@ -115,5 +119,69 @@ event!(
     },
     fn label(&self) -> &str {
         self.error_type
+    },
+    fn as_error(&self) -> Option<&ErrorEvent<'_>> {
+        Some(self)
     }
 );
+
+impl ErrorEvent<'_> {
+    /// What errors have in common that are taken for repetitions of one: kind, type, and the frames
+    /// at the top of the stack.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.error_kind as u8, self.error_type).hash(&mut hasher);
+        for frame in self.stack.lines().take(ERROR_TOP_FRAMES) {
+            let frame = frame.as_bytes();
+            frame.get(..ERROR_FRAME_BYTES).unwrap_or(frame).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    /// The error with less and less of its stack and its attributes, for one that is too large to
+    /// be kept whole.
+    pub(crate) fn smaller(&self) -> impl Iterator<Item = SmallerError<'_>> {
+        let (stack, is_cut) = cut_bytes(self.stack, CUT_STACK_BYTES);
+        // Frames are lines: half a frame says something wrong.
+        let stack = if is_cut { stack.rsplit_once('\n').map_or(stack, |(whole, _)| whole) } else { stack };
+        let all = self.common.attributes;
+        let counts = std::iter::successors(Some(all.len()), |count| (*count > 0).then_some(count / 2));
+        counts.map(move |count| {
+            let attributes = all.get(..count).unwrap_or(all);
+            let error = ErrorEvent { stack, common: Common { attributes, ..self.common }, ..*self };
+            SmallerError { error, is_cut, left_out: all.len() - count }
+        })
+    }
+}
+
+/// An error of which something was left out, which it says.
+#[derive(Debug)]
+pub(crate) struct SmallerError<'a> {
+    error: ErrorEvent<'a>,
+    is_cut: bool,
+    left_out: usize,
+}
+
+impl Sealed for SmallerError<'_> {}
+
+impl Event for SmallerError<'_> {
+    fn kind(&self) -> EventKind {
+        self.error.kind()
+    }
+
+    fn lane(&self) -> Lane {
+        self.error.lane()
+    }
+
+    fn common(&self) -> &Common<'_> {
+        &self.error.common
+    }
+
+    fn write(&self, out: &mut Encoder<'_>) {
+        self.error.write(out);
+        if self.is_cut {
+            out.note_shortened();
+        }
+        out.cut_items(self.left_out);
+    }
+}

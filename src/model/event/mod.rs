@@ -22,6 +22,7 @@ mod vital;
 
 pub use action::{Action, ActionType};
 pub use custom::Custom;
+pub(crate) use error::SmallerError;
 pub use error::{ErrorEvent, ErrorKind, ErrorSource};
 pub use resource::{Phase, PhaseTime, Resource};
 pub use session::{Session, SessionChange};
@@ -200,6 +201,12 @@ pub trait Event: sealed::Sealed {
     }
     /// What the user did, for an action.
     fn action_type(&self) -> Option<ActionType> {
+        None
+    }
+    /// The event, if it is an error.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn as_error(&self) -> Option<&ErrorEvent<'_>> {
         None
     }
     /// Writes the kind's own fields.

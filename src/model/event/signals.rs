@@ -255,6 +255,17 @@ pub struct SpanEvent<'a> {
     pub attributes: &'a [Attribute<'a>],
 }
 
+impl SpanEvent<'_> {
+    /// Writes it as a field of its span.
+    pub(crate) fn write(&self, out: &mut Encoder<'_>) {
+        out.nested(field::SPAN_EVENT, |out| {
+            out.name(field::NAME, self.name);
+            out.uint(field::START_TIME, self.time_ns);
+            out.attributes(self.attributes);
+        });
+    }
+}
+
 /// A span that has ended. Its ids are the trace context of the event.
 /// [`Telemetry::start_span`](crate::Telemetry::start_span) also measures a span.
 ///
@@ -336,11 +347,7 @@ event!(
             out.bytes(field::PARENT_SPAN, &parent);
         }
         for event in e.events.iter().take(MAX_SPAN_ITEMS) {
-            out.nested(field::SPAN_EVENT, |out| {
-                out.name(field::NAME, event.name);
-                out.uint(field::START_TIME, event.time_ns);
-                out.attributes(event.attributes);
-            });
+            event.write(out);
         }
         for link in e.links.iter().take(MAX_SPAN_ITEMS) {
             out.trace(field::LINK, link);

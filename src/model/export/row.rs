@@ -37,7 +37,7 @@ pub struct ExportRow<'a> {
     pub(crate) id: Uuid,
     pub(crate) time_ns: u64,
     pub(crate) record: Record<'a>,
-    /// App, device, OS, user and network when the event was recorded.
+    /// What the event was recorded by, and what the app had set for all events.
     pub(crate) context: Arc<Context>,
     /// Session and view when it was recorded.
     pub(crate) scope: Arc<Scope>,
@@ -87,9 +87,17 @@ impl<'a> ExportRow<'a> {
     }
 
     /// What the event was recorded by: service, app, device, OS, installation, by their
-    /// OpenTelemetry names. Many rows share one list.
+    /// OpenTelemetry names. It does not change while a process runs, and many rows share one list.
     pub fn resource_attributes(&self) -> &[(String, AnyValue)] {
         &self.context.attributes
+    }
+
+    /// What held for every event when this one was recorded: the user (`user.…`), feature flags
+    /// (`feature_flag.…`), the app's global attributes, the offset to server time. Many rows share
+    /// one list. A key that is also among [`attributes`](Self::attributes) says less than that one.
+    /// They do not belong to a metric, whose identity they would change.
+    pub fn global_attributes(&self) -> &[(String, AnyValue)] {
+        &self.context.of_records
     }
 
     /// The session that the event belongs to.

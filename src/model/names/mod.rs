@@ -118,6 +118,8 @@ pub const ACTION_MUTATIONS: &str = "rum.action.mutation.count";
 
 /// Where an error was caught: `source`, `network`, `logger`, `webview` or `custom`.
 pub const ERROR_SOURCE: &str = "rum.error.source";
+/// How many errors like this one (kind, type, top frames) were left out before it.
+pub const ERROR_REPEATS: &str = "rum.error.repeats";
 /// The duration of a long task, in nanoseconds.
 pub const LONG_TASK_DURATION: &str = "rum.long_task.duration";
 /// Whether the long task was a frozen frame.

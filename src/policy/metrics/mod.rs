@@ -159,34 +159,74 @@ impl Meters {
         self.counts
     }
 
-    /// Visits a point of every series that was measured since the last collection. `start` is when
-    /// the process began to measure and `since` when the last points were collected, in wall time
-    /// (ns since the Unix epoch).
-    pub(crate) fn collect(&mut self, start: u64, since: u64, mut visit: impl FnMut(&Metric<'_>)) {
+    /// Lets the totals begin anew with what was measured since the last collection.
+    pub(crate) fn restart(&mut self) {
+        for metric in &mut self.metrics {
+            for series in metric.series.values_mut().chain(&mut metric.overflow) {
+                if metric.instrument != Instrument::Gauge {
+                    series.total = series.since;
+                    series.buckets.clone_from(&series.buckets_since);
+                }
+            }
+        }
+    }
+
+    /// Takes a point of every series that was measured since the last collection. `start` is when
+    /// the process began to measure and `since` when the last points were taken, in wall time (ns
+    /// since the Unix epoch).
+    pub(crate) fn take(&mut self, start: u64, since: u64) -> Vec<Point> {
         self.has_news = false;
+        let mut points = Vec::new();
         for metric in &mut self.metrics {
             for series in metric.series.values_mut().chain(&mut metric.overflow).filter(|series| series.has_news) {
-                let temporality = Temporality::Cumulative;
-                let data = match &metric.instrument {
-                    Instrument::Gauge => MetricData::Gauge(series.total),
-                    Instrument::Counter => MetricData::Sum { value: series.total, monotonic: true, temporality },
-                    Instrument::UpDownCounter => MetricData::Sum { value: series.total, monotonic: false, temporality },
-                    Instrument::Histogram(bounds) => {
-                        MetricData::Histogram { bounds, buckets: &series.buckets, sum: series.total, temporality }
-                    }
-                };
-                let attributes = lend(&series.attributes);
-                let mut point = Metric::new(&metric.name, &metric.unit, data).attributes(&attributes);
-                if metric.instrument != Instrument::Gauge {
-                    point.start_ns = start;
-                    let buckets = &series.buckets_since;
-                    point.interval = Some(Interval { start_ns: since, value: series.since, buckets });
-                }
-                visit(&point);
+                points.push(Point {
+                    name: metric.name.clone(),
+                    unit: metric.unit.clone(),
+                    instrument: metric.instrument.clone(),
+                    series: series.clone(),
+                    start,
+                    since,
+                });
                 (series.since, series.has_news) = (0.0, false);
                 series.buckets_since.fill(0);
             }
         }
+        points
+    }
+}
+
+/// A point of a series, as it was when it was taken.
+#[derive(Debug)]
+pub(crate) struct Point {
+    name: String,
+    unit: String,
+    instrument: Instrument,
+    series: Series,
+    start: u64,
+    since: u64,
+}
+
+impl Point {
+    /// Lends the point as an event of this wall time, ns since the Unix epoch.
+    pub(crate) fn with_metric<R>(&self, wall: u64, visit: impl FnOnce(&Metric<'_>) -> R) -> R {
+        let Self { series, .. } = self;
+        let temporality = Temporality::Cumulative;
+        let data = match &self.instrument {
+            Instrument::Gauge => MetricData::Gauge(series.total),
+            Instrument::Counter => MetricData::Sum { value: series.total, monotonic: true, temporality },
+            Instrument::UpDownCounter => MetricData::Sum { value: series.total, monotonic: false, temporality },
+            Instrument::Histogram(bounds) => {
+                MetricData::Histogram { bounds, buckets: &series.buckets, sum: series.total, temporality }
+            }
+        };
+        let attributes = lend(&series.attributes);
+        let mut metric = Metric::new(&self.name, &self.unit, data).attributes(&attributes).at(wall);
+        if self.instrument != Instrument::Gauge {
+            metric.start_ns = self.start;
+            let buckets = &series.buckets_since;
+            metric.interval = Some(Interval { start_ns: self.since, value: series.since, buckets });
+        }
+        visit(&metric)
     }
 }
 
@@ -195,7 +235,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, PartialEq)]
-    struct Point {
+    struct Seen {
         name: String,
         total: f64,
         since: f64,
@@ -204,22 +244,24 @@ mod tests {
         overflow: bool,
     }
 
-    fn collect(meters: &mut Meters, since: u64) -> Vec<Point> {
+    fn collect(meters: &mut Meters, since: u64) -> Vec<Seen> {
         let mut points = Vec::new();
-        meters.collect(5, since, |metric| {
-            let (total, buckets) = match metric.data {
-                MetricData::Gauge(value) | MetricData::Sum { value, .. } => (value, Vec::new()),
-                MetricData::Histogram { sum, buckets, .. } => (sum, buckets.to_vec()),
-            };
-            let interval = metric.interval;
-            points.push(Point {
-                name: metric.name.to_owned(),
-                total,
-                since: interval.map_or(0.0, |interval| interval.value),
-                starts: (metric.start_ns, interval.map_or(0, |interval| interval.start_ns)),
-                buckets: (buckets, interval.map_or(Vec::new(), |interval| interval.buckets.to_vec())),
-                overflow: metric.common.attributes == [OVERFLOW],
-            });
+        meters.take(5, since).iter().for_each(|point| {
+            point.with_metric(99, |metric| {
+                let (total, buckets) = match metric.data {
+                    MetricData::Gauge(value) | MetricData::Sum { value, .. } => (value, Vec::new()),
+                    MetricData::Histogram { sum, buckets, .. } => (sum, buckets.to_vec()),
+                };
+                let interval = metric.interval;
+                points.push(Seen {
+                    name: metric.name.to_owned(),
+                    total,
+                    since: interval.map_or(0.0, |interval| interval.value),
+                    starts: (metric.start_ns, interval.map_or(0, |interval| interval.start_ns)),
+                    buckets: (buckets, interval.map_or(Vec::new(), |interval| interval.buckets.to_vec())),
+                    overflow: metric.common.attributes == [OVERFLOW],
+                });
+            })
         });
         points.sort_by(|a, b| a.name.cmp(&b.name));
         points
@@ -249,6 +291,23 @@ mod tests {
         assert_eq!((points[0].total, points[0].since, points[0].starts), (6.0, 1.0, (5, 60)));
         assert_eq!(points[1].buckets, (vec![2, 2, 1], vec![0, 1, 0]));
         assert!(!meters.has_news() && collect(&mut meters, 70).is_empty());
+    }
+
+    #[test]
+    fn totals_that_begin_anew_count_nothing_twice() {
+        let mut meters = Meters::default();
+        let counter = meters.register("taps", "1", Instrument::Counter).unwrap();
+        let time = meters.register("time", "ms", Instrument::Histogram(vec![1.0])).unwrap();
+        let measure = |meters: &mut Meters| {
+            meters.measure(counter, 2.0, &[]);
+            meters.measure(time, 5.0, &[]);
+        };
+        measure(&mut meters);
+        let _ = collect(&mut meters, 5);
+        measure(&mut meters);
+        meters.restart();
+        let points = collect(&mut meters, 6);
+        assert_eq!((points[0].total, points[0].since, &points[1].buckets.0), (2.0, 2.0, &vec![0, 1]));
     }
 
     #[test]

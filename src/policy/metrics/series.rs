@@ -3,7 +3,7 @@
 use super::Instrument;
 use crate::model::value::{Attribute, OwnedAttributes};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Series {
     pub(super) attributes: OwnedAttributes,
     /// Since the process began: a sum, or the last value of a gauge.

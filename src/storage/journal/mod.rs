@@ -32,8 +32,8 @@ use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{
-    HEAP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_ERROR_TENTHS, JOURNAL_EVENT_QUARTERS, JOURNAL_PREFAULT_BYTES,
-    JOURNAL_WAKE_BYTES,
+    HEAP_JOURNAL_BYTES, JOURNAL_BYTES, JOURNAL_CONTEXT_BYTES, JOURNAL_ERROR_TENTHS, JOURNAL_EVENT_QUARTERS,
+    JOURNAL_PREFAULT_BYTES, JOURNAL_WAKE_BYTES,
 };
 use crate::storage::frame::{self, FrameType, HEADER};
 pub use counters::RunCounters;
@@ -352,16 +352,18 @@ fn reclaim(pointer: *mut Memory) {
     }
 }
 
-/// Bytes up to which a frame may fill the ring. Less important events leave room for errors, and
-/// errors leave room for crashes.
+/// Bytes up to which a frame may fill the ring. Less important events leave room for errors, errors
+/// leave room for crashes, and crashes for a context.
 #[inline]
 fn admitted(frame: FrameType, all: u64) -> u64 {
     match frame {
         FrameType::Context | FrameType::Pad => all,
         // These belong to an event that was admitted before, so they are admitted like an error.
-        FrameType::Amend(_) | FrameType::Close(_) | FrameType::Discard(_) => all / 10 * JOURNAL_ERROR_TENTHS,
+        FrameType::Amend(_) | FrameType::Extend(_) | FrameType::Close(_) | FrameType::Discard(_) => {
+            all / 10 * JOURNAL_ERROR_TENTHS
+        }
         _ => match frame.lane() {
-            Lane::Crash => all,
+            Lane::Crash => all - JOURNAL_CONTEXT_BYTES,
             Lane::Error => all / 10 * JOURNAL_ERROR_TENTHS,
             Lane::Event | Lane::Bulk => all / 4 * JOURNAL_EVENT_QUARTERS,
         },

@@ -126,9 +126,10 @@ impl Queue {
     /// Does what each record says.
     fn apply<'s>(&mut self, run: u32, step: &'s Step, ops: impl Iterator<Item = &'s Op>) -> Result<(), QueueError> {
         let age = self.age();
-        let Self { db, control, .. } = self;
+        let Self { db, control, open_changes, .. } = self;
         let writer = &mut Writer::new(db, age)?;
         for op in ops {
+            *open_changes += u64::from(op.frame.is_about_open());
             let Some((n, record)) = step.payload(op) else { continue };
             let entry = |lane| Entry { run, lane, n, record };
             if op.frame.is_accepted() {
@@ -141,6 +142,7 @@ impl Queue {
                 FrameType::OpenAside(lane) => held::open(db, control, entry(lane), Route::Aside)?,
                 FrameType::Amend(lane) if held::amend(db, entry(lane))? => {}
                 FrameType::Amend(lane) => admit_unopened(db, control, writer, entry(lane))?,
+                FrameType::Extend(_) => held::extend(db, run, n, record)?,
                 FrameType::Close(lane) => close(db, control, writer, entry(lane))?,
                 FrameType::Discard(_) => held::discard(db, control, run, n)?,
                 FrameType::Context => contexts::insert(db, run, n, record)?,

@@ -28,16 +28,16 @@ impl Queue {
     }
 
     /// Forgets contexts of the running process that nothing refers to any more. That can be known
-    /// only when every row is delivered: then the versions `in_use` and those of open events are
-    /// needed. The newest few stay in any case, because an event that is being recorded may refer
-    /// to them.
-    pub fn prune_contexts(&mut self, run: u32, in_use: [u32; 2]) -> Result<(), QueueError> {
+    /// only when every row is delivered: then the versions `in_use`, those of open events and those
+    /// of what has `begun` and is recorded when it ends are needed. The newest few stay in any
+    /// case, because an event that is being recorded may refer to them.
+    pub fn prune_contexts(&mut self, run: u32, in_use: [u32; 2], begun: &[u32]) -> Result<(), QueueError> {
         let is_idle = self.control.lanes.values().all(|lane| lane.rows == 0) && !self.control.apart.is_any();
         if !is_idle || self.is_salvaging() {
             return Ok(());
         }
         self.transact(|queue| {
-            let mut needed = in_use.to_vec();
+            let mut needed = [&in_use[..], begun].concat();
             for record in &held::records(&queue.db, run)? {
                 // An open event that cannot be read may refer to any of them.
                 let Ok(record) = Record::decode(record) else { return Ok(()) };

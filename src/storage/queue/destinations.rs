@@ -76,6 +76,17 @@ impl Queue {
         (!left.is_zero()).then_some(left)
     }
 
+    /// A destination has asked to be left alone for a while (`Retry-After`).
+    pub fn ask_to_wait(&mut self, destination: u32, after: Duration) -> Result<(), QueueError> {
+        let deadline = Deadline::new(self.clock.boot_id(), self.clock.boot(), after);
+        self.transact(|queue| {
+            if let Some(state) = queue.control.destinations.get_mut(&destination) {
+                state.asked = Some(deadline.into());
+            }
+            Ok(())
+        })
+    }
+
     /// Sends nothing to a destination for a while.
     pub fn pause(&mut self, destination: u32, after: Duration, reason: String) -> Result<(), QueueError> {
         let deadline = Deadline::new(self.clock.boot_id(), self.clock.boot(), after);
@@ -111,6 +122,15 @@ impl Queue {
     pub fn sent_today(&self) -> u64 {
         let sent = self.control.books.sent_today;
         if sent.day == day(self.age()) { sent.bytes } else { 0 }
+    }
+
+    /// Counts compressed bytes that were sent beside the batches. Nothing else is booked.
+    pub fn add_sent(&mut self, bytes: u64) -> Result<(), QueueError> {
+        let age = self.age();
+        self.transact(|queue| {
+            queue.book_sent(age, bytes);
+            Ok(())
+        })
     }
 }
 

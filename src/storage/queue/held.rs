@@ -9,12 +9,14 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::QueueError;
 use super::control::Control;
 use super::lanes::Entry;
 use super::row::record_crc;
-use crate::model::event::Lane;
+use super::{Queue, QueueError, Rows};
+use crate::model::event::decode::Record;
+use crate::model::event::{EventKind, Lane};
 use crate::model::ledger::DropReason;
+use crate::model::limits::MAX_EVENT_BYTES;
 
 /// Where an event goes once it is final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,32 @@ pub(super) fn amend(db: &Connection, entry: Entry<'_>) -> Result<bool, QueueErro
     Ok(known > 0)
 }
 
+/// Adds fields to an open event. When no such event is open, or when it would become too large, it
+/// stays as it is: its end says everything once more.
+///
+/// # Errors
+/// `Corrupt` when the event fails its checksum.
+pub(super) fn extend(db: &Connection, run: u32, n: u64, fields: &[u8]) -> Result<(), QueueError> {
+    let found = db
+        .prepare_cached("SELECT record, crc FROM held WHERE run = ?1 AND n = ?2")?
+        .query_row(params![run, n], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?)))
+        .optional()?;
+    let Some((mut record, crc)) = found else { return Ok(()) };
+    if record_crc(run, n, &record) != crc {
+        return Err(QueueError::Corrupt(format!("held event {run}/{n} fails its checksum")));
+    }
+    if record.len() + fields.len() <= MAX_EVENT_BYTES {
+        record.extend_from_slice(fields);
+        db.prepare_cached("UPDATE held SET record = ?3, crc = ?4 WHERE run = ?1 AND n = ?2")?.execute(params![
+            run,
+            n,
+            record,
+            record_crc(run, n, &record)
+        ])?;
+    }
+    Ok(())
+}
+
 /// Takes an event out, because it is closed. `None` when no such event is open.
 ///
 /// # Errors
@@ -105,6 +133,29 @@ pub(super) fn any_of(db: &Connection, run: u32) -> Result<Option<u64>, QueueErro
 pub(super) fn records(db: &Connection, run: u32) -> Result<Vec<Vec<u8>>, QueueError> {
     let mut statement = db.prepare_cached("SELECT record FROM held WHERE run = ?1")?;
     Ok(statement.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+impl Queue {
+    /// A number that changes whenever open events may have changed.
+    pub fn open_state(&self) -> u64 {
+        self.open_changes
+    }
+
+    /// The newest snapshots of views that are open and are not kept aside, the first `max` of them.
+    /// Their sequence numbers are 0, because they have none yet.
+    pub fn open_views(&self, max: usize) -> Result<Rows, QueueError> {
+        let mut found = Rows::default();
+        let mut statement = self.db.prepare_cached("SELECT run, n, record, crc FROM held WHERE lane = ?1")?;
+        let mut rows = statement.query([Lane::Event.code()])?;
+        while let Some(row) = rows.next()? {
+            let (run, n, record, crc): (u32, u64, Vec<u8>, u32) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            let is_view = Record::decode(&record).is_ok_and(|record| record.kind == EventKind::View);
+            if is_view && record_crc(run, n, &record) == crc && found.rows.len() < max {
+                found.push(run, n, &record);
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Something has happened: no open event is kept aside any more when it ends.

@@ -95,6 +95,8 @@ pub struct Queue {
     clock: Clock,
     control: Control,
     salvage: Option<salvage::Salvage>,
+    /// Changes of open events that this process has made.
+    open_changes: u64,
 }
 
 impl Queue {
@@ -105,7 +107,7 @@ impl Queue {
     pub fn open(dir: &Path, limits: QueueLimits, clock: Clock) -> Result<Self, QueueError> {
         let db = schema::open(dir, limits.queue_bytes)?;
         let control = Control::load(&db)?;
-        let mut queue = Self { db, dir: dir.to_owned(), limits, clock, control, salvage: None };
+        let mut queue = Self { db, dir: dir.to_owned(), limits, clock, control, salvage: None, open_changes: 0 };
         queue.arm_ballast();
         queue.tick_age()?;
         Ok(queue)

@@ -34,6 +34,13 @@ impl Rows {
         self.bytes.get(row.at.clone()).unwrap_or_default()
     }
 
+    /// Adds the record of an open event, which has no sequence number yet.
+    pub(super) fn push(&mut self, run: u32, n: u64, record: &[u8]) {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(record);
+        self.rows.push(RowRef { seq: 0, run, n, at: at..self.bytes.len() });
+    }
+
     /// Keeps only the rows for which `keep` returns true.
     pub fn retain(&mut self, mut keep: impl FnMut(&RowRef, &[u8]) -> bool) {
         let bytes = &self.bytes;

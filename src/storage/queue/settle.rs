@@ -104,7 +104,7 @@ impl Queue {
     }
 
     /// Counts bytes towards the daily cap, whatever the answer was.
-    fn book_sent(&mut self, age: u64, bytes: u64) {
+    pub(super) fn book_sent(&mut self, age: u64, bytes: u64) {
         if bytes == 0 {
             return;
         }

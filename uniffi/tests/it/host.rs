@@ -57,7 +57,8 @@ fn the_hosts_failure_is_a_retry_and_a_401_asks_once_for_fresh_headers() {
     };
     let values: Vec<_> = seen.iter().map(authorization).collect();
     assert_eq!(values[..3], ["stale", "stale", "fresh"]);
-    assert!(seen.windows(2).all(|pair| pair[0].url != pair[1].url || pair[0].body == pair[1].body));
+    // The view is open and is sent beside the batch, as it is then.
+    assert!(seen[..3].windows(2).all(|pair| pair[0].url != pair[1].url || pair[0].body == pair[1].body));
 }
 
 #[test]

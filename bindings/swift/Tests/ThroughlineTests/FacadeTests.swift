@@ -51,12 +51,12 @@ final class FacadeTests: XCTestCase {
         Throughline.log(.info, "nobody's")
         let seen = try app.seen()
         let known = ["user.id": "u-1", "user.plan": "gold", "tenant": "acme", "feature_flag.new-cart": "1"]
-        let somebody = try XCTUnwrap(seen.first { $0.body == "somebody's" }).resource
-        XCTAssertEqual(somebody.filter { known.keys.contains($0.key) }, known)
-        let nobody = try XCTUnwrap(seen.first { $0.body == "nobody's" }).resource
-        XCTAssertEqual(nobody.keys.filter(known.keys.contains), [])
-        XCTAssertEqual(nobody["service.name"], somebody["service.name"])
-        XCTAssertNotNil(nobody["service.name"])
+        let somebody = try XCTUnwrap(seen.first { $0.body == "somebody's" })
+        XCTAssertEqual(somebody.attributes.filter { known.keys.contains($0.key) }, known)
+        let nobody = try XCTUnwrap(seen.first { $0.body == "nobody's" })
+        XCTAssertEqual(nobody.attributes.keys.filter(known.keys.contains), [])
+        XCTAssertEqual(nobody.resource, somebody.resource)
+        XCTAssertNotNil(nobody.resource["service.name"])
     }
 
     func testANilIsNoAttributeAndNumbersAreOfAnySize() throws {

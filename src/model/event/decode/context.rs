@@ -8,10 +8,25 @@ use crate::model::event::encode::{KIND_CONTEXT, KIND_SCOPE, field};
 use crate::model::value::AnyValue;
 
 /// A context record: attributes that change seldom, to which events refer by version.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Context {
-    /// The attributes, in the order in which they were given.
+    /// The attributes of the resource, in the order in which they were given. The first version of
+    /// the core wrote those of the records among them.
     pub attributes: Vec<(String, AnyValue)>,
+    /// The attributes of the records: user, feature flags, what the app has set for all events.
+    pub of_records: Vec<(String, AnyValue)>,
+}
+
+impl std::fmt::Debug for Context {
+    /// What is not there is not shown, as in the golden files of the first version.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("Context");
+        shown.field("attributes", &self.attributes);
+        if !self.of_records.is_empty() {
+            shown.field("of_records", &self.of_records);
+        }
+        shown.finish()
+    }
 }
 
 impl Context {
@@ -22,16 +37,29 @@ impl Context {
             KIND_CONTEXT => {}
             other => return Err(DecodeError::UnknownKind(other)),
         }
-        let mut attributes = Vec::new();
+        let mut context = Self::default();
         each_field(&mut reader, |number, value| {
-            if let (field::ATTRIBUTE, FieldValue::Bytes(bytes)) = (number, value) {
-                let (key, value) = attribute(bytes)?;
-                attributes.push((key.to_owned(), value));
+            match (number, value) {
+                (field::ATTRIBUTE, FieldValue::Bytes(bytes)) => context.attributes.push(owned_attribute(bytes)?),
+                (field::RECORD_ATTRIBUTES, FieldValue::Bytes(bytes)) => {
+                    each_field(&mut Reader::new(bytes), |number, value| {
+                        if let (field::ATTRIBUTE, FieldValue::Bytes(bytes)) = (number, value) {
+                            context.of_records.push(owned_attribute(bytes)?);
+                        }
+                        Ok(())
+                    })?;
+                }
+                _ => {}
             }
             Ok(())
         })?;
-        Ok(Self { attributes })
+        Ok(context)
     }
+}
+
+fn owned_attribute(bytes: &[u8]) -> Result<(String, AnyValue), DecodeError> {
+    let (key, value) = attribute(bytes)?;
+    Ok((key.to_owned(), value))
 }
 
 /// A scope record: the session and the view, to which events refer by version.

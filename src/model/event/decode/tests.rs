@@ -1,4 +1,5 @@
-use super::super::encode::{Stamp, append_ended, encode, encode_context, encode_scope, field};
+use super::super::encode::{ContextAttributes, Stamp, append_ended, encode, encode_context, encode_scope, field};
+use super::super::scrub::Scrubbing;
 use super::super::*;
 use super::*;
 use crate::model::value::Value;
@@ -79,9 +80,12 @@ fn unknown_fields_are_skipped_and_a_later_version_is_named() {
 #[test]
 fn context_and_scope_come_back() {
     let mut bytes = Vec::new();
-    encode_context(&[("service.name", "shop".into())], &mut bytes);
+    let attributes =
+        ContextAttributes { resource: &[("service.name", "shop".into())], records: &[("user.id", "u".into())] };
+    encode_context(attributes, Scrubbing::default(), &mut bytes);
     let context = Context::decode(&bytes).unwrap();
     assert_eq!(context.attributes, [("service.name".to_owned(), AnyValue::Text("shop".into()))]);
+    assert_eq!(context.of_records, [("user.id".to_owned(), AnyValue::Text("u".into()))]);
     let (session, view) = (Uuid::from_bytes([1; 16]), Uuid::from_bytes([2; 16]));
     bytes.clear();
     encode_scope(session, Some((view, "Cart")), &mut bytes);

@@ -228,6 +228,11 @@ impl<'b> Encoder<'b> {
         self.dropped += (attributes.len() - kept.len()) as u32;
     }
 
+    /// Counts a value that was shortened before it came here.
+    pub(crate) fn note_shortened(&mut self) {
+        self.truncated += 1;
+    }
+
     /// Counts items that were left out.
     pub fn cut_items(&mut self, count: usize) {
         self.dropped += count as u32;

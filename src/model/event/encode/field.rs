@@ -51,6 +51,7 @@ pub const INTERVAL_START: u32 = 48;
 pub const INTERVAL_VALUE: u32 = 49;
 pub const INTERVAL_BUCKETS: u32 = 50;
 pub const PHASE: u32 = 51;
+pub const RECORD_ATTRIBUTES: u32 = 52;
 
 /// How the value of a field is written.
 pub(crate) mod wire {

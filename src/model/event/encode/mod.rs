@@ -83,19 +83,33 @@ pub fn encode_into<E: Event + ?Sized>(event: &E, stamp: Stamp, rules: Scrubbing<
     out.len() - start <= MAX_EVENT_BYTES
 }
 
-/// Writes a record of slowly changing attributes (app, device, OS, user, network). Those that would
-/// make it larger than [`MAX_EVENT_BYTES`] are left out: without the record, no event would have a
-/// service.
-pub fn encode_context(attributes: &[Attribute<'_>], out: &mut Vec<u8>) {
-    encode_context_scrubbed(attributes, Scrubbing::default(), out);
+/// Writes fields that come behind those of an event that has been written before.
+pub fn encode_fields(rules: Scrubbing<'_>, out: &mut Scratch, write: impl FnOnce(&mut Encoder<'_>)) {
+    let mut encoder = Encoder::new(out, rules);
+    write(&mut encoder);
+    encoder.finish();
 }
 
-/// As [`encode_context`], with rules about what must not be recorded.
-pub fn encode_context_scrubbed(attributes: &[Attribute<'_>], rules: Scrubbing<'_>, out: &mut Vec<u8>) {
+/// The slowly changing attributes that events refer to by version.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ContextAttributes<'a> {
+    /// Those of the resource, which do not change while the process runs: service, app, device, OS.
+    pub resource: &'a [Attribute<'a>],
+    /// Those of the records: user, feature flags, what the app sets for all events.
+    pub records: &'a [Attribute<'a>],
+}
+
+/// Writes a record of slowly changing attributes. Those that would make it larger than
+/// [`MAX_EVENT_BYTES`] are left out, those of the records first: without the record, no event would
+/// have a service.
+pub fn encode_context(attributes: ContextAttributes<'_>, rules: Scrubbing<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&[VERSION, KIND_CONTEXT]);
     with_scratch(out, |scratch| {
         let mut encoder = Encoder::new(scratch, rules);
-        encoder.context_attributes(attributes);
+        encoder.context_attributes(attributes.resource);
+        if !attributes.records.is_empty() {
+            encoder.nested(field::RECORD_ATTRIBUTES, |encoder| encoder.context_attributes(attributes.records));
+        }
         encoder.finish();
     });
 }

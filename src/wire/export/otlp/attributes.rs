@@ -36,7 +36,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// The session and the view.
-    pub(super) fn scope(&mut self, row: &'a ExportRow<'_>) {
+    fn scope(&mut self, row: &'a ExportRow<'_>) {
         if let Some(session) = row.scope.session {
             self.owned(semconv::SESSION_ID, session.to_string());
         }
@@ -86,9 +86,17 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// The attributes that the app has set.
+    /// The attributes that the app has set on the event.
     pub(super) fn callers(&mut self, row: &'a ExportRow<'_>) {
         for (key, value) in last_of_each(&row.record.attributes) {
+            self.any(key, value);
+        }
+    }
+
+    /// What held for every event when this one was recorded: the user, feature flags, the app's
+    /// global attributes. What the event itself says goes first.
+    pub(super) fn globals(&mut self, row: &'a ExportRow<'_>) {
+        for (key, value) in row.global_attributes() {
             self.any(key, value);
         }
     }

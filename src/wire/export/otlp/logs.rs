@@ -19,6 +19,7 @@ pub(super) fn log_record<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
     let mut attributes = Attributes::of(row);
     let shape = shape(row, &mut attributes);
     attributes.callers(row);
+    attributes.globals(row);
     tree.fixed64(1, "timeUnixNano", row.time_ns);
     tree.small(2, "severityNumber", shape.severity);
     tree.text(3, "severityText", severity_text(shape.severity));

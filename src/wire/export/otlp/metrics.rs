@@ -86,19 +86,20 @@ fn histogram_point<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading
 }
 
 fn times<T: Tree>(tree: &mut T, row: &ExportRow<'_>, reading: &Reading) {
-    tree.fixed64(2, "startTimeUnixNano", reading.start);
+    // Whatever the clock and the app did: a point that ends before it starts is refused.
+    tree.fixed64(2, "startTimeUnixNano", reading.start.min(row.time_ns));
     tree.fixed64(3, "timeUnixNano", row.time_ns);
 }
 
-/// Only the app's attributes: ids would make every point a series of its own.
+/// Only the attributes of the measurement: ids, the session or the user would make other series.
 fn attributes<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>) {
     let mut attributes = Attributes::default();
     attributes.callers(row);
     attributes.write(tree, number);
 }
 
-/// An exemplar, which carries the event's id, the session and the trace without adding to the
-/// series.
+/// An exemplar, which carries the event's id and the trace without adding to the series. A point
+/// stands for the whole process so far, so it has neither session nor view.
 fn exemplar<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>, value: f64) {
     tree.list(number, "exemplars", std::iter::once(()), |tree, ()| {
         tree.fixed64(2, "timeUnixNano", row.time_ns);
@@ -109,7 +110,6 @@ fn exemplar<T: Tree>(tree: &mut T, number: u32, row: &ExportRow<'_>, value: f64)
         }
         let mut attributes = Attributes::default();
         attributes.owned(names::EVENT_ID, row.id.to_string());
-        attributes.scope(row);
         tree.list(7, "filteredAttributes", attributes.0.iter(), |tree, (key, value)| {
             tree.text_always(1, "key", key);
             if let Out::Text(text) = value {

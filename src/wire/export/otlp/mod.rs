@@ -10,6 +10,10 @@
 //! `event.id` is an attribute of every log record and span. A metric data point carries it in an
 //! exemplar instead: as an attribute it would make every point a series of its own in the backend.
 //!
+//! The resource is what does not change in a process. Session, view, user, feature flags and global
+//! attributes are attributes of log records and spans; as parts of the resource they would divide a
+//! cumulative series whenever they change. Metrics carry none of them.
+//!
 //! The protobuf files are those of <https://github.com/open-telemetry/opentelemetry-proto>; the
 //! comments name the file of each message.
 

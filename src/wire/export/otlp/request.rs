@@ -12,11 +12,14 @@ use crate::model::export::{ExportRow, Signal};
 use crate::model::names::{self, semconv};
 
 /// Writes an export request: the rows grouped by their resource, in the order in which the
-/// resources first appear.
+/// resources first appear. Rows whose contexts differ in the attributes of records alone have one
+/// resource.
 pub(super) fn request<T: Tree>(tree: &mut T, signal: Signal, temporality: Temporality, rows: &[ExportRow<'_>]) {
     let mut groups: Vec<(&Arc<Context>, Vec<&ExportRow<'_>>)> = Vec::new();
     for row in rows {
-        match groups.iter_mut().find(|(context, _)| Arc::ptr_eq(context, &row.context) || **context == row.context) {
+        let is_same =
+            |context: &Arc<Context>| Arc::ptr_eq(context, &row.context) || context.attributes == row.context.attributes;
+        match groups.iter_mut().find(|(context, _)| is_same(context)) {
             Some((_, group)) => group.push(row),
             None => groups.push((&row.context, vec![row])),
         }

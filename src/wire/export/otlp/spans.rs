@@ -34,6 +34,7 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
         record.uint(field::STATUS).unwrap_or(0).min(2) as u32
     };
     attributes.callers(row);
+    attributes.globals(row);
     tree.id(1, "traceId", &context.trace_id);
     tree.id(2, "spanId", &context.span_id);
     if let Some(parent) = record.span_id(field::PARENT_SPAN) {

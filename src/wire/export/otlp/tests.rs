@@ -21,7 +21,10 @@ fn exporter(encoding: Encoding) -> Otlp {
 fn with_row<T>(event: &impl Event, check: impl FnOnce(&ExportRow<'_>) -> T) -> T {
     let mut bytes = Vec::new();
     encode(event, Stamp::default(), &mut bytes);
-    let context = Context { attributes: vec![("service.name".to_owned(), AnyValue::Text("shop".to_owned()))] };
+    let context = Context {
+        attributes: vec![("service.name".to_owned(), AnyValue::Text("shop".to_owned()))],
+        of_records: vec![("user.id".to_owned(), AnyValue::Text("u-1".to_owned()))],
+    };
     let scope = Scope { session: Some(Uuid::from_bytes([1; 16])), view: None, view_name: String::new() };
     check(&ExportRow {
         id: Uuid::from_bytes([7; 16]),
@@ -137,6 +140,7 @@ fn metrics_decode_and_keep_ids_out_of_the_series() {
     let _: ExportMetricsServiceRequest = both(&Metric::new("h", "s", histogram), METRICS);
     let text = format!("{gauge:?}");
     assert!(text.contains("exemplars: [Exemplar") && text.contains("event.id"));
+    assert!(!text.contains("session.id") && !text.contains("user.id"), "{text}");
 }
 
 #[test]
@@ -174,10 +178,11 @@ fn every_status_has_a_verdict() {
 }
 
 #[test]
-fn rows_are_grouped_by_resource() {
+fn rows_are_grouped_by_resource_and_a_change_of_user_makes_no_other_resource() {
     with_row(&Custom::new("a"), |first| {
         with_row(&Custom::new("b"), |second| {
-            let other = Arc::new(Context { attributes: vec![("service.name".into(), AnyValue::Text("x".into()))] });
+            let attributes = vec![("service.name".into(), AnyValue::Text("x".into()))];
+            let other = Arc::new(Context { attributes, of_records: Vec::new() });
             let third = ExportRow {
                 id: second.id,
                 time_ns: 1,
@@ -192,9 +197,22 @@ fn rows_are_grouped_by_resource() {
                 context: first.context.clone(),
                 scope: first.scope.clone(),
             };
-            let rows = [copy, third];
+            let mut signed_out = Context::clone(&first.context);
+            signed_out.of_records.clear();
+            let fourth = ExportRow {
+                id: second.id,
+                time_ns: 1,
+                record: second.record.clone(),
+                context: Arc::new(signed_out),
+                scope: second.scope.clone(),
+            };
+            let rows = [copy, third, fourth];
             let body = exporter(Encoding::Protobuf).encode(LOGS, &rows);
-            assert_eq!(ExportLogsServiceRequest::decode(body.as_slice()).unwrap().resource_logs.len(), 2);
+            let groups = ExportLogsServiceRequest::decode(body.as_slice()).unwrap().resource_logs;
+            assert_eq!(groups.iter().map(|group| group.scope_logs[0].log_records.len()).collect::<Vec<_>>(), [2, 1]);
+            let has_user =
+                |at: usize| groups[0].scope_logs[0].log_records[at].attributes.iter().any(|pair| pair.key == "user.id");
+            assert!(has_user(0) && !has_user(1));
         });
     });
 }

@@ -23,7 +23,7 @@ class EarlyTest {
             val bird = seen.single { it.body == "early bird" }
             assertTrue(bird.timeNs / 1_000_000 <= before + 100, "${bird.timeNs} $before")
             assertEquals("7", bird.attributes["n"])
-            assertEquals("u-1", bird.resource["user.id"])
+            assertEquals("u-1", bird.attributes["user.id"])
             val span = seen.single { it.name == "EarlyOperation" }
             assertEquals(span.traceId, seen.single { it.body == "inside" }.traceId)
             // Only the latest 100 calls are kept.

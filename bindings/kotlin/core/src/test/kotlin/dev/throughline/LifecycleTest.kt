@@ -275,9 +275,9 @@ class LifecycleTest {
             Throughline.stopView()
             val seen = app.seen()
             val over = seen.single { it.body == "over it" }
-            assertEquals(listOf("Sheet", "u-1"), listOf(over.attributes["app.screen.name"], over.resource["user.id"]))
+            assertEquals(listOf("Sheet", "u-1"), listOf(over.attributes["app.screen.name"], over.attributes["user.id"]))
             val back = seen.single { it.body == "nobody's" }
-            assertEquals(listOf("List", null), listOf(back.attributes["app.screen.name"], back.resource["user.id"]))
+            assertEquals(listOf("List", null), listOf(back.attributes["app.screen.name"], back.attributes["user.id"]))
             val list = seen.last { it.name == "app.screen.view" && it.attributes["app.screen.name"] == "List" }.attributes
             assertEquals(
                 listOf("59", "1", "4096", "0.25"),
@@ -315,7 +315,7 @@ class LifecycleTest {
             Throughline.reportProblem("odd")
             val seen = app.seen()
             assertTrue(seen.none { it.name == "off" } && seen.any { it.name == "on" })
-            assertEquals("true", seen.single { it.name == "queue.flush" }.resource["feature_flag.beta"])
+            assertEquals("true", seen.single { it.name == "queue.flush" }.attributes["feature_flag.beta"])
             assertTrue(seen.any { it.name == "sync.failure" } && seen.any { it.name == "problem.reported" })
             Throughline.setConsent(Consent.DENIED)
             Throughline.event("denied")

@@ -1,0 +1,56 @@
+//! Requests with views that are open, beside the batches: see `open_views.rs`.
+
+use std::time::Duration;
+
+use super::batch::{Lease, request};
+use super::body::{self, gzip};
+use super::guarded::Failure;
+use super::open_views::{ViewKey, version};
+use super::target::{Situation, Target};
+use super::{Leased, Outgoing};
+use crate::model::event::{EventKind, Lane};
+use crate::model::limits::MAX_VIEWS;
+use crate::policy::schedule::{SendDecision, Waiting, decide};
+use crate::storage::queue::Queue;
+use crate::storage::queue::state::PartState;
+
+/// What a destination gets next of the views that are open.
+pub(super) fn next(queue: &mut Queue, target: &mut Target, situation: Situation) -> Result<Lease, Failure> {
+    let Situation { now, flush, conditions, policy, sent_today } = situation;
+    let is_background = !conditions.foreground && !flush;
+    let Some(left) = target.snapshots.due(queue, now, policy, is_background)? else { return Ok(Lease::Nothing) };
+    let waiting = Waiting { rows: 1, oldest: Duration::MAX, flush: true };
+    if decide(Lane::Event, waiting, conditions, policy, sent_today) != SendDecision::Send {
+        return Ok(Lease::Nothing);
+    }
+    if !flush && !left.is_zero() {
+        return Ok(Lease::Later(left));
+    }
+    Ok(match lease(queue, target)? {
+        Some(outgoing) => {
+            // Whatever comes of it: this version is not sent again.
+            target.snapshots.sent(&outgoing.leased.snapshots, now);
+            target.is_busy = true;
+            Lease::Send(outgoing)
+        }
+        None => Lease::Nothing,
+    })
+}
+
+/// The request with the newest snapshots of the views that have changed. `None` when the exporter
+/// has no place for views.
+fn lease(queue: &mut Queue, target: &Target) -> Result<Option<Box<Outgoing>>, Failure> {
+    let changed: Vec<ViewKey> = target.snapshots.changed().map(|(key, _, _)| key).collect();
+    let mut rows = queue.open_views(MAX_VIEWS)?;
+    rows.retain(|row, _| changed.contains(&(row.run, row.n)));
+    let Some(signal) = target.exporter.signal(EventKind::View)? else { return Ok(None) };
+    let Some((plain, _)) = body::encode(queue, Lane::Event, &target.exporter, signal, &rows, &rows.rows)? else {
+        return Ok(None);
+    };
+    let body = gzip(&plain)?;
+    let snapshots = rows.rows.iter().map(|row| ((row.run, row.n), version(&rows, row))).collect();
+    let part = PartState { signal: signal.0, ..PartState::default() };
+    let leased = Leased { destination: target.id, lane: Lane::Event, bytes: body.len() as u64, part, snapshots };
+    let request = request(&target.exporter, signal, body)?;
+    Ok(Some(Box::new(Outgoing { request, leased })))
+}

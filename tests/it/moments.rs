@@ -1,0 +1,126 @@
+//! An event belongs to the moment at which it began: to the user, the session and the view of then,
+//! whatever comes before its end.
+
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use throughline::event::{Action, ErrorEvent};
+use throughline::state::StorePolicy;
+use throughline::testing::FaultServer;
+use throughline::{Telemetry, User, Value};
+
+use crate::app::{app, received, text};
+use crate::support::{LONG, start};
+
+fn sign_in(telemetry: &Telemetry, id: &str) {
+    assert!(telemetry.set_user(Some(User { id, ..User::default() })));
+}
+
+/// The view and the user of a record.
+fn whose(attributes: &[KeyValue]) -> (String, String) {
+    (text(attributes, "app.screen.name"), text(attributes, "user.id"))
+}
+
+#[test]
+fn what_ends_on_the_next_screen_is_not_taken_for_the_next_users() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let cart = telemetry.traced_store("Cart", &StorePolicy::default()).unwrap();
+    sign_in(telemetry, "alice");
+    telemetry.start_view("Cart");
+    app.pass(Duration::from_secs(2));
+    let operation = telemetry.start_operation("Buy");
+    let span = telemetry.start_span("Validate");
+    let request = telemetry.start_resource("POST", "https://api.example.com/orders");
+    cart.set("items.count", 1, 0);
+    // What a tap on "buy" does: it changes the state and goes on to the next screen.
+    app.pass(Duration::from_millis(50));
+    telemetry.start_view("Receipt");
+    sign_in(telemetry, "bob");
+    let action = telemetry.start_action(&Action::custom("Later"));
+    app.pass(Duration::from_millis(50));
+    operation.succeed();
+    span.succeed();
+    assert!(request.stop(200, |resource| resource).is_some());
+    app.pass(Duration::from_secs(1));
+    let received = app.end();
+    let expected = ("Cart".to_owned(), "alice".to_owned());
+    assert_eq!(whose(&received.named("Cart.items.count.Update")[0].attributes), expected);
+    for name in ["Buy", "Validate", "POST"] {
+        let span = received.spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(whose(&span.attributes), expected, "{name}");
+        let caused_by = text(&span.attributes, "rum.action.id");
+        assert_ne!(caused_by, action.unwrap().to_string(), "{name} began before the action");
+    }
+    let later = received.named("Later")[0];
+    assert_eq!(whose(&later.attributes), ("Receipt".to_owned(), "bob".to_owned()));
+}
+
+#[test]
+fn a_logout_while_the_journal_is_full_is_not_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    sign_in(&telemetry, "alice");
+    telemetry.start_view("Secret");
+    assert!(telemetry.drain(LONG) && telemetry.suspend(LONG));
+    // Nobody drains: a device that is locked, a full disk, an app that plays music in the
+    // background.
+    let blob = vec![7u8; 4096];
+    let big: Vec<_> = (0..20).map(|_| ("blob", Value::Bytes(&blob))).collect();
+    while telemetry.record_error(&ErrorEvent::new("E", "m").attributes(&big)).is_some() {}
+    while telemetry.record_error(&ErrorEvent::crash("E", "m", "s").attributes(&big)).is_some() {}
+    while telemetry.record_error(&ErrorEvent::crash("E", "m", "s")).is_some() {}
+    // More contexts than are kept a place for.
+    for n in 0..400i64 {
+        assert!(telemetry.set_global_attribute("n", Some(n.into())));
+    }
+    assert!(telemetry.set_user(None));
+    telemetry.start_view("Public");
+    assert!(telemetry.record_error(&ErrorEvent::crash("E", "nobody's", "s")).is_none());
+    assert!(telemetry.resume(LONG) && telemetry.drain(LONG));
+    telemetry.record_action(&Action::tap("later")).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    let later = received.named("app.widget.click");
+    assert_eq!(whose(&later[0].attributes), ("Public".to_owned(), String::new()));
+    assert_eq!(text(&later[0].attributes, "n"), "399");
+}
+
+#[test]
+fn a_request_that_outlives_many_screens_keeps_the_user_who_made_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    sign_in(&telemetry, "alice");
+    telemetry.start_view("Cart");
+    let request = telemetry.start_resource("GET", "https://api.example.com/stream");
+    sign_in(&telemetry, "bob");
+    for n in 0..200 {
+        telemetry.start_view(&format!("Screen {n}"));
+        if n % 10 == 0 {
+            assert!(telemetry.flush(LONG).complete);
+        }
+    }
+    assert!(telemetry.flush(LONG).complete);
+    assert!(request.stop(200, |resource| resource).is_some());
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    assert_eq!(whose(&received.spans[0].attributes), ("Cart".to_owned(), "alice".to_owned()));
+}
+
+#[test]
+fn what_began_before_an_erasure_has_a_service_and_names_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    sign_in(&telemetry, "alice");
+    telemetry.start_view("Secret");
+    let request = telemetry.start_resource("GET", "https://api.example.com/stream");
+    assert!(telemetry.erase(LONG) && telemetry.set_user(None));
+    assert!(request.stop(200, |resource| resource).is_some());
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(whose(&received(&server).spans[0].attributes), (String::new(), String::new()));
+    let body = server.received().into_iter().find(|request| request.path.ends_with("/v1/traces")).unwrap().body;
+    assert!(body.windows(12).any(|part| part == b"service.name"));
+}
