@@ -17,6 +17,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
+// Configuration
+
+/// Bytes of the path of a data directory. SQLite takes paths of at most 511 bytes, and the database
+/// of a second process is 26 bytes longer: `/process-99999/queue.db-wal`.
+pub const MAX_DATA_DIR_BYTES: usize = 480;
+
 // Events
 
 /// Attributes of one event: OpenTelemetry's default `AttributeCountLimit`.
@@ -310,6 +316,9 @@ pub const SUSPICIONS_TO_DROP: u32 = 8;
 pub const PARKED_FOR: Duration = DAY;
 /// Crashes of one lane that are parked. When there are more, the oldest is dropped.
 pub const MAX_PARKED_PARTS: usize = 64;
+/// The longest time that a flush is given. A caller who waits for ever is answered after it,
+/// because no clock counts for ever.
+pub const LONGEST_FLUSH: Duration = DAY;
 /// How long the connection to a backend is kept after an answer. Longer than the default interval
 /// between uploads, so that they need not connect anew, and shorter than most servers wait.
 pub const KEEP_CONNECTION: Duration = Duration::from_secs(45);

@@ -249,3 +249,34 @@ fn attributes_that_are_too_large_together_cost_no_event_its_service() {
     assert_eq!(text(&record, "large59"), "");
     assert_eq!(crate::support::books(&telemetry).dropped.total(), 0);
 }
+
+#[test]
+fn an_erasure_takes_the_totals_of_metrics_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry =
+        Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Granted).unwrap();
+    let counter = telemetry.counter("purchases", "1").unwrap();
+    for (erase, then) in [(true, 1.0), (false, 2.0)] {
+        counter.record(41.0, &[]);
+        if erase {
+            assert!(telemetry.erase(LONG));
+        } else {
+            telemetry.set_consent(Consent::Denied).unwrap();
+            telemetry.set_consent(Consent::Granted).unwrap();
+        }
+        counter.record(then, &[]);
+        assert!(telemetry.flush(LONG).complete);
+        let last = server.received().into_iter().rfind(|request| request.path.ends_with("/v1/metrics")).unwrap();
+        let decoded = ExportMetricsServiceRequest::decode(last.body.as_slice()).unwrap();
+        let metrics = decoded.resource_metrics.into_iter().flat_map(|group| group.scope_metrics);
+        let values: Vec<_> = metrics
+            .flat_map(|scope| scope.metrics)
+            .filter_map(|metric| match metric.data {
+                Some(Data::Sum(sum)) => sum.data_points.into_iter().next_back()?.value,
+                _ => None,
+            })
+            .collect();
+        assert_eq!(values, [Number::AsDouble(then)], "41 were counted before it");
+    }
+}

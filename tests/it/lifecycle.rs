@@ -408,3 +408,17 @@ fn what_a_dead_sibling_left_is_not_sent_over_a_network_that_the_host_calls_close
         telemetry.flush(LONG);
     }
 }
+
+#[test]
+fn a_flush_that_may_take_for_ever_does_not_end_the_worker() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    for _ in 0..4 {
+        assert!(telemetry.flush(Duration::MAX).complete);
+    }
+    let id = telemetry.record_action(&Action::tap("later")).unwrap();
+    assert!(telemetry.flush(Duration::MAX).complete && server.stored_ids().contains(&id));
+    assert_eq!(telemetry.health().panics, 0);
+    assert!(telemetry.shutdown(Duration::MAX));
+}

@@ -43,6 +43,14 @@ impl Scopes {
         work(&mut self.metering.measured().meters)
     }
 
+    /// Lets every total begin anew: what was measured before is erased.
+    pub(crate) fn forget_totals(&self) {
+        let now = self.recorder.boot();
+        let mut measured = self.metering.measured();
+        measured.meters.restart();
+        (measured.start, measured.since) = (self.recorder.wall(now), now);
+    }
+
     /// Records the points of every metric that has news.
     pub(crate) fn collect_metrics(&self) {
         self.collect(self.recorder.boot(), |_| true);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Worker;
 use super::flush::{FlushJob, FlushOutcome};
 use crate::model::config::Consent;
+use crate::model::limits::LONGEST_FLUSH;
 use crate::policy::schedule::Conditions;
 use crate::storage::queue::DestinationBooks;
 use crate::storage::switches::Switches;
@@ -69,7 +70,9 @@ impl Worker<'_> {
                 self.report_self();
                 self.drain_now();
                 self.directories(|directory| directory.uploader.set_flush(true));
-                self.flushes.push(FlushJob { until: Instant::now() + timeout, delivered: 0, reply });
+                // A caller may be willing to wait for ever.
+                let until = Instant::now() + timeout.min(LONGEST_FLUSH);
+                self.flushes.push(FlushJob { until, delivered: 0, reply });
             }
             Command::Drain { reply } => {
                 self.drain_all();

@@ -18,6 +18,7 @@ impl Worker<'_> {
         // heap.
         let counters = journal.counters();
         self.erased = Some(Erased { head: journal.skip(), counters });
+        scopes.forget_totals();
         journal.stay_on_heap();
         match self.storage.take_open() {
             Some(open) => {

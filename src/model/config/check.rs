@@ -3,8 +3,8 @@
 use super::{Config, TailSampling, TraceHost};
 use crate::model::error::Error;
 use crate::model::limits::{
-    CRASH_BYTES_MIN, FLUSH_INTERVAL_RANGE, MAX_AGE_RANGE, MAX_DESTINATIONS, MAX_RESOURCE_ATTRIBUTES,
-    MAX_SERVICE_NAME_BYTES, QUEUE_BYTES_RANGE,
+    CRASH_BYTES_MIN, FLUSH_INTERVAL_RANGE, MAX_AGE_RANGE, MAX_DATA_DIR_BYTES, MAX_DESTINATIONS,
+    MAX_RESOURCE_ATTRIBUTES, MAX_SERVICE_NAME_BYTES, QUEUE_BYTES_RANGE,
 };
 
 impl Config {
@@ -15,6 +15,8 @@ impl Config {
         let is_short = self.service_name.len() <= MAX_SERVICE_NAME_BYTES;
         require(is_short, "service_name", "is longer than 255 bytes")?;
         require(!self.data_dir.as_os_str().is_empty(), "data_dir", "is empty: give a directory of its own")?;
+        let is_short = std::path::absolute(&self.data_dir).is_ok_and(|dir| dir.as_os_str().len() <= MAX_DATA_DIR_BYTES);
+        require(is_short, "data_dir", "is longer than the 480 bytes that SQLite leaves for it")?;
         require(is_share(self.session_sample_rate), "session_sample_rate", "must be between 0.0 and 1.0")?;
         require(is_share(self.trace_sample_rate), "trace_sample_rate", "must be between 0.0 and 1.0")?;
         let holds = FLUSH_INTERVAL_RANGE.contains(&self.send.flush_interval);
@@ -72,6 +74,8 @@ mod tests {
         let base = || Config::builder("s", "/d");
         assert_eq!(field_of(Config::builder(" ", "/d")), "service_name");
         assert_eq!(field_of(Config::builder("s", "")), "data_dir");
+        assert_eq!(field_of(Config::builder("s", format!("/{}", "d".repeat(480)))), "data_dir");
+        assert!(Config::builder("s", format!("/{}", "d".repeat(479))).build().is_ok());
         assert_eq!(field_of(base().session_sample_rate(1.5)), "session_sample_rate");
         assert_eq!(field_of(base().trace_sample_rate(f64::NAN)), "trace_sample_rate");
         assert_eq!(field_of(base().queue_bytes(0)), "queue_bytes");
