@@ -61,9 +61,11 @@ fn facades() -> Result<Vec<Value>> {
     Ok(rows)
 }
 
-/// The rows in what a facade's bench printed: the figures are an object of JSON on a line.
+/// The rows in what a facade's bench printed: the figures are an object of JSON at the end of a
+/// line. Maven puts the codes of its colours before it.
 fn rows_in(printed: &str) -> Option<Vec<Value>> {
-    let figures = printed.lines().find_map(|line| serde_json::from_str::<Map<String, Value>>(line.trim()).ok())?;
+    let object = |line: &str| serde_json::from_str::<Map<String, Value>>(line.get(line.find('{')?..)?.trim()).ok();
+    let figures = printed.lines().find_map(object)?;
     Some(figures.iter().filter_map(|(name, value)| row(name, value.as_f64()?)).collect())
 }
 
@@ -112,5 +114,15 @@ mod tests {
             (Some(1.5), Some("ms"), Some(true))
         );
         assert!(rows_in("Test Case started\n").is_none());
+    }
+
+    #[test]
+    fn figures_are_read_behind_the_codes_of_a_terminal() {
+        let printed =
+            "── Kotlin\n\u{1b}[0m\u{1b}[0m{\"kotlin_record_p50_ns\":240,\"kotlin_first_start_ms\":4.1}\n\u{1b}[0m";
+        let rows = rows_in(printed).unwrap();
+        let named = |name: &str| rows.iter().find(|row| row["name"] == name).map(|row| row["value"].as_f64());
+        assert_eq!(named("kotlin_record_p50_ns"), Some(Some(240.0)));
+        assert_eq!(named("kotlin_first_start_ms"), Some(Some(4.1)));
     }
 }
