@@ -14,7 +14,7 @@ fuzz_target!(|input: (u16, &str, &str, &[u8])| {
     let headers = vec![("content-type".to_owned(), kind.to_owned())];
     let otlp = Otlp::new(&Destination::new("d", "http://localhost"));
     let _ = otlp.classify(&Response { status, headers, body: body.to_vec(), truncated: false });
-    if let Some(wait) = backoff::retry_after(retry_after, Some(kind), 0) {
+    if let Some(wait) = backoff::retry_after(retry_after, Some(kind), 0, u64::from(status) << 48) {
         assert!((1..=86_400).contains(&wait.as_secs()));
     }
     let _ = backoff::server_offset_ms(retry_after, 0);

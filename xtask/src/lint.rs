@@ -1,4 +1,5 @@
-//! Checks that need no run: formatting, clippy, documentation, and the dependencies' licences.
+//! Checks that need no run: formatting, clippy, documentation, whether the fuzz targets compile, and
+//! the dependencies' licences.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,6 +26,8 @@ pub(crate) fn lint() -> Result<()> {
     let bare = ["clippy", "--package", "throughline", "--package", "throughline-ffi", "--no-default-features"];
     run("clippy without http", &[&bare[..], &strict].concat())?;
     step("documentation", cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    // Nobody runs the fuzz targets by the way, so nobody would notice that they do not compile.
+    run("fuzz targets", &["check", "--manifest-path", "fuzz/Cargo.toml"])?;
     match cargo_deny()? {
         Some(deny) => check_dependencies(&deny),
         // Compiling it would take longer than everything else.
