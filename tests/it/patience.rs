@@ -22,6 +22,14 @@ const BACKGROUND: Conditions = Conditions {
     low_power: false,
 };
 
+/// A backend that is down, as `answer` says, until the switch is on.
+fn down(answer: impl Fn() -> Carried + Send + Sync + 'static) -> (Switch, Arc<Carrier>) {
+    let up = Switch::default();
+    let is_up = up.clone();
+    let backend = Carrier::new(move |_| if is_up.is_on() { status(200) } else { answer() });
+    (up, backend)
+}
+
 /// Records an action every second for a minute, and says how many requests that made.
 fn requests_of_a_minute(conditions: Conditions) -> usize {
     let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
@@ -178,9 +186,7 @@ fn one_event_among_hundreds_that_the_backend_fails_on_costs_itself_alone() {
 #[test]
 fn an_outage_of_days_drops_nothing() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
-    let up = Switch::default();
-    let is_up = up.clone();
-    let backend = Carrier::new(move |_| status(if is_up.is_on() { 200 } else { 503 }));
+    let (up, backend) = down(|| status(503));
     let telemetry = backend.start(one(dir.path()).build().unwrap(), &clock);
     let mut ids = Vec::new();
     for n in 0..60 {
@@ -215,25 +221,27 @@ fn what_was_frozen_ages_like_the_rest() {
     assert!(!backend.seen()[before..].iter().any(|request| request.ids.contains(&old)));
 }
 
+/// Lets requests fail until the next backoff may be 15 minutes.
+fn grow_backoff(backend: &Carrier, telemetry: &Telemetry, clock: &ManualClock) {
+    for _ in 0..12 {
+        let before = backend.requests();
+        until("something is tried", || {
+            clock.advance(Duration::from_secs(60));
+            tick(telemetry);
+            backend.requests() > before
+        });
+    }
+}
+
 #[test]
 fn a_network_that_comes_back_ends_the_backoff() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
-    let up = Switch::default();
-    let is_up = up.clone();
-    let backend = Carrier::new(move |_| if is_up.is_on() { status(200) } else { Carried::Lost });
+    let (up, backend) = down(|| Carried::Lost);
     let telemetry = backend.start(one(dir.path()).build().unwrap(), &clock);
     let crash = telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "x", "main")).unwrap();
     let action = telemetry.record_action(&Action::tap("a")).unwrap();
     telemetry.set_conditions(BACKGROUND);
-    // No backoff is longer than 15 minutes.
-    for _ in 0..14 {
-        let before = backend.requests();
-        until("something is tried", || {
-            clock.advance(Duration::from_secs(60));
-            tick(&telemetry);
-            backend.requests() > before
-        });
-    }
+    grow_backoff(&backend, &telemetry, &clock);
     up.on();
     clock.advance(Duration::from_millis(1));
     telemetry.set_conditions(Conditions { network: Network::Offline, ..BACKGROUND });
@@ -252,20 +260,10 @@ fn a_network_that_comes_back_ends_the_backoff() {
 #[test]
 fn the_next_start_ends_the_backoff() {
     let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
-    let up = Switch::default();
-    let is_up = up.clone();
-    let backend = Carrier::new(move |_| if is_up.is_on() { status(200) } else { Carried::Lost });
+    let (up, backend) = down(|| Carried::Lost);
     let telemetry = backend.start(one(dir.path()).build().unwrap(), &clock);
     let crash = telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "x", "main")).unwrap();
-    // No backoff is longer than 15 minutes.
-    for _ in 0..12 {
-        let before = backend.requests();
-        until("something is tried", || {
-            clock.advance(Duration::from_secs(60));
-            tick(&telemetry);
-            backend.requests() > before
-        });
-    }
+    grow_backoff(&backend, &telemetry, &clock);
     assert!(telemetry.shutdown(LONG));
     up.on();
     clock.advance(Duration::from_millis(1));

@@ -1,5 +1,5 @@
-//! Checks that need no run: formatting, clippy, documentation, whether the fuzz targets compile, and
-//! the dependencies' licences.
+//! Checks that need no run: formatting, clippy, documentation, whether the fuzz targets compile,
+//! and the dependencies' licences.
 
 use std::path::Path;
 use std::process::Command;

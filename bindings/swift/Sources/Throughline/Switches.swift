@@ -90,7 +90,8 @@ public enum NetworkKind: Sendable {
 
 /// What the app knows about itself and the device. ``Throughline/setConditions(_:)`` takes it.
 public struct Conditions: Sendable, Equatable {
-    /// Whether the app is in the foreground.
+    /// Whether the app is in the foreground. On the way to the background, what waits is sent at
+    /// once.
     public var foreground = true
     /// The network.
     public var network = NetworkKind.unknown
