@@ -92,6 +92,9 @@ pub struct Signal(pub u8);
 /// Every verdict but `Retry` and `Hold` ends the request's events or divides them, so it must not
 /// be given for an answer that somebody else may have written: a proxy, a captive portal, a broken
 /// server.
+///
+/// No verdict drops a crash. Where another event would be dropped, a crash is sent again once a
+/// day until it is too old.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -101,8 +104,10 @@ pub enum Verdict {
         /// [`PartialReject`](DropReason::PartialReject) and are not sent again.
         rejected: u64,
     },
-    /// Send the same request later: after `Retry-After` if the response has it, else with
-    /// exponential backoff. Nothing else goes to the destination before that.
+    /// Send the same request later. If the response has a `Retry-After`, nothing goes to the
+    /// destination before that time; without one, the client backs off. When a request fails again
+    /// and again while others are accepted, its events are sent in halves until the one at fault is
+    /// found, which is dropped as [`Undeliverable`](DropReason::Undeliverable) in the end.
     Retry,
     /// The request was too large: send its events as two requests. A single event is dropped as
     /// [`TooLarge`](DropReason::TooLarge).
@@ -111,10 +116,11 @@ pub enum Verdict {
     /// is found, which is dropped as [`Rejected`](DropReason::Rejected); the others are delivered.
     Refused,
     /// The format forbids another attempt: drop the events for this reason, usually
-    /// [`ServerError`](DropReason::ServerError). A crash is kept and retried if the status is 5xx.
+    /// [`ServerError`](DropReason::ServerError).
     Drop(DropReason),
     /// The backend refuses the *client*, whatever it sends: wrong credentials, a wrong path. Keep
-    /// everything and pause the destination, at first for an hour. The text is shown in
+    /// everything and pause the destination, at first for an hour. A destination that has accepted
+    /// events within 24 hours is asked once more before it is paused. The text is shown in
     /// `health()`. The pause ends early when the destination's configuration changes.
     Hold(String),
 }
