@@ -121,8 +121,8 @@ impl Exporter for Otlp {
             // OTLP/HTTP lists 429, 502, 503 and 504 as retryable and says that everything else must
             // not be retried. That would cost every event of a batch that meets a restarting proxy
             // (500), a slow network (408) or a connection that belongs to another host (421). The
-            // rule is there to protect a backend from an event on which it fails; the uploader looks
-            // for that event instead.
+            // rule is there to protect a backend from an event on which it fails; the uploader
+            // looks for that event instead.
             408 | 421 | 425 | 429 | 500..=599 => Verdict::Retry,
             // Not an answer of the backend but of something in between: no redirect is followed.
             300..=399 => Verdict::Retry,
