@@ -56,8 +56,11 @@ impl Uploader {
             Err(error) => {
                 settled.failure = Some(error.0);
                 settled.unreachable = true;
-                let after = backoff::delay(target.failures(), random);
-                (Settlement::Retry { after, cause: Retry::NoAnswer }, Some(after), 0)
+                // A part on which the connection breaks waits the longer the more often it does,
+                // whatever else arrives. The destination waits for its own failures alone.
+                let rest = backoff::delay(target.failures(), random);
+                let after = rest.max(backoff::delay(part.attempts, random));
+                (Settlement::Retry { after, cause: Retry::NoAnswer }, Some(rest), 0)
             }
             Ok(response) => {
                 settled.server_offset_ms =
@@ -65,7 +68,6 @@ impl Uploader {
                 settled.failure = Some(format!("the backend answered {}", response.status));
                 let verdict = exporter.classify(&response);
                 if let Verdict::Delivered { rejected } = verdict {
-                    target.accepted();
                     settled.delivered = part.rows.saturating_sub(rejected);
                     settled.failure = (rejected > 0).then(|| format!("the backend rejected {rejected} records"));
                 }
@@ -102,7 +104,15 @@ impl Uploader {
             target.failed(now.after(after));
         }
         target.ready.check(queue, target.id);
-        queue.settle(leased.destination, leased.lane, part.id, settlement, sent)?;
+        let is_accepted = matches!(settlement, Settlement::Delivered { .. });
+        if let Err(error) = queue.settle(leased.destination, leased.lane, part.id, settlement, sent) {
+            // The part is sent again, but not over and over while the disk is full.
+            target.failed(now.after(backoff::delay(target.failures(), random)));
+            return Err(error);
+        }
+        if is_accepted {
+            target.accepted();
+        }
         target.ready.settled(queue, target.id);
         Ok(settled)
     }

@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use super::{Outgoing, Step, Uploader};
 use crate::engine::recorder::Recorder;
 use crate::model::config::{Destination, MeteredUploads, SendPolicy};
-use crate::model::event::{Action, EventKind, Lane, Resource};
+use crate::model::event::{Action, ErrorEvent, EventKind, Lane, Resource};
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::ledger::DropReason;
 use crate::model::time::{Clock, ManualClock};
@@ -52,6 +52,8 @@ impl Exporter for Counting {
 
 struct World {
     clock: Arc<ManualClock>,
+    recorder: Recorder,
+    run: u32,
     queue: Queue,
     exporter: Arc<Counting>,
     uploader: Uploader,
@@ -65,22 +67,33 @@ impl World {
         let clock = Clock::Manual(manual.clone());
         let recorder = Recorder::new(clock.clone(), Default::default(), Box::new(|| {})).unwrap();
         recorder.journal().stay_on_heap();
-        for n in 0..events {
-            let attributes = [("n", i64::from(n).into())];
-            recorder.record(&Action::tap("buy").attributes(&attributes)).unwrap();
-            let resource = Resource::new("GET", "https://example.com/items", 200, Duration::from_millis(1));
-            recorder.record(&resource.attributes(&attributes)).unwrap();
-        }
         let limits = QueueLimits { queue_bytes: 1 << 24, crash_bytes: 1 << 20, max_age: Duration::from_secs(86_400) };
         let (mut queue, _) = open_or_rebuild(dir, limits, &clock).unwrap();
         queue.configure(&[("a".to_owned(), 1)]).unwrap();
         let run = queue.enter_run(recorder.journal().start()).unwrap();
-        let absorbed = queue.absorb(run, recorder.journal(), usize::MAX, usize::MAX).unwrap();
-        recorder.journal().advance(absorbed.to);
         let exporter =
             Arc::new(Counting(Otlp::new(&Destination::new("a", "http://localhost")), AtomicUsize::default()));
         let uploader = uploader(&queue, &clock, &exporter);
-        Self { clock: manual, queue, exporter, uploader }
+        let mut world = Self { clock: manual, recorder, run, queue, exporter, uploader };
+        world.record(events);
+        world
+    }
+
+    fn record_error(&mut self) {
+        self.recorder.record(&ErrorEvent::new("E", "handled")).unwrap();
+        self.record(0);
+    }
+
+    /// Records as many actions and requests.
+    fn record(&mut self, events: u32) {
+        for n in 0..events {
+            let attributes = [("n", i64::from(n).into())];
+            self.recorder.record(&Action::tap("buy").attributes(&attributes)).unwrap();
+            let resource = Resource::new("GET", "https://example.com/items", 200, Duration::from_millis(1));
+            self.recorder.record(&resource.attributes(&attributes)).unwrap();
+        }
+        let absorbed = self.queue.absorb(self.run, self.recorder.journal(), usize::MAX, usize::MAX).unwrap();
+        self.recorder.journal().advance(absorbed.to);
     }
 
     fn encoded(&self) -> usize {
@@ -238,4 +251,58 @@ fn a_row_that_is_lost_is_booked_once_and_by_nobody_who_has_delivered_it() {
             assert_eq!((books.delivered, books.queued), (delivered, 0), "{what}");
         }
     }
+}
+
+fn answer(status: u16, retry_after: Option<&str>) -> Result<Response, TransportError> {
+    let headers = retry_after.map(|value| ("retry-after".to_owned(), value.to_owned()));
+    Ok(Response { status, headers: headers.into_iter().collect(), ..Response::default() })
+}
+
+fn is_traces(outgoing: &Outgoing) -> bool {
+    outgoing.request.url.ends_with("/traces")
+}
+
+#[test]
+fn an_event_on_which_the_connection_breaks_is_sent_ever_less_often() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 1);
+    let mut broken = 0;
+    for n in 0..7_200 {
+        world.clock.advance(Duration::from_secs(1));
+        if n % 30 == 0 {
+            world.record(1);
+        }
+        while let Some(outgoing) = world.next() {
+            let breaks = outgoing.leased.part.from <= 2 && is_traces(&outgoing);
+            broken += usize::from(breaks);
+            let result = if breaks { Err(TransportError("reset".to_owned())) } else { accepted() };
+            world.settle(&outgoing, result);
+        }
+    }
+    assert!(broken < 60, "{broken} requests in two hours");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_down_is_not_asked_for_again_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 10);
+    let outgoing = world.next().unwrap();
+    world.queue.fail_writes(true);
+    let mut requests = 0;
+    let mut next = Some(outgoing);
+    for _ in 0..100 {
+        let Some(outgoing) = next.take() else { break };
+        requests += 1;
+        assert!(world.uploader.settle(&mut world.queue, &outgoing.leased, accepted()).is_err());
+        next = match world.uploader.next(&mut world.queue, &[]) {
+            Ok(Step::Send(outgoing)) => Some(outgoing),
+            _ => None,
+        };
+    }
+    assert!(requests < 3, "{requests} requests without a pause");
+    world.queue.fail_writes(false);
+    world.clock.advance(Duration::from_secs(3_600));
+    world.deliver();
+    let books = world.queue.books().unwrap().remove(0);
+    assert_eq!((books.delivered, books.queued), (20, 0), "{books:?}");
 }

@@ -128,6 +128,12 @@ impl Queue {
         self.control.age.read(self.clock.boot_id(), self.clock.boot())
     }
 
+    /// Lets every write fail, as on a disk that is full.
+    #[cfg(test)]
+    pub(crate) fn fail_writes(&self, fail: bool) {
+        self.db.pragma_update(None, "query_only", fail).unwrap();
+    }
+
     /// Runs `work` in one transaction, together with what it changes in the books. On an error
     /// nothing has happened.
     fn transact<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, QueueError>) -> Result<T, QueueError> {
