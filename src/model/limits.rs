@@ -307,10 +307,11 @@ pub const MAX_STUCK_PARTS: usize = 8;
 /// Failures of a part, each with something else accepted since the failure before, after which the
 /// part is divided to find the event at fault. One may be chance.
 pub const SUSPICIONS_TO_DIVIDE: u32 = 2;
-/// Such failures after which a single event that is no crash is dropped. It is so high because a
-/// backend that fails on every second request must not cost an event: by chance, all of these fail
-/// once in 256 times.
+/// Such failures after which a single event that is no crash is dropped: so many that a backend
+/// which fails on most requests costs none.
 pub const SUSPICIONS_TO_DROP: u32 = 8;
+/// Time between two of these that count once the part was divided: no overload costs an event.
+pub const SUSPECT_EVERY: Duration = Duration::from_secs(30 * 60);
 /// How long a crash waits on which the backend fails. It is sent until it is too old, because a
 /// backend is repaired sooner or later.
 pub const PARKED_FOR: Duration = DAY;

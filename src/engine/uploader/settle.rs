@@ -75,7 +75,7 @@ impl Uploader {
                 let circumstances = Circumstances {
                     is_crash: leased.lane == Lane::Crash,
                     attempts: part.attempts,
-                    suspicions: part.suspicions + u32::from(accepts_others),
+                    suspicions: part.suspicions + u32::from(queue.suspects(leased.destination, part)),
                     depth: part.depth,
                     sibling_refused: part.sibling_refused,
                     has_accepted: queue.accepted_within(leased.destination, ACCEPT_WINDOW),

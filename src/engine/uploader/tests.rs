@@ -263,6 +263,93 @@ fn is_traces(outgoing: &Outgoing) -> bool {
 }
 
 #[test]
+fn an_endpoint_that_is_down_for_one_signal_costs_no_event_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 0);
+    let mut requests = 0;
+    for n in 0..200 {
+        world.clock.advance(Duration::from_secs(120));
+        if n < 30 {
+            world.record(10);
+        }
+        world.record_error();
+        while let Some(outgoing) = world.next() {
+            requests += 1;
+            let result = if is_traces(&outgoing) { answer(503, None) } else { accepted() };
+            world.settle(&outgoing, result);
+        }
+    }
+    let books = world.queue.books().unwrap().remove(0);
+    assert_eq!(books.dropped.total(), 0, "{requests} requests, {books:?}");
+    assert!(requests < 1_000, "{requests} requests");
+    world.clock.advance(Duration::from_secs(3_600));
+    world.deliver();
+    let books = world.queue.books().unwrap().remove(0);
+    assert_eq!((books.delivered, books.queued), (800, 0), "{books:?}");
+}
+
+#[test]
+fn a_backend_that_goes_down_is_not_asked_once_for_every_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 200);
+    let (mut is_down, mut storm) = (false, 0);
+    for _ in 0..20 {
+        for _ in 0..1_000 {
+            let Some(outgoing) = world.next() else { break };
+            let part = &outgoing.leased.part;
+            storm += usize::from(is_down);
+            let fails = is_down || part.from == 1;
+            is_down |= part.from == 1 && part.suspicions > 0;
+            world.settle(&outgoing, if fails { answer(503, None) } else { accepted() });
+            world.clock.advance(Duration::from_millis(1));
+        }
+        if !is_down {
+            world.record(1);
+            world.clock.advance(Duration::from_secs(900));
+        }
+    }
+    assert!(is_down);
+    assert!(storm < 40, "{storm} requests at once to a backend that has just gone down");
+}
+
+#[test]
+fn a_backend_that_fails_on_most_requests_for_an_hour_costs_no_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 40);
+    let mut random = 1u64;
+    let mut requests = 0;
+    for _ in 0..3_600 {
+        world.clock.advance(Duration::from_secs(1));
+        while let Some(outgoing) = world.next() {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            requests += 1;
+            world.settle(&outgoing, if (random >> 33) % 10 > 0 { answer(503, None) } else { accepted() });
+            world.clock.advance(Duration::from_millis(20));
+        }
+        world.record_error();
+    }
+    let books = world.queue.books().unwrap().remove(0);
+    assert_eq!(books.dropped.total(), 0, "{requests} requests, {books:?}");
+}
+
+#[test]
+fn a_backend_that_always_says_in_a_second_is_not_asked_every_second() {
+    for retry_after in ["0", "1", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = World::new(dir.path(), 10);
+        let mut requests = 0;
+        for _ in 0..7_200 {
+            world.clock.advance(Duration::from_secs(1));
+            while let Some(outgoing) = world.next() {
+                requests += 1;
+                world.settle(&outgoing, answer(503, Some(retry_after)));
+            }
+        }
+        assert!(requests < 60, "{requests} requests in two hours, with Retry-After: {retry_after}");
+    }
+}
+
+#[test]
 fn an_event_on_which_the_connection_breaks_is_sent_ever_less_often() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(dir.path(), 1);

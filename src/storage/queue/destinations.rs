@@ -111,11 +111,15 @@ impl Queue {
         accepted.is_some_and(|age| self.age().saturating_sub(age) < nanos(window))
     }
 
-    /// Whether a destination has accepted something since it failed to answer this part last. When
-    /// it accepts others again and again, the fault is in the part.
+    /// Whether a destination has accepted something of the same signal since it failed to answer
+    /// this part last. When it accepts others again and again, the fault is in the part.
     pub fn accepts_others(&self, destination: u32, part: &PartState) -> bool {
-        let accepted = self.control.destinations.get(&destination).and_then(|state| state.accepted_age);
-        part.failed_age.is_some_and(|failed| accepted.is_some_and(|age| age > failed))
+        self.control.destinations.get(&destination).is_some_and(|state| state.accepts_others(part))
+    }
+
+    /// Whether a failure of this part now counts as one that speaks against it.
+    pub fn suspects(&self, destination: u32, part: &PartState) -> bool {
+        self.control.destinations.get(&destination).is_some_and(|state| state.suspects(part, self.age()))
     }
 
     /// Compressed bytes that were sent to all destinations in the current day of queue age.

@@ -133,7 +133,7 @@ impl Queue {
                 let rejected = rejected.min(part.rows);
                 *state.delivered.get_mut(lane) += part.rows - rejected;
                 state.drops.add(lane, DropReason::PartialReject, rejected);
-                state.accepted_age = Some(age);
+                state.accept(part.signal, age);
                 state.pauses = 0;
                 state.paused = None;
                 control.books.retries = 0;
@@ -160,13 +160,15 @@ impl Queue {
                 if cause == Retry::Asked {
                     state.asked = wait;
                 }
-                let accepted = state.accepted_age;
+                let is_suspect = state.suspects(&part, age);
                 batch.change(part.id, |part| {
                     part.attempts += 1;
                     part.not_before = if cause == Retry::Asked { None } else { wait };
                     if cause == Retry::Failed {
-                        let accepts_others = part.failed_age.is_some_and(|failed| accepted > Some(failed));
-                        part.suspicions += u32::from(accepts_others);
+                        if is_suspect {
+                            part.suspicions += 1;
+                            part.suspected_age = Some(age);
+                        }
                         part.failed_age = Some(age);
                     }
                 });
@@ -203,7 +205,10 @@ impl Queue {
                     batch.refuse_sibling(&part);
                 }
                 batch.remove(part.id);
-                batch.push_halves(part, middle, first_rows);
+                // What was accepted before is no reason to divide the halves again: then a backend
+                // that goes down now would be asked for every event.
+                let failed_age = part.failed_age.map(|_| age);
+                batch.push_halves(PartState { failed_age, ..part }, middle, first_rows);
             }
         }
         Ok(())

@@ -10,8 +10,10 @@ use super::ByLane;
 use crate::model::event::{EventKind, Lane};
 use crate::model::ids::RunKey;
 use crate::model::ledger::{DropReason, Ledger};
-use crate::model::limits::{MAX_PARKED_PARTS, MAX_RUN_EVENTS, MAX_STUCK_PARTS, STUCK_AFTER};
-use crate::model::time::{BootId, BootTime, Deadline};
+use crate::model::limits::{
+    MAX_PARKED_PARTS, MAX_RUN_EVENTS, MAX_STUCK_PARTS, STUCK_AFTER, SUSPECT_EVERY, SUSPICIONS_TO_DIVIDE,
+};
+use crate::model::time::{BootId, BootTime, Deadline, nanos};
 use crate::storage::journal::RunCounters;
 
 /// The books of a lane.
@@ -154,8 +156,35 @@ pub struct DestinationState {
     pub pauses: u32,
     /// The queue age at which it last accepted something, ns.
     pub accepted_age: Option<u64>,
+    /// The same for each signal: one of them may be down alone. Stored as `[signal, age]`.
+    #[serde(default)]
+    pub accepted_of: Vec<(u8, u64)>,
     /// Whether it is no longer in the configuration.
     pub removed: bool,
+}
+
+impl DestinationState {
+    /// Notes that something of a signal has been accepted.
+    pub(super) fn accept(&mut self, signal: u8, age: u64) {
+        self.accepted_age = Some(age);
+        self.accepted_of.retain(|(of, _)| *of != signal);
+        self.accepted_of.push((signal, age));
+    }
+
+    /// Whether something of the same signal has been accepted since this part failed last.
+    pub(super) fn accepts_others(&self, part: &PartState) -> bool {
+        let accepted = self.accepted_of.iter().find(|(of, _)| *of == part.signal).map(|(_, age)| *age);
+        part.failed_age.is_some_and(|failed| accepted > Some(failed))
+    }
+
+    /// Whether a failure of a part at `age` speaks against the part: others were accepted. Once the
+    /// part has been divided for that, further failures count only when time has passed: a backend
+    /// that is overloaded fails on most requests for a while.
+    pub(super) fn suspects(&self, part: &PartState, age: u64) -> bool {
+        let is_soon = part.suspicions >= SUSPICIONS_TO_DIVIDE
+            && part.suspected_age.is_some_and(|last| age.saturating_sub(last) < nanos(SUSPECT_EVERY));
+        self.accepts_others(part) && !is_soon
+    }
 }
 
 /// Counts of drops as they are stored: `[lane, reason, count]`, in the order in which they first
@@ -248,6 +277,9 @@ pub struct PartState {
     /// How often that happened while the backend accepted other parts.
     #[serde(default)]
     pub suspicions: u32,
+    /// The queue age at which that was counted last, ns.
+    #[serde(default)]
+    pub suspected_age: Option<u64>,
     /// Whether it is a crash on which the backend fails: it is sent once a day until it is too old.
     #[serde(default)]
     pub is_parked: bool,
