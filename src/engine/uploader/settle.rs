@@ -94,6 +94,10 @@ impl Uploader {
                 // A part on which the backend fails waits alone. It must not hold up what the
                 // backend accepts.
                 let rest = match &settlement {
+                    // A backend that asks for a second again and again is down.
+                    Settlement::Retry { after, cause: Retry::Asked } => {
+                        Some(backoff::delay(target.failures(), random).max(*after))
+                    }
                     Settlement::Retry { after, .. } if !accepts_others => Some(*after),
                     _ => None,
                 };

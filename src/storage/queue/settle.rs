@@ -9,6 +9,7 @@ use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{MAX_PARKED_PARTS, PARKED_FOR, SUSPICIONS_TO_DIVIDE};
 use crate::model::time::Deadline;
+use crate::policy::backoff;
 
 /// What became of a part.
 #[derive(Debug, Clone)]
@@ -156,14 +157,16 @@ impl Queue {
             }
             Settlement::Retry { after, cause } => {
                 control.books.retries += 1;
-                let wait = Some(deadline(after));
+                let mut wait = Some(deadline(after));
                 if cause == Retry::Asked {
                     state.asked = wait;
+                    // It may be this part alone that the backend fails on.
+                    wait = Some(deadline(after.max(backoff::delay(part.attempts, u64::MAX))));
                 }
                 let is_suspect = state.suspects(&part, age);
                 batch.change(part.id, |part| {
                     part.attempts += 1;
-                    part.not_before = if cause == Retry::Asked { None } else { wait };
+                    part.not_before = wait;
                     if cause == Retry::Failed {
                         if is_suspect {
                             part.suspicions += 1;
