@@ -393,3 +393,36 @@ fn an_answer_that_cannot_be_written_down_is_not_asked_for_again_at_once() {
     let books = world.queue.books().unwrap().remove(0);
     assert_eq!((books.delivered, books.queued), (20, 0), "{books:?}");
 }
+
+#[test]
+fn rows_that_all_have_settled_go_when_the_slower_destination_has_settled_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 1);
+    world.queue.configure(&[("a".to_owned(), 1), ("b".to_owned(), 2)]).unwrap();
+    world.uploader = uploader(&world.queue, &Clock::Manual(world.clock.clone()), &world.exporter);
+    // The first fails on one event. The second gets everything, but later.
+    for n in 0..60 {
+        world.record(20);
+        world.clock.advance(Duration::from_secs(901));
+        let mut later = Vec::new();
+        while let Some(outgoing) = world.next() {
+            let Some(part) = Some(&outgoing.leased).filter(|leased| leased.destination == 1) else {
+                later.push(outgoing);
+                continue;
+            };
+            let fails = part.part.from <= 2 && is_traces(&outgoing);
+            world.settle(&outgoing, if fails { Err(TransportError("reset".to_owned())) } else { accepted() });
+        }
+        for outgoing in later {
+            world.settle(&outgoing, accepted());
+        }
+        while let Some(outgoing) = world.next() {
+            world.settle(&outgoing, accepted());
+        }
+        if n == 50 {
+            assert!(world.queue.books().unwrap().iter().all(|books| books.balanced()));
+        }
+    }
+    let rows = world.queue.depth()[2].rows;
+    assert!(rows < 200, "{rows} rows are kept for one that waits");
+}

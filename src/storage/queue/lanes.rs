@@ -128,9 +128,11 @@ impl Queue {
     }
 
     /// Deletes the rows of a range that every destination has settled, while other parts of the
-    /// batch around them are stuck. Else they would fill the lane until the batch ends.
-    pub(super) fn delete_in_stuck(&mut self, id: u32, lane: Lane, from: u64, to: u64) -> Result<(), QueueError> {
-        if !self.control.batches.get(&(id, lane)).is_some_and(BatchState::is_stuck) {
+    /// batch around them are stuck, of whichever destination. Else they would fill the lane until
+    /// that batch ends.
+    pub(super) fn delete_in_stuck(&mut self, lane: Lane, from: u64, to: u64) -> Result<(), QueueError> {
+        let is_stuck = |(id, _)| self.control.batches.get(&(id, lane)).is_some_and(BatchState::is_stuck);
+        if !self.control.active().any(is_stuck) {
             return Ok(());
         }
         let is_needed = |seq: u64| {

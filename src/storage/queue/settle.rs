@@ -98,7 +98,7 @@ impl Queue {
             let (from, to) = (part.from, part.to);
             queue.apply_settlement(destination, lane, part, settlement, age)?;
             queue.complete(destination, lane)?;
-            queue.delete_in_stuck(destination, lane, from, to)
+            queue.delete_in_stuck(lane, from, to)
         })?;
         kill_point("settled");
         Ok(())
