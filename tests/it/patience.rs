@@ -379,3 +379,15 @@ fn a_request_that_a_suspension_cuts_short_is_counted_as_a_failure() {
     let books = telemetry.books(LONG).unwrap();
     assert!(books.iter().all(|books| books.balanced() && books.dropped.total() == 0), "{books:?}");
 }
+
+#[test]
+fn no_connection_is_kept_and_nothing_spins_once_consent_is_withdrawn() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
+    let backend = Carrier::new(|_| status(200));
+    let telemetry = backend.start(one(dir.path()).build().unwrap(), &clock);
+    telemetry.record_action(&Action::tap("buy")).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    telemetry.set_consent(Consent::Pending).unwrap();
+    // Were it kept, its time would be over again and again, and the worker would never sleep.
+    until("the connection is closed", || backend.idle.load(std::sync::atomic::Ordering::Relaxed) > 0);
+}

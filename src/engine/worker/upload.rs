@@ -94,6 +94,10 @@ impl<'a> Worker<'a> {
             return if self.in_flight.is_empty() { Uploads::Ending } else { Uploads::UnderWay(None) };
         }
         if shared.consent() != Consent::Granted {
+            // What is under way may still be answered. Then no connection is needed any more.
+            if self.in_flight.is_empty() && self.keep_connections_until.take().is_some() {
+                shared.guarded(|| transport.idle());
+            }
             return Uploads::Blocked(Blocked::Consent);
         }
         let mut uploads = self.next_request(&**transport);
