@@ -286,6 +286,9 @@ impl Worker<'_> {
         let Some(Open { own, adopted, .. }) = self.storage.take_open() else {
             return Some("the database is damaged, and a new one could not be made".to_owned());
         };
+        // The new database gives the numbers of parts anew: an answer that is still to come would
+        // settle other events than it is about.
+        self.in_flight.retain(|request| !request.is_from(own.dir()));
         let rebuilt = own.rebuild(&self.shared.config, reason).and_then(|own| self.enter(own));
         match rebuilt {
             Ok(open) => {

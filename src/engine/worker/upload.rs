@@ -1,7 +1,7 @@
 //! The worker's requests: which directory sends next, and what an answer means for it.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -67,6 +67,11 @@ impl<'a> InFlight<'a> {
         };
         let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
         Self { answer: Box::pin(answer), shared, leased, dir: directory.dir().to_owned(), destination }
+    }
+
+    /// Whether it came from this directory.
+    pub(super) fn is_from(&self, dir: &Path) -> bool {
+        self.dir == dir
     }
 
     /// The next answer, when it comes, and the index of its request.
