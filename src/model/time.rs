@@ -5,8 +5,8 @@
 //! deadline that has to outlast the process is stored as `(boot id, deadline, remaining)`: see
 //! [`Deadline`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -96,18 +96,48 @@ impl Clock {
         (self.wall() as i64).wrapping_sub(self.boot().0 as i64)
     }
 
-    /// The current boot: on Linux a hash of the kernel's random boot id, elsewhere the wall time of
-    /// the boot in minutes. A jump of the wall clock changes the latter; stored deadlines then
-    /// count by their remaining time, which is capped.
+    /// The current boot: a hash of the random id that the kernel has given it.
+    ///
+    /// Where the kernel gives none, it is the wall time of the boot in minutes. A step of the wall
+    /// clock changes that: see [`uptime_since`]. A stored deadline then ends 15 minutes after the
+    /// boot at the latest.
     pub fn boot_id(&self) -> BootId {
-        if let Clock::Manual(manual) = self {
-            return BootId(manual.boot_id.load(Ordering::SeqCst));
-        }
-        match std::fs::read("/proc/sys/kernel/random/boot_id") {
-            Ok(text) => BootId(u64::from(crc32c::crc32c(&text)) | (1 << 32)),
-            Err(_) => BootId((self.offset() / 60_000_000_000) as u64),
+        static KERNEL: OnceLock<Option<BootId>> = OnceLock::new();
+        match self {
+            Clock::Manual(manual) => BootId(manual.boot_id.load(Ordering::SeqCst)),
+            Clock::System => {
+                let kernel = *KERNEL.get_or_init(|| {
+                    kernel_boot_id().map(|id| BootId(u64::from(crc32c::crc32c(id.as_bytes())) | (1 << 32)))
+                });
+                kernel.unwrap_or_else(|| BootId((self.offset() / 60_000_000_000) as u64))
+            }
         }
     }
+}
+
+/// The random id of the current boot.
+#[cfg(any(target_os = "macos", target_os = "ios", target_os = "tvos", target_os = "visionos"))]
+fn kernel_boot_id() -> Option<String> {
+    use sysctl::Sysctl as _;
+
+    use crate::model::names::words::BOOT_SESSION;
+
+    sysctl::Ctl::new(BOOT_SESSION).ok()?.value_string().ok().filter(|id| !id.is_empty())
+}
+
+/// The random id of the current boot.
+#[cfg(not(any(target_os = "macos", target_os = "ios", target_os = "tvos", target_os = "visionos")))]
+fn kernel_boot_id() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().filter(|id| !id.is_empty())
+}
+
+/// How much boot time has passed between two moments, as far as it is known. In another boot only
+/// the time since its start is. When that boot seems to have lasted longer than the earlier one
+/// had, it may be the same boot under another id, so the uptime that both share is not counted a
+/// second time.
+pub(crate) fn uptime_since(earlier: (BootId, BootTime), now: (BootId, BootTime)) -> u64 {
+    let (before, at) = (earlier.1.0, now.1.0);
+    if earlier.0 == now.0 || at >= before { at.saturating_sub(before) } else { at }
 }
 
 /// A clock for tests, which stands still until it is moved.

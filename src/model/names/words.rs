@@ -79,3 +79,7 @@ pub const ABANDONED_TIMEOUT: &str = "timeout";
 pub const ABANDONED_DROPPED: &str = "dropped";
 /// The client was shut down.
 pub const ABANDONED_SHUTDOWN: &str = "shutdown";
+
+/// The system's own name of the id that Apple's kernels give each boot.
+#[cfg(any(target_os = "macos", target_os = "ios", target_os = "tvos", target_os = "visionos"))]
+pub(crate) const BOOT_SESSION: &str = "kern.bootsessionuuid";

@@ -13,7 +13,7 @@ use crate::model::ledger::{DropReason, Ledger};
 use crate::model::limits::{
     MAX_PARKED_PARTS, MAX_RUN_EVENTS, MAX_STUCK_PARTS, STUCK_AFTER, SUSPECT_EVERY, SUSPICIONS_TO_DIVIDE,
 };
-use crate::model::time::{BootId, BootTime, Deadline, nanos};
+use crate::model::time::{BootId, BootTime, Deadline, nanos, uptime_since};
 use crate::storage::journal::RunCounters;
 
 /// The books of a lane.
@@ -408,10 +408,9 @@ pub struct AgeClock {
 
 impl AgeClock {
     /// The age now, ns. After a reboot nobody knows how long the device was off: only the uptime of
-    /// the new boot counts.
+    /// the new boot counts, and no uptime counts twice.
     pub fn read(&self, boot: BootId, now: BootTime) -> u64 {
-        let passed = if boot.0 == self.boot { now.0.saturating_sub(self.at) } else { now.0 };
-        self.age.saturating_add(passed)
+        self.age.saturating_add(uptime_since((BootId(self.boot), BootTime(self.at)), (boot, now)))
     }
 
     /// The clock as it is to be stored now.
@@ -431,5 +430,13 @@ mod tests {
         let later = clock.set(BootId(1), BootTime(5_000));
         assert_eq!(later.read(BootId(2), BootTime(10)), 5_010);
         assert_eq!(later.read(BootId(1), BootTime(4_000)), 5_000);
+    }
+
+    #[test]
+    fn a_boot_that_changes_its_id_ages_nothing_by_the_whole_uptime() {
+        let clock = AgeClock::default().set(BootId(1), BootTime(1_000));
+        let day = clock.set(BootId(2), BootTime(1_060));
+        assert_eq!(day.read(BootId(2), BootTime(1_070)), 1_070);
+        assert_eq!(day.read(BootId(3), BootTime(1_080)), 1_080);
     }
 }
