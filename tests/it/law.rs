@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use throughline::event::{Action, ErrorEvent, Log, Metric, MetricData, Severity};
+use throughline::event::{Action, ErrorEvent, Lane, Log, Metric, MetricData, Severity};
 use throughline::export::Exporter;
 use throughline::internals::SendPolicy;
 use throughline::internals::journal::run_file::{RunFile, file_name};
 use throughline::internals::otlp::Otlp;
 use throughline::internals::queue::{Queue, QueueLimits, open_or_rebuild};
 use throughline::internals::recorder::Recorder;
-use throughline::internals::uploader::{Step, Uploader};
+use throughline::internals::uploader::{Outgoing, Step, Uploader};
 use throughline::ledger::DropReason;
 use throughline::testing::event_ids;
 use throughline::time::{Clock, ManualClock};
 use throughline::transport::{Response, TransportError};
-use throughline::{Destination, MeteredUploads};
+use throughline::{Conditions, Destination, MeteredUploads, Network};
 use uuid::Uuid;
 
 #[derive(Debug, Clone)]
@@ -33,6 +33,16 @@ enum Op {
     Jump(i32),
     Reboot,
     Destinations(u8),
+    /// Several requests, one after the other, to a backend that fails on some events.
+    Poison(u8, u8),
+    /// Requests to every destination that may get one, which are not answered yet.
+    Start,
+    /// One of those is answered.
+    Answer(u8, u8),
+    /// A row is damaged.
+    Damage(u8, u16),
+    Flush(bool),
+    Offline(bool),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -48,6 +58,19 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// What happens to backends, and to requests that are under way together.
+fn trouble() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => op(),
+        5 => (0u8..4, 1u8..40).prop_map(|(answer, count)| Op::Poison(answer, count)),
+        6 => Just(Op::Start),
+        8 => (0u8..14, any::<u8>()).prop_map(|(answer, which)| Op::Answer(answer, which)),
+        3 => (0u8..4, any::<u16>()).prop_map(|(lane, which)| Op::Damage(lane, which)),
+        2 => any::<bool>().prop_map(Op::Flush),
+        1 => any::<bool>().prop_map(Op::Offline),
+    ]
+}
+
 /// Everything that a worker has, but without its thread.
 struct World {
     dir: PathBuf,
@@ -60,6 +83,8 @@ struct World {
     wanted: Vec<&'static str>,
     recorded: HashSet<Uuid>,
     arrived: HashSet<(u32, Uuid)>,
+    under_way: Vec<Outgoing>,
+    damaged: u64,
 }
 
 const LIMITS: QueueLimits =
@@ -94,11 +119,24 @@ impl World {
         queue.configure(&[("a".to_owned(), 1)]).unwrap();
         let run = queue.enter_run(recorder.journal().start()).unwrap();
         let uploader = uploader(&queue, &clock);
-        let (recorded, arrived, wanted) = (HashSet::new(), HashSet::new(), vec!["a"]);
-        Self { dir: dir.to_owned(), clock, manual, recorder, queue, uploader, run, wanted, recorded, arrived }
+        Self {
+            dir: dir.to_owned(),
+            clock,
+            manual,
+            recorder,
+            queue,
+            uploader,
+            run,
+            wanted: vec!["a"],
+            recorded: HashSet::new(),
+            arrived: HashSet::new(),
+            under_way: Vec::new(),
+            damaged: 0,
+        }
     }
 
     fn configure(&mut self) {
+        self.under_way.clear();
         let wanted: Vec<_> = self.wanted.iter().map(|name| ((*name).to_owned(), 1)).collect();
         self.queue.configure(&wanted).unwrap();
         self.uploader = uploader(&self.queue, &self.clock);
@@ -127,12 +165,16 @@ impl World {
     /// the request when the answer is lost. False when there is nothing to send.
     fn upload(&mut self, answer: u8, arrives: bool) -> bool {
         let Step::Send(outgoing) = self.uploader.next(&mut self.queue, &[]).unwrap() else { return false };
-        let mut plain = Vec::new();
-        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(outgoing.request.body.as_slice()), &mut plain)
-            .unwrap();
-        let ids = event_ids(&plain);
-        assert_eq!(ids.len() as u64, outgoing.leased.part.rows);
-        let status = |status| Ok(Response { status, ..Response::default() });
+        self.settle(*outgoing, answer, arrives);
+        true
+    }
+
+    fn settle(&mut self, outgoing: Outgoing, answer: u8, arrives: bool) {
+        let ids = ids(&outgoing);
+        let with = |status, name: &str, value: &str| {
+            Ok(Response { status, headers: vec![(name.to_owned(), value.to_owned())], ..Response::default() })
+        };
+        let status = |status| with(status, "server", "test");
         let (result, arrived) = match answer {
             0..=3 => (status(200), true),
             4 => (Err(TransportError("cut".to_owned())), arrives),
@@ -140,18 +182,54 @@ impl World {
             6 => (status(413), false),
             7 => (status(400), false),
             8 => (status(401), false),
+            10 => (with(503, "retry-after", "0"), false),
+            11 => (with(429, "retry-after", "86400"), false),
+            12 => (status(404), false),
+            13 => (Ok(Response { status: 200, body: vec![0x0a, 2, 0x08, 3], ..Response::default() }), true),
             _ => (status(500), false),
         };
         if arrived {
             self.arrived.extend(ids.into_iter().map(|id| (outgoing.leased.destination, id)));
         }
         self.uploader.settle(&mut self.queue, &outgoing.leased, result).unwrap();
-        true
+    }
+
+    /// Sends requests to a backend that answers one in sixteen events with an error.
+    fn poison(&mut self, answer: u8, count: u8) {
+        self.uploader.set_flush(true);
+        for _ in 0..count {
+            match self.uploader.next(&mut self.queue, &[]).unwrap() {
+                Step::Send(outgoing) => {
+                    let is_poisoned = ids(&outgoing).iter().any(|id| id.as_bytes()[15] % 16 == 0);
+                    let answer = if is_poisoned { [9, 7, 6, 4][usize::from(answer)] } else { 0 };
+                    self.settle(*outgoing, answer, false);
+                    self.manual.advance(Duration::from_millis(10));
+                }
+                _ => self.manual.advance(Duration::from_secs(600)),
+            }
+            self.check();
+        }
+    }
+
+    fn start(&mut self) {
+        while let Step::Send(outgoing) = self.uploader.next(&mut self.queue, &[]).unwrap() {
+            self.under_way.push(*outgoing);
+        }
+        assert!(self.under_way.len() <= self.wanted.len());
+    }
+
+    fn damage(&mut self, lane: u8, which: u16) {
+        let lane = Lane::ALL[usize::from(lane)];
+        let rows = self.queue.read_rows(lane, 0, i64::MAX as u64, 2_000, usize::MAX).unwrap().rows;
+        if let Some(row) = rows.get(usize::from(which) % rows.len().max(1)) {
+            self.queue.discard(lane, &[row.seq], DropReason::RowCorrupt).unwrap();
+            self.damaged += 1;
+        }
     }
 
     /// The process dies at once, and the next process recovers what it left.
     fn kill(self) -> Self {
-        let Self { dir, clock, manual, recorder, queue, wanted, recorded, arrived, .. } = self;
+        let Self { dir, clock, manual, recorder, queue, wanted, recorded, arrived, damaged, .. } = self;
         let key = recorder.key();
         drop((queue, recorder));
         let fresh = journaled(&dir, &clock);
@@ -165,7 +243,9 @@ impl World {
         std::fs::remove_file(path).unwrap();
         let run = queue.enter_run(fresh.journal().start()).unwrap();
         let uploader = uploader(&queue, &clock);
-        let mut world = Self { dir, clock, manual, recorder: fresh, queue, uploader, run, wanted, recorded, arrived };
+        let (recorder, under_way) = (fresh, Vec::new());
+        let mut world =
+            Self { dir, clock, manual, recorder, queue, uploader, run, wanted, recorded, arrived, under_way, damaged };
         world.configure();
         world
     }
@@ -173,6 +253,11 @@ impl World {
     fn check(&self) {
         for books in self.queue.books().unwrap() {
             assert!(books.balanced(), "{books:?}");
+        }
+        // Nothing counts as delivered, or twice, that has not arrived.
+        for ((id, _), books) in self.queue.destinations().iter().zip(self.queue.books().unwrap()) {
+            let arrived = self.arrived.iter().filter(|(to, _)| to == id).count() as u64;
+            assert!(books.delivered <= arrived, "{arrived} arrived, {books:?}");
         }
         assert!(self.arrived.iter().all(|(_, id)| self.recorded.contains(id)), "delivered what nobody recorded");
     }
@@ -187,7 +272,9 @@ impl World {
             Op::Kill => self = self.kill(),
             Op::Pass(seconds) => {
                 self.manual.advance(Duration::from_secs(u64::from(seconds)));
-                self.queue.expire().unwrap();
+                if self.under_way.is_empty() {
+                    self.queue.expire().unwrap();
+                }
             }
             Op::Jump(seconds) => self.manual.jump_wall(i64::from(seconds)),
             Op::Reboot => {
@@ -198,10 +285,33 @@ impl World {
                 self.wanted = [vec!["a"], vec!["a", "b"], vec!["b"], vec![]][usize::from(set)].clone();
                 self.configure();
             }
+            Op::Poison(answer, count) => self.poison(answer, count),
+            Op::Start => self.start(),
+            Op::Answer(answer, which) => {
+                if !self.under_way.is_empty() {
+                    let outgoing = self.under_way.swap_remove(usize::from(which) % self.under_way.len());
+                    self.settle(outgoing, answer, which % 2 == 0);
+                }
+            }
+            Op::Damage(lane, which) => self.damage(lane, which),
+            Op::Flush(flush) => self.uploader.set_flush(flush),
+            Op::Offline(is_offline) => self.uploader.set_conditions(Conditions {
+                network: if is_offline { Network::Offline } else { Network::Unmetered },
+                ..Conditions::default()
+            }),
         }
         self.check();
         self
     }
+}
+
+fn ids(outgoing: &Outgoing) -> Vec<Uuid> {
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(outgoing.request.body.as_slice()), &mut plain)
+        .unwrap();
+    let ids = event_ids(&plain);
+    assert_eq!(ids.len() as u64, outgoing.leased.part.rows);
+    ids
 }
 
 proptest! {
@@ -231,6 +341,35 @@ proptest! {
         prop_assert_eq!(books.queued, 0, "{:?}", books);
         // Nothing was damaged here. Every drop must have been demanded by the backend, or by age.
         for reason in [DropReason::JournalLost, DropReason::RowCorrupt, DropReason::Quarantined] {
+            prop_assert_eq!(books.dropped.of(reason), 0);
+        }
+    }
+
+    #[test]
+    fn the_books_balance_in_trouble(ops in proptest::collection::vec(trouble(), 1..60)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = World::new(dir.path());
+        for op in &ops {
+            world = world.apply(op);
+        }
+        world.wanted = vec!["a"];
+        world.configure();
+        world.absorb(usize::MAX);
+        for _ in 0..400 {
+            world.manual.advance(Duration::from_secs(3 * 3600));
+            world.uploader.set_flush(true);
+            while world.upload(0, true) {
+                world.check();
+            }
+            if world.queue.books().unwrap()[0].queued == 0 {
+                break;
+            }
+        }
+        let books = world.queue.books().unwrap().remove(0);
+        prop_assert_eq!(books.queued, 0, "{:?}", books);
+        prop_assert_eq!(world.queue.depth().iter().map(|lane| lane.rows).sum::<u64>(), 0, "rows nobody needs");
+        prop_assert!(books.dropped.of(DropReason::RowCorrupt) <= world.damaged);
+        for reason in [DropReason::JournalLost, DropReason::Quarantined] {
             prop_assert_eq!(books.dropped.of(reason), 0);
         }
     }

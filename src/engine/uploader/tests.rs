@@ -323,7 +323,7 @@ fn a_backend_that_fails_on_most_requests_for_an_hour_costs_no_event() {
         while let Some(outgoing) = world.next() {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             requests += 1;
-            world.settle(&outgoing, if (random >> 33) % 10 > 0 { answer(503, None) } else { accepted() });
+            world.settle(&outgoing, if !(random >> 33).is_multiple_of(10) { answer(503, None) } else { accepted() });
             world.clock.advance(Duration::from_millis(20));
         }
         world.record_error();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::control::Control;
+use super::lanes::MAX_SEQ;
 use super::state::{DestinationState, PartState, StoredDeadline};
 use super::{Queue, QueueError};
 use crate::model::event::Lane;
@@ -19,6 +20,7 @@ impl Queue {
         self.transact(|queue| {
             let is_gone = |state: &DestinationState| !wanted.iter().any(|(name, _)| *name == state.name);
             let gone: Vec<u32> = queue.control.active().filter(|(_, state)| is_gone(state)).map(|(id, _)| id).collect();
+            let is_smaller = !gone.is_empty();
             for id in gone {
                 queue.remove_destination(id)?;
             }
@@ -33,6 +35,13 @@ impl Queue {
                     }
                     Some(_) => {}
                     None => add(control, name.clone(), *fingerprint),
+                }
+            }
+            if is_smaller {
+                // Rows for which a destination waited that is gone now.
+                for lane in Lane::ALL {
+                    queue.delete_settled(lane)?;
+                    queue.delete_in_stuck(lane, 0, MAX_SEQ)?;
                 }
             }
             Ok(())
