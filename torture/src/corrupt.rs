@@ -12,10 +12,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use throughline::testing::FaultServer;
 use uuid::Uuid;
@@ -32,6 +32,20 @@ pub(crate) struct Options {
     /// The seed of an earlier run, to repeat it.
     #[arg(long)]
     seed: Option<u64>,
+    /// Damage this file alone.
+    #[arg(long, value_enum)]
+    file: Option<StoreFile>,
+}
+
+/// A file of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StoreFile {
+    /// The database.
+    Database,
+    /// The database's write-ahead log.
+    Wal,
+    /// The journal of a run.
+    Journal,
 }
 
 /// The rows that fit onto the last pages of the four lanes. Damage that SQLite does not notice
@@ -125,7 +139,7 @@ pub(crate) fn run(options: &Options) -> Result<u64> {
     let mut totals = Totals::default();
     for (n, damage) in (0..options.n).zip(Damage::ALL.iter().cycle()) {
         let mut random = Random::of_case(seed, n);
-        match case(&mut random, *damage, &mut totals) {
+        match case(&mut random, *damage, options.file, &mut totals) {
             Ok(()) => passed += 1,
             Err(error) => {
                 failed += 1;
@@ -143,11 +157,11 @@ pub(crate) fn run(options: &Options) -> Result<u64> {
 }
 
 /// Records, damages a file, records again and delivers.
-fn case(random: &mut Random, damage: Damage, totals: &mut Totals) -> Result<()> {
+fn case(random: &mut Random, damage: Damage, file: Option<StoreFile>, totals: &mut Totals) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let before: HashSet<Uuid> = record(dir.path())?.into_iter().collect();
+    let before: HashSet<Uuid> = record(dir.path(), random)?.into_iter().collect();
     totals.recorded += before.len() as u64;
-    let target = target(dir.path(), random)?;
+    let target = target(dir.path(), file, random)?;
     totals.damaged_bytes += damage.apply(random, &target)?;
     let server = FaultServer::start()?;
     let mut child = Command::new(std::env::current_exe()?);
@@ -180,21 +194,33 @@ fn case(random: &mut Random, damage: Damage, totals: &mut Totals) -> Result<()> 
 }
 
 /// One of the store's files that are not empty: the database, its log, or a journal.
-fn target(dir: &Path, random: &mut Random) -> Result<PathBuf> {
-    let journals = fs::read_dir(dir.join("runs"))?.flatten().map(|entry| entry.path());
-    let files = [dir.join("queue.db"), dir.join("queue.db-wal")].into_iter().chain(journals);
-    let filled: Vec<PathBuf> = files.filter(|path| fs::metadata(path).is_ok_and(|found| found.len() > 0)).collect();
+fn target(dir: &Path, file: Option<StoreFile>, random: &mut Random) -> Result<PathBuf> {
+    let journals = fs::read_dir(dir.join("runs"))?.flatten().map(|entry| (StoreFile::Journal, entry.path()));
+    let files = [(StoreFile::Database, dir.join("queue.db")), (StoreFile::Wal, dir.join("queue.db-wal"))];
+    let is_filled = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.len() > 0);
+    let filled: Vec<_> = files.into_iter().chain(journals).filter(|(_, path)| is_filled(path)).collect();
+    // The process may have been killed when there was no such file.
+    let is_there = filled.iter().any(|(found, _)| Some(*found) == file);
+    let wanted = filled.into_iter().filter(|(found, _)| !is_there || Some(*found) == file);
+    let filled: Vec<PathBuf> = wanted.map(|(_, path)| path).collect();
     filled.get(random.below(filled.len() as u64) as usize).cloned().context("there is no file to damage")
 }
 
 /// Runs a process that records without a backend and is killed, so that both the database and a
-/// journal contain events.
-fn record(dir: &Path) -> Result<Vec<Uuid>> {
+/// journal contain events. In half of the cases it records so much that SQLite has written a part
+/// of the log back into the database by then.
+fn record(dir: &Path, random: &mut Random) -> Result<Vec<Uuid>> {
+    let (size, millis) = if random.below(2) == 0 { ("mixed", 60) } else { ("large", 400) };
     let mut child = Command::new(std::env::current_exe()?);
-    child.arg("child").arg("--dir").arg(dir).args(["--endpoint", "http://127.0.0.1:9", "--millis", "60"]);
-    let mut process = child.stdout(Stdio::piped()).spawn()?;
+    child.arg("child").arg("--dir").arg(dir).args(["--endpoint", "http://127.0.0.1:9", "--size", size]);
+    let mut process = child.args(["--millis", "10000"]).stdout(Stdio::piped()).spawn()?;
     let reader = read_to_end(&mut process)?;
-    std::thread::sleep(Duration::from_millis(80));
+    let started = Instant::now();
+    while fs::metadata(dir.join("queue.db-wal")).map_or(0, |found| found.len()) == 0 {
+        ensure!(started.elapsed() < Duration::from_secs(10), "the process wrote no database");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_millis(random.below(millis)));
     process.kill()?;
     process.wait()?;
     Ok(ids(&reader.join().unwrap_or_default()))
