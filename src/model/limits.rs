@@ -4,11 +4,13 @@
 //! costs is counted or marked, so nothing is shortened silently. What a format defines (field
 //! numbers, codes) stands with the format.
 
+mod contexts;
 mod redaction;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+pub use contexts::*;
 pub(crate) use redaction::*;
 
 const KIB: usize = 1024;
@@ -142,9 +144,6 @@ pub const CAREFUL_AFTER_ATTEMPTS: u32 = 2;
 pub const QUARANTINE_AFTER_ATTEMPTS: u32 = 4;
 /// Processes that may share a data directory, each in a sub-directory of its own.
 pub const MAX_SIBLING_PROCESSES: u32 = 16;
-/// Newest contexts of the running process that are never pruned, because a thread may be recording
-/// with one of them.
-pub const KEPT_CONTEXTS: u32 = 32;
 /// Bytes of events that wait for the user's consent. The oldest give way.
 pub const MAX_PENDING_BYTES: u64 = 8 * MIB as u64;
 /// Events that one transaction moves into the queue when the user has consented.

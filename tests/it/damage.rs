@@ -1,8 +1,10 @@
 //! Damaged files are recovered step by step, and what only looks like damage is left alone.
 
 use std::fs::{self, File};
+use std::process::Command;
 use std::time::Duration;
 
+use throughline::event::Action;
 use throughline::internals::queue::{FILE, QueueLimits, open_or_rebuild};
 use throughline::testing::FaultServer;
 use throughline::time::Clock;
@@ -170,6 +172,49 @@ fn a_row_in_a_place_that_the_books_have_not_given_is_damage_and_not_waited_for()
     assert!(stored.contains(&before) && stored.contains(&after));
     assert!(telemetry.health().set_aside.unwrap().contains("UNIQUE"));
     books(&telemetry);
+}
+
+#[test]
+fn a_log_that_loses_its_end_after_a_checkpoint_leaves_books_that_balance() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = || builder(dir.path()).endpoint("http://127.0.0.1:9").build().unwrap();
+    let telemetry = Telemetry::start(config(), Consent::Granted).unwrap();
+    let filler = "x".repeat(900);
+    let record = |from: i64, to: i64| {
+        for n in from..to {
+            let attributes = [("n", n.into()), ("filler", filler.as_str().into())];
+            telemetry.record_action(&Action::tap("x").attributes(&attributes)).unwrap();
+            if n % 200 == 0 {
+                assert!(telemetry.drain(LONG));
+            }
+        }
+        assert!(telemetry.drain(LONG));
+    };
+    // More than SQLite keeps in its log: it writes it back into the database, and begins again at
+    // the front of the same file.
+    record(0, 3_000);
+    let copy_to = |to: &std::path::Path| {
+        let from = dir.path().join(".").into_os_string();
+        assert!(Command::new("cp").args(["-r".into(), from, to.into()]).status().unwrap().success());
+        to.join("queue.db-wal")
+    };
+    for more in 0..3 {
+        record(3_000 + 600 * more, 3_600 + 600 * more);
+        for eighth in [0, 1, 4, 7] {
+            let killed = tempfile::tempdir().unwrap();
+            let log = copy_to(killed.path());
+            let length = fs::metadata(&log).unwrap().len();
+            File::options().write(true).open(&log).unwrap().set_len(length * eighth / 8).unwrap();
+            let server = FaultServer::start().unwrap();
+            let next = start(killed.path(), &server.url());
+            let id = record_mixed(&next, 0).unwrap();
+            let outcome = next.flush(LONG);
+            assert!(outcome.complete, "{eighth}/8 of the log of {length} bytes: {outcome:?}");
+            let books = books(&next);
+            assert_eq!(books.queued, 0, "{eighth}/8 of the log of {length} bytes: {books:?}");
+            assert!(server.stored_ids().contains(&id));
+        }
+    }
 }
 
 /// Makes the books unreadable, so that the next opening sets the database aside.

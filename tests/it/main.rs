@@ -14,6 +14,7 @@ mod bounds;
 mod carrier;
 mod clock;
 mod consent;
+mod contexts;
 mod damage;
 mod delivery;
 mod documents;

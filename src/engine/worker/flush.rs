@@ -9,6 +9,7 @@ use super::upload::Uploads;
 use crate::engine::directory::Directory;
 use crate::model::event::Lane;
 use crate::policy::schedule::Blocked;
+use crate::storage::health::StorageState;
 
 /// How a flush ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +59,8 @@ struct Progress<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Database {
     Open,
+    /// It takes nothing more, because the disk or the database is full, while events wait for it.
+    Full,
     /// It is to be opened, soon or after a wait.
     NotOpen,
     Suspended,
@@ -81,6 +84,7 @@ fn end(until: Instant, now: Instant, progress: Progress<'_>) -> Option<End> {
     match (progress.database, progress.uploads) {
         (Database::Suspended, _) => Some(End::Cut("suspended".to_owned())),
         (Database::NotOpen, _) => cut("the database is not open"),
+        (Database::Full, _) => cut("the disk is full"),
         (Database::Open, Uploads::UnderWay(_) | Uploads::Ending) => cut("the time was up"),
         (Database::Open, _) if progress.is_busy => cut("the time was up"),
         (Database::Open, Uploads::Idle) => Some(End::Done),
@@ -124,6 +128,7 @@ impl Worker<'_> {
         let now = Instant::now();
         let progress = Progress {
             database: match self.storage {
+                Storage::Open(_) if self.is_full() => Database::Full,
                 Storage::Open(_) => Database::Open,
                 Storage::Suspended => Database::Suspended,
                 Storage::Opening | Storage::Waiting { .. } | Storage::Closed => Database::NotOpen,
@@ -160,6 +165,11 @@ impl Worker<'_> {
             let delivered = flush.delivered;
             flush.answer(outcome(End::Cut(reason.to_owned()), delivered, waiting, None));
         }
+    }
+
+    /// Whether events wait in the journal because the database could not take them.
+    fn is_full(&self) -> bool {
+        self.shared.health().storage == StorageState::Full && self.shared.recorder().journal().waiting() > 0
     }
 
     fn waiting(&mut self) -> u64 {
@@ -219,6 +229,7 @@ mod tests {
                 cut("the user has not consented yet"),
             ),
             (of(Database::NotOpen), None, cut("the database is not open")),
+            (of(Database::Full), None, cut("the disk is full")),
             (of(Database::Suspended), cut("suspended"), cut("suspended")),
         ];
         let now = Instant::now();

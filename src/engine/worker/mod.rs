@@ -118,6 +118,7 @@ impl<'a> Worker<'a> {
             let scopes = self.tick_scopes();
             let has_more = self.drain_if_due();
             let is_recovering = self.recover() || self.promote();
+            self.sweep_if_due();
             let is_busy = has_more || is_recovering;
             let uploads = self.upload();
             self.publish();

@@ -4,12 +4,13 @@
 use std::time::Instant;
 
 use super::Worker;
-use super::storage::Storage;
+use super::storage::{Place, Storage};
 use crate::engine::recorder::Recorder;
 use crate::engine::recorder::Versions;
 use crate::model::config::Consent;
 use crate::model::limits::{CLEAN_UP_EVERY, KEPT_CONTEXTS, MANUAL_TICK};
 use crate::model::time::Clock;
+use crate::storage::queue::Live;
 use crate::storage::session_file;
 
 impl Worker<'_> {
@@ -54,20 +55,44 @@ impl Worker<'_> {
         self.shared.scopes.collect_metrics();
     }
 
-    /// Forgets contexts of this run that no event refers to any more, when there are many.
+    /// Forgets contexts of this run that no event refers to any more, when there are many of them
+    /// and nothing is queued, so that this costs little.
     pub(super) fn prune_contexts(&mut self) {
-        let recorder: &Recorder = self.shared.recorder();
-        // Read before it is known that nothing waits: events that come later refer to these
-        // versions or to newer ones.
-        let Versions { context, scope } = recorder.versions();
-        let begun = recorder.versions_in_use();
+        let Versions { context, scope } = self.shared.recorder().versions();
         let newest = context.max(scope);
-        if newest < self.pruned_to + 2 * KEPT_CONTEXTS || recorder.journal().waiting() > 0 {
+        if newest < self.pruned_to + 2 * KEPT_CONTEXTS || self.shared.recorder().journal().waiting() > 0 {
             return;
         }
-        if let Some(open) = self.storage.open() {
-            let _ = open.own.queue.prune_contexts(open.run, [context, scope], &begun);
+        let Some(open) = self.storage.open() else { return };
+        if open.own.queue.depth().iter().all(|lane| lane.rows < u64::from(KEPT_CONTEXTS)) {
             self.pruned_to = newest;
+            self.sweep_contexts(Place::Own);
+        }
+    }
+
+    /// Forgets contexts that no event refers to any more where many have come.
+    pub(super) fn sweep_if_due(&mut self) {
+        let Some(open) = self.storage.open() else { return };
+        let due = open.directories().find(|(_, directory)| directory.queue.is_sweep_due());
+        if let Some((place, _)) = due {
+            self.sweep_contexts(place);
+        }
+    }
+
+    fn sweep_contexts(&mut self, place: Place) {
+        let recorder: &Recorder = self.shared.recorder();
+        // What has begun is read before the journal: what ends in between has its record there.
+        let Versions { context, scope } = recorder.versions();
+        let begun = recorder.versions_in_use();
+        let Some(open) = self.storage.open() else { return };
+        let run = open.run;
+        let live = Live { run, journal: recorder.journal(), newest: context.max(scope), begun: &begun };
+        let live = Some(live).filter(|_| place == Place::Own);
+        let found = open.directories().find(|(at, _)| *at == place);
+        if let Some((_, directory)) = found
+            && let Err(error) = directory.queue.sweep_contexts(live.as_ref())
+        {
+            self.directory_failed(place, error);
         }
     }
 

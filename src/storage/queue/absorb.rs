@@ -5,41 +5,11 @@ use super::apart::{self, admit};
 use super::control::Control;
 use super::held::{self, Route};
 use super::lanes::{Entry, Writer};
+use super::source::Source;
 use super::{Queue, QueueError, contexts};
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::storage::frame::{self, FrameType};
-use crate::storage::journal::run_file::RunFile;
-use crate::storage::journal::{DrainEnd, Drained, Journal, RunCounters};
-
-/// Where records come from: the live journal, or the file of a dead run.
-pub trait Source {
-    /// The run's counters. They are read before draining, so they may only lag behind the records.
-    fn counters(&self) -> RunCounters;
-    /// Hands out records from the offset `from` on, until the budget of records and bytes is used
-    /// up.
-    fn drain(&self, from: u64, max_records: usize, max_bytes: usize, visit: &mut dyn FnMut(Drained<'_>)) -> DrainEnd;
-}
-
-impl Source for Journal {
-    fn counters(&self) -> RunCounters {
-        Journal::counters(self)
-    }
-
-    fn drain(&self, from: u64, max_records: usize, max_bytes: usize, visit: &mut dyn FnMut(Drained<'_>)) -> DrainEnd {
-        Journal::drain(self, from, max_records, max_bytes, visit)
-    }
-}
-
-impl Source for RunFile {
-    fn counters(&self) -> RunCounters {
-        RunFile::counters(self)
-    }
-
-    fn drain(&self, from: u64, max_records: usize, max_bytes: usize, visit: &mut dyn FnMut(Drained<'_>)) -> DrainEnd {
-        RunFile::drain(self, from, max_records, max_bytes, visit)
-    }
-}
 
 /// What one step took in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -145,7 +115,7 @@ impl Queue {
                 FrameType::Extend(_) => held::extend(db, run, n, record)?,
                 FrameType::Close(lane) => close(db, control, writer, entry(lane))?,
                 FrameType::Discard(_) => held::discard(db, control, run, n)?,
-                FrameType::Context => contexts::insert(db, run, n, record)?,
+                FrameType::Context => contexts::insert(db, &mut control.context_bytes, run, n, record)?,
                 FrameType::Release => apart::release(db, control, run, age)?,
                 FrameType::Pad => {}
             }

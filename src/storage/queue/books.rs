@@ -1,11 +1,13 @@
 //! What became of the events of each destination. What waits is counted from the rows, so that the
 //! books can be checked against them.
 
+use super::held::{self, Route};
 use super::lanes::MAX_SEQ;
 use super::state::BatchState;
 use super::{Queue, QueueError, schema};
 use crate::model::event::Lane;
 use crate::model::ledger::{DropReason, Ledger};
+use crate::model::limits::ROW_OVERHEAD_BYTES;
 
 /// What the books of one destination say, summed over its lanes.
 ///
@@ -93,6 +95,35 @@ impl Queue {
             let settled: u64 = self.db.prepare_cached(&sql)?.query_row([from], |row| row.get(0))?;
             books.rows.saturating_sub(settled)
         })
+    }
+
+    /// Compares the books with the rows. From time to time SQLite writes the log (WAL) back into
+    /// the database, page by page. When the log is damaged afterwards, SQLite ignores what comes
+    /// behind the damage, and so shows some pages as they were before and others as they were
+    /// later. No checksum finds that, but the books are then of another time than the rows.
+    ///
+    /// # Errors
+    /// `Corrupt` when they differ.
+    pub(super) fn check_books(&mut self) -> Result<(), QueueError> {
+        for lane in Lane::ALL {
+            let table = schema::table(lane);
+            let sql = format!("SELECT count(*), coalesce(sum(length(row)), 0), min(seq), max(seq) FROM {table}");
+            let (rows, bytes, first, last): (u64, u64, Option<u64>, Option<u64>) =
+                self.db.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            let sql = "SELECT (SELECT count(*) FROM held WHERE lane IN (?1, ?2))
+                            + (SELECT count(*) FROM pending WHERE lane = ?1)";
+            let codes = [Route::Lane, Route::Aside].map(|route| held::code(lane, route));
+            let held: u64 = self.db.query_row(sql, codes, |row| row.get(0))?;
+            let state = self.control.lane_mut(lane);
+            let in_range =
+                first.is_none_or(|first| first >= state.first_seq) && last.is_none_or(|last| last < state.next_seq);
+            if rows != state.rows || held != state.held || !in_range {
+                return Err(QueueError::Corrupt(format!("the books of `{table}` are of another time than its rows")));
+            }
+            // What a row costs besides its contents is not the same in every version.
+            state.bytes = bytes + rows * ROW_OVERHEAD_BYTES;
+        }
+        Ok(())
     }
 
     /// The books of every configured destination; without one, those of the queue itself. The rows

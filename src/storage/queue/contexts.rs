@@ -4,15 +4,58 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::record_crc;
-use super::{Queue, QueueError, held};
-use crate::model::event::decode::Record;
-use crate::model::limits::KEPT_CONTEXTS;
+use super::{Queue, QueueError};
+use crate::model::limits::{CONTEXT_COLUMNS_BYTES, DB_PAGE_BYTES, INDEX_PAYLOAD_BYTES};
 
-/// Stores a context or scope of a run. A version that is known is left as it is.
-pub(super) fn insert(db: &Connection, run: u32, version: u64, record: &[u8]) -> Result<(), QueueError> {
-    db.prepare_cached("INSERT OR IGNORE INTO contexts(run, version, record, crc) VALUES(?1, ?2, ?3, ?4)")?
-        .execute(params![run, version, record, record_crc(run, version, record)])?;
+/// Stores a context or scope of a run, and adds what it takes to `bytes`. A version that is known
+/// is left as it is.
+pub(super) fn insert(
+    db: &Connection,
+    bytes: &mut u64,
+    run: u32,
+    version: u64,
+    record: &[u8],
+) -> Result<(), QueueError> {
+    insert_checked(db, bytes, (run, version), record, record_crc(run, version, record))
+}
+
+/// Stores a context whose checksum has been taken.
+pub(super) fn insert_checked(
+    db: &Connection,
+    bytes: &mut u64,
+    (run, version): (u32, u64),
+    record: &[u8],
+    crc: u32,
+) -> Result<(), QueueError> {
+    let added = db
+        .prepare_cached("INSERT OR IGNORE INTO contexts(run, version, record, crc) VALUES(?1, ?2, ?3, ?4)")?
+        .execute(params![run, version, record, crc])?;
+    if added > 0 {
+        *bytes += cost(record.len() as u64);
+    }
     Ok(())
+}
+
+/// The bytes of the database that all contexts take.
+pub(super) fn bytes(db: &Connection) -> Result<u64, QueueError> {
+    let mut statement = db.prepare_cached("SELECT length(record) FROM contexts")?;
+    let mut rows = statement.query([])?;
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        bytes += cost(row.get(0)?);
+    }
+    Ok(bytes)
+}
+
+/// The bytes of the database that a context of this length takes. A quarter of the pages stays
+/// empty. A longer context has pages of its own, of which the last may be nearly empty.
+pub(super) fn cost(length: u64) -> u64 {
+    let payload = length + CONTEXT_COLUMNS_BYTES;
+    let (local, pages) = match payload.checked_sub(INDEX_PAYLOAD_BYTES) {
+        None => (payload, 0),
+        Some(_) => (INDEX_PAYLOAD_BYTES, (payload - INDEX_PAYLOAD_BYTES / 2).div_ceil(DB_PAGE_BYTES - 4)),
+    };
+    local + local / 4 + pages * DB_PAGE_BYTES
 }
 
 impl Queue {
@@ -25,32 +68,5 @@ impl Queue {
             .optional()?;
         let whole = found.filter(|(record, crc)| record_crc(run, u64::from(version), record) == *crc);
         Ok(whole.map(|(record, _)| record))
-    }
-
-    /// Forgets contexts of the running process that nothing refers to any more. That can be known
-    /// only when every row is delivered: then the versions `in_use`, those of open events and those
-    /// of what has `begun` and is recorded when it ends are needed. The newest few stay in any
-    /// case, because an event that is being recorded may refer to them.
-    pub fn prune_contexts(&mut self, run: u32, in_use: [u32; 2], begun: &[u32]) -> Result<(), QueueError> {
-        let is_idle = self.control.lanes.values().all(|lane| lane.rows == 0) && !self.control.apart.is_any();
-        if !is_idle || self.is_salvaging() {
-            return Ok(());
-        }
-        self.transact(|queue| {
-            let mut needed = [&in_use[..], begun].concat();
-            for record in &held::records(&queue.db, run)? {
-                // An open event that cannot be read may refer to any of them.
-                let Ok(record) = Record::decode(record) else { return Ok(()) };
-                needed.extend([record.context, record.scope]);
-            }
-            let newest = in_use.into_iter().max().unwrap_or(0).saturating_sub(KEPT_CONTEXTS);
-            let mut old = queue.db.prepare_cached("SELECT version FROM contexts WHERE run = ?1 AND version < ?2")?;
-            let old: Vec<u32> = old.query_map([run, newest], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            for version in old.into_iter().filter(|version| !needed.contains(version)) {
-                let sql = "DELETE FROM contexts WHERE run = ?1 AND version = ?2";
-                queue.db.prepare_cached(sql)?.execute([run, version])?;
-            }
-            Ok(())
-        })
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::state::{AgeClock, BatchState, Books, DestinationState, LaneState, Mark, RunState};
-use super::{ByLane, QueueError, values};
+use super::{ByLane, QueueError, contexts, values};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::MAX_PENDING_BYTES;
@@ -63,6 +63,8 @@ pub(crate) struct Control {
     pub(super) is_pending: bool,
     /// Bytes that are kept apart. Not stored: counted from the rows.
     pub(super) apart: Apart,
+    /// Bytes of the contexts. Not stored: counted from the rows.
+    pub(super) context_bytes: u64,
     /// The process's own run, while journals of earlier ones are unread. Not stored: each process
     /// sets it anew.
     pub(super) unread_behind: Option<u32>,
@@ -105,6 +107,7 @@ impl Control {
             *control.marks.get_mut(lane) = values::load(db, &marks_key(lane))?.unwrap_or_default();
         }
         control.apart = Apart::load(db)?;
+        control.context_bytes = contexts::bytes(db)?;
         for (id, run) in values::load_all(db, "run/")? {
             control.runs.insert(number(&id)?, run);
         }

@@ -129,12 +129,6 @@ pub(super) fn any_of(db: &Connection, run: u32) -> Result<Option<u64>, QueueErro
     Ok(statement.query_row([run], |row| row.get(0)).optional()?)
 }
 
-/// The newest snapshots of all events that a run has open.
-pub(super) fn records(db: &Connection, run: u32) -> Result<Vec<Vec<u8>>, QueueError> {
-    let mut statement = db.prepare_cached("SELECT record FROM held WHERE run = ?1")?;
-    Ok(statement.query_map([run], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
-
 impl Queue {
     /// A number that changes whenever open events may have changed.
     pub fn open_state(&self) -> u64 {

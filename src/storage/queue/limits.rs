@@ -9,7 +9,7 @@ use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{
     BALLAST_BYTES, BALLAST_REARM_FREE, CRASH_AGE_FACTOR, CRASH_EVICT_ROWS, EXPIRY_AGE_MIN, FULL_DISK_EVICT_ROWS,
-    FULL_DISK_EVICT_STEPS, MAX_DRAIN_EVENTS,
+    FULL_DISK_EVICT_STEPS, MAX_DRAIN_EVENTS, SWEEP_SHARE,
 };
 use crate::model::time::nanos;
 
@@ -18,7 +18,8 @@ const BALLAST: &str = "ballast";
 
 impl Queue {
     /// Evicts rows that are over the quotas: those of the least valuable lane first, and its oldest
-    /// ones first. No crash is evicted to make room for other events.
+    /// ones first. No crash is evicted to make room for other events. Contexts count, too: when
+    /// they are many, a sweep becomes due, which forgets those that no row needs.
     pub(super) fn enforce_quotas(&mut self) -> Result<(), QueueError> {
         if self.is_salvaging() {
             return Ok(());
@@ -30,14 +31,19 @@ impl Queue {
         }
         let room = self.limits.queue_bytes - self.limits.crash_bytes.min(self.limits.queue_bytes / 2);
         loop {
-            let used: u64 = self.control.lanes.values().skip(1).map(|lane| lane.bytes).sum();
-            if used <= room {
+            self.note_contexts(room);
+            let rows: u64 = self.control.lanes.values().skip(1).map(|lane| lane.bytes).sum();
+            let is_over = rows + self.control.context_bytes > room;
+            if !is_over || (self.sweeping.is_due && rows <= room) {
                 return Ok(());
             }
-            // More than needed is evicted, so that the next drain does not have to evict again.
+            // More than needed is evicted, so that the next drain does not have to evict again. But
+            // when it is contexts that take the room, a few rows may be enough.
             let mut evicted = 0;
             for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
-                evicted = self.evict(lane, MAX_DRAIN_EVENTS, MAX_SEQ, DropReason::QuotaBytes)?;
+                let few = (self.control.lane(lane).rows / SWEEP_SHARE).max(1) as usize;
+                let max = if rows > room { MAX_DRAIN_EVENTS } else { few.min(MAX_DRAIN_EVENTS) };
+                evicted = self.evict(lane, max, MAX_SEQ, DropReason::QuotaBytes)?;
                 if evicted > 0 {
                     break;
                 }
@@ -45,6 +51,7 @@ impl Queue {
             if evicted == 0 {
                 return Ok(());
             }
+            self.sweeping.is_due |= rows <= room;
         }
     }
 
@@ -144,7 +151,10 @@ impl Queue {
             }
         }
         self.vacuum()?;
-        self.checkpoint()
+        self.checkpoint()?;
+        // What has been evicted may have been the last that needed its contexts.
+        self.sweeping.is_due = true;
+        Ok(())
     }
 
     /// Bytes that are free for the app on the file system; 0 when it does not say.

@@ -12,7 +12,8 @@
 //! - `row`, `lanes`, `rows`: the bytes of a row, the tables that hold them, and reading them for a
 //!   batch;
 //! - `absorb`: from a journal into the queue, by way of `held` (open events), `apart` (events that
-//!   wait for consent, or for something to happen) and `contexts`;
+//!   wait for consent, or for something to happen) and `contexts`, of which `sweep` forgets those
+//!   that no event needs; `source`: what it takes records from;
 //! - `runs`, `destinations`, `batches`, `settle`: the life of a run of the process, a destination,
 //!   a batch, a part;
 //! - `limits`: quotas, ages, a full disk;
@@ -40,7 +41,9 @@ mod runs;
 mod salvage;
 mod schema;
 mod settle;
+mod source;
 pub mod state;
+mod sweep;
 mod values;
 
 use std::path::{Path, PathBuf};
@@ -48,7 +51,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use absorb::{Absorbed, Source};
+pub use absorb::Absorbed;
 pub use batches::NewPart;
 pub use books::DestinationBooks;
 pub use by_lane::ByLane;
@@ -59,6 +62,8 @@ pub use recovery::{Opened, open_or_rebuild};
 pub use rows::{RowRef, Rows};
 pub use schema::FILE;
 pub use settle::{Retry, Settlement};
+pub use source::Source;
+pub use sweep::Live;
 
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
@@ -95,6 +100,7 @@ pub struct Queue {
     clock: Clock,
     control: Control,
     salvage: Option<salvage::Salvage>,
+    sweeping: sweep::Sweeping,
     /// Changes of open events that this process has made.
     open_changes: u64,
 }
@@ -105,9 +111,22 @@ impl Queue {
     /// # Errors
     /// See [`QueueError`]. Nothing has been changed then.
     pub fn open(dir: &Path, limits: QueueLimits, clock: Clock) -> Result<Self, QueueError> {
+        let is_unclean = schema::has_log(dir);
         let db = schema::open(dir, limits.queue_bytes)?;
         let control = Control::load(&db)?;
-        let mut queue = Self { db, dir: dir.to_owned(), limits, clock, control, salvage: None, open_changes: 0 };
+        let mut queue = Self {
+            db,
+            dir: dir.to_owned(),
+            limits,
+            clock,
+            control,
+            salvage: None,
+            sweeping: sweep::Sweeping::default(),
+            open_changes: 0,
+        };
+        if is_unclean {
+            queue.check_books()?;
+        }
         queue.arm_ballast();
         queue.tick_age()?;
         Ok(queue)

@@ -1,11 +1,13 @@
 //! Runs of the process: each is entered before its first record is taken, ended when its journal
 //! has been read, and forgotten when nothing of it is left.
 
+use std::collections::HashSet;
+
 use super::apart::admit;
 use super::held;
 use super::lanes::{Entry, Writer};
 use super::state::RunState;
-use super::{Queue, QueueError};
+use super::{Queue, QueueError, contexts};
 use crate::model::event::Lane;
 use crate::model::event::encode::append_ended;
 use crate::model::ids::RunKey;
@@ -124,14 +126,19 @@ impl Queue {
 
     /// Forgets runs before `current` of which no event is left, together with their contexts.
     pub fn forget_old_runs(&mut self, current: u32) -> Result<(), QueueError> {
-        if self.is_salvaging() || self.control.apart.is_any() {
+        if self.is_salvaging() {
             return Ok(());
         }
         let is_past = |run: &RunState| {
             Lane::ALL.into_iter().all(|lane| *run.last_seq.get(lane) < self.control.lane(lane).first_seq)
         };
         let past = self.control.runs.iter().filter(|(id, run)| **id != current && run.done && is_past(run));
-        let past: Vec<u32> = past.map(|(id, _)| *id).collect();
+        let mut past: Vec<u32> = past.map(|(id, _)| *id).collect();
+        if !past.is_empty() && self.control.apart.is_any() {
+            let mut statement = self.db.prepare_cached("SELECT DISTINCT run FROM pending")?;
+            let apart: HashSet<u32> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            past.retain(|run| !apart.contains(run));
+        }
         if past.is_empty() {
             return Ok(());
         }
@@ -140,6 +147,7 @@ impl Queue {
                 queue.db.prepare_cached("DELETE FROM contexts WHERE run = ?1")?.execute([run])?;
                 queue.control.runs.remove(&run);
             }
+            queue.control.context_bytes = contexts::bytes(&queue.db)?;
             Ok(())
         })
     }

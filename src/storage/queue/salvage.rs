@@ -22,7 +22,7 @@ use super::held::{self, Route};
 use super::lanes::Entry;
 use super::row::record_crc;
 use super::state::{BatchState, Books, DestinationState, LaneState, RunState};
-use super::{ByLane, Queue, QueueError, apart, row, schema, values};
+use super::{ByLane, Queue, QueueError, apart, contexts, row, schema, values};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{SALVAGE_SEQ_GAP, SALVAGE_STEP_ROWS};
@@ -398,15 +398,14 @@ impl Queue {
     }
 
     /// Brings over the contexts that pass their checksums.
-    fn salvage_contexts(&self, old: &Connection) -> Result<(), QueueError> {
+    fn salvage_contexts(&mut self, old: &Connection) -> Result<(), QueueError> {
         let Ok(mut statement) = old.prepare("SELECT run, version, record, crc FROM contexts") else { return Ok(()) };
         let Ok(mut rows) = statement.query([]) else { return Ok(()) };
         while let Ok(Some(row)) = rows.next() {
             let parts = (row.get::<_, u32>(0), row.get::<_, u64>(1), row.get::<_, Vec<u8>>(2), row.get::<_, u32>(3));
             let (Ok(run), Ok(version), Ok(record), Ok(crc)) = parts else { continue };
             if record_crc(run, version, &record) == crc {
-                let sql = "INSERT OR IGNORE INTO contexts(run, version, record, crc) VALUES(?1, ?2, ?3, ?4)";
-                self.db.prepare_cached(sql)?.execute(params![run, version, record, crc])?;
+                contexts::insert_checked(&self.db, &mut self.control.context_bytes, (run, version), &record, crc)?;
             }
         }
         Ok(())

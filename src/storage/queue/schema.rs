@@ -20,9 +20,11 @@ const VERSION: i32 = 1;
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// Name of the database's file.
 pub const FILE: &str = "queue.db";
+/// Name of its log (WAL).
+const LOG: &str = "queue.db-wal";
 
 /// Every file that SQLite may create.
-pub(super) const FILES: [&str; 3] = ["queue.db", "queue.db-wal", "queue.db-shm"];
+pub(super) const FILES: [&str; 3] = [FILE, LOG, "queue.db-shm"];
 
 /// The table of a lane. Each lane has one of its own, which is only ever appended to: so its pages
 /// fill up and are never split.
@@ -45,6 +47,12 @@ CREATE TABLE lane_error(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 CREATE TABLE lane_event(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 CREATE TABLE lane_bulk(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 ";
+
+/// Whether the last process that used the database has left a log of changes (WAL): it did not
+/// close the database.
+pub(super) fn has_log(dir: &Path) -> bool {
+    std::fs::metadata(dir.join(LOG)).is_ok_and(|log| log.len() > 0)
+}
 
 /// Opens or creates the database in `dir`.
 ///

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::absorb::Source;
+use super::source::Source;
 use super::state::DropList;
 use super::{Queue, QueueError, QueueLimits};
 use crate::model::event::Lane;
@@ -141,7 +141,7 @@ fn a_damaged_page_number_is_no_full_disk() {
     absorb(&mut queue, run, &[(EVENT, 1)]);
     queue.make_room().unwrap();
     assert_eq!(counts(&queue), (0, 0, 0));
-    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'contexts'";
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'lane_crash'";
     let page: usize = queue.db.query_row(sql, [], |row| row.get(0)).unwrap();
     queue.close();
     let file = dir.path().join(super::schema::FILE);

@@ -54,6 +54,23 @@ impl<'a> Record<'a> {
         EventKind::from_code(code).ok_or(DecodeError::UnknownKind(code))
     }
 
+    /// Reads the versions of the context and of the scope alone. 0 for none.
+    pub fn peek_references(bytes: &[u8]) -> Result<[u32; 2], DecodeError> {
+        let mut reader = Reader::new(bytes);
+        header(&mut reader)?;
+        let mut versions = [0; 2];
+        let [context, scope] = &mut versions;
+        each_field(&mut reader, |number, value| {
+            match (number, value) {
+                (field::CONTEXT, FieldValue::Uint(version)) => *context = version as u32,
+                (field::SCOPE, FieldValue::Uint(version)) => *scope = version as u32,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(versions)
+    }
+
     fn get(&self, number: u32) -> Option<FieldValue<'a>> {
         self.fields.iter().find(|entry| entry.0 == number).map(|entry| entry.1)
     }
