@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use throughline::event::Action;
 use throughline::internals::queue::{FILE, QueueLimits, open_or_rebuild};
+use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
 use throughline::time::Clock;
 use throughline::{Consent, StorageState, Telemetry};
@@ -172,6 +173,30 @@ fn a_row_in_a_place_that_the_books_have_not_given_is_damage_and_not_waited_for()
     assert!(stored.contains(&before) && stored.contains(&after));
     assert!(telemetry.health().set_aside.unwrap().contains("UNIQUE"));
     books(&telemetry);
+}
+
+#[test]
+fn a_lane_whose_books_are_lost_has_accepted_at_least_what_was_dropped() {
+    for destination in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let server = FaultServer::start().unwrap();
+        let start = |rate: f64| {
+            let config = builder(dir.path()).session_sample_rate(rate);
+            let config = if destination { config.endpoint(server.url()) } else { config };
+            Telemetry::start(config.build().unwrap(), Consent::Granted).unwrap()
+        };
+        let telemetry = start(0.0);
+        (0..300).for_each(|n| drop(record_mixed(&telemetry, n)));
+        assert!(telemetry.shutdown(LONG));
+        let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
+        db.execute("UPDATE state SET crc = crc + 1 WHERE key LIKE 'lane/%' OR key = 'age'", []).unwrap();
+        drop(db);
+        let telemetry = start(1.0);
+        record_mixed(&telemetry, 0).unwrap();
+        assert_eq!(telemetry.flush(LONG).complete, destination);
+        let books = books(&telemetry);
+        assert!(books.dropped.of(DropReason::SampledOut) > 150, "{books:?}");
+    }
 }
 
 #[test]

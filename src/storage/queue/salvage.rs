@@ -301,20 +301,33 @@ impl Queue {
         let held = state.held;
         // Rows that the old books did not know of had been accepted as well.
         state.accepted += kept.saturating_sub(before.rows) + old_held.saturating_sub(before.held);
-        let accepted = state.accepted;
         let door = control.books.drops.of_lane(lane);
         let active: Vec<u32> = control.active().map(|(id, _)| id).collect();
         if active.is_empty() {
             let missing = (before.rows + before.held).saturating_sub(kept + old_held);
             control.books.drops.add(lane, DropReason::RowCorrupt, missing);
+            let state = control.lane_mut(lane);
+            state.accepted = state.accepted.max(door + missing + state.rows + held);
         }
+        let mut queued = Vec::new();
         for id in active {
             // Rows of a frozen batch may be gone, so the batch is given up. Those of its rows that
             // were delivered are sent again; a backend recognizes them by their ids.
             control.batches.remove(&(id, lane));
             let cursor = control.destinations.get(&id).map_or(0, |state| *state.cursor.get(lane));
             let sql = format!("SELECT count(*) FROM {table} WHERE seq >= ?1");
-            let queued = self.db.query_row(&sql, [cursor], |row| row.get::<_, u64>(0))? + held;
+            queued.push((id, self.db.query_row(&sql, [cursor], |row| row.get::<_, u64>(0))? + held));
+        }
+        // The old books of the lane may be lost, and those of the drops be whole: what was dropped
+        // had been accepted.
+        for (id, queued) in &queued {
+            let Some(destination) = control.destinations.get(id) else { continue };
+            let least = destination.baseline.get(lane) + destination.drops.of_lane(lane) + door + queued;
+            let state = control.lane_mut(lane);
+            state.accepted = state.accepted.max(least);
+        }
+        let accepted = control.lane(lane).accepted;
+        for (id, queued) in queued {
             let Some(destination) = control.destinations.get_mut(&id) else { continue };
             let delivered = *destination.delivered.get(lane);
             let settled = destination.baseline.get(lane) + delivered + destination.drops.of_lane(lane) + door;
