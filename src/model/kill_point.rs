@@ -23,19 +23,56 @@ pub const NAMES: [&str; 10] = [
     "recovery",
 ];
 
+/// Whether a test may want a panic, or the harness a death: unknown until the first kill point.
+#[cfg(feature = "testing")]
+static MAY_BE_WANTED: AtomicBool = AtomicBool::new(true);
 /// The name at which a test wants a panic, until it has occurred.
 #[cfg(feature = "testing")]
 static PANIC_AT: Mutex<Option<String>> = Mutex::new(None);
-/// Whether any test has asked for a panic: so that a kill point takes no lock otherwise.
-#[cfg(feature = "testing")]
-static PANIC_WANTED: AtomicBool = AtomicBool::new(false);
 
 /// Panics once, when `name` is reached next: stands for a bug of ours in tests of what survives
 /// one.
 #[cfg(feature = "testing")]
 pub fn panic_at(name: &str) {
-    *PANIC_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
-    PANIC_WANTED.store(true, Ordering::Release);
+    let mut at = PANIC_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    *at = Some(name.to_owned());
+    MAY_BE_WANTED.store(true, Ordering::Release);
+}
+
+/// Kills the process here if the harness asked for it.
+#[cfg(feature = "testing")]
+#[inline(always)]
+pub fn kill_point(name: &str) {
+    // One load, because kill points stand on the hot path and benchmarks are built with this
+    // feature.
+    if MAY_BE_WANTED.load(Ordering::Relaxed) {
+        look_at_kill_point(name);
+    }
+}
+
+#[cfg(feature = "testing")]
+#[cold]
+#[inline(never)]
+fn look_at_kill_point(name: &str) {
+    static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();
+    static SEEN: AtomicU32 = AtomicU32::new(0);
+    panic_if_wanted(name);
+    let wanted = WANTED.get_or_init(|| {
+        let value = std::env::var("THROUGHLINE_KILL").ok()?;
+        let (name, count) = value.split_once(':')?;
+        Some((name.to_owned(), count.parse().ok()?))
+    });
+    let Some((wanted, count)) = wanted else {
+        let at = PANIC_AT.lock().unwrap_or_else(PoisonError::into_inner);
+        MAY_BE_WANTED.store(at.is_some(), Ordering::Release);
+        return;
+    };
+    if wanted == name && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == *count {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        loop {
+            std::thread::park();
+        }
+    }
 }
 
 #[cfg(feature = "testing")]
@@ -44,30 +81,6 @@ fn panic_if_wanted(name: &str) {
     let taken = PANIC_AT.lock().unwrap_or_else(PoisonError::into_inner).take_if(|wanted| wanted == name);
     if taken.is_some() {
         panic!("a test asked for a panic at {name}");
-    }
-}
-
-/// Kills the process here if the harness asked for it.
-#[cfg(feature = "testing")]
-pub fn kill_point(name: &str) {
-    static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();
-    static SEEN: AtomicU32 = AtomicU32::new(0);
-    if PANIC_WANTED.load(Ordering::Acquire) {
-        panic_if_wanted(name);
-    }
-    let wanted = WANTED.get_or_init(|| {
-        let value = std::env::var("THROUGHLINE_KILL").ok()?;
-        let (name, count) = value.split_once(':')?;
-        Some((name.to_owned(), count.parse().ok()?))
-    });
-    if let Some((wanted, count)) = wanted
-        && wanted == name
-        && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == *count
-    {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        loop {
-            std::thread::park();
-        }
     }
 }
 

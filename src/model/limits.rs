@@ -5,12 +5,14 @@
 //! numbers, codes) stands with the format.
 
 mod contexts;
+mod journal;
 mod redaction;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use contexts::*;
+pub(crate) use journal::*;
 pub(crate) use redaction::*;
 
 const KIB: usize = 1024;

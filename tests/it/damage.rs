@@ -186,7 +186,9 @@ fn a_lane_whose_books_are_lost_has_accepted_at_least_what_was_dropped() {
             Telemetry::start(config.build().unwrap(), Consent::Granted).unwrap()
         };
         let telemetry = start(0.0);
-        (0..300).for_each(|n| drop(record_mixed(&telemetry, n)));
+        for n in 0..300 {
+            record_mixed(&telemetry, n);
+        }
         assert!(telemetry.shutdown(LONG));
         let db = rusqlite::Connection::open(dir.path().join(FILE)).unwrap();
         db.execute("UPDATE state SET crc = crc + 1 WHERE key LIKE 'lane/%' OR key = 'age'", []).unwrap();

@@ -245,7 +245,10 @@ impl Recorder {
         let lane = event.lane();
         let time = self.time_of(event, boot);
         let n = self.ids.next();
-        self.append(FrameType::Event(lane), n, time, event, author, began).then(|| self.key.event_id(n, time))
+        // Computed before the append, which ends with an atomic exchange: what comes after that
+        // would have to wait for it.
+        let id = self.key.event_id(n, time);
+        self.append(FrameType::Event(lane), n, time, event, author, began).then_some(id)
     }
 
     /// Records an event that will be amended or closed. `None` when it was not kept; then it has

@@ -238,6 +238,7 @@ impl Journal {
         {
             memory.store(COUNTERS_AT + 8 * counter, count);
         }
+        memory.prefetch(PREAMBLE + position(end));
         drop(writer);
         let has_crossed_mark = used_before < JOURNAL_WAKE_BYTES && used >= JOURNAL_WAKE_BYTES;
         let was_idle = !self.busy.load(Ordering::Relaxed) && !self.busy.swap(true, Ordering::AcqRel);
