@@ -32,6 +32,7 @@ mod off;
 mod older_store;
 mod patience;
 mod privacy;
+mod roots;
 mod rum;
 mod sources;
 mod stores;

@@ -27,7 +27,7 @@ pub(super) fn record(telemetry: &Telemetry, seed: u64, stories: u64) -> Result<S
         .max_actions_per_second(u32::MAX);
     let cart = telemetry.traced_store("Cart", &policy)?;
     let taps = telemetry.counter("cart.taps", "{tap}")?;
-    let size = telemetry.histogram("cart.size", "{item}", Some(&[1.0, 5.0, 20.0]))?;
+    let size = telemetry.histogram("checkout.items", "{item}", Some(&[1.0, 5.0, 20.0]))?;
     let mut scenario = Scenario::new(seed ^ SEED);
     for n in 0..stories {
         telemetry.start_view(if n.is_multiple_of(2) { "Cart" } else { "Checkout" });
