@@ -34,6 +34,7 @@ mod patience;
 mod privacy;
 mod roots;
 mod rum;
+mod semconv;
 mod sources;
 mod stores;
 mod stories;

@@ -12,10 +12,13 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
 use serde_json::{Map, Value, json};
 use throughline::names::EVENT_ID;
-use throughline::names::semconv::{SERVICE_NAME, SESSION_ID};
+use throughline::names::semconv::{LOG_RECORD_UID, SERVICE_NAME, SESSION_ID};
 
 use super::protojson::{self, to_protobuf};
 use super::received::{Item, SEVERITY_ERROR, Signal, SpanEvent};
+
+/// Under which the id of an event was sent before it had the names of today.
+const OLD_EVENT_ID: &str = "event.id";
 
 /// The request that a path of OTLP/HTTP takes.
 #[derive(Debug, Clone, Copy)]
@@ -179,7 +182,13 @@ fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
 fn with_attributes(mut item: Item, attributes: Vec<KeyValue>) -> Item {
     item.attributes = map(attributes);
     let text_of = |key: &str| item.attributes.get(key).map(text).unwrap_or_default();
-    (item.event_id, item.session) = (text_of(EVENT_ID), text_of(SESSION_ID));
+    let ids = [LOG_RECORD_UID, EVENT_ID, OLD_EVENT_ID].map(text_of);
+    let mut event_id = ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
+    // The versions of a view that is open are records of one event.
+    if item.version() > 0 {
+        event_id.truncate(event_id.find('.').unwrap_or(event_id.len()));
+    }
+    (item.event_id, item.session) = (event_id, text_of(SESSION_ID));
     item
 }
 

@@ -75,7 +75,7 @@ pub(crate) struct Item {
 
 impl Item {
     /// The number of the snapshot, of a view; else 0.
-    fn version(&self) -> u64 {
+    pub(super) fn version(&self) -> u64 {
         version(&self.attributes)
     }
 
