@@ -101,7 +101,7 @@ impl Scenario {
 
     /// A point of an instrument: its name, its unit, and the data. Each kind of instrument has a
     /// name of its own, as a backend demands it.
-    fn instrument(&mut self) -> (&'static str, &'static str, MetricData<'static>) {
+    pub(super) fn instrument(&mut self) -> (&'static str, &'static str, MetricData<'static>) {
         match self.below(3) {
             0 => ("cart.size", "{item}", MetricData::Gauge(self.below(100) as f64)),
             1 => {

@@ -265,9 +265,8 @@ fn write_message(message: &Shape, json: &Value, out: &mut Vec<u8>) -> Result<()>
 
 /// Whether a key is the name of a field, in lowerCamelCase or as in the `.proto` file.
 fn is_named(name: &str, key: &str) -> bool {
-    let mut name = name.chars();
     let mut key = key.chars();
-    while let Some(letter) = name.next() {
+    for letter in name.chars() {
         match key.next() {
             Some('_') if letter.is_ascii_uppercase() => {
                 if key.next() != Some(letter.to_ascii_lowercase()) {

@@ -15,6 +15,9 @@ use super::Inspector;
 const LONG: Duration = Duration::from_secs(20);
 const JSON: (&str, &str) = ("content-type", "application/json");
 
+/// What is refused: a name for it, the status, and the headers and the body of the request.
+type Refused<'a> = (&'a str, u16, Vec<(&'a str, &'a str)>, &'a [u8]);
+
 impl Inspector {
     fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
         self.send(&format!("POST {path}"), headers, body)
@@ -125,7 +128,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
     let deep_json = "{\"a\":".repeat(5_000) + "1" + &"}".repeat(5_000);
     let deep_value = (0..120).fold(json!({"intValue": "1"}), |value, _| json!({"arrayValue": {"values": [value]}}));
     let deep_value = logs(json!([{"attributes": [{"key": "d", "value": deep_value}]}])).to_string();
-    let cases: [(&str, u16, Vec<(&str, &str)>, &[u8]); 10] = [
+    let cases: [Refused<'_>; 10] = [
         ("no content type", 415, vec![], b""),
         ("another content type", 415, vec![("content-type", "text/plain")], b"x"),
         ("deflate", 415, vec![JSON, ("content-encoding", "deflate")], &zlib),
