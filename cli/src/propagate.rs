@@ -10,7 +10,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use throughline::event::TraceContext;
 use throughline::internals::ids::{IdCounter, RunKey};
-use throughline::trace::{Format, extract, inject};
+use throughline::trace::{Format, SpanContext, extract, inject};
 
 /// Most child spans that one line may ask for. It bounds the answer, which is built in memory.
 const MAX_CHILDREN: u64 = 10_000;
@@ -42,7 +42,7 @@ struct Reply {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let (key, ids) = (RunKey::random(), IdCounter::new());
+    let ((key, is_random), ids) = (RunKey::draw(), IdCounter::new());
     let mut out = std::io::stdout().lock();
     for (index, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line?;
@@ -56,7 +56,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let new_trace = || {
             let n = ids.next();
-            TraceContext { trace_id: key.trace_id(n), span_id: key.span_id(n), sampled: true }
+            let trace = TraceContext { trace_id: key.trace_id(n), span_id: key.span_id(n), sampled: true };
+            SpanContext { random: is_random, ..SpanContext::new(trace) }
         };
         let mut context = extract(&options.style, headers).or_root(new_trace);
         if context.correlation_id.is_empty() {

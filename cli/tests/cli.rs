@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod intake;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -25,13 +27,26 @@ impl Inspector {
     }
 
     fn get(&self, path: &str) -> String {
+        let (status, answer) = self.send(&format!("GET {path}"), &[], b"");
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
+    }
+
+    /// Sends a request, and returns the status and the whole answer.
+    fn send(&self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
-        answer
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let length = body.len();
+        let head = format!("{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n");
+        write!(stream, "{head}{headers}\r\n").unwrap();
+        // A server that refuses a body may close the connection before it has read all of it.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("{line}: {answer}")), answer)
     }
 
     fn stats(&self) -> Value {
@@ -83,7 +98,7 @@ fn every_kind_arrives_in_either_encoding() {
         for page in ["/", "/api/sessions", "/health/live", "/health/ready"] {
             inspector.get(page);
         }
-        assert!(inspector.get("/metrics").contains("throughline_inspect_records{signal=\"traces\"} 400"));
+        assert!(inspector.get("/metrics").contains("throughline_inspect_records{signal=\"spans\"} 400"));
     }
 }
 

@@ -141,6 +141,15 @@ impl Telemetry {
         shared.scopes.record(event)
     }
 
+    /// As [`Telemetry::record`], for an event whose attributes have keys of ours.
+    pub(super) fn record_ours<E: Event>(&self, event: &E) -> Option<Uuid> {
+        let shared = self.on()?;
+        if !self.permits(event.kind(), event.label(), event.common().attributes) {
+            return None;
+        }
+        shared.scopes.record_ours(event)
+    }
+
     /// As [`Telemetry::record`], for an event that began at this moment.
     pub(super) fn record_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<Uuid> {
         let shared = self.on()?;

@@ -4,9 +4,11 @@ use uuid::Uuid;
 
 use super::client::Telemetry;
 use crate::engine::recorder::Moment;
+use crate::engine::scopes::Beginning;
 use crate::model::event::{Common, Resource};
 use crate::model::names::{self, headers};
 use crate::model::time::BootTime;
+use crate::model::value::Value;
 use crate::policy::trace::{Header, SamplingDecision, SpanContext};
 
 impl Telemetry {
@@ -16,7 +18,7 @@ impl Telemetry {
         let Some(shared) = self.on() else { return ActiveResource(None) };
         let started = shared.recorder().boot();
         let moment = shared.scopes.begin(started);
-        let (parent, _) = shared.scopes.parent(started);
+        let Beginning { parent, wall, .. } = shared.scopes.beginning(started);
         let action = shared.scopes.resource_started(started);
         ActiveResource(Some(Box::new(RunningResource {
             telemetry: self.clone(),
@@ -26,6 +28,7 @@ impl Telemetry {
             action,
             moment,
             started,
+            started_wall: wall,
             correlation: None,
         })))
     }
@@ -42,6 +45,7 @@ struct RunningResource {
     /// When it began: it belongs to the user and the view of then.
     moment: Moment,
     started: BootTime,
+    started_wall: u64,
     /// The correlation id that its headers carry.
     correlation: Option<String>,
 }
@@ -96,7 +100,7 @@ impl ActiveResource {
         };
         let (theirs, ours) = (injected.trace, running.context.trace);
         if (theirs.trace_id, theirs.span_id) != (ours.trace_id, ours.span_id) {
-            running.context = SpanContext::new(theirs);
+            running.context = SpanContext { random: injected.random, ..SpanContext::new(theirs) };
         } else if theirs.sampled != ours.sampled {
             // The app has decided about our trace. It is still the same one.
             (running.context.trace, running.context.decision) = (theirs, SamplingDecision::of(theirs));
@@ -126,14 +130,15 @@ impl ActiveResource {
         // struct of the shorter one.
         let described = describe(Resource::new("", "", status, now.since(running.started)));
         let mut attributes = described.common.attributes.to_vec();
-        if let Some(correlation) = &running.correlation {
-            attributes.push((names::semconv::CORRELATION_ID, correlation.into()));
+        let correlation = running.correlation.as_ref().map(|id| [Value::from(id)]);
+        if let Some(values) = &correlation {
+            attributes.push((names::semconv::CORRELATION_ID, Value::List(values)));
         }
         let common = Common {
             attributes: &attributes,
             trace: Some(running.context.trace),
             action_id: running.action,
-            ..described.common
+            time: described.common.time.or(Some(running.started_wall)),
         };
         let (method, url) = (running.method.as_str(), running.url.as_str());
         let resource = Resource { method, url, parent_span: running.context.parent_span, common, ..described };

@@ -95,7 +95,8 @@ impl Telemetry {
         shared.scopes.report_problem();
         let kept = message.char_indices().nth(MAX_TEXT_CHARS).map_or(message.len(), |cut| cut.0);
         let message = shared.recorder().redactor().text(TextKind::Free, message, kept);
-        self.record_custom(&Custom::new(names::EVENT_PROBLEM).attributes(&[("message", (&*message).into())]))
+        let attributes = [(names::PROBLEM_MESSAGE, (&*message).into())];
+        self.record_ours(&Custom::new(names::EVENT_PROBLEM).attributes(&attributes))
     }
 
     /// Records that the *app's own* synchronization failed: which call, with which code, after how
@@ -107,14 +108,14 @@ impl Telemetry {
             (names::SYNC_RETRIES, retries.into()),
             (names::SYNC_OFFLINE, offline.into()),
         ];
-        self.record_custom(&Custom::new(names::EVENT_SYNC_FAILURE).attributes(&attributes))
+        self.record_ours(&Custom::new(names::EVENT_SYNC_FAILURE).attributes(&attributes))
     }
 
     /// Records that the *app's own* queue was flushed: how many entries it held, and whether the
     /// flush succeeded.
     pub fn record_queue_flush(&self, depth: u64, ok: bool) -> Option<Uuid> {
         let attributes = [(names::QUEUE_DEPTH, Value::Int(depth as i64)), (names::QUEUE_FLUSH_OK, ok.into())];
-        self.record_custom(&Custom::new(names::EVENT_QUEUE_FLUSH).attributes(&attributes))
+        self.record_ours(&Custom::new(names::EVENT_QUEUE_FLUSH).attributes(&attributes))
     }
 
     /// Ends coalescing windows and the action now, as if their time were over. For tests, which do

@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::client::Telemetry;
 use crate::engine::scopes::{Change, Ended, Outcome, SpanData};
 use crate::model::event::{ErrorEvent, EventKind, SpanStatus, TraceContext};
-use crate::model::names::{self, words};
-use crate::model::value::{Attribute, Value};
+use crate::model::names::{self, app_attributes, words};
+use crate::model::value::{Attribute, OwnedAttributes, Value, to_owned};
 use crate::policy::trace::{SpanContext, with_context};
 
 impl Telemetry {
@@ -151,10 +151,14 @@ impl ActiveSpan {
 
     /// Adds an event: something that happened in it now. At most 128; further ones are counted.
     pub fn add_event(&mut self, name: &str, attributes: &[Attribute<'_>]) {
+        self.add_moment(name, || app_attributes(attributes));
+    }
+
+    fn add_moment(&mut self, name: &str, attributes: impl FnOnce() -> OwnedAttributes) {
         let Some(running) = &self.0 else { return };
         let Some(shared) = running.telemetry.on_any_thread() else { return };
         let wall = shared.recorder().wall(shared.recorder().boot());
-        self.change(|span| span.add_event(name, wall, attributes));
+        self.change(|span| span.add_event(name, wall, attributes()));
     }
 
     /// Refers to another span, such as a message that this one also answers. At most 128; further
@@ -166,7 +170,7 @@ impl ActiveSpan {
     /// Notes that the work is tried again. `attempt` counts from 1.
     pub fn retry(&mut self, attempt: u32) {
         self.change(|span| span.set_attribute(names::OPERATION_ATTEMPT, &attempt.into()));
-        self.add_event(names::SPAN_EVENT_RETRY, &[(names::RETRY_ATTEMPT, attempt.into())]);
+        self.add_moment(names::SPAN_EVENT_RETRY, || to_owned(&[(names::OPERATION_ATTEMPT, attempt.into())]));
     }
 
     /// Ends it with success.
@@ -191,10 +195,9 @@ impl ActiveSpan {
         let Some(shared) = running.telemetry.on_any_thread() else { return };
         match running.state {
             State::Span(span) => {
-                let ended = Ended { outcome: None, ..ended };
-                span.with_span(shared.recorder().boot(), Some(ended), |event| {
-                    running.telemetry.record_begun(event, &span.moment)
-                });
+                let (ended, now) = (Ended { outcome: None, ..ended }, shared.recorder().boot());
+                span.with_span(now, Some(ended), |event| running.telemetry.record_begun(event, &span.moment));
+                shared.scopes.span_ended(span.action, now);
             }
             State::Operation(Some(id)) => shared.scopes.end_operation(id, ended),
             State::Operation(None) => {}

@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::model::names::EVENT_ID;
+use crate::model::names::semconv::LOG_RECORD_UID;
+
 /// How the server answers one request.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -281,17 +284,21 @@ fn response(status: u16, kind: &str, extra: &[String], body: &[u8]) -> Vec<u8> {
     whole
 }
 
-/// The values of every `event.id` in an OTLP body, protobuf or JSON. Looks for the encoded key and
-/// value as bytes: the encoders are checked against OpenTelemetry's own types elsewhere.
+/// The ids of the events in an OTLP body, protobuf or JSON, without those that are still open.
+/// Looks for the encoded key and value as bytes: the encoders are checked against OpenTelemetry's
+/// own types elsewhere.
 pub fn event_ids(body: &[u8]) -> Vec<Uuid> {
-    let patterns: [&[u8]; 2] =
-        [b"\x0a\x08event.id\x12\x26\x0a\x24", b"\"key\":\"event.id\",\"value\":{\"stringValue\":\""];
+    let protobuf = |key: &str| [&[10, key.len() as u8], key.as_bytes(), &[18, 38, 10, 36]].concat();
+    let json = |key: &str| format!("\"key\":\"{key}\",\"value\":{{\"stringValue\":\"").into_bytes();
+    let keys = [LOG_RECORD_UID, EVENT_ID];
     let mut ids = Vec::new();
-    for pattern in patterns {
+    for (pattern, is_json) in keys.iter().flat_map(|key| [(protobuf(key), false), (json(key), true)]) {
         let mut rest = body;
         while let Some(at) = rest.windows(pattern.len()).position(|window| window == pattern) {
             rest = rest.get(at + pattern.len()..).unwrap_or_default();
-            ids.extend(rest.get(..36).and_then(|id| Uuid::try_parse_ascii(id).ok()));
+            // The id of one that is open is longer.
+            let is_whole = !is_json || rest.get(36) == Some(&b'"');
+            ids.extend(rest.get(..36).filter(|_| is_whole).and_then(|id| Uuid::try_parse_ascii(id).ok()));
         }
     }
     ids

@@ -27,7 +27,7 @@ impl Telemetry {
     /// client is off.
     pub fn current_context(&self) -> Option<SpanContext> {
         let shared = self.on()?;
-        shared.scopes.parent(shared.recorder().boot()).0
+        shared.scopes.beginning(shared.recorder().boot()).parent
     }
 
     /// Runs `work` with `context` as the current one of this thread.
@@ -49,7 +49,7 @@ impl Telemetry {
     /// notification. Without valid ones a new trace begins. `None` when the client is off.
     pub fn extract<'a>(&self, headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<SpanContext> {
         let shared = self.on()?;
-        Some(extract(&READ, headers).or_root(|| shared.recorder().new_trace()))
+        Some(extract(&READ, headers).or_root(|| shared.recorder().new_root()))
     }
 
     /// Keeps a context for an event that comes later, under the id of a message. At most 10,000 are

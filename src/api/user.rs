@@ -2,8 +2,10 @@
 
 use super::client::Telemetry;
 use super::hook;
+use crate::engine::globals::Set;
 use crate::engine::lifecycle::LifecycleState;
 use crate::engine::recorder::Recorder;
+use crate::model::event::Custom;
 use crate::model::names::{self, semconv};
 use crate::model::value::{Attribute, Value};
 
@@ -49,24 +51,34 @@ impl Telemetry {
             own.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key, text.into())).collect();
         attributes.extend(user.attributes.iter().filter(|(key, _)| !own.iter().any(|(name, _)| name == key)));
         let (globals, config) = (&self.client.parts.globals, &self.client.parts.config);
-        self.takes_globals() && globals.replace(|| self.recorder(), config, semconv::USER, &attributes)
+        self.takes_globals() && globals.replace(|| self.recorder(), config, semconv::USER, &attributes) != Set::Refused
     }
 
     /// Sets an attribute of every event from now on; `None` removes it. False as for
     /// [`Telemetry::set_user`].
     pub fn set_global_attribute(&self, key: &str, value: Option<Value<'_>>) -> bool {
-        self.set_global(&names::app_key(key), value)
+        self.set_global(&names::app_key(key), value) != Set::Refused
     }
 
     /// Sets what a feature flag was evaluated to. Every event from now on carries it as
-    /// `feature_flag.{name}`; `None` removes it. False as for [`Telemetry::set_user`].
+    /// `throughline.feature_flag.{name}`; `None` removes it. A value that differs from the one
+    /// before is also recorded as an event of its own, `feature_flag.evaluation`. False as for
+    /// [`Telemetry::set_user`].
     pub fn set_feature_flag(&self, name: &str, value: Option<Value<'_>>) -> bool {
-        self.set_global(&format!("{}{name}", names::FEATURE_FLAG), value)
+        let set = self.set_global(&format!("{}{name}", names::FEATURE_FLAG), value);
+        if let (Set::Changed, Some(value)) = (set, value) {
+            let attributes = [(semconv::FEATURE_FLAG_KEY, name.into()), (semconv::FEATURE_FLAG_VALUE, value)];
+            self.record_custom(&Custom::new(semconv::EVENT_FEATURE_FLAG).attributes(&attributes));
+        }
+        set != Set::Refused
     }
 
-    fn set_global(&self, key: &str, value: Option<Value<'_>>) -> bool {
+    fn set_global(&self, key: &str, value: Option<Value<'_>>) -> Set {
         let (globals, config) = (&self.client.parts.globals, &self.client.parts.config);
-        self.takes_globals() && globals.set(|| self.recorder(), config, key, value)
+        if !self.takes_globals() {
+            return Set::Refused;
+        }
+        globals.set(|| self.recorder(), config, key, value)
     }
 
     /// Whether global attributes can be set: not after the shutdown, nor by the app's own hook

@@ -20,6 +20,17 @@ use crate::storage::installation::{Found, Installation};
 #[derive(Debug, Default)]
 pub(crate) struct GlobalContext(Mutex<GlobalValues>);
 
+/// What became of an attribute that was to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// Events carry it from now on.
+    Changed,
+    /// It was set like that already.
+    Unchanged,
+    /// Nothing has changed: there would be too many attributes, or the client takes none.
+    Refused,
+}
+
 #[derive(Debug, Default)]
 struct GlobalValues {
     attributes: BTreeMap<String, AnyValue>,
@@ -99,15 +110,14 @@ impl GlobalContext {
     /// Replaces every attribute whose key begins with `prefix` by `attributes`, whose keys get that
     /// prefix.
     ///
-    /// `recorder` returns `None` while the client is off. The change then waits in memory. The
-    /// result is false, and nothing changes, when there would be too many attributes.
+    /// `recorder` returns `None` while the client is off. The change then waits in memory.
     pub(crate) fn replace<'r>(
         &self,
         recorder: impl FnOnce() -> Option<&'r Recorder>,
         config: &Config,
         prefix: &str,
         attributes: &[Attribute<'_>],
-    ) -> bool {
+    ) -> Set {
         let key = |key: &str| format!("{prefix}{key}");
         self.change(recorder, config, |values| {
             values.retain(|key, _| !key.starts_with(prefix));
@@ -122,7 +132,7 @@ impl GlobalContext {
         config: &Config,
         key: &str,
         value: Option<Value<'_>>,
-    ) -> bool {
+    ) -> Set {
         self.change(recorder, config, |values| {
             match value {
                 Some(value) => values.insert(key.to_owned(), value.to_any()),
@@ -136,15 +146,15 @@ impl GlobalContext {
         recorder: impl FnOnce() -> Option<&'r Recorder>,
         config: &Config,
         change: impl FnOnce(&mut BTreeMap<String, AnyValue>),
-    ) -> bool {
+    ) -> Set {
         let mut values = self.lock();
         let mut attributes = values.attributes.clone();
         change(&mut attributes);
         if attributes == values.attributes {
-            return true;
+            return Set::Unchanged;
         }
         if attributes.len() + config.resource.len() + OWN_ATTRIBUTES > MAX_ATTRIBUTES {
-            return false;
+            return Set::Refused;
         }
         values.attributes = attributes;
         // The recorder is asked for under the lock. A thread that switches the client on catches up
@@ -153,7 +163,7 @@ impl GlobalContext {
             Some(recorder) => values.journal(recorder, config),
             None => values.is_behind = true,
         }
-        true
+        Set::Changed
     }
 
     /// Forgets everything that was set, because the user has denied consent.
@@ -187,13 +197,8 @@ impl GlobalValues {
         resource.push((semconv::SDK_NAME, names::SCOPE_NAME.into()));
         resource.push((semconv::SDK_LANGUAGE, config.sdk_language.as_str().into()));
         resource.push((semconv::SDK_VERSION, env!("CARGO_PKG_VERSION").into()));
-        let os = match std::env::consts::OS {
-            "ios" | "macos" => "darwin",
-            "android" => "linux",
-            other => other,
-        };
-        resource.push((semconv::OS_TYPE, os.into()));
-        resource.push((semconv::HOST_ARCH, std::env::consts::ARCH.into()));
+        resource.push((semconv::OS_TYPE, semconv::os_type(std::env::consts::OS).into()));
+        resource.push((semconv::HOST_ARCH, semconv::host_arch(std::env::consts::ARCH).into()));
         let installation = values.installation.as_ref().map(|installation| installation.id.to_string());
         resource.extend(installation.iter().map(|id| (semconv::INSTALLATION_ID, Value::from(id))));
         // The app's own values win.

@@ -37,17 +37,28 @@ enum Domain {
 }
 
 impl RunKey {
-    /// Draws a key from the operating system. Where that is refused, the clock and an address take
-    /// its place: ids must differ between runs, but they are not secrets.
+    /// Draws a key: see [`RunKey::draw`].
     pub fn random() -> Self {
+        Self::draw().0
+    }
+
+    /// Draws a key from the operating system. Where that is refused, the clock and an address take
+    /// its place, because ids must differ between runs and are no secrets. The second value says
+    /// whether the key is random.
+    pub fn draw() -> (Self, bool) {
+        Self::draw_from(|bytes| getrandom::fill(bytes).is_ok())
+    }
+
+    fn draw_from(source: impl FnOnce(&mut [u8]) -> bool) -> (Self, bool) {
         let mut bytes = [0u8; 16];
-        if getrandom::fill(&mut bytes).is_err() {
+        let is_random = source(&mut bytes);
+        if !is_random {
             let clock =
                 std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
             let address = std::ptr::from_ref(&bytes) as usize as u128;
             bytes = (clock ^ (address << 64)).to_le_bytes();
         }
-        Self(bytes)
+        (Self(bytes), is_random)
     }
 
     /// The run's name: 32 hex digits.
@@ -144,6 +155,12 @@ mod tests {
             assert_ne!(key.trace_id(n), [0; 16]);
         }
         assert!(!spans.contains(&[0; 8]));
+    }
+
+    #[test]
+    fn a_key_that_is_not_random_says_so() {
+        let (key, is_random) = RunKey::draw_from(|_| false);
+        assert!(!is_random && key.0 != [0; 16] && RunKey::draw().1);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! numbers, codes) stands with the format.
 
 mod contexts;
+mod frames;
 mod journal;
 mod redaction;
 
@@ -12,6 +13,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use contexts::*;
+pub use frames::*;
 pub(crate) use journal::*;
 pub(crate) use redaction::*;
 
@@ -65,8 +67,6 @@ pub const MAX_SPAN_ITEMS: usize = 128;
 /// Bytes of one encoded event. A larger one is dropped as `DropReason::Oversize`, because one event
 /// must fit into a request with room to spare.
 pub const MAX_EVENT_BYTES: usize = 128 * KIB;
-/// A frame that takes longer is frozen: the length that Datadog's and Android's tools use.
-pub const FROZEN_FRAME: Duration = Duration::from_millis(700);
 
 /// The latest wall time of an event, ns since the Unix epoch: a day in 2262. Many backends store
 /// times as signed 64-bit numbers, and an event of a later time would come out in the past.

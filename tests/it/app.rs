@@ -26,7 +26,8 @@ pub fn received(server: &FaultServer) -> Received {
     let version = |log: &LogRecord| text(&log.attributes, "rum.view.version").parse::<u64>().unwrap_or(0);
     let newest: Vec<_> = received.named("app.screen.view").into_iter().cloned().collect();
     received.logs.retain(|log| {
-        let is_same = |other: &&LogRecord| text(&other.attributes, "event.id") == text(&log.attributes, "event.id");
+        let view = |log: &LogRecord| text(&log.attributes, "app.screen.id");
+        let is_same = |other: &&LogRecord| other.event_name == log.event_name && view(other) == view(log);
         !newest.iter().filter(is_same).any(|other| version(other) > version(log))
     });
     received

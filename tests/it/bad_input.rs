@@ -69,7 +69,7 @@ fn odd_values_survive_both_encodings() {
             ("infinite", Value::Double(f64::NEG_INFINITY)),
             ("", "an empty key".into()),
             ("control", "a\u{0}b\u{1f}\u{2028}".into()),
-            ("event.id", "somebody else's".into()),
+            ("log.record.uid", "somebody else's".into()),
             ("empty", Value::List(&[])),
         ];
         let id = telemetry.record_custom(&Custom::new("odd").attributes(&attributes)).unwrap();

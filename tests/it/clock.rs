@@ -138,5 +138,5 @@ fn a_time_in_the_far_future_is_not_taken_for_one_in_the_past() {
     let received = app.end();
     let far = received.named("far");
     assert_eq!(far.iter().map(|log| log.time_unix_nano).collect::<Vec<_>>(), [0, latest, latest, latest]);
-    assert_eq!(far.iter().map(|log| text(&log.attributes, "event.id")).collect::<Vec<_>>(), ids);
+    assert_eq!(far.iter().map(|log| text(&log.attributes, "log.record.uid")).collect::<Vec<_>>(), ids);
 }

@@ -58,9 +58,12 @@ fn the_user_is_on_later_events_and_on_no_earlier_one() {
         attributes.iter().map(|entry| (entry.key.clone(), text(&attributes, &entry.key))).collect()
     };
     let (before, with, after) = (record("before"), record("with"), record("after"));
-    let user = ["user.id", "user.plan", "feature_flag.new-cart"];
+    let user = ["user.id", "user.plan", "throughline.feature_flag.new-cart"];
     assert!(user.iter().all(|key| !before.contains_key(*key) && !after.contains_key(*key)));
-    assert_eq!([&with["user.id"], &with["user.plan"], &with["feature_flag.new-cart"]], ["u-1", "gold", "true"]);
+    assert_eq!(
+        [&with["user.id"], &with["user.plan"], &with["throughline.feature_flag.new-cart"]],
+        ["u-1", "gold", "true"]
+    );
     assert_eq!([&after["tenant"], &after["api_key"], &after["app.state.store"]], ["acme", "[redacted]", "mine"]);
     assert!(!before.contains_key("tenant"));
 }
@@ -104,6 +107,34 @@ fn what_is_set_at_run_time_divides_no_cumulative_series_and_is_on_no_point() {
         }
     }
     assert_eq!(series.into_values().collect::<Vec<_>>(), [5.0]);
+}
+
+#[test]
+fn flags_never_overwrite_each_other_whatever_they_are_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry =
+        Telemetry::start(builder(dir.path()).endpoint(server.url()).build().unwrap(), Consent::Granted).unwrap();
+    let flags = [("key", "a"), ("result.value", "b"), ("new-cart", "c")];
+    for (name, value) in flags {
+        assert!(telemetry.set_feature_flag(name, Some(value.into())));
+        assert!(telemetry.set_feature_flag(name, Some(value.into())), "the same again is no news");
+    }
+    telemetry.record_action(&Action::tap("with"));
+    assert!(telemetry.set_feature_flag("new-cart", None));
+    assert!(telemetry.flush(LONG).complete);
+    let (_, tap) = sent(&server, "with");
+    for (name, value) in flags {
+        assert_eq!(text(&tap, &format!("throughline.feature_flag.{name}")), value);
+        assert_eq!(text(&tap, &format!("feature_flag.{name}")), "");
+    }
+    let received = crate::app::received(&server);
+    let evaluated: Vec<_> = received
+        .named("feature_flag.evaluation")
+        .iter()
+        .map(|log| (text(&log.attributes, "feature_flag.key"), text(&log.attributes, "feature_flag.result.value")))
+        .collect();
+    assert_eq!(evaluated, flags.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
 
 #[test]

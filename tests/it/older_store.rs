@@ -16,6 +16,7 @@ use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use prost::Message;
 use throughline::testing::{FaultServer, event_ids};
 use throughline::time::{Clock, ManualClock};
@@ -160,6 +161,12 @@ impl Store {
     }
 }
 
+/// The id of an event. Those of a view that is open are followed by its version.
+fn event_id(attributes: &[KeyValue]) -> String {
+    let id = text(attributes, "log.record.uid") + &text(attributes, "throughline.event.id");
+    id.split('.').next().unwrap_or_default().to_owned()
+}
+
 /// The id and the name of every event that a server has stored, repetitions included.
 fn arrived(server: &FaultServer) -> Vec<String> {
     let mut found = Vec::new();
@@ -169,12 +176,12 @@ fn arrived(server: &FaultServer) -> Vec<String> {
             let decoded = ExportLogsServiceRequest::decode(body).unwrap();
             for log in decoded.resource_logs.iter().flat_map(|r| &r.scope_logs).flat_map(|s| &s.log_records) {
                 let name = if log.event_name.is_empty() { "log" } else { &log.event_name };
-                found.push(format!("{} {name}", text(&log.attributes, "event.id")));
+                found.push(format!("{} {name}", event_id(&log.attributes)));
             }
         } else if request.path.ends_with("/v1/traces") {
             let decoded = ExportTraceServiceRequest::decode(body).unwrap();
             for span in decoded.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans) {
-                found.push(format!("{} span {}", text(&span.attributes, "event.id"), span.name));
+                found.push(format!("{} span {}", event_id(&span.attributes), span.name));
             }
         } else {
             let decoded = ExportMetricsServiceRequest::decode(body).unwrap();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 use throughline::event::{Action, ErrorEvent, Resource, Temporality};
@@ -375,7 +376,19 @@ fn a_view_carries_what_the_host_measured_while_it_was_shown() {
     assert_eq!((of("rum.view.memory_average"), of("rum.view.memory_max")), ("200".into(), "300".into()));
     let start = received.named("app.vital")[0];
     assert_eq!(text(&start.attributes, "rum.vital.name"), "process_start");
-    assert_eq!(text(&start.attributes, "start.type"), "cold");
+    assert_eq!(text(&start.attributes, "rum.start.type"), "cold");
+    let double = |log: &LogRecord, key: &str| {
+        let value = log.attributes.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone()?.value);
+        let Some(Any::DoubleValue(number)) = value else { panic!("{key}: {value:?}") };
+        number
+    };
+    let janks: Vec<_> = received
+        .named("app.jank")
+        .iter()
+        .map(|jank| (double(jank, "app.jank.threshold"), double(jank, "app.jank.period")))
+        .collect();
+    assert_eq!(janks, [(0.016, 0.04), (0.7, 0.9)]);
+    assert!(received.named("app.jank").iter().all(|jank| text(&jank.attributes, "app.jank.frame_count") == "1"));
 }
 
 #[test]

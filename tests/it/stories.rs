@@ -225,6 +225,39 @@ fn a_reverted_mutation_is_withdrawn_and_a_new_policy_counts_at_once() {
 }
 
 #[test]
+fn the_random_flag_is_set_on_our_own_traces_and_passed_on_as_it_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = builder(dir.path()).trace_host("api.test").build().unwrap();
+    let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+    let flags = |existing: &[(&str, &str)]| {
+        let mut request = telemetry.start_resource("GET", "https://api.test/x");
+        let headers = request.headers(existing);
+        let written = headers.into_iter().find(|header| header.0 == "traceparent");
+        let random = request.context().unwrap().random;
+        request.stop(200, |resource| resource);
+        (written.map(|header| header.1[53..].to_owned()), random)
+    };
+    let ours = (Some("03".to_owned()), true);
+    assert_eq!(flags(&[]), ours);
+    // The root of a tap, an operation in it, and a request in that.
+    telemetry.tap("save");
+    assert_eq!(flags(&[]), ours);
+    assert_eq!(telemetry.start_operation("Save").scope(|| flags(&[])), ours);
+    telemetry.finish_collecting();
+    // What came from elsewhere is passed on, whichever way it came.
+    for (came, random) in [("03", true), ("01", false)] {
+        let theirs = format!("00-{}-{}-{came}", "ab".repeat(16), "cd".repeat(8));
+        let context = telemetry.extract([("traceparent", theirs.as_str())]).unwrap();
+        assert_eq!(telemetry.start_span_in("handle", &context).scope(|| flags(&[])), (Some(came.to_owned()), random));
+        assert_eq!(flags(&[("traceparent", &theirs)]), (None, random));
+    }
+    // Of an id that the app brought, nothing is known.
+    let trace = throughline::event::TraceContext { trace_id: [7; 16], span_id: [8; 8], sampled: true };
+    telemetry.start_action(&throughline::event::Action::tap("theirs").trace(trace));
+    assert_eq!(flags(&[]), (Some("01".to_owned()), false));
+}
+
+#[test]
 fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
     use throughline::trace::{Format, TraceHost};
     let dir = tempfile::tempdir().unwrap();
@@ -237,7 +270,8 @@ fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
     let headers: BTreeMap<_, _> = request.headers(&[]).into_iter().collect();
     let context = request.context().unwrap().trace;
     request.stop(200, |resource| resource.size(3));
-    assert_eq!(headers["traceparent"], context.traceparent());
+    // The trace is sampled, and its id is random.
+    assert_eq!(headers["traceparent"], context.traceparent().replace("-01", "-03"));
     assert_eq!(headers["baggage"], format!("session.id={session}"));
     let mut elsewhere = telemetry.start_resource("GET", "https://api.test.evil.com/x");
     assert!(elsewhere.headers(&[]).is_empty());
@@ -254,7 +288,7 @@ fn a_request_carries_the_formats_of_its_host_and_logs_its_correlation_id() {
     let span =
         |url: &str| received.spans.iter().find(|span| text(&span.attributes, "url.full").ends_with(url)).unwrap();
     let logged = text(&span("api.test/x").attributes, "http.request.header.x-correlation-id");
-    assert_eq!(logged, headers["X-Correlation-ID"]);
+    assert_eq!(logged, format!("[{:?}]", headers["X-Correlation-ID"]));
     assert_eq!(text(&span("evil.com/x").attributes, "http.request.header.x-correlation-id"), "");
     assert_eq!(span("/own").trace_id, vec![0xab; 16]);
 }

@@ -214,5 +214,5 @@ fn a_problem_that_is_reported_after_a_long_pause_is_sent() {
     app.tap("after");
     assert_eq!(app.taps(), ["after"]);
     let received = received(&app.server);
-    assert!(received.logs.iter().any(|log| text(&log.attributes, "message") == "it is slow"));
+    assert!(received.logs.iter().any(|log| text(&log.attributes, "rum.problem.message") == "it is slow"));
 }

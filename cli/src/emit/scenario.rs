@@ -88,8 +88,8 @@ impl Scenario {
                 telemetry.record_log(&Log::new(severity, "cart synchronized").attributes(attributes))
             }
             EventKind::Metric => {
-                let data = self.metric_data();
-                telemetry.record_metric(&Metric::new("cart.size", "{item}", data).attributes(attributes))
+                let (name, unit, data) = self.instrument();
+                telemetry.record_metric(&Metric::new(name, unit, data).attributes(attributes))
             }
             EventKind::Span => telemetry.new_trace().and_then(|trace| {
                 telemetry.record_span(&Span::new("UpdateCart", trace, duration).attributes(attributes))
@@ -99,19 +99,25 @@ impl Scenario {
         (kind, id)
     }
 
-    fn metric_data(&mut self) -> MetricData<'static> {
+    /// A point of an instrument: its name, its unit, and the data. Each kind of instrument has a
+    /// name of its own, as a backend demands it.
+    pub(super) fn instrument(&mut self) -> (&'static str, &'static str, MetricData<'static>) {
         match self.below(3) {
-            0 => MetricData::Gauge(self.below(100) as f64),
+            0 => ("cart.size", "{item}", MetricData::Gauge(self.below(100) as f64)),
             1 => {
                 let value = self.below(100) as f64;
-                MetricData::Sum { value, monotonic: true, temporality: Temporality::Cumulative }
+                let data = MetricData::Sum { value, monotonic: true, temporality: Temporality::Cumulative };
+                ("cart.additions", "{item}", data)
             }
-            _ => MetricData::Histogram {
-                bounds: &[1.0, 5.0],
-                buckets: &[3, 2, 1],
-                sum: 17.0,
-                temporality: Temporality::Cumulative,
-            },
+            _ => {
+                let data = MetricData::Histogram {
+                    bounds: &[1.0, 5.0],
+                    buckets: &[3, 2, 1],
+                    sum: 17.0,
+                    temporality: Temporality::Cumulative,
+                };
+                ("cart.weight", "kg", data)
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ use super::scenario::Scenario;
 
 /// Mixed into the seed, so that stories do not repeat the choices of the single events.
 const SEED: u64 = u64::from_be_bytes(*b"stories\0");
+/// The counter of taps, and the histogram of what was bought.
+const INSTRUMENTS: [&str; 2] = ["cart.taps", "checkout.items"];
 /// Stories between two pauses.
 const STORIES_PER_PAUSE: u64 = 50;
 
@@ -26,8 +28,8 @@ pub(super) fn record(telemetry: &Telemetry, seed: u64, stories: u64) -> Result<S
         .coalesce(Duration::ZERO)
         .max_actions_per_second(u32::MAX);
     let cart = telemetry.traced_store("Cart", &policy)?;
-    let taps = telemetry.counter("cart.taps", "{tap}")?;
-    let size = telemetry.histogram("cart.size", "{item}", Some(&[1.0, 5.0, 20.0]))?;
+    let taps = telemetry.counter(INSTRUMENTS[0], "{tap}")?;
+    let size = telemetry.histogram(INSTRUMENTS[1], "{item}", Some(&[1.0, 5.0, 20.0]))?;
     let mut scenario = Scenario::new(seed ^ SEED);
     for n in 0..stories {
         telemetry.start_view(if n.is_multiple_of(2) { "Cart" } else { "Checkout" });
@@ -64,4 +66,25 @@ pub(super) fn record(telemetry: &Telemetry, seed: u64, stories: u64) -> Result<S
     }
     telemetry.stop_view();
     Ok(cart.counts())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::mem::discriminant;
+
+    use super::*;
+
+    #[test]
+    fn an_instrument_has_one_name_one_unit_and_one_kind() {
+        let mut scenario = Scenario::new(1);
+        let mut known = BTreeMap::new();
+        for _ in 0..100 {
+            let (name, unit, data) = scenario.instrument();
+            let kind = discriminant(&data);
+            assert_eq!(known.insert(name, (unit, kind)).unwrap_or((unit, kind)), (unit, kind), "{name}");
+        }
+        assert_eq!(known.len(), 3);
+        assert!(INSTRUMENTS.iter().all(|name| !known.contains_key(name)));
+    }
 }

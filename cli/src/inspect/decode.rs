@@ -5,17 +5,20 @@ use anyhow::{Context, Result};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{Exemplar, NumberDataPoint, metric, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use throughline::names::EVENT_ID;
-use throughline::names::semconv::{SERVICE_NAME, SESSION_ID};
+use throughline::names::semconv::{LOG_RECORD_UID, SERVICE_NAME, SESSION_ID};
 
+use super::protojson::{self, to_protobuf};
 use super::received::{Item, SEVERITY_ERROR, Signal, SpanEvent};
+
+/// Under which the id of an event was sent before it had the names of today.
+const OLD_EVENT_ID: &str = "event.id";
 
 /// The request that a path of OTLP/HTTP takes.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +39,8 @@ impl Encoding {
     /// The encoding that a `Content-Type` names, if it is one of OTLP's.
     pub(super) fn of(content_type: &str) -> Option<Self> {
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        [Self::Protobuf, Self::Json].into_iter().find(|encoding| encoding.content_type() == media_type)
+        let is_it = |encoding: &Self| encoding.content_type().eq_ignore_ascii_case(media_type);
+        [Self::Protobuf, Self::Json].into_iter().find(is_it)
     }
 
     pub(super) fn content_type(self) -> &'static str {
@@ -46,10 +50,13 @@ impl Encoding {
         }
     }
 
-    fn read<M: Message + Default + DeserializeOwned>(self, body: &[u8]) -> Result<M> {
+    fn read<M: Message + Default>(self, message: &protojson::Shape, body: &[u8]) -> Result<M> {
         match self {
             Self::Protobuf => M::decode(body).context("the body is not OTLP in protobuf"),
-            Self::Json => serde_json::from_slice(body).context("the body is not OTLP in JSON"),
+            Self::Json => {
+                let protobuf = to_protobuf(message, body).context("the body is not OTLP in JSON")?;
+                M::decode(protobuf.as_slice()).context("the body is not OTLP in JSON")
+            }
         }
     }
 }
@@ -57,9 +64,9 @@ impl Encoding {
 /// Decodes the body of a request.
 pub(super) fn items(export: Export, encoding: Encoding, body: &[u8]) -> Result<Vec<Item>> {
     Ok(match export {
-        Export::Logs => logs(encoding.read(body)?),
-        Export::Traces => spans(encoding.read(body)?),
-        Export::Metrics => metrics(encoding.read(body)?),
+        Export::Logs => logs(encoding.read(&protojson::LOGS, body)?),
+        Export::Traces => spans(encoding.read(&protojson::TRACES, body)?),
+        Export::Metrics => metrics(encoding.read(&protojson::METRICS, body)?),
     })
 }
 
@@ -67,7 +74,8 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
     let mut items = Vec::new();
     for group in request.resource_logs {
         let (service, resource) = resource_of(group.resource);
-        for record in group.scope_logs.into_iter().flat_map(|scope| scope.log_records) {
+        let scopes = group.scope_logs.into_iter().map(|logs| (name_of(logs.scope), logs.log_records));
+        for (scope, record) in scopes.flat_map(|(scope, logs)| logs.into_iter().map(move |log| (scope.clone(), log))) {
             let body = record.body.map(|body| text(&value(body))).unwrap_or_default();
             let time = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
             // The `tracing` bridge names a record after its line of code; the message says more.
@@ -75,10 +83,11 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
             let name = if unnamed { body.clone() } else { record.event_name };
             let item = Item {
                 signal: Signal::Log,
-                time_ns: time as i64,
-                end_ns: time as i64,
+                time_ns: nanos(time),
+                end_ns: nanos(time),
                 service: service.clone(),
                 resource: resource.clone(),
+                scope,
                 trace: hex(&record.trace_id),
                 span: hex(&record.span_id),
                 name,
@@ -98,16 +107,16 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
         let (service, resource) = resource_of(group.resource);
         for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             let has_failed = span.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32);
-            let start = span.start_time_unix_nano as i64;
+            let start = nanos(span.start_time_unix_nano);
             let events = span.events.into_iter().map(|event| SpanEvent {
                 name: event.name,
-                after_ns: (event.time_unix_nano as i64).saturating_sub(start),
+                after_ns: nanos(event.time_unix_nano).saturating_sub(start),
                 attributes: map(event.attributes),
             });
             let item = Item {
                 signal: Signal::Span,
                 time_ns: start,
-                end_ns: span.end_time_unix_nano as i64,
+                end_ns: nanos(span.end_time_unix_nano),
                 service: service.clone(),
                 resource: resource.clone(),
                 trace: hex(&span.trace_id),
@@ -136,8 +145,8 @@ fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
                 let filtered = exemplars.into_iter().flat_map(|exemplar| exemplar.filtered_attributes);
                 let item = Item {
                     signal: Signal::Metric,
-                    time_ns: time as i64,
-                    end_ns: time as i64,
+                    time_ns: nanos(time),
+                    end_ns: nanos(time),
                     service: service.clone(),
                     resource: resource.clone(),
                     name: metric.name.clone(),
@@ -173,8 +182,23 @@ fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
 fn with_attributes(mut item: Item, attributes: Vec<KeyValue>) -> Item {
     item.attributes = map(attributes);
     let text_of = |key: &str| item.attributes.get(key).map(text).unwrap_or_default();
-    (item.event_id, item.session) = (text_of(EVENT_ID), text_of(SESSION_ID));
+    let ids = [LOG_RECORD_UID, EVENT_ID, OLD_EVENT_ID].map(text_of);
+    let mut event_id = ids.into_iter().find(|id| !id.is_empty()).unwrap_or_default();
+    // The versions of a view that is open are records of one event.
+    if item.version() > 0 {
+        event_id.truncate(event_id.find('.').unwrap_or(event_id.len()));
+    }
+    (item.event_id, item.session) = (event_id, text_of(SESSION_ID));
     item
+}
+
+/// A time as SQLite stores it. One behind the year 2262 counts as the last that fits.
+fn nanos(time: u64) -> i64 {
+    i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+fn name_of(scope: Option<InstrumentationScope>) -> String {
+    scope.map(|scope| scope.name).unwrap_or_default()
 }
 
 fn map(attributes: Vec<KeyValue>) -> Value {

@@ -35,7 +35,7 @@ impl Line {
         let (class, tag) = tag(item);
         Self {
             index,
-            at: format!("+{}", duration(item.time_ns - start_ns)),
+            at: format!("+{}", duration(item.time_ns.saturating_sub(start_ns))),
             class,
             tag,
             name: name(item),
@@ -44,7 +44,11 @@ impl Line {
             trace: item.trace.clone(),
             span: item.span.clone(),
             detail: serde_json::to_string_pretty(item).unwrap_or_default(),
-            duration: if item.end_ns > item.time_ns { duration(item.end_ns - item.time_ns) } else { String::new() },
+            duration: if item.end_ns > item.time_ns {
+                duration(item.end_ns.saturating_sub(item.time_ns))
+            } else {
+                String::new()
+            },
         }
     }
 }
@@ -64,7 +68,9 @@ fn name(item: &Item) -> String {
         EVENT_EXCEPTION | EVENT_CRASH => {
             format!("{}: {}", text(item, EXCEPTION_TYPE), text(item, EXCEPTION_MESSAGE))
         }
-        "GET" | "POST" | "PUT" | "DELETE" => format!("{} {}", item.name, text(item, URL_FULL)),
+        name if item.signal == Signal::Span && has(item, HTTP_METHOD) && has(item, URL_FULL) => {
+            format!("{name} {}", text(item, URL_FULL))
+        }
         _ if !text(item, STATE_PATH).is_empty() => mutation_name(item),
         "" => item.body.clone(),
         name => name.to_owned(),

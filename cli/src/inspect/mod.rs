@@ -7,6 +7,7 @@ mod causes;
 mod decode;
 mod line;
 mod page;
+mod protojson;
 pub(crate) mod received;
 pub(crate) mod server;
 

@@ -37,7 +37,7 @@ impl Sessions {
     pub(super) fn new(stats: Stats, rows: Vec<SessionRow>) -> Self {
         let line = |row: SessionRow| SessionLine {
             started: clock(row.first_ns),
-            duration: duration(row.last_ns - row.first_ns),
+            duration: duration(row.last_ns.saturating_sub(row.first_ns)),
             id: row.id,
             service: row.service,
             items: row.items,
@@ -91,17 +91,17 @@ impl Trace {
     pub(super) fn new(stats: Stats, id: String, items: &[Item]) -> Self {
         let start = items.iter().map(|item| item.time_ns).min().unwrap_or(0);
         let end = items.iter().map(|item| item.end_ns).max().unwrap_or(0);
-        let whole = (end - start).max(1) as f64;
+        let whole = end.saturating_sub(start).max(1) as f64;
         let percent = |ns: i64| ns as f64 / whole * TRACK;
         let mark = |item: &Item, event: &SpanEvent| Mark {
-            left: percent((item.time_ns - start).saturating_add(event.after_ns)).clamp(0.0, TRACK),
+            left: percent(item.time_ns.saturating_sub(start).saturating_add(event.after_ns)).clamp(0.0, TRACK),
             title: format!("{} +{}", event.name, duration(event.after_ns)),
         };
         let bars = causes::order(items).into_iter().map(|node| Bar {
             line: Line::new(node.index, node.item, start),
             indent: node.depth as f64 * INDENT,
-            left: percent(node.item.time_ns - start),
-            width: percent(node.item.end_ns - node.item.time_ns).max(MIN_BAR),
+            left: percent(node.item.time_ns.saturating_sub(start)),
+            width: percent(node.item.end_ns.saturating_sub(node.item.time_ns)).max(MIN_BAR),
             marks: node.item.events.iter().map(|event| mark(node.item, event)).collect(),
         });
         let sessions = items.iter().map(|item| item.session.clone()).filter(|session| !session.is_empty());

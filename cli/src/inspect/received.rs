@@ -57,6 +57,8 @@ pub(crate) struct Item {
     pub(crate) service: String,
     /// The attributes of the resource that the record came with: service, app, device.
     pub(crate) resource: Value,
+    /// The instrumentation scope: of a log line, its logger.
+    pub(crate) scope: String,
     pub(crate) session: String,
     pub(crate) trace: String,
     pub(crate) span: String,
@@ -73,7 +75,7 @@ pub(crate) struct Item {
 
 impl Item {
     /// The number of the snapshot, of a view; else 0.
-    fn version(&self) -> u64 {
+    pub(super) fn version(&self) -> u64 {
         version(&self.attributes)
     }
 
@@ -133,7 +135,7 @@ CREATE TABLE IF NOT EXISTS items(
     id INTEGER PRIMARY KEY, signal TEXT NOT NULL, time_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, service TEXT NOT NULL,
     session TEXT NOT NULL, trace TEXT NOT NULL, span TEXT NOT NULL, parent TEXT NOT NULL, name TEXT NOT NULL,
     severity INTEGER NOT NULL, body TEXT NOT NULL, event_id TEXT, attributes TEXT NOT NULL, events TEXT NOT NULL DEFAULT '[]',
-    resource INTEGER NOT NULL DEFAULT 0);
+    resource INTEGER NOT NULL DEFAULT 0, scope TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS resources(id INTEGER PRIMARY KEY, attributes TEXT NOT NULL UNIQUE);
 CREATE UNIQUE INDEX IF NOT EXISTS by_event ON items(event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS by_session ON items(session, time_ns);
@@ -141,8 +143,11 @@ CREATE INDEX IF NOT EXISTS by_trace ON items(trace, time_ns);
 ";
 
 /// Columns that files of earlier versions lack.
-const LATER_COLUMNS: [(&str, &str); 2] =
-    [("events", "TEXT NOT NULL DEFAULT '[]'"), ("resource", "INTEGER NOT NULL DEFAULT 0")];
+const LATER_COLUMNS: [(&str, &str); 3] = [
+    ("events", "TEXT NOT NULL DEFAULT '[]'"),
+    ("resource", "INTEGER NOT NULL DEFAULT 0"),
+    ("scope", "TEXT NOT NULL DEFAULT ''"),
+];
 
 impl Received {
     /// Opens a file, creating it if needed; without a path, a database in memory.
@@ -199,9 +204,9 @@ impl Received {
             {
                 let mut insert = transaction.prepare_cached(
                     "INSERT OR IGNORE INTO items(signal, time_ns, end_ns, service, session, trace, span, parent, name,
-                     severity, body, event_id, attributes, events, resource)
+                     severity, body, event_id, attributes, events, resource, scope)
                      VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-                            (SELECT id FROM resources WHERE attributes = ?15))",
+                            (SELECT id FROM resources WHERE attributes = ?15), ?16)",
                 )?;
                 let mut insert_resource =
                     transaction.prepare_cached("INSERT OR IGNORE INTO resources(attributes) VALUES(?1)")?;
@@ -235,7 +240,8 @@ impl Received {
                         event_id,
                         item.attributes.to_string(),
                         serde_json::to_string(&item.events)?,
-                        resource
+                        resource,
+                        item.scope
                     ])?;
                     if !is_newer {
                         inserted.push((rows > 0).then_some(item.signal));
@@ -330,6 +336,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         end_ns: row.get("end_ns")?,
         service: row.get("service")?,
         resource: resource.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        scope: row.get("scope")?,
         session: row.get("session")?,
         trace: row.get("trace")?,
         span: row.get("span")?,
@@ -345,7 +352,10 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
 
 #[cfg(test)]
 mod tests {
+    use askama::Template;
+
     use super::*;
+    use crate::inspect::page;
 
     #[test]
     fn of_a_view_that_is_open_the_last_version_is_shown_whatever_comes_last() {
@@ -362,6 +372,23 @@ mod tests {
         let items = received.session("s").unwrap();
         assert_eq!(items.iter().map(Item::version).collect::<Vec<_>>(), [3]);
         assert_eq!((received.stats().logs, received.stats().duplicates), (1, 2));
+    }
+
+    #[test]
+    fn a_time_that_an_earlier_version_has_stored_wrongly_makes_no_page_fail() {
+        let received = Received::open(None).unwrap();
+        let at = |time_ns: i64, end_ns: i64| Item {
+            session: "s".into(),
+            trace: "t".into(),
+            time_ns,
+            end_ns,
+            ..Item::default()
+        };
+        received.insert(&[at(i64::MIN, i64::MAX), at(i64::MAX, i64::MIN), at(-1, 1)]).unwrap();
+        let (stats, items) = (received.stats(), received.session("s").unwrap());
+        page::Sessions::new(stats, received.sessions().unwrap()).render().unwrap();
+        page::Session::new(stats, "s".into(), &items).render().unwrap();
+        page::Trace::new(stats, "t".into(), &received.trace("t").unwrap()).render().unwrap();
     }
 
     #[test]

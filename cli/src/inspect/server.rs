@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
@@ -46,7 +47,8 @@ fn router(received: Arc<Received>) -> Router {
         // gigabytes.
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(RequestDecompressionLayer::new())
-        .layer(RequestBodyLimitLayer::new(MAX_BODY));
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(middleware::from_fn_with_state(Arc::clone(&received), known_coding));
     Router::new()
         .route("/", get(sessions_page))
         .route("/session/{id}", get(session_page))
@@ -60,6 +62,28 @@ fn router(received: Arc<Received>) -> Router {
         .route("/health/ready", get(ready))
         .merge(collector)
         .with_state(received)
+}
+
+/// Refuses codings of bodies that are not known. Their names are compared whatever their case
+/// (RFC 9110 §8.4.1).
+async fn known_coding(State(received): Shared, mut request: Request, next: Next) -> Response {
+    let coding = request.headers().get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
+    match coding.as_deref() {
+        None => {}
+        Some(b"gzip" | b"x-gzip") => {
+            request.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Some(b"" | b"identity") => {
+            request.headers_mut().remove(header::CONTENT_ENCODING);
+        }
+        Some(other) => {
+            received.count_refused();
+            let text =
+                format!("content encoding `{}` is not known: use gzip or none\n", String::from_utf8_lossy(other));
+            return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
+        }
+    }
+    next.run(request).await
 }
 
 async fn collect(export: Export, State(received): Shared, headers: HeaderMap, body: Bytes) -> Response {
@@ -139,7 +163,7 @@ async fn metrics(State(received): Shared) -> Response {
     for (name, help, value) in [
         ("requests_total", "Export requests.", stats.requests),
         ("refused_requests_total", "Export requests that could not be read.", stats.refused),
-        ("duplicate_records_total", "Records whose event.id had been received before.", stats.duplicates),
+        ("duplicate_records_total", "Records whose id had been received before.", stats.duplicates),
     ] {
         text.push_str(&format!(
             "# HELP throughline_inspect_{name} {help}\n# TYPE throughline_inspect_{name} counter\n"
@@ -147,7 +171,7 @@ async fn metrics(State(received): Shared) -> Response {
         text.push_str(&format!("throughline_inspect_{name} {value}\n"));
     }
     text.push_str("# HELP throughline_inspect_records Records kept.\n# TYPE throughline_inspect_records gauge\n");
-    for (signal, value) in [("logs", stats.logs), ("traces", stats.spans), ("metrics", stats.metrics)] {
+    for (signal, value) in [("logs", stats.logs), ("spans", stats.spans), ("metrics", stats.metrics)] {
         text.push_str(&format!("throughline_inspect_records{{signal=\"{signal}\"}} {value}\n"));
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()

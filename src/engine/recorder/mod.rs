@@ -22,7 +22,7 @@ use crate::model::limits::{MAX_WALL_NS, WALL_OFFSET_KEPT};
 use crate::model::time::{BootTime, Clock, nanos};
 use crate::policy::redact::Redactor;
 use crate::policy::sampling;
-use crate::policy::trace::current_trace;
+use crate::policy::trace::{SpanContext, current_trace};
 use crate::storage::frame::{self, FrameType};
 use crate::storage::journal::{Appended, Journal, RunStart, forked};
 pub use keeping::Aside;
@@ -91,6 +91,8 @@ fn encode_smaller(error: &ErrorEvent<'_>, n: u64, stamp: Stamp, rules: Scrubbing
 pub struct Recorder {
     journal: Journal,
     key: RunKey,
+    /// Whether the key, and so every id, is random.
+    is_random: bool,
     base_wall: u64,
     clock: Clock,
     ids: IdCounter,
@@ -122,11 +124,12 @@ impl Recorder {
     /// A recorder of a new run. `wake` is called when the worker has to look at the journal.
     pub fn new(clock: Clock, redactor: Redactor, wake: Box<dyn Fn() + Send + Sync>) -> std::io::Result<Self> {
         crate::storage::journal::install_guards();
-        let key = RunKey::random();
+        let (key, is_random) = RunKey::draw();
         let base_wall = clock.wall();
         Ok(Self {
             journal: Journal::new(RunStart { key, base_wall })?,
             key,
+            is_random,
             base_wall,
             offset: AtomicI64::new(clock.offset()),
             offset_until: AtomicU64::new(0),
@@ -257,8 +260,12 @@ impl Recorder {
         if thread::is_ours() || forked() {
             return None;
         }
+        let began = self.look_around(event.kind(), event.lane())?;
+        self.open_as(event, began)
+    }
+
+    fn open_as<E: Event>(&self, event: &E, began: Began) -> Option<(Open, Uuid)> {
         let (lane, time, n) = (event.lane(), self.time_of(event, self.boot()), self.ids.next());
-        let began = self.look_around(event.kind(), lane)?;
         let kept = self.append(FrameType::Open(lane), n, time, event, Author::Core, Some(&began));
         kept.then(|| (Open { n, time, lane, began }, self.key.event_id(n, time)))
     }
@@ -471,6 +478,11 @@ impl Recorder {
         let rate = f64::from_bits(self.trace_rate.load(Ordering::Relaxed));
         let sampled = self.keeping.is_session_kept() && sampling::keep_trace(trace_id, rate);
         TraceContext { trace_id, span_id: self.key.span_id(n), sampled }
+    }
+
+    /// The root of a new trace, which says whether its id is random.
+    pub(crate) fn new_root(&self) -> SpanContext {
+        SpanContext { random: self.is_random, ..SpanContext::new(self.new_trace()) }
     }
 
     /// A new span in the trace of `parent`.

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use uuid::Uuid;
 
-use super::Recorder;
 use super::versions::Versions;
+use super::{Open, Recorder};
+use crate::model::event::Event;
 
 /// The user, session and view at the moment at which something began. What is recorded of it later
 /// belongs to them. They are kept as long as the moment exists.
@@ -80,6 +81,11 @@ impl Recorder {
     pub fn moment(&self) -> Moment {
         self.pay();
         self.moments.now(self.versions.get())
+    }
+
+    /// As [`Recorder::open`], for an event that began at this moment.
+    pub(crate) fn open_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<(Open, Uuid)> {
+        self.open_as(event, self.existing(moment.began()))
     }
 
     /// Everything that was recorded is erased, contexts and scopes too: what has begun before

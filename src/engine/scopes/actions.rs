@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::roots::RootSpan;
 use super::{ACTION, Count, Counts, Locked, Scopes};
 use crate::engine::recorder::{Moment, Open};
-use crate::model::event::{Action, ActionType, Span, TraceContext};
+use crate::model::event::{Action, ActionType, TraceContext};
 use crate::model::limits::{ACTION_MAX, ACTION_QUIET, RAGE_TAPS, RAGE_WINDOW};
 use crate::model::names::{self, app_attributes, words};
-use crate::model::time::BootTime;
+use crate::model::time::{BootTime, nanos};
 use crate::model::value::{OwnedAttributes, Value, lend};
+use crate::policy::trace::SpanContext;
 
 /// An action that is collecting, as far as it is known.
 #[derive(Debug)]
@@ -25,12 +27,16 @@ pub(super) struct ActionScope {
     attributes: OwnedAttributes,
     /// The root of the trace of everything that the action causes.
     pub(super) trace: TraceContext,
+    /// Whether the id of that trace is known to be random.
+    random: bool,
     /// Whether something belongs to that trace. Then the action is recorded as its root span, too.
     pub(super) is_traced: bool,
     started: BootTime,
     started_wall: u64,
     /// When the latest thing that it caused happened.
     last: BootTime,
+    /// When the latest thing ended that it had caused, maybe after it collected no more.
+    effects: BootTime,
     /// Resources that have started and not stopped.
     pending: u32,
     counts: Counts,
@@ -78,10 +84,27 @@ impl ActionScope {
         if self.pending > 0 { longest } else { self.last.after(ACTION_QUIET).min(longest) }
     }
 
+    /// Something happened that it caused. Threads may report in another order than they read the
+    /// clock.
+    fn happened(&mut self, now: BootTime) {
+        self.last = self.last.max(now);
+    }
+
     /// Counts a mutation that it caused.
     pub(super) fn note_mutation(&mut self, now: BootTime) {
         self.mutations += 1;
-        self.last = now;
+        self.happened(now);
+    }
+
+    /// The context of its span.
+    pub(super) fn context(&self) -> SpanContext {
+        SpanContext { random: self.random, ..SpanContext::new(self.trace) }
+    }
+
+    /// The wall time of something that begins now, by the clock of its own beginning: a clock that
+    /// is set meanwhile must not move what it causes out of it. `None` for what began before it.
+    pub(super) fn wall(&self, now: BootTime) -> Option<u64> {
+        (now >= self.started).then(|| self.started_wall.saturating_add(nanos(now.since(self.started))))
     }
 }
 
@@ -112,7 +135,7 @@ impl Scopes {
         let Some(action) = locked.collecting_action(now) else { return };
         let is_own = named.is_none_or(|named| named == action.id);
         if is_own && !matches!(count, Count::Action) {
-            action.last = now;
+            action.happened(now);
             if let Some(place) = action.counts.get_mut(count as usize) {
                 *place += 1;
             }
@@ -123,7 +146,8 @@ impl Scopes {
     pub(crate) fn resource_started(&self, now: BootTime) -> Option<Uuid> {
         let mut locked = self.lock();
         let action = locked.collecting_action(now)?;
-        (action.pending, action.last) = (action.pending + 1, now);
+        action.pending += 1;
+        action.happened(now);
         Some(action.id)
     }
 
@@ -131,7 +155,15 @@ impl Scopes {
     pub(crate) fn resource_stopped(&self, action: Option<Uuid>, now: BootTime) {
         let mut locked = self.lock();
         if let Some(open) = locked.open.action.as_mut().filter(|open| Some(open.id) == action) {
-            (open.pending, open.last) = (open.pending.saturating_sub(1), now);
+            open.pending = open.pending.saturating_sub(1);
+            open.happened(now);
+        }
+    }
+
+    /// A span has ended that `action` caused.
+    pub(crate) fn span_ended(&self, action: Option<Uuid>, now: BootTime) {
+        if let Some(action) = action {
+            self.lock().note_effect(action, now);
         }
     }
 }
@@ -141,6 +173,7 @@ impl Locked<'_> {
         let (scopes, recorder) = (self.scopes, &self.scopes.recorder);
         let id = event.id.unwrap_or_else(|| recorder.new_id());
         let is_rage = event.action_type == ActionType::Tap && self.is_rage(event.name, now);
+        let root = event.common.trace.map_or_else(|| recorder.new_root(), SpanContext::new);
         let mut action = ActionScope {
             id,
             open: None,
@@ -148,11 +181,13 @@ impl Locked<'_> {
             action_type: event.action_type,
             name: event.name.to_owned(),
             attributes: app_attributes(event.common.attributes),
-            trace: event.common.trace.unwrap_or_else(|| recorder.new_trace()),
+            trace: root.trace,
+            random: root.random,
             is_traced: false,
             started: now,
             started_wall: recorder.wall(now),
             last: now,
+            effects: now,
             pending: 0,
             counts: Counts::default(),
             mutations: 0,
@@ -175,15 +210,26 @@ impl Locked<'_> {
         scopes.stop_watching_for(ACTION);
         recorder.set_action(None);
         if action.pending > 0 {
-            action.last = now.min(action.started.after(ACTION_MAX));
+            action.happened(now.min(action.started.after(ACTION_MAX)));
         }
         let duration = action.last.since(action.started);
         if let Some(open) = action.open {
             action.with_event(Some(duration), |event| recorder.close(open, event));
         }
         if action.is_traced {
-            let span = Span::new(&action.name, action.trace, duration).at(action.started_wall).action_id(action.id);
-            recorder.record_own_begun(&span, now, &action.moment);
+            let ActionScope { id, name, trace, moment, started, started_wall, last, effects, .. } = action;
+            let last = last.max(effects);
+            self.record_root(RootSpan { action: id, name, trace, moment, started, started_wall, last }, now);
+        }
+    }
+
+    /// Something has ended that `action` caused. While the action is collecting, it goes on; its
+    /// span covers it in any case.
+    pub(super) fn note_effect(&mut self, action: Uuid, now: BootTime) {
+        let Some(open) = self.open.action.as_mut().filter(|open| open.id == action) else { return };
+        open.effects = open.effects.max(now);
+        if open.end() > now {
+            open.happened(now);
         }
     }
 

@@ -13,6 +13,7 @@
 mod actions;
 mod metering;
 mod operations;
+mod roots;
 mod sessions;
 mod stores;
 mod views;
@@ -34,11 +35,12 @@ use crate::policy::trace::ContextStore;
 use actions::ActionScope;
 use metering::Metering;
 use operations::Operations;
+use roots::Waiting;
 use sessions::Saved;
 use stores::Stores;
 use views::Views;
 
-pub(crate) use operations::{Change, Ended, Outcome, SpanData};
+pub(crate) use operations::{Beginning, Change, Ended, Outcome, SpanData};
 pub(crate) use stores::StoreId;
 
 /// Flag of [`Scopes::watch`]: an action is collecting what it causes.
@@ -94,6 +96,8 @@ struct OpenScopes {
     taps: Vec<(BootTime, String)>,
     stores: Stores,
     operations: Operations,
+    /// Spans of actions that have ended before their operations.
+    roots: Vec<Waiting>,
     contexts: ContextStore,
     saved: Saved,
 }
@@ -125,6 +129,7 @@ impl Scopes {
                 taps: Vec::new(),
                 stores: Stores::default(),
                 operations: Operations::default(),
+                roots: Vec::new(),
                 contexts: ContextStore::default(),
                 saved: Saved::nothing(),
             }),
@@ -188,6 +193,15 @@ impl Scopes {
         let now = self.recorder.boot();
         self.prepare(now);
         let id = self.recorder.record_begun(event, now, moment)?;
+        self.count_in(event, now);
+        Some(id)
+    }
+
+    /// As [`Scopes::record`], for an event whose attributes have keys of ours.
+    pub(crate) fn record_ours<E: Event>(&self, event: &E) -> Option<Uuid> {
+        let now = self.recorder.boot();
+        self.prepare(now);
+        let id = self.recorder.record_own(event, now)?;
         self.count_in(event, now);
         Some(id)
     }

@@ -10,7 +10,7 @@ use crate::model::config::TailSampling;
 use crate::model::event::encode::{Encoder, field};
 use crate::model::event::{Span, SpanEvent, SpanStatus, TraceContext};
 use crate::model::limits::{MAX_ATTRIBUTES, MAX_OPERATIONS, MAX_SPAN_ITEMS, OPERATION_AMEND_EVERY, OPERATION_TIMEOUT};
-use crate::model::names::{self, app_attributes, words};
+use crate::model::names::{self, words};
 use crate::model::time::BootTime;
 use crate::model::value::{Attribute, OwnedAttributes, Value, lend};
 use crate::policy::trace::{SpanContext, current};
@@ -85,6 +85,11 @@ pub(crate) enum Change {
 }
 
 impl SpanData {
+    /// Whether an action began it, in the action's own trace.
+    pub(super) fn is_of(&self, action: Uuid, trace: TraceContext) -> bool {
+        self.action == Some(action) && self.context.trace.trace_id == trace.trace_id
+    }
+
     pub(crate) fn set_attribute(&mut self, key: &str, value: &Value<'_>) -> Change {
         match self.attributes.iter_mut().find(|known| known.0 == key) {
             Some(known) => {
@@ -98,9 +103,9 @@ impl SpanData {
         }
     }
 
-    pub(crate) fn add_event(&mut self, name: &str, wall: u64, attributes: &[Attribute<'_>]) -> Change {
+    pub(crate) fn add_event(&mut self, name: &str, wall: u64, attributes: OwnedAttributes) -> Change {
         if self.events.len() < MAX_SPAN_ITEMS {
-            self.events.push((name.to_owned(), wall, app_attributes(attributes)));
+            self.events.push((name.to_owned(), wall, attributes));
             return Change::Event;
         }
         self.excess += 1;
@@ -172,6 +177,17 @@ impl SpanData {
     }
 }
 
+/// The circumstances of something that begins.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// The context that it belongs to.
+    pub(crate) parent: Option<SpanContext>,
+    /// The action that caused it.
+    pub(crate) action: Option<Uuid>,
+    /// Its wall time, ns since the Unix epoch.
+    pub(crate) wall: u64,
+}
+
 /// An operation, and its span in the journal. `None` when the journal did not keep it.
 #[derive(Debug)]
 struct Running {
@@ -216,6 +232,11 @@ impl Operations {
         self.running.len()
     }
 
+    /// How many are running that an action began in its trace.
+    pub(super) fn of_action(&self, action: Uuid, trace: TraceContext) -> usize {
+        self.running.values().filter(|running| running.span.is_of(action, trace)).count()
+    }
+
     /// Those whose deadline is `now` or earlier.
     fn overdue(&self, now: BootTime) -> Vec<u64> {
         self.running.iter().filter(|(_, running)| running.deadline() <= now).map(|(id, _)| *id).collect()
@@ -228,13 +249,13 @@ impl Scopes {
     pub(crate) fn begin_span(&self, name: &str, parent: Option<&SpanContext>) -> SpanData {
         let started = self.recorder.boot();
         let moment = self.begin(started);
-        let (ambient, action) = self.parent(started);
+        let Beginning { parent: ambient, action, wall } = self.beginning(started);
         SpanData {
             name: name.to_owned(),
             context: self.child_or_root(parent.or(ambient.as_ref())),
             moment,
             started,
-            started_wall: self.recorder.wall(started),
+            started_wall: wall,
             attributes: Vec::new(),
             events: Vec::new(),
             links: Vec::new(),
@@ -247,7 +268,7 @@ impl Scopes {
     pub(crate) fn child_or_root(&self, parent: Option<&SpanContext>) -> SpanContext {
         match parent {
             Some(parent) => parent.child(self.recorder.child(parent.trace).span_id),
-            None => SpanContext::new(self.recorder.new_trace()),
+            None => self.recorder.new_root(),
         }
     }
 
@@ -300,18 +321,21 @@ impl Scopes {
         locked.end_operation(id, now, ended);
     }
 
-    /// The parent of what begins now, and the action that caused it. The parent is the context that
-    /// is current on this thread, else the root of the action's trace.
-    pub(crate) fn parent(&self, now: BootTime) -> (Option<SpanContext>, Option<Uuid>) {
-        let current = current();
+    /// The circumstances of what begins now. Its parent is the context that is current on this
+    /// thread, else the root of the trace of the action that is collecting.
+    pub(crate) fn beginning(&self, now: BootTime) -> Beginning {
+        let parent = current();
         let mut locked = self.lock();
-        let Some(action) = locked.collecting_action(now) else { return (current, None) };
+        let Some(action) = locked.collecting_action(now) else {
+            return Beginning { parent, action: None, wall: self.recorder.wall(now) };
+        };
+        let wall = action.wall(now).unwrap_or_else(|| self.recorder.wall(now));
         let id = Some(action.id);
-        if current.is_some() {
-            return (current, id);
+        if parent.is_some() {
+            return Beginning { parent, action: id, wall };
         }
         action.is_traced = true;
-        (Some(SpanContext::new(action.trace)), id)
+        Beginning { parent: Some(action.context()), action: id, wall }
     }
 }
 
@@ -321,6 +345,7 @@ impl Locked<'_> {
         if let Some(open) = running.open {
             running.span.with_span(now, Some(ended), |span| self.scopes.recorder.close(open, span));
         }
+        self.operation_ended(&running.span, now);
     }
 
     /// Abandons every operation, because the client shuts down.

@@ -67,7 +67,9 @@ pub(super) fn encode(
             }
         };
         let time_ns = run.base_wall.saturating_add_signed(record.time_delta);
-        decoded.push(ExportRow { id: run.key.event_id(row.n, time_ns), time_ns, record, context, scope });
+        let id = run.key.event_id(row.n, time_ns);
+        // An event that is still open has no place in its lane yet.
+        decoded.push(ExportRow { id, time_ns, is_open: row.seq == 0, record, context, scope });
     }
     if !damaged.is_empty() {
         queue.discard(lane, &damaged, DropReason::RowCorrupt)?;

@@ -20,7 +20,7 @@ pub use hosts::{Format, Injection, TraceHost};
 pub use redact::{RedactRules, ValuePatterns};
 pub use sending::{MeteredUploads, SendPolicy};
 pub use tail_sampling::TailSampling;
-pub(crate) use url::host_of;
+pub(crate) use url::{host_of, port_of};
 
 use std::path::PathBuf;
 use std::time::Duration;

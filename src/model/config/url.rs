@@ -2,6 +2,9 @@
 
 use crate::model::error::Error;
 
+/// The schemes of requests, and their default ports.
+const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("ws", 80), ("wss", 443)];
+
 /// Refuses a URL to which nothing can be sent. `field` is what the error names.
 pub(super) fn check_url(field: &'static str, url: &str) -> Result<(), Error> {
     let refuse = |reason| Err(Error::config(field, format!("{reason}: `{}`", without_secrets(url))));
@@ -47,17 +50,27 @@ fn without_secrets(url: &str) -> String {
 /// User information ends at the *last* `@` of the authority, and a backslash ends the authority, as
 /// browsers read it: where parsers disagree, the reading that gives the least trusted host counts.
 pub(crate) fn host_of(url: &str) -> Option<&str> {
+    server_of(url).map(|(_, host, _)| host)
+}
+
+/// The port of such a URL: its scheme's, if it names none. `None` when it has no host, or when what
+/// stands in the place of the port is no port.
+pub(crate) fn port_of(url: &str) -> Option<u16> {
+    let (default, _, port) = server_of(url)?;
+    if port.is_empty() { Some(default) } else { port.parse().ok().filter(|port| *port > 0) }
+}
+
+/// The default port of a URL's scheme, its host, and the text of its port, which may be empty.
+fn server_of(url: &str) -> Option<(u16, &str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
-    if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-        return None;
-    }
+    let (_, default) = PORTS.into_iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known))?;
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
     let host = authority.rsplit('@').next()?;
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next()?,
-        None => host.split(':').next()?,
+    let (host, port) = match host.strip_prefix('[') {
+        Some(v6) => v6.split_once(']').map_or((v6, ""), |(host, port)| (host, port.strip_prefix(':').unwrap_or(port))),
+        None => host.split_once(':').unwrap_or((host, "")),
     };
-    (!host.is_empty()).then_some(host)
+    (!host.is_empty()).then_some((default, host, port))
 }
 
 #[cfg(test)]
@@ -79,5 +92,26 @@ mod tests {
             assert_eq!(host_of(url), host, "{url}");
         }
         assert!(check_url("endpoint", "wss://a.test").is_err(), "nothing is sent to a socket");
+    }
+
+    #[test]
+    fn a_url_without_a_port_has_that_of_its_scheme() {
+        for (url, port) in [
+            ("http://a.test/s", Some(80)),
+            ("HTTPS://a.test", Some(443)),
+            ("ws://a.test?x", Some(80)),
+            ("wss://[::1]/s", Some(443)),
+            ("https://u:p@a.test:8443/", Some(8443)),
+            ("http://[::1]:4318/s", Some(4318)),
+            ("http://a.test:/", Some(80)),
+            ("http://a.test:0/", None),
+            ("http://a.test:65536/", None),
+            ("http://a.test:x/", None),
+            ("http://[::1]x/", None),
+            ("http://:80/", None),
+            ("file:///tmp/x", None),
+        ] {
+            assert_eq!(port_of(url), port, "{url}");
+        }
     }
 }

@@ -36,6 +36,7 @@ use crate::model::value::AnyValue;
 pub struct ExportRow<'a> {
     pub(crate) id: Uuid,
     pub(crate) time_ns: u64,
+    pub(crate) is_open: bool,
     pub(crate) record: Record<'a>,
     /// What the event was recorded by, and what the app had set for all events.
     pub(crate) context: Arc<Context>,
@@ -48,6 +49,12 @@ impl<'a> ExportRow<'a> {
     /// backend can drop what it has already received.
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// Whether the event has not ended: a view that is shown. What is sent of it now is followed by
+    /// a later version with the same id.
+    pub fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// The kind of the event.
@@ -93,9 +100,9 @@ impl<'a> ExportRow<'a> {
     }
 
     /// What held for every event when this one was recorded: the user (`user.…`), feature flags
-    /// (`feature_flag.…`), the app's global attributes, the offset to server time. Many rows share
-    /// one list. A key that is also among [`attributes`](Self::attributes) says less than that one.
-    /// They do not belong to a metric, whose identity they would change.
+    /// (`throughline.feature_flag.…`), the app's global attributes, the offset to server time. Many
+    /// rows share one list. A key that is also among [`attributes`](Self::attributes) says less
+    /// than that one. They do not belong to a metric, whose identity they would change.
     pub fn global_attributes(&self) -> &[(String, AnyValue)] {
         &self.context.of_records
     }

@@ -39,18 +39,18 @@ pub(crate) fn app_attributes(attributes: &[Attribute<'_>]) -> OwnedAttributes {
 
 /// The name of the instrumentation scope and of the SDK.
 pub const SCOPE_NAME: &str = "throughline";
-/// The id of the event: the same in every attempt and for every destination.
-pub const EVENT_ID: &str = "event.id";
+/// The id of the event, on spans and in the exemplars of metrics: the same in every attempt and for
+/// every destination. On log records it is [`semconv::LOG_RECORD_UID`].
+pub const EVENT_ID: &str = "throughline.event.id";
 /// How many values of this event were shortened to their limit.
 pub const TRUNCATED: &str = "throughline.truncated";
 /// Why an event that was still open was ended by the core, for example `process_death`.
 pub const ENDED: &str = "throughline.ended";
 /// Server time minus device time, in milliseconds.
 pub const SERVER_OFFSET: &str = "throughline.server_offset_ms";
-/// The prefix of a feature flag's attribute: the flag's name follows.
-pub const FEATURE_FLAG: &str = "feature_flag.";
-/// The name of the logger that wrote a log line.
-pub const LOGGER: &str = "log.logger";
+/// The prefix of a feature flag's attribute: the flag's name follows. It is our own, because flags
+/// have any names: below `feature_flag.`, a flag called `key` would take the convention's place.
+pub const FEATURE_FLAG: &str = "throughline.feature_flag.";
 
 // Sessions.
 
@@ -131,9 +131,9 @@ pub const VITAL_VALUE: &str = "rum.vital.value";
 /// The unit of a vital.
 pub const VITAL_UNIT: &str = "rum.vital.unit";
 /// How the process started: `cold`, `warm` or `hot`.
-pub const START_TYPE: &str = "start.type";
+pub const START_TYPE: &str = "rum.start.type";
 /// How many events and attributes of a span were over their limit and are missing.
-pub const SPAN_EXCESS: &str = "span.excess";
+pub const SPAN_EXCESS: &str = "throughline.span.excess";
 
 // Traced state.
 
@@ -173,23 +173,24 @@ pub const OPERATION_NAME: &str = "operation.name";
 pub const OPERATION_OUTCOME: &str = "operation.outcome";
 /// Why the operation was abandoned: `timeout`, `dropped`, `process_death` or `shutdown`.
 pub const OPERATION_REASON: &str = "operation.reason";
-/// The number of the attempt, counted from 1.
+/// The number of the attempt, counted from 1. Also on [`SPAN_EVENT_RETRY`].
 pub const OPERATION_ATTEMPT: &str = "operation.attempt";
 /// The event of a span that says that its work is tried again.
 pub const SPAN_EVENT_RETRY: &str = "retry";
-/// The number of the attempt, on that event.
-pub const RETRY_ATTEMPT: &str = "attempt";
 
 // What the app reports about its own synchronization.
 
 /// How often the app repeated the call.
-pub const SYNC_RETRIES: &str = "sync.retries";
+pub const SYNC_RETRIES: &str = "rum.sync.retries";
 /// Whether the device was offline.
-pub const SYNC_OFFLINE: &str = "sync.offline";
+pub const SYNC_OFFLINE: &str = "rum.sync.offline";
 /// The number of entries in the app's own queue.
-pub const QUEUE_DEPTH: &str = "queue.depth";
+pub const QUEUE_DEPTH: &str = "rum.queue.depth";
 /// Whether the app's own queue was flushed successfully.
-pub const QUEUE_FLUSH_OK: &str = "queue.flush.ok";
+pub const QUEUE_FLUSH_OK: &str = "rum.queue.flush.ok";
+
+/// What the user or the app says of a problem.
+pub const PROBLEM_MESSAGE: &str = "rum.problem.message";
 
 // What the core reports about itself.
 
@@ -200,9 +201,9 @@ pub const SELF_FLUSH_SUCCESS: &str = "throughline.flush.success";
 /// The time since the core was last online, in seconds.
 pub const SELF_OFFLINE_DURATION: &str = "throughline.offline.duration";
 /// Why the core dropped events: the name of a [`DropReason`](crate::model::ledger::DropReason).
-pub const SELF_DROP_REASON: &str = "reason";
+pub const SELF_DROP_REASON: &str = "throughline.dropped.reason";
 /// The number of events that the core dropped for that reason since its last report.
-pub const SELF_DROP_COUNT: &str = "count";
+pub const SELF_DROP_COUNT: &str = "throughline.dropped.count";
 
 // Event names.
 
@@ -214,7 +215,7 @@ pub const EVENT_HANG: &str = "app.hang";
 pub const EVENT_ANR: &str = "app.anr";
 /// A kill because the device ran out of memory.
 pub const EVENT_OOM: &str = "app.oom";
-/// A long task.
+/// A long task that is no slow frame.
 pub const EVENT_LONG_TASK: &str = "app.long_task";
 /// A vital.
 pub const EVENT_VITAL: &str = "app.vital";

@@ -25,12 +25,17 @@ pub const SDK_NAME: &str = "telemetry.sdk.name";
 pub const SDK_LANGUAGE: &str = "telemetry.sdk.language";
 /// The version of the SDK.
 pub const SDK_VERSION: &str = "telemetry.sdk.version";
-/// The operating system's family: `linux` on Android, `darwin` on Apple's systems.
+/// The operating system's family, in the words of the registry: see [`os_type`].
 pub const OS_TYPE: &str = "os.type";
-/// The processor's architecture.
+/// The processor's architecture, in the words of the registry: see [`host_arch`].
 pub const HOST_ARCH: &str = "host.arch";
 /// The installation: a random id that is kept in the data directory alone.
 pub const INSTALLATION_ID: &str = "app.installation.id";
+
+// Every log record.
+
+/// The id of a log record. Of two records with one id, a backend may discard either.
+pub const LOG_RECORD_UID: &str = "log.record.uid";
 
 // Session, user, view, action.
 
@@ -49,6 +54,22 @@ pub const WIDGET_ID: &str = "app.widget.id";
 /// The target of a tap, for people.
 pub const WIDGET_NAME: &str = "app.widget.name";
 
+// Slow frames.
+
+/// The number of frames that took too long.
+pub const JANK_FRAMES: &str = "app.jank.frame_count";
+/// How long each of them took at least, in seconds.
+pub const JANK_THRESHOLD: &str = "app.jank.threshold";
+/// The time in which they were drawn, in seconds.
+pub const JANK_PERIOD: &str = "app.jank.period";
+
+// Feature flags.
+
+/// The name of a feature flag that was evaluated.
+pub const FEATURE_FLAG_KEY: &str = "feature_flag.key";
+/// What it was evaluated to.
+pub const FEATURE_FLAG_VALUE: &str = "feature_flag.result.value";
+
 // Errors.
 
 /// The type of an error.
@@ -64,18 +85,27 @@ pub const ERROR_TYPE: &str = "error.type";
 
 // Requests.
 
-/// The method of a request.
+/// The method of a request: one of [`METHODS`](super::words::METHODS), or
+/// [`OTHER`](super::words::OTHER).
 pub const HTTP_METHOD: &str = "http.request.method";
+/// The method as the app wrote it, where [`HTTP_METHOD`] is another text.
+pub const HTTP_METHOD_ORIGINAL: &str = "http.request.method_original";
 /// The URL of a request.
 pub const URL_FULL: &str = "url.full";
 /// The host of a request.
 pub const SERVER_ADDRESS: &str = "server.address";
+/// The port of a request, also where the URL names none.
+pub const SERVER_PORT: &str = "server.port";
 /// The status code of a response.
 pub const HTTP_STATUS: &str = "http.response.status_code";
 /// The size of a response's body, in bytes.
 pub const HTTP_RESPONSE_SIZE: &str = "http.response.body.size";
 /// The version of the protocol.
 pub const PROTOCOL_VERSION: &str = "network.protocol.version";
+/// The prefixes of attributes that hold the values of a header or of metadata: the name follows, in
+/// lower case. Such an attribute is a list of texts.
+pub const HEADERS: [&str; 4] =
+    ["http.request.header.", "http.response.header.", "rpc.request.metadata.", "rpc.response.metadata."];
 /// The correlation id that a request carried, under the convention's name for a request header.
 pub const CORRELATION_ID: &str = "http.request.header.x-correlation-id";
 /// The remote procedure that the app called.
@@ -89,6 +119,10 @@ pub const METRIC_OVERFLOW: &str = "otel.metric.overflow";
 
 /// A tap.
 pub const EVENT_TAP: &str = "app.widget.click";
+/// Frames that took too long.
+pub const EVENT_JANK: &str = "app.jank";
+/// A feature flag was evaluated.
+pub const EVENT_FEATURE_FLAG: &str = "feature_flag.evaluation";
 /// A handled error.
 pub const EVENT_EXCEPTION: &str = "exception";
 /// A crash.
@@ -97,3 +131,39 @@ pub const EVENT_CRASH: &str = "app.crash";
 pub const EVENT_SESSION_START: &str = "session.start";
 /// The end of a session.
 pub const EVENT_SESSION_END: &str = "session.end";
+
+/// The value of [`HOST_ARCH`] for an architecture as Rust calls it. The registry has no word for
+/// one that it does not list, so that keeps its name.
+pub fn host_arch(arch: &'static str) -> &'static str {
+    match arch {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "arm" => "arm32",
+        "powerpc" => "ppc32",
+        "powerpc64" => "ppc64",
+        other => other,
+    }
+}
+
+/// The value of [`OS_TYPE`] for an operating system as Rust calls it.
+pub fn os_type(os: &'static str) -> &'static str {
+    match os {
+        "ios" | "macos" | "tvos" | "watchos" | "visionos" => "darwin",
+        "android" => "linux",
+        "dragonfly" => "dragonflybsd",
+        "illumos" => "solaris",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{host_arch, os_type};
+
+    #[test]
+    fn architecture_and_system_are_in_the_words_of_the_registry() {
+        let arches = ["x86_64", "aarch64", "arm", "x86", "powerpc64", "riscv64"].map(host_arch);
+        assert_eq!(arches, ["amd64", "arm64", "arm32", "x86", "ppc64", "riscv64"]);
+        assert_eq!(["android", "ios", "macos", "windows"].map(os_type), ["linux", "darwin", "darwin", "windows"]);
+    }
+}

@@ -25,6 +25,16 @@ pub const SESSION_STOPPED: &str = "explicit_stop";
 /// too.
 pub const PROCESS_DEATH: &str = "process_death";
 
+// Methods of requests.
+
+/// The methods that the semantic conventions know.
+pub const METHODS: [&str; 10] =
+    ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "QUERY", "CONNECT", "TRACE"];
+/// Any other method, or an error of which nothing is known.
+pub const OTHER: &str = "_OTHER";
+/// What a span is called whose method is not known.
+pub const UNKNOWN_METHOD: &str = "HTTP";
+
 // What the user did.
 
 /// A tap.

@@ -35,9 +35,9 @@ pub struct Extracted {
 
 impl Extracted {
     /// The context to continue with: the remote one, or else a new root that obeys the decision.
-    pub fn or_root(self, root: impl FnOnce() -> TraceContext) -> SpanContext {
+    pub fn or_root<R: Into<SpanContext>>(self, root: impl FnOnce() -> R) -> SpanContext {
         let mut context = self.context.unwrap_or_else(|| {
-            let mut context = SpanContext::new(root());
+            let mut context = root().into();
             if let Some(decision) = self.decision {
                 context.decision = decision;
                 context.trace.sampled = decision.is_kept();

@@ -16,6 +16,8 @@ pub struct Injected {
     /// The trace of the request: the app's own, if it had set well-formed headers. It is not kept
     /// if the app has denied that, in whichever format.
     pub trace: TraceContext,
+    /// Whether the id of that trace is known to be random: see [`SpanContext::random`].
+    pub random: bool,
     /// Why nothing was added; `None` when something was.
     pub withheld: Option<Withheld>,
 }
@@ -83,8 +85,11 @@ impl TraceHosts {
     /// sampling priority of 0 or less) holds for every format: with [`Injection::Sampled`] nothing
     /// is added, with [`Injection::All`] what is added says that the trace is not kept.
     pub fn inject(&self, url: &str, context: &SpanContext, existing: &[(&str, &str)], own: &Baggage) -> Injected {
-        let nothing = |withheld| Injected { headers: Vec::new(), trace: context.trace, withheld: Some(withheld) };
-        let Some(listed) = self.find(url) else { return nothing(Withheld::HostNotListed) };
+        let nothing = |context: &SpanContext, withheld| {
+            let (trace, random) = (context.trace, context.random);
+            Injected { headers: Vec::new(), trace, random, withheld: Some(withheld) }
+        };
+        let Some(listed) = self.find(url) else { return nothing(context, Withheld::HostNotListed) };
         let has = |format: &Format| existing.iter().any(|(name, _)| format.owns(name));
         let theirs = extract(&Format::ALL, existing.iter().copied());
         let given = context;
@@ -98,7 +103,7 @@ impl TraceHosts {
             (context.decision, context.trace.sampled) = (denied, false);
         }
         if listed.injection == Injection::Sampled && !context.decision.is_kept() {
-            return Injected { trace: context.trace, ..nothing(Withheld::NotSampled) };
+            return nothing(&context, Withheld::NotSampled);
         }
         // Members that came with the context are treated like the client's own.
         context.baggage = context.baggage.only(&listed.baggage);
@@ -112,7 +117,7 @@ impl TraceHosts {
             listed.formats.iter().copied().filter(|format| *format == Format::Baggage || !has(format)).collect();
         let headers = inject(&formats, &context);
         let withheld = headers.is_empty().then_some(Withheld::AppHeaders);
-        Injected { headers, trace: context.trace, withheld }
+        Injected { headers, trace: context.trace, random: context.random, withheld }
     }
 
     /// Whether the headers that were written for `from` may stay when the server redirects the
@@ -266,7 +271,7 @@ mod tests {
         assert_eq!(written[0].1, "00-07070707070707070707070707070707-0909090909090909-03");
         let dropped = inject(&[Format::TraceContext], &read.dropped_by_hand());
         assert!(dropped[0].1.ends_with("-02"));
-        // Ours makes no such promise.
+        // Of an id that only its maker knows, nothing is promised.
         assert!(inject(&[Format::TraceContext], &context(1))[0].1.ends_with("-01"));
     }
 

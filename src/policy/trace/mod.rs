@@ -152,7 +152,8 @@ pub struct SpanContext {
 }
 
 impl SpanContext {
-    /// A context that begins here, decided by the client's sample rate.
+    /// A context that begins here, decided by the client's sample rate. Nothing is known of how its
+    /// trace id was made.
     pub fn new(trace: TraceContext) -> Self {
         Self {
             trace,

@@ -50,7 +50,9 @@ final class FacadeTests: XCTestCase {
         Throughline.setFeatureFlag("new-cart", nil)
         Throughline.log(.info, "nobody's")
         let seen = try app.seen()
-        let known = ["user.id": "u-1", "user.plan": "gold", "tenant": "acme", "feature_flag.new-cart": "1"]
+        let known = [
+            "user.id": "u-1", "user.plan": "gold", "tenant": "acme", "throughline.feature_flag.new-cart": "1",
+        ]
         let somebody = try XCTUnwrap(seen.first { $0.body == "somebody's" })
         XCTAssertEqual(somebody.attributes.filter { known.keys.contains($0.key) }, known)
         let nobody = try XCTUnwrap(seen.first { $0.body == "nobody's" })

@@ -10,6 +10,8 @@ use crate::model::value::AnyValue;
 #[derive(Debug, Clone)]
 pub(super) enum Out<'a> {
     Text(std::borrow::Cow<'a, str>),
+    /// A list of this one text.
+    Texts(&'a str),
     Int(i64),
     Double(f64),
     Flag(bool),
@@ -22,10 +24,23 @@ pub(super) enum Out<'a> {
 pub(super) struct Attributes<'a>(pub(super) Vec<(&'a str, Out<'a>)>);
 
 impl<'a> Attributes<'a> {
-    /// The attributes that every log record and span has.
-    pub(super) fn of(row: &'a ExportRow<'_>) -> Self {
+    /// The attributes that every span has.
+    pub(super) fn of_span(row: &'a ExportRow<'_>) -> Self {
+        Self::of(row, names::EVENT_ID, row.id.to_string())
+    }
+
+    /// The attributes that every log record has.
+    pub(super) fn of_log(row: &'a ExportRow<'_>) -> Self {
+        let id = row.id.to_string();
+        // A backend may discard either of two records with one id, and the versions of a view that
+        // is open differ. The last one, which is the event, has the event's id.
+        let uid = if row.is_open { format!("{id}.{}", row.record.uint(field::DOC_VERSION).unwrap_or(0)) } else { id };
+        Self::of(row, semconv::LOG_RECORD_UID, uid)
+    }
+
+    fn of(row: &'a ExportRow<'_>, key: &'static str, id: String) -> Self {
         let mut attributes = Self(Vec::with_capacity(8 + row.record.attributes.len()));
-        attributes.owned(names::EVENT_ID, row.id.to_string());
+        attributes.owned(key, id);
         attributes.scope(row);
         if let Some(action) = row.record.id(field::ACTION_ID) {
             attributes.owned(names::ACTION_ID, action.to_string());
@@ -81,9 +96,14 @@ impl<'a> Attributes<'a> {
 
     pub(super) fn any(&mut self, key: &'a str, value: &'a AnyValue) {
         // OTLP allows no empty key.
-        if !key.is_empty() {
-            self.push(key, Out::Any(value));
+        if key.is_empty() {
+            return;
         }
+        let out = match value {
+            AnyValue::Text(text) if is_header(key) => Out::Texts(text),
+            other => Out::Any(other),
+        };
+        self.push(key, out);
     }
 
     /// The attributes that the app has set on the event.
@@ -107,6 +127,11 @@ impl<'a> Attributes<'a> {
             tree.text_always(1, "key", key);
             tree.message(2, "value", |tree| match value {
                 Out::Text(text) => tree.text_always(1, "stringValue", text),
+                Out::Texts(text) => tree.message(5, "arrayValue", |tree| {
+                    tree.list(1, "values", std::iter::once(text), |tree, text| {
+                        tree.text_always(1, "stringValue", text);
+                    });
+                }),
                 Out::Flag(flag) => tree.flag(2, "boolValue", *flag),
                 Out::Int(number) => tree.int(3, "intValue", *number),
                 Out::Double(number) => tree.double(4, "doubleValue", *number),
@@ -114,6 +139,11 @@ impl<'a> Attributes<'a> {
             });
         });
     }
+}
+
+/// Whether an attribute holds the values of a header, which are always a list.
+fn is_header(key: &str) -> bool {
+    semconv::HEADERS.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// The entries of which no later one has the same key, without empty keys: OTLP allows neither.

@@ -15,8 +15,15 @@ struct Shape<'a> {
     body: &'a str,
 }
 
+/// The instrumentation scope of a row: the logger of a log line, where it is known. Everything else
+/// is Throughline's own.
+pub(super) fn logger<'a>(row: &ExportRow<'a>) -> &'a str {
+    let name = if row.record.kind == EventKind::Log { row.record.text(field::NAME) } else { None };
+    name.filter(|name| !name.is_empty()).unwrap_or(names::SCOPE_NAME)
+}
+
 pub(super) fn log_record<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
-    let mut attributes = Attributes::of(row);
+    let mut attributes = Attributes::of_log(row);
     let shape = shape(row, &mut attributes);
     attributes.callers(row);
     attributes.globals(row);
@@ -104,9 +111,10 @@ fn shape<'a>(row: &'a ExportRow<'_>, attributes: &mut Attributes<'a>) -> Shape<'
             Shape { event_name: error_name(code), severity: severity as u32, body: "" }
         }
         EventKind::LongTask => {
+            let is_jank = record.attributes.iter().any(|(key, _)| *key == semconv::JANK_FRAMES);
             attributes.count(names::LONG_TASK_DURATION, record.uint(field::DURATION));
             attributes.flag(names::LONG_TASK_FROZEN, record.uint(field::TYPE) == Some(1));
-            info(names::EVENT_LONG_TASK)
+            info(if is_jank { semconv::EVENT_JANK } else { names::EVENT_LONG_TASK })
         }
         EventKind::Vital => {
             attributes.text(names::VITAL_NAME, Some(name));
@@ -115,7 +123,6 @@ fn shape<'a>(row: &'a ExportRow<'_>, attributes: &mut Attributes<'a>) -> Shape<'
             info(names::EVENT_VITAL)
         }
         EventKind::Log => {
-            attributes.text(names::LOGGER, Some(name));
             let severity = record.uint(field::LEVEL).unwrap_or(0).min(24) as u32;
             Shape { event_name: "", severity, body: record.text(field::MESSAGE).unwrap_or_default() }
         }

@@ -7,8 +7,9 @@
 //! | resource, span | span |
 //! | metric | metric data point |
 //!
-//! `event.id` is an attribute of every log record and span. A metric data point carries it in an
-//! exemplar instead: as an attribute it would make every point a series of its own in the backend.
+//! The id of an event is `log.record.uid` on a log record and `throughline.event.id` on a span. A
+//! metric data point carries the latter in an exemplar: as an attribute it would make every point a
+//! series of its own in the backend.
 //!
 //! The resource is what does not change in a process. Session, view, user, feature flags and global
 //! attributes are attributes of log records and spans; as parts of the resource they would divide a
@@ -33,7 +34,7 @@ use request::request;
 use tree::{Json, Protobuf};
 
 /// The version of the encoding: it changes whenever the same rows would give another body.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 const LOGS: Signal = Signal(0);
 const TRACES: Signal = Signal(1);

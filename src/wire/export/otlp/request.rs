@@ -11,9 +11,9 @@ use crate::model::event::decode::Context;
 use crate::model::export::{ExportRow, Signal};
 use crate::model::names::{self, semconv};
 
-/// Writes an export request: the rows grouped by their resource, in the order in which the
-/// resources first appear. Rows whose contexts differ in the attributes of records alone have one
-/// resource.
+/// Writes an export request: the rows grouped by their resource and their instrumentation scope, in
+/// the order in which these first appear. Rows whose contexts differ in the attributes of records
+/// alone have one resource.
 pub(super) fn request<T: Tree>(tree: &mut T, signal: Signal, temporality: Temporality, rows: &[ExportRow<'_>]) {
     let mut groups: Vec<(&Arc<Context>, Vec<&ExportRow<'_>>)> = Vec::new();
     for row in rows {
@@ -37,10 +37,13 @@ pub(super) fn request<T: Tree>(tree: &mut T, signal: Signal, temporality: Tempor
             }
             attributes.write(tree, 1);
         });
-        tree.list(2, scopes, std::iter::once(group), |tree, group| {
+        tree.list(2, scopes, by_scope(group).into_iter(), |tree, (scope, group)| {
             tree.message(1, "scope", |tree| {
-                tree.text(1, "name", names::SCOPE_NAME);
-                tree.text(2, "version", env!("CARGO_PKG_VERSION"));
+                tree.text(1, "name", scope);
+                // The version of a logger of the app's is not known.
+                if scope == names::SCOPE_NAME {
+                    tree.text(2, "version", env!("CARGO_PKG_VERSION"));
+                }
             });
             tree.list(2, records, group.into_iter(), |tree, row| match signal {
                 TRACES => spans::span(tree, row),
@@ -51,4 +54,17 @@ pub(super) fn request<T: Tree>(tree: &mut T, signal: Signal, temporality: Tempor
         });
         tree.text(3, "schemaUrl", semconv::SCHEMA_URL);
     });
+}
+
+/// The rows of one resource by the name of their instrumentation scope.
+fn by_scope<'r, 'a>(rows: Vec<&'r ExportRow<'a>>) -> Vec<(&'a str, Vec<&'r ExportRow<'a>>)> {
+    let mut scopes: Vec<(&str, Vec<&ExportRow<'_>>)> = Vec::new();
+    for row in rows {
+        let name = logs::logger(row);
+        match scopes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, group)) => group.push(row),
+            None => scopes.push((name, vec![row])),
+        }
+    }
+    scopes
 }

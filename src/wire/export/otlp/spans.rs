@@ -3,31 +3,35 @@
 
 use super::attributes::{Attributes, dropped_attributes, last_of_each};
 use super::tree::Tree;
-use crate::model::config::host_of;
+use crate::model::config::{host_of, port_of};
 use crate::model::event::encode::field;
 use crate::model::event::{EventKind, Phase, PhaseTime, SpanKind, SpanStatus, TraceContext};
 use crate::model::export::ExportRow;
-use crate::model::names::semconv;
+use crate::model::names::{semconv, words};
 use crate::model::time::nanos;
 
 pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
     let record = &row.record;
     let context = record.trace().unwrap_or_else(|| own_trace(row));
-    let mut attributes = Attributes::of(row);
+    let mut attributes = Attributes::of_span(row);
     let resource = record.kind == EventKind::Resource;
-    let (method, url) = (record.text(field::METHOD).unwrap_or("_OTHER"), record.text(field::URL).unwrap_or_default());
+    let (original, url) = (record.text(field::METHOD).unwrap_or_default(), record.text(field::URL).unwrap_or_default());
+    let method = known_method(original);
     let status = if resource {
         let code = record.uint(field::STATUS);
-        attributes.text(semconv::HTTP_METHOD, Some(method));
+        attributes.text(semconv::HTTP_METHOD, Some(method.unwrap_or(words::OTHER)));
+        attributes.text(semconv::HTTP_METHOD_ORIGINAL, Some(original).filter(|original| method != Some(original)));
         attributes.text(semconv::URL_FULL, Some(url));
         attributes.text(semconv::SERVER_ADDRESS, host_of(url));
+        attributes.count(semconv::SERVER_PORT, port_of(url).map(u64::from));
         attributes.count(semconv::HTTP_STATUS, code);
         attributes.count(semconv::HTTP_RESPONSE_SIZE, record.uint(field::SIZE));
         attributes.text(semconv::PROTOCOL_VERSION, record.text(field::PROTOCOL).map(http_version));
         attributes.text(semconv::ERROR_TYPE, record.text(field::ERROR_TYPE));
         let failed = code.is_none_or(|code| code >= 400);
-        if failed && let Some(code) = code {
-            attributes.owned(semconv::ERROR_TYPE, code.to_string());
+        if failed {
+            attributes
+                .owned(semconv::ERROR_TYPE, code.map_or_else(|| words::OTHER.to_owned(), |code| code.to_string()));
         }
         if failed { SpanStatus::Error as u32 } else { SpanStatus::Unset as u32 }
     } else {
@@ -41,7 +45,8 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
         tree.id(4, "parentSpanId", &parent);
     }
     let kind = if resource { SpanKind::Client as u32 } else { record.uint(field::TYPE).unwrap_or(1).min(5) as u32 };
-    tree.text(5, "name", if resource { method } else { record.text(field::NAME).unwrap_or_default() });
+    let name = if resource { method.unwrap_or(words::UNKNOWN_METHOD) } else { record.text(field::NAME).unwrap_or("") };
+    tree.text(5, "name", name);
     tree.small(6, "kind", kind);
     tree.fixed64(7, "startTimeUnixNano", row.time_ns);
     tree.fixed64(8, "endTimeUnixNano", row.time_ns.saturating_add(record.uint(field::DURATION).unwrap_or(0)));
@@ -103,6 +108,11 @@ fn own_trace(row: &ExportRow<'_>) -> TraceContext {
     let id = row.id.into_bytes();
     let (_, span) = id.split_at(8);
     TraceContext { trace_id: id, span_id: span.try_into().unwrap_or([1; 8]), sampled: true }
+}
+
+/// A method that the conventions know, whichever case the app has written it in.
+fn known_method(method: &str) -> Option<&'static str> {
+    words::METHODS.into_iter().find(|known| known.eq_ignore_ascii_case(method))
 }
 
 /// The version of HTTP in the name that a network stack gives its protocol: 2 for `h2`, 1.1 for

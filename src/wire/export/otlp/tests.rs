@@ -2,6 +2,7 @@ use super::*;
 use crate::model::event::decode::{Context, Record, Scope};
 use crate::model::event::encode::{Stamp, encode};
 use crate::model::event::*;
+use crate::model::names::semconv;
 use crate::model::value::AnyValue;
 use crate::model::value::Value;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -29,6 +30,7 @@ fn with_row<T>(event: &impl Event, check: impl FnOnce(&ExportRow<'_>) -> T) -> T
     check(&ExportRow {
         id: Uuid::from_bytes([7; 16]),
         time_ns: 1_767_225_600_000_000_001,
+        is_open: false,
         record: Record::decode(&bytes).unwrap(),
         context: Arc::new(context),
         scope: Arc::new(scope),
@@ -60,14 +62,14 @@ fn logs_decode_with_opentelemetrys_own_types() {
         ("list", Value::List(&list)),
         ("map", Value::Map(&[("k", Value::Bool(true))])),
         ("bytes", Value::Bytes(&[1, 2, 3, 4])),
-        ("event.id", "mine".into()),
+        ("log.record.uid", "mine".into()),
     ];
     let request: ExportLogsServiceRequest = both(&Action::tap("buy").attributes(&attributes).trace(TRACE), LOGS);
     let record = &request.resource_logs[0].scope_logs[0].log_records[0];
     assert_eq!(record.event_name, "app.widget.click");
     assert_eq!(record.trace_id, [0xab; 16]);
     assert_eq!(record.time_unix_nano, 1_767_225_600_000_000_001);
-    let ids: Vec<_> = record.attributes.iter().filter(|pair| pair.key == "event.id").collect();
+    let ids: Vec<_> = record.attributes.iter().filter(|pair| pair.key == "log.record.uid").collect();
     assert_eq!(ids.len(), 1, "duplicate keys are illegal");
     assert!(format!("{:?}", ids[0]).contains("07070707-0707-0707-0707-070707070707"));
 }
@@ -139,7 +141,7 @@ fn metrics_decode_and_keep_ids_out_of_the_series() {
         MetricData::Histogram { bounds: &[1.0, 2.0], buckets: &[3, 0, 4], sum: 9.5, temporality: Temporality::Delta };
     let _: ExportMetricsServiceRequest = both(&Metric::new("h", "s", histogram), METRICS);
     let text = format!("{gauge:?}");
-    assert!(text.contains("exemplars: [Exemplar") && text.contains("event.id"));
+    assert!(text.contains("exemplars: [Exemplar") && text.contains("throughline.event.id"));
     assert!(!text.contains("session.id") && !text.contains("user.id"), "{text}");
 }
 
@@ -186,6 +188,7 @@ fn rows_are_grouped_by_resource_and_a_change_of_user_makes_no_other_resource() {
             let third = ExportRow {
                 id: second.id,
                 time_ns: 1,
+                is_open: false,
                 record: second.record.clone(),
                 context: other,
                 scope: second.scope.clone(),
@@ -193,6 +196,7 @@ fn rows_are_grouped_by_resource_and_a_change_of_user_makes_no_other_resource() {
             let copy = ExportRow {
                 id: first.id,
                 time_ns: first.time_ns,
+                is_open: false,
                 record: first.record.clone(),
                 context: first.context.clone(),
                 scope: first.scope.clone(),
@@ -202,6 +206,7 @@ fn rows_are_grouped_by_resource_and_a_change_of_user_makes_no_other_resource() {
             let fourth = ExportRow {
                 id: second.id,
                 time_ns: 1,
+                is_open: false,
                 record: second.record.clone(),
                 context: Arc::new(signed_out),
                 scope: second.scope.clone(),
@@ -215,4 +220,107 @@ fn rows_are_grouped_by_resource_and_a_change_of_user_makes_no_other_resource() {
             assert!(has_user(0) && !has_user(1));
         });
     });
+}
+
+/// The attributes of the span that becomes of a request, and its name.
+fn span_of(request: &Resource<'_>) -> (String, std::collections::BTreeMap<String, String>) {
+    let request: ExportTraceServiceRequest = both(request, TRACES);
+    let span = &request.resource_spans[0].scope_spans[0].spans[0];
+    let value = |pair: &opentelemetry_proto::tonic::common::v1::KeyValue| {
+        format!("{:?}", pair.value.as_ref().unwrap().value.as_ref().unwrap())
+    };
+    (span.name.clone(), span.attributes.iter().map(|pair| (pair.key.clone(), value(pair))).collect())
+}
+
+#[test]
+fn a_request_names_its_port_and_a_method_that_backends_know() {
+    let request = |method, url| span_of(&Resource::new(method, url, 200, Duration::from_millis(1)));
+    let (name, attributes) = request("GET", "https://api.example.com/a");
+    assert_eq!((name.as_str(), &*attributes["server.port"]), ("GET", "IntValue(443)"));
+    assert!(!attributes.contains_key("http.request.method_original") && !attributes.contains_key("error.type"));
+    for (method, known, original) in
+        [("", "_OTHER", None), ("PURGE", "_OTHER", Some("PURGE")), ("gEt", "GET", Some("gEt"))]
+    {
+        let (name, attributes) = request(method, "http://api.example.com:8080/a");
+        assert_eq!(name, if known == "GET" { "GET" } else { "HTTP" });
+        assert_eq!(attributes["http.request.method"], format!("StringValue({known:?})"));
+        let said = attributes.get("http.request.method_original").cloned();
+        assert_eq!(said, original.map(|original| format!("StringValue({original:?})")));
+        assert_eq!(attributes["server.port"], "IntValue(8080)");
+    }
+    let (_, failed) = span_of(&Resource::new("GET", "https://a.test/", 0, Duration::ZERO));
+    assert_eq!(failed["error.type"], "StringValue(\"_OTHER\")");
+}
+
+#[test]
+fn the_values_of_a_header_are_a_list_even_if_the_app_gave_a_text() {
+    let many = [Value::Text("a"), Value::Text("b")];
+    let attributes = [
+        ("http.request.header.x-shop", "one".into()),
+        ("http.response.header.via", Value::List(&many)),
+        ("http.request.headers", "no header".into()),
+    ];
+    let (_, attributes) =
+        span_of(&Resource::new("GET", "https://a.test/", 200, Duration::ZERO).attributes(&attributes));
+    assert!(attributes["http.request.header.x-shop"].starts_with("ArrayValue"), "{attributes:?}");
+    assert_eq!(attributes["http.response.header.via"].matches("StringValue").count(), 2);
+    assert_eq!(attributes["http.request.headers"], "StringValue(\"no header\")");
+}
+
+#[test]
+fn a_logger_is_the_scope_of_its_lines_and_no_attribute() {
+    let mut lines = Vec::new();
+    for (logger, body) in [("shop.cart", "1"), ("", "2"), ("shop.cart", "3")] {
+        let mut log = Log::new(Severity::Info, body);
+        log.logger = logger;
+        let mut bytes = Vec::new();
+        encode(&log, Stamp::default(), &mut bytes);
+        lines.push(bytes);
+    }
+    let context = Arc::new(Context::default());
+    let scope = Arc::new(Scope::default());
+    let row = |bytes| ExportRow {
+        id: Uuid::from_bytes([7; 16]),
+        time_ns: 1,
+        is_open: false,
+        record: Record::decode(bytes).unwrap(),
+        context: context.clone(),
+        scope: scope.clone(),
+    };
+    let rows: Vec<_> = lines.iter().map(|bytes| row(bytes)).collect();
+    let request =
+        ExportLogsServiceRequest::decode(exporter(Encoding::Protobuf).encode(LOGS, &rows).as_slice()).unwrap();
+    let scopes = &request.resource_logs[0].scope_logs;
+    let found: Vec<_> = scopes
+        .iter()
+        .map(|logs| (logs.scope.as_ref().unwrap(), logs.log_records.len()))
+        .map(|(scope, lines)| (scope.name.as_str(), !scope.version.is_empty(), lines))
+        .collect();
+    assert_eq!(found, [("shop.cart", false, 2), ("throughline", true, 1)]);
+    assert!(scopes.iter().all(|logs| logs.schema_url == semconv::SCHEMA_URL));
+    assert!(!format!("{request:?}").contains("log.logger"));
+}
+
+#[test]
+fn versions_of_a_view_that_is_open_are_no_duplicates_of_each_other() {
+    let uid = |is_open: bool, version: u64| {
+        let mut view = View::new(Uuid::from_bytes([3; 16]), "Cart");
+        view.version = version;
+        with_row(&view, |row| {
+            let row = ExportRow {
+                id: row.id,
+                time_ns: 1,
+                is_open,
+                record: row.record.clone(),
+                context: row.context.clone(),
+                scope: row.scope.clone(),
+            };
+            let body = exporter(Encoding::Protobuf).encode(LOGS, &[row]);
+            let request = ExportLogsServiceRequest::decode(body.as_slice()).unwrap();
+            let record = &request.resource_logs[0].scope_logs[0].log_records[0];
+            format!("{:?}", record.attributes.iter().find(|pair| pair.key == "log.record.uid").unwrap().value)
+        })
+    };
+    let [first, second, last] = [uid(true, 1), uid(true, 2), uid(false, 3)];
+    assert!(first != second && second != last && last.contains("\"07070707-0707-0707-0707-070707070707\""), "{last}");
 }

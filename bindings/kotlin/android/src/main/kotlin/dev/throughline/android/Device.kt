@@ -22,6 +22,10 @@ import dev.throughline.NetworkKind
 import dev.throughline.Throughline
 import java.io.File
 import java.io.InputStream
+import java.text.SimpleDateFormat
+import java.util.Date
+import java.util.Locale
+import java.util.TimeZone
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.time.Duration.Companion.seconds
 
@@ -97,9 +101,11 @@ internal class ExitReasons(private val context: Context) {
         for (exit in exits.filter { it.timestamp > last }.sortedBy { it.timestamp }) {
             val kind = kindOf(exit.reason) ?: continue
             Throughline.error(kind.second, exit.description ?: "", trace(exit), kind.first) {
-                put("process.exit.time_ms", exit.timestamp)
-                put("process.exit.importance", exit.importance)
-                put("process.memory.pss_kb", exit.pss)
+                put("process.pid", exit.pid)
+                put("process.exit.time", timeOf(exit.timestamp))
+                put("dev.throughline.exit.status", exit.status)
+                put("dev.throughline.exit.importance", exit.importance)
+                put("dev.throughline.exit.pss_kb", exit.pss)
             }
         }
         exits.maxOfOrNull { it.timestamp }?.let { preferences.edit().putLong(LAST, it).apply() }
@@ -118,6 +124,13 @@ internal class ExitReasons(private val context: Context) {
         private const val LAST = "last_exit"
         private const val MAX_EXITS = 16
         private const val MAX_TRACE = 32 * 1_024
+
+        /** A time in ISO 8601, in UTC. */
+        fun timeOf(millis: Long): String =
+            SimpleDateFormat("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", Locale.ROOT).run {
+                timeZone = TimeZone.getTimeZone("UTC")
+                format(Date(millis))
+            }
 
         /** The first 32 KiB of a text. */
         fun beginningOf(text: InputStream): String {

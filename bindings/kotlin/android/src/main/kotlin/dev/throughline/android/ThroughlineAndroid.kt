@@ -93,6 +93,7 @@ public fun Throughline.start(
         deviceTag = deviceTagOf(application)
         resource("os.name", "Android")
         resource("os.version", Build.VERSION.RELEASE)
+        resource("android.os.api_level", Build.VERSION.SDK_INT.toString())
         resource("device.manufacturer", Build.MANUFACTURER)
         resource("device.model.identifier", Build.MODEL)
         configure()

@@ -166,7 +166,7 @@ class AppTest {
         Throughline.stopView()
         Throughline.drain(5.seconds)
         val first = uploaded()
-        for (text in listOf("first", "rum.view.memory_max", "input timed out", "signal 11", "\"Android\"", "\"None\"")) assertTrue(text in first, "$text in $first")
+        for (text in listOf("first", "rum.view.memory_max", "input timed out", "signal 11", "1970-01-01T00:00:02.000Z", "android.os.api_level", "\"Android\"", "\"None\"")) assertTrue(text in first, "$text in $first")
         assertTrue("swiped away" !in first)
 
         // A second start in the process neither reports them again nor watches twice.
