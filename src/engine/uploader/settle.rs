@@ -45,6 +45,7 @@ impl Uploader {
             return Ok(Settled::default());
         };
         target.is_busy = false;
+        let is_outdated = std::mem::take(&mut target.is_outdated);
         if !leased.snapshots.is_empty() {
             queue.add_sent(leased.bytes)?;
             return target.settle_snapshots(queue, leased, result, Settling { now, wall, random });
@@ -59,7 +60,8 @@ impl Uploader {
                 // A part on which the connection breaks waits the longer the more often it does,
                 // whatever else arrives. The destination waits for its own failures alone.
                 let rest = backoff::delay(target.failures(), random);
-                let after = rest.max(backoff::delay(part.attempts, random));
+                let attempts = if is_outdated { 0 } else { part.attempts };
+                let after = rest.max(backoff::delay(attempts, random));
                 (Settlement::Retry { after, cause: Retry::NoAnswer }, Some(rest), 0)
             }
             Ok(response) => {

@@ -41,6 +41,9 @@ pub(super) struct Target {
     forgiven: BootTime,
     /// Requests in a row that failed and are to be retried.
     failures: u32,
+    /// Whether the request that is under way began before the failures were forgotten. That it
+    /// fails says nothing about the network that has come back.
+    pub(super) is_outdated: bool,
     /// What it has been told of the views that are open.
     pub(super) snapshots: Snapshots,
 }
@@ -85,6 +88,7 @@ impl Target {
             rest_until: now.after(rest),
             forgiven: just_after(now),
             failures: 0,
+            is_outdated: false,
             snapshots: Snapshots::default(),
         }
     }
@@ -94,6 +98,7 @@ impl Target {
         self.rest_until = now.after(rest);
         self.forgiven = just_after(now);
         self.failures = 0;
+        self.is_outdated = self.is_busy;
     }
 
     /// Sends what waits without regard to earlier backoffs. The failures are not forgotten: the
