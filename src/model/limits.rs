@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use contexts::*;
 pub use frames::*;
-pub(crate) use journal::*;
+pub use journal::*;
 pub(crate) use redaction::*;
 
 const KIB: usize = 1024;
@@ -79,13 +79,6 @@ pub(crate) const WALL_OFFSET_KEPT: Duration = Duration::from_secs(1);
 
 /// Bytes of a frame's payload: an event, its counter, and room for what recovery appends.
 pub(crate) const MAX_FRAME_BYTES: usize = MAX_EVENT_BYTES + 64;
-/// Quarters of the ring that events and bulk may fill, so that errors still have a place.
-pub(crate) const JOURNAL_EVENT_QUARTERS: u64 = 3;
-/// Tenths of the ring that errors may fill, so that crashes and contexts still have a place.
-pub(crate) const JOURNAL_ERROR_TENTHS: u64 = 9;
-/// Bytes of the ring that are left to contexts: the user who has just signed out, the view that is
-/// shown now. No event is recorded before them, so events must not take the last place.
-pub(crate) const JOURNAL_CONTEXT_BYTES: u64 = 16 * KIB as u64;
 /// Mapped journals of one process whose pages are guarded against SIGBUS. The table of them has a
 /// fixed size, because a signal handler must not allocate. Each client has one mapping.
 pub(crate) const MAX_GUARDED_MAPPINGS: usize = 64;
@@ -93,17 +86,9 @@ pub(crate) const MAX_GUARDED_MAPPINGS: usize = 64;
 /// the event that needed it.
 pub const SCRATCH_KEPT_BYTES: usize = 16 * 1024;
 
-/// Bytes of the journal's ring: one second of 10,000 events of 100 bytes.
-pub const JOURNAL_BYTES: usize = MIB;
 /// Bytes of the ring that are used while there is no file: before a device's first unlock, or on a
 /// full disk.
 pub const HEAP_JOURNAL_BYTES: u64 = 256 * KIB as u64;
-/// Bytes ahead of the writer's position whose pages the worker makes writable in advance, so that
-/// no caller waits for a page fault.
-pub const JOURNAL_PREFAULT_BYTES: usize = 128 * KIB;
-/// Bytes in the journal at which it wakes the worker: a quarter, long before the first lane is
-/// refused.
-pub const JOURNAL_WAKE_BYTES: u64 = 256 * KIB as u64;
 /// Time between two drains while events arrive: the promise is "in SQLite within 100 ms".
 pub const TICK: Duration = Duration::from_millis(100);
 /// Time between two drains while more bytes arrive in a tick than are made writable in advance.
