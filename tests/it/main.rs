@@ -33,6 +33,7 @@ mod older_store;
 mod patience;
 mod privacy;
 mod rum;
+mod signals;
 mod sources;
 mod stores;
 mod stories;

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::model::config::shown;
 use crate::model::event::EventKind;
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::http::Response;
@@ -66,6 +67,16 @@ impl Guarded {
         self.call(|exporter| exporter.signal(kind))
     }
 
+    pub(super) fn takes(&self, signal: Signal) -> Result<bool, Fault> {
+        self.call(|exporter| exporter.takes(signal))
+    }
+
+    /// Whether events of a kind are meant for the destination. They may be if the exporter fails.
+    pub(super) fn wants(&self, kind: EventKind) -> bool {
+        let wants = |exporter: &dyn Exporter| exporter.signal(kind).is_some_and(|signal| exporter.takes(signal));
+        self.call(wants).unwrap_or(true)
+    }
+
     /// The body of at least one row.
     pub(super) fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Result<Vec<u8>, Fault> {
         let body = self.call(|exporter| exporter.encode(signal, rows))?;
@@ -75,6 +86,11 @@ impl Guarded {
     /// The URL and the headers of a signal's requests.
     pub(super) fn address(&self, signal: Signal) -> Result<(String, Vec<(String, String)>), Fault> {
         self.call(|exporter| (exporter.url(signal), exporter.headers(signal)))
+    }
+
+    /// The URL of a signal as an error may show it. Empty when the exporter does not say.
+    pub(super) fn shown_url(&self, signal: Signal) -> String {
+        self.call(|exporter| exporter.url(signal)).map_or_else(|_| String::new(), |url| shown(&url))
     }
 
     /// What a response means. A backend whose answers cannot be read is paused.

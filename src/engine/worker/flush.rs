@@ -122,6 +122,7 @@ impl Worker<'_> {
             return;
         }
         let now = Instant::now();
+        let why = self.why();
         let progress = Progress {
             database: match self.storage {
                 Storage::Open(_) => Database::Open,
@@ -130,7 +131,7 @@ impl Worker<'_> {
             },
             is_busy,
             uploads,
-            last_failure: self.last_failure.as_deref(),
+            last_failure: why.as_deref(),
         };
         let mut ended = Vec::new();
         let mut rest = Vec::new();
@@ -159,6 +160,16 @@ impl Worker<'_> {
         for flush in self.flushes.drain(..) {
             let delivered = flush.delivered;
             flush.answer(outcome(End::Cut(reason.to_owned()), delivered, waiting, None));
+        }
+    }
+
+    /// Why events are not delivered: what pauses signals, and the failure of the last request.
+    fn why(&mut self) -> Option<String> {
+        let paused = self.storage.open().and_then(|open| open.own.queue.why_paused());
+        match (paused, &self.last_failure) {
+            (Some(paused), Some(last)) if !paused.contains(last) => Some(format!("{paused}; {last}")),
+            (Some(paused), _) => Some(paused),
+            (None, last) => last.clone(),
         }
     }
 

@@ -49,7 +49,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use absorb::{Absorbed, Source};
-pub use batches::NewPart;
+pub use batches::{LeftOut, NewPart};
 pub use books::DestinationBooks;
 pub use by_lane::ByLane;
 use control::Control;
@@ -190,7 +190,7 @@ impl Queue {
                 name: state.name.clone(),
                 delivered: state.delivered.values().sum(),
                 dropped: state.drops.ledger(),
-                paused: state.paused.map(|_| state.pause_reason.clone()),
+                paused: state.why_paused(),
             })
             .collect();
     }

@@ -8,8 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::{ClientConfig, RootCertStore};
 
+use tokio::net::TcpStream;
+
+use super::cause::protocol_of;
 use super::{Request, Response, Sending, Transport, TransportError};
-use crate::model::limits::{CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
+use crate::model::limits::{CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, PROBE_BYTES, PROBE_TIMEOUT, REQUEST_TIMEOUT};
+
+/// How hyper says that an answer does not begin as one of HTTP/1.1 does.
+const NOT_HTTP: &str = "invalid HTTP version";
+/// What a client of HTTP/2 sends first (RFC 9113 §3.4), with empty SETTINGS.
+const HTTP_2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// The built-in HTTP client. It is used when the host brings no [`Transport`].
 ///
@@ -67,7 +75,14 @@ impl Transport for HttpTransport {
             for (name, value) in request.headers {
                 post = post.header(name, value);
             }
-            let mut answer = post.send().await.map_err(failed)?;
+            let mut answer = match post.send().await.map_err(failed) {
+                Ok(answer) => answer,
+                Err(TransportError(text)) if text.contains(NOT_HTTP) => {
+                    let cause = probe(&request.url).await;
+                    return Err(TransportError(cause.map_or(text.clone(), |cause| format!("{text}: {cause}"))));
+                }
+                Err(error) => return Err(error),
+            };
             let mut response = Response { status: answer.status().as_u16(), ..Response::default() };
             for (name, value) in answer.headers() {
                 response
@@ -103,4 +118,33 @@ fn failed(error: reqwest::Error) -> TransportError {
         cause = inner.source();
     }
     TransportError(text)
+}
+
+/// Asks a port that does not answer in HTTP/1.1 what it speaks, so that the error can say it. The
+/// client does not show the bytes that it could not read. Nothing of the app is sent.
+async fn probe(url: &str) -> Option<&'static str> {
+    let authority = url.strip_prefix("http://")?.split('/').next()?;
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+    tokio::time::timeout(PROBE_TIMEOUT, first_bytes(&address)).await.ok()?.ok().and_then(|first| protocol_of(&first))
+}
+
+/// The first bytes that a port answers to a client of HTTP/2.
+async fn first_bytes(address: &str) -> std::io::Result<Vec<u8>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.writable().await?;
+    stream.try_write(HTTP_2_PREFACE)?;
+    let mut first = Vec::new();
+    while first.len() < PROBE_BYTES {
+        let mut more = [0; PROBE_BYTES];
+        stream.readable().await?;
+        match stream.try_read(&mut more) {
+            Ok(0) => break,
+            Ok(count) => first.extend_from_slice(more.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            // What came before the connection was reset says enough.
+            Err(_) => break,
+        }
+    }
+    Ok(first)
 }

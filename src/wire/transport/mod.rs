@@ -41,6 +41,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod cause;
 #[cfg(feature = "http")]
 pub mod http;
 
