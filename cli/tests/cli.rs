@@ -126,8 +126,8 @@ fn the_store_survives_the_inspector() {
     assert_eq!(total(&Inspector::start(&store).stats()), 110);
 }
 
-/// A server that answers each request with a status, as `answer` says for the last part of its path.
-/// Returns its URL.
+/// A server that answers each request with a status, as `answer` says for the last part of the
+/// path. Returns its URL.
 fn server(answer: impl Fn(&str) -> u16 + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -403,6 +403,18 @@ fn a_port_with_tls_is_named_for_http_and_one_without_for_https() {
 }
 
 #[test]
+fn a_port_without_tls_that_waits_for_more_is_named() {
+    let server = FaultServer::start().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let telemetry = start(dir.path(), &server.url().replace("http:", "https:"));
+    action(&telemetry);
+    until("the cause is said", || {
+        let outcome = telemetry.flush(Duration::from_millis(200));
+        outcome.reason.is_some_and(|reason| reason.contains("this port does not speak TLS"))
+    });
+}
+
+#[test]
 fn no_answer_of_a_backend_is_taken_for_a_complete_flush() {
     for code in 400..600 {
         let (dir, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());

@@ -169,7 +169,8 @@ impl Worker<'_> {
         match (paused, &self.last_failure) {
             (Some(paused), Some(last)) if !paused.contains(last) => Some(format!("{paused}; {last}")),
             (Some(paused), _) => Some(paused),
-            (None, last) => last.clone(),
+            (None, Some(last)) => Some(last.clone()),
+            (None, None) => self.in_flight.first().map(|request| format!("no answer from {} yet", request.url)),
         }
     }
 

@@ -11,3 +11,6 @@ pub(crate) const PROBE_BYTES: usize = 16;
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of an error page that are searched for its cause.
 pub(crate) const ERROR_PAGE_BYTES: usize = 2_048;
+/// Time without any answer after which a port of `https` is asked whether it speaks TLS at all:
+/// longer than a handshake takes over a slow network.
+pub(crate) const PROBE_AFTER: Duration = Duration::from_secs(3);

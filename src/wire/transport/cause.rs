@@ -9,7 +9,7 @@ pub(crate) const IS_GRPC: &str = "this looks like OTLP/gRPC; OTLP/HTTP usually l
 /// What is said of a port that speaks TLS.
 pub(crate) const IS_TLS: &str = "this port speaks TLS; the endpoint should begin with https://";
 /// What is said of a port that does not speak TLS.
-const IS_PLAIN: &str = "this port does not speak TLS; the endpoint may have to begin with http://";
+pub(crate) const IS_PLAIN: &str = "this port does not speak TLS; the endpoint may have to begin with http://";
 /// What is said of the usual port of OTLP/gRPC.
 const IS_GRPC_PORT: &str = "port 4317 is usually OTLP/gRPC; OTLP/HTTP usually listens on port 4318";
 
@@ -51,7 +51,7 @@ pub(crate) fn answered(url: &str, status: u16) -> String {
 pub(crate) fn unanswered(url: &str, error: &str, is_known: bool) -> String {
     let from = if url.is_empty() { String::new() } else { format!(" from {url}") };
     let has_any = |signs: &[&str]| signs.iter().any(|sign| error.contains(sign));
-    let hint = if is_known || error.contains(IS_GRPC) || error.contains(IS_TLS) {
+    let hint = if is_known || [IS_GRPC, IS_TLS, IS_PLAIN].iter().any(|cause| error.contains(cause)) {
         None
     } else if url.starts_with("https://") && has_any(&NOT_TLS) {
         Some(IS_PLAIN)

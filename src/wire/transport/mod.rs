@@ -44,6 +44,8 @@
 pub(crate) mod cause;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "http")]
+mod probe;
 
 use std::future::Future;
 use std::pin::Pin;
