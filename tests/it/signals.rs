@@ -305,6 +305,25 @@ fn a_signal_goes_to_the_endpoint_of_its_own() {
     assert_eq!(paths, ["/base/v1/metrics", "/base/v1/traces", "/logs", "/opentelemetry/push"]);
 }
 
+#[test]
+fn a_server_of_one_signal_that_asks_to_wait_does_not_hold_up_the_server_of_another() {
+    let (dir, busy, other) =
+        (tempfile::tempdir().unwrap(), FaultServer::start().unwrap(), FaultServer::start().unwrap());
+    busy.always(Some(Answer::Status(429, vec!["retry-after: 3600".into()], vec![])));
+    let destination =
+        Destination::new("two", other.url()).signal_endpoint(OtlpSignal::Logs, format!("{}/v1/logs", busy.url()));
+    for n in 1..4 {
+        let telemetry = Telemetry::start(named(dir.path(), [destination.clone()]), Consent::Granted).unwrap();
+        action(&telemetry);
+        let id = request(&telemetry);
+        let outcome = telemetry.flush(LONG);
+        assert!(!outcome.complete && outcome.reason.unwrap().contains("answered 429"));
+        assert!(other.stored_ids().contains(&id), "request {n}");
+        assert!(telemetry.shutdown(LONG));
+    }
+    assert_eq!(busy.received().len(), 1);
+}
+
 fn refusal(destination: Destination) -> String {
     match builder(std::path::Path::new("/tmp/unused")).destination(destination).build() {
         Err(error @ Error::InvalidConfig { .. }) => error.to_string(),

@@ -1,6 +1,7 @@
 //! Calls of an exporter, which may be the host's own: a bug in it must cost neither the worker nor
 //! events of another destination.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -75,6 +76,16 @@ impl Guarded {
     pub(super) fn wants(&self, kind: EventKind) -> bool {
         let wants = |exporter: &dyn Exporter| exporter.signal(kind).is_some_and(|signal| exporter.takes(signal));
         self.call(wants).unwrap_or(true)
+    }
+
+    /// Whether every signal goes to one server. Yes if the exporter fails.
+    pub(super) fn has_one_server(&self) -> bool {
+        let servers = |exporter: &dyn Exporter| {
+            let signals = EventKind::ALL.into_iter().filter_map(|kind| exporter.signal(kind));
+            let urls = signals.filter(|signal| exporter.takes(*signal)).map(|signal| exporter.url(signal));
+            urls.map(|url| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")).collect::<BTreeSet<_>>().len()
+        };
+        self.call(servers).map_or(true, |servers| servers <= 1)
     }
 
     /// The body of at least one row.

@@ -90,7 +90,13 @@ impl Uploader {
                         .and_then(|value| backoff::retry_after(value, response.header("date"), wall, random)),
                     random,
                 };
+                let has_one_server = target.has_one_server;
                 let mut settlement = match consequence(verdict, &circumstances) {
+                    // The servers of other signals have asked for nothing.
+                    Consequence::Settle(Settlement::Retry { after, cause: Retry::Asked }) if !has_one_server => {
+                        let reason = format!("it asks to be left alone for {} s", after.as_secs());
+                        Settlement::Pause { after, reason, is_refused: false }
+                    }
                     Consequence::Settle(settlement) => settlement,
                     Consequence::Divide { refused, or_else } => halve(queue, leased, refused)?.unwrap_or(or_else),
                 };

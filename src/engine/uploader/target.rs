@@ -20,6 +20,8 @@ pub(super) struct Target {
     pub(super) exporter: Guarded,
     /// The kinds of events that some destination takes.
     wanted: Kinds,
+    /// Whether every signal goes to one server: then what it asks for holds for all.
+    pub(super) has_one_server: bool,
     /// The bodies of its newest batch.
     pub(super) ready: Ready,
     /// Whether a request is under way.
@@ -76,6 +78,7 @@ impl Target {
     pub(super) fn new(id: u32, exporter: Guarded, wanted: Kinds, now: BootTime, rest: Duration) -> Self {
         Self {
             id,
+            has_one_server: exporter.has_one_server(),
             exporter,
             wanted,
             ready: Ready::default(),
