@@ -46,7 +46,7 @@ impl Config {
                 Error::config("THROUGHLINE_ENVIRONMENT", "is none of development, test, staging, production")
             })?;
         }
-        let mut destination = destination(&var)?;
+        let mut destination = destination(var)?;
         for pair in var("THROUGHLINE_HEADERS").unwrap_or_default().split(',').filter(|pair| !pair.trim().is_empty()) {
             let (key, value) = pair.split_once('=').ok_or_else(|| {
                 Error::config("THROUGHLINE_HEADERS", "has an entry without `=`: use key=value,key=value")

@@ -1698,7 +1698,7 @@ public struct DestinationHealth: Equatable, Hashable {
      */
     public let dropped: [NamedCount]
     /**
-     * Why nothing is sent to it at the moment. None: it is not paused.
+     * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
      */
     public let paused: String?
 
@@ -1715,7 +1715,7 @@ public struct DestinationHealth: Equatable, Hashable {
          * How many events were dropped for this destination alone, by reason.
          */dropped: [NamedCount], 
         /**
-         * Why nothing is sent to it at the moment. None: it is not paused.
+         * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
          */paused: String?) {
         self.name = name
         self.delivered = delivered

@@ -2864,7 +2864,7 @@ data class DestinationHealth (
     val `dropped`: List<NamedCount>
     , 
     /**
-     * Why nothing is sent to it at the moment. None: it is not paused.
+     * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
      */
     val `paused`: kotlin.String?
     
