@@ -324,6 +324,26 @@ fn a_server_of_one_signal_that_asks_to_wait_does_not_hold_up_the_server_of_anoth
     assert_eq!(busy.received().len(), 1);
 }
 
+#[test]
+fn a_view_that_is_open_does_not_ask_a_server_again_that_said_not_for_an_hour() {
+    let (dir, busy, other) =
+        (tempfile::tempdir().unwrap(), FaultServer::start().unwrap(), FaultServer::start().unwrap());
+    busy.always(Some(Answer::Status(429, vec!["retry-after: 3600".into()], vec![])));
+    let destination =
+        Destination::new("two", other.url()).signal_endpoint(OtlpSignal::Logs, format!("{}/v1/logs", busy.url()));
+    let telemetry = Telemetry::start(named(dir.path(), [destination]), Consent::Granted).unwrap();
+    telemetry.start_view("Cart");
+    assert!(telemetry.drain(LONG));
+    telemetry.flush(Duration::from_secs(2));
+    until("the server is asked", || !busy.received().is_empty());
+    for _ in 0..5 {
+        let id = request(&telemetry);
+        telemetry.flush(Duration::from_millis(300));
+        until("the other server has the request", || other.stored_ids().contains(&id));
+    }
+    assert_eq!(busy.received().len(), 1);
+}
+
 fn refusal(destination: Destination) -> String {
     match builder(std::path::Path::new("/tmp/unused")).destination(destination).build() {
         Err(error @ Error::InvalidConfig { .. }) => error.to_string(),

@@ -94,8 +94,7 @@ impl Uploader {
                 let mut settlement = match consequence(verdict, &circumstances) {
                     // The servers of other signals have asked for nothing.
                     Consequence::Settle(Settlement::Retry { after, cause: Retry::Asked }) if !has_one_server => {
-                        let reason = format!("it asks to be left alone for {} s", after.as_secs());
-                        Settlement::Pause { after, reason, is_refused: false }
+                        Settlement::Pause { after, reason: asks(after), is_refused: false }
                     }
                     Consequence::Settle(settlement) => settlement,
                     Consequence::Divide { refused, or_else } => halve(queue, leased, refused)?.unwrap_or(or_else),
@@ -135,6 +134,11 @@ impl Uploader {
     }
 }
 
+/// What is said of a server that asks for a wait.
+fn asks(wait: Duration) -> String {
+    format!("it asks to be left alone for {} s", wait.as_secs())
+}
+
 /// When an answer came, and 64 random bits.
 #[derive(Clone, Copy)]
 struct Settling {
@@ -172,8 +176,13 @@ impl Target {
                         settled.failure = Some(answered(&url, response.status));
                         let asked = response.header("retry-after");
                         let asked = asked.and_then(|value| backoff::retry_after(value, date, at.wall, at.random));
-                        if let Some(after) = asked {
-                            queue.ask_to_wait(leased.destination, after)?;
+                        match asked {
+                            Some(asked) if self.has_one_server => queue.ask_to_wait(leased.destination, asked)?,
+                            Some(asked) => {
+                                let reason = format!("{}: {}", answered(&url, response.status), asks(asked));
+                                queue.pause_signal(leased.destination, leased.part.signal, asked, reason)?;
+                            }
+                            None => {}
                         }
                         Some(after)
                     }

@@ -96,6 +96,23 @@ impl Queue {
         self.left(self.control.destinations.get(&destination)?.signal_pause(signal)?.until)
     }
 
+    /// Sends nothing of a signal to a destination for a while.
+    pub fn pause_signal(
+        &mut self,
+        destination: u32,
+        signal: u8,
+        after: Duration,
+        reason: String,
+    ) -> Result<(), QueueError> {
+        let deadline = Deadline::new(self.clock.boot_id(), self.clock.boot(), after);
+        self.transact(|queue| {
+            if let Some(state) = queue.control.destinations.get_mut(&destination) {
+                state.pause_signal(signal, deadline.into(), reason);
+            }
+            Ok(())
+        })
+    }
+
     /// How many pauses of a signal there have been in a row.
     pub fn signal_pauses(&self, destination: u32, signal: u8) -> u32 {
         let state = self.control.destinations.get(&destination);
