@@ -107,7 +107,7 @@ pub use api::stores::{PathHandle, TracedStore};
 pub use api::user::User;
 pub use engine::worker::FlushOutcome;
 pub use model::config::{
-    Config, ConfigBuilder, Consent, Destination, Encoding, Environment, MeteredUploads, TailSampling,
+    Config, ConfigBuilder, Consent, Destination, Encoding, Environment, MeteredUploads, OtlpSignal, TailSampling,
 };
 pub use model::error::Error;
 pub use model::value::{AnyValue, Attribute, Value};

@@ -6,7 +6,7 @@
 mod intake;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -141,12 +141,79 @@ fn the_store_survives_the_inspector() {
     assert_eq!(total(&Inspector::start(&store).stats()), 110);
 }
 
+/// A server that answers each request with a status, as `answer` says for the last part of the
+/// path. Returns its URL.
+fn server(answer: impl Fn(&str) -> u16 + Clone + Send + 'static) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = answer.clone();
+            std::thread::spawn(move || while serve(&stream, &answer).is_some() {});
+        }
+    });
+    url
+}
+
+/// Serves one request; `None` when the connection is over.
+fn serve(mut stream: &TcpStream, answer: impl Fn(&str) -> u16) -> Option<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        head.extend_from_slice(&byte);
+    }
+    let head = String::from_utf8(head).ok()?.to_ascii_lowercase();
+    let length = head.split("content-length: ").nth(1)?.split("\r\n").next()?.parse().ok()?;
+    stream.read_exact(&mut vec![0; length]).ok()?;
+    let status = answer(head.split(' ').nth(1)?.rsplit('/').next()?);
+    write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").ok()
+}
+
+#[test]
+fn no_scenario_is_complete_that_the_backend_has_not_taken() {
+    for code in [400, 401, 403, 404, 405, 410, 413, 415, 422, 500, 503] {
+        let url = server(move |_| code);
+        let output = emit(&url, "otlp-proto", &["--events", "11", "--timeout", "1"]);
+        let summary = summary(&output);
+        let number = |value: &Value| value.as_u64().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && summary["complete"] == false, "{code}: {summary}");
+        let dropped: u64 = summary["dropped"].as_object().unwrap().values().map(number).sum();
+        assert_eq!(number(&summary["queued"]) + dropped, 11, "{code}: {summary}");
+        if code == 413 {
+            assert!(stderr.contains("too_large"), "{stderr}");
+        } else {
+            assert_eq!(dropped, 0, "{code}: {summary}");
+            assert!(stderr.contains(&format!("answered {code} to {url}/v1/")), "{code}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_backend_for_some_signals_gets_them_and_the_rest_is_said() {
+    let url = server(|signal| if signal == "traces" { 200 } else { 404 });
+    let output = emit(&url, "otlp-proto", &["--events", "22", "--timeout", "2"]);
+    let held = summary(&output);
+    assert!(!output.status.success(), "{held}");
+    assert_eq!((&held["delivered"], &held["queued"]), (&4.into(), &18.into()), "{held}");
+    let reason = held["reason"].as_str().unwrap();
+    assert!(reason.contains("404") && reason.contains("/v1/logs") && reason.contains("/v1/metrics"), "{reason}");
+    let output = emit(&url, "otlp-proto", &["--events", "22", "--signals", "traces"]);
+    let told = summary(&output);
+    assert!(output.status.success(), "{told}");
+    assert_eq!((&told["delivered"], &told["queued"], &told["complete"]), (&4.into(), &0.into(), &true.into()));
+    assert_eq!(told["dropped"]["no_destination"], 18);
+}
+
 #[test]
 fn errors_say_what_to_do() {
     let inspector = Inspector::start(&[]);
     let port = inspector.url.rsplit(':').next().unwrap();
     let output = throughline().args(["inspect", "--port", port]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("--port 0"));
+    let output = emit(&format!("{}/v1/traces", inspector.url), "otlp-proto", &[]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ends in /v1/traces"));
     let output = emit("ftp://nowhere", "otlp-proto", &[]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("`endpoint` must start with http"));
     let output = emit(&inspector.url, "otlp-proto", &["--record-only"]);

@@ -68,11 +68,13 @@ pub enum DropReason {
     Withdrawn = 16,
     /// The backend failed on this event alone, again and again, while it accepted others.
     Undeliverable = 17,
+    /// No destination takes the event's signal: each of them names others.
+    NoDestination = 18,
 }
 
 impl DropReason {
     /// Every reason, in the order of the codes.
-    pub const ALL: [DropReason; 18] = [
+    pub const ALL: [DropReason; 19] = [
         DropReason::SampledOut,
         DropReason::JournalFull,
         DropReason::Oversize,
@@ -91,6 +93,7 @@ impl DropReason {
         DropReason::SwitchedOff,
         DropReason::Withdrawn,
         DropReason::Undeliverable,
+        DropReason::NoDestination,
     ];
 
     /// The reasons that can occur before the queue. Their counts are kept in the journal's header.
@@ -127,6 +130,7 @@ impl DropReason {
             DropReason::SwitchedOff => "switched_off",
             DropReason::Withdrawn => "withdrawn",
             DropReason::Undeliverable => "undeliverable",
+            DropReason::NoDestination => "no_destination",
         }
     }
 }

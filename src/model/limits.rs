@@ -5,6 +5,7 @@
 //! numbers, codes) stands with the format.
 
 mod contexts;
+mod diagnosis;
 mod frames;
 mod journal;
 mod redaction;
@@ -13,6 +14,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use contexts::*;
+pub(crate) use diagnosis::*;
 pub use frames::*;
 pub use journal::*;
 pub(crate) use redaction::*;
@@ -287,8 +289,8 @@ pub const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Sends of a part after which the rows behind it are frozen and sent too. A backend that fails on
 /// one event must not keep the others on the device.
 pub const STUCK_AFTER: u32 = 3;
-/// Parts of one batch that may wait to be sent again. While a backend is down, every few retries
-/// add one; more would only make the books larger.
+/// Parts of one batch and signal that may wait to be sent again. While a backend is down, every few
+/// retries add one; more would only make the books larger.
 pub const MAX_STUCK_PARTS: usize = 8;
 /// Failures of a part, each with something else accepted since the failure before, after which the
 /// part is divided to find the event at fault. One may be chance.
@@ -316,10 +318,9 @@ pub const RETRY_AFTER_MAX: Duration = DAY;
 /// The share of the wait by which a date in `Retry-After` is spread, as a divisor: many clients are
 /// given the same date.
 pub const RETRY_DATE_SPREAD_DIVISOR: u32 = 10;
-/// The first pause of a destination that refuses the client (401, 403, 404). It doubles with each
-/// refusal.
+/// The first pause of a signal that the backend refuses. It doubles with each refusal.
 pub const PAUSE_BASE: Duration = HOUR;
-/// The longest pause of a destination.
+/// The longest pause of a signal.
 pub const PAUSE_CAP: Duration = DAY;
 /// The longest wait for a deadline that was set in another boot, since nobody knows how long the
 /// device was off.
@@ -327,8 +328,7 @@ pub const OTHER_BOOT_CAP: Duration = Duration::from_secs(15 * 60);
 /// The first upload after a start or a reconnect is spread over this time, so that a fleet of
 /// devices does not arrive at once.
 pub const START_JITTER: Duration = Duration::from_secs(10);
-/// A destination that has accepted nothing for this long is paused when it refuses a batch, instead
-/// of being sent smaller and smaller parts of it.
+/// A signal is paused, and not sent in smaller and smaller parts, if nothing was taken for so long.
 pub const ACCEPT_WINDOW: Duration = DAY;
 
 // Trace context

@@ -47,7 +47,8 @@ pub struct DestinationHealth {
     pub delivered: u64,
     /// Events that were dropped for this destination alone.
     pub dropped: Ledger,
-    /// Why nothing is sent to it at the moment; `None` when it is not paused.
+    /// Why nothing, or nothing of some signals, is sent to it at the moment: the answer, the URL
+    /// and what may be done about it. `None` when nothing is paused.
     pub paused: Option<String>,
 }
 

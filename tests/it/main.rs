@@ -36,6 +36,7 @@ mod privacy;
 mod roots;
 mod rum;
 mod semconv;
+mod signals;
 mod sources;
 mod stores;
 mod stories;

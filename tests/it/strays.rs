@@ -63,7 +63,8 @@ const LIMIT_TYPES: [&str; 13] =
 /// `testing`.
 fn core() -> impl Iterator<Item = (PathBuf, Vec<Token>)> {
     let files = files("src", &["rs"]).into_iter();
-    let files = files.filter(|file| !file.ends_with("tests.rs") && !file.ends_with("api/testing.rs"));
+    let is_test = |file: &Path| file.ends_with("tests.rs") || file.iter().any(|part| part == "tests");
+    let files = files.filter(move |file| !is_test(file) && !file.ends_with("api/testing.rs"));
     files.map(|file| (file.clone(), product(&read(&file))))
 }
 

@@ -42,7 +42,7 @@ pub struct DestinationHealth {
     pub delivered: u64,
     /// How many events were dropped for this destination alone, by reason.
     pub dropped: Vec<NamedCount>,
-    /// Why nothing is sent to it at the moment. None: it is not paused.
+    /// Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
     pub paused: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! `emit`: a reproducible scenario with every kind of event, recorded and sent by the real client.
 //!
 //! The summary on standard output is what the client's own books say, so that a test can compare it
-//! with what a backend has received. The command fails when the books do not balance or when events
-//! are left in the queue.
+//! with what a backend has received. The command fails when the books do not balance, when events
+//! are left in the queue, and when the backend has cost some.
 
 mod pace;
 mod scenario;
@@ -18,8 +18,11 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
+use throughline::ledger::DropReason;
 use throughline::state::StateCounts;
-use throughline::{Config, Consent, DestinationBooks, Encoding, Environment, FlushOutcome, Telemetry};
+use throughline::{
+    Config, Consent, Destination, DestinationBooks, Encoding, Environment, FlushOutcome, OtlpSignal, Telemetry,
+};
 
 use pace::pause_after;
 use scenario::Scenario;
@@ -28,6 +31,14 @@ use scenario::Scenario;
 const NO_TIMED_FLUSH: Duration = Duration::from_secs(3600);
 /// Events between two pauses.
 const EVENTS_PER_PAUSE: u64 = 500;
+/// Why events were dropped because of what the backend answered.
+const BY_THE_BACKEND: [DropReason; 5] = [
+    DropReason::Rejected,
+    DropReason::PartialReject,
+    DropReason::TooLarge,
+    DropReason::ServerError,
+    DropReason::Undeliverable,
+];
 /// How long the client may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -39,6 +50,13 @@ enum Backend {
     OtlpJson,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Signal {
+    Logs,
+    Traces,
+    Metrics,
+}
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// What the backend understands.
@@ -47,6 +65,9 @@ pub(crate) struct Options {
     /// Base URL of the backend, for example http://127.0.0.1:4318.
     #[arg(long)]
     endpoint: String,
+    /// Signals that the backend takes, separated by commas. Events of the others are not sent.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "logs,traces,metrics")]
+    signals: Vec<Signal>,
     /// Seed of the scenario. The same seed gives the same events.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -90,12 +111,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(telemetry.drain(timeout), "the queue in {} could not be written", data_dir.display());
     let outcome = (!options.record_only).then(|| telemetry.flush(timeout));
     let books = telemetry.books(timeout)?.into_iter().next().context("the configuration has no destination")?;
+    let outcome = outcome.map(|outcome| blame_backend(outcome, &books));
     println!("{}", summary(options, &accepted, &state, &books, outcome.as_ref()));
     telemetry.shutdown(SHUTDOWN);
     ensure!(state.balanced(), "the counts do not balance: mutations is not recorded + suppressed + dropped");
     ensure!(books.balanced(), "the books do not balance: accepted is not delivered + queued + dropped");
     if let Some(outcome) = outcome {
         let reason = outcome.reason.unwrap_or_default();
+        ensure!(outcome.complete || outcome.waiting > 0, "{reason}");
         ensure!(
             outcome.complete,
             "{} events are still queued ({reason}); check the endpoint, then run again with --flush-only --data-dir",
@@ -105,17 +128,37 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// An outcome that is complete only if the backend has cost no event.
+fn blame_backend(outcome: FlushOutcome, books: &DestinationBooks) -> FlushOutcome {
+    let count = |reason: DropReason| (reason.name(), books.dropped.of(reason));
+    let lost: Vec<_> = BY_THE_BACKEND.into_iter().map(count).filter(|(_, count)| *count > 0).collect();
+    if lost.is_empty() {
+        return outcome;
+    }
+    let mut blamed = outcome;
+    let lost: Vec<String> = lost.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let lost = format!("events were dropped because of the backend's answers: {}", lost.join(", "));
+    blamed.complete = false;
+    blamed.reason = Some(blamed.reason.map_or(lost.clone(), |reason| format!("{reason}; {lost}")));
+    blamed
+}
+
 /// Starts a client that records nothing of its own, so that the counts are those of the scenario.
 fn start(options: &Options, data_dir: &Path) -> Result<Telemetry> {
     let encoding = match options.backend {
         Backend::OtlpProto => Encoding::Protobuf,
         Backend::OtlpJson => Encoding::Json,
     };
+    let signals = options.signals.iter().map(|signal| match signal {
+        Signal::Logs => OtlpSignal::Logs,
+        Signal::Traces => OtlpSignal::Traces,
+        Signal::Metrics => OtlpSignal::Metrics,
+    });
+    let destination = Destination::new("default", &options.endpoint).signals(signals).encoding(encoding);
     let config = Config::builder("throughline-emit", data_dir)
         .environment(Environment::Test)
         .service_version(env!("CARGO_PKG_VERSION"))
-        .endpoint(&options.endpoint)
-        .encoding(encoding)
+        .destination(destination)
         .flush_interval(NO_TIMED_FLUSH)
         .flush_events(u64::MAX)
         .start_jitter(false)

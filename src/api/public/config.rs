@@ -40,6 +40,6 @@
 //! command-line programs and tests.
 
 pub use crate::model::config::{
-    Config, ConfigBuilder, Consent, Destination, Encoding, Environment, Format, Injection, MeteredUploads, RedactRules,
-    TailSampling, TraceHost, ValuePatterns,
+    Config, ConfigBuilder, Consent, Destination, Encoding, Environment, Format, Injection, MeteredUploads, OtlpSignal,
+    RedactRules, TailSampling, TraceHost, ValuePatterns,
 };

@@ -19,7 +19,7 @@ use crate::model::limits::{
     LEASE_AGAIN_AFTER, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS,
 };
 use crate::storage::queue::state::{Kinds, PartState};
-use crate::storage::queue::{NewPart, Queue, QueueError, RowRef, Rows, Settlement};
+use crate::storage::queue::{LeftOut, NewPart, Queue, QueueError, RowRef, Rows, Settlement};
 use crate::wire::transport::Request;
 
 /// What a lane has to send.
@@ -33,7 +33,8 @@ pub(super) enum Lease {
 }
 
 /// Leases the next part of a lane: of the frozen batch, or of one that is frozen now. When every
-/// part of a batch waits because the backend fails on it, the rows behind it are frozen too.
+/// part of a batch waits because the backend fails on it or refuses its signal, the rows behind it
+/// are frozen too.
 ///
 /// # Errors
 /// Those of the queue. And what the exporter did wrong, if it cannot be told whether it or an event
@@ -44,20 +45,31 @@ pub(super) fn lease(queue: &mut Queue, target: &mut Target, lane: Lane) -> Resul
     // or divides such a part or freezes a batch; the bound keeps a bug from spinning for ever.
     for _ in 0..MAX_BATCH_EVENTS {
         let Some(batch) = queue.batch(id, lane) else {
-            if !freeze(queue, target, lane)? {
-                return Ok(Lease::Nothing);
+            match freeze(queue, target, lane)? {
+                Frozen::Nothing => return Ok(Lease::Nothing),
+                Frozen::Parts => continue,
+                Frozen::NoParts => return Ok(Lease::Later(LEASE_AGAIN_AFTER)),
             }
-            continue;
         };
         let ready = |part: &&PartState| target.part_wait(queue, part).is_zero();
-        let fresh = batch.parts.iter().filter(ready).find(|part| !part.is_stuck()).cloned();
-        let stuck = batch.parts.iter().find(ready).cloned();
+        let fresh = target.parts(batch).filter(ready).find(|part| !part.is_stuck()).cloned();
+        let stuck = target.parts(batch).find(ready).cloned();
         let wait = target.batch_wait(queue, batch);
-        let may_grow = fresh.is_none() && batch.may_grow();
-        if may_grow && freeze(queue, target, lane)? {
-            continue;
+        if fresh.is_none() && target.may_grow(queue, batch) {
+            match freeze(queue, target, lane)? {
+                Frozen::Nothing => {}
+                Frozen::Parts => continue,
+                // There may be many more such rows. The journal is drained in between.
+                Frozen::NoParts => return Ok(Lease::Later(LEASE_AGAIN_AFTER)),
+            }
         }
         let Some(part) = fresh.or(stuck) else { return Ok(wait.map_or(Lease::Nothing, Lease::Later)) };
+        if part.is_deferred {
+            if divide_deferred(queue, target, lane, &part)? {
+                continue;
+            }
+            return Ok(Lease::Later(LEASE_AGAIN_AFTER));
+        }
         let body = match target.ready.take(queue, id, lane, &part) {
             Some(body) => body,
             None => match encode_again(queue, target, lane, &part)? {
@@ -99,10 +111,17 @@ enum Again {
 fn encode_again(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartState) -> Result<Again, Failure> {
     let exporter = &target.exporter.clone();
     let mut rows = part_rows(queue, lane, part)?;
-    let sorted = sort(exporter, &rows)?;
+    let sorted = sort(target, &rows)?;
     let signal = Signal(part.signal);
-    if part.kinds.is_known() && (sorted.unsupported > 0 || sorted.signals.iter().any(|group| group.signal != signal)) {
+    let is_regrouped = sorted.left_out.rows() > 0 || sorted.signals.iter().any(|group| group.signal != signal);
+    if part.kinds.is_known() && is_regrouped {
         return Ok(Again::Settled(sorted.regrouped()));
+    }
+    if !exporter.takes(signal)? {
+        let is_nowhere = sorted.left_out.nowhere > 0;
+        let (nowhere, elsewhere) = if is_nowhere { (part.rows, 0) } else { (0, part.rows) };
+        let left_out = LeftOut { nowhere, elsewhere, ..LeftOut::default() };
+        return Ok(Again::Settled(Settlement::Regroup { parts: Vec::new(), left_out }));
     }
     if !part.kinds.is_known() {
         // An older version has frozen it, and did not say which kinds had its signal.
@@ -132,40 +151,49 @@ struct Group {
     rows: Vec<RowRef>,
 }
 
+impl Group {
+    /// The part that it becomes when it is not encoded now.
+    fn part(&self, version: u32) -> Option<NewPart> {
+        let Self { signal, kinds, rows } = self;
+        let (from, to) = (rows.first()?.seq, rows.last()?.seq);
+        let (signal, kinds, rows) = (signal.0, *kinds, rows.len() as u64);
+        Some(NewPart { signal, from, to, kinds, rows, version, is_deferred: true, ..NewPart::default() })
+    }
+}
+
 /// Rows by their signals.
 #[derive(Default)]
 struct Sorted {
     signals: Vec<Group>,
-    /// Rows for which the format has no place.
-    unsupported: u64,
+    left_out: LeftOut,
 }
 
 impl Sorted {
     /// The parts that take the place of one whose kinds of events have other signals now.
     fn regrouped(self) -> Settlement {
-        let part = |Group { signal, kinds, rows }: Group| {
-            let (from, to) = (rows.first()?.seq, rows.last()?.seq);
-            Some(NewPart { signal: signal.0, from, to, kinds, rows: rows.len() as u64, ..NewPart::default() })
-        };
-        Settlement::Regroup {
-            parts: self.signals.into_iter().filter_map(part).collect(),
-            unsupported: self.unsupported,
-        }
+        let part = |group: Group| Some(NewPart { is_deferred: false, ..group.part(0)? });
+        Settlement::Regroup { parts: self.signals.into_iter().filter_map(part).collect(), left_out: self.left_out }
     }
 }
 
 /// Sorts rows by the signals that the exporter gives them.
-fn sort(exporter: &Guarded, rows: &Rows) -> Result<Sorted, Fault> {
+fn sort(target: &Target, rows: &Rows) -> Result<Sorted, Fault> {
+    let exporter = &target.exporter;
     let mut sorted = Sorted::default();
     for row in &rows.rows {
+        let left_out = &mut sorted.left_out;
         let Ok(kind) = Record::peek_kind(rows.record(row)) else {
-            sorted.unsupported += 1;
+            left_out.unsupported += 1;
             continue;
         };
         let Some(signal) = exporter.signal(kind)? else {
-            sorted.unsupported += 1;
+            left_out.unsupported += 1;
             continue;
         };
+        if !exporter.takes(signal)? {
+            *(if target.is_wanted(kind) { &mut left_out.elsewhere } else { &mut left_out.nowhere }) += 1;
+            continue;
+        }
         let at = match sorted.signals.iter().position(|group| group.signal == signal) {
             Some(at) => at,
             None => {
@@ -181,16 +209,75 @@ fn sort(exporter: &Guarded, rows: &Rows) -> Result<Sorted, Fault> {
     Ok(sorted)
 }
 
-/// Freezes the next rows of a lane: as a batch, or as further parts of the one that is frozen.
-/// False when there are none.
-fn freeze(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<bool, Failure> {
-    let (id, exporter) = (target.id, &target.exporter.clone());
+/// What came of freezing the next rows.
+enum Frozen {
+    /// There are none.
+    Nothing,
+    /// They have parts that may be sent.
+    Parts,
+    /// None of them may be sent now.
+    NoParts,
+}
+
+/// Freezes the next rows of a lane: as a batch, or as further parts of the one that is frozen. Rows
+/// of a signal that may not be sent now are not encoded.
+fn freeze(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Frozen, Failure> {
+    let id = target.id;
     let rows = queue.next_rows(id, lane, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
-    let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(false) };
+    let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(Frozen::Nothing) };
     let range = first.seq..=last.seq;
-    let Sorted { signals, mut unsupported } = sort(exporter, &rows)?;
-    let mut plan = Plan { queue: &mut *queue, lane, exporter, rows: &rows, encoded: Vec::new(), faults: Vec::new() };
-    for group in &signals {
+    let Sorted { signals, mut left_out } = sort(target, &rows)?;
+    let is_later = |group: &Group| {
+        let signal = group.signal.0;
+        queue.signal_paused(id, signal).is_some() || queue.batch(id, lane).is_some_and(|batch| batch.defers(signal))
+    };
+    let (later, now): (Vec<_>, Vec<_>) = signals.into_iter().partition(is_later);
+    let Planned { mut parts, bodies, faults } = plan(queue, target, lane, &rows, &now)?;
+    left_out.unsupported += faults;
+    let has_parts = !parts.is_empty();
+    for group in &later {
+        parts.extend(group.part(target.exporter.version()?));
+    }
+    queue.freeze(id, lane, range, left_out, parts)?;
+    if has_parts {
+        target.ready.keep(queue, id, lane, bodies);
+    }
+    target.froze(lane, queue.behind(id, lane)? == 0);
+    Ok(if has_parts { Frozen::Parts } else { Frozen::NoParts })
+}
+
+/// Takes parts from the front of one that was deferred. False when there were none in what was
+/// read.
+fn divide_deferred(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartState) -> Result<bool, Failure> {
+    let id = target.id;
+    let mut rows = queue.read_rows(lane, part.from, part.to, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
+    let to = rows.rows.last().map_or(part.to, |last| last.seq);
+    rows.retain(|_, record| Record::peek_kind(record).is_ok_and(|kind| part.kinds.has(kind)));
+    let Sorted { signals, mut left_out } = sort(target, &rows)?;
+    let Planned { parts, bodies, faults } = plan(queue, target, lane, &rows, &signals)?;
+    left_out.unsupported += faults;
+    let has_parts = !parts.is_empty();
+    queue.divide_deferred(id, lane, part.id, to, left_out, parts)?;
+    if has_parts {
+        target.ready.keep(queue, id, lane, bodies);
+    }
+    Ok(has_parts)
+}
+
+/// Parts that are about to be frozen.
+struct Planned {
+    parts: Vec<NewPart>,
+    /// Their bodies, by the hash of each.
+    bodies: Vec<(String, Body)>,
+    /// Events that the exporter cannot encode.
+    faults: u64,
+}
+
+/// Encodes the rows of these groups.
+fn plan(queue: &mut Queue, target: &mut Target, lane: Lane, rows: &Rows, groups: &[Group]) -> Result<Planned, Failure> {
+    let exporter = &target.exporter.clone();
+    let mut plan = Plan { queue, lane, exporter, rows, encoded: Vec::new(), faults: Vec::new() };
+    for group in groups {
         plan.encode(group, &group.rows)?;
     }
     let Plan { encoded, faults, .. } = plan;
@@ -200,17 +287,12 @@ fn freeze(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<bool, Fa
     {
         return Err((*fault).into());
     }
-    unsupported += faults.len() as u64;
-    let mut parts = Vec::with_capacity(encoded.len());
-    let mut bodies = Vec::with_capacity(encoded.len());
+    let mut planned = Planned { parts: Vec::new(), bodies: Vec::new(), faults: faults.len() as u64 };
     for Encoded { part, body } in encoded {
-        bodies.push((part.hash.clone(), body));
-        parts.push(part);
+        planned.bodies.push((part.hash.clone(), body));
+        planned.parts.push(part);
     }
-    queue.freeze(id, lane, range, unsupported, parts)?;
-    target.ready.keep(queue, id, lane, bodies);
-    target.froze(lane, queue.behind(id, lane)? == 0);
-    Ok(true)
+    Ok(planned)
 }
 
 /// A batch that is about to be frozen.
@@ -244,7 +326,8 @@ impl Plan<'_> {
             Err(failure) => return Err(failure),
         };
         let (hash, version) = (body::hash(&plain), self.exporter.version()?);
-        let part = NewPart { signal: signal.0, from: first.seq, to: last.seq, kinds, rows: count, version, hash };
+        let (from, to) = (first.seq, last.seq);
+        let part = NewPart { signal: signal.0, from, to, kinds, rows: count, version, hash, is_deferred: false };
         self.encoded.push(Encoded { part, body: Body { gzip: body::gzip(&plain)?, rows: count } });
         Ok(())
     }

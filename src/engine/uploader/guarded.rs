@@ -1,10 +1,12 @@
 //! Calls of an exporter, which may be the host's own: a bug in it must cost neither the worker nor
 //! events of another destination.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::model::config::shown;
 use crate::model::event::EventKind;
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::http::Response;
@@ -66,6 +68,26 @@ impl Guarded {
         self.call(|exporter| exporter.signal(kind))
     }
 
+    pub(super) fn takes(&self, signal: Signal) -> Result<bool, Fault> {
+        self.call(|exporter| exporter.takes(signal))
+    }
+
+    /// Whether events of a kind are meant for the destination. They may be if the exporter fails.
+    pub(super) fn wants(&self, kind: EventKind) -> bool {
+        let wants = |exporter: &dyn Exporter| exporter.signal(kind).is_some_and(|signal| exporter.takes(signal));
+        self.call(wants).unwrap_or(true)
+    }
+
+    /// Whether every signal goes to one server. Yes if the exporter fails.
+    pub(super) fn has_one_server(&self) -> bool {
+        let servers = |exporter: &dyn Exporter| {
+            let signals = EventKind::ALL.into_iter().filter_map(|kind| exporter.signal(kind));
+            let urls = signals.filter(|signal| exporter.takes(*signal)).map(|signal| exporter.url(signal));
+            urls.map(|url| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")).collect::<BTreeSet<_>>().len()
+        };
+        self.call(servers).map_or(true, |servers| servers <= 1)
+    }
+
     /// The body of at least one row.
     pub(super) fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Result<Vec<u8>, Fault> {
         let body = self.call(|exporter| exporter.encode(signal, rows))?;
@@ -75,6 +97,11 @@ impl Guarded {
     /// The URL and the headers of a signal's requests.
     pub(super) fn address(&self, signal: Signal) -> Result<(String, Vec<(String, String)>), Fault> {
         self.call(|exporter| (exporter.url(signal), exporter.headers(signal)))
+    }
+
+    /// The URL of a signal as an error may show it. Empty when the exporter does not say.
+    pub(super) fn shown_url(&self, signal: Signal) -> String {
+        self.call(|exporter| exporter.url(signal)).map_or_else(|_| String::new(), |url| shown(&url))
     }
 
     /// What a response means. A backend whose answers cannot be read is paused.

@@ -32,13 +32,13 @@ pub use settle::Settled;
 use target::{Situation, Target, Turn};
 
 use crate::model::config::SendPolicy;
-use crate::model::event::Lane;
+use crate::model::event::{EventKind, Lane};
 use crate::model::export::Exporter;
 use crate::model::limits::{SHORTEST_WAIT, START_JITTER};
 use crate::model::time::Clock;
 use crate::policy::backoff;
 use crate::policy::schedule::{Blocked, Conditions, Network};
-use crate::storage::queue::state::PartState;
+use crate::storage::queue::state::{Kinds, PartState};
 use crate::storage::queue::{Queue, QueueError};
 use crate::wire::transport::Request;
 
@@ -126,10 +126,17 @@ impl Uploader {
     pub fn set_exporters(&mut self, exporters: Vec<(u32, Arc<dyn Exporter>)>) {
         let now = self.clock.boot();
         self.targets.clear();
+        let guarded = |(id, exporter)| (id, Guarded::new(exporter, Arc::clone(&self.panics)));
+        let exporters: Vec<(u32, Guarded)> = exporters.into_iter().map(guarded).collect();
+        let mut wanted = Kinds::default();
+        for kind in EventKind::ALL {
+            if exporters.iter().any(|(_, exporter)| exporter.wants(kind)) {
+                wanted.add(kind);
+            }
+        }
         for (id, exporter) in exporters {
             let rest = if self.jitter { self.jitter() } else { Duration::ZERO };
-            let exporter = Guarded::new(exporter, Arc::clone(&self.panics));
-            self.targets.push(Target::new(id, exporter, now, rest));
+            self.targets.push(Target::new(id, exporter, wanted, now, rest));
         }
     }
 

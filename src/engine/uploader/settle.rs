@@ -6,12 +6,13 @@ use super::batch::{divide, part_rows};
 use super::target::Target;
 use super::{Leased, Uploader};
 use crate::model::event::Lane;
-use crate::model::export::Verdict;
+use crate::model::export::{Signal, Verdict};
 use crate::model::ledger::DropReason;
 use crate::model::limits::{ACCEPT_WINDOW, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP};
 use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
+use crate::wire::transport::cause::{answered, unanswered};
 use crate::wire::transport::{Response, TransportError};
 
 /// What became of a request, for the log, `health()` and the flushes that wait.
@@ -52,10 +53,12 @@ impl Uploader {
         }
         let part = &leased.part;
         let exporter = target.exporter.clone();
+        let url = exporter.shown_url(Signal(part.signal));
+        let is_known = queue.has_accepted(leased.destination, part.signal);
         let mut settled = Settled::default();
         let (settlement, rest, sent) = match result {
             Err(error) => {
-                settled.failure = Some(error.0);
+                settled.failure = Some(unanswered(&url, &error.0, is_known));
                 settled.unreachable = true;
                 // A part on which the connection breaks waits the longer the more often it does,
                 // whatever else arrives. The destination waits for its own failures alone.
@@ -67,7 +70,8 @@ impl Uploader {
             Ok(response) => {
                 settled.server_offset_ms =
                     response.header("date").and_then(|date| backoff::server_offset_ms(date, wall));
-                settled.failure = Some(format!("the backend answered {}", response.status));
+                let answered = answered(&url, response.status);
+                settled.failure = Some(answered.clone());
                 let verdict = exporter.classify(&response);
                 if let Verdict::Delivered { rejected } = verdict {
                     settled.delivered = part.rows.saturating_sub(rejected);
@@ -80,19 +84,27 @@ impl Uploader {
                     suspicions: part.suspicions + u32::from(queue.suspects(leased.destination, part)),
                     depth: part.depth,
                     sibling_refused: part.sibling_refused,
-                    has_accepted: queue.accepted_within(leased.destination, ACCEPT_WINDOW),
-                    pauses: queue.pauses(leased.destination),
+                    has_accepted: queue.has_accepted_within(leased.destination, part.signal, ACCEPT_WINDOW),
+                    pauses: queue.signal_pauses(leased.destination, part.signal),
                     failures: if accepts_others { part.attempts } else { target.failures() },
                     asked: response
                         .header("retry-after")
                         .and_then(|value| backoff::retry_after(value, response.header("date"), wall, random)),
-                    status: response.status,
                     random,
                 };
-                let settlement = match consequence(verdict, &circumstances) {
+                let has_one_server = target.has_one_server;
+                let mut settlement = match consequence(verdict, &circumstances) {
+                    // The servers of other signals have asked for nothing.
+                    Consequence::Settle(Settlement::Retry { after, cause: Retry::Asked }) if !has_one_server => {
+                        Settlement::Pause { after, reason: asks(after), is_refused: false }
+                    }
                     Consequence::Settle(settlement) => settlement,
                     Consequence::Divide { refused, or_else } => halve(queue, leased, refused)?.unwrap_or(or_else),
                 };
+                if let Settlement::Pause { reason, .. } = &mut settlement {
+                    *reason = format!("{answered}: {reason}");
+                    settled.failure = Some(reason.clone());
+                }
                 // A part on which the backend fails waits alone. It must not hold up what the
                 // backend accepts.
                 let rest = match &settlement {
@@ -124,6 +136,11 @@ impl Uploader {
     }
 }
 
+/// What is said of a server that asks for a wait.
+fn asks(wait: Duration) -> String {
+    format!("it asks to be left alone for {} s", wait.as_secs())
+}
+
 /// When an answer came, and 64 random bits.
 #[derive(Clone, Copy)]
 struct Settling {
@@ -145,9 +162,11 @@ impl Target {
     ) -> Result<Settled, QueueError> {
         let after = backoff::delay(self.failures(), at.random);
         let mut settled = Settled::default();
+        let url = self.exporter.shown_url(Signal(leased.part.signal));
+        let is_known = queue.has_accepted(leased.destination, leased.part.signal);
         let rest = match result {
             Err(error) => {
-                (settled.failure, settled.unreachable) = (Some(error.0), true);
+                (settled.failure, settled.unreachable) = (Some(unanswered(&url, &error.0, is_known)), true);
                 Some(after)
             }
             Ok(response) => {
@@ -156,11 +175,16 @@ impl Target {
                 match self.exporter.classify(&response) {
                     Verdict::Delivered { .. } => None,
                     Verdict::Retry => {
-                        settled.failure = Some(format!("the backend answered {}", response.status));
+                        settled.failure = Some(answered(&url, response.status));
                         let asked = response.header("retry-after");
                         let asked = asked.and_then(|value| backoff::retry_after(value, date, at.wall, at.random));
-                        if let Some(after) = asked {
-                            queue.ask_to_wait(leased.destination, after)?;
+                        match asked {
+                            Some(asked) if self.has_one_server => queue.ask_to_wait(leased.destination, asked)?,
+                            Some(asked) => {
+                                let reason = format!("{}: {}", answered(&url, response.status), asks(asked));
+                                queue.pause_signal(leased.destination, leased.part.signal, asked, reason)?;
+                            }
+                            None => {}
                         }
                         Some(after)
                     }
@@ -189,15 +213,14 @@ struct Circumstances {
     depth: u32,
     /// Whether the other half of the part was refused.
     sibling_refused: bool,
-    /// Whether the destination has accepted anything in the last 24 hours.
+    /// Whether the destination has accepted anything of the signal in the last 24 hours.
     has_accepted: bool,
-    /// Pauses of the destination in a row.
+    /// Pauses of the signal in a row.
     pauses: u32,
     /// Failures in a row, which the backoff grows with.
     failures: u32,
     /// The wait that the server asked for.
     asked: Option<Duration>,
-    status: u16,
     random: u64,
 }
 
@@ -214,7 +237,6 @@ enum Consequence {
 }
 
 fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
-    let pause = |reason: String| Settlement::Pause { after: backoff::pause(at.pauses), reason };
     // No answer costs a crash: a backend is repaired sooner or later.
     let drop = |reason| if at.is_crash { Settlement::Park } else { Settlement::Drop(reason) };
     Consequence::Settle(match verdict {
@@ -236,9 +258,7 @@ fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
         },
         Verdict::Split => return Consequence::Divide { refused: false, or_else: drop(DropReason::TooLarge) },
         // The backend takes nothing at all: the fault is not in an event.
-        Verdict::Refused if at.sibling_refused && !at.has_accepted => {
-            pause(format!("the backend answered {} to both halves and has accepted nothing in 24 h", at.status))
-        }
+        Verdict::Refused if at.sibling_refused && !at.has_accepted => refused_for_good(at),
         Verdict::Refused => return Consequence::Divide { refused: true, or_else: refused_alone(at) },
         Verdict::Drop(reason) if at.is_crash => {
             return Consequence::Divide { refused: true, or_else: drop(reason) };
@@ -249,14 +269,24 @@ fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
         Verdict::Hold(_) if at.has_accepted && at.attempts == 0 => {
             Settlement::Retry { after: backoff::delay(at.failures, at.random), cause: Retry::Failed }
         }
-        Verdict::Hold(reason) => pause(reason),
+        Verdict::Hold(reason) => Settlement::Pause { after: backoff::pause(at.pauses), reason, is_refused: false },
     })
+}
+
+/// The backend refuses what is sent, and nothing says that it takes the signal at all.
+fn refused_for_good(at: &Circumstances) -> Settlement {
+    let reason = "it refuses whatever is sent there, and has accepted nothing of this signal in 24 h; \
+                  check the endpoint, or leave the signal out of the destination's signals";
+    Settlement::Pause { after: backoff::pause(at.pauses), reason: reason.to_owned(), is_refused: true }
 }
 
 /// A single event was refused. It is dropped after two refusals, or after one when the backend
 /// accepts others; but not before the other half that it was divided from has been sent. A crash is
-/// parked instead.
+/// parked instead. A backend that has accepted nothing of the signal may take none of it.
 fn refused_alone(at: &Circumstances) -> Settlement {
+    if at.attempts > 0 && !at.has_accepted {
+        return refused_for_good(at);
+    }
     if at.attempts > 0 || (at.depth > 0 && at.has_accepted) {
         return if at.is_crash { Settlement::Park } else { Settlement::Drop(DropReason::Rejected) };
     }
@@ -286,7 +316,6 @@ mod tests {
         pauses: 0,
         failures: 0,
         asked: None,
-        status: 400,
         random: u64::MAX,
     };
 

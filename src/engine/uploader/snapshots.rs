@@ -9,6 +9,7 @@ use super::open_views::{ViewKey, version};
 use super::target::{Situation, Target};
 use super::{Leased, Outgoing};
 use crate::model::event::{EventKind, Lane};
+use crate::model::export::Signal;
 use crate::model::limits::MAX_VIEWS;
 use crate::policy::schedule::{SendDecision, Waiting, decide};
 use crate::storage::queue::Queue;
@@ -19,6 +20,10 @@ pub(super) fn next(queue: &mut Queue, target: &mut Target, situation: Situation)
     let Situation { now, flush, conditions, policy, sent_today } = situation;
     let is_background = !conditions.foreground && !flush;
     let Some(left) = target.snapshots.due(queue, now, policy, is_background)? else { return Ok(Lease::Nothing) };
+    let Some(signal) = target.exporter.signal(EventKind::View)? else { return Ok(Lease::Nothing) };
+    if !target.exporter.takes(signal)? || queue.signal_paused(target.id, signal.0).is_some() {
+        return Ok(Lease::Nothing);
+    }
     let waiting = Waiting { rows: 1, oldest: Duration::MAX, flush: true };
     if decide(Lane::Event, waiting, conditions, policy, sent_today) != SendDecision::Send {
         return Ok(Lease::Nothing);
@@ -26,7 +31,7 @@ pub(super) fn next(queue: &mut Queue, target: &mut Target, situation: Situation)
     if !flush && !left.is_zero() {
         return Ok(Lease::Later(left));
     }
-    Ok(match lease(queue, target)? {
+    Ok(match lease(queue, target, signal)? {
         Some(outgoing) => {
             // Whatever comes of it: this version is not sent again.
             target.snapshots.sent(&outgoing.leased.snapshots, now);
@@ -37,13 +42,11 @@ pub(super) fn next(queue: &mut Queue, target: &mut Target, situation: Situation)
     })
 }
 
-/// The request with the newest snapshots of the views that have changed. `None` when the exporter
-/// has no place for views.
-fn lease(queue: &mut Queue, target: &Target) -> Result<Option<Box<Outgoing>>, Failure> {
+/// The request with the newest snapshots of the views that have changed.
+fn lease(queue: &mut Queue, target: &Target, signal: Signal) -> Result<Option<Box<Outgoing>>, Failure> {
     let changed: Vec<ViewKey> = target.snapshots.changed().map(|(key, _, _)| key).collect();
     let mut rows = queue.open_views(MAX_VIEWS)?;
     rows.retain(|row, _| changed.contains(&(row.run, row.n)));
-    let Some(signal) = target.exporter.signal(EventKind::View)? else { return Ok(None) };
     let Some((plain, _)) = body::encode(queue, Lane::Event, &target.exporter, signal, &rows, &rows.rows)? else {
         return Ok(None);
     };

@@ -6,10 +6,10 @@ use super::guarded::Guarded;
 use super::open_views::Snapshots;
 use super::ready::Ready;
 use crate::model::config::SendPolicy;
-use crate::model::event::Lane;
+use crate::model::event::{EventKind, Lane};
 use crate::model::time::BootTime;
 use crate::policy::schedule::{Blocked, Conditions, SendDecision, Waiting, decide};
-use crate::storage::queue::state::{BatchState, PartState};
+use crate::storage::queue::state::{BatchState, Kinds, PartState};
 use crate::storage::queue::{ByLane, Queue, QueueError};
 
 /// A destination.
@@ -18,6 +18,10 @@ pub(super) struct Target {
     /// Its number in the queue.
     pub(super) id: u32,
     pub(super) exporter: Guarded,
+    /// The kinds of events that some destination takes.
+    wanted: Kinds,
+    /// Whether every signal goes to one server: then what it asks for holds for all.
+    pub(super) has_one_server: bool,
     /// The bodies of its newest batch.
     pub(super) ready: Ready,
     /// Whether a request is under way.
@@ -74,10 +78,12 @@ pub(super) enum Turn {
 }
 
 impl Target {
-    pub(super) fn new(id: u32, exporter: Guarded, now: BootTime, rest: Duration) -> Self {
+    pub(super) fn new(id: u32, exporter: Guarded, wanted: Kinds, now: BootTime, rest: Duration) -> Self {
         Self {
             id,
+            has_one_server: exporter.has_one_server(),
             exporter,
+            wanted,
             ready: Ready::default(),
             is_busy: false,
             works: false,
@@ -141,15 +147,32 @@ impl Target {
         self.failures
     }
 
+    /// Whether some destination takes events of this kind.
+    pub(super) fn is_wanted(&self, kind: EventKind) -> bool {
+        self.wanted.has(kind)
+    }
+
     /// How long a part has to wait before it is sent again.
     pub(super) fn part_wait(&self, queue: &Queue, part: &PartState) -> Duration {
         let is_over = !part.is_parked && queue.deferred_before(part, self.forgiven);
-        if is_over { Duration::ZERO } else { queue.part_wait(part) }
+        let own = if is_over { Duration::ZERO } else { queue.part_wait(part) };
+        queue.signal_paused(self.id, part.signal).map_or(own, |paused| paused.max(own))
+    }
+
+    /// The parts of a batch that are sent when they have waited: all but those that are deferred
+    /// because too many others of their signal wait.
+    pub(super) fn parts<'b>(&self, batch: &'b BatchState) -> impl Iterator<Item = &'b PartState> + use<'b> {
+        batch.parts.iter().filter(|part| !part.is_deferred || !batch.is_full_of(part.signal))
     }
 
     /// How long the parts of a batch have to wait, the first of them.
     pub(super) fn batch_wait(&self, queue: &Queue, batch: &BatchState) -> Option<Duration> {
-        batch.parts.iter().map(|part| self.part_wait(queue, part)).min()
+        self.parts(batch).map(|part| self.part_wait(queue, part)).min()
+    }
+
+    /// Whether the rows behind a batch may be frozen too.
+    pub(super) fn may_grow(&self, queue: &Queue, batch: &BatchState) -> bool {
+        batch.may_grow(|part| queue.signal_paused(self.id, part.signal).is_some())
     }
 
     /// Whether `lane` may send.
@@ -168,7 +191,7 @@ impl Target {
             return Ok(Turn::Later(left));
         }
         let wait = batch.and_then(|batch| self.batch_wait(queue, batch));
-        let is_growing = behind > 0 && batch.is_none_or(BatchState::may_grow);
+        let is_growing = behind > 0 && batch.is_none_or(|batch| self.may_grow(queue, batch));
         let flush = flush || *self.in_a_hurry.get(lane);
         let waiting = if wait.is_some_and(|wait| wait.is_zero()) || !is_growing {
             // A frozen batch does not wait for more events.

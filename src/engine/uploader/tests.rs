@@ -50,6 +50,8 @@ impl Exporter for Counting {
     }
 }
 
+mod signals;
+
 struct World {
     clock: Arc<ManualClock>,
     recorder: Recorder,

@@ -126,6 +126,7 @@ impl Worker<'_> {
             return;
         }
         let now = Instant::now();
+        let why = self.why();
         let progress = Progress {
             database: match self.storage {
                 Storage::Open(_) if self.is_full() => Database::Full,
@@ -135,7 +136,7 @@ impl Worker<'_> {
             },
             is_busy,
             uploads,
-            last_failure: self.last_failure.as_deref(),
+            last_failure: why.as_deref(),
         };
         let mut ended = Vec::new();
         let mut rest = Vec::new();
@@ -170,6 +171,17 @@ impl Worker<'_> {
     /// Whether events wait in the journal because the database could not take them.
     fn is_full(&self) -> bool {
         self.shared.health().storage == StorageState::Full && self.shared.recorder().journal().waiting() > 0
+    }
+
+    /// Why events are not delivered: what pauses signals, and the failure of the last request.
+    fn why(&mut self) -> Option<String> {
+        let paused = self.storage.open().and_then(|open| open.own.queue.why_paused());
+        match (paused, &self.last_failure) {
+            (Some(paused), Some(last)) if !paused.contains(last) => Some(format!("{paused}; {last}")),
+            (Some(paused), _) => Some(paused),
+            (None, Some(last)) => Some(last.clone()),
+            (None, None) => self.in_flight.first().map(|request| format!("no answer from {} yet", request.url)),
+        }
     }
 
     fn waiting(&mut self) -> u64 {

@@ -11,7 +11,7 @@ use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
-use crate::model::config::{Config, Consent};
+use crate::model::config::{Config, Consent, OtlpSignal};
 use crate::model::time::Clock;
 use crate::policy::schedule::Conditions;
 use crate::storage::health::Health;
@@ -63,6 +63,20 @@ impl Shared {
             "this build has no HTTP client and the host gave no transport: \
              events are kept on the device up to the quotas",
         )
+    }
+
+    /// The signals that no destination takes, as a hint. An exporter of the host's may take all.
+    pub(crate) fn untaken(&self) -> Option<String> {
+        let destinations = &self.config.destinations;
+        if destinations.is_empty() || destinations.iter().any(|destination| destination.exporter.is_some()) {
+            return None;
+        }
+        let is_taken =
+            |signal: &OtlpSignal| destinations.iter().any(|destination| destination.signals.contains(signal));
+        let untaken: Vec<_> = OtlpSignal::ALL.into_iter().filter(|signal| !is_taken(signal)).collect();
+        let names: Vec<_> = untaken.into_iter().map(OtlpSignal::name).collect();
+        let hint = || format!("no destination takes {}: they are counted as `no_destination`", names.join(" and "));
+        (!names.is_empty()).then(hint)
     }
 
     pub(crate) fn consent(&self) -> Consent {

@@ -10,7 +10,7 @@ use super::storage::Place;
 use super::{Shared, Worker};
 use crate::engine::directory::Directory;
 use crate::engine::uploader::{Leased, Outgoing, Settled, Step};
-use crate::model::config::Consent;
+use crate::model::config::{Consent, shown};
 use crate::model::limits::{KEEP_CONNECTION, REQUEST_TIMEOUT, SERVER_OFFSET_CHANGE_MS};
 use crate::policy::schedule::Blocked;
 use crate::wire::transport::{Response, Transport, TransportError};
@@ -48,6 +48,8 @@ pub(super) struct InFlight<'a> {
     answer: Pin<Box<dyn Future<Output = Result<Response, TransportError>> + 'a>>,
     shared: &'a Shared,
     leased: Leased,
+    /// Where it goes, as a reason may show it.
+    pub(super) url: String,
     /// The directory that it came from.
     dir: PathBuf,
     /// The name of the destination.
@@ -59,6 +61,7 @@ impl<'a> InFlight<'a> {
     /// answer.
     fn start(shared: &'a Shared, transport: &'a dyn Transport, outgoing: Outgoing, directory: &Directory) -> Self {
         let Outgoing { request, leased } = outgoing;
+        let url = shown(&request.url);
         let sending = shared.guarded(|| transport.send(request));
         let sending = sending.unwrap_or_else(|| Box::pin(std::future::ready(Err(panicked()))));
         let answer = async move {
@@ -66,7 +69,7 @@ impl<'a> InFlight<'a> {
             tokio::time::timeout(REQUEST_TIMEOUT, sending).await.unwrap_or_else(|_| Err(late()))
         };
         let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
-        Self { answer: Box::pin(answer), shared, leased, dir: directory.dir().to_owned(), destination }
+        Self { answer: Box::pin(answer), shared, leased, url, dir: directory.dir().to_owned(), destination }
     }
 
     /// Whether it came from this directory.

@@ -120,6 +120,36 @@ mod tests {
     }
 
     #[test]
+    fn the_process_environment_names_signals_and_their_endpoints() {
+        use crate::model::config::OtlpSignal::{Logs, Metrics, Traces};
+
+        let read = |variables: &[(&str, &str)]| {
+            let get = |name: &str| {
+                let all = [("SERVICE_NAME", "s"), ("DATA_DIR", "/d")];
+                let mut all = all.iter().chain(variables);
+                all.find(|(key, _)| name.strip_prefix("THROUGHLINE_") == Some(key))
+                    .map(|(_, value)| (*value).to_owned())
+            };
+            Config::from_lookup(get).map(|config| config.destinations)
+        };
+        let metrics = ("METRICS_ENDPOINT", "http://h/push");
+        let only = read(&[metrics]).unwrap().remove(0);
+        assert_eq!(only.signals.iter().copied().collect::<Vec<_>>(), [Metrics]);
+        assert_eq!(only.url(Metrics), "http://h/push");
+        let all = read(&[metrics, ("ENDPOINT", "http://b/"), ("HEADERS", "a=b")]).unwrap().remove(0);
+        assert_eq!(
+            [Logs, Traces, Metrics].map(|signal| all.url(signal)),
+            ["http://b/v1/logs", "http://b/v1/traces", "http://h/push"]
+        );
+        assert_eq!((all.signals.len(), all.headers.len()), (3, 1));
+        let two = read(&[("ENDPOINT", "http://b"), ("SIGNALS", "traces, Logs")]).unwrap().remove(0);
+        assert_eq!(two.signals.iter().copied().collect::<Vec<_>>(), [Logs, Traces]);
+        assert!(read(&[("ENDPOINT", "http://b"), ("SIGNALS", "spans")]).is_err());
+        assert!(read(&[("ENDPOINT", "http://b/v1/logs")]).is_err());
+        assert!(read(&[]).unwrap().is_empty());
+    }
+
+    #[test]
     fn of_two_rules_for_one_host_none_is_ignored_in_silence() {
         use crate::model::config::Format;
 

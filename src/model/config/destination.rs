@@ -1,9 +1,10 @@
 //! A backend that events are sent to: OTLP over HTTP, or an exporter of the host's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::url::check_url;
+use super::signal::OtlpSignal;
+use super::url::{check_base, check_url};
 use crate::model::error::Error;
 use crate::model::event::{EventKind, Temporality};
 use crate::model::export::{Exporter, Signal};
@@ -20,9 +21,13 @@ pub enum Encoding {
 
 /// A backend that events are sent to, under a name of its own.
 ///
-/// The name stands for a cursor into the queue: each destination gets every event once, in its own
-/// time. Keep the name when the endpoint changes. A new name begins at the oldest event in the
-/// queue; what was left for a name that is configured no longer is dropped and counted.
+/// The name stands for a cursor into the queue: each destination gets every event of its signals
+/// once, in its own time. Keep the name when the endpoint changes. A new name begins at the oldest
+/// event in the queue; what was left for a name that is configured no longer is dropped and
+/// counted.
+///
+/// A backend need not take all three signals of OTLP: [`Destination::signals`] names those that it
+/// does. Each signal has an endpoint of its own, and one that the backend refuses is paused alone.
 ///
 /// ```
 /// use throughline::event::Temporality;
@@ -43,7 +48,11 @@ pub enum Encoding {
 #[must_use]
 pub struct Destination {
     pub(crate) name: String,
+    /// The base URL. Empty when each signal has an endpoint of its own.
     pub(crate) endpoint: String,
+    pub(crate) signals: BTreeSet<OtlpSignal>,
+    /// The full URLs of signals that are not below the base URL.
+    pub(crate) signal_endpoints: BTreeMap<OtlpSignal, String>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) encoding: Encoding,
     pub(crate) temporality: Temporality,
@@ -59,6 +68,8 @@ impl Destination {
         Self {
             name: name.into(),
             endpoint: endpoint.into(),
+            signals: BTreeSet::from(OtlpSignal::ALL),
+            signal_endpoints: BTreeMap::new(),
             headers: Vec::new(),
             encoding: Encoding::Protobuf,
             temporality: Temporality::Cumulative,
@@ -71,6 +82,53 @@ impl Destination {
     /// configuration.
     pub fn exporter(name: impl Into<String>, exporter: Arc<dyn Exporter>) -> Self {
         Self { exporter: Some(exporter), ..Self::new(name, "") }
+    }
+
+    /// Names the signals that the backend takes. Default: all three.
+    ///
+    /// Events of another signal are not this destination's: it passes them over without a request.
+    /// When no destination takes them, they are counted as
+    /// [`NoDestination`](crate::ledger::DropReason::NoDestination), and `health()` has a hint.
+    ///
+    /// ```
+    /// use throughline::{Config, Destination, OtlpSignal};
+    ///
+    /// let traces = Destination::new("jaeger", "https://jaeger.example.com")
+    ///     .signals([OtlpSignal::Traces]);
+    /// let metrics = Destination::new("prometheus", "https://prometheus.example.com/api/v1/otlp")
+    ///     .signals([OtlpSignal::Metrics]);
+    /// let logs = Destination::new("logs", "https://logs.example.com").signals([OtlpSignal::Logs]);
+    /// let config = Config::builder("shop", "/var/lib/shop/telemetry")
+    ///     .destination(traces)
+    ///     .destination(metrics)
+    ///     .destination(logs)
+    ///     .build()?;
+    /// # let _ = config;
+    /// # Ok::<(), throughline::Error>(())
+    /// ```
+    pub fn signals(mut self, signals: impl IntoIterator<Item = OtlpSignal>) -> Self {
+        self.signals = signals.into_iter().collect();
+        self
+    }
+
+    /// Sets the full URL to which one signal is sent, in place of the base URL with `/v1/…`. The
+    /// base URL may be empty when every signal that the destination takes has a URL of its own.
+    ///
+    /// ```
+    /// use throughline::{Config, Destination, OtlpSignal};
+    ///
+    /// let metrics = Destination::new("metrics", "")
+    ///     .signals([OtlpSignal::Metrics])
+    ///     .signal_endpoint(OtlpSignal::Metrics, "https://metrics.example.com/push");
+    /// let config = Config::builder("shop", "/var/lib/shop/telemetry")
+    ///     .destination(metrics)
+    ///     .build()?;
+    /// # let _ = config;
+    /// # Ok::<(), throughline::Error>(())
+    /// ```
+    pub fn signal_endpoint(mut self, signal: OtlpSignal, url: impl Into<String>) -> Self {
+        self.signal_endpoints.insert(signal, url.into());
+        self
     }
 
     /// Adds a header to every request, for example `authorization`.
@@ -97,13 +155,26 @@ impl Destination {
         &self.name
     }
 
-    /// A number that changes when the destination's URL, headers or encoding do. The queue stores
-    /// it and lifts a pause when it finds another one.
+    /// The URL to which a signal is sent.
+    pub(crate) fn url(&self, signal: OtlpSignal) -> String {
+        let below = || format!("{}/v1/{}", self.endpoint.trim_end_matches('/'), signal.name());
+        self.signal_endpoints.get(&signal).cloned().unwrap_or_else(below)
+    }
+
+    /// A number that changes when the destination's URLs, signals, headers or encoding do. The
+    /// queue stores it and lifts every pause when it finds another one.
     pub(crate) fn fingerprint(&self) -> u64 {
         if let Some(exporter) = &self.exporter {
             return fingerprint_of(&**exporter);
         }
-        let crc = self.headers.iter().fold(crc32c::crc32c(self.endpoint.as_bytes()), add_header);
+        let mut crc = self.headers.iter().fold(crc32c::crc32c(self.endpoint.as_bytes()), add_header);
+        // As it was before there were signals, unless some are set.
+        if self.signals.len() < OtlpSignal::ALL.len() {
+            crc = self.signals.iter().fold(crc, |crc, signal| crc32c::crc32c_append(crc, signal.name().as_bytes()));
+        }
+        for (signal, url) in &self.signal_endpoints {
+            crc = crc32c::crc32c_append(crc32c::crc32c_append(crc, signal.name().as_bytes()), url.as_bytes());
+        }
         let is_json = self.encoding == Encoding::Json;
         let is_delta = self.temporality == Temporality::Delta;
         u64::from(crc) << 2 | u64::from(is_delta) << 1 | u64::from(is_json)
@@ -111,14 +182,12 @@ impl Destination {
 
     pub(super) fn check(&self) -> Result<(), Error> {
         let Some(exporter) = &self.exporter else {
-            check_url("endpoint", &self.endpoint)?;
+            self.check_endpoints()?;
             return check_headers(&self.headers);
         };
-        if !self.headers.is_empty()
-            || self.encoding != Encoding::default()
-            || self.temporality != Temporality::default()
-        {
-            let reason = "have a destination with an exporter that also sets headers, encoding or temporality";
+        if *self != (Self { exporter: self.exporter.clone(), ..Self::new(&self.name, "") }) {
+            let reason = "have a destination with an exporter that also has a setting of OTLP's: signals, \
+                          an endpoint, headers, encoding or temporality";
             return Err(Error::config("destinations", reason));
         }
         let signals = signals_of(&**exporter);
@@ -133,6 +202,36 @@ impl Destination {
     }
 }
 
+impl Destination {
+    fn check_endpoints(&self) -> Result<(), Error> {
+        if self.signals.is_empty() {
+            return Err(Error::config("signals", "are none: name at least one of logs, traces, metrics"));
+        }
+        for (signal, url) in &self.signal_endpoints {
+            if !self.signals.contains(signal) {
+                let reason = format!("is set for {}, which the destination does not take", signal.name());
+                return Err(Error::config("signal_endpoint", reason));
+            }
+            check_url("signal_endpoint", url)?;
+        }
+        if !self.endpoint.is_empty() {
+            check_url("endpoint", &self.endpoint)?;
+            return check_base("endpoint", &self.endpoint);
+        }
+        match self.signals.iter().find(|signal| !self.signal_endpoints.contains_key(signal)) {
+            Some(signal) => {
+                let reason = format!(
+                    "is empty, and {} have no endpoint of their own: give a base URL such as \
+                     https://otlp.example.com, or name the signals that have one",
+                    signal.name()
+                );
+                Err(Error::config("endpoint", reason))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// Two destinations are equal when they send the same events to the same place in the same form.
 impl PartialEq for Destination {
     fn eq(&self, other: &Self) -> bool {
@@ -143,6 +242,7 @@ impl PartialEq for Destination {
         };
         has_same_exporter
             && (&self.name, &self.endpoint, &self.headers) == (&other.name, &other.endpoint, &other.headers)
+            && (&self.signals, &self.signal_endpoints) == (&other.signals, &other.signal_endpoints)
             && (self.encoding, self.temporality) == (other.encoding, other.temporality)
     }
 }

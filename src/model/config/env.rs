@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, Encoding, Environment, MeteredUploads, TraceHost};
+use super::{Config, Destination, Encoding, Environment, MeteredUploads, OtlpSignal, TraceHost};
 use crate::model::error::Error;
 
 impl Config {
@@ -12,6 +12,8 @@ impl Config {
     /// |---|---|
     /// | `SERVICE_NAME`, `DATA_DIR` | text; these two are required |
     /// | `SERVICE_VERSION`, `ENDPOINT` | text |
+    /// | `LOGS_ENDPOINT`, `TRACES_ENDPOINT`, `METRICS_ENDPOINT` | the full URL of one signal |
+    /// | `SIGNALS` | some of `logs,traces,metrics`; by default all that have an endpoint |
     /// | `ENVIRONMENT` | `development`, `test`, `staging`, `production` |
     /// | `HEADERS` | `key=value,key=value` |
     /// | `PROTOCOL` | `http/protobuf`, `http/json` |
@@ -44,18 +46,21 @@ impl Config {
                 Error::config("THROUGHLINE_ENVIRONMENT", "is none of development, test, staging, production")
             })?;
         }
-        builder.endpoint = var("THROUGHLINE_ENDPOINT");
+        let mut destination = destination(var)?;
         for pair in var("THROUGHLINE_HEADERS").unwrap_or_default().split(',').filter(|pair| !pair.trim().is_empty()) {
             let (key, value) = pair.split_once('=').ok_or_else(|| {
                 Error::config("THROUGHLINE_HEADERS", "has an entry without `=`: use key=value,key=value")
             })?;
-            builder.headers.push((key.trim().to_owned(), value.trim().to_owned()));
+            destination.headers.push((key.trim().to_owned(), value.trim().to_owned()));
         }
-        builder.encoding = match var("THROUGHLINE_PROTOCOL").as_deref() {
+        destination.encoding = match var("THROUGHLINE_PROTOCOL").as_deref() {
             None | Some("http/protobuf") => Encoding::Protobuf,
             Some("http/json") => Encoding::Json,
             Some(_) => return Err(Error::config("THROUGHLINE_PROTOCOL", "is neither http/protobuf nor http/json")),
         };
+        if !destination.endpoint.is_empty() || !destination.signal_endpoints.is_empty() {
+            builder.destinations.push(destination);
+        }
         builder.metered_uploads = match var("THROUGHLINE_METERED_UPLOADS").as_deref() {
             None | Some("all") => MeteredUploads::All,
             Some("no_bulk") => MeteredUploads::NoBulk,
@@ -90,4 +95,24 @@ impl Config {
         }
         builder.build()
     }
+}
+
+/// The destination of the variables, so far without headers and encoding. It has no URL when no
+/// variable has one.
+fn destination(var: impl Fn(&str) -> Option<String>) -> Result<Destination, Error> {
+    let mut destination = Destination::new("default", var("THROUGHLINE_ENDPOINT").unwrap_or_default());
+    let variables = ["THROUGHLINE_LOGS_ENDPOINT", "THROUGHLINE_TRACES_ENDPOINT", "THROUGHLINE_METRICS_ENDPOINT"];
+    for (signal, variable) in OtlpSignal::ALL.into_iter().zip(variables) {
+        destination.signal_endpoints.extend(var(variable).map(|url| (signal, url)));
+    }
+    if destination.endpoint.is_empty() && !destination.signal_endpoints.is_empty() {
+        destination.signals = destination.signal_endpoints.keys().copied().collect();
+    }
+    if let Some(names) = var("THROUGHLINE_SIGNALS") {
+        let unknown = || Error::config("THROUGHLINE_SIGNALS", "has a name that is none of logs, traces, metrics");
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let signals = names.map(|name| OtlpSignal::parse(name).ok_or_else(unknown));
+        destination.signals = signals.collect::<Result<_, _>>()?;
+    }
+    Ok(destination)
 }

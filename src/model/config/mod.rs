@@ -11,6 +11,7 @@ mod env;
 pub(crate) mod hosts;
 mod redact;
 mod sending;
+mod signal;
 mod tail_sampling;
 mod url;
 
@@ -19,8 +20,9 @@ pub use destination::{Destination, Encoding};
 pub use hosts::{Format, Injection, TraceHost};
 pub use redact::{RedactRules, ValuePatterns};
 pub use sending::{MeteredUploads, SendPolicy};
+pub use signal::OtlpSignal;
 pub use tail_sampling::TailSampling;
-pub(crate) use url::{host_of, port_of};
+pub(crate) use url::{host_of, port_of, shown};
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! URLs: which ones can be a backend's, and the host of any.
 
+use super::signal::OtlpSignal;
 use crate::model::error::Error;
+use crate::model::limits::SECRET_SEGMENT_BYTES;
 
 /// The schemes of requests, and their default ports.
 const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("ws", 80), ("wss", 443)];
@@ -28,6 +30,37 @@ pub(super) fn check_url(field: &'static str, url: &str) -> Result<(), Error> {
         return refuse("has no legal port");
     }
     if host_of(url).is_none() { refuse("has no host") } else { Ok(()) }
+}
+
+/// Refuses a base URL that is the full URL of a signal. The path is appended to it, so that every
+/// request would be answered with 404.
+pub(super) fn check_base(field: &'static str, url: &str) -> Result<(), Error> {
+    let url = url.trim_end_matches('/').to_ascii_lowercase();
+    match OtlpSignal::ALL.into_iter().find(|signal| url.ends_with(&format!("/v1/{}", signal.name()))) {
+        None => Ok(()),
+        Some(signal) => {
+            let name = signal.name();
+            let reason = format!(
+                "ends in /v1/{name}, which is appended to it: leave that out, or set this URL as the endpoint \
+                 of the signal {name} alone"
+            );
+            Err(Error::config(field, reason))
+        }
+    }
+}
+
+/// A URL as `health()` may show it: as in [`without_secrets`], and without parts of the path that
+/// look like a key.
+pub(crate) fn shown(url: &str) -> String {
+    let looks_secret =
+        |part: &&str| part.len() >= SECRET_SEGMENT_BYTES && part.bytes().any(|b| b.is_ascii_digit() || b == b'=');
+    let url = without_secrets(url);
+    let (origin, path) = match url.match_indices('/').nth(2) {
+        Some((at, _)) => url.split_at(at),
+        None => return url,
+    };
+    let parts: Vec<&str> = path.split('/').map(|part| if looks_secret(&part) { "…" } else { part }).collect();
+    format!("{origin}{}", parts.join("/"))
 }
 
 /// A URL as an error may show it, because errors are logged: without what stands before an `@`, and
@@ -76,6 +109,21 @@ fn server_of(url: &str) -> Option<(u16, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_url_that_is_shown_has_a_secret() {
+        for (url, seen) in [
+            ("http://h:4318/v1/logs", "http://h:4318/v1/logs"),
+            ("https://h", "https://h"),
+            ("https://u:SECRET@h/v1/logs", "https://…@h/v1/logs"),
+            ("https://h/v1/logs?key=SECRET", "https://h/v1/logs…"),
+            ("https://h/receiver/v1/otlp/ZaVnC4dhaV1SECRET==/v1/logs", "https://h/receiver/v1/otlp/…/v1/logs"),
+            ("https://h/opentelemetry-collector/v1/logs", "https://h/opentelemetry-collector/v1/logs"),
+            ("https://h/api/4505/otlp/v1/traces", "https://h/api/4505/otlp/v1/traces"),
+        ] {
+            assert_eq!(shown(url), seen);
+        }
+    }
 
     #[test]
     fn a_socket_has_a_host_like_any_request() {

@@ -119,9 +119,10 @@ pub enum Verdict {
     /// [`ServerError`](DropReason::ServerError).
     Drop(DropReason),
     /// The backend refuses the *client*, whatever it sends: wrong credentials, a wrong path. Keep
-    /// everything and pause the destination, at first for an hour. A destination that has accepted
-    /// events within 24 hours is asked once more before it is paused. The text is shown in
-    /// `health()`. The pause ends early when the destination's configuration changes.
+    /// everything and pause the signal, at first for an hour; the destination's other signals go
+    /// on. A signal of which the backend has accepted events within 24 hours is tried once more
+    /// before it is paused. The text, which says what to do about it, is shown in `health()` behind
+    /// the status and the URL. The pause ends early when the destination's configuration changes.
     Hold(String),
 }
 
@@ -175,6 +176,14 @@ pub trait Exporter: Send + Sync + std::fmt::Debug {
     /// for them. They are then dropped for this destination and counted as
     /// [`Unsupported`](DropReason::Unsupported).
     fn signal(&self, kind: EventKind) -> Option<Signal>;
+
+    /// Whether events of a signal are meant for this destination. It passes the others over: they
+    /// are not among its events, and are no loss. When no destination takes them, they are counted
+    /// as [`NoDestination`](DropReason::NoDestination). Default: all are.
+    fn takes(&self, signal: Signal) -> bool {
+        let _ = signal;
+        true
+    }
 
     /// Encodes the rows of one request, at least one, into an uncompressed body. All of them have
     /// this signal.

@@ -10,7 +10,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::state::{BatchState, Kinds, PartState};
+use super::lanes::Gone;
+use super::state::{BatchState, DestinationState, Kinds, PartState};
 use super::{Queue, QueueError, row, schema};
 use crate::model::event::Lane;
 use crate::model::event::decode::Record;
@@ -35,6 +36,35 @@ pub struct NewPart {
     pub version: u32,
     /// SHA-256 of the uncompressed body, in hexadecimal.
     pub hash: String,
+    /// Whether its signal may not be sent now, so that it was not encoded and has no hash.
+    pub is_deferred: bool,
+}
+
+/// Rows that a destination is past although they are in no part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The format has no place for them: they are dropped.
+    pub unsupported: u64,
+    /// No destination takes their signal: they are dropped.
+    pub nowhere: u64,
+    /// Another destination takes their signal: they do not concern this one.
+    pub elsewhere: u64,
+}
+
+impl LeftOut {
+    /// How many they are.
+    pub fn rows(&self) -> u64 {
+        self.unsupported + self.nowhere + self.elsewhere
+    }
+}
+
+impl DestinationState {
+    /// Books rows that are in no part.
+    pub(super) fn leave_out(&mut self, lane: Lane, left_out: LeftOut) {
+        self.drops.add(lane, DropReason::Unsupported, left_out.unsupported);
+        self.drops.add(lane, DropReason::NoDestination, left_out.nowhere);
+        *self.baseline.get_mut(lane) += left_out.elsewhere;
+    }
 }
 
 impl Queue {
@@ -58,25 +88,66 @@ impl Queue {
     }
 
     /// Freezes these sequence numbers: as a batch, or as further parts of the one that is frozen.
-    /// Of the rows, `unsupported` ones are in no part: the destination's format has no place for
-    /// them, and they are dropped.
+    /// What is deferred becomes one part for each signal.
     pub fn freeze(
         &mut self,
         destination: u32,
         lane: Lane,
         seqs: RangeInclusive<u64>,
-        unsupported: u64,
+        left_out: LeftOut,
         parts: Vec<NewPart>,
     ) -> Result<(), QueueError> {
         self.transact(|queue| {
             if let Some(state) = queue.control.destinations.get_mut(&destination) {
-                state.drops.add(lane, DropReason::Unsupported, unsupported);
+                state.leave_out(lane, left_out);
             }
             let fresh = || BatchState { from: *seqs.start(), ..BatchState::default() };
             let batch = queue.control.batches.entry((destination, lane)).or_insert_with(fresh);
             batch.to = *seqs.end();
+            for part in parts {
+                if part.is_deferred { batch.defer(part.into()) } else { batch.push(part.into()) }
+            }
+            queue.complete(destination, lane)?;
+            if left_out.rows() > 0 { queue.delete_in_stuck(lane, *seqs.start(), *seqs.end()) } else { Ok(()) }
+        })?;
+        kill_point("batch_frozen");
+        Ok(())
+    }
+
+    /// Takes the front of a part that was deferred, up to the row `to`: `parts` take its place, and
+    /// some rows that are in none of them.
+    pub fn divide_deferred(
+        &mut self,
+        destination: u32,
+        lane: Lane,
+        deferred: u32,
+        to: u64,
+        left_out: LeftOut,
+        parts: Vec<NewPart>,
+    ) -> Result<(), QueueError> {
+        self.transact(|queue| {
+            let Some(whole) = queue.part_mut(destination, lane, deferred).map(|part| part.clone()) else {
+                return Ok(());
+            };
+            let control = &mut queue.control;
+            let (Some(state), Some(batch)) =
+                (control.destinations.get_mut(&destination), control.batches.get_mut(&(destination, lane)))
+            else {
+                return Ok(());
+            };
+            state.leave_out(lane, left_out);
+            let taken = left_out.rows() + parts.iter().map(|part| part.rows).sum::<u64>();
+            batch.parts.retain(|part| part.id != deferred);
             parts.into_iter().for_each(|part| batch.push(part.into()));
-            queue.complete(destination, lane)
+            let rows = whole.rows.saturating_sub(taken);
+            if to < whole.to {
+                batch.push(PartState { from: to + 1, rows, ..whole });
+            } else {
+                // None is left: what was there is gone, and nobody has counted it.
+                state.drops.add(lane, DropReason::RowCorrupt, rows);
+            }
+            queue.complete(destination, lane)?;
+            queue.delete_in_stuck(lane, whole.from, to)
         })?;
         kill_point("batch_frozen");
         Ok(())
@@ -125,9 +196,15 @@ impl Queue {
     /// Takes rows that are gone out of the parts of a batch. Returns how many of them the batch had
     /// not settled.
     ///
-    /// Of what kind a lost row was is not known any more. So the rows that are left are counted,
-    /// for each part whose range covers a lost one.
-    pub(super) fn shrink_parts(&mut self, destination: u32, lane: Lane, seqs: &[u64]) -> Result<u64, QueueError> {
+    /// Of what kind a damaged row was is not known any more. So the rows that are left are counted,
+    /// for each part whose range covers one.
+    pub(super) fn shrink_parts(
+        &mut self,
+        destination: u32,
+        lane: Lane,
+        seqs: &[u64],
+        gone: &Gone,
+    ) -> Result<u64, QueueError> {
         let Some(batch) = self.control.batches.get(&(destination, lane)) else { return Ok(0) };
         let mut unsettled = 0;
         let mut seqs = seqs.to_vec();
@@ -136,7 +213,10 @@ impl Queue {
             if !seqs.iter().any(covered) {
                 continue;
             }
-            let left = if part.kinds.is_known() {
+            let kinds: Option<Vec<_>> = seqs.iter().filter(|seq| covered(seq)).map(|seq| gone.get(seq)).collect();
+            let left = if let (true, Some(kinds)) = (part.kinds.is_known(), kinds) {
+                part.rows.saturating_sub(kinds.into_iter().filter(|kind| part.kinds.has(**kind)).count() as u64)
+            } else if part.kinds.is_known() {
                 self.count_rows(lane, &part)?.min(part.rows)
             } else {
                 // A part of an older version, which may have had any of them.
@@ -174,7 +254,7 @@ impl Queue {
 
 impl From<NewPart> for PartState {
     fn from(part: NewPart) -> Self {
-        let NewPart { signal, from, to, kinds, rows, version, hash } = part;
-        Self { signal, from, to, kinds, rows, version, hash, ..Self::default() }
+        let NewPart { signal, from, to, kinds, rows, version, hash, is_deferred } = part;
+        Self { signal, from, to, kinds, rows, version, hash, is_deferred, ..Self::default() }
     }
 }

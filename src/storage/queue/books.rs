@@ -20,7 +20,7 @@ pub struct DestinationBooks {
     /// itself.
     pub name: String,
     /// Events that were accepted for it. Those that were gone before it was configured do not
-    /// count.
+    /// count, nor do those of signals that it does not take and another destination does.
     pub accepted: u64,
     /// Events delivered.
     pub delivered: u64,
@@ -28,7 +28,7 @@ pub struct DestinationBooks {
     pub queued: u64,
     /// Events that were dropped, including those that were dropped before they reached the queue.
     pub dropped: Ledger,
-    /// Why nothing is sent to it; `None` when it is not paused.
+    /// Why nothing, or nothing of some signals, is sent to it; `None` when nothing is paused.
     pub paused: Option<String>,
 }
 
@@ -148,7 +148,7 @@ impl Queue {
                 delivered: state.delivered.values().sum(),
                 queued,
                 dropped,
-                paused: state.paused.map(|_| state.pause_reason.clone()),
+                paused: state.why_paused(),
             });
         }
         if books.is_empty() {

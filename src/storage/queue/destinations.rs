@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::control::Control;
 use super::lanes::MAX_SEQ;
-use super::state::{DestinationState, PartState, StoredDeadline};
+use super::state::{DestinationState, PartState, SignalPause, StoredDeadline};
 use super::{Queue, QueueError};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
@@ -31,7 +31,11 @@ impl Queue {
                         state.fingerprint = *fingerprint;
                         state.paused = None;
                         state.pauses = 0;
+                        state.signal_pauses.clear();
                         state.asked = None;
+                        // It may be another backend, of which nothing is known.
+                        state.accepted_age = None;
+                        state.accepted_of.clear();
                     }
                     Some(_) => {}
                     None => add(control, name.clone(), *fingerprint),
@@ -70,7 +74,7 @@ impl Queue {
         self.control.destinations.get(&destination).map(|state| &state.name)
     }
 
-    /// How long nothing is sent to a destination; `None` when it is not paused.
+    /// How long nothing at all is sent to a destination; `None` when it is not paused.
     pub fn paused(&self, destination: u32) -> Option<Duration> {
         self.left(self.control.destinations.get(&destination)?.paused?)
     }
@@ -96,7 +100,41 @@ impl Queue {
         })
     }
 
-    /// Sends nothing to a destination for a while.
+    /// How long nothing of a signal is sent to a destination; `None` when it is not paused.
+    pub fn signal_paused(&self, destination: u32, signal: u8) -> Option<Duration> {
+        self.left(self.control.destinations.get(&destination)?.signal_pause(signal)?.until)
+    }
+
+    /// Sends nothing of a signal to a destination for a while.
+    pub fn pause_signal(
+        &mut self,
+        destination: u32,
+        signal: u8,
+        after: Duration,
+        reason: String,
+    ) -> Result<(), QueueError> {
+        let deadline = Deadline::new(self.clock.boot_id(), self.clock.boot(), after);
+        self.transact(|queue| {
+            if let Some(state) = queue.control.destinations.get_mut(&destination) {
+                state.pause_signal(signal, deadline.into(), reason);
+            }
+            Ok(())
+        })
+    }
+
+    /// How many pauses of a signal there have been in a row.
+    pub fn signal_pauses(&self, destination: u32, signal: u8) -> u32 {
+        let state = self.control.destinations.get(&destination);
+        state.and_then(|state| state.signal_pause(signal)).map_or(0, |pause| pause.pauses)
+    }
+
+    /// Why nothing, or nothing of some signals, is sent to destinations.
+    pub fn why_paused(&self) -> Option<String> {
+        let reasons: Vec<String> = self.control.active().filter_map(|(_, state)| state.why_paused()).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// Sends nothing at all to a destination for a while.
     pub fn pause(&mut self, destination: u32, after: Duration, reason: String) -> Result<(), QueueError> {
         let deadline = Deadline::new(self.clock.boot_id(), self.clock.boot(), after);
         self.transact(|queue| {
@@ -114,10 +152,21 @@ impl Queue {
         self.control.destinations.get(&destination).map_or(0, |state| state.pauses)
     }
 
-    /// Whether a destination accepted something within the last `window`.
-    pub fn accepted_within(&self, destination: u32, window: Duration) -> bool {
-        let accepted = self.control.destinations.get(&destination).and_then(|state| state.accepted_age);
+    /// Whether a destination accepted something of a signal within the last `window`.
+    pub fn has_accepted_within(&self, destination: u32, signal: u8, window: Duration) -> bool {
+        let accepted = self.accepted(destination, signal);
         accepted.is_some_and(|age| self.age().saturating_sub(age) < nanos(window))
+    }
+
+    /// Whether a destination has ever accepted something of a signal.
+    pub fn has_accepted(&self, destination: u32, signal: u8) -> bool {
+        self.accepted(destination, signal).is_some()
+    }
+
+    fn accepted(&self, destination: u32, signal: u8) -> Option<u64> {
+        let state = self.control.destinations.get(&destination)?;
+        // An older version did not write down what it was of.
+        if state.accepted_of.is_empty() { state.accepted_age } else { state.accepted_age_of(signal) }
     }
 
     /// Whether a destination has accepted something of the same signal since it failed to answer
@@ -144,6 +193,27 @@ impl Queue {
             queue.book_sent(age, bytes);
             Ok(())
         })
+    }
+}
+
+impl DestinationState {
+    fn signal_pause(&self, signal: u8) -> Option<&SignalPause> {
+        self.signal_pauses.iter().find(|pause| pause.signal == signal)
+    }
+
+    /// Sends nothing of a signal for a while.
+    pub(super) fn pause_signal(&mut self, signal: u8, until: StoredDeadline, reason: String) {
+        let pauses = self.signal_pause(signal).map_or(0, |pause| pause.pauses) + 1;
+        self.signal_pauses.retain(|pause| pause.signal != signal);
+        self.signal_pauses.push(SignalPause { signal, until, reason, pauses });
+    }
+
+    /// Why nothing, or nothing of some signals, is sent; `None` when nothing is paused.
+    pub(super) fn why_paused(&self) -> Option<String> {
+        let mut reasons: Vec<&str> = self.signal_pauses.iter().map(|pause| pause.reason.as_str()).collect();
+        reasons.extend(self.paused.map(|_| self.pause_reason.as_str()));
+        reasons.dedup();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }
 

@@ -6,13 +6,16 @@
 //! deletion the books of the lane (rows, bytes, first and next number) change in the same
 //! transaction.
 
+use std::collections::HashMap;
+
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::control::Control;
 use super::row::Row;
-use super::state::{BatchState, Mark};
+use super::state::{DestinationState, Mark, PartState};
 use super::{ByLane, Queue, QueueError, row, schema};
-use crate::model::event::Lane;
+use crate::model::event::decode::Record;
+use crate::model::event::{EventKind, Lane};
 use crate::model::ledger::DropReason;
 use crate::model::limits::{AGE_MARK_EVERY, MAX_DRAIN_EVENTS, ROW_OVERHEAD_BYTES};
 use crate::model::time::nanos;
@@ -88,6 +91,10 @@ fn mark(marks: &mut Vec<Mark>, new: Mark) {
     }
 }
 
+/// The kinds of rows that are to be deleted, by their sequence numbers. It has none of a damaged
+/// row, and is empty when nobody needs to know.
+pub(super) type Gone = HashMap<u64, EventKind>;
+
 /// What a deletion took away.
 #[derive(Debug, Clone, Copy, Default)]
 struct Deleted {
@@ -107,8 +114,29 @@ impl Queue {
     /// Deletes rows within a transaction, and books the drops for every destination that had not
     /// settled them.
     pub(super) fn drop_rows(&mut self, lane: Lane, seqs: &[u64], reason: DropReason) -> Result<(), QueueError> {
+        let gone = self.kinds_if_deferred(lane, seqs)?;
         self.delete_rows(lane, seqs)?;
-        self.book_dropped(lane, seqs, reason)
+        self.book_dropped(lane, seqs, &gone, reason)
+    }
+
+    /// The kinds of rows of a lane in which a part is deferred. Such a part may be as long as the
+    /// lane, so that counting what is left of it would take long.
+    fn kinds_if_deferred(&self, lane: Lane, seqs: &[u64]) -> Result<Gone, QueueError> {
+        let mut gone = Gone::new();
+        let is_deferred = |part: &PartState| part.is_deferred;
+        let mut batches = self.control.batches.iter().filter(|((_, of), _)| *of == lane);
+        if !batches.any(|(_, batch)| batch.parts.iter().any(is_deferred)) {
+            return Ok(gone);
+        }
+        let sql = format!("SELECT row FROM {} WHERE seq = ?1", schema::table(lane));
+        let mut statement = self.db.prepare_cached(&sql)?;
+        for seq in seqs {
+            let mut rows = statement.query([seq])?;
+            if let Some(stored) = rows.next()? {
+                gone.extend(kind_of(lane, *seq, stored.get_ref(0)?).map(|kind| (*seq, kind)));
+            }
+        }
+        Ok(gone)
     }
 
     fn delete_rows(&mut self, lane: Lane, seqs: &[u64]) -> Result<(), QueueError> {
@@ -131,32 +159,46 @@ impl Queue {
     /// batch around them are stuck, of whichever destination. Else they would fill the lane until
     /// that batch ends.
     pub(super) fn delete_in_stuck(&mut self, lane: Lane, from: u64, to: u64) -> Result<(), QueueError> {
-        let is_stuck = |(id, _)| self.control.batches.get(&(id, lane)).is_some_and(BatchState::is_stuck);
+        let waits_long = |state: &DestinationState, part: &PartState| {
+            part.is_stuck() || part.is_deferred || state.signal_pauses.iter().any(|pause| pause.signal == part.signal)
+        };
+        let is_stuck = |(id, state): (u32, &DestinationState)| {
+            let batch = self.control.batches.get(&(id, lane));
+            batch.is_some_and(|batch| batch.parts.iter().any(|part| waits_long(state, part)))
+        };
         if !self.control.active().any(is_stuck) {
             return Ok(());
         }
-        let is_needed = |seq: u64| {
+        let is_needed = |seq: u64, kind: Option<EventKind>| {
             self.control.active().any(|(id, state)| match self.control.batches.get(&(id, lane)) {
-                Some(batch) if (batch.from..=batch.to).contains(&seq) => batch.covers(seq),
+                Some(batch) if (batch.from..=batch.to).contains(&seq) => batch.covers(seq, kind),
                 _ => seq >= *state.cursor.get(lane),
             })
         };
-        let sql = format!("SELECT seq FROM {} WHERE seq BETWEEN ?1 AND ?2", schema::table(lane));
-        let found: Vec<u64> =
-            self.db.prepare_cached(&sql)?.query_map([from, to], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let settled: Vec<u64> = found.into_iter().filter(|seq| !is_needed(*seq)).collect();
+        let mut settled = Vec::new();
+        {
+            let sql = format!("SELECT seq, row FROM {} WHERE seq BETWEEN ?1 AND ?2", schema::table(lane));
+            let mut statement = self.db.prepare_cached(&sql)?;
+            let mut rows = statement.query([from, to])?;
+            while let Some(stored) = rows.next()? {
+                let seq = stored.get(0)?;
+                if !is_needed(seq, kind_of(lane, seq, stored.get_ref(1)?)) {
+                    settled.push(seq);
+                }
+            }
+        }
         if settled.is_empty() { Ok(()) } else { self.delete_rows(lane, &settled) }
     }
 
     /// Books the loss of rows that have been deleted for every destination that had not settled
     /// them; without a destination, for the queue.
-    fn book_dropped(&mut self, lane: Lane, seqs: &[u64], reason: DropReason) -> Result<(), QueueError> {
+    fn book_dropped(&mut self, lane: Lane, seqs: &[u64], gone: &Gone, reason: DropReason) -> Result<(), QueueError> {
         let active: Vec<u32> = self.control.active().map(|(id, _)| id).collect();
         if active.is_empty() {
             self.control.books.drops.add(lane, reason, seqs.len() as u64);
         }
         for id in active {
-            let of_batch = self.shrink_parts(id, lane, seqs)?;
+            let of_batch = self.shrink_parts(id, lane, seqs, gone)?;
             let batch = self.control.batches.get(&(id, lane));
             let in_batch = |seq: u64| batch.is_some_and(|batch| (batch.from..=batch.to).contains(&seq));
             let Some(destination) = self.control.destinations.get_mut(&id) else { continue };
@@ -225,4 +267,10 @@ impl Queue {
             _ => marks.iter().rev().find(|mark| is_old(mark.age)).map_or(0, |mark| mark.seq),
         }
     }
+}
+
+/// The kind of a row; `None` when it is damaged.
+fn kind_of(lane: Lane, seq: u64, stored: rusqlite::types::ValueRef<'_>) -> Option<EventKind> {
+    let row = row::decode(lane, seq, stored.as_blob().ok()?)?;
+    Record::peek_kind(row.record).ok()
 }

@@ -95,14 +95,16 @@ impl Queue {
     }
 
     /// Drops up to `max` of the oldest rows with a lower sequence number than `before`, except for
-    /// those of frozen batches. Returns how many were dropped.
+    /// those of frozen batches; what has come of a paused signal is not frozen. Returns how many
+    /// were dropped.
     fn evict(&mut self, lane: Lane, max: usize, before: u64, reason: DropReason) -> Result<u64, QueueError> {
         let pinned: Vec<(u64, u64)> = self
             .control
             .batches
             .iter()
             .filter(|((_, batch_lane), _)| *batch_lane == lane)
-            .flat_map(|(_, batch)| batch.parts.iter().map(|part| (part.from, part.to)))
+            .flat_map(|(_, batch)| batch.parts.iter().filter(|part| !part.is_deferred))
+            .map(|part| (part.from, part.to))
             .collect();
         let mut seqs: Vec<u64> = Vec::new();
         let mut from = 0;

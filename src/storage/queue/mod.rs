@@ -52,7 +52,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use absorb::Absorbed;
-pub use batches::NewPart;
+pub use batches::{LeftOut, NewPart};
 pub use books::DestinationBooks;
 pub use by_lane::ByLane;
 use control::Control;
@@ -209,7 +209,7 @@ impl Queue {
                 name: state.name.clone(),
                 delivered: state.delivered.values().sum(),
                 dropped: state.drops.ledger(),
-                paused: state.paused.map(|_| state.pause_reason.clone()),
+                paused: state.why_paused(),
             })
             .collect();
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::state::{BatchState, PartState, SentToday, StoredDeadline};
-use super::{NewPart, Queue, QueueError, destinations};
+use super::{LeftOut, NewPart, Queue, QueueError, destinations};
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
@@ -42,8 +42,8 @@ pub enum Settlement {
     Regroup {
         /// The parts. Their bodies are encoded when they are sent.
         parts: Vec<NewPart>,
-        /// Rows for which the format has no place any more.
-        unsupported: u64,
+        /// Rows that are in none of them.
+        left_out: LeftOut,
     },
     /// It is sent as two parts, divided before the row with the sequence number `middle`.
     Halve {
@@ -57,12 +57,15 @@ pub enum Settlement {
     },
     /// Its events are dropped for this reason.
     Drop(DropReason),
-    /// Nothing is sent to this destination for a while.
+    /// Nothing of this signal is sent to the destination for a while.
     Pause {
         /// For how long.
         after: Duration,
         /// What `health()` shows.
         reason: String,
+        /// Whether the backend refused what is in the part. Other parts are then tried first, in
+        /// case that the fault is in this one after all.
+        is_refused: bool,
     },
 }
 
@@ -148,8 +151,8 @@ impl Queue {
                 state.drops.add(lane, DropReason::Unsupported, part.rows);
                 batch.remove(part.id);
             }
-            Settlement::Regroup { parts, unsupported } => {
-                state.drops.add(lane, DropReason::Unsupported, unsupported);
+            Settlement::Regroup { parts, left_out } => {
+                state.leave_out(lane, left_out);
                 batch.remove(part.id);
                 for new in parts {
                     batch.push(PartState { depth: part.depth, ..new.into() });
@@ -197,11 +200,13 @@ impl Queue {
                     ..part
                 });
             }
-            Settlement::Pause { after, reason } => {
-                state.paused = Some(deadline(after));
-                state.pauses += 1;
-                state.pause_reason = reason;
+            Settlement::Pause { after, reason, is_refused } => {
+                state.pause_signal(part.signal, deadline(after), reason);
                 batch.change(part.id, |part| part.attempts += 1);
+                if is_refused {
+                    batch.remove(part.id);
+                    batch.push(PartState { attempts: part.attempts + 1, depth: part.depth + 1, ..part });
+                }
             }
             Settlement::Halve { middle, first_rows, refused } => {
                 if refused {

@@ -130,6 +130,19 @@ impl From<StoredDeadline> for Deadline {
     }
 }
 
+/// A signal of a destination to which nothing is sent for a while, because the backend refuses it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalPause {
+    /// The signal.
+    pub signal: u8,
+    /// Until when.
+    pub until: StoredDeadline,
+    /// Why.
+    pub reason: String,
+    /// How many pauses there have been in a row.
+    pub pauses: u32,
+}
+
 /// The books of a destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestinationState {
@@ -139,16 +152,20 @@ pub struct DestinationState {
     pub fingerprint: u64,
     /// The next sequence number to send.
     pub cursor: ByLane<u64>,
-    /// Events that had been accepted before the destination was configured, and were gone by then.
+    /// Events that do not concern it: those that were gone before it was configured, and those of
+    /// signals that it does not take and another destination does.
     pub baseline: ByLane<u64>,
     /// Events delivered.
     pub delivered: ByLane<u64>,
     /// Drops that concern this destination alone.
     pub drops: DropList,
-    /// Until when nothing is sent to it.
+    /// Until when nothing at all is sent to it.
     pub paused: Option<StoredDeadline>,
-    /// Why nothing is sent to it.
+    /// Why nothing at all is sent to it.
     pub pause_reason: String,
+    /// The signals that are paused, and those that were and of which nothing was accepted since.
+    #[serde(default)]
+    pub signal_pauses: Vec<SignalPause>,
     /// Until when the backend has asked to be left alone (`Retry-After`).
     #[serde(default)]
     pub asked: Option<StoredDeadline>,
@@ -169,12 +186,17 @@ impl DestinationState {
         self.accepted_age = Some(age);
         self.accepted_of.retain(|(of, _)| *of != signal);
         self.accepted_of.push((signal, age));
+        self.signal_pauses.retain(|pause| pause.signal != signal);
+    }
+
+    /// The queue age at which something of a signal was last accepted.
+    pub(super) fn accepted_age_of(&self, signal: u8) -> Option<u64> {
+        self.accepted_of.iter().find(|(of, _)| *of == signal).map(|(_, age)| *age)
     }
 
     /// Whether something of the same signal has been accepted since this part failed last.
     pub(super) fn accepts_others(&self, part: &PartState) -> bool {
-        let accepted = self.accepted_of.iter().find(|(of, _)| *of == part.signal).map(|(_, age)| *age);
-        part.failed_age.is_some_and(|failed| accepted > Some(failed))
+        part.failed_age.is_some_and(|failed| self.accepted_age_of(part.signal) > Some(failed))
     }
 
     /// Whether a failure of a part at `age` speaks against the part: others were accepted. Once the
@@ -233,6 +255,11 @@ impl Kinds {
         self.0 |= 1u64.checked_shl(kind.code().into()).unwrap_or(0);
     }
 
+    /// Adds all of these.
+    pub fn merge(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
     /// Whether the kind is among them.
     pub fn has(self, kind: EventKind) -> bool {
         self.0.checked_shr(kind.code().into()).is_some_and(|bits| bits & 1 != 0)
@@ -283,6 +310,11 @@ pub struct PartState {
     /// Whether it is a crash on which the backend fails: it is sent once a day until it is too old.
     #[serde(default)]
     pub is_parked: bool,
+    /// Whether it is what has come of a signal that is paused, or of which too many parts wait: it
+    /// has any number of rows, none of which was encoded or sent. Parts are taken from its front
+    /// when the signal may be sent again.
+    #[serde(default)]
+    pub is_deferred: bool,
     /// The version of the exporter that encoded it.
     pub version: u32,
     /// SHA-256 of the uncompressed body, in hexadecimal.
@@ -318,22 +350,43 @@ impl BatchState {
     }
 
     /// Whether the rows behind the batch may be frozen too: every part has failed several times, so
-    /// that the backend may be failing on them alone.
-    pub fn may_grow(&self) -> bool {
+    /// that the backend may be failing on them alone, or is of a signal that is paused.
+    pub fn may_grow(&self, is_paused: impl Fn(&PartState) -> bool) -> bool {
         let (parked, waiting): (Vec<_>, Vec<_>) = self.parts.iter().partition(|part| part.is_parked);
-        waiting.iter().all(|part| part.is_stuck())
-            && waiting.len() < MAX_STUCK_PARTS
+        waiting.iter().all(|part| part.is_stuck() || part.is_deferred || is_paused(part))
             && parked.len() <= MAX_PARKED_PARTS
     }
 
-    /// Whether a row is in one of its parts.
-    pub(super) fn covers(&self, seq: u64) -> bool {
-        self.parts.iter().any(|part| (part.from..=part.to).contains(&seq))
+    /// Whether as many parts of a signal wait as may.
+    pub fn is_full_of(&self, signal: u8) -> bool {
+        let is_waiting = |part: &&PartState| part.signal == signal && !part.is_deferred && !part.is_parked;
+        self.parts.iter().filter(is_waiting).count() >= MAX_STUCK_PARTS
     }
 
-    /// Whether some of its parts wait for so long that settled rows are not to wait for them.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.parts.iter().any(PartState::is_stuck)
+    /// Whether further rows of a signal are not encoded, because others of it are not either or
+    /// because too many of its parts wait.
+    pub fn defers(&self, signal: u8) -> bool {
+        self.is_full_of(signal) || self.parts.iter().any(|part| part.is_deferred && part.signal == signal)
+    }
+
+    /// Whether a row of this kind is in one of its parts. When the kind is not known, it may be.
+    pub(super) fn covers(&self, seq: u64, kind: Option<EventKind>) -> bool {
+        let has = |part: &&PartState| kind.is_none_or(|kind| !part.kinds.is_known() || part.kinds.has(kind));
+        self.parts.iter().filter(has).any(|part| (part.from..=part.to).contains(&seq))
+    }
+
+    /// Adds rows of a signal that may not be sent now to those that have been deferred before.
+    pub(super) fn defer(&mut self, new: PartState) {
+        let is_same =
+            |part: &&mut PartState| part.is_deferred && (part.signal, part.version) == (new.signal, new.version);
+        match self.parts.iter_mut().find(is_same) {
+            Some(part) => {
+                part.to = new.to;
+                part.rows += new.rows;
+                part.kinds.merge(new.kinds);
+            }
+            None => self.push(PartState { is_deferred: true, ..new }),
+        }
     }
 
     /// Adds a part under a number of its own. Parts stand in the order in which they are sent.

@@ -4,12 +4,18 @@
 //! reads at most 64 KiB of a response. The connection is opened at the first request of a burst and
 //! closed after the last.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::{ClientConfig, RootCertStore};
 
+use super::cause::IS_PLAIN;
+use super::probe::{is_plain, what_it_speaks};
 use super::{Request, Response, Sending, Transport, TransportError};
-use crate::model::limits::{CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
+use crate::model::limits::{CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, PROBE_AFTER, REQUEST_TIMEOUT};
+
+/// How hyper says that an answer does not begin as one of HTTP/1.1 does.
+const NOT_HTTP: &str = "invalid HTTP version";
 
 /// The built-in HTTP client. It is used when the host brings no [`Transport`].
 ///
@@ -23,6 +29,9 @@ use crate::model::limits::{CONNECT_TIMEOUT, MAX_RESPONSE_BYTES, REQUEST_TIMEOUT}
 #[derive(Debug, Default)]
 pub struct HttpTransport {
     client: Mutex<Option<reqwest::Client>>,
+    /// The URLs of which something is known: there was an answer, or it is known that the port is
+    /// not one without TLS.
+    known: Mutex<HashSet<String>>,
 }
 
 impl HttpTransport {
@@ -58,16 +67,49 @@ impl HttpTransport {
         *slot = Some(client.clone());
         Ok(client)
     }
+
+    fn known(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a port that has not answered for a while, and never before, is one without TLS. Some
+    /// of these wait for the end of a request that they cannot read, and say nothing. Asked once
+    /// for a URL, unless it is so.
+    async fn is_plain_port(&self, url: &str) -> bool {
+        if !url.starts_with("https://") || self.known().contains(url) {
+            return false;
+        }
+        tokio::time::sleep(PROBE_AFTER).await;
+        let is_plain = is_plain(url).await;
+        if !is_plain {
+            self.known().insert(url.to_owned());
+        }
+        is_plain
+    }
 }
 
 impl Transport for HttpTransport {
     fn send(&self, request: Request) -> Sending<'_> {
         Box::pin(async move {
-            let mut post = self.client()?.post(&request.url).body(request.body);
-            for (name, value) in request.headers {
+            let Request { url, headers, body } = request;
+            let mut post = self.client()?.post(&url).body(body);
+            for (name, value) in headers {
                 post = post.header(name, value);
             }
-            let mut answer = post.send().await.map_err(failed)?;
+            let answer = tokio::select! {
+                biased;
+                answer = post.send() => answer.map_err(failed),
+                true = self.is_plain_port(&url) => Err(TransportError(IS_PLAIN.to_owned())),
+            };
+            let mut answer = match answer {
+                Ok(answer) => answer,
+                Err(TransportError(text)) if text.contains(NOT_HTTP) => {
+                    let cause = what_it_speaks(&url).await;
+                    return Err(TransportError(cause.map_or(text.clone(), |cause| format!("{text}: {cause}"))));
+                }
+                Err(error) => return Err(error),
+            };
+            self.known().insert(url);
             let mut response = Response { status: answer.status().as_u16(), ..Response::default() };
             for (name, value) in answer.headers() {
                 response

@@ -41,8 +41,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod cause;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "http")]
+mod probe;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -20,6 +20,36 @@ pub enum Temporality {
     Delta,
 }
 
+/// A signal of OTLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum OtlpSignal {
+    /// Log records, which carry most events.
+    Logs,
+    /// Spans: requests, and the spans that are recorded as such.
+    Traces,
+    /// Metrics.
+    Metrics,
+}
+
+impl OtlpSignal {
+    fn to_core(self) -> throughline::OtlpSignal {
+        match self {
+            Self::Logs => throughline::OtlpSignal::Logs,
+            Self::Traces => throughline::OtlpSignal::Traces,
+            Self::Metrics => throughline::OtlpSignal::Metrics,
+        }
+    }
+}
+
+/// The full URL of one signal.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct SignalEndpoint {
+    /// The signal.
+    pub signal: OtlpSignal,
+    /// The URL.
+    pub url: String,
+}
+
 /// A backend that takes OTLP over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Destination {
@@ -27,7 +57,7 @@ pub struct Destination {
     /// it.
     pub name: String,
     /// The base URL of an OTLP/HTTP receiver. `/v1/logs`, `/v1/traces` and `/v1/metrics` are
-    /// appended.
+    /// appended. Empty when every signal has a URL of its own.
     pub endpoint: String,
     /// Headers of every request.
     #[uniffi(default = [])]
@@ -38,11 +68,17 @@ pub struct Destination {
     /// How sums and histograms are sent. Absent: cumulative.
     #[uniffi(default = None)]
     pub temporality: Option<Temporality>,
+    /// The signals that the backend takes. Absent: all.
+    #[uniffi(default = None)]
+    pub signals: Option<Vec<OtlpSignal>>,
+    /// URLs of signals that are not below the base URL.
+    #[uniffi(default = [])]
+    pub signal_endpoints: Vec<SignalEndpoint>,
 }
 
 impl Destination {
     pub(super) fn to_core(&self) -> throughline::Destination {
-        let destination = throughline::Destination::new(&self.name, &self.endpoint)
+        let mut destination = throughline::Destination::new(&self.name, &self.endpoint)
             .encoding(match self.encoding {
                 Some(Encoding::Json) => throughline::Encoding::Json,
                 Some(Encoding::Protobuf) | None => throughline::Encoding::Protobuf,
@@ -51,6 +87,12 @@ impl Destination {
                 Some(Temporality::Delta) => throughline::event::Temporality::Delta,
                 Some(Temporality::Cumulative) | None => throughline::event::Temporality::Cumulative,
             });
+        if let Some(signals) = &self.signals {
+            destination = destination.signals(signals.iter().map(|signal| signal.to_core()));
+        }
+        for SignalEndpoint { signal, url } in &self.signal_endpoints {
+            destination = destination.signal_endpoint(signal.to_core(), url);
+        }
         self.headers.iter().fold(destination, |destination, field| destination.header(&field.name, &field.value))
     }
 }

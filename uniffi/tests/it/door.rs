@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use throughline_ffi::{Consent, TelemetryCore, TelemetryError};
+use throughline_ffi::{Consent, Destination, OtlpSignal, SignalEndpoint, TelemetryCore, TelemetryError};
 
 use crate::support::{App, at, config, draft, record, seconds, text, vectors, within};
 
@@ -59,6 +59,35 @@ fn a_bad_configuration_is_an_error_that_names_the_field() {
     config.session_sample_rate = 2.0;
     let error = TelemetryCore::start(config, Consent::Granted, None, None).unwrap_err();
     assert!(error.to_string().contains("session_sample_rate"), "{error}");
+}
+
+#[test]
+fn a_destination_gets_the_signals_that_it_names_at_their_own_urls() {
+    let app = App::start_with(
+        |config| {
+            let url = config.destinations[0].endpoint.clone();
+            config.destinations[0].signals = Some(vec![OtlpSignal::Logs]);
+            config.destinations.push(Destination {
+                name: "traces".to_owned(),
+                endpoint: String::new(),
+                headers: vec![],
+                encoding: None,
+                temporality: None,
+                signals: Some(vec![OtlpSignal::Traces]),
+                signal_endpoints: vec![SignalEndpoint { signal: OtlpSignal::Traces, url: format!("{url}/push") }],
+            });
+        },
+        None,
+        None,
+    );
+    for name in ["a tap with three attributes", "a request begins", "a request ends"] {
+        assert_eq!(app.record(&draft(name)), 1, "{name}");
+    }
+    assert!(app.core.flush(seconds(20)).unwrap().complete);
+    let mut paths: Vec<_> = app.server.received().into_iter().map(|request| request.path).collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths, ["/push", "/v1/logs"]);
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub fn config(dir: &Path, endpoint: &str) -> TelemetryConfig {
             headers: vec![],
             encoding: None,
             temporality: None,
+            signals: None,
+            signal_endpoints: vec![],
         }],
         resource: vec![],
         trace_hosts: vec![],

@@ -26,11 +26,26 @@ public struct Destination: Sendable {
         case delta
     }
 
+    /// A signal of OTLP.
+    public enum Signal: Sendable, CaseIterable {
+        /// Log records, which carry most events.
+        case logs
+        /// Spans: requests, and the spans that are recorded as such.
+        case traces
+        /// Metrics.
+        case metrics
+    }
+
     /// Names the destination in ``Health/destinations``, and its position in the queue: keep the
     /// name when the endpoint changes. No other destination may have it.
     public var name: String
-    /// The base URL. `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended.
+    /// The base URL. `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended. Empty when every
+    /// signal has a URL of its own.
     public var endpoint: String
+    /// The signals that the backend takes. Events of the others are not sent to it.
+    public var signals = Set(Signal.allCases)
+    /// Full URLs of signals that are not below the base URL.
+    public var signalEndpoints: [Signal: String] = [:]
     /// Headers of every request.
     public var headers: [String: String]
     /// Protobuf or JSON.
@@ -51,7 +66,19 @@ public struct Destination: Sendable {
         ThroughlineFFIGenerated.Destination(
             name: name, endpoint: endpoint, headers: headers.fields,
             encoding: encoding == .json ? .json : .protobuf,
-            temporality: temporality == .delta ? .delta : .cumulative)
+            temporality: temporality == .delta ? .delta : .cumulative,
+            signals: signals.map(\.generated),
+            signalEndpoints: signalEndpoints.map { SignalEndpoint(signal: $0.key.generated, url: $0.value) })
+    }
+}
+
+extension Destination.Signal {
+    fileprivate var generated: OtlpSignal {
+        switch self {
+        case .logs: .logs
+        case .traces: .traces
+        case .metrics: .metrics
+        }
     }
 }
 

@@ -25,7 +25,7 @@ public struct DestinationHealth: Sendable, Equatable {
     public let delivered: UInt64
     /// How many events were dropped for this destination alone, by reason.
     public let dropped: [String: UInt64]
-    /// Why nothing is sent to it at the moment. `nil`: it is not paused.
+    /// Why nothing, or nothing of a signal, is sent to it. `nil`: nothing is paused.
     public let paused: String?
 }
 

@@ -1568,7 +1568,7 @@ public struct Destination: Equatable, Hashable {
     public let name: String
     /**
      * The base URL of an OTLP/HTTP receiver. `/v1/logs`, `/v1/traces` and `/v1/metrics` are
-     * appended.
+     * appended. Empty when every signal has a URL of its own.
      */
     public let endpoint: String
     /**
@@ -1583,6 +1583,14 @@ public struct Destination: Equatable, Hashable {
      * How sums and histograms are sent. Absent: cumulative.
      */
     public let temporality: Temporality?
+    /**
+     * The signals that the backend takes. Absent: all.
+     */
+    public let signals: [OtlpSignal]?
+    /**
+     * URLs of signals that are not below the base URL.
+     */
+    public let signalEndpoints: [SignalEndpoint]
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1593,7 +1601,7 @@ public struct Destination: Equatable, Hashable {
          */name: String, 
         /**
          * The base URL of an OTLP/HTTP receiver. `/v1/logs`, `/v1/traces` and `/v1/metrics` are
-         * appended.
+         * appended. Empty when every signal has a URL of its own.
          */endpoint: String, 
         /**
          * Headers of every request.
@@ -1603,12 +1611,20 @@ public struct Destination: Equatable, Hashable {
          */encoding: Encoding? = nil, 
         /**
          * How sums and histograms are sent. Absent: cumulative.
-         */temporality: Temporality? = nil) {
+         */temporality: Temporality? = nil, 
+        /**
+         * The signals that the backend takes. Absent: all.
+         */signals: [OtlpSignal]? = nil, 
+        /**
+         * URLs of signals that are not below the base URL.
+         */signalEndpoints: [SignalEndpoint] = []) {
         self.name = name
         self.endpoint = endpoint
         self.headers = headers
         self.encoding = encoding
         self.temporality = temporality
+        self.signals = signals
+        self.signalEndpoints = signalEndpoints
     }
 
     
@@ -1631,7 +1647,9 @@ public struct FfiConverterTypeDestination: FfiConverterRustBuffer {
                 endpoint: FfiConverterString.read(from: &buf), 
                 headers: FfiConverterSequenceTypeHeaderField.read(from: &buf), 
                 encoding: FfiConverterOptionTypeEncoding.read(from: &buf), 
-                temporality: FfiConverterOptionTypeTemporality.read(from: &buf)
+                temporality: FfiConverterOptionTypeTemporality.read(from: &buf), 
+                signals: FfiConverterOptionSequenceTypeOtlpSignal.read(from: &buf), 
+                signalEndpoints: FfiConverterSequenceTypeSignalEndpoint.read(from: &buf)
         )
     }
 
@@ -1641,6 +1659,8 @@ public struct FfiConverterTypeDestination: FfiConverterRustBuffer {
         FfiConverterSequenceTypeHeaderField.write(value.headers, into: &buf)
         FfiConverterOptionTypeEncoding.write(value.encoding, into: &buf)
         FfiConverterOptionTypeTemporality.write(value.temporality, into: &buf)
+        FfiConverterOptionSequenceTypeOtlpSignal.write(value.signals, into: &buf)
+        FfiConverterSequenceTypeSignalEndpoint.write(value.signalEndpoints, into: &buf)
     }
 }
 
@@ -1678,7 +1698,7 @@ public struct DestinationHealth: Equatable, Hashable {
      */
     public let dropped: [NamedCount]
     /**
-     * Why nothing is sent to it at the moment. None: it is not paused.
+     * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
      */
     public let paused: String?
 
@@ -1695,7 +1715,7 @@ public struct DestinationHealth: Equatable, Hashable {
          * How many events were dropped for this destination alone, by reason.
          */dropped: [NamedCount], 
         /**
-         * Why nothing is sent to it at the moment. None: it is not paused.
+         * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
          */paused: String?) {
         self.name = name
         self.delivered = delivered
@@ -2590,6 +2610,75 @@ public func FfiConverterTypeRedactRules_lift(_ buf: RustBuffer) throws -> Redact
 #endif
 public func FfiConverterTypeRedactRules_lower(_ value: RedactRules) -> RustBuffer {
     return FfiConverterTypeRedactRules.lower(value)
+}
+
+
+/**
+ * The full URL of one signal.
+ */
+public struct SignalEndpoint: Equatable, Hashable {
+    /**
+     * The signal.
+     */
+    public let signal: OtlpSignal
+    /**
+     * The URL.
+     */
+    public let url: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The signal.
+         */signal: OtlpSignal, 
+        /**
+         * The URL.
+         */url: String) {
+        self.signal = signal
+        self.url = url
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension SignalEndpoint: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSignalEndpoint: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SignalEndpoint {
+        return
+            try SignalEndpoint(
+                signal: FfiConverterTypeOtlpSignal.read(from: &buf), 
+                url: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SignalEndpoint, into buf: inout [UInt8]) {
+        FfiConverterTypeOtlpSignal.write(value.signal, into: &buf)
+        FfiConverterString.write(value.url, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSignalEndpoint_lift(_ buf: RustBuffer) throws -> SignalEndpoint {
+    return try FfiConverterTypeSignalEndpoint.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSignalEndpoint_lower(_ value: SignalEndpoint) -> RustBuffer {
+    return FfiConverterTypeSignalEndpoint.lower(value)
 }
 
 
@@ -3833,6 +3922,92 @@ public func FfiConverterTypeNetworkKind_lower(_ value: NetworkKind) -> RustBuffe
 }
 
 
+// Note that we don't yet support `indirect` for enums.
+// See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
+/**
+ * A signal of OTLP.
+ */
+
+public enum OtlpSignal: Equatable, Hashable {
+    
+    /**
+     * Log records, which carry most events.
+     */
+    case logs
+    /**
+     * Spans: requests, and the spans that are recorded as such.
+     */
+    case traces
+    /**
+     * Metrics.
+     */
+    case metrics
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension OtlpSignal: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOtlpSignal: FfiConverterRustBuffer {
+    typealias SwiftType = OtlpSignal
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OtlpSignal {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .logs
+        
+        case 2: return .traces
+        
+        case 3: return .metrics
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: OtlpSignal, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .logs:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .traces:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .metrics:
+            writeInt(&buf, Int32(3))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOtlpSignal_lift(_ buf: RustBuffer) throws -> OtlpSignal {
+    return try FfiConverterTypeOtlpSignal.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOtlpSignal_lower(_ value: OtlpSignal) -> RustBuffer {
+    return FfiConverterTypeOtlpSignal.lower(value)
+}
+
+
 
 /**
  * Why starting, flushing or shutting down failed. No other call fails.
@@ -4579,6 +4754,30 @@ fileprivate struct FfiConverterOptionTypeTraceInjection: FfiConverterRustBuffer 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionSequenceTypeOtlpSignal: FfiConverterRustBuffer {
+    typealias SwiftType = [OtlpSignal]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterSequenceTypeOtlpSignal.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterSequenceTypeOtlpSignal.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeHostDuration: FfiConverterRustBuffer {
     typealias SwiftType = HostDuration?
 
@@ -4728,6 +4927,31 @@ fileprivate struct FfiConverterSequenceTypeNamedCount: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeSignalEndpoint: FfiConverterRustBuffer {
+    typealias SwiftType = [SignalEndpoint]
+
+    public static func write(_ value: [SignalEndpoint], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeSignalEndpoint.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [SignalEndpoint] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [SignalEndpoint]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeSignalEndpoint.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeStateCounts: FfiConverterRustBuffer {
     typealias SwiftType = [StateCounts]
 
@@ -4770,6 +4994,31 @@ fileprivate struct FfiConverterSequenceTypeTraceHost: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeTraceHost.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeOtlpSignal: FfiConverterRustBuffer {
+    typealias SwiftType = [OtlpSignal]
+
+    public static func write(_ value: [OtlpSignal], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeOtlpSignal.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [OtlpSignal] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [OtlpSignal]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeOtlpSignal.read(from: &buf))
         }
         return seq
     }

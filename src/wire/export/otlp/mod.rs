@@ -26,10 +26,11 @@ mod response;
 mod spans;
 pub mod tree;
 
-use crate::model::config::{Destination, Encoding};
+use crate::model::config::{Destination, Encoding, OtlpSignal};
 use crate::model::event::{EventKind, Temporality};
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::http::Response;
+use crate::wire::transport::cause::wrong_port;
 use request::request;
 use tree::{Json, Protobuf};
 
@@ -39,12 +40,15 @@ const VERSION: u32 = 3;
 const LOGS: Signal = Signal(0);
 const TRACES: Signal = Signal(1);
 const METRICS: Signal = Signal(2);
+/// The signals by their numbers.
+const SIGNALS: [OtlpSignal; 3] = [OtlpSignal::Logs, OtlpSignal::Traces, OtlpSignal::Metrics];
 
 /// The exporter of an OTLP destination.
 #[derive(Debug, Clone)]
 pub struct Otlp {
-    /// The endpoint without a slash at its end.
-    base: String,
+    /// The URLs of the signals, each at the signal's number.
+    urls: [String; 3],
+    takes: [bool; 3],
     headers: Vec<(String, String)>,
     encoding: Encoding,
     temporality: Temporality,
@@ -54,7 +58,8 @@ impl Otlp {
     /// The exporter of a checked destination.
     pub fn new(destination: &Destination) -> Self {
         Self {
-            base: destination.endpoint.trim_end_matches('/').to_owned(),
+            urls: SIGNALS.map(|signal| destination.url(signal)),
+            takes: SIGNALS.map(|signal| destination.signals.contains(&signal)),
             headers: destination.headers.clone(),
             encoding: destination.encoding,
             temporality: destination.temporality,
@@ -94,12 +99,11 @@ impl Exporter for Otlp {
     }
 
     fn url(&self, signal: Signal) -> String {
-        let path = match signal {
-            TRACES => "traces",
-            METRICS => "metrics",
-            _ => "logs",
-        };
-        format!("{}/v1/{path}", self.base)
+        self.urls.get(usize::from(signal.0)).cloned().unwrap_or_default()
+    }
+
+    fn takes(&self, signal: Signal) -> bool {
+        self.takes.get(usize::from(signal.0)).copied().unwrap_or(false)
     }
 
     fn headers(&self, _signal: Signal) -> Vec<(String, String)> {
@@ -114,6 +118,9 @@ impl Exporter for Otlp {
     /// The OTLP specification ("Failures") has 429, 502, 503 and 504 retried and nothing else. For
     /// the other statuses the verdict is the one that loses least.
     fn classify(&self, response: &Response) -> Verdict {
+        if let Some(cause) = wrong_port(response) {
+            return Verdict::Hold(cause.to_owned());
+        }
         match response.status {
             200..=299 if response.truncated => Verdict::Retry,
             200..=299 => {
@@ -129,10 +136,25 @@ impl Exporter for Otlp {
             300..=399 => Verdict::Retry,
             413 => Verdict::Split,
             // The client or its configuration is at fault, whatever it sends.
-            status @ (401..=405 | 407 | 410 | 415 | 451) => Verdict::Hold(format!("the backend answered {status}")),
+            status @ (401..=405 | 407 | 410 | 415 | 426 | 451) => Verdict::Hold(advice(status).to_owned()),
             400..=499 => Verdict::Refused,
             _ => Verdict::Retry,
         }
+    }
+}
+
+/// What may be done about an answer that is the configuration's fault.
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "check the headers with which requests are authorized",
+        402 => "the account may have to be paid for",
+        404 | 405 | 410 => {
+            "nothing takes this signal there; check the endpoint, or leave the signal out of the destination's signals"
+        }
+        407 => "a proxy wants to be told who asks",
+        415 => "it does not take this form of OTLP; try the other encoding",
+        426 => "it wants another protocol",
+        _ => "it must not take what is sent",
     }
 }
 

@@ -1,6 +1,8 @@
 package dev.throughline
 
 import dev.throughline.internal.ffi.HeaderField
+import dev.throughline.internal.ffi.OtlpSignal
+import dev.throughline.internal.ffi.SignalEndpoint
 import dev.throughline.internal.ffi.TraceFormat
 import dev.throughline.internal.ffi.TraceInjection
 import dev.throughline.internal.ffi.Destination as GeneratedDestination
@@ -40,13 +42,37 @@ public class Destination internal constructor(private val name: String, private 
         DELTA,
     }
 
+    /** A signal of OTLP. */
+    public enum class Signal {
+        /** Log records, which carry most events. */
+        LOGS,
+
+        /** Spans: requests, and the spans that are recorded as such. */
+        TRACES,
+
+        /** Metrics. */
+        METRICS,
+    }
+
     private val headers = ArrayList<HeaderField>()
+    private val signalEndpoints = ArrayList<SignalEndpoint>()
 
     /** Protobuf or JSON. */
     public var encoding: Encoding = Encoding.PROTOBUF
 
     /** How sums and histograms are sent. */
     public var temporality: Temporality = Temporality.CUMULATIVE
+
+    /** The signals that the backend takes. Events of the others are not sent to it. */
+    public var signals: Set<Signal> = setOf(Signal.LOGS, Signal.TRACES, Signal.METRICS)
+
+    /**
+     * Sets the full URL of a signal that is not below the base URL. When every signal has one, the
+     * base URL may be empty.
+     */
+    public fun signalEndpoint(signal: Signal, url: String) {
+        signalEndpoints.add(SignalEndpoint(OtlpSignal.valueOf(signal.name), url))
+    }
 
     /** Adds a header to every request. */
     public fun header(name: String, value: String) {
@@ -55,7 +81,8 @@ public class Destination internal constructor(private val name: String, private 
 
     internal fun generated() = GeneratedDestination(
         name, endpoint, headers.toList(), GeneratedEncoding.valueOf(encoding.name),
-        GeneratedTemporality.valueOf(temporality.name),
+        GeneratedTemporality.valueOf(temporality.name), signals.map { OtlpSignal.valueOf(it.name) },
+        signalEndpoints.toList(),
     )
 }
 

@@ -20,7 +20,7 @@ public data class DestinationHealth(
     public val delivered: Long,
     /** How many events were dropped for this destination alone, by reason. */
     public val dropped: Map<String, Long>,
-    /** Why nothing is sent to it at the moment. Null: it is not paused. */
+    /** Why nothing, or nothing of a signal, is sent to it. Null: nothing is paused. */
     public val paused: String?,
 )
 

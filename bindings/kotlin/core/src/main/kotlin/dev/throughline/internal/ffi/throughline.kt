@@ -2766,7 +2766,7 @@ data class Destination (
     , 
     /**
      * The base URL of an OTLP/HTTP receiver. `/v1/logs`, `/v1/traces` and `/v1/metrics` are
-     * appended.
+     * appended. Empty when every signal has a URL of its own.
      */
     val `endpoint`: kotlin.String
     , 
@@ -2784,6 +2784,16 @@ data class Destination (
      * How sums and histograms are sent. Absent: cumulative.
      */
     val `temporality`: Temporality? = null 
+    , 
+    /**
+     * The signals that the backend takes. Absent: all.
+     */
+    val `signals`: List<OtlpSignal>? = null 
+    , 
+    /**
+     * URLs of signals that are not below the base URL.
+     */
+    val `signalEndpoints`: List<SignalEndpoint> = listOf() 
     
 ){
     
@@ -2805,6 +2815,8 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterSequenceTypeHeaderField.read(buf),
             FfiConverterOptionalTypeEncoding.read(buf),
             FfiConverterOptionalTypeTemporality.read(buf),
+            FfiConverterOptionalSequenceTypeOtlpSignal.read(buf),
+            FfiConverterSequenceTypeSignalEndpoint.read(buf),
         )
     }
 
@@ -2813,7 +2825,9 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterString.allocationSize(value.`endpoint`) +
             FfiConverterSequenceTypeHeaderField.allocationSize(value.`headers`) +
             FfiConverterOptionalTypeEncoding.allocationSize(value.`encoding`) +
-            FfiConverterOptionalTypeTemporality.allocationSize(value.`temporality`)
+            FfiConverterOptionalTypeTemporality.allocationSize(value.`temporality`) +
+            FfiConverterOptionalSequenceTypeOtlpSignal.allocationSize(value.`signals`) +
+            FfiConverterSequenceTypeSignalEndpoint.allocationSize(value.`signalEndpoints`)
     )
 
     override fun write(value: Destination, buf: ByteBuffer) {
@@ -2822,6 +2836,8 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterSequenceTypeHeaderField.write(value.`headers`, buf)
             FfiConverterOptionalTypeEncoding.write(value.`encoding`, buf)
             FfiConverterOptionalTypeTemporality.write(value.`temporality`, buf)
+            FfiConverterOptionalSequenceTypeOtlpSignal.write(value.`signals`, buf)
+            FfiConverterSequenceTypeSignalEndpoint.write(value.`signalEndpoints`, buf)
     }
 }
 
@@ -2848,7 +2864,7 @@ data class DestinationHealth (
     val `dropped`: List<NamedCount>
     , 
     /**
-     * Why nothing is sent to it at the moment. None: it is not paused.
+     * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
      */
     val `paused`: kotlin.String?
     
@@ -3486,6 +3502,53 @@ public object FfiConverterTypeRedactRules: FfiConverterRustBuffer<RedactRules> {
             FfiConverterSequenceString.write(value.`allowKeys`, buf)
             FfiConverterTypeValuePatterns.write(value.`patterns`, buf)
             FfiConverterBoolean.write(value.`keepQueries`, buf)
+    }
+}
+
+
+
+/**
+ * The full URL of one signal.
+ */
+data class SignalEndpoint (
+    /**
+     * The signal.
+     */
+    val `signal`: OtlpSignal
+    , 
+    /**
+     * The URL.
+     */
+    val `url`: kotlin.String
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSignalEndpoint: FfiConverterRustBuffer<SignalEndpoint> {
+    override fun read(buf: ByteBuffer): SignalEndpoint {
+        return SignalEndpoint(
+            FfiConverterTypeOtlpSignal.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SignalEndpoint) = (
+            FfiConverterTypeOtlpSignal.allocationSize(value.`signal`) +
+            FfiConverterString.allocationSize(value.`url`)
+    )
+
+    override fun write(value: SignalEndpoint, buf: ByteBuffer) {
+            FfiConverterTypeOtlpSignal.write(value.`signal`, buf)
+            FfiConverterString.write(value.`url`, buf)
     }
 }
 
@@ -4331,6 +4394,53 @@ public object FfiConverterTypeNetworkKind: FfiConverterRustBuffer<NetworkKind> {
 
 
 
+/**
+ * A signal of OTLP.
+ */
+
+enum class OtlpSignal {
+    
+    /**
+     * Log records, which carry most events.
+     */
+    LOGS,
+    /**
+     * Spans: requests, and the spans that are recorded as such.
+     */
+    TRACES,
+    /**
+     * Metrics.
+     */
+    METRICS;
+
+    
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOtlpSignal: FfiConverterRustBuffer<OtlpSignal> {
+    override fun read(buf: ByteBuffer) = try {
+        OtlpSignal.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: OtlpSignal) = 4UL
+
+    override fun write(value: OtlpSignal, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
 
 
 /**
@@ -5085,6 +5195,38 @@ public object FfiConverterOptionalTypeTraceInjection: FfiConverterRustBuffer<Tra
 /**
  * @suppress
  */
+public object FfiConverterOptionalSequenceTypeOtlpSignal: FfiConverterRustBuffer<List<OtlpSignal>?> {
+    override fun read(buf: ByteBuffer): List<OtlpSignal>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceTypeOtlpSignal.read(buf)
+    }
+
+    override fun allocationSize(value: List<OtlpSignal>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceTypeOtlpSignal.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<OtlpSignal>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceTypeOtlpSignal.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeHostDuration: FfiConverterRustBuffer<HostDuration?> {
     override fun read(buf: ByteBuffer): HostDuration? {
         if (buf.get().toInt() == 0) {
@@ -5257,6 +5399,34 @@ public object FfiConverterSequenceTypeNamedCount: FfiConverterRustBuffer<List<Na
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeSignalEndpoint: FfiConverterRustBuffer<List<SignalEndpoint>> {
+    override fun read(buf: ByteBuffer): List<SignalEndpoint> {
+        val len = buf.getInt()
+        return List<SignalEndpoint>(len) {
+            FfiConverterTypeSignalEndpoint.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<SignalEndpoint>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeSignalEndpoint.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<SignalEndpoint>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeSignalEndpoint.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeStateCounts: FfiConverterRustBuffer<List<StateCounts>> {
     override fun read(buf: ByteBuffer): List<StateCounts> {
         val len = buf.getInt()
@@ -5303,6 +5473,34 @@ public object FfiConverterSequenceTypeTraceHost: FfiConverterRustBuffer<List<Tra
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeTraceHost.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeOtlpSignal: FfiConverterRustBuffer<List<OtlpSignal>> {
+    override fun read(buf: ByteBuffer): List<OtlpSignal> {
+        val len = buf.getInt()
+        return List<OtlpSignal>(len) {
+            FfiConverterTypeOtlpSignal.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<OtlpSignal>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeOtlpSignal.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<OtlpSignal>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeOtlpSignal.write(it, buf)
         }
     }
 }

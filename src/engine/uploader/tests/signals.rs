@@ -1,0 +1,122 @@
+//! The books, whatever a backend makes of each signal.
+
+use super::*;
+use crate::model::config::OtlpSignal;
+use crate::model::event::{Metric, MetricData};
+
+/// The numbers of OTLP's signals.
+const SIGNALS: u8 = 3;
+
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    /// What the backend does with a signal: mostly it takes it.
+    fn mood(&mut self) -> Option<u16> {
+        [Some(200), Some(200), Some(404), Some(400), Some(503), Some(413), Some(429), None][self.below(8) as usize]
+    }
+}
+
+fn answered(mood: Option<u16>) -> Result<Response, TransportError> {
+    match mood {
+        Some(429) => answer(429, Some("30")),
+        Some(status) => answer(status, None),
+        None => Err(TransportError("reset".to_owned())),
+    }
+}
+
+fn two(queue: &Queue, clock: &Arc<ManualClock>, seed: u64) -> Uploader {
+    let all = Otlp::new(&Destination::new("a", "http://a"));
+    let some = Otlp::new(&Destination::new("b", "http://b").signals([OtlpSignal::Traces, OtlpSignal::Metrics]));
+    let exporters: [Arc<dyn Exporter>; 2] = [Arc::new(all), Arc::new(some)];
+    let exporters = queue.destinations().into_iter().map(|(id, _)| id).zip(exporters).collect();
+    let policy = SendPolicy {
+        flush_interval: Duration::from_secs(30),
+        flush_events: 1,
+        metered_uploads: MeteredUploads::All,
+        daily_bytes: None,
+    };
+    Uploader::new(Clock::Manual(clock.clone()), policy, exporters, seed, false)
+}
+
+#[test]
+fn the_books_balance_whatever_a_backend_makes_of_each_signal() {
+    let deferred = (0..6).map(story).sum::<u64>();
+    assert!(deferred > 0, "no signal was ever deferred");
+}
+
+/// Plays a random story of two backends. Returns in how many of its steps something was deferred.
+fn story(seed: u64) -> u64 {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 0);
+    let names = [("a".to_owned(), 1), ("b".to_owned(), 2)];
+    world.queue.configure(&names).unwrap();
+    world.uploader = two(&world.queue, &world.clock, seed);
+    let mut dice = Dice(seed ^ 0x9e37_79b9_7f4a_7c15);
+    let mut moods: Vec<_> = (0..2 * SIGNALS).map(|_| dice.mood()).collect();
+    let (mut delivered, mut recorded, mut deferred) = ([0, 0], [0, 0], 0);
+    for step in 0..120 {
+        world.clock.advance(Duration::from_secs(dice.below(1_500)));
+        match dice.below(12) {
+            0..4 => {
+                let count = dice.below(60) as u32;
+                world.record(count);
+                world.recorder.record(&Metric::new("depth", "1", MetricData::Gauge(1.0))).unwrap();
+                world.record_error();
+                recorded[0] += 2 * u64::from(count) + 2;
+                recorded[1] += u64::from(count) + 1;
+            }
+            4 => moods[dice.below(6) as usize] = dice.mood(),
+            5 => {
+                let rows = world.queue.read_rows(Lane::Event, 0, 1 << 40, 500, usize::MAX).unwrap().rows;
+                if !rows.is_empty() {
+                    let lost = rows[dice.below(rows.len() as u64) as usize].seq;
+                    world.queue.discard(Lane::Event, &[lost], DropReason::RowCorrupt).unwrap();
+                }
+            }
+            6 => world.uploader = two(&world.queue, &world.clock, dice.below(u64::MAX)),
+            7 => drop(world.queue.expire().unwrap()),
+            _ => {}
+        }
+        for _ in 0..dice.below(12) {
+            let Some(outgoing) = world.next() else { break };
+            let leased = &outgoing.leased;
+            let signal = usize::from(leased.part.signal);
+            assert!(leased.destination == 1 || signal > 0, "seed {seed}: logs for the second destination");
+            let at = leased.destination as usize - 1;
+            let mood = moods[at * usize::from(SIGNALS) + signal];
+            delivered[at] += if mood == Some(200) { leased.part.rows } else { 0 };
+            world.settle(&outgoing, answered(mood));
+        }
+        check(&world, &format!("seed {seed}, step {step}"), delivered);
+        let batch = world.queue.batch(1, Lane::Event);
+        deferred += u64::from(batch.is_some_and(|batch| batch.parts.iter().any(|part| part.is_deferred)));
+    }
+    world.uploader = two(&world.queue, &world.clock, seed);
+    for _ in 0..60 {
+        world.clock.advance(Duration::from_secs(3_600));
+        while let Some(outgoing) = world.next() {
+            delivered[outgoing.leased.destination as usize - 1] += outgoing.leased.part.rows;
+            world.settle(&outgoing, accepted());
+        }
+        check(&world, &format!("seed {seed}, at the end"), delivered);
+    }
+    let books = world.queue.books().unwrap();
+    let accepted: Vec<u64> = books.iter().map(|books| books.accepted).collect();
+    assert!(books.iter().all(|books| books.queued == 0), "seed {seed}: {books:?}");
+    assert_eq!(world.queue.depth().iter().map(|lane| lane.rows).sum::<u64>(), 0, "seed {seed}: rows are left");
+    // Of the logs, the second destination has accepted those that were dropped before it knew.
+    assert!(accepted[0] == recorded[0] && (recorded[1]..=recorded[0]).contains(&accepted[1]), "seed {seed}: {books:?}");
+    deferred
+}
+
+fn check(world: &World, at: &str, delivered: [u64; 2]) {
+    for (books, delivered) in world.queue.books().unwrap().into_iter().zip(delivered) {
+        assert!(books.balanced(), "{at}: {books:?}");
+        assert_eq!(books.delivered, delivered, "{at}: {books:?}");
+    }
+}
