@@ -42,3 +42,4 @@ mod tail_sampling;
 #[cfg(feature = "tracing")]
 mod tracing_layer;
 mod vectors;
+mod waiting;

@@ -158,6 +158,7 @@ impl Worker<'_> {
         let own = Directory::open(lock, &shared.config, &shared.clock, Some(journal.start().key))?;
         let mut open = self.enter(own)?;
         let _ = open.own.queue.expire();
+        let _ = open.own.queue.expire_pending();
         if is_main && !shared.config.destinations.is_empty() {
             for lock in dirlock::orphans(&shared.config.data_dir) {
                 match Directory::open(lock, &shared.config, &shared.clock, None) {

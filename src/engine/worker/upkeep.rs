@@ -83,6 +83,7 @@ impl Worker<'_> {
             // What fails now is done the next time.
             let _ = queue.expire_aside();
             let _ = queue.expire();
+            let _ = queue.expire_pending();
             let _ = queue.forget_old_runs(open.run);
             let _ = queue.vacuum();
             let _ = queue.checkpoint();
