@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
+use super::journal::ParentFile;
 use crate::model::limits::MAX_SIBLING_PROCESSES;
 
 const FILE: &str = "lock";
@@ -18,7 +19,7 @@ const FILE: &str = "lock";
 #[derive(Debug)]
 pub struct DirLock {
     dir: PathBuf,
-    _file: File,
+    _file: ParentFile,
 }
 
 impl DirLock {
@@ -42,7 +43,7 @@ impl DirLock {
     pub fn try_lock(dir: &Path) -> io::Result<Option<Self>> {
         let file = File::options().create(true).truncate(false).read(true).write(true).open(dir.join(FILE))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { dir: dir.to_owned(), _file: file })),
+            Ok(()) => Ok(Some(Self { dir: dir.to_owned(), _file: ParentFile::new(file) })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -85,8 +85,11 @@ impl DeadRun {
         if absorbed.more {
             return Ok(true);
         }
-        queue.finish_run(self.run, &self.file.counters())?;
+        let counters = self.file.counters();
+        queue.finish_run(self.run, &counters)?;
         kill_point("recovery");
+        // For a process that lives although it was taken for dead.
+        let _ = RunFile::mark_taken(&self.path, absorbed.to, &counters);
         let _ = std::fs::remove_file(&self.path);
         Ok(false)
     }
