@@ -33,6 +33,9 @@ pub(super) struct Lifecycle {
     worker: Mutex<Option<Commands>>,
     /// Held by the call that carries out what the user has decided.
     consent: Mutex<()>,
+    /// Workers that a denial has taken out and that have not erased yet. Whichever call has its
+    /// turn first does that: the others then wait until it is done.
+    denied: Mutex<Vec<Denied>>,
 }
 
 impl Lifecycle {
@@ -43,6 +46,7 @@ impl Lifecycle {
             shared: OnceLock::new(),
             worker: Mutex::new(None),
             consent: Mutex::new(()),
+            denied: Mutex::default(),
         }
     }
 
@@ -64,6 +68,11 @@ impl Lifecycle {
     #[inline]
     pub(super) fn shared(&self) -> Option<&Shared> {
         self.shared.get().map(Arc::as_ref)
+    }
+
+    /// The same, for a thread of its own.
+    pub(super) fn shared_arc(&self) -> Option<Arc<Shared>> {
+        self.shared.get().cloned()
     }
 
     /// Starts the worker if what has been decided before says that the client is on.
@@ -103,15 +112,26 @@ impl Lifecycle {
         }
     }
 
-    /// The user denies consent: nothing is recorded from now on. `None` when the user had denied it
-    /// before, else the worker, which has to erase everything and to end.
-    pub(super) fn deny(&self) -> Option<Denied> {
+    /// The user denies consent: nothing is recorded from now on. If the user had not denied it
+    /// before, the worker has to erase everything and to end: see [`Lifecycle::take_denied`].
+    pub(super) fn deny(&self) {
         let mut worker = self.worker();
         let before = self.cell.change(|decisions| {
             decisions.consent = Consent::Denied;
             decisions.is_stopping = false;
         });
-        (before.consent != Consent::Denied).then(|| Denied(worker.take()))
+        if before.consent != Consent::Denied {
+            self.denied().push(Denied(worker.take()));
+        }
+    }
+
+    /// What denials have left to do. Only for the call that has its turn.
+    pub(super) fn take_denied(&self) -> Vec<Denied> {
+        std::mem::take(&mut self.denied())
+    }
+
+    fn denied(&self) -> MutexGuard<'_, Vec<Denied>> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing is recorded from now on. The call that says why follows: [`Lifecycle::switch_off`]
@@ -168,7 +188,12 @@ impl Lifecycle {
         if let (LifecycleState::On, Some(shared)) = (self.state(), self.shared()) {
             shared.scopes.close();
         }
-        end(self.take_worker(|decisions| decisions.is_shut_down = true), Ending::Shutdown, timeout)
+        let is_over = end(self.take_worker(|decisions| decisions.is_shut_down = true), Ending::Shutdown, timeout);
+        if let Some(shared) = self.shared().filter(|_| is_over) {
+            // The worker may have ended before, when the client was switched off.
+            shared.recorder().journal().give_up_file();
+        }
+        is_over
     }
 
     /// Takes a decision, and starts the worker if the client is on then. When that fails, the
@@ -267,16 +292,17 @@ pub(super) fn is_ignored() -> bool {
 }
 
 /// The worker of a client whose user has just denied consent.
+#[derive(Debug)]
 pub(super) struct Denied(Option<Commands>);
 
 impl Denied {
-    /// Has everything erased, and ends the worker. False when there was none, or when it took
-    /// longer than `timeout`: it then does both by itself.
+    /// Has everything erased, and ends the worker. False when there was none, when something could
+    /// not be erased, or when it took longer than `timeout`: the worker then does both by itself.
     pub(super) fn erase(self, timeout: Duration) -> bool {
         let Some(worker) = self.0.filter(|_| !forked()) else { return false };
-        let is_erased = ask(&worker, timeout, |reply| Command::Erase { reply }).is_some();
-        end(Some(worker), Ending::SwitchOff, if is_erased { STOP_TIMEOUT } else { Duration::ZERO });
-        is_erased
+        let answer = ask(&worker, timeout, |reply| Command::Erase { reply });
+        end(Some(worker), Ending::SwitchOff, if answer.is_some() { STOP_TIMEOUT } else { Duration::ZERO });
+        answer == Some(true)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::settled::Settled;
 use crate::engine::debug::DebugLog;
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     /// The app is suspended, and no worker may hold a lock or open a file: not the one that was
     /// told so, and none that takes its place.
     pub(crate) is_suspended: AtomicBool,
+    /// What became of the first records of the run, while the books of the directory do not say it.
+    pub(crate) settled: Mutex<Option<Settled>>,
     /// Held by the worker that runs. A worker that was told to end may take long, and the one that
     /// was started meanwhile must not touch the journal beside it.
     pub(crate) running: Mutex<()>,
@@ -90,6 +93,10 @@ impl Shared {
 
     pub(crate) fn conditions(&self) -> Conditions {
         *self.conditions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn settled(&self) -> MutexGuard<'_, Option<Settled>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn health(&self) -> MutexGuard<'_, Health> {
