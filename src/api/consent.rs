@@ -93,7 +93,10 @@ impl Telemetry {
             return false;
         }
         if self.client.lifecycle.cell().is_on() {
-            return self.client.lifecycle.ask(timeout, |reply| Command::Erase { reply }) == Some(true);
+            let answer = self.client.lifecycle.ask(timeout, |reply| Command::Erase { reply });
+            if answer.is_some() || !self.client.lifecycle.has_died() {
+                return answer == Some(true);
+            }
         }
         // A denial that is being carried out erases, too.
         let _turn = self.client.lifecycle.take_turn();

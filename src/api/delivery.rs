@@ -88,8 +88,14 @@ impl Telemetry {
                 health.contexts.refused
             ));
         }
-        if let StorageState::Locked(reason) = &health.storage {
-            health.hints.push(format!("the data directory cannot be used at the moment: {reason}"));
+        match &health.storage {
+            StorageState::Locked(reason) => {
+                health.hints.push(format!("the data directory cannot be used at the moment: {reason}"));
+            }
+            StorageState::Failed(reason) => health
+                .hints
+                .push(format!("nothing is stored or sent any more, and the figures are from before: {reason}")),
+            _ => {}
         }
         health.hints.extend(shared.nowhere().map(str::to_owned));
         health.hints.extend(explanation);

@@ -1,5 +1,6 @@
 //! [`Lifecycle`]: starting and stopping the worker, and what the client asks of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(super) struct Lifecycle {
     /// Workers that a denial has taken out and that have not erased yet. Whichever call has its
     /// turn first does that: the others then wait until it is done.
     denied: Mutex<Vec<Denied>>,
+    /// A worker that died was replaced once.
+    was_revived: AtomicBool,
 }
 
 impl Lifecycle {
@@ -47,6 +50,7 @@ impl Lifecycle {
             worker: Mutex::new(None),
             consent: Mutex::new(()),
             denied: Mutex::default(),
+            was_revived: AtomicBool::new(false),
         }
     }
 
@@ -258,9 +262,26 @@ impl Lifecycle {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The worker that runs. One that died is replaced, once in the life of the client: what killed
+    /// it may have been a matter of the moment, and if not, trying on would only cost power.
+    fn running(&self) -> MutexGuard<'_, Option<Commands>> {
+        let mut worker = self.worker();
+        if worker.as_ref().is_some_and(Commands::is_closed)
+            && self.cell.is_on()
+            && let Some(shared) = self.shared.get().filter(|shared| shared.has_died())
+            && !self.was_revived.swap(true, Ordering::AcqRel)
+        {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            if spawn(Arc::clone(shared), receiver).is_ok() {
+                *worker = Some(sender);
+            }
+        }
+        worker
+    }
+
     /// Hands the worker a command. False when there is no worker that could take it.
     pub(super) fn send(&self, command: Command) -> bool {
-        !is_ignored() && self.worker().as_ref().is_some_and(|worker| worker.send(command).is_ok())
+        !is_ignored() && self.running().as_ref().is_some_and(|worker| worker.send(command).is_ok())
     }
 
     /// Hands the worker a command and waits for its answer. `None` when there is no worker, or when
@@ -269,8 +290,13 @@ impl Lifecycle {
         if is_ignored() {
             return None;
         }
-        let worker = self.worker().clone()?;
+        let worker = self.running().clone()?;
         ask(&worker, timeout, command)
+    }
+
+    /// Whether the worker has died, and no other has taken its place.
+    pub(super) fn has_died(&self) -> bool {
+        self.shared().is_some_and(Shared::has_died) && self.worker().as_ref().is_none_or(Commands::is_closed)
     }
 
     /// Why the worker gave no answer.
@@ -279,6 +305,7 @@ impl Lifecycle {
         let here = match (forked(), hook::is_rewriting()) {
             (true, _) => "off: this process was forked from the one that started it",
             (false, true) => "off: the host's hook is rewriting a text",
+            (false, false) if self.has_died() => "the client's own thread has died",
             (false, false) => "the worker did not answer in time",
         };
         explanation.unwrap_or(here).to_owned()

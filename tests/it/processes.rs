@@ -330,3 +330,28 @@ fn what_lies_where_the_clients_files_belong_is_said_and_nobody_waits_for_it() {
     assert!(telemetry.record_action(&Action::tap("recorded")).is_some());
     assert!(telemetry.drain(LONG) && telemetry.shutdown(LONG));
 }
+
+#[test]
+fn a_worker_that_dies_is_started_once_more_and_then_said_to_be_dead() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.must("die 3");
+    until("the worker's death is said", || app.tell("storage").starts_with("Failed"));
+    assert!(app.tell("hints").contains("nothing is stored or sent any more"));
+    // The next call that needs it starts it once more, and nothing is lost.
+    let id = app.record("tap after the death");
+    app.must("flush");
+    assert_eq!((deliveries(&server, id), app.tell("storage")), (1, "Open".to_owned()));
+    app.must("die 3");
+    until("the worker's death is said", || app.tell("storage").starts_with("Failed"));
+    let left = app.record("crash recorded all the same");
+    for order in ["flush", "drain", "suspend", "resume"] {
+        assert_eq!(app.tell(order), "false", "{order}");
+    }
+    assert!(app.tell("reason").contains("has died"));
+    assert!(app.tell("storage").starts_with("Failed"));
+    app.kill();
+    let next = start(dir.path(), &server.url());
+    until("what it had recorded arrives", || next.flush(LONG).complete && deliveries(&server, left) == 1);
+}

@@ -15,7 +15,7 @@ use crate::engine::scopes::Scopes;
 use crate::model::config::{Config, Consent};
 use crate::model::time::Clock;
 use crate::policy::schedule::Conditions;
-use crate::storage::health::Health;
+use crate::storage::health::{Health, StorageState};
 use crate::storage::switches::Switches;
 use crate::wire::transport::Transport;
 
@@ -55,6 +55,11 @@ impl Shared {
     #[inline]
     pub(crate) fn recorder(&self) -> &Recorder {
         self.scopes.recorder()
+    }
+
+    /// Whether the last worker has died instead of ending.
+    pub(crate) fn has_died(&self) -> bool {
+        matches!(self.health().storage, StorageState::Failed(_))
     }
 
     /// Why nothing can be sent at all, if that is so.

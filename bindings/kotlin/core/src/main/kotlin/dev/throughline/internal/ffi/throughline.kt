@@ -3087,7 +3087,7 @@ data class HealthReport (
     val `journal`: kotlin.String
     , 
     /**
-     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
+     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`, or `failed`.
      */
     val `storage`: kotlin.String
     , 
