@@ -52,8 +52,7 @@ impl Telemetry {
             (before, consent) if before == consent => {}
             (Consent::Denied, consent) => {
                 if let Some(shared) = lifecycle.shared() {
-                    self.client.parts.globals.renew_installation(shared.recorder(), &self.client.parts.config);
-                    shared.scopes.begin_anew();
+                    shared.begin_anew();
                 }
                 lifecycle.give_consent(consent, &self.client.parts)?;
             }

@@ -236,6 +236,9 @@ impl Lifecycle {
                 self.shared.get_or_init(|| shared)
             }
         };
+        if shared.begins_anew.swap(false, Ordering::AcqRel) {
+            shared.begin_anew();
+        }
         // Before the first event, and again for what is set between the two.
         parts.catch_up(shared);
         self.cell.change(decide);

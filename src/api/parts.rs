@@ -83,6 +83,7 @@ impl Parts {
             lifecycle: Arc::clone(lifecycle),
             conditions: Arc::clone(&self.conditions),
             is_suspended: Default::default(),
+            begins_anew: Default::default(),
             settled: Mutex::default(),
             running: Mutex::new(()),
         }))

@@ -113,9 +113,16 @@ fn a_client_that_is_off_does_not_say_that_it_has_erased_before_it_has() {
     let telemetry = start(dir.path(), "http://127.0.0.1:9");
     telemetry.record_action(&Action::tap(MARK));
     assert!(telemetry.drain(LONG));
+    let before = (telemetry.session_id(), telemetry.installation_id());
     telemetry.set_enabled(false).unwrap();
     assert!(!marked(dir.path()).is_empty());
     assert!(telemetry.erase(LONG));
+    assert_eq!(marked(dir.path()), Vec::<PathBuf>::new());
+    assert_eq!(telemetry.health().journal_bytes, 0, "something was recorded although the client is off");
+    telemetry.set_enabled(true).unwrap();
+    assert!(telemetry.drain(LONG));
+    let after = (telemetry.session_id(), telemetry.installation_id());
+    assert!(before.0 != after.0 && before.1 != after.1, "{before:?} {after:?}");
     assert_eq!(marked(dir.path()), Vec::<PathBuf>::new());
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use throughline::event::Action;
+use throughline::internals::dirlock::DirLock;
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
 use throughline::{Config, Consent, Host, Telemetry};
@@ -214,6 +215,35 @@ fn whatever_the_processes_of_an_app_do_together_nothing_is_lost() {
             live_together(seed, sign, true);
         }
     }
+}
+
+#[test]
+fn an_app_whose_directory_was_taken_counts_nothing_as_lost_in_its_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let before: Vec<_> = (0..20).map(|n| app.record(&format!("tap {n}"))).collect();
+    app.must("flush");
+    app.must("suspend");
+    let meanwhile = app.record("tap in the background");
+    // An older version does not ask whether the app lives, and does not say what it has read.
+    let held = DirLock::try_lock(dir.path()).unwrap().unwrap();
+    std::fs::remove_file(&journals(dir.path())[0]).unwrap();
+    app.must("resume");
+    app.must("flush");
+    assert!(dir.path().join("process-1/queue.db").exists());
+    for id in before.iter().chain([&meanwhile]) {
+        assert_eq!(deliveries(&server, *id), 1, "{id}");
+    }
+    assert_eq!(app.tell("dropped"), "0");
+    // It stays there, where its journal is now.
+    drop(held);
+    app.must("suspend");
+    let crash = app.record("crash SIGSEGV");
+    app.must("resume");
+    app.must("flush");
+    assert_eq!((deliveries(&server, crash), app.tell("dropped")), (1, "0".to_owned()));
+    assert_eq!(journals(dir.path()).len(), 1);
 }
 
 /// A client whose clock a test moves, beside others in the same directory.

@@ -1,6 +1,7 @@
 //! Erasing what was recorded, because the user or the app demands it.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use super::command::{Closing, Ending};
@@ -50,8 +51,12 @@ impl Worker<'_> {
         if matches!(self.storage, Storage::Waiting { .. }) {
             self.storage = Storage::Opening;
         }
-        self.shared.globals.renew_installation(self.shared.recorder(), &self.shared.config);
-        self.shared.scopes.begin_anew();
+        if self.shared.lifecycle.is_on() {
+            self.shared.begin_anew();
+        } else {
+            // Nothing is recorded while the client is off, not even the start of a session.
+            self.shared.begins_anew.store(true, Ordering::Release);
+        }
         is_erased
     }
 

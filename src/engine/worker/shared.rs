@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     /// The app is suspended, and no worker may hold a lock or open a file: not the one that was
     /// told so, and none that takes its place.
     pub(crate) is_suspended: AtomicBool,
+    /// Everything was erased while the client was off: it begins anew when it is on again.
+    pub(crate) begins_anew: AtomicBool,
     /// What became of the first records of the run, while the books of the directory do not say it.
     pub(crate) settled: Mutex<Option<Settled>>,
     /// Held by the worker that runs. A worker that was told to end may take long, and the one that
@@ -60,6 +62,12 @@ impl Shared {
     /// Whether the last worker has died instead of ending.
     pub(crate) fn has_died(&self) -> bool {
         matches!(self.health().storage, StorageState::Failed(_))
+    }
+
+    /// Begins a new installation and a new session: what was recorded before has been erased.
+    pub(crate) fn begin_anew(&self) {
+        self.globals.renew_installation(self.recorder(), &self.config);
+        self.scopes.begin_anew();
     }
 
     /// Why nothing can be sent at all, if that is so.
