@@ -120,22 +120,46 @@ fn has_living_run(dir: &Path) -> bool {
     journals.into_iter().any(|entry| owner::is_alive(&entry.path()))
 }
 
+/// What every start looks at: the rest is looked at by the worker.
+const FIRST: [(&str, Kind); 2] = [(FILE, Kind::File), (RUNS, Kind::Dir)];
+const FURTHER: [(&str, Kind); 5] = [
+    ("queue.db", Kind::File),
+    ("queue.db-wal", Kind::File),
+    ("ballast", Kind::File),
+    ("erase", Kind::File),
+    ("quarantine", Kind::Dir),
+];
+
+/// What something in a data directory is made as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Dir,
+}
+
 /// What in `dir` is not as the client makes it: a directory where a file belongs, for example, or
 /// something that it may not write. `dir` cannot be used then, and nothing of it may be removed,
 /// because it is not the client's.
 pub fn wrong_kind(dir: &Path) -> Option<String> {
-    let file_access = Access::READ_OK | Access::WRITE_OK;
-    let all = [(FILE, "a file", file_access), (RUNS, "a directory", file_access | Access::EXEC_OK)];
-    all.into_iter().find_map(|(name, right, needed)| {
-        let path = dir.join(name);
-        let found = std::fs::symlink_metadata(&path).ok()?.file_type();
-        let is_right = if name == RUNS { found.is_dir() } else { found.is_file() };
-        if !is_right {
-            return Some(format!("`{}` is {} and not {right}", path.display(), kind(found)));
-        }
-        let refused = rustix::fs::access(&path, needed).err()?;
-        Some(format!("`{}` cannot be read and written ({refused})", path.display()))
-    })
+    FIRST.into_iter().find_map(|(name, right)| wrong(&dir.join(name), right))
+}
+
+/// The same of everything in `dir` that the client opens: a pipe would keep it waiting for ever.
+pub fn wrong_kind_of_any(dir: &Path) -> Option<String> {
+    FIRST.into_iter().chain(FURTHER).find_map(|(name, right)| wrong(&dir.join(name), right))
+}
+
+fn wrong(path: &Path, right: Kind) -> Option<String> {
+    let found = std::fs::symlink_metadata(path).ok()?.file_type();
+    let (is_right, expected, needed) = match right {
+        Kind::File => (found.is_file(), "a file", Access::READ_OK | Access::WRITE_OK),
+        Kind::Dir => (found.is_dir(), "a directory", Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK),
+    };
+    if !is_right {
+        return Some(format!("`{}` is {} and not {expected}", path.display(), kind(found)));
+    }
+    let refused = rustix::fs::access(path, needed).err()?;
+    Some(format!("`{}` cannot be read and written ({refused})", path.display()))
 }
 
 fn kind(found: FileType) -> &'static str {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use throughline::event::Action;
+use throughline::health::StorageState;
 use throughline::internals::dirlock::DirLock;
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
@@ -339,6 +340,18 @@ fn what_lies_where_the_clients_files_belong_is_said_and_nobody_waits_for_it() {
         assert!(error.contains(said) && error.contains(name), "{name}: {error}");
         // Nothing of it was removed: it is not the client's.
         assert!(dir.path().join(name).symlink_metadata().is_ok());
+    }
+    // What only the worker opens is in the health, and nobody waits for a pipe.
+    for name in ["queue.db", "queue.db-wal", "ballast", "quarantine"] {
+        let dir = tempfile::tempdir().unwrap();
+        pipe(&dir.path().join(name));
+        let telemetry = start(dir.path(), "http://127.0.0.1:9");
+        assert!(telemetry.record_action(&Action::tap("recorded")).is_some() && telemetry.drain(LONG));
+        let hints = telemetry.health().hints;
+        assert!(hints.iter().any(|hint| hint.contains(name) && hint.contains("a pipe and not")), "{hints:?}");
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        assert!(telemetry.resume(LONG) && telemetry.drain(LONG));
+        assert_eq!(telemetry.health().storage, StorageState::Open);
     }
     // It comes while the client runs: then it is in the health.
     let dir = tempfile::tempdir().unwrap();

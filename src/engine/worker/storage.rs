@@ -143,6 +143,9 @@ impl Worker<'_> {
     fn open(&mut self) -> Result<Open, QueueError> {
         let shared = self.shared;
         let lock = self.lock()?;
+        if let Some(reason) = dirlock::wrong_kind_of_any(lock.dir()) {
+            return Err(QueueError::Locked(reason));
+        }
         if owes_erasure(lock.dir()) {
             // Another process has been told to erase everything.
             self.forget_recorded();
@@ -183,9 +186,6 @@ impl Worker<'_> {
     fn lock(&self) -> Result<DirLock, QueueError> {
         let data_dir = &self.shared.config.data_dir;
         let locked = |error: std::io::Error| QueueError::Locked(error.to_string());
-        if let Some(reason) = dirlock::wrong_kind(data_dir) {
-            return Err(QueueError::Locked(reason));
-        }
         for _ in 0..HOME_LOCK_TRIES {
             let Some(home) = home(self.shared) else { return DirLock::acquire(data_dir).map_err(locked) };
             if let Some(lock) = DirLock::try_lock(&home).map_err(locked)? {
