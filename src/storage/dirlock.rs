@@ -10,7 +10,7 @@
 
 use std::fs::{File, FileType};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, FlockOperation, OFlags};
@@ -68,6 +68,8 @@ impl DirLock {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // Its owner has removed the directory meanwhile.
+            Ok(()) if !is_at(&file, &path) => Ok(None),
             Ok(()) => Ok(Some(Self { dir: dir.to_owned(), _file: ParentFile::new(file) })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
@@ -83,6 +85,13 @@ impl DirLock {
     pub fn is_main(&self, dir: &Path) -> bool {
         self.dir == dir
     }
+}
+
+/// Whether `path` is the file that was opened there.
+fn is_at(file: &File, path: &Path) -> bool {
+    let opened = file.metadata().map(|meta| (meta.dev(), meta.ino()));
+    let found = std::fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    opened.is_ok_and(|opened| found.is_ok_and(|found| opened == found))
 }
 
 /// Locks the sub-directories of `dir` whose process is gone, and returns them.

@@ -247,6 +247,24 @@ fn an_app_whose_directory_was_taken_counts_nothing_as_lost_in_its_next_one() {
     assert_eq!(journals(dir.path()).len(), 1);
 }
 
+#[test]
+fn a_crash_of_an_extension_is_delivered_by_the_app_that_runs_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let app = start(dir.path(), &server.url());
+    assert!(app.drain(LONG));
+    let mut extension = App::start(dir.path(), &server.url(), Sign::Lock);
+    extension.must("suspend");
+    let crash = extension.record("crash SIGSEGV");
+    assert!(app.flush(LONG).complete);
+    assert_eq!(deliveries(&server, crash), 0, "the extension lives");
+    extension.kill();
+    until("the crash arrives", || {
+        app.flush(LONG);
+        deliveries(&server, crash) == 1 && !dir.path().join("process-1").exists()
+    });
+}
+
 /// A client whose clock a test moves, beside others in the same directory.
 fn process(dir: &Path, server: &FaultServer, clock: &std::sync::Arc<ManualClock>) -> Telemetry {
     let config: Config = builder(dir).endpoint(server.url()).build().unwrap();

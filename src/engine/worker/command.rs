@@ -69,6 +69,7 @@ impl Worker<'_> {
                 self.collect_metrics();
                 self.report_self();
                 self.drain_now();
+                self.adopt();
                 self.directories(|directory| directory.uploader.set_flush(true));
                 // A caller may be willing to wait for ever.
                 let until = Instant::now() + timeout.min(LONGEST_FLUSH);

@@ -128,6 +128,7 @@ impl Worker<'_> {
         match self.open() {
             Ok(open) => {
                 self.storage = Storage::Open(Box::new(open));
+                self.adopt();
                 self.follow_others();
                 self.apply_tail_sampling();
                 self.dirty = true;
@@ -138,8 +139,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Locks the directory, maps the journal, opens the queue, and adopts what processes that are
-    /// gone have left.
+    /// Locks the directory, maps the journal, and opens the queue.
     fn open(&mut self) -> Result<Open, QueueError> {
         let shared = self.shared;
         let lock = self.lock()?;
@@ -165,20 +165,31 @@ impl Worker<'_> {
         if is_main {
             remove_left(&shared.config.data_dir);
         }
-        if is_main && !shared.config.destinations.is_empty() {
-            for lock in dirlock::orphans(&shared.config.data_dir) {
-                match Directory::open(lock, &shared.config, &shared.clock, None) {
-                    Ok(mut directory) => {
-                        self.instruct(&mut directory);
+        Ok(open)
+    }
+
+    /// Adopts the directories of processes that have ended, if this process owns the main directory
+    /// and could deliver what they left.
+    pub(super) fn adopt(&mut self) {
+        let shared = self.shared;
+        let data_dir = &shared.config.data_dir;
+        let owns_main = self.storage.open().is_some_and(|open| open.own.dir() == data_dir);
+        if !owns_main || shared.config.destinations.is_empty() {
+            return;
+        }
+        for lock in dirlock::orphans(data_dir) {
+            match Directory::open(lock, &shared.config, &shared.clock, None) {
+                Ok(mut directory) => {
+                    self.instruct(&mut directory);
+                    if let Some(open) = self.storage.open() {
                         open.adopted.push(directory);
                     }
-                    Err(error) => {
-                        shared.debug.log(&format!("the directory of an ended process could not be adopted: {error}"));
-                    }
+                }
+                Err(error) => {
+                    shared.debug.log(&format!("the directory of an ended process could not be adopted: {error}"));
                 }
             }
         }
-        Ok(open)
     }
 
     /// Locks the directory in which the journal lies: its database knows the run. A new run takes

@@ -91,6 +91,7 @@ impl Worker<'_> {
         }
         self.cleaned_up = Some(now);
         self.keep_journal();
+        self.adopt();
         self.shared.globals.follow_installation(self.shared.recorder(), &self.shared.config);
         if let Some(open) = self.storage.open() {
             let queue = &mut open.own.queue;
