@@ -216,12 +216,15 @@ impl Journal {
     }
 
     fn write_words(&self, at: usize, words: &[u64]) {
+        // A client that ends writes, too: with the lock, a worker cannot free the memory meanwhile.
+        let _writer = self.lock();
         let memory = self.memory();
         words.iter().enumerate().for_each(|(n, word)| memory.store(at + 8 * n, *word));
     }
 
     /// Passes what another process has taken from the file, and returns where that ends and what
-    /// had been counted up to there. `None` when nobody has taken anything.
+    /// had been counted up to there. `None` when nobody has taken anything. Only the worker may
+    /// call this.
     pub fn pass_taken(&self) -> Option<(u64, RunCounters)> {
         let memory = self.memory();
         let mut bytes = Vec::new();
