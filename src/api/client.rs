@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::erasure::erase_behind;
+use super::erasure::erase_left_behind;
 use super::hook::EventView;
 use super::host::Host;
 use super::lifecycle::{Lifecycle, is_ignored};
@@ -61,16 +61,17 @@ impl Telemetry {
     /// Starts a client.
     ///
     /// Returns at once. The caller's thread creates the data directory and reads two small files,
-    /// the installation's and the last session's; the client's own thread opens the database and
-    /// recovers what an earlier process left.
+    /// the installation's and the last session's, of which the very first start writes the former;
+    /// the client's own thread opens the database and recovers what an earlier process left.
     ///
     /// With [`Consent::Denied`] the client stays off, and a thread erases what earlier processes
     /// recorded. With `enabled(false)` in the configuration it stays off as well: no thread, no
     /// file. In both cases it can be switched on later.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] when the data directory cannot be created or written, and
-    /// [`Error::Storage`] when neither the journal nor the thread can be created.
+    /// [`Error::InvalidConfig`] when the data directory cannot be created or written, or holds
+    /// something else where the client's files belong, and [`Error::Storage`] when neither the
+    /// journal nor the thread can be created.
     pub fn start(config: Config, consent: Consent) -> Result<Self, Error> {
         Self::start_with(config, consent, Host::default())
     }
@@ -86,7 +87,7 @@ impl Telemetry {
             parts: Parts::new(config, host),
         };
         if consent == Consent::Denied {
-            erase_behind(client.parts.config.data_dir.clone());
+            erase_left_behind(client.parts.config.data_dir.clone());
         }
         client.lifecycle.start(&client.parts)?;
         let cell = Arc::clone(client.lifecycle.cell());

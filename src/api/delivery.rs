@@ -11,7 +11,7 @@ use crate::engine::worker::{Command, FlushOutcome};
 use crate::model::error::Error;
 use crate::model::limits::FLUSH_REPLY_MARGIN;
 use crate::policy::schedule::Conditions;
-use crate::storage::health::Health;
+use crate::storage::health::{Health, StorageState};
 use crate::storage::queue::DestinationBooks;
 
 impl Telemetry {
@@ -46,9 +46,10 @@ impl Telemetry {
         self.client.lifecycle.send(Command::Conditions(conditions));
     }
 
-    /// Closes the database and releases every lock, for an app that is about to be suspended. The
-    /// journal keeps the events that are recorded meanwhile. False when this took longer than
-    /// `timeout`, or when the client is off.
+    /// Closes the database and releases its lock, for an app that is about to be suspended. The
+    /// journal keeps the events that are recorded meanwhile, and stays this process's own: another
+    /// one that starts takes a directory beside it. False when this took longer than `timeout`, or
+    /// when the client is off.
     pub fn suspend(&self, timeout: Duration) -> bool {
         self.client.lifecycle.ask(timeout, |reply| Command::Suspend { reply }).is_some()
     }
@@ -86,6 +87,15 @@ impl Telemetry {
                 "{} contexts were not kept: too many wait, or their keys are too long",
                 health.contexts.refused
             ));
+        }
+        match &health.storage {
+            StorageState::Locked(reason) => {
+                health.hints.push(format!("the data directory cannot be used at the moment: {reason}"));
+            }
+            StorageState::Failed(reason) => health
+                .hints
+                .push(format!("nothing is stored or sent any more, and the figures are from before: {reason}")),
+            _ => {}
         }
         health.hints.extend(shared.nowhere().map(str::to_owned));
         health.hints.extend(shared.untaken());

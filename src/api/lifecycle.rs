@@ -1,5 +1,6 @@
 //! [`Lifecycle`]: starting and stopping the worker, and what the client asks of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -33,6 +34,11 @@ pub(super) struct Lifecycle {
     worker: Mutex<Option<Commands>>,
     /// Held by the call that carries out what the user has decided.
     consent: Mutex<()>,
+    /// Workers that a denial has taken out and that have not erased yet. Whichever call has its
+    /// turn first does that: the others then wait until it is done.
+    denied: Mutex<Vec<Denied>>,
+    /// A worker that died was replaced once.
+    was_revived: AtomicBool,
 }
 
 impl Lifecycle {
@@ -43,6 +49,8 @@ impl Lifecycle {
             shared: OnceLock::new(),
             worker: Mutex::new(None),
             consent: Mutex::new(()),
+            denied: Mutex::default(),
+            was_revived: AtomicBool::new(false),
         }
     }
 
@@ -64,6 +72,11 @@ impl Lifecycle {
     #[inline]
     pub(super) fn shared(&self) -> Option<&Shared> {
         self.shared.get().map(Arc::as_ref)
+    }
+
+    /// The same, for a thread of its own.
+    pub(super) fn shared_arc(&self) -> Option<Arc<Shared>> {
+        self.shared.get().cloned()
     }
 
     /// Starts the worker if what has been decided before says that the client is on.
@@ -103,15 +116,26 @@ impl Lifecycle {
         }
     }
 
-    /// The user denies consent: nothing is recorded from now on. `None` when the user had denied it
-    /// before, else the worker, which has to erase everything and to end.
-    pub(super) fn deny(&self) -> Option<Denied> {
+    /// The user denies consent: nothing is recorded from now on. If the user had not denied it
+    /// before, the worker has to erase everything and to end: see [`Lifecycle::take_denied`].
+    pub(super) fn deny(&self) {
         let mut worker = self.worker();
         let before = self.cell.change(|decisions| {
             decisions.consent = Consent::Denied;
             decisions.is_stopping = false;
         });
-        (before.consent != Consent::Denied).then(|| Denied(worker.take()))
+        if before.consent != Consent::Denied {
+            self.denied().push(Denied(worker.take()));
+        }
+    }
+
+    /// What denials have left to do. Only for the call that has its turn.
+    pub(super) fn take_denied(&self) -> Vec<Denied> {
+        std::mem::take(&mut self.denied())
+    }
+
+    fn denied(&self) -> MutexGuard<'_, Vec<Denied>> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nothing is recorded from now on. The call that says why follows: [`Lifecycle::switch_off`]
@@ -168,7 +192,12 @@ impl Lifecycle {
         if let (LifecycleState::On, Some(shared)) = (self.state(), self.shared()) {
             shared.scopes.close();
         }
-        end(self.take_worker(|decisions| decisions.is_shut_down = true), Ending::Shutdown, timeout)
+        let is_over = end(self.take_worker(|decisions| decisions.is_shut_down = true), Ending::Shutdown, timeout);
+        if let Some(shared) = self.shared().filter(|_| is_over) {
+            // The worker may have ended before, when the client was switched off.
+            shared.recorder().journal().give_up_file();
+        }
+        is_over
     }
 
     /// Takes a decision, and starts the worker if the client is on then. When that fails, the
@@ -207,6 +236,9 @@ impl Lifecycle {
                 self.shared.get_or_init(|| shared)
             }
         };
+        if shared.begins_anew.swap(false, Ordering::AcqRel) {
+            shared.begin_anew();
+        }
         // Before the first event, and again for what is set between the two.
         parts.catch_up(shared);
         self.cell.change(decide);
@@ -233,9 +265,26 @@ impl Lifecycle {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The worker that runs. One that died is replaced, once in the life of the client: what killed
+    /// it may have been a matter of the moment, and if not, trying on would only cost power.
+    fn running(&self) -> MutexGuard<'_, Option<Commands>> {
+        let mut worker = self.worker();
+        if worker.as_ref().is_some_and(Commands::is_closed)
+            && self.cell.is_on()
+            && let Some(shared) = self.shared.get().filter(|shared| shared.has_died())
+            && !self.was_revived.swap(true, Ordering::AcqRel)
+        {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            if spawn(Arc::clone(shared), receiver).is_ok() {
+                *worker = Some(sender);
+            }
+        }
+        worker
+    }
+
     /// Hands the worker a command. False when there is no worker that could take it.
     pub(super) fn send(&self, command: Command) -> bool {
-        !is_ignored() && self.worker().as_ref().is_some_and(|worker| worker.send(command).is_ok())
+        !is_ignored() && self.running().as_ref().is_some_and(|worker| worker.send(command).is_ok())
     }
 
     /// Hands the worker a command and waits for its answer. `None` when there is no worker, or when
@@ -244,8 +293,13 @@ impl Lifecycle {
         if is_ignored() {
             return None;
         }
-        let worker = self.worker().clone()?;
+        let worker = self.running().clone()?;
         ask(&worker, timeout, command)
+    }
+
+    /// Whether the worker has died, and no other has taken its place.
+    pub(super) fn has_died(&self) -> bool {
+        self.shared().is_some_and(Shared::has_died) && self.worker().as_ref().is_none_or(Commands::is_closed)
     }
 
     /// Why the worker gave no answer.
@@ -254,6 +308,7 @@ impl Lifecycle {
         let here = match (forked(), hook::is_rewriting()) {
             (true, _) => "off: this process was forked from the one that started it",
             (false, true) => "off: the host's hook is rewriting a text",
+            (false, false) if self.has_died() => "the client's own thread has died",
             (false, false) => "the worker did not answer in time",
         };
         explanation.unwrap_or(here).to_owned()
@@ -267,16 +322,17 @@ pub(super) fn is_ignored() -> bool {
 }
 
 /// The worker of a client whose user has just denied consent.
+#[derive(Debug)]
 pub(super) struct Denied(Option<Commands>);
 
 impl Denied {
-    /// Has everything erased, and ends the worker. False when there was none, or when it took
-    /// longer than `timeout`: it then does both by itself.
+    /// Has everything erased, and ends the worker. False when there was none, when something could
+    /// not be erased, or when it took longer than `timeout`: the worker then does both by itself.
     pub(super) fn erase(self, timeout: Duration) -> bool {
         let Some(worker) = self.0.filter(|_| !forked()) else { return false };
-        let is_erased = ask(&worker, timeout, |reply| Command::Erase { reply }).is_some();
-        end(Some(worker), Ending::SwitchOff, if is_erased { STOP_TIMEOUT } else { Duration::ZERO });
-        is_erased
+        let answer = ask(&worker, timeout, |reply| Command::Erase { reply });
+        end(Some(worker), Ending::SwitchOff, if answer.is_some() { STOP_TIMEOUT } else { Duration::ZERO });
+        answer == Some(true)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::policy::redact::Redactor;
 use crate::policy::schedule::Conditions;
+use crate::storage::dirlock;
 use crate::storage::health::{Health, StorageState};
 use crate::storage::installation::{Found, Installation};
 use crate::storage::session_file;
@@ -38,7 +39,8 @@ impl Parts {
         Self { config, host, hook_counts: Arc::default(), globals: Arc::default(), conditions: Arc::default() }
     }
 
-    /// Checks that the data directory exists or can be made, and can be written: two system calls.
+    /// Checks that the data directory exists or can be made, can be written, and holds nothing that
+    /// the client could not use: four system calls.
     pub(super) fn check_dir(&self) -> Result<(), Error> {
         check_dir(&self.config.data_dir)
     }
@@ -49,19 +51,23 @@ impl Parts {
     }
 
     /// Builds what the client and its worker share. Reads two small files, the installation's and
-    /// the last session's.
+    /// the last session's; the very first start writes the former.
     pub(super) fn build(&self, lifecycle: &Arc<LifecycleCell>) -> Result<Arc<Shared>, Error> {
         let wake = Arc::new(Notify::new());
         let recorder = self.recorder(&wake)?;
         let tag = self.config.device_tag.as_deref();
-        let found = self.config.installation_id.then(|| Installation::find(&self.config.data_dir, tag)).flatten();
+        let found = self.config.installation_id.then(|| Installation::begin(&self.config.data_dir, tag)).flatten();
         // A directory that was restored from another device holds that device's session.
         let earlier = match found {
-            Some(Found::Moved(_)) => None,
+            Some(Found::Moved(_)) => {
+                session_file::forget(&self.config.data_dir);
+                None
+            }
             _ => session_file::load(&self.config.data_dir),
         };
         self.globals.begin(&recorder, &self.config, found);
-        let scopes = Scopes::start(recorder, &self.config, earlier.as_ref());
+        let is_alone = || !dirlock::anybody_lives(&self.config.data_dir);
+        let scopes = Scopes::start(recorder, &self.config, earlier.as_ref(), is_alone);
         let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
         Ok(Arc::new(Shared {
             config: self.config.clone(),
@@ -77,6 +83,8 @@ impl Parts {
             lifecycle: Arc::clone(lifecycle),
             conditions: Arc::clone(&self.conditions),
             is_suspended: Default::default(),
+            begins_anew: Default::default(),
+            settled: Mutex::default(),
             running: Mutex::new(()),
         }))
     }
@@ -112,7 +120,10 @@ fn check_dir(dir: &Path) -> Result<(), Error> {
         return refuse(if dir.is_file() { "is a file".to_owned() } else { format!("cannot be made ({error})") });
     }
     match rustix::fs::access(dir, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK) {
-        Ok(()) => Ok(()),
+        Ok(()) => match dirlock::wrong_kind(dir) {
+            Some(reason) => refuse(format!("cannot be used, because {reason}")),
+            None => Ok(()),
+        },
         Err(error) => refuse(format!("cannot be written ({error})")),
     }
 }

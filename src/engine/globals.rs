@@ -38,6 +38,8 @@ struct GlobalValues {
     installation: Option<Installation>,
     /// Whether the installation has not been saved yet.
     is_new: bool,
+    /// Whether it takes the place of one that was erased, whatever the file says.
+    is_renewed: bool,
     /// Whether something was set while the client was off. It is journaled when the client is on.
     is_behind: bool,
 }
@@ -74,16 +76,37 @@ impl GlobalContext {
         Some(self.lock().installation.as_ref()?.id)
     }
 
-    /// The installation, if it has to be saved.
-    pub(crate) fn to_save(&self) -> Option<Installation> {
-        let values = self.lock();
-        if values.is_new { values.installation.clone() } else { None }
+    /// Saves the installation, if that is necessary. If another process has saved one before,
+    /// events belong to that from now on.
+    pub(crate) fn save_installation(&self, recorder: &Recorder, config: &Config) -> std::io::Result<()> {
+        let (own, is_renewed) = {
+            let values = self.lock();
+            let Some(own) = values.installation.clone().filter(|_| values.is_new) else { return Ok(()) };
+            (own, values.is_renewed)
+        };
+        // The file is written without the lock, because callers take the lock too.
+        let kept = match is_renewed {
+            true => own.store(&config.data_dir).map(|()| own.clone())?,
+            false => own.clone().keep(&config.data_dir, config.device_tag.as_deref())?,
+        };
+        let mut values = self.lock();
+        if values.installation.as_ref() == Some(&own) {
+            (values.is_new, values.is_renewed) = (false, false);
+            values.take_installation(kept, recorder, config);
+        }
+        Ok(())
     }
 
-    /// Notes that this installation has been saved.
-    pub(crate) fn saved(&self, installation: &Installation) {
+    /// Takes the installation that the file names, if another process has begun one.
+    pub(crate) fn follow_installation(&self, recorder: &Recorder, config: &Config) {
+        if !config.installation_id || self.lock().is_new {
+            return;
+        }
+        let found = Installation::find(&config.data_dir, config.device_tag.as_deref());
         let mut values = self.lock();
-        values.is_new &= values.installation.as_ref() != Some(installation);
+        if let (Some(Found::Known(other)), false) = (found, values.is_new) {
+            values.take_installation(other, recorder, config);
+        }
     }
 
     /// Begins a new installation: what was recorded before has been erased, and nothing may connect
@@ -92,6 +115,14 @@ impl GlobalContext {
         recorder.forget_moments();
         let mut values = self.lock();
         values.renew_installation(config);
+        values.journal(recorder, config);
+    }
+
+    /// Forgets the installation: another process has erased it.
+    pub(crate) fn forget_installation(&self, recorder: &Recorder, config: &Config) {
+        recorder.forget_moments();
+        let mut values = self.lock();
+        (values.installation, values.is_new, values.is_renewed) = (None, false, false);
         values.journal(recorder, config);
     }
 
@@ -182,7 +213,15 @@ impl GlobalValues {
 
     fn renew_installation(&mut self, config: &Config) {
         self.installation = config.installation_id.then(|| Installation::new(config.device_tag.as_deref()));
-        self.is_new = true;
+        (self.is_new, self.is_renewed) = (true, true);
+    }
+
+    fn take_installation(&mut self, installation: Installation, recorder: &Recorder, config: &Config) {
+        let is_other = self.installation.as_ref().is_none_or(|own| own.id != installation.id);
+        self.installation = Some(installation);
+        if is_other {
+            self.journal(recorder, config);
+        }
     }
 
     /// Journals the attributes as they are.

@@ -8,6 +8,7 @@ mod contexts;
 mod diagnosis;
 mod frames;
 mod journal;
+mod processes;
 mod redaction;
 
 use std::ops::RangeInclusive;
@@ -17,6 +18,7 @@ pub use contexts::*;
 pub(crate) use diagnosis::*;
 pub use frames::*;
 pub use journal::*;
+pub use processes::*;
 pub(crate) use redaction::*;
 
 const KIB: usize = 1024;
@@ -131,10 +133,10 @@ pub const MAX_QUARANTINE_BYTES: u64 = 4 * MIB as u64;
 pub const CAREFUL_AFTER_ATTEMPTS: u32 = 2;
 /// Such deaths after which the file is quarantined: two more at the same record.
 pub const QUARANTINE_AFTER_ATTEMPTS: u32 = 4;
-/// Processes that may share a data directory, each in a sub-directory of its own.
-pub const MAX_SIBLING_PROCESSES: u32 = 16;
-/// Bytes of events that wait for the user's consent. The oldest give way.
+/// Bytes of events that wait for the user's consent. The oldest of the lowest lane give way.
 pub const MAX_PENDING_BYTES: u64 = 8 * MIB as u64;
+/// Events that give way in one go.
+pub(crate) const PENDING_EVICT_ROWS: u64 = 256;
 /// Events that one transaction moves into the queue when the user has consented.
 pub const PROMOTE_ROWS: u64 = 500;
 /// Bytes that a row costs besides its contents: SQLite's cell header and the pointer to it.
@@ -198,9 +200,6 @@ pub const MANUAL_TICK: Duration = Duration::from_millis(5);
 /// Change of the difference to the server's clock, in milliseconds, that is worth a new context.
 /// The `Date` header has whole seconds, and the way of a response takes time.
 pub const SERVER_OFFSET_CHANGE_MS: i64 = 2_000;
-/// How often the worker is started in one process: after its third panic it stays off, because a
-/// fourth start would hardly go better.
-pub const WORKER_STARTS: u32 = 3;
 /// Time after which the thread for name resolution ends that is not needed: a burst of uploads
 /// needs it once.
 pub const IO_THREAD_KEEP_ALIVE: Duration = Duration::from_secs(2);

@@ -95,6 +95,16 @@ pub enum Resumed {
 }
 
 impl Persisted {
+    /// What to write beside `other`, which a process of the same app has written before. `None`
+    /// when that is newer: of two sessions with one number it is the one that was written first.
+    pub fn beside(&self, other: &Self) -> Option<Self> {
+        if self.id == other.id {
+            let (last_wall, kept) = (self.last_wall.max(other.last_wall), self.kept || other.kept);
+            return Some(Self { last_wall, kept, ..self.clone() });
+        }
+        (self.sequence > other.sequence).then(|| self.clone())
+    }
+
     /// Decides, at the start of a process, whether the session continues.
     pub fn resume(&self, now: BootTime, wall: u64) -> Resumed {
         // If the wall clock was set back, nobody knows how much time has passed.
@@ -122,6 +132,24 @@ mod tests {
         assert_eq!(session.over(at(230), at(239)), None);
         assert_eq!(session.over(at(239), at(240)), Some(EndReason::MaxDuration));
         assert_eq!((session.deadline(at(0)), session.deadline(at(239))), (at(15), at(240)));
+    }
+
+    #[test]
+    fn two_processes_do_not_take_each_other_back_to_an_older_session() {
+        let of = |id: u128, sequence: u64, last_wall: u64| Persisted {
+            id: Uuid::from_u128(id),
+            sequence,
+            started_wall: 0,
+            last_wall,
+            closed: false,
+            kept: sequence == 3,
+        };
+        let (mine, newer) = (of(1, 7, 10), of(2, 8, 5));
+        assert_eq!(newer.beside(&mine), Some(newer.clone()));
+        assert_eq!(mine.beside(&newer), None);
+        assert_eq!(mine.beside(&of(3, 7, 5)), None, "the other was first");
+        assert_eq!(mine.beside(&of(1, 7, 20)), Some(of(1, 7, 20)), "the user was active in the other process");
+        assert!(of(1, 7, 0).beside(&Persisted { kept: true, ..of(1, 7, 0) }).unwrap().kept);
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub enum StorageState {
     Suspended,
     /// Closed for good, by [`Telemetry::shutdown`](crate::Telemetry::shutdown).
     Closed,
+    /// Closed, because the client's own thread has died, for this reason. The journal keeps what it
+    /// can, and the next process reads it. The figures are those from before. The next call that
+    /// needs the thread starts it once more.
+    Failed(String),
 }
 
 /// What one lane holds.

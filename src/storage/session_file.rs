@@ -3,19 +3,31 @@
 use std::io;
 use std::path::Path;
 
-use super::replace::{Durability, replace};
+use super::replace::{Durability, read, replace};
 use crate::policy::session::Persisted;
 
-const FILE: &str = "session.json";
+/// The file in the data directory.
+pub(crate) const FILE: &str = "session.json";
 
 /// Reads the session of the last process. This is one small read, at the start. `None` when the
 /// file is missing or cannot be read.
 pub(crate) fn load(dir: &Path) -> Option<Persisted> {
-    serde_json::from_slice(&std::fs::read(dir.join(FILE)).ok()?).ok()
+    serde_json::from_slice(&read(&dir.join(FILE)).ok()?).ok()
 }
 
-/// Replaces the file. It is not synced, because a loss of power costs no more than the continuation
-/// of one session.
-pub(crate) fn save(dir: &Path, session: &Persisted) -> io::Result<()> {
-    replace(&dir.join(FILE), &serde_json::to_vec(session)?, Durability::Process)
+/// Writes the session down, as far as the file does not hold a newer one of another process.
+/// Returns what the file held. It is not synced, because a loss of power costs no more than the
+/// continuation of one session.
+pub(crate) fn save(dir: &Path, session: &Persisted) -> io::Result<Option<Persisted>> {
+    let other = load(dir);
+    let merged = other.as_ref().map_or_else(|| Some(session.clone()), |other| session.beside(other));
+    if let Some(merged) = merged {
+        replace(&dir.join(FILE), &serde_json::to_vec(&merged)?, Durability::Process)?;
+    }
+    Ok(other)
+}
+
+/// Removes the file.
+pub(crate) fn forget(dir: &Path) {
+    let _ = std::fs::remove_file(dir.join(FILE));
 }

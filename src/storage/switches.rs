@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::replace::{Durability, replace};
+use super::replace::{Durability, read, replace};
 
 const FILE: &str = "switches.json";
 
@@ -24,7 +24,7 @@ pub(crate) struct Switches {
 impl Switches {
     /// Reads the changes. `None` when the file is missing or cannot be read.
     pub(crate) fn load(dir: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(dir.join(FILE)).ok()?).ok()
+        serde_json::from_slice(&read(&dir.join(FILE)).ok()?).ok()
     }
 
     /// Writes the changes that are `Some` to the file, and leaves the others in it as they were.

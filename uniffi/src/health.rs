@@ -72,7 +72,7 @@ pub struct HealthReport {
     pub enabled: bool,
     /// `starting`, `mapped`, `heap`, `lost`, or `off`.
     pub journal: String,
-    /// `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
+    /// `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`, or `failed`.
     pub storage: String,
     /// How many events the queue has accepted since it was created.
     pub accepted: u64,
@@ -167,6 +167,7 @@ fn storage_name(state: &StorageState) -> &'static str {
         StorageState::Locked(_) => "locked",
         StorageState::Full => "full",
         StorageState::Suspended => "suspended",
+        StorageState::Failed(_) => "failed",
         _ => "closed",
     }
 }

@@ -12,9 +12,11 @@ use crate::model::ids::RunKey;
 use crate::model::kill_point::kill_point;
 use crate::model::limits::{CAREFUL_AFTER_ATTEMPTS, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, QUARANTINE_AFTER_ATTEMPTS};
 use crate::model::time::nanos;
+use crate::storage::dirlock::RUNS;
 use crate::storage::journal::run_file::{RunFile, file_name, key_of};
 use crate::storage::journal::{DrainEnd, Drained, RunCounters, RunStart};
 use crate::storage::queue::{Queue, QueueError, Source};
+use crate::storage::replace::read;
 
 /// A run whose journal is being read.
 #[derive(Debug)]
@@ -85,8 +87,11 @@ impl DeadRun {
         if absorbed.more {
             return Ok(true);
         }
-        queue.finish_run(self.run, &self.file.counters())?;
+        let counters = self.file.counters();
+        queue.finish_run(self.run, &counters)?;
         kill_point("recovery");
+        // For a process that lives although it was taken for dead.
+        let _ = RunFile::mark_taken(&self.path, absorbed.to, &counters);
         let _ = std::fs::remove_file(&self.path);
         Ok(false)
     }
@@ -103,7 +108,11 @@ struct WatchedFile {
 
 /// Processes that died while they read the marker's file.
 fn deaths(marker: &Path) -> u32 {
-    std::fs::read_to_string(marker).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    read(marker)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 impl Source for WatchedFile {
@@ -129,9 +138,10 @@ pub(super) struct DeadRuns {
 }
 
 impl DeadRuns {
-    /// Finds them. `own` is the run of this process.
+    /// Finds them. `own` is the run of this process. The directory is locked, and no process that
+    /// lives has a journal in it.
     pub(super) fn find(dir: &Path, queue: &Queue, own: Option<RunKey>) -> Self {
-        let entries = std::fs::read_dir(dir.join("runs")).into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(dir.join(RUNS)).into_iter().flatten().flatten();
         let is_dead = |path: &PathBuf| run_of(path).is_some_and(|key| Some(key) != own);
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_dead).collect();
         files.sort_by_cached_key(|path| std::cmp::Reverse((modified(path), path.clone())));

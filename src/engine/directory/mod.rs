@@ -5,9 +5,10 @@
 //! lock             held with flock by the process that owns the directory
 //! queue.db         the queue, and its WAL
 //! ballast          space that is given up to get out of a full disk
-//! runs/*.journal   one journal for each run of the process
+//! runs/*.journal   one journal for each run of the process, which says whether that lives
 //! quarantine/      files that could not be read
 //! switches.json    settings that were changed at run time
+//! erase            says that the directory is to be erased before anything of it is sent
 //! process-N/       the same for the N-th further process
 //! ```
 //!
@@ -23,13 +24,13 @@ mod recovery;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use erase::erase_dir;
+pub(crate) use erase::{erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
 
 use crate::engine::uploader::Uploader;
 use crate::model::config::{Config, Destination};
 use crate::model::ids::RunKey;
 use crate::model::time::Clock;
-use crate::storage::dirlock::DirLock;
+use crate::storage::dirlock::{DirLock, RUNS};
 use crate::storage::journal::RunStart;
 use crate::storage::journal::run_file::file_name;
 use crate::storage::queue::{self, Opened, Queue, QueueError, QueueLimits, open_or_rebuild};
@@ -56,8 +57,12 @@ impl Directory {
     /// this process.
     ///
     /// # Errors
-    /// Those of the queue. The lock is released then.
+    /// Those of the queue. `Locked` when the directory is to be erased and that is not possible.
+    /// The lock is released then.
     pub(crate) fn open(lock: DirLock, config: &Config, clock: &Clock, own: Option<RunKey>) -> Result<Self, QueueError> {
+        if owes_erasure(lock.dir()) && !erase_dir(lock.dir()) {
+            return Err(QueueError::Locked(format!("`{}` could not be erased", lock.dir().display())));
+        }
         let limits =
             QueueLimits { queue_bytes: config.queue_bytes, crash_bytes: config.crash_bytes, max_age: config.max_age };
         let (mut queue, opened) = open_or_rebuild(lock.dir(), limits, clock)?;
@@ -87,7 +92,7 @@ impl Directory {
     /// # Errors
     /// `Locked` when the folder cannot be made.
     pub(crate) fn journal_path(&self, key: RunKey) -> Result<PathBuf, QueueError> {
-        let runs = self.dir().join("runs");
+        let runs = self.dir().join(RUNS);
         std::fs::create_dir_all(&runs).map_err(|error| QueueError::Locked(error.to_string()))?;
         Ok(runs.join(file_name(key)))
     }
@@ -159,11 +164,14 @@ impl Directory {
         drop(self.lock);
     }
 
-    /// Erases everything in the directory, the books included.
-    pub(crate) fn erase(self) {
+    /// Erases everything in the directory, the books included. False when something could not be
+    /// removed; it is removed before the directory is opened again.
+    pub(crate) fn erase(self) -> bool {
         let Self { queue, lock, .. } = self;
+        // Should this process die between the two, nothing of it is sent.
+        let _ = owe_erasure(lock.dir());
         queue.close();
-        erase_dir(lock.dir());
+        erase_dir(lock.dir())
     }
 
     /// Removes an adopted directory that has nothing left to deliver.

@@ -26,12 +26,14 @@ pub(super) struct Saved {
     is_stale: bool,
     /// The client was shut down.
     closed: bool,
+    /// The number of the newest session that another process has ended, or has seen ended.
+    ended_elsewhere: u64,
 }
 
 impl Saved {
     /// Nothing has been written down yet.
     pub(super) fn nothing() -> Self {
-        Self { last_active: 0, kept: false, is_stale: true, closed: false }
+        Self { last_active: 0, kept: false, is_stale: true, closed: false, ended_elsewhere: 0 }
     }
 
     pub(super) fn note_shutdown(&mut self) {
@@ -40,8 +42,14 @@ impl Saved {
 }
 
 impl Scopes {
-    /// Begins a session, or goes on with the one that an earlier process wrote down.
-    pub(crate) fn start(recorder: Recorder, config: &Config, earlier: Option<&Persisted>) -> Self {
+    /// Begins a session, or goes on with the one that an earlier process wrote down. `is_alone`
+    /// says whether no other process of the app lives.
+    pub(crate) fn start(
+        recorder: Recorder,
+        config: &Config,
+        earlier: Option<&Persisted>,
+        is_alone: impl FnOnce() -> bool,
+    ) -> Self {
         recorder.set_aside(config.tail_sampling.into());
         let (now, id) = (recorder.boot(), recorder.new_id());
         let wall = recorder.wall(now);
@@ -54,7 +62,9 @@ impl Scopes {
         };
         let scopes = Self::new(recorder, config, session, now);
         if let (Some(earlier), Some(Resumed::Over(reason)), true) = (earlier, resumed, scopes.events) {
-            scopes.end_earlier(earlier, reason);
+            // The session of an app that is suspended ended because the user had left.
+            let has_died = reason != EndReason::ProcessDeath || is_alone();
+            scopes.end_earlier(earlier, if has_died { reason } else { EndReason::InactivityTimeout });
         }
         let mut locked = scopes.lock();
         locked.write_scope();
@@ -164,6 +174,38 @@ impl Scopes {
         self.lock().renew(self.recorder.boot(), EndReason::ExplicitStop);
     }
 
+    /// Goes on as another process of the app does, which has written this down: in its session, if
+    /// that is newer than this one. Neither its start nor the end of this one is recorded, because
+    /// the other process has done that.
+    pub(crate) fn follow(&self, other: &Persisted) {
+        let now = self.recorder.boot();
+        let wall = self.recorder.wall(now);
+        let last = BootTime(now.0.saturating_sub(wall.saturating_sub(other.last_wall)));
+        let mut locked = self.lock();
+        let own = locked.open.session;
+        if own.id == other.id {
+            // The user was active there.
+            self.last_active.fetch_max(last.0, Ordering::Relaxed);
+            let last = BootTime(self.last_active.load(Ordering::Relaxed));
+            self.deadline.store(own.deadline(last).0, Ordering::Relaxed);
+            return;
+        }
+        if other.sequence < own.sequence {
+            return;
+        }
+        match other.resume(now, wall) {
+            Resumed::GoesOn(session) => {
+                locked.go_over_to(session, now);
+                self.last_active.store(last.0, Ordering::Relaxed);
+                self.deadline.store(session.deadline(last).0, Ordering::Relaxed);
+                if other.kept {
+                    self.recorder.go_on_keeping();
+                }
+            }
+            Resumed::Over(_) => locked.open.saved.ended_elsewhere = other.sequence,
+        }
+    }
+
     /// Begins a first session, as on a fresh installation: everything was erased.
     pub(crate) fn begin_anew(&self) {
         let now = self.recorder.boot();
@@ -172,6 +214,7 @@ impl Scopes {
         let session = SessionState { id: self.recorder.new_id(), sequence: 1, started: now, started_wall: wall };
         locked.begin(session, now);
         (locked.open.saved.closed, locked.open.contexts) = (false, ContextStore::default());
+        locked.open.saved.ended_elsewhere = 0;
         self.record_session(SessionChange::Start, &session, None, words::SESSION_APP_LAUNCH, wall);
         locked.synthesize_view(words::VIEW_LAUNCH);
     }
@@ -200,22 +243,38 @@ impl Locked<'_> {
     fn renew(&mut self, now: BootTime, reason: EndReason) {
         let (scopes, recorder) = (self.scopes, &self.scopes.recorder);
         let last = BootTime(scopes.last_active.load(Ordering::Relaxed));
-        self.close_action(now);
-        let views = self.close_views(now);
         let old = self.open.session;
-        // Inactivity ended it when its time was over, which may be long before this event.
-        let ended = if reason == EndReason::InactivityTimeout { old.deadline(last) } else { now };
-        scopes.record_session(SessionChange::End, &old, None, reason.name(), recorder.wall(ended));
         let started_wall = recorder.wall(now);
-        let next = SessionState {
-            id: recorder.new_id(),
-            sequence: old.sequence.saturating_add(1),
-            started: now,
-            started_wall,
-        };
+        let newest = old.sequence.max(self.open.saved.ended_elsewhere);
+        let next =
+            SessionState { id: recorder.new_id(), sequence: newest.saturating_add(1), started: now, started_wall };
+        let views = self.leave(now);
+        if newest == old.sequence {
+            // Inactivity ended it when its time was over, which may be long before this event.
+            let ended = if reason == EndReason::InactivityTimeout { old.deadline(last) } else { now };
+            scopes.record_session(SessionChange::End, &old, None, reason.name(), recorder.wall(ended));
+        }
         self.begin(next, now);
         scopes.record_session(SessionChange::Start, &next, Some(old.id), reason.name(), started_wall);
-        // What is on the screen is shown in the new session.
+        self.show(views, now);
+    }
+
+    /// Goes over to a session that another process has begun.
+    fn go_over_to(&mut self, session: SessionState, now: BootTime) {
+        let views = self.leave(now);
+        self.begin(session, now);
+        self.open.saved.is_stale = false;
+        self.show(views, now);
+    }
+
+    /// Closes what is open in the session. Returns the names of the views.
+    fn leave(&mut self, now: BootTime) -> Vec<String> {
+        self.close_action(now);
+        self.close_views(now)
+    }
+
+    /// What is on the screen is shown in the new session.
+    fn show(&mut self, views: Vec<String>, now: BootTime) {
         for name in views {
             self.open_view(&name, now);
         }
@@ -238,8 +297,8 @@ impl Locked<'_> {
         if !is_due {
             return None;
         }
-        let closed = saved.closed;
-        self.open.saved = Saved { last_active, kept, is_stale: false, closed };
+        self.open.saved = Saved { last_active, kept, is_stale: false, ..*saved };
+        let closed = self.open.saved.closed;
         let SessionState { id, sequence, started_wall, .. } = self.open.session;
         let last_wall = recorder.wall(BootTime(last_active));
         Some(Persisted { id, sequence, started_wall, last_wall, closed, kept })

@@ -52,8 +52,8 @@ pub(crate) enum Command {
     Switches(Switches),
     /// The user has decided whether events may be sent.
     Consent(Consent),
-    /// Erase everything that was recorded.
-    Erase { reply: SyncSender<()> },
+    /// Erase everything that was recorded, and say whether nothing is left.
+    Erase { reply: SyncSender<bool> },
     /// Tail sampling was configured anew.
     TailSampling,
     /// End.
@@ -69,6 +69,7 @@ impl Worker<'_> {
                 self.collect_metrics();
                 self.report_self();
                 self.drain_now();
+                self.adopt();
                 self.directories(|directory| directory.uploader.set_flush(true));
                 // A caller may be willing to wait for ever.
                 let until = Instant::now() + timeout.min(LONGEST_FLUSH);
@@ -97,6 +98,9 @@ impl Worker<'_> {
                     self.collect_metrics();
                     self.drain_all();
                 }
+                if !self.conditions.foreground && conditions.foreground {
+                    self.follow_others();
+                }
                 self.conditions = conditions;
                 self.directories(|directory| directory.uploader.set_conditions(conditions));
             }
@@ -122,8 +126,7 @@ impl Worker<'_> {
             }
             Command::TailSampling => self.apply_tail_sampling(),
             Command::Erase { reply } => {
-                self.erase();
-                let _ = reply.send(());
+                let _ = reply.send(self.erase());
             }
             Command::Shutdown { ending, reply } => {
                 self.drain_now();

@@ -11,6 +11,7 @@
 //! - `shared.rs`: what the client and the worker share;
 //! - `command.rs`: what the client asks of the worker;
 //! - `storage.rs`: what the worker holds of the disk, and what follows from a storage error;
+//! - `settled.rs`: where the run begins in a directory that does not know it;
 //! - `drain.rs`, `recovery.rs`, `upload.rs`: the three kinds of work;
 //! - `erase.rs`: erasing everything;
 //! - `flush.rs`: when a flush is over, and what it is told;
@@ -22,6 +23,7 @@ mod erase;
 mod flush;
 mod recovery;
 mod report;
+mod settled;
 mod shared;
 mod storage;
 mod thread;
@@ -43,10 +45,11 @@ use crate::storage::health::StorageState;
 use crate::storage::switches::Switches;
 use command::Closing;
 pub(crate) use command::{Command, Ending};
+pub(crate) use erase::erase_without_worker;
 use flush::FlushJob;
 pub use flush::FlushOutcome;
 pub(crate) use shared::Shared;
-use storage::{Erased, Open, Storage};
+use storage::{Open, Storage};
 pub(crate) use thread::spawn;
 use upload::{InFlight, Uploads};
 
@@ -54,8 +57,6 @@ use upload::{InFlight, Uploads};
 struct Worker<'a> {
     shared: &'a Arc<Shared>,
     storage: Storage,
-    /// What the next opening has to write down about an erasure.
-    erased: Option<Erased>,
     in_flight: Vec<InFlight<'a>>,
     /// When the connections are closed, unless there is another request before.
     keep_connections_until: Option<Instant>,
@@ -86,7 +87,6 @@ impl<'a> Worker<'a> {
         Self {
             shared,
             storage: if shared.is_suspended.load(Ordering::Relaxed) { Storage::Suspended } else { Storage::Opening },
-            erased: None,
             in_flight: Vec::new(),
             keep_connections_until: None,
             flushes: Vec::new(),
@@ -115,6 +115,7 @@ impl<'a> Worker<'a> {
         }
         loop {
             self.open_if_due();
+            self.obey_erasure();
             let scopes = self.tick_scopes();
             let has_more = self.drain_if_due();
             let is_recovering = self.recover() || self.promote();
@@ -186,10 +187,11 @@ impl<'a> Worker<'a> {
         let closing = self.closing.take().unwrap_or(Closing { ending: Ending::Shutdown, reply: None });
         if closing.ending == Ending::Shutdown {
             self.finish_run();
+            self.shared.recorder().journal().give_up_file();
         }
         self.publish();
         self.cut_flushes(self.shared.lifecycle.state().explanation().unwrap_or("the worker ended"));
-        self.storage.close(Storage::Closed);
+        self.close_storage(Storage::Closed);
         self.shared.health().storage = match closing.ending {
             Ending::Shutdown => StorageState::Closed,
             Ending::SwitchOff => StorageState::Off,

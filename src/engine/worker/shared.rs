@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::settled::Settled;
 use crate::engine::debug::DebugLog;
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
@@ -14,7 +15,7 @@ use crate::engine::scopes::Scopes;
 use crate::model::config::{Config, Consent, OtlpSignal};
 use crate::model::time::Clock;
 use crate::policy::schedule::Conditions;
-use crate::storage::health::Health;
+use crate::storage::health::{Health, StorageState};
 use crate::storage::switches::Switches;
 use crate::wire::transport::Transport;
 
@@ -42,6 +43,10 @@ pub(crate) struct Shared {
     /// The app is suspended, and no worker may hold a lock or open a file: not the one that was
     /// told so, and none that takes its place.
     pub(crate) is_suspended: AtomicBool,
+    /// Everything was erased while the client was off: it begins anew when it is on again.
+    pub(crate) begins_anew: AtomicBool,
+    /// What became of the first records of the run, while the books of the directory do not say it.
+    pub(crate) settled: Mutex<Option<Settled>>,
     /// Held by the worker that runs. A worker that was told to end may take long, and the one that
     /// was started meanwhile must not touch the journal beside it.
     pub(crate) running: Mutex<()>,
@@ -52,6 +57,17 @@ impl Shared {
     #[inline]
     pub(crate) fn recorder(&self) -> &Recorder {
         self.scopes.recorder()
+    }
+
+    /// Whether the last worker has died instead of ending.
+    pub(crate) fn has_died(&self) -> bool {
+        matches!(self.health().storage, StorageState::Failed(_))
+    }
+
+    /// Begins a new installation and a new session: what was recorded before has been erased.
+    pub(crate) fn begin_anew(&self) {
+        self.globals.renew_installation(self.recorder(), &self.config);
+        self.scopes.begin_anew();
     }
 
     /// Why nothing can be sent at all, if that is so.
@@ -104,6 +120,10 @@ impl Shared {
 
     pub(crate) fn conditions(&self) -> Conditions {
         *self.conditions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn settled(&self) -> MutexGuard<'_, Option<Settled>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn health(&self) -> MutexGuard<'_, Health> {

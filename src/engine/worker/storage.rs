@@ -1,15 +1,18 @@
 //! What the worker holds of the disk, and what follows from a storage error.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Worker;
-use crate::engine::directory::Directory;
-use crate::model::limits::{REOPEN_AFTER, REOPEN_AT_MOST_AFTER, TICK};
-use crate::storage::dirlock::{self, DirLock};
+use super::settled::Settled;
+use super::{Shared, Worker};
+use crate::engine::directory::{Directory, erase_dir, owes_erasure};
+use crate::model::limits::{HOME_LOCK_PAUSE, HOME_LOCK_TRIES, REOPEN_AFTER, REOPEN_AT_MOST_AFTER, TICK};
+use crate::storage::dirlock::{self, DirLock, RUNS};
 use crate::storage::health::StorageState;
+use crate::storage::journal::JournalMode;
 use crate::storage::journal::run_file::file_name;
-use crate::storage::journal::{JournalMode, RunCounters};
 use crate::storage::queue::QueueError;
+use crate::storage::replace::remove_left;
 
 /// What the worker holds of the disk.
 pub(super) enum Storage {
@@ -94,7 +97,7 @@ impl Storage {
     }
 
     /// Closes what is open. `next` takes its place.
-    pub(super) fn close(&mut self, next: Storage) {
+    fn close(&mut self, next: Storage) {
         if let Storage::Open(open) = std::mem::replace(self, next) {
             open.close();
         }
@@ -110,13 +113,10 @@ impl Storage {
     }
 }
 
-/// Everything that the run had recorded was erased. Until the next opening has written that down,
-/// this says where its records begin now.
-pub(super) struct Erased {
-    /// The journal's offset.
-    pub(super) head: u64,
-    /// What the run had counted.
-    pub(super) counters: RunCounters,
+/// The directory in which the journal's file is.
+pub(super) fn home(shared: &Shared) -> Option<PathBuf> {
+    let file = shared.recorder().journal().file()?;
+    Some(file.parent()?.parent()?.to_owned())
 }
 
 impl Worker<'_> {
@@ -128,6 +128,8 @@ impl Worker<'_> {
         match self.open() {
             Ok(open) => {
                 self.storage = Storage::Open(Box::new(open));
+                self.adopt();
+                self.follow_others();
                 self.apply_tail_sampling();
                 self.dirty = true;
                 self.drain_now();
@@ -137,41 +139,110 @@ impl Worker<'_> {
         }
     }
 
-    /// Locks the directory, maps the journal, opens the queue, and adopts what processes that are
-    /// gone have left.
+    /// Locks the directory, maps the journal, and opens the queue.
     fn open(&mut self) -> Result<Open, QueueError> {
         let shared = self.shared;
-        let locked = |error: std::io::Error| QueueError::Locked(error.to_string());
-        let lock = DirLock::acquire(&shared.config.data_dir).map_err(locked)?;
-        let journal = shared.recorder().journal();
-        // The journal first: until it is mapped, a kill loses what was recorded.
-        if matches!(journal.mode(), JournalMode::Starting | JournalMode::Heap) {
-            let runs = lock.dir().join("runs");
-            std::fs::create_dir_all(&runs).map_err(locked)?;
-            let path = runs.join(file_name(journal.start().key));
-            let _ = std::fs::remove_file(&path);
-            if let Err(error) = journal.map(&path) {
-                shared.debug.log(&format!("the journal stays on the heap: {error}"));
-            }
+        let lock = self.lock()?;
+        if let Some(reason) = dirlock::wrong_kind_of_any(lock.dir()) {
+            return Err(QueueError::Locked(reason));
         }
+        if owes_erasure(lock.dir()) {
+            // Another process has been told to erase everything.
+            self.forget_recorded();
+            if !erase_dir(lock.dir()) {
+                return Err(QueueError::Locked(format!("`{}` could not be erased", lock.dir().display())));
+            }
+            self.begin_anew_with_others();
+        }
+        self.map_journal(lock.dir())?;
+        let journal = shared.recorder().journal();
+        journal.confirm_owner();
         let is_main = lock.is_main(&shared.config.data_dir);
         let own = Directory::open(lock, &shared.config, &shared.clock, Some(journal.start().key))?;
         let mut open = self.enter(own)?;
         let _ = open.own.queue.expire();
-        if is_main && !shared.config.destinations.is_empty() {
-            for lock in dirlock::orphans(&shared.config.data_dir) {
-                match Directory::open(lock, &shared.config, &shared.clock, None) {
-                    Ok(mut directory) => {
-                        self.instruct(&mut directory);
+        let _ = open.own.queue.expire_pending();
+        if is_main {
+            remove_left(&shared.config.data_dir);
+        }
+        Ok(open)
+    }
+
+    /// Adopts the directories of processes that have ended, if this process owns the main directory
+    /// and could deliver what they left.
+    pub(super) fn adopt(&mut self) {
+        let shared = self.shared;
+        let data_dir = &shared.config.data_dir;
+        let owns_main = self.storage.open().is_some_and(|open| open.own.dir() == data_dir);
+        if !owns_main || shared.config.destinations.is_empty() {
+            return;
+        }
+        for lock in dirlock::orphans(data_dir) {
+            match Directory::open(lock, &shared.config, &shared.clock, None) {
+                Ok(mut directory) => {
+                    self.instruct(&mut directory);
+                    if let Some(open) = self.storage.open() {
                         open.adopted.push(directory);
                     }
-                    Err(error) => {
-                        shared.debug.log(&format!("the directory of an ended process could not be adopted: {error}"));
-                    }
+                }
+                Err(error) => {
+                    shared.debug.log(&format!("the directory of an ended process could not be adopted: {error}"));
                 }
             }
         }
-        Ok(open)
+    }
+
+    /// Locks the directory in which the journal lies: its database knows the run. A new run takes
+    /// the first that is free.
+    fn lock(&self) -> Result<DirLock, QueueError> {
+        let data_dir = &self.shared.config.data_dir;
+        let locked = |error: std::io::Error| QueueError::Locked(error.to_string());
+        for _ in 0..HOME_LOCK_TRIES {
+            let Some(home) = home(self.shared) else { return DirLock::acquire(data_dir).map_err(locked) };
+            if let Some(lock) = DirLock::try_lock(&home).map_err(locked)? {
+                return Ok(lock);
+            }
+            // Another process looks whether this one lives: a matter of a moment. Or it has taken
+            // this one for dead, and is about to remove the journal.
+            std::thread::sleep(HOME_LOCK_PAUSE);
+        }
+        Err(QueueError::Locked("another process has locked the directory".to_owned()))
+    }
+
+    /// Maps the journal if it has no file yet, or none any more: until it is mapped, a kill loses
+    /// what was recorded.
+    fn map_journal(&self, dir: &Path) -> Result<(), QueueError> {
+        let journal = self.shared.recorder().journal();
+        let is_mapped = matches!(journal.mode(), JournalMode::Mapped | JournalMode::Lost);
+        if is_mapped && journal.file().is_some() {
+            return Ok(());
+        }
+        if is_mapped && let Some((head, counters)) = journal.pass_taken() {
+            self.shared.debug.log("another process has taken this one for dead and has read its journal");
+            *self.shared.settled() = Some(Settled { dir: None, head, counters });
+        }
+        let runs = dir.join(RUNS);
+        std::fs::create_dir_all(&runs).map_err(|error| QueueError::Locked(error.to_string()))?;
+        let path = runs.join(file_name(journal.start().key));
+        let _ = std::fs::remove_file(&path);
+        let mapped = journal.map(&path);
+        let hint = mapped.err().map(|error| format!("the journal has no file, so a kill loses what it holds: {error}"));
+        if let Some(hint) = &hint {
+            self.shared.debug.log(hint);
+        }
+        self.shared.health().hints = hint.into_iter().collect();
+        Ok(())
+    }
+
+    /// Maps the journal again if somebody has removed its file meanwhile.
+    pub(super) fn keep_journal(&mut self) {
+        if let Some(dir) = self.storage.open().map(|open| open.own.dir().to_owned()) {
+            // On the heap it is not moved, because the reason may still be there.
+            let is_mapped = self.shared.recorder().journal().mode() == JournalMode::Mapped;
+            if is_mapped && let Err(error) = self.map_journal(&dir) {
+                self.shared.debug.log(&format!("the journal could not be mapped again: {error}"));
+            }
+        }
     }
 
     /// Enters the process's run in its directory, and tells the directory what it has to know.
@@ -182,10 +253,14 @@ impl Worker<'_> {
         }
         let run = own.enter_run(self.shared.recorder().journal().start())?;
         own.queue.set_consent(self.shared.consent());
-        if let Some(Erased { head, counters }) = &self.erased {
+        let mut settled = self.shared.settled();
+        if let Some(Settled { dir, head, counters }) = &*settled
+            && dir.as_deref() != Some(own.dir())
+        {
             own.queue.begin_run_at(run, *head, counters)?;
-            self.erased = None;
+            *settled = None;
         }
+        drop(settled);
         self.instruct(&mut own);
         Ok(Open { own, run, adopted: Vec::new() })
     }
@@ -213,12 +288,29 @@ impl Worker<'_> {
         self.drain_all();
         self.cancel_requests("the app was suspended");
         if !matches!(self.storage, Storage::Closed) {
-            self.storage.close(Storage::Suspended);
+            self.close_storage(Storage::Suspended);
         }
         if let Some(transport) = &self.shared.transport {
             self.shared.guarded(|| transport.idle());
         }
         self.shared.health().storage = StorageState::Suspended;
+    }
+
+    /// Closes what is open. `next` takes its place.
+    pub(super) fn close_storage(&mut self, next: Storage) {
+        self.note_settled();
+        // Before the lock is released, by which others know that this process lives.
+        self.shared.recorder().journal().confirm_owner();
+        self.storage.close(next);
+    }
+
+    /// Notes what the own directory's books know of the run.
+    fn note_settled(&mut self) {
+        if let Some(open) = self.storage.open()
+            && let Some(settled) = Settled::in_books_of(&open.own, open.run)
+        {
+            *self.shared.settled() = Some(settled);
+        }
     }
 
     /// Opens the database again after a suspension, or at once after an error.
@@ -306,6 +398,7 @@ impl Worker<'_> {
 
     /// Gives the own directory up as it is: after an I/O error a checkpoint would fail too.
     fn drop_own(&mut self) {
+        self.note_settled();
         if let Some(Open { own, adopted, .. }) = self.storage.take_open() {
             drop(own);
             adopted.into_iter().for_each(Directory::close);

@@ -28,21 +28,19 @@ fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
         .thread_keep_alive(IO_THREAD_KEEP_ALIVE)
         .on_thread_start(move || begin_thread(on_thread_start))
         .build();
-    let Ok(runtime) = runtime else {
-        shared.health().storage = StorageState::Locked("the runtime could not be made".to_owned());
-        return;
-    };
-    for _ in 0..WORKER_STARTS {
-        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(&mut commands)));
-        match std::panic::catch_unwind(work) {
-            Ok(()) => break,
-            Err(_) => {
-                shared.panics.fetch_add(1, Ordering::Relaxed);
-                shared.debug.log("the worker panicked");
-            }
+    let ended = match runtime {
+        Ok(runtime) => {
+            let ended = work(shared, &runtime, &mut commands);
+            runtime.shutdown_background();
+            ended
         }
+        Err(error) => Err(format!("the runtime could not be made: {error}")),
+    };
+    // What the dead worker had open is closed: it was dropped when it died.
+    if let Err(reason) = ended {
+        shared.debug.log(&format!("the worker is dead: {reason}"));
+        shared.health().storage = StorageState::Failed(reason);
     }
-    runtime.shutdown_background();
     // Nobody else obeys what was asked for while the worker ended.
     commands.close();
     while let Ok(command) = commands.try_recv() {
@@ -50,6 +48,29 @@ fn run(shared: &Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) {
             shared.save(switches);
         }
     }
+}
+
+/// Works until the client asks for the end. After a panic the worker starts again, up to
+/// [`WORKER_STARTS`] times; then it is given up for this reason.
+fn work(
+    shared: &Arc<Shared>,
+    runtime: &tokio::runtime::Runtime,
+    commands: &mut mpsc::UnboundedReceiver<Command>,
+) -> Result<(), String> {
+    let mut said = String::new();
+    for _ in 0..WORKER_STARTS {
+        let work = std::panic::AssertUnwindSafe(|| runtime.block_on(Worker::new(shared).run(commands)));
+        match std::panic::catch_unwind(work) {
+            Ok(()) => return Ok(()),
+            Err(panic) => {
+                shared.panics.fetch_add(1, Ordering::Relaxed);
+                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                said = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+                shared.debug.log(&format!("the worker panicked: {said}"));
+            }
+        }
+    }
+    Err(format!("the worker panicked {WORKER_STARTS} times: {said}"))
 }
 
 /// Prepares one of the client's own threads.

@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use super::Worker;
 use super::storage::{Place, Storage};
+use super::{Shared, Worker};
 use crate::engine::recorder::Recorder;
 use crate::engine::recorder::Versions;
 use crate::model::config::Consent;
@@ -25,10 +25,11 @@ impl Worker<'_> {
             let is_suspended = matches!(self.storage, Storage::Suspended);
             let may_end = self.closing.is_some() || is_suspended || !self.conditions.foreground;
             let session = if may_end { scopes.to_save() } else { scopes.to_save_if_due(now) };
-            if let Some(session) = session
-                && let Err(error) = session_file::save(&self.shared.config.data_dir, &session)
-            {
-                self.shared.debug.log(&format!("the session could not be saved: {error}"));
+            if let Some(session) = session {
+                match session_file::save(&self.shared.config.data_dir, &session) {
+                    Ok(other) => other.iter().for_each(|other| scopes.follow(other)),
+                    Err(error) => self.shared.debug.log(&format!("the session could not be saved: {error}")),
+                }
             }
             self.keep_installation();
         }
@@ -43,11 +44,22 @@ impl Worker<'_> {
             // The device is unlocked if the database could be read, so the installation can be too.
             globals.find_installation(self.shared.recorder(), config);
         }
-        let Some(installation) = globals.to_save() else { return };
-        match installation.store(&config.data_dir) {
-            Ok(()) => globals.saved(&installation),
-            Err(error) => self.shared.debug.log(&format!("the installation could not be saved: {error}")),
+        if let Err(error) = globals.save_installation(self.shared.recorder(), config) {
+            self.shared.debug.log(&format!("the installation could not be saved: {error}"));
         }
+    }
+
+    /// Looks at what other processes of the app have written down: they may have gone on to another
+    /// session, or begun another installation.
+    pub(super) fn follow_others(&self) {
+        let Shared { config, globals, scopes, .. } = &**self.shared;
+        if self.shared.consent() == Consent::Denied {
+            return;
+        }
+        if let Some(other) = session_file::load(&config.data_dir) {
+            scopes.follow(&other);
+        }
+        globals.follow_installation(self.shared.recorder(), config);
     }
 
     /// Records the metrics' points, so that they go with what is sent now.
@@ -103,11 +115,15 @@ impl Worker<'_> {
             return;
         }
         self.cleaned_up = Some(now);
+        self.keep_journal();
+        self.adopt();
+        self.shared.globals.follow_installation(self.shared.recorder(), &self.shared.config);
         if let Some(open) = self.storage.open() {
             let queue = &mut open.own.queue;
             // What fails now is done the next time.
             let _ = queue.expire_aside();
             let _ = queue.expire();
+            let _ = queue.expire_pending();
             let _ = queue.forget_old_runs(open.run);
             let _ = queue.vacuum();
             let _ = queue.checkpoint();

@@ -16,7 +16,9 @@
 
 pub(super) mod checksum;
 mod counters;
+mod forks;
 mod memory;
+pub mod owner;
 mod preamble;
 pub mod run_file;
 mod scan;
@@ -24,7 +26,7 @@ mod sigbus;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -37,12 +39,19 @@ use crate::model::limits::{
 };
 use crate::storage::frame::{self, FrameType, HEADER};
 pub use counters::RunCounters;
+pub(crate) use forks::{ParentFile, forked};
 use memory::Memory;
+use owner::Claim;
 pub use preamble::RunStart;
-use preamble::{COUNTERS_AT, HEAD_AT, PREAMBLE, TAIL_AT, position};
+use preamble::{COUNTERS_AT, HEAD_AT, OWNER_AT, PREAMBLE, TAIL_AT, TAKEN_AT, TAKEN_WORDS, position};
 use scan::scan;
 pub use scan::{DrainEnd, Drained};
-pub(crate) use sigbus::{forked, install as install_guards};
+
+/// Installs the handler of SIGBUS, and what notices a fork, once in a process.
+pub(crate) fn install_guards() {
+    forks::install();
+    sigbus::install();
+}
 
 /// Where the ring is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +85,13 @@ struct Writer {
     counters: RunCounters,
 }
 
+/// The file of a journal.
+#[derive(Debug)]
+struct Home {
+    path: PathBuf,
+    claim: Claim,
+}
+
 /// The journal of the running process. Callers and the worker share it.
 pub struct Journal {
     start: RunStart,
@@ -84,6 +100,8 @@ pub struct Journal {
     tail: AtomicU64,
     head: AtomicU64,
     base: AtomicPtr<Memory>,
+    /// `None` while there is no file. Callers do not need it.
+    home: Mutex<Option<Home>>,
     mode: AtomicU8,
     busy: AtomicBool,
     urgent: AtomicBool,
@@ -107,6 +125,7 @@ impl Journal {
             tail: AtomicU64::new(0),
             head: AtomicU64::new(0),
             base: AtomicPtr::new(Box::into_raw(Box::new(memory))),
+            home: Mutex::new(None),
             mode: AtomicU8::new(JournalMode::Starting as u8),
             busy: AtomicBool::new(false),
             urgent: AtomicBool::new(false),
@@ -127,10 +146,10 @@ impl Journal {
             })?;
             memory.prefault(0, PREAMBLE + JOURNAL_PREFAULT_BYTES * 2);
             memory.write(0, &self.start.to_bytes());
-            Ok(Box::new(memory))
+            Ok((Box::new(memory), Claim::of(path)?))
         })();
-        let memory = match mapped {
-            Ok(memory) => memory,
+        let (memory, claim) = match mapped {
+            Ok(mapped) => mapped,
             Err(error) => {
                 self.stay_on_heap();
                 return Err(error);
@@ -157,7 +176,65 @@ impl Journal {
         self.mode.store(JournalMode::Mapped as u8, Ordering::Relaxed);
         drop(writer);
         reclaim(old);
+        *self.home() = Some(Home { path: path.to_owned(), claim });
+        self.confirm_owner();
         Ok(())
+    }
+
+    fn home(&self) -> MutexGuard<'_, Option<Home>> {
+        self.home.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The file of the run, if it is where it was made. It may be gone when another process took
+    /// this one for dead, or when the system cleaned up.
+    pub fn file(&self) -> Option<PathBuf> {
+        let home = self.home();
+        let Home { path, claim } = home.as_ref()?;
+        let meta = std::fs::symlink_metadata(path).ok()?;
+        (owner::identity(&meta) == claim.identity).then(|| path.clone())
+    }
+
+    /// Says in the file that this process lives, where a lock does not say it.
+    pub fn confirm_owner(&self) {
+        if let Some(record) = self.home().as_ref().and_then(|home| home.claim.record()) {
+            self.write_words(OWNER_AT, &record);
+        }
+    }
+
+    /// The file is nobody's from now on: what is left in it is read by the next process. For a
+    /// client that records nothing any more.
+    pub fn give_up_file(&self) {
+        // In a forked child another thread may have held the lock for ever.
+        if forked() {
+            return;
+        }
+        let home = self.home().take();
+        if home.is_some_and(|home| home.claim.record().is_some()) {
+            // The checksum is wrong now.
+            self.write_words(OWNER_AT, &[0]);
+        }
+    }
+
+    fn write_words(&self, at: usize, words: &[u64]) {
+        // A client that ends writes, too: with the lock, a worker cannot free the memory meanwhile.
+        let _writer = self.lock();
+        let memory = self.memory();
+        words.iter().enumerate().for_each(|(n, word)| memory.store(at + 8 * n, *word));
+    }
+
+    /// Passes what another process has taken from the file, and returns where that ends and what
+    /// had been counted up to there. `None` when nobody has taken anything. Only the worker may
+    /// call this.
+    pub fn pass_taken(&self) -> Option<(u64, RunCounters)> {
+        let memory = self.memory();
+        let mut bytes = Vec::new();
+        memory.read(TAKEN_AT, 8 * TAKEN_WORDS, &mut bytes);
+        let (to, counters) = run_file::taken(&bytes)?;
+        let is_of_ring = (self.head.load(Ordering::Relaxed)..=self.tail.load(Ordering::Acquire)).contains(&to);
+        is_of_ring.then(|| {
+            self.advance(to);
+            (to, counters)
+        })
     }
 
     /// Keeps the ring on the heap for now, where it may use [`HEAP_JOURNAL_BYTES`] of the app's
@@ -330,6 +407,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
+        self.give_up_file();
         reclaim(self.base.swap(std::ptr::null_mut(), Ordering::AcqRel));
     }
 }

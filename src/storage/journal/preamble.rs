@@ -6,10 +6,13 @@
 //! byte 64    tail: the offset behind the newest record
 //! byte 72    head: the offset of the oldest record that is not in the database yet
 //! byte 128   counters: see `RunCounters`
+//! byte 256   the process that the file belongs to: see `owner`
+//! byte 320   what another process has taken of it: see `RunFile::mark_taken`
 //! ```
 //!
 //! The form is read by later versions and must not change.
 
+use super::counters::RunCounters;
 use crate::model::ids::RunKey;
 use crate::model::limits::JOURNAL_BYTES;
 
@@ -21,6 +24,12 @@ pub(super) const TAIL_AT: usize = 64;
 pub(super) const HEAD_AT: usize = 72;
 /// Where the counters begin.
 pub(super) const COUNTERS_AT: usize = 128;
+/// Where the process stands that the file belongs to.
+pub(super) const OWNER_AT: usize = 256;
+/// Where it stands what another process has taken: an offset, the counters, and a checksum.
+pub(super) const TAKEN_AT: usize = 320;
+/// Words that stand there.
+pub(super) const TAKEN_WORDS: usize = 2 + RunCounters::WORDS;
 /// What the file begins with: this form, in its first version.
 const MAGIC: u64 = u64::from_le_bytes(*b"TLJRNL01");
 /// Where the base time is.

@@ -3,10 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 use super::counters::RunCounters;
-use super::preamble::{COUNTERS_AT, HEAD_AT, PREAMBLE, RunStart, TAIL_AT, position, word};
+use super::preamble::{COUNTERS_AT, HEAD_AT, PREAMBLE, RunStart, TAIL_AT, TAKEN_AT, TAKEN_WORDS, position, word};
 use super::scan::{DrainEnd, Drained, scan};
 use crate::model::ids::RunKey;
 use crate::model::limits::JOURNAL_BYTES;
@@ -38,7 +41,13 @@ impl RunFile {
     /// missing, because they are no legal frames.
     pub fn open(path: &Path, key: RunKey) -> io::Result<Self> {
         let mut bytes = Vec::with_capacity(PREAMBLE + JOURNAL_BYTES);
-        File::open(path)?.take((PREAMBLE + JOURNAL_BYTES) as u64).read_to_end(&mut bytes)?;
+        // Not to wait for ever for somebody who writes into a pipe.
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
+        let file = File::options().read(true).custom_flags(flags as i32).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        file.take((PREAMBLE + JOURNAL_BYTES) as u64).read_to_end(&mut bytes)?;
         Ok(Self::from_bytes(bytes, key))
     }
 
@@ -46,6 +55,16 @@ impl RunFile {
     pub fn from_bytes(mut bytes: Vec<u8>, key: RunKey) -> Self {
         bytes.resize(PREAMBLE + JOURNAL_BYTES, 0);
         Self { key, bytes }
+    }
+
+    /// Writes into the file at `path` that the records up to `to` have been taken out of it, and
+    /// what had been counted by then. A process that was taken for dead and lives after all has the
+    /// file mapped, and goes on from there.
+    pub fn mark_taken(path: &Path, to: u64, counters: &RunCounters) -> io::Result<()> {
+        let words = [to].into_iter().chain(counters.words());
+        let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+        bytes.extend_from_slice(&mark(&bytes).to_le_bytes());
+        File::options().write(true).open(path)?.write_all_at(&bytes, TAKEN_AT as u64)
     }
 
     /// What identifies the run. `None` when the preamble is damaged or belongs to another file.
@@ -102,4 +121,17 @@ impl RunFile {
     fn word(&self, at: usize) -> u64 {
         word(&self.bytes, at)
     }
+}
+
+/// The checksum of a mark. It is never 0, which is what stands there before there is a mark.
+fn mark(bytes: &[u8]) -> u64 {
+    u64::from(crc32c::crc32c(bytes)) | 1 << 32
+}
+
+/// Reads the mark that [`RunFile::mark_taken`] has written.
+pub(super) fn taken(bytes: &[u8]) -> Option<(u64, RunCounters)> {
+    let counted = bytes.get(..8 * (TAKEN_WORDS - 1))?;
+    let is_whole = word(bytes, 8 * (TAKEN_WORDS - 1)) == mark(counted);
+    let counters = RunCounters::from_words((1..TAKEN_WORDS - 1).map(|at| word(bytes, 8 * at)));
+    is_whole.then(|| (word(bytes, 0), counters))
 }

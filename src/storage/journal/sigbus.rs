@@ -7,9 +7,6 @@
 //!
 //! The handler calls `mmap` and `sigaction`, which a signal handler may call on all supported
 //! systems, and uses atomics. It must never allocate, lock or format.
-//!
-//! This file also detects a fork, because a forked child shares the mapping and must never write to
-//! it.
 #![allow(unsafe_code, reason = "signal handling")]
 
 use std::mem::MaybeUninit;
@@ -36,14 +33,7 @@ static TABLE: [Slot; MAX_GUARDED_MAPPINGS] = [const {
 }; MAX_GUARDED_MAPPINGS];
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut());
-static FORKED: AtomicBool = AtomicBool::new(false);
 static INSTALL: Once = Once::new();
-
-/// Whether this process was forked from the one that started the core. Everything is off then.
-#[inline]
-pub(crate) fn forked() -> bool {
-    FORKED.load(Ordering::Relaxed)
-}
 
 /// Keeps a mapping in the table until it is dropped.
 #[derive(Debug)]
@@ -83,15 +73,13 @@ impl Drop for Guard {
     }
 }
 
-/// Installs the handler, and what detects a fork, once in a process.
+/// Installs the handler, once in a process.
 pub(crate) fn install() {
     INSTALL.call_once(|| {
         PAGE.store(rustix::param::page_size(), Ordering::Relaxed);
         // SAFETY: `action` is fully initialised (zero is valid for every field, the handler and
-        // flags are set), the previous action is written to memory that is never freed, and `child`
-        // only stores to an atomic.
+        // flags are set), and the previous action is written to memory that is never freed.
         unsafe {
-            libc::pthread_atfork(None, None, Some(child));
             let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
             action.sa_sigaction = handler as *const () as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
@@ -101,10 +89,6 @@ pub(crate) fn install() {
             libc::sigaction(libc::SIGBUS, &raw const action, previous);
         }
     });
-}
-
-extern "C" fn child() {
-    FORKED.store(true, Ordering::Relaxed);
 }
 
 extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {

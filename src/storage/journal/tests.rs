@@ -230,6 +230,66 @@ fn a_forked_child_writes_nothing_into_its_parents_journal() {
 }
 
 #[test]
+#[allow(unsafe_code, reason = "forking")]
+fn a_child_that_outlives_its_parent_does_not_keep_the_parents_journal_alive() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(file_name(START.key));
+    let journal = journal();
+    journal.map(&path).unwrap();
+    let lock = crate::storage::dirlock::DirLock::try_lock(dir.path()).unwrap().unwrap();
+    let mut pipe = [0; 2];
+    // SAFETY: the child only calls functions that a forked child may call, and ends by itself when
+    // the test does, because nobody can write into the pipe any more.
+    let child = unsafe {
+        assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
+        let child = libc::fork();
+        if child == 0 {
+            libc::close(pipe[1]);
+            let mut byte = 0u8;
+            libc::read(pipe[0], (&raw mut byte).cast(), 1);
+            libc::_exit(0)
+        }
+        child
+    };
+    assert!(owner::is_alive(&path));
+    assert!(crate::storage::dirlock::DirLock::try_lock(dir.path()).unwrap().is_none());
+    // The death of a process closes its files. The child has closed its own as soon as it runs.
+    drop((journal, lock));
+    let begun = std::time::Instant::now();
+    while owner::is_alive(&path) || crate::storage::dirlock::DirLock::try_lock(dir.path()).unwrap().is_none() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "the child holds the locks");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    // SAFETY: closes our own pipe, and waits for our own child.
+    unsafe {
+        libc::close(pipe[1]);
+        assert_eq!(libc::waitpid(child, std::ptr::null_mut(), 0), child);
+        libc::close(pipe[0]);
+    }
+}
+
+#[test]
+fn what_another_process_has_taken_is_passed_and_the_rest_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(file_name(START.key));
+    let journal = journal();
+    journal.map(&path).unwrap();
+    assert_eq!(journal.file(), Some(path.clone()));
+    assert_eq!(journal.pass_taken(), None);
+    journal.append(BULK, b"taken").unwrap();
+    let (to, counters) = (journal.waiting(), journal.counters());
+    RunFile::mark_taken(&path, to, &counters).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(journal.file(), None);
+    journal.append(BULK, b"left").unwrap();
+    assert_eq!(journal.pass_taken(), Some((to, counters)));
+    journal.map(&path).unwrap();
+    assert_eq!(journal.file(), Some(path.clone()));
+    assert_eq!(drained(&journal), [b"left"]);
+    assert_eq!(recovered(std::fs::read(&path).unwrap(), to), [b"left"]);
+}
+
+#[test]
 fn positions_that_no_run_can_reach_end_no_recovery() {
     for tail in [u64::MAX - 7, u64::MAX - 8 * 200_000, 1 << 63] {
         let mut bytes = vec![0; PREAMBLE];

@@ -9,13 +9,17 @@ use rusqlite::{Connection, Params, params};
 
 use super::control::{Apart, Control};
 use super::held::{self, Route};
-use super::lanes::{Entry, Writer};
+use super::lanes::{Entry, MAX_SEQ, Writer, mark};
 use super::row::record_crc;
+use super::state::Mark;
 use super::{Queue, QueueError};
 use crate::model::config::Consent;
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
-use crate::model::limits::{MAX_PENDING_BYTES, PROMOTE_ROWS};
+use crate::model::limits::{
+    AGE_MARK_EVERY, CRASH_AGE_FACTOR, CRASH_EVICT_ROWS, EXPIRY_AGE_MIN, MAX_DRAIN_EVENTS, MAX_PENDING_BYTES,
+    PENDING_EVICT_ROWS, PROMOTE_ROWS,
+};
 use crate::model::time::nanos;
 
 /// Why an event is kept apart.
@@ -35,20 +39,6 @@ impl Cause {
             Cause::Quiet => &mut apart.aside,
         }
     }
-
-    /// Drops the event that has been kept apart the longest.
-    fn drop_oldest(self) -> &'static str {
-        match self {
-            Cause::Undecided => {
-                "DELETE FROM pending WHERE id = (SELECT min(id) FROM pending WHERE aside IS NULL)
-                 RETURNING lane, length(record)"
-            }
-            Cause::Quiet => {
-                "DELETE FROM pending WHERE id = (SELECT min(id) FROM pending WHERE aside IS NOT NULL)
-                 RETURNING lane, length(record)"
-            }
-        }
-    }
 }
 
 /// Takes an accepted event that is final: into its lane, or apart from it.
@@ -60,15 +50,16 @@ pub(super) fn admit(
     route: Route,
 ) -> Result<(), QueueError> {
     match route {
-        Route::Aside => hold(db, control, entry, Some(writer.age())),
-        Route::Lane if control.is_pending => hold(db, control, entry, None),
+        Route::Aside => hold(db, control, entry, writer.age(), Cause::Quiet),
+        Route::Lane if control.is_pending => hold(db, control, entry, writer.age(), Cause::Undecided),
         Route::Lane => writer.insert(control, entry),
     }
 }
 
-/// Keeps an event apart: aside since this queue age, or until the user decides. When there is too
-/// much, the oldest events are dropped and booked.
-fn hold(db: &Connection, control: &mut Control, entry: Entry<'_>, aside: Option<u64>) -> Result<(), QueueError> {
+/// Keeps an event apart: aside if nothing has happened in its session, else until the user decides.
+/// When there is too much, events are dropped and booked.
+fn hold(db: &Connection, control: &mut Control, entry: Entry<'_>, age: u64, cause: Cause) -> Result<(), QueueError> {
+    let aside = (cause == Cause::Quiet).then_some(age);
     let Entry { run, lane, n, record } = entry;
     // Numbers count from 1. Those of a damaged database are lower: see `restore`.
     db.prepare_cached(
@@ -76,21 +67,39 @@ fn hold(db: &Connection, control: &mut Control, entry: Entry<'_>, aside: Option<
          SELECT max(coalesce(max(id), 0), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6 FROM pending",
     )?
     .execute(params![aside, run, n, lane.code(), record, record_crc(run, n, record)])?;
+    let id = db.last_insert_rowid() as u64;
+    // Numbers are given again when the events that had them are gone.
+    control.apart_marks.retain(|mark| mark.seq < id);
+    mark(&mut control.apart_marks, Mark { seq: id, age });
     control.lane_mut(lane).held += 1;
-    let cause = if aside.is_some() { Cause::Quiet } else { Cause::Undecided };
     *cause.bytes(&mut control.apart) += record.len() as u64;
-    let aside_limit = control.apart.aside_limit;
-    for (cause, limit, reason) in [
-        (Cause::Quiet, aside_limit, DropReason::SampledOut),
-        (Cause::Undecided, MAX_PENDING_BYTES, DropReason::QuotaBytes),
-    ] {
-        while *cause.bytes(&mut control.apart) > limit {
-            if drop_apart(db, control, cause, reason, cause.drop_oldest(), [])? == 0 {
-                break;
-            }
+    while control.apart.aside > control.apart.aside_limit {
+        let oldest = "DELETE FROM pending WHERE id = (SELECT min(id) FROM pending WHERE aside IS NOT NULL)
+                      RETURNING lane, length(record)";
+        if drop_apart(db, control, Cause::Quiet, DropReason::SampledOut, oldest, [])? == 0 {
+            break;
+        }
+    }
+    while control.apart.pending > MAX_PENDING_BYTES {
+        if give_way(db, control)? == 0 {
+            break;
         }
     }
     Ok(())
+}
+
+/// Drops the oldest events of the least valuable lane that has any, of a user who has not decided.
+/// More than needed are dropped, because each search looks at every event; of crashes only a few.
+fn give_way(db: &Connection, control: &mut Control) -> Result<usize, QueueError> {
+    let lowest = db
+        .prepare_cached("SELECT max(lane) FROM pending WHERE aside IS NULL")?
+        .query_row([], |row| row.get::<_, Option<u8>>(0))?;
+    let Some(lowest) = lowest else { return Ok(0) };
+    let most = if Lane::from_code(lowest) == Some(Lane::Crash) { CRASH_EVICT_ROWS as u64 } else { PENDING_EVICT_ROWS };
+    let sql = "DELETE FROM pending WHERE id IN (
+                   SELECT id FROM pending WHERE aside IS NULL AND lane = ?1 ORDER BY id LIMIT ?2)
+               RETURNING lane, length(record)";
+    drop_apart(db, control, Cause::Undecided, DropReason::QuotaBytes, sql, params![lowest, most])
 }
 
 /// Brings back an event of a damaged database, which has been accepted before, under the number
@@ -167,6 +176,18 @@ fn expire(db: &Connection, control: &mut Control, age: u64) -> Result<(), QueueE
     Ok(())
 }
 
+/// Events with a lower number have reached an age of `max_age` nanoseconds; 0 when none has. The
+/// first mark stands for all that came before there were marks.
+fn old_before(marks: &[Mark], now: u64, max_age: u64) -> u64 {
+    let is_old = |age: u64| now.saturating_sub(age) >= max_age;
+    // A mark would have been set if an event had come later than this after a mark.
+    let past = marks.iter().rposition(|mark| is_old(mark.age.saturating_add(nanos(AGE_MARK_EVERY))));
+    match past {
+        Some(at) => marks.get(at + 1).map_or(MAX_SEQ, |next| next.seq),
+        None => marks.iter().rev().find(|mark| is_old(mark.age)).map_or(0, |mark| mark.seq),
+    }
+}
+
 /// A row of the table `pending`.
 struct PendingRow {
     id: i64,
@@ -218,6 +239,42 @@ impl Queue {
         }
         let age = self.age();
         self.transact(|queue| expire(&queue.db, &mut queue.control, age))
+    }
+
+    /// Drops what has waited for the user's consent for too long: as long as it could have waited
+    /// in its lane.
+    pub fn expire_pending(&mut self) -> Result<(), QueueError> {
+        if self.control.apart.pending == 0 || self.is_salvaging() {
+            return Ok(());
+        }
+        let now = self.age();
+        for is_crash in [true, false] {
+            let factor = if is_crash { CRASH_AGE_FACTOR } else { 1 };
+            let max_age = self.limits.max_age.saturating_mul(factor).max(EXPIRY_AGE_MIN);
+            let before = old_before(&self.control.apart_marks, now, nanos(max_age));
+            if before == 0 {
+                continue;
+            }
+            let lane = if is_crash { "lane =" } else { "lane !=" };
+            let sql = format!(
+                "DELETE FROM pending WHERE id IN (
+                     SELECT id FROM pending WHERE id < ?1 AND aside IS NULL AND {lane} ?2 ORDER BY id LIMIT ?3)
+                 RETURNING lane, length(record)"
+            );
+            let params = (before, Lane::Crash.code(), MAX_DRAIN_EVENTS as u64);
+            let drop = |queue: &mut Self| {
+                drop_apart(&queue.db, &mut queue.control, Cause::Undecided, DropReason::QuotaAge, &sql, params)
+            };
+            while self.transact(drop)? == MAX_DRAIN_EVENTS {}
+        }
+        self.transact(|queue| {
+            let first: Option<i64> = queue.db.query_row("SELECT min(id) FROM pending", [], |row| row.get(0))?;
+            let first = first.map_or(u64::MAX, |first| u64::try_from(first).unwrap_or(0));
+            let marks = &mut queue.control.apart_marks;
+            let needed_from = marks.iter().rposition(|mark| mark.seq <= first).unwrap_or(0);
+            marks.drain(..needed_from);
+            Ok(())
+        })
     }
 
     /// Says that journals of runs before `run`, the process's own, are still to be read.

@@ -13,6 +13,8 @@ use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::MAX_PENDING_BYTES;
 
+const APART_MARKS: &str = "marks/apart";
+
 /// How much is kept apart from the lanes, and how much may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Apart {
@@ -53,6 +55,8 @@ pub(crate) struct Control {
     pub(super) lanes: ByLane<LaneState>,
     /// When which sequence number was given, every ten minutes or less often.
     pub(super) marks: ByLane<Vec<Mark>>,
+    /// The same for the numbers of events that are kept apart.
+    pub(super) apart_marks: Vec<Mark>,
     pub(super) runs: BTreeMap<u32, RunState>,
     pub(super) destinations: BTreeMap<u32, DestinationState>,
     pub(super) batches: BTreeMap<(u32, Lane), BatchState>,
@@ -108,6 +112,7 @@ impl Control {
         }
         control.apart = Apart::load(db)?;
         control.context_bytes = contexts::bytes(db)?;
+        control.apart_marks = values::load(db, APART_MARKS)?.unwrap_or_default();
         for (id, run) in values::load_all(db, "run/")? {
             control.runs.insert(number(&id)?, run);
         }
@@ -133,6 +138,9 @@ impl Control {
             if self.marks.get(lane) != old.marks.get(lane) {
                 values::store(db, &marks_key(lane), self.marks.get(lane))?;
             }
+        }
+        if self.apart_marks != old.apart_marks {
+            values::store(db, APART_MARKS, &self.apart_marks)?;
         }
         save_map(db, &self.runs, &old.runs, |id| format!("run/{id}"))?;
         save_map(db, &self.destinations, &old.destinations, |id| format!("destination/{id}"))?;

@@ -85,7 +85,7 @@ fn insert_sql(lane: Lane) -> &'static str {
 }
 
 /// Notes at which queue age a sequence number was given, unless the last mark is recent.
-fn mark(marks: &mut Vec<Mark>, new: Mark) {
+pub(super) fn mark(marks: &mut Vec<Mark>, new: Mark) {
     if marks.last().is_none_or(|last| new.age >= last.age + nanos(AGE_MARK_EVERY)) {
         marks.push(new);
     }

@@ -39,9 +39,20 @@ impl Queue {
                 (state.drained_to, state.crash_to) = (head, head);
                 state.drained = super::ByLane(counters.appended);
                 state.refused = counters.refused.map(super::ByLane);
+                // Somebody who took the process for dead may have ended it.
+                (state.lost, state.done) = (super::ByLane::default(), false);
             }
             Ok(())
         })
+    }
+
+    /// Up to where the journal of a run is settled in the books, and what had been counted by then,
+    /// as [`Queue::begin_run_at`] takes it.
+    pub fn settled(&self, run: u32) -> Option<(u64, RunCounters)> {
+        let state = self.control.runs.get(&run)?;
+        let mut appended = state.drained.0;
+        appended.iter_mut().zip(state.lost.0).for_each(|(count, lost)| *count += lost);
+        Some((state.drained_to, RunCounters { appended, refused: state.refused.map(|refused| refused.0) }))
     }
 
     /// The number and the books of a run that has been entered.

@@ -52,7 +52,7 @@ public struct Health: Sendable, Equatable {
     public let isEnabled: Bool
     /// `starting`, `mapped`, `heap`, `lost`, or `off`.
     public let journal: String
-    /// `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
+    /// `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`, or `failed`.
     public let storage: String
     /// How many events the queue has accepted since it was created.
     public let accepted: UInt64

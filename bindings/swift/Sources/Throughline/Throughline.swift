@@ -68,7 +68,8 @@ public enum Throughline {
     /// Erases everything that was recorded and not sent.
     ///
     /// - Parameter timeout: How long it waits at most, in seconds.
-    /// - Returns: False when that took longer, or when the client does not run.
+    /// - Returns: False when that took longer, when the client does not run, or when another process of
+    ///   the app has a part of it. That part is erased before anything of it is sent.
     @discardableResult
     public static func erase(timeout: TimeInterval = 5) -> Bool {
         Running.shared.core?.erase(timeout: timeout) ?? false

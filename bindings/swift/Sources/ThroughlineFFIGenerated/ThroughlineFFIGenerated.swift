@@ -2040,7 +2040,7 @@ public struct HealthReport: Equatable, Hashable {
      */
     public let journal: String
     /**
-     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
+     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`, or `failed`.
      */
     public let storage: String
     /**
@@ -2103,7 +2103,7 @@ public struct HealthReport: Equatable, Hashable {
          * `starting`, `mapped`, `heap`, `lost`, or `off`.
          */journal: String, 
         /**
-         * `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
+         * `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`, or `failed`.
          */storage: String, 
         /**
          * How many events the queue has accepted since it was created.

@@ -49,7 +49,7 @@ public data class Health(
     public val isEnabled: Boolean,
     /** `starting`, `mapped`, `heap`, `lost`, or `off`. */
     public val journal: String,
-    /** `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`. */
+    /** `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`, or `failed`. */
     public val storage: String,
     /** How many events the queue has accepted since it was created. */
     public val accepted: Long,

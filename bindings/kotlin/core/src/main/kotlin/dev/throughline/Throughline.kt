@@ -126,7 +126,8 @@ public object Throughline {
     /**
      * Erases everything that was recorded and not sent, for at most [timeout].
      *
-     * @return false when that took longer, or when the client does not run.
+     * @return false when that took longer, when the client does not run, or when another process of
+     * the app has a part of it. That part is erased before anything of it is sent.
      */
     public fun erase(timeout: Duration = 5.seconds): Boolean = Running.ask(false) { it.erase(timeout) }
 

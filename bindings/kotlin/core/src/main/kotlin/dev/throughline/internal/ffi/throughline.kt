@@ -3103,7 +3103,7 @@ data class HealthReport (
     val `journal`: kotlin.String
     , 
     /**
-     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, or `closed`.
+     * `off`, `starting`, `open`, `locked`, `full`, `suspended`, `closed`, or `failed`.
      */
     val `storage`: kotlin.String
     , 
