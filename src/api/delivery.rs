@@ -43,7 +43,8 @@ impl Telemetry {
     /// foreground, which network there is, whether power is low. It decides what is sent when.
     pub fn set_conditions(&self, conditions: Conditions) {
         *self.client.parts.conditions.lock().unwrap_or_else(PoisonError::into_inner) = conditions;
-        self.client.lifecycle.send(Command::Conditions(conditions));
+        let at = self.client.parts.host.clock.boot();
+        self.client.lifecycle.send(Command::Conditions { conditions, at });
     }
 
     /// Closes the database and releases its lock, for an app that is about to be suspended. The

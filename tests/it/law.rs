@@ -295,10 +295,11 @@ impl World {
             }
             Op::Damage(lane, which) => self.damage(lane, which),
             Op::Flush(flush) => self.uploader.set_flush(flush),
-            Op::Offline(is_offline) => self.uploader.set_conditions(Conditions {
-                network: if is_offline { Network::Offline } else { Network::Unmetered },
-                ..Conditions::default()
-            }),
+            Op::Offline(is_offline) => {
+                let network = if is_offline { Network::Offline } else { Network::Unmetered };
+                let conditions = Conditions { network, ..Conditions::default() };
+                self.uploader.set_conditions(conditions, self.clock.boot());
+            }
         }
         self.check();
         self

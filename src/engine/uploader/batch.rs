@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::body::{self, Body};
 use super::guarded::{Failure, Fault, Guarded};
 use super::ready::Encoded;
-use super::target::Target;
+use super::target::{Situation, Target};
 use super::{Leased, Outgoing};
 use crate::model::event::Lane;
 use crate::model::event::decode::Record;
@@ -18,6 +18,7 @@ use crate::model::ledger::DropReason;
 use crate::model::limits::{
     LEASE_AGAIN_AFTER, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS,
 };
+use crate::policy::schedule::Blocked;
 use crate::storage::queue::state::{Kinds, PartState};
 use crate::storage::queue::{LeftOut, NewPart, Queue, QueueError, RowRef, Rows, Settlement};
 use crate::wire::transport::Request;
@@ -28,6 +29,8 @@ pub(super) enum Lease {
     Send(Box<Outgoing>),
     /// Every part of its batch waits; the first one for this long.
     Later(Duration),
+    /// None before the host's conditions change.
+    Blocked(Blocked),
     /// Nothing.
     Nothing,
 }
@@ -39,7 +42,12 @@ pub(super) enum Lease {
 /// # Errors
 /// Those of the queue. And what the exporter did wrong, if it cannot be told whether it or an event
 /// is at fault; nothing is lost then.
-pub(super) fn lease(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Lease, Failure> {
+pub(super) fn lease(
+    queue: &mut Queue,
+    target: &mut Target,
+    lane: Lane,
+    situation: Situation,
+) -> Result<Lease, Failure> {
     let id = target.id;
     // A part can turn out to be empty because its rows were damaged. Every turn of the loop settles
     // or divides such a part or freezes a batch; the bound keeps a bug from spinning for ever.
@@ -80,6 +88,14 @@ pub(super) fn lease(queue: &mut Queue, target: &mut Target, lane: Lane) -> Resul
                 }
             },
         };
+        match fit(queue, (id, lane), &part, body.gzip.len() as u64, situation)? {
+            Fit::Fits => {}
+            Fit::Divided => continue,
+            Fit::NotToday => {
+                target.capped_on = Some(queue.today());
+                return Ok(Lease::Blocked(Blocked::DailyCap));
+            }
+        }
         let part = PartState { rows: body.rows, ..part };
         let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part, snapshots: Vec::new() };
         let request = request(&target.exporter, Signal(leased.part.signal), body.gzip)?;
@@ -87,6 +103,40 @@ pub(super) fn lease(queue: &mut Queue, target: &mut Target, lane: Lane) -> Resul
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
     Ok(Lease::Later(LEASE_AGAIN_AFTER))
+}
+
+/// Whether a body may be sent under the daily cap.
+enum Fit {
+    Fits,
+    /// The part was larger than a whole day's bytes, and has been divided.
+    Divided,
+    /// What is left of the day's bytes is not enough.
+    NotToday,
+}
+
+/// Compares a compressed body with what is left of the daily cap. Crashes are sent regardless, and
+/// so is a single event that is larger than a whole day's bytes.
+fn fit(
+    queue: &mut Queue,
+    (destination, lane): (u32, Lane),
+    part: &PartState,
+    bytes: u64,
+    at: Situation,
+) -> Result<Fit, QueueError> {
+    let Some(cap) = at.policy.daily_bytes.filter(|_| lane != Lane::Crash) else { return Ok(Fit::Fits) };
+    if bytes <= cap.saturating_sub(at.sent_today) {
+        return Ok(Fit::Fits);
+    }
+    if bytes > cap {
+        if let Some(halves) = divide(&part_rows(queue, lane, part)?, false) {
+            queue.settle(destination, lane, part.id, halves, 0)?;
+            return Ok(Fit::Divided);
+        }
+        if at.sent_today == 0 {
+            return Ok(Fit::Fits);
+        }
+    }
+    Ok(Fit::NotToday)
 }
 
 pub(super) fn request(exporter: &Guarded, signal: Signal, gzip: Vec<u8>) -> Result<Request, Fault> {

@@ -35,7 +35,7 @@ use crate::model::config::SendPolicy;
 use crate::model::event::{EventKind, Lane};
 use crate::model::export::Exporter;
 use crate::model::limits::{SHORTEST_WAIT, START_JITTER};
-use crate::model::time::Clock;
+use crate::model::time::{BootTime, Clock};
 use crate::policy::backoff;
 use crate::policy::schedule::{Blocked, Conditions, Network};
 use crate::storage::queue::state::{Kinds, PartState};
@@ -156,18 +156,19 @@ impl Uploader {
         START_JITTER.mul_f64((self.draw() >> 11) as f64 / (1u64 << 53) as f64)
     }
 
-    /// Takes the conditions that the host reports. A network that comes back ends every backoff,
-    /// after a random delay; what the backend asked for still holds. On the way to the background,
-    /// what waits is sent without waiting for more.
-    pub fn set_conditions(&mut self, conditions: Conditions) {
+    /// Takes the conditions that the host has reported at `at`. A network that comes back ends
+    /// every backoff, after a random delay; what the backend asked for still holds. On the way to
+    /// the background, what waits is sent without waiting for more.
+    pub fn set_conditions(&mut self, conditions: Conditions, at: BootTime) {
         let back = self.conditions.network == Network::Offline && conditions.network != Network::Offline;
         let is_leaving = self.conditions.foreground && !conditions.foreground;
         self.conditions = conditions;
+        // Requests may have failed since then: their backoffs end, too.
         let now = self.clock.boot();
         let rest = if back { self.jitter() } else { Duration::ZERO };
         for target in &mut self.targets {
             if back {
-                target.forgive(now, rest);
+                target.forgive(now, at.after(rest));
             }
             if is_leaving {
                 target.hurry();
@@ -225,9 +226,10 @@ impl Uploader {
             }
             target.in_turn(&mut due);
             for lane in due {
-                match lease(queue, target, lane) {
+                match lease(queue, target, lane, situation) {
                     Ok(Lease::Send(outgoing)) => return Ok(Step::Send(outgoing)),
                     Ok(Lease::Later(left)) => wait = sooner(wait, left),
+                    Ok(Lease::Blocked(reason)) => blocked = Some(reason),
                     Ok(Lease::Nothing) => {}
                     Err(Failure::Queue(error)) => return Err(error),
                     // Another lane may have something that the exporter can encode.
@@ -243,6 +245,7 @@ impl Uploader {
             match snapshots::next(queue, target, situation) {
                 Ok(Lease::Send(outgoing)) => return Ok(Step::Send(outgoing)),
                 Ok(Lease::Later(left)) => wait = sooner(wait, left),
+                Ok(Lease::Blocked(reason)) => blocked = Some(reason),
                 Ok(Lease::Nothing) => {}
                 Err(Failure::Queue(error)) => return Err(error),
                 Err(Failure::Exporter(fault)) => faults.push((target.id, fault)),

@@ -48,6 +48,8 @@ pub(super) struct Target {
     /// Whether the request that is under way began before the failures were forgotten. That it
     /// fails says nothing about the network that has come back.
     pub(super) is_outdated: bool,
+    /// The day on which a body was larger than what was left of the daily cap.
+    pub(super) capped_on: Option<u64>,
     /// What it has been told of the views that are open.
     pub(super) snapshots: Snapshots,
 }
@@ -95,13 +97,14 @@ impl Target {
             forgiven: just_after(now),
             failures: 0,
             is_outdated: false,
+            capped_on: None,
             snapshots: Snapshots::default(),
         }
     }
 
-    /// Forgets earlier failures, and backs off no longer than `rest`.
-    pub(super) fn forgive(&mut self, now: BootTime, rest: Duration) {
-        self.rest_until = now.after(rest);
+    /// Forgets earlier failures, and backs off no longer than until `rest_until`.
+    pub(super) fn forgive(&mut self, now: BootTime, rest_until: BootTime) {
+        self.rest_until = rest_until;
         self.forgiven = just_after(now);
         self.failures = 0;
         self.is_outdated = self.is_busy;
@@ -205,6 +208,9 @@ impl Target {
             SendDecision::Blocked(reason) => return Ok(Turn::Blocked(reason)),
             SendDecision::Wait(left) => return Ok(Turn::Later(sooner(left))),
             SendDecision::Send => {}
+        }
+        if lane != Lane::Crash && self.capped_on == Some(queue.today()) {
+            return Ok(Turn::Blocked(Blocked::DailyCap));
         }
         if let Some(wait) = wait.filter(|wait| !wait.is_zero() && !is_growing) {
             return Ok(Turn::Later(wait));

@@ -8,6 +8,7 @@ use super::Worker;
 use super::flush::{FlushJob, FlushOutcome};
 use crate::model::config::Consent;
 use crate::model::limits::LONGEST_FLUSH;
+use crate::model::time::BootTime;
 use crate::policy::schedule::Conditions;
 use crate::storage::queue::DestinationBooks;
 use crate::storage::switches::Switches;
@@ -43,7 +44,11 @@ pub(crate) enum Command {
     /// Count what became of the events.
     Books { reply: SyncSender<Result<Vec<DestinationBooks>, String>> },
     /// The device's conditions have changed.
-    Conditions(Conditions),
+    Conditions {
+        conditions: Conditions,
+        /// When the host reported them.
+        at: BootTime,
+    },
     /// Close the database and release every lock.
     Suspend { reply: SyncSender<()> },
     /// Open the database again.
@@ -90,7 +95,7 @@ impl Worker<'_> {
                 };
                 let _ = reply.send(books);
             }
-            Command::Conditions(conditions) => {
+            Command::Conditions { conditions, at } => {
                 if self.conditions.foreground && !conditions.foreground {
                     // What is in the database when the uploader learns of it is sent at once.
                     self.shared.scopes.end_windows();
@@ -102,7 +107,7 @@ impl Worker<'_> {
                     self.follow_others();
                 }
                 self.conditions = conditions;
-                self.directories(|directory| directory.uploader.set_conditions(conditions));
+                self.directories(|directory| directory.uploader.set_conditions(conditions, at));
             }
             Command::Suspend { reply } => {
                 self.shared.is_suspended.store(true, Ordering::Relaxed);

@@ -267,7 +267,7 @@ impl Worker<'_> {
 
     /// Tells a directory that was just opened what the others have been told.
     fn instruct(&self, directory: &mut Directory) {
-        directory.uploader.set_conditions(self.conditions);
+        directory.uploader.set_conditions(self.conditions, self.shared.clock.boot());
         directory.uploader.set_flush(!self.flushes.is_empty());
     }
 

@@ -180,6 +180,11 @@ impl Queue {
         self.control.destinations.get(&destination).is_some_and(|state| state.suspects(part, self.age()))
     }
 
+    /// The current day of queue age, to which the daily cap applies.
+    pub fn today(&self) -> u64 {
+        day(self.age())
+    }
+
     /// Compressed bytes that were sent to all destinations in the current day of queue age.
     pub fn sent_today(&self) -> u64 {
         let sent = self.control.books.sent_today;
