@@ -8,7 +8,7 @@ use throughline::testing::{Answer, FaultServer};
 use throughline::{Consent, Telemetry};
 
 use crate::remote::{App, Sign};
-use crate::support::{LONG, builder, record_mixed, start, walk};
+use crate::support::{LONG, builder, record_mixed, start, until, walk};
 
 const MARK: &str = "a-mark-that-must-be-gone";
 
@@ -105,6 +105,39 @@ fn an_erasure_in_one_process_reaches_the_others_before_they_send() {
     // The app, whose extension is idle, erases once more: now nobody is in the way.
     extension.kill();
     app.must("erase");
+}
+
+#[test]
+fn an_adopted_directory_that_is_to_be_erased_is_not_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    server.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
+    let mut ended = App::start(dir.path(), &server.url(), Sign::Lock);
+    let mut extension = App::start(dir.path(), &server.url(), Sign::Lock);
+    extension.record(&format!("tap {MARK}"));
+    extension.must("drain");
+    extension.kill();
+    ended.kill();
+    let app = start(dir.path(), &server.url());
+    until("the directory is adopted", || {
+        let _ = app.flush(LONG);
+        sent(&server)
+    });
+    let requests = server.received().len();
+    // Another process has been told to erase everything. It has found this directory locked, and
+    // its own and the main one before that.
+    std::fs::write(dir.path().join("process-1/erase"), "").unwrap();
+    let id = app.record_action(&Action::tap("after it")).unwrap();
+    assert!(app.drain(LONG));
+    server.always(None);
+    until("the app's own events arrive", || app.flush(LONG).complete && server.stored_ids().contains(&id));
+    let marked_since = server
+        .received()
+        .split_off(requests)
+        .into_iter()
+        .filter(|request| request.body.windows(MARK.len()).any(|window| window == MARK.as_bytes()));
+    assert_eq!(marked_since.count(), 0);
+    assert_eq!(marked(dir.path()), Vec::<PathBuf>::new());
 }
 
 #[test]
