@@ -1,13 +1,15 @@
 //! Where contexts, consent, tail sampling and several processes meet.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent};
 use throughline::health::StorageState;
 use throughline::ledger::DropReason;
 use throughline::testing::{Answer, FaultServer};
+use throughline::time::{Clock, ManualClock};
 use throughline::value::Value;
-use throughline::{Conditions, Consent, Network, TailSampling, Telemetry};
+use throughline::{Conditions, Consent, Host, Network, TailSampling, Telemetry};
 
 use crate::app::{received, text};
 use crate::remote::{App, Sign};
@@ -135,7 +137,7 @@ fn what_waits_for_consent_leaves_room_for_a_crash_in_a_small_queue() {
     let config = builder(dir.path()).endpoint(server.url()).queue_bytes(1024 * KIB).crash_bytes(128 * KIB);
     let telemetry = Telemetry::start(config.build().unwrap(), Consent::Pending).unwrap();
     let long = "x".repeat(900);
-    for n in 0..4_000 {
+    for n in 0..12_000 {
         assert!(telemetry.record_action(&Action::tap(&long)).is_some(), "tap {n} was refused");
         if n % 100 == 0 {
             assert!(telemetry.drain(LONG));
@@ -185,5 +187,50 @@ fn an_app_whose_run_another_process_has_ended_loses_no_crash_when_it_comes_back(
         let next = start(dir.path(), &server.url());
         until("the crash arrives", || next.flush(LONG).complete && server.stored_ids().contains(&crash));
         assert_eq!(books(&next).dropped.total(), 0, "delivered: {is_delivered}");
+    }
+}
+
+#[test]
+fn a_user_who_never_decides_leaves_no_runs_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    for _ in 0..20 {
+        let mut host = Host::default();
+        host.clock = Clock::Manual(clock.clone());
+        let config = builder(dir.path()).endpoint("http://127.0.0.1:9").max_age(Duration::from_secs(3600));
+        let telemetry = Telemetry::start_with(config.build().unwrap(), Consent::Pending, host).unwrap();
+        telemetry.record_action(&Action::tap("x"));
+        tick(&telemetry);
+        assert!(telemetry.shutdown(LONG));
+        clock.advance(Duration::from_secs(2 * 3600));
+    }
+    let db = rusqlite::Connection::open(dir.path().join("queue.db")).unwrap();
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    let runs = count("SELECT count(*) FROM state WHERE key LIKE 'run/%'");
+    let contexts = count("SELECT count(*) FROM contexts");
+    assert!(runs <= 3 && contexts < 20, "after 20 starts: {runs} runs, {contexts} contexts");
+}
+
+#[test]
+fn what_is_recorded_after_the_database_was_damaged_still_says_whose_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.record("tap before");
+    app.must("flush");
+    app.must("suspend");
+    let session = app.tell("session");
+    app.record("tap in the background");
+    let db = rusqlite::Connection::open(dir.path().join("queue.db")).unwrap();
+    db.execute("UPDATE contexts SET crc = crc + 1", []).unwrap();
+    db.execute("UPDATE state SET crc = crc + 1 WHERE key = 'age'", []).unwrap();
+    drop(db);
+    app.must("resume");
+    app.record("tap after");
+    app.must("flush");
+    let logs = received(&server).logs;
+    for name in ["in the background", "after"] {
+        let tap = logs.iter().find(|log| text(&log.attributes, "app.widget.name") == name).unwrap();
+        assert_eq!(text(&tap.attributes, "session.id"), session, "`{name}`");
     }
 }

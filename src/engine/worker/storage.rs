@@ -262,10 +262,11 @@ impl Worker<'_> {
         own.queue.set_consent(self.shared.consent());
         let mut settled = self.shared.settled();
         if let Some(Settled { dir, head, counters, contexts }) = &*settled {
-            // Another process may have ended the run here meanwhile, and forgotten it.
+            // Another process may have ended the run here meanwhile, and forgotten it; or the
+            // database was damaged.
             match known {
                 Some(is_ended) if dir.as_deref() == Some(own.dir()) => {
-                    if is_ended {
+                    if is_ended || own.opened.set_aside.is_some() {
                         own.queue.resume_run(run, contexts)?;
                     }
                 }
@@ -276,6 +277,11 @@ impl Worker<'_> {
             }
         }
         drop(settled);
+        if own.opened.set_aside.is_some() {
+            let Shared { globals, scopes, config, .. } = &**self.shared;
+            globals.repeat(self.shared.recorder(), config);
+            scopes.repeat_scope();
+        }
         self.instruct(&mut own);
         Ok(Open { own, run, adopted: Vec::new() })
     }

@@ -54,8 +54,8 @@ impl Queue {
         })
     }
 
-    /// Goes on with a run that somebody has ended who took its process for dead: its next journal
-    /// must be read. What is recorded from now on may refer to these contexts.
+    /// Goes on with a run that somebody may have ended who took its process for dead: its next
+    /// journal must be read. What is recorded from now on may refer to these contexts.
     pub fn resume_run(&mut self, run: u32, contexts: &[(u32, Vec<u8>)]) -> Result<(), QueueError> {
         self.transact(|queue| {
             queue.restore_contexts(run, contexts)?;
