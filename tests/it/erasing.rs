@@ -108,6 +108,32 @@ fn an_erasure_in_one_process_reaches_the_others_before_they_send() {
 }
 
 #[test]
+fn an_app_that_was_taken_for_dead_by_an_erasure_sends_nothing_of_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let mut app = App::start(dir.path(), &server.url(), Sign::Number);
+    let mut extension = App::start(dir.path(), &server.url(), Sign::Number);
+    app.must("suspend");
+    let session = app.tell("session");
+    app.record(&format!("tap {MARK}"));
+    // It is suspended for longer than anybody waits: as if it had never said that it lives.
+    let is_journal = |path: &PathBuf| path.extension().is_some_and(|end| end == "journal");
+    for journal in walk(&dir.path().join("runs")).into_iter().filter(is_journal) {
+        let file = std::fs::File::options().write(true).open(&journal).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0; 56], 256).unwrap();
+    }
+    extension.must("erase");
+    app.must("resume");
+    let later = app.record("tap after it");
+    app.must("flush");
+    assert!(server.stored_ids().contains(&later));
+    assert!(!sent(&server));
+    assert_ne!(app.tell("session"), session);
+    assert_eq!(marked(dir.path()), Vec::<PathBuf>::new());
+    assert_eq!(app.tell("dropped"), "0");
+}
+
+#[test]
 fn an_adopted_directory_that_is_to_be_erased_is_not_sent() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();

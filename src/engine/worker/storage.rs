@@ -146,10 +146,11 @@ impl Worker<'_> {
         if let Some(reason) = dirlock::wrong_kind_of_any(lock.dir()) {
             return Err(QueueError::Locked(reason));
         }
-        if owes_erasure(lock.dir()) {
+        let is_owed = owes_erasure(lock.dir());
+        if is_owed || shared.recorder().journal().was_erased() {
             // Another process has been told to erase everything.
             self.forget_recorded();
-            if !erase_dir(lock.dir()) {
+            if is_owed && !erase_dir(lock.dir()) {
                 return Err(QueueError::Locked(format!("`{}` could not be erased", lock.dir().display())));
             }
             self.begin_anew_with_others();
