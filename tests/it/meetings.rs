@@ -1,19 +1,21 @@
 //! Where contexts, consent, tail sampling and several processes meet.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use throughline::event::{Action, ErrorEvent};
 use throughline::health::StorageState;
+use throughline::internals::queue::{QueueLimits, open_or_rebuild};
 use throughline::ledger::DropReason;
 use throughline::testing::{Answer, FaultServer};
 use throughline::time::{Clock, ManualClock};
 use throughline::value::Value;
-use throughline::{Conditions, Consent, Host, Network, TailSampling, Telemetry};
+use throughline::{Conditions, Consent, Destination, Host, Network, OtlpSignal, TailSampling, Telemetry};
 
 use crate::app::{received, text};
 use crate::remote::{App, Sign};
-use crate::support::{LONG, books, builder, start, tick, until, walk};
+use crate::support::{LONG, books, builder, record_mixed, start, tick, until, walk};
 
 const KIB: u64 = 1024;
 
@@ -232,5 +234,81 @@ fn what_is_recorded_after_the_database_was_damaged_still_says_whose_it_is() {
     for name in ["in the background", "after"] {
         let tap = logs.iter().find(|log| text(&log.attributes, "app.widget.name") == name).unwrap();
         assert_eq!(text(&tap.attributes, "session.id"), session, "`{name}`");
+    }
+}
+
+/// A sequence of numbers that looks random and is the same each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// The database as a process leaves it that is killed now, opened by the next one.
+fn assert_sound_if_killed(dir: &Path, what: &str) {
+    let killed = tempfile::tempdir().unwrap();
+    let from = dir.join(".").into_os_string();
+    assert!(Command::new("cp").args(["-r".into(), from, killed.path().into()]).status().unwrap().success());
+    let limits = QueueLimits { queue_bytes: 1 << 20, crash_bytes: 1 << 17, max_age: Duration::from_secs(3600) };
+    let (queue, opened) = open_or_rebuild(killed.path(), limits, &Clock::System).unwrap();
+    assert_eq!(opened.set_aside, None, "{what}");
+    for books in queue.books().unwrap() {
+        assert!(books.balanced(), "{what}: {books:?}");
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_whatever_it_did_leaves_a_database_that_the_next_one_trusts() {
+    let seeds = std::env::var("THROUGHLINE_SEED").ok().and_then(|seed| seed.parse().ok());
+    for seed in seeds.map_or(1..3u64, |seed| seed..seed + 1) {
+        let mut random = Random(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let (server, other) = (FaultServer::start().unwrap(), FaultServer::start().unwrap());
+        let refused = Some(Answer::Status(404, Vec::new(), Vec::new()));
+        let clock = ManualClock::new();
+        let mut host = Host::default();
+        host.clock = Clock::Manual(clock.clone());
+        let logs = Destination::new("logs", server.url()).signals([OtlpSignal::Logs, OtlpSignal::Traces]);
+        let traces = Destination::new("traces", other.url()).signals([OtlpSignal::Traces]);
+        let config = builder(dir.path()).destination(logs).destination(traces).queue_bytes(1024 * KIB);
+        let config = config.crash_bytes(128 * KIB).max_age(Duration::from_secs(3600));
+        let config = config.tail_sampling(TailSampling::default()).build().unwrap();
+        let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+        let long = "x".repeat(900);
+        for step in 0..50 {
+            match random.below(10) {
+                0..4 => {
+                    for n in 0..random.below(300) as usize {
+                        if n % 2 == 0 {
+                            telemetry.set_global_attribute("cart", Some(Value::Text(&format!("{step} {n} {long}"))));
+                        }
+                        record_mixed(&telemetry, n);
+                    }
+                }
+                4 => telemetry.set_session_sample_rate(random.below(2) as f64).unwrap(),
+                5 => {
+                    let consent = if random.below(2) == 0 { Consent::Pending } else { Consent::Granted };
+                    telemetry.set_consent(consent).unwrap();
+                }
+                6 => server.always(refused.clone().filter(|_| random.below(2) == 0)),
+                7 => other.always(refused.clone().filter(|_| random.below(2) == 0)),
+                8 => clock.advance(Duration::from_secs(random.below(2_000))),
+                _ => {
+                    telemetry.record_error(&ErrorEvent::new("E", "worth keeping"));
+                }
+            }
+            online(&telemetry, Network::Unmetered);
+            telemetry.flush(Duration::from_millis(200));
+            online(&telemetry, Network::Offline);
+            tick(&telemetry);
+            assert_sound_if_killed(dir.path(), &format!("seed {seed}, step {step}"));
+            assert_eq!(telemetry.health().set_aside, None, "seed {seed}, step {step}");
+            for books in telemetry.books(LONG).unwrap() {
+                assert!(books.balanced(), "seed {seed}, step {step}: {books:?}");
+            }
+        }
     }
 }

@@ -241,32 +241,33 @@ impl Queue {
         self.transact(|queue| expire(&queue.db, &mut queue.control, age))
     }
 
-    /// Drops some of what has been kept aside, the oldest of it, because there is no room. Returns
-    /// how many events.
-    pub(super) fn evict_aside(&mut self) -> Result<usize, QueueError> {
+    /// Drops some of what has been kept aside, the oldest of it and at most `max` events, because
+    /// there is no room. Returns how many.
+    pub(super) fn evict_aside(&mut self, max: usize) -> Result<usize, QueueError> {
         if self.control.apart.aside == 0 {
             return Ok(0);
         }
         let sql = "DELETE FROM pending WHERE id IN (
                        SELECT id FROM pending WHERE aside IS NOT NULL ORDER BY id LIMIT (
-                           SELECT max(count(*) / ?1, 1) FROM pending WHERE aside IS NOT NULL))
+                           SELECT min(max(count(*) / ?1, 1), ?2) FROM pending WHERE aside IS NOT NULL))
                    RETURNING lane, length(record)";
         self.transact(|queue| {
-            drop_apart(&queue.db, &mut queue.control, Cause::Quiet, DropReason::SampledOut, sql, [SWEEP_SHARE])
+            let params = (SWEEP_SHARE, max as u64);
+            drop_apart(&queue.db, &mut queue.control, Cause::Quiet, DropReason::SampledOut, sql, params)
         })
     }
 
-    /// Drops some of a lane of what waits for the user's consent, the oldest of it, because there
-    /// is no room. Returns how many events.
-    pub(super) fn evict_pending(&mut self, lane: Lane, reason: DropReason) -> Result<usize, QueueError> {
+    /// Drops some of a lane of what waits for the user's consent, the oldest of it and at most
+    /// `max` events, because there is no room. Returns how many.
+    pub(super) fn evict_pending(&mut self, lane: Lane, max: usize, reason: DropReason) -> Result<usize, QueueError> {
         if self.control.apart.pending == 0 {
             return Ok(0);
         }
         let sql = "DELETE FROM pending WHERE id IN (
                        SELECT id FROM pending WHERE aside IS NULL AND lane = ?1 ORDER BY id LIMIT (
-                           SELECT max(count(*) / ?2, 1) FROM pending WHERE aside IS NULL AND lane = ?1))
+                           SELECT min(max(count(*) / ?2, 1), ?3) FROM pending WHERE aside IS NULL AND lane = ?1))
                    RETURNING lane, length(record)";
-        let params = (lane.code(), SWEEP_SHARE);
+        let params = (lane.code(), SWEEP_SHARE, max as u64);
         self.transact(|queue| drop_apart(&queue.db, &mut queue.control, Cause::Undecided, reason, sql, params))
     }
 

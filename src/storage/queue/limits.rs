@@ -65,12 +65,12 @@ impl Queue {
     /// and may never be sent, then the least valuable lane, and of that first what waits for the
     /// user's consent. Returns how many were dropped.
     fn evict_few(&mut self) -> Result<usize, QueueError> {
-        let aside = self.evict_aside()?;
+        let aside = self.evict_aside(MAX_DRAIN_EVENTS)?;
         if aside > 0 {
             return Ok(aside);
         }
         for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
-            let apart = self.evict_pending(lane, DropReason::QuotaBytes)?;
+            let apart = self.evict_pending(lane, MAX_DRAIN_EVENTS, DropReason::QuotaBytes)?;
             if apart > 0 {
                 return Ok(apart);
             }
@@ -156,8 +156,8 @@ impl Queue {
     }
 
     /// Gets out of a full disk, on which a database in WAL mode cannot even delete rows: gives up
-    /// the ballast, writes the WAL back into the database, then evicts a few rows at a time from
-    /// the least valuable lane.
+    /// the ballast, writes the WAL back into the database, then evicts a few events at a time: of
+    /// what is kept aside, then from the least valuable lane.
     ///
     /// # Errors
     /// When nothing helped: the journal then keeps what it can until there is room. `Corrupt` when
@@ -169,21 +169,13 @@ impl Queue {
         }
         let _ = std::fs::remove_file(self.dir.join(BALLAST));
         self.checkpoint()?;
-        for _ in 0..FULL_DISK_EVICT_STEPS {
-            if self.evict_aside()? == 0 {
-                break;
-            }
-            self.checkpoint()?;
-        }
-        for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
-            for _ in 0..FULL_DISK_EVICT_STEPS {
-                let apart = self.evict_pending(lane, DropReason::DiskFull)?;
-                if apart == 0 && self.evict(lane, FULL_DISK_EVICT_ROWS, MAX_SEQ, DropReason::DiskFull)? == 0 {
-                    break;
-                }
+        for lane in [None, Some(Lane::Bulk), Some(Lane::Event), Some(Lane::Error)] {
+            let mut steps = FULL_DISK_EVICT_STEPS;
+            while steps > 0 && self.evict_for_disk(lane)? > 0 {
                 self.checkpoint()?;
+                steps -= 1;
             }
-            if self.control.lane(lane).rows > 0 {
+            if steps == 0 || lane.is_some_and(|lane| self.control.lane(lane).rows > 0) {
                 break;
             }
         }
@@ -192,6 +184,16 @@ impl Queue {
         // What has been evicted may have been the last that needed its contexts.
         self.sweeping.is_due = true;
         Ok(())
+    }
+
+    /// Drops very few events of a lane, or without one of what is kept aside: each deletion needs
+    /// room itself.
+    fn evict_for_disk(&mut self, lane: Option<Lane>) -> Result<usize, QueueError> {
+        let Some(lane) = lane else { return self.evict_aside(FULL_DISK_EVICT_ROWS) };
+        match self.evict_pending(lane, FULL_DISK_EVICT_ROWS, DropReason::DiskFull)? {
+            0 => self.evict(lane, FULL_DISK_EVICT_ROWS, MAX_SEQ, DropReason::DiskFull),
+            evicted => Ok(evicted),
+        }
     }
 
     /// Bytes that are free for the app on the file system; 0 when it does not say.

@@ -247,3 +247,13 @@ fn forgetting_many_contexts_takes_no_long_log_on_a_disk_that_may_be_full() {
     let log = std::fs::metadata(dir.path().join("queue.db-wal")).unwrap().len();
     assert!(log < 2 << 20, "a log of {log} bytes");
 }
+
+#[test]
+fn a_full_disk_costs_a_few_events_of_what_is_kept_aside_and_none_that_are_to_be_sent() {
+    let (_dir, _clock, mut queue, run) = begin();
+    let mut frames: Vec<_> = (1..=400).map(|n| (ASIDE, n)).collect();
+    frames.extend((401..=420).map(|n| (EVENT, n)));
+    absorb(&mut queue, run, Vec::leak(frames));
+    queue.make_room().unwrap();
+    assert_eq!(counts(&queue), (20, 320, 0));
+}
