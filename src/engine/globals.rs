@@ -60,6 +60,11 @@ impl GlobalContext {
         }
     }
 
+    /// Journals the current version once more: the database may have lost it.
+    pub(crate) fn repeat(&self, recorder: &Recorder, config: &Config) {
+        self.lock().journal(recorder, config);
+    }
+
     /// Looks for the installation if it is not known yet.
     pub(crate) fn find_installation(&self, recorder: &Recorder, config: &Config) {
         if !config.installation_id || self.installation_id().is_some() {

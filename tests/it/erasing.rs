@@ -8,7 +8,7 @@ use throughline::testing::{Answer, FaultServer};
 use throughline::{Consent, Telemetry};
 
 use crate::remote::{App, Sign};
-use crate::support::{LONG, builder, record_mixed, start, walk};
+use crate::support::{LONG, builder, record_mixed, start, until, walk};
 
 const MARK: &str = "a-mark-that-must-be-gone";
 
@@ -105,6 +105,65 @@ fn an_erasure_in_one_process_reaches_the_others_before_they_send() {
     // The app, whose extension is idle, erases once more: now nobody is in the way.
     extension.kill();
     app.must("erase");
+}
+
+#[test]
+fn an_app_that_was_taken_for_dead_by_an_erasure_sends_nothing_of_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let mut app = App::start(dir.path(), &server.url(), Sign::Number);
+    let mut extension = App::start(dir.path(), &server.url(), Sign::Number);
+    app.must("suspend");
+    let session = app.tell("session");
+    app.record(&format!("tap {MARK}"));
+    // It is suspended for longer than anybody waits: as if it had never said that it lives.
+    let is_journal = |path: &PathBuf| path.extension().is_some_and(|end| end == "journal");
+    for journal in walk(&dir.path().join("runs")).into_iter().filter(is_journal) {
+        let file = std::fs::File::options().write(true).open(&journal).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0; 56], 256).unwrap();
+    }
+    extension.must("erase");
+    app.must("resume");
+    let later = app.record("tap after it");
+    app.must("flush");
+    assert!(server.stored_ids().contains(&later));
+    assert!(!sent(&server));
+    assert_ne!(app.tell("session"), session);
+    assert_eq!(marked(dir.path()), Vec::<PathBuf>::new());
+    assert_eq!(app.tell("dropped"), "0");
+}
+
+#[test]
+fn an_adopted_directory_that_is_to_be_erased_is_not_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    server.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
+    let mut ended = App::start(dir.path(), &server.url(), Sign::Lock);
+    let mut extension = App::start(dir.path(), &server.url(), Sign::Lock);
+    extension.record(&format!("tap {MARK}"));
+    extension.must("drain");
+    extension.kill();
+    ended.kill();
+    let app = start(dir.path(), &server.url());
+    until("the directory is adopted", || {
+        let _ = app.flush(LONG);
+        sent(&server)
+    });
+    let requests = server.received().len();
+    // Another process has been told to erase everything. It has found this directory locked, and
+    // its own and the main one before that.
+    std::fs::write(dir.path().join("process-1/erase"), "").unwrap();
+    let id = app.record_action(&Action::tap("after it")).unwrap();
+    assert!(app.drain(LONG));
+    server.always(None);
+    until("the app's own events arrive", || app.flush(LONG).complete && server.stored_ids().contains(&id));
+    let marked_since = server
+        .received()
+        .split_off(requests)
+        .into_iter()
+        .filter(|request| request.body.windows(MARK.len()).any(|window| window == MARK.as_bytes()));
+    assert_eq!(marked_since.count(), 0);
+    assert_eq!(marked(dir.path()), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod house;
 mod imports;
 mod law;
 mod lifecycle;
+mod meetings;
 mod moments;
 mod off;
 mod older_store;

@@ -8,7 +8,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::storage::dirlock::{self, DirLock};
+use crate::storage::dirlock::{self, DirLock, RUNS};
+use crate::storage::journal::run_file::{RunFile, key_of};
 use crate::storage::replace::{Durability, replace};
 use crate::storage::{installation, session_file};
 
@@ -37,6 +38,7 @@ pub(crate) fn erase_shared(data_dir: &Path) {
 /// removed.
 pub(crate) fn erase_dir(dir: &Path) -> bool {
     let is_owed = owe_erasure(dir).is_ok();
+    mark_journals(dir);
     let mut is_erased = true;
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -57,6 +59,22 @@ pub(crate) fn erase_dir(dir: &Path) -> bool {
         is_erased = is_gone(std::fs::remove_file(dir.join(OWED)));
     }
     is_erased
+}
+
+/// Says in the journals that they are erased: a process that lives although it was taken for dead
+/// still has its records in memory.
+fn mark_journals(dir: &Path) {
+    let runs = dir.join(RUNS);
+    // What a link points to is not the client's.
+    if !std::fs::symlink_metadata(&runs).is_ok_and(|meta| meta.is_dir()) {
+        return;
+    }
+    for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
+        let is_journal = key_of(&entry.file_name().to_string_lossy()).is_some();
+        if is_journal && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = RunFile::mark_erased(&entry.path());
+        }
+    }
 }
 
 /// Erases `data_dir` and the directories of further processes, except for `own`. Those that belong

@@ -311,6 +311,11 @@ impl Scopes {
         locked.open.saved.note_shutdown();
     }
 
+    /// Journals once more which session and view events belong to: the database may have lost it.
+    pub(crate) fn repeat_scope(&self) {
+        self.lock().write_scope();
+    }
+
     /// Works on the contexts that wait for a later message.
     pub(crate) fn contexts<R>(&self, work: impl FnOnce(&mut ContextStore) -> R) -> R {
         work(&mut self.lock().open.contexts)

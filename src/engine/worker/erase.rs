@@ -71,8 +71,15 @@ impl Worker<'_> {
         }
     }
 
-    /// Does what another process was told: to erase everything, this process's directory included.
+    /// Does what another process was told: to erase everything, this process's directory included,
+    /// and those that it has adopted. That process may have found them one after the other.
     pub(super) fn obey_erasure(&mut self) {
+        if let Some(open) = self.storage.open() {
+            for owed in open.adopted.extract_if(.., |adopted| owes_erasure(adopted.dir())) {
+                self.in_flight.retain(|request| !request.is_from(owed.dir()));
+                owed.erase();
+            }
+        }
         let is_owed = self.storage.open().is_some_and(|open| owes_erasure(open.own.dir()));
         if is_owed {
             self.shared.debug.log("another process has been told to erase everything");
@@ -93,7 +100,7 @@ impl Worker<'_> {
         self.in_flight.clear();
         scopes.close();
         let counters = journal.counters();
-        *self.shared.settled() = Some(Settled { dir: None, head: journal.skip(), counters });
+        *self.shared.settled() = Some(Settled { dir: None, head: journal.skip(), counters, contexts: Vec::new() });
         scopes.forget_totals();
         journal.stay_on_heap();
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::settled::Settled;
+use super::settled::{Settled, contexts_from};
 use super::{Shared, Worker};
 use crate::engine::directory::{Directory, erase_dir, owes_erasure};
 use crate::model::limits::{HOME_LOCK_PAUSE, HOME_LOCK_TRIES, REOPEN_AFTER, REOPEN_AT_MOST_AFTER, TICK};
@@ -146,10 +146,11 @@ impl Worker<'_> {
         if let Some(reason) = dirlock::wrong_kind_of_any(lock.dir()) {
             return Err(QueueError::Locked(reason));
         }
-        if owes_erasure(lock.dir()) {
+        let is_owed = owes_erasure(lock.dir());
+        if is_owed || shared.recorder().journal().was_erased() {
             // Another process has been told to erase everything.
             self.forget_recorded();
-            if !erase_dir(lock.dir()) {
+            if is_owed && !erase_dir(lock.dir()) {
                 return Err(QueueError::Locked(format!("`{}` could not be erased", lock.dir().display())));
             }
             self.begin_anew_with_others();
@@ -217,9 +218,14 @@ impl Worker<'_> {
         if is_mapped && journal.file().is_some() {
             return Ok(());
         }
+        // Whoever has read the journal has the contexts in it. Later events need them here.
+        let journaled = if is_mapped { contexts_from(journal, 0) } else { Vec::new() };
         if is_mapped && let Some((head, counters)) = journal.pass_taken() {
             self.shared.debug.log("another process has taken this one for dead and has read its journal");
-            *self.shared.settled() = Some(Settled { dir: None, head, counters });
+            let mut settled = self.shared.settled();
+            let mut contexts = settled.take().map(|before| before.contexts).unwrap_or_default();
+            contexts.extend(journaled);
+            *settled = Some(Settled { dir: None, head, counters, contexts });
         }
         let runs = dir.join(RUNS);
         std::fs::create_dir_all(&runs).map_err(|error| QueueError::Locked(error.to_string()))?;
@@ -251,16 +257,32 @@ impl Worker<'_> {
             self.shared.debug.log(&format!("the database was set aside: {reason}"));
             self.shared.health().set_aside = Some(reason.clone());
         }
-        let run = own.enter_run(self.shared.recorder().journal().start())?;
+        let start = self.shared.recorder().journal().start();
+        let known = own.queue.find_run(start.key).map(|(_, run)| run.done);
+        let run = own.enter_run(start)?;
         own.queue.set_consent(self.shared.consent());
         let mut settled = self.shared.settled();
-        if let Some(Settled { dir, head, counters }) = &*settled
-            && dir.as_deref() != Some(own.dir())
-        {
-            own.queue.begin_run_at(run, *head, counters)?;
-            *settled = None;
+        if let Some(Settled { dir, head, counters, contexts }) = &*settled {
+            // Another process may have ended the run here meanwhile, and forgotten it; or the
+            // database was damaged.
+            match known {
+                Some(is_ended) if dir.as_deref() == Some(own.dir()) => {
+                    if is_ended || own.opened.set_aside.is_some() {
+                        own.queue.resume_run(run, contexts)?;
+                    }
+                }
+                _ => {
+                    own.queue.begin_run_at(run, *head, counters, contexts)?;
+                    *settled = None;
+                }
+            }
         }
         drop(settled);
+        if own.opened.set_aside.is_some() {
+            let Shared { globals, scopes, config, .. } = &**self.shared;
+            globals.repeat(self.shared.recorder(), config);
+            scopes.repeat_scope();
+        }
         self.instruct(&mut own);
         Ok(Open { own, run, adopted: Vec::new() })
     }
@@ -307,7 +329,7 @@ impl Worker<'_> {
     /// Notes what the own directory's books know of the run.
     fn note_settled(&mut self) {
         if let Some(open) = self.storage.open()
-            && let Some(settled) = Settled::in_books_of(&open.own, open.run)
+            && let Some(settled) = Settled::in_books_of(&open.own, open.run, self.shared.recorder())
         {
             *self.shared.settled() = Some(settled);
         }

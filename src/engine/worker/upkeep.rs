@@ -10,7 +10,7 @@ use crate::engine::recorder::Versions;
 use crate::model::config::Consent;
 use crate::model::limits::{CLEAN_UP_EVERY, KEPT_CONTEXTS, MANUAL_TICK};
 use crate::model::time::Clock;
-use crate::storage::queue::Live;
+use crate::storage::queue::{Live, QueueError};
 use crate::storage::session_file;
 
 impl Worker<'_> {
@@ -101,10 +101,12 @@ impl Worker<'_> {
         let live = Live { run, journal: recorder.journal(), newest: context.max(scope), begun: &begun };
         let live = Some(live).filter(|_| place == Place::Own);
         let found = open.directories().find(|(at, _)| *at == place);
-        if let Some((_, directory)) = found
-            && let Err(error) = directory.queue.sweep_contexts(live.as_ref())
-        {
-            self.directory_failed(place, error);
+        let swept = found.map_or(Ok(()), |(_, directory)| directory.queue.sweep_contexts(live.as_ref()));
+        match swept {
+            // No event waits for this, so none is evicted for it. A drain that finds the disk full
+            // makes room.
+            Ok(()) | Err(QueueError::Full) => {}
+            Err(error) => self.directory_failed(place, error),
         }
     }
 

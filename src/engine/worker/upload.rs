@@ -103,8 +103,13 @@ impl<'a> Worker<'a> {
         }
         if shared.consent() != Consent::Granted {
             // What is under way may still be answered. Then no connection is needed any more.
-            if self.in_flight.is_empty() && self.keep_connections_until.take().is_some() {
-                shared.guarded(|| transport.idle());
+            if self.in_flight.is_empty() {
+                if self.keep_connections_until.take().is_some() {
+                    shared.guarded(|| transport.idle());
+                }
+                if shared.consent() == Consent::Pending {
+                    self.clean_up();
+                }
             }
             return Uploads::Blocked(Blocked::Consent);
         }

@@ -11,3 +11,6 @@ pub(crate) const INDEX_PAYLOAD_BYTES: u64 = 1_002;
 /// The part of the queue's quota, one in so many, by which contexts may grow, or rows be evicted,
 /// before contexts that no row needs are looked for. Looking for them reads every row.
 pub(crate) const SWEEP_SHARE: u64 = 16;
+/// Contexts that are forgotten in one transaction: SQLite's log grows with it, also on a disk that
+/// is nearly full.
+pub(crate) const SWEEP_STEP_CONTEXTS: usize = 256;

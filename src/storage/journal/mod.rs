@@ -226,15 +226,25 @@ impl Journal {
     /// had been counted up to there. `None` when nobody has taken anything. Only the worker may
     /// call this.
     pub fn pass_taken(&self) -> Option<(u64, RunCounters)> {
-        let memory = self.memory();
-        let mut bytes = Vec::new();
-        memory.read(TAKEN_AT, 8 * TAKEN_WORDS, &mut bytes);
-        let (to, counters) = run_file::taken(&bytes)?;
+        let (to, counters) = self.taken()?;
         let is_of_ring = (self.head.load(Ordering::Relaxed)..=self.tail.load(Ordering::Acquire)).contains(&to);
         is_of_ring.then(|| {
             self.advance(to);
             (to, counters)
         })
+    }
+
+    /// Whether another process has erased everything, and has taken this one for dead. Only the
+    /// worker may call this.
+    pub fn was_erased(&self) -> bool {
+        let is_mapped = matches!(self.mode(), JournalMode::Mapped | JournalMode::Lost);
+        is_mapped && self.taken().is_some_and(|(to, _)| to == run_file::ERASED)
+    }
+
+    fn taken(&self) -> Option<(u64, RunCounters)> {
+        let mut bytes = Vec::new();
+        self.memory().read(TAKEN_AT, 8 * TAKEN_WORDS, &mut bytes);
+        run_file::taken(&bytes)
     }
 
     /// Keeps the ring on the heap for now, where it may use [`HEAP_JOURNAL_BYTES`] of the app's

@@ -14,6 +14,9 @@ use super::scan::{DrainEnd, Drained, scan};
 use crate::model::ids::RunKey;
 use crate::model::limits::JOURNAL_BYTES;
 
+/// An offset to which no run ever comes, for records that have been erased.
+pub(super) const ERASED: u64 = u64::MAX;
+
 /// The name of the file of a run.
 pub fn file_name(key: RunKey) -> String {
     format!("{}.journal", key.name())
@@ -64,7 +67,16 @@ impl RunFile {
         let words = [to].into_iter().chain(counters.words());
         let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
         bytes.extend_from_slice(&mark(&bytes).to_le_bytes());
-        File::options().write(true).open(path)?.write_all_at(&bytes, TAKEN_AT as u64)
+        // Not to wait for ever for somebody who reads from a pipe, and not to follow a link.
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
+        let file = File::options().write(true).custom_flags(flags as i32).open(path)?;
+        file.write_all_at(&bytes, TAKEN_AT as u64)
+    }
+
+    /// Writes into the file at `path` that everything has been erased. A process that was taken for
+    /// dead and lives after all forgets what its ring still holds.
+    pub fn mark_erased(path: &Path) -> io::Result<()> {
+        Self::mark_taken(path, ERASED, &RunCounters::default())
     }
 
     /// What identifies the run. `None` when the preamble is damaged or belongs to another file.

@@ -18,7 +18,7 @@ use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{
     AGE_MARK_EVERY, CRASH_AGE_FACTOR, CRASH_EVICT_ROWS, EXPIRY_AGE_MIN, MAX_DRAIN_EVENTS, MAX_PENDING_BYTES,
-    PENDING_EVICT_ROWS, PROMOTE_ROWS,
+    PENDING_EVICT_ROWS, PROMOTE_ROWS, SWEEP_SHARE,
 };
 use crate::model::time::nanos;
 
@@ -239,6 +239,36 @@ impl Queue {
         }
         let age = self.age();
         self.transact(|queue| expire(&queue.db, &mut queue.control, age))
+    }
+
+    /// Drops some of what has been kept aside, the oldest of it and at most `max` events, because
+    /// there is no room. Returns how many.
+    pub(super) fn evict_aside(&mut self, max: usize) -> Result<usize, QueueError> {
+        if self.control.apart.aside == 0 {
+            return Ok(0);
+        }
+        let sql = "DELETE FROM pending WHERE id IN (
+                       SELECT id FROM pending WHERE aside IS NOT NULL ORDER BY id LIMIT (
+                           SELECT min(max(count(*) / ?1, 1), ?2) FROM pending WHERE aside IS NOT NULL))
+                   RETURNING lane, length(record)";
+        self.transact(|queue| {
+            let params = (SWEEP_SHARE, max as u64);
+            drop_apart(&queue.db, &mut queue.control, Cause::Quiet, DropReason::SampledOut, sql, params)
+        })
+    }
+
+    /// Drops some of a lane of what waits for the user's consent, the oldest of it and at most
+    /// `max` events, because there is no room. Returns how many.
+    pub(super) fn evict_pending(&mut self, lane: Lane, max: usize, reason: DropReason) -> Result<usize, QueueError> {
+        if self.control.apart.pending == 0 {
+            return Ok(0);
+        }
+        let sql = "DELETE FROM pending WHERE id IN (
+                       SELECT id FROM pending WHERE aside IS NULL AND lane = ?1 ORDER BY id LIMIT (
+                           SELECT min(max(count(*) / ?2, 1), ?3) FROM pending WHERE aside IS NULL AND lane = ?1))
+                   RETURNING lane, length(record)";
+        let params = (lane.code(), SWEEP_SHARE, max as u64);
+        self.transact(|queue| drop_apart(&queue.db, &mut queue.control, Cause::Undecided, reason, sql, params))
     }
 
     /// Drops what has waited for the user's consent for too long: as long as it could have waited

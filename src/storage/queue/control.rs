@@ -43,9 +43,14 @@ impl Apart {
         Ok(Self { pending: sum("")?, aside: sum("NOT")?, ..Self::default() })
     }
 
+    /// The bytes that are kept apart.
+    pub(super) fn bytes(self) -> u64 {
+        self.pending + self.aside
+    }
+
     /// Whether any events are kept apart.
     pub(super) fn is_any(self) -> bool {
-        self.pending + self.aside > 0
+        self.bytes() > 0
     }
 }
 

@@ -18,8 +18,9 @@ const BALLAST: &str = "ballast";
 
 impl Queue {
     /// Evicts rows that are over the quotas: those of the least valuable lane first, and its oldest
-    /// ones first. No crash is evicted to make room for other events. Contexts count, too: when
-    /// they are many, a sweep becomes due, which forgets those that no row needs.
+    /// ones first. No crash is evicted to make room for other events. Contexts and what is kept
+    /// apart count, too: when contexts are many, a sweep becomes due, which forgets those that no
+    /// event needs.
     pub(super) fn enforce_quotas(&mut self) -> Result<(), QueueError> {
         if self.is_salvaging() {
             return Ok(());
@@ -33,26 +34,53 @@ impl Queue {
         loop {
             self.note_contexts(room);
             let rows: u64 = self.control.lanes.values().skip(1).map(|lane| lane.bytes).sum();
-            let is_over = rows + self.control.context_bytes > room;
+            let others = self.control.context_bytes + self.control.apart.bytes();
+            let is_over = rows + others > room;
             if !is_over || (self.sweeping.is_due && rows <= room) {
                 return Ok(());
             }
             // More than needed is evicted, so that the next drain does not have to evict again. But
-            // when it is contexts that take the room, a few rows may be enough.
-            let mut evicted = 0;
-            for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
-                let few = (self.control.lane(lane).rows / SWEEP_SHARE).max(1) as usize;
-                let max = if rows > room { MAX_DRAIN_EVENTS } else { few.min(MAX_DRAIN_EVENTS) };
-                evicted = self.evict(lane, max, MAX_SEQ, DropReason::QuotaBytes)?;
-                if evicted > 0 {
-                    break;
-                }
-            }
+            // when rows alone do not take the room, a few events may be enough.
+            let evicted = if rows > room { self.evict_lowest()? } else { self.evict_few()? };
             if evicted == 0 {
                 return Ok(());
             }
             self.sweeping.is_due |= rows <= room;
         }
+    }
+
+    /// Drops rows of the least valuable lane that has any. Returns how many.
+    fn evict_lowest(&mut self) -> Result<usize, QueueError> {
+        for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
+            let evicted = self.evict(lane, MAX_DRAIN_EVENTS, MAX_SEQ, DropReason::QuotaBytes)?;
+            if evicted > 0 {
+                return Ok(evicted);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Drops a few events, because rows, contexts and what is kept apart together take too much
+    /// room. What is kept apart needs contexts as much as rows do: first goes what is kept aside
+    /// and may never be sent, then the least valuable lane, and of that first what waits for the
+    /// user's consent. Returns how many were dropped.
+    fn evict_few(&mut self) -> Result<usize, QueueError> {
+        let aside = self.evict_aside(MAX_DRAIN_EVENTS)?;
+        if aside > 0 {
+            return Ok(aside);
+        }
+        for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
+            let apart = self.evict_pending(lane, MAX_DRAIN_EVENTS, DropReason::QuotaBytes)?;
+            if apart > 0 {
+                return Ok(apart);
+            }
+            let few = (self.control.lane(lane).rows / SWEEP_SHARE).max(1) as usize;
+            let evicted = self.evict(lane, few.min(MAX_DRAIN_EVENTS), MAX_SEQ, DropReason::QuotaBytes)?;
+            if evicted > 0 {
+                return Ok(evicted);
+            }
+        }
+        Ok(0)
     }
 
     /// Drops rows that are too old, those of frozen parts too: while this runs, no request may be
@@ -73,7 +101,7 @@ impl Queue {
             while before > self.control.lane(lane).first_seq {
                 match self.evict(lane, MAX_DRAIN_EVENTS, before, DropReason::QuotaAge)? {
                     0 => break,
-                    count => expired += count,
+                    count => expired += count as u64,
                 }
             }
         }
@@ -97,7 +125,7 @@ impl Queue {
     /// Drops up to `max` of the oldest rows with a lower sequence number than `before`, except for
     /// those of frozen batches; what has come of a paused signal is not frozen. Returns how many
     /// were dropped.
-    fn evict(&mut self, lane: Lane, max: usize, before: u64, reason: DropReason) -> Result<u64, QueueError> {
+    fn evict(&mut self, lane: Lane, max: usize, before: u64, reason: DropReason) -> Result<usize, QueueError> {
         let pinned: Vec<(u64, u64)> = self
             .control
             .batches
@@ -124,12 +152,12 @@ impl Queue {
             return Ok(0);
         }
         self.transact(|queue| queue.drop_rows(lane, &seqs, reason))?;
-        Ok(seqs.len() as u64)
+        Ok(seqs.len())
     }
 
     /// Gets out of a full disk, on which a database in WAL mode cannot even delete rows: gives up
-    /// the ballast, writes the WAL back into the database, then evicts a few rows at a time from
-    /// the least valuable lane.
+    /// the ballast, writes the WAL back into the database, then evicts a few events at a time: of
+    /// what is kept aside, then from the least valuable lane.
     ///
     /// # Errors
     /// When nothing helped: the journal then keeps what it can until there is room. `Corrupt` when
@@ -141,14 +169,13 @@ impl Queue {
         }
         let _ = std::fs::remove_file(self.dir.join(BALLAST));
         self.checkpoint()?;
-        for lane in [Lane::Bulk, Lane::Event, Lane::Error] {
-            for _ in 0..FULL_DISK_EVICT_STEPS {
-                if self.evict(lane, FULL_DISK_EVICT_ROWS, MAX_SEQ, DropReason::DiskFull)? == 0 {
-                    break;
-                }
+        for lane in [None, Some(Lane::Bulk), Some(Lane::Event), Some(Lane::Error)] {
+            let mut steps = FULL_DISK_EVICT_STEPS;
+            while steps > 0 && self.evict_for_disk(lane)? > 0 {
                 self.checkpoint()?;
+                steps -= 1;
             }
-            if self.control.lane(lane).rows > 0 {
+            if steps == 0 || lane.is_some_and(|lane| self.control.lane(lane).rows > 0) {
                 break;
             }
         }
@@ -157,6 +184,16 @@ impl Queue {
         // What has been evicted may have been the last that needed its contexts.
         self.sweeping.is_due = true;
         Ok(())
+    }
+
+    /// Drops very few events of a lane, or without one of what is kept aside: each deletion needs
+    /// room itself.
+    fn evict_for_disk(&mut self, lane: Option<Lane>) -> Result<usize, QueueError> {
+        let Some(lane) = lane else { return self.evict_aside(FULL_DISK_EVICT_ROWS) };
+        match self.evict_pending(lane, FULL_DISK_EVICT_ROWS, DropReason::DiskFull)? {
+            0 => self.evict(lane, FULL_DISK_EVICT_ROWS, MAX_SEQ, DropReason::DiskFull),
+            evicted => Ok(evicted),
+        }
     }
 
     /// Bytes that are free for the app on the file system; 0 when it does not say.

@@ -31,10 +31,18 @@ impl Queue {
         })
     }
 
-    /// Says where a run begins whose earlier records were erased: at the journal offset `head`,
-    /// with these counters.
-    pub fn begin_run_at(&mut self, run: u32, head: u64, counters: &RunCounters) -> Result<(), QueueError> {
+    /// Says where a run begins whose earlier records were erased or are in another directory: at
+    /// the journal offset `head`, with these counters. What is recorded from there on may refer to
+    /// these contexts.
+    pub fn begin_run_at(
+        &mut self,
+        run: u32,
+        head: u64,
+        counters: &RunCounters,
+        contexts: &[(u32, Vec<u8>)],
+    ) -> Result<(), QueueError> {
         self.transact(|queue| {
+            queue.restore_contexts(run, contexts)?;
             if let Some(state) = queue.control.runs.get_mut(&run) {
                 (state.drained_to, state.crash_to) = (head, head);
                 state.drained = super::ByLane(counters.appended);
@@ -44,6 +52,25 @@ impl Queue {
             }
             Ok(())
         })
+    }
+
+    /// Goes on with a run that somebody may have ended who took its process for dead: its next
+    /// journal must be read. What is recorded from now on may refer to these contexts.
+    pub fn resume_run(&mut self, run: u32, contexts: &[(u32, Vec<u8>)]) -> Result<(), QueueError> {
+        self.transact(|queue| {
+            queue.restore_contexts(run, contexts)?;
+            if let Some(state) = queue.control.runs.get_mut(&run) {
+                state.done = false;
+            }
+            Ok(())
+        })
+    }
+
+    fn restore_contexts(&mut self, run: u32, contexts: &[(u32, Vec<u8>)]) -> Result<(), QueueError> {
+        for (version, record) in contexts {
+            contexts::insert(&self.db, &mut self.control.context_bytes, run, u64::from(*version), record)?;
+        }
+        Ok(())
     }
 
     /// Up to where the journal of a run is settled in the books, and what had been counted by then,

@@ -10,7 +10,7 @@ use super::source::Source;
 use super::{Queue, QueueError, contexts, row, schema};
 use crate::model::event::Lane;
 use crate::model::event::decode::Record;
-use crate::model::limits::{KEPT_CONTEXTS, SWEEP_SHARE};
+use crate::model::limits::{KEPT_CONTEXTS, SWEEP_SHARE, SWEEP_STEP_CONTEXTS};
 use crate::storage::frame;
 
 /// The running process, as far as a sweep has to know it.
@@ -29,6 +29,14 @@ pub struct Live<'a> {
 
 /// Contexts that are needed: run and version.
 type Needed = HashSet<(u32, u32)>;
+
+/// A context that is to be forgotten.
+struct Unneeded {
+    run: u32,
+    version: u32,
+    /// Of its record, in bytes.
+    length: u64,
+}
 
 /// When contexts are swept.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,8 +69,11 @@ impl Queue {
         }
         loop {
             self.sweeping = Sweeping { is_due: false, left: self.control.context_bytes };
-            self.transact(|queue| queue.sweep(live))?;
-            self.sweeping.left = self.control.context_bytes;
+            let unneeded = self.unneeded_contexts(live)?;
+            for contexts in unneeded.chunks(SWEEP_STEP_CONTEXTS) {
+                self.transact(|queue| queue.forget_contexts(contexts))?;
+                self.sweeping.left = self.control.context_bytes;
+            }
             self.enforce_quotas()?;
             if !self.sweeping.is_due {
                 return Ok(());
@@ -70,7 +81,8 @@ impl Queue {
         }
     }
 
-    fn sweep(&mut self, live: Option<&Live<'_>>) -> Result<(), QueueError> {
+    /// The contexts to which no event refers.
+    fn unneeded_contexts(&self, live: Option<&Live<'_>>) -> Result<Vec<Unneeded>, QueueError> {
         let mut needed = Needed::new();
         if let Some(live) = live {
             needed.extend(live.begun.iter().map(|version| (live.run, *version)));
@@ -85,18 +97,28 @@ impl Queue {
         // A run whose journal is still to be read may refer to any of its contexts.
         let is_unread = |run: u32| self.control.runs.get(&run).is_some_and(|state| !state.done);
         let mut stored = self.db.prepare_cached("SELECT run, version, length(record) FROM contexts")?;
-        let stored: Vec<(u32, u32, u64)> =
-            stored.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-        for (run, version, length) in stored {
+        let mut stored = stored.query([])?;
+        let mut unneeded = Vec::new();
+        while let Some(row) = stored.next()? {
+            let context = Unneeded { run: row.get(0)?, version: row.get(1)?, length: row.get(2)? };
+            let Unneeded { run, version, .. } = context;
             let may_be_needed = match live.filter(|live| live.run == run) {
                 Some(live) => version >= live.newest.saturating_sub(KEPT_CONTEXTS),
                 None => is_unread(run),
             };
             if !may_be_needed && !needed.contains(&(run, version)) {
-                let sql = "DELETE FROM contexts WHERE run = ?1 AND version = ?2";
-                self.db.prepare_cached(sql)?.execute([run, version])?;
-                self.control.context_bytes = self.control.context_bytes.saturating_sub(contexts::cost(length));
+                unneeded.push(context);
             }
+        }
+        Ok(unneeded)
+    }
+
+    fn forget_contexts(&mut self, forgotten: &[Unneeded]) -> Result<(), QueueError> {
+        let sql = "DELETE FROM contexts WHERE run = ?1 AND version = ?2";
+        let mut delete = self.db.prepare_cached(sql)?;
+        for Unneeded { run, version, length } in forgotten {
+            delete.execute([run, version])?;
+            self.control.context_bytes = self.control.context_bytes.saturating_sub(contexts::cost(*length));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::source::Source;
 use super::state::DropList;
-use super::{Queue, QueueError, QueueLimits};
+use super::{Live, Queue, QueueError, QueueLimits, contexts};
 use crate::model::event::Lane;
 use crate::model::ids::RunKey;
 use crate::model::ledger::DropReason;
@@ -228,4 +228,32 @@ fn a_damaged_database_costs_nothing_of_what_is_kept_aside_or_open() {
         .collect();
     let expected: Vec<_> = (1..=600).map(|n| (run, n)).chain([(own, 1)]).collect();
     assert_eq!(order[1..], expected, "the oldest come first");
+}
+
+#[test]
+fn forgetting_many_contexts_takes_no_long_log_on_a_disk_that_may_be_full() {
+    let (dir, _clock, mut queue, run) = begin();
+    let record = [b'c'; 900];
+    for version in 1..=4_000 {
+        contexts::insert(&queue.db, &mut queue.control.context_bytes, run, version, &record).unwrap();
+    }
+    queue.checkpoint().unwrap();
+    // Every second one is needed, so that no page becomes empty.
+    let begun: Vec<u32> = (1..=2_000).map(|n| 2 * n).collect();
+    let live = Live { run, journal: &Frames(&[]), newest: 4_000, begun: &begun };
+    queue.sweep_contexts(Some(&live)).unwrap();
+    assert_eq!(queue.context(run, 1).unwrap(), None);
+    assert!(queue.context(run, 2).unwrap().is_some());
+    let log = std::fs::metadata(dir.path().join("queue.db-wal")).unwrap().len();
+    assert!(log < 2 << 20, "a log of {log} bytes");
+}
+
+#[test]
+fn a_full_disk_costs_a_few_events_of_what_is_kept_aside_and_none_that_are_to_be_sent() {
+    let (_dir, _clock, mut queue, run) = begin();
+    let mut frames: Vec<_> = (1..=400).map(|n| (ASIDE, n)).collect();
+    frames.extend((401..=420).map(|n| (EVENT, n)));
+    absorb(&mut queue, run, Vec::leak(frames));
+    queue.make_room().unwrap();
+    assert_eq!(counts(&queue), (20, 320, 0));
 }
