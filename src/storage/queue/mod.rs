@@ -111,7 +111,6 @@ impl Queue {
     /// # Errors
     /// See [`QueueError`]. Nothing has been changed then.
     pub fn open(dir: &Path, limits: QueueLimits, clock: Clock) -> Result<Self, QueueError> {
-        let is_unclean = schema::has_log(dir);
         let db = schema::open(dir, limits.queue_bytes)?;
         let control = Control::load(&db)?;
         let mut queue = Self {
@@ -124,9 +123,6 @@ impl Queue {
             sweeping: sweep::Sweeping::default(),
             open_changes: 0,
         };
-        if is_unclean {
-            queue.check_books()?;
-        }
         queue.arm_ballast();
         queue.tick_age()?;
         Ok(queue)

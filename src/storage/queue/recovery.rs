@@ -48,7 +48,17 @@ pub fn open_or_rebuild(dir: &Path, limits: QueueLimits, clock: &Clock) -> Result
         queue.note_quarantined()?;
         (queue, Opened { set_aside: Some(format!("killed its reader {attempts} times")) })
     } else {
-        match Queue::open(dir, limits, clock.clone()) {
+        let is_unclean = schema::has_log(dir);
+        let opened = Queue::open(dir, limits, clock.clone()).and_then(|mut queue| {
+            if is_unclean {
+                // The check reads every row. A process that is killed meanwhile has not been killed
+                // by the database.
+                discard_opening(dir);
+                queue.check_books()?;
+            }
+            Ok(queue)
+        });
+        match opened {
             Ok(mut queue) => {
                 if let Some(folder) = unread(dir) {
                     queue.begin_salvage(folder)?;
