@@ -12,6 +12,14 @@ impl Worker<'_> {
     /// The recorder has woken the worker.
     pub(super) fn woken(&mut self) {
         let journal = self.shared.recorder().journal();
+        if journal.waiting() == 0 {
+            // Something has to be looked at later, and nothing has to be drained. The next append
+            // must wake the worker, so the flag is taken before the journal is looked at again.
+            journal.take_busy();
+            if journal.waiting() == 0 && self.flushes.is_empty() {
+                return;
+            }
+        }
         let is_urgent = journal.take_urgent() || journal.waiting() >= JOURNAL_WAKE_BYTES;
         if is_urgent || !self.flushes.is_empty() {
             self.drain_now();
