@@ -99,7 +99,7 @@ impl Clock {
     /// The current boot: a hash of the random id that the kernel has given it.
     ///
     /// Where the kernel gives none, it is the wall time of the boot in minutes. A step of the wall
-    /// clock changes that: see [`uptime_since`]. A stored deadline then ends 15 minutes after the
+    /// clock changes that: see `uptime_since`. A stored deadline then ends 15 minutes after the
     /// boot at the latest.
     pub fn boot_id(&self) -> BootId {
         static KERNEL: OnceLock<Option<BootId>> = OnceLock::new();
