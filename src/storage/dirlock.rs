@@ -132,8 +132,8 @@ fn has_living_run(dir: &Path) -> bool {
 /// What every start looks at: the rest is looked at by the worker.
 const FIRST: [(&str, Kind); 2] = [(FILE, Kind::File), (RUNS, Kind::Dir)];
 const FURTHER: [(&str, Kind); 5] = [
-    ("queue.db", Kind::File),
-    ("queue.db-wal", Kind::File),
+    ("queue.db", Kind::Database),
+    ("queue.db-wal", Kind::Database),
     ("ballast", Kind::File),
     ("erase", Kind::File),
     ("quarantine", Kind::Dir),
@@ -143,6 +143,8 @@ const FURTHER: [(&str, Kind); 5] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     File,
+    /// A file. The queue sets a directory in its place aside, like any other damage.
+    Database,
     Dir,
 }
 
@@ -161,7 +163,8 @@ pub fn wrong_kind_of_any(dir: &Path) -> Option<String> {
 fn wrong(path: &Path, right: Kind) -> Option<String> {
     let found = std::fs::symlink_metadata(path).ok()?.file_type();
     let (is_right, expected, needed) = match right {
-        Kind::File => (found.is_file(), "a file", Access::READ_OK | Access::WRITE_OK),
+        Kind::Database if found.is_dir() => return None,
+        Kind::File | Kind::Database => (found.is_file(), "a file", Access::READ_OK | Access::WRITE_OK),
         Kind::Dir => (found.is_dir(), "a directory", Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK),
     };
     if !is_right {

@@ -176,6 +176,20 @@ fn a_row_in_a_place_that_the_books_have_not_given_is_damage_and_not_waited_for()
 }
 
 #[test]
+fn a_directory_in_the_place_of_the_database_or_its_log_is_set_aside() {
+    for name in ["queue.db", "queue.db-wal"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(name)).unwrap();
+        let server = FaultServer::start().unwrap();
+        let telemetry = start(dir.path(), &server.url());
+        let id = record_mixed(&telemetry, 0).unwrap();
+        assert!(telemetry.flush(LONG).complete, "{name}");
+        assert!(server.stored_ids().contains(&id));
+        books(&telemetry);
+    }
+}
+
+#[test]
 fn a_lane_whose_books_are_lost_has_accepted_at_least_what_was_dropped() {
     for destination in [true, false] {
         let dir = tempfile::tempdir().unwrap();
