@@ -8,21 +8,12 @@ use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
 use throughline::value::Value;
-use throughline::{Conditions, Consent, Host, Network, TailSampling, Telemetry};
+use throughline::{Consent, Host, Network, TailSampling, Telemetry};
 
 use crate::app::{received, text};
-use crate::support::{LONG, books, builder, start, tick, walk};
+use crate::support::{LONG, books, builder, database_bytes, online, runs_and_contexts, start, tick};
 
 const KIB: u64 = 1024;
-
-fn online(telemetry: &Telemetry, network: Network) {
-    telemetry.set_conditions(Conditions { network, ..Conditions::default() });
-}
-
-fn database_bytes(dir: &std::path::Path) -> u64 {
-    let files = walk(dir).into_iter().filter(|path| path.to_string_lossy().contains("queue.db"));
-    files.filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).sum()
-}
 
 #[test]
 fn an_attribute_that_changes_while_offline_fills_no_database_for_the_life_of_the_process() {
@@ -115,10 +106,7 @@ fn a_run_is_forgotten_with_its_last_event_while_later_ones_are_kept_aside() {
     let telemetry = start();
     tick(&telemetry);
     assert!(telemetry.shutdown(LONG));
-    let db = rusqlite::Connection::open(dir.path().join("queue.db")).unwrap();
-    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
-    let runs = count("SELECT count(*) FROM state WHERE key LIKE 'run/%'");
-    let contexts = count("SELECT count(*) FROM contexts");
+    let (runs, contexts) = runs_and_contexts(dir.path());
     assert!(runs <= 3 && contexts < 60, "after 21 starts: {runs} runs, {contexts} contexts");
 }
 

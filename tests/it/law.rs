@@ -262,6 +262,25 @@ impl World {
         assert!(self.arrived.iter().all(|(_, id)| self.recorded.contains(id)), "delivered what nobody recorded");
     }
 
+    /// At the end everything must have been delivered to the one destination that is left, or
+    /// dropped for a reason.
+    fn deliver_to_one(&mut self) {
+        self.wanted = vec!["a"];
+        self.configure();
+        self.absorb(usize::MAX);
+        for _ in 0..400 {
+            self.manual.advance(Duration::from_secs(3 * 3600));
+            self.uploader.set_flush(true);
+            while self.upload(0, true) {
+                self.check();
+            }
+            if self.queue.books().unwrap()[0].queued == 0 {
+                break;
+            }
+        }
+        self.check();
+    }
+
     fn apply(mut self, op: &Op) -> Self {
         match *op {
             Op::Record(kind, count) => self.record(kind, count),
@@ -325,19 +344,7 @@ proptest! {
         for op in &ops {
             world = world.apply(op);
         }
-        // At the end everything must have been delivered, or dropped for a reason.
-        world.wanted = vec!["a"];
-        world.configure();
-        world.absorb(usize::MAX);
-        for _ in 0..400 {
-            world.manual.advance(Duration::from_secs(3 * 3600));
-            world.uploader.set_flush(true);
-            while world.upload(0, true) {}
-            if world.queue.books().unwrap()[0].queued == 0 {
-                break;
-            }
-        }
-        world.check();
+        world.deliver_to_one();
         let books = world.queue.books().unwrap().remove(0);
         prop_assert_eq!(books.queued, 0, "{:?}", books);
         // Nothing was damaged here. Every drop must have been demanded by the backend, or by age.
@@ -353,19 +360,7 @@ proptest! {
         for op in &ops {
             world = world.apply(op);
         }
-        world.wanted = vec!["a"];
-        world.configure();
-        world.absorb(usize::MAX);
-        for _ in 0..400 {
-            world.manual.advance(Duration::from_secs(3 * 3600));
-            world.uploader.set_flush(true);
-            while world.upload(0, true) {
-                world.check();
-            }
-            if world.queue.books().unwrap()[0].queued == 0 {
-                break;
-            }
-        }
+        world.deliver_to_one();
         let books = world.queue.books().unwrap().remove(0);
         prop_assert_eq!(books.queued, 0, "{:?}", books);
         prop_assert_eq!(world.queue.depth().iter().map(|lane| lane.rows).sum::<u64>(), 0, "rows nobody needs");

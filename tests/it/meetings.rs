@@ -11,22 +11,15 @@ use throughline::ledger::DropReason;
 use throughline::testing::{Answer, FaultServer};
 use throughline::time::{Clock, ManualClock};
 use throughline::value::Value;
-use throughline::{Conditions, Consent, Destination, Host, Network, OtlpSignal, TailSampling, Telemetry};
+use throughline::{Consent, Destination, Host, Network, OtlpSignal, TailSampling, Telemetry};
 
 use crate::app::{received, text};
 use crate::remote::{App, Sign};
-use crate::support::{LONG, books, builder, record_mixed, start, tick, until, walk};
+use crate::support::{
+    LONG, books, builder, database_bytes, online, record_mixed, runs_and_contexts, start, tick, until, walk,
+};
 
 const KIB: u64 = 1024;
-
-fn online(telemetry: &Telemetry, network: Network) {
-    telemetry.set_conditions(Conditions { network, ..Conditions::default() });
-}
-
-fn database_bytes(dir: &Path) -> u64 {
-    let files = walk(dir).into_iter().filter(|path| path.to_string_lossy().contains("queue.db"));
-    files.filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).sum()
-}
 
 /// The only journal below a directory.
 fn journal(dir: &Path) -> PathBuf {
@@ -206,10 +199,7 @@ fn a_user_who_never_decides_leaves_no_runs_behind() {
         assert!(telemetry.shutdown(LONG));
         clock.advance(Duration::from_secs(2 * 3600));
     }
-    let db = rusqlite::Connection::open(dir.path().join("queue.db")).unwrap();
-    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
-    let runs = count("SELECT count(*) FROM state WHERE key LIKE 'run/%'");
-    let contexts = count("SELECT count(*) FROM contexts");
+    let (runs, contexts) = runs_and_contexts(dir.path());
     assert!(runs <= 3 && contexts < 20, "after 20 starts: {runs} runs, {contexts} contexts");
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use throughline::event::{Action, ErrorEvent, Log, Metric, MetricData, Resource, Severity, Span};
-use throughline::{Config, ConfigBuilder, Consent, DestinationBooks, Environment, Telemetry};
+use throughline::{Conditions, Config, ConfigBuilder, Consent, DestinationBooks, Environment, Network, Telemetry};
 use uuid::Uuid;
 
 /// How long a call may take before a test fails. Nothing takes that long unless it hangs, however
@@ -76,4 +76,22 @@ pub fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
         if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
     }
     found
+}
+
+/// Reports which network there is, and nothing else.
+pub fn online(telemetry: &Telemetry, network: Network) {
+    telemetry.set_conditions(Conditions { network, ..Conditions::default() });
+}
+
+/// Bytes of the databases below a directory, their logs included.
+pub fn database_bytes(dir: &Path) -> u64 {
+    let files = walk(dir).into_iter().filter(|path| path.to_string_lossy().contains("queue.db"));
+    files.filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).sum()
+}
+
+/// How many runs and contexts a database holds that no process uses.
+pub fn runs_and_contexts(dir: &Path) -> (u64, u64) {
+    let db = rusqlite::Connection::open(dir.join("queue.db")).unwrap();
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    (count("SELECT count(*) FROM state WHERE key LIKE 'run/%'"), count("SELECT count(*) FROM contexts"))
 }
