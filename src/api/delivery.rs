@@ -100,6 +100,7 @@ impl Telemetry {
         }
         health.hints.extend(shared.nowhere().map(str::to_owned));
         health.hints.extend(shared.untaken());
+        health.hints.extend(shared.unconsented().map(str::to_owned));
         health.hints.extend(explanation);
         health
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::hook::EventHook;
+use crate::engine::debug::DebugOutput;
 use crate::model::time::Clock;
 use crate::wire::transport::Transport;
 
@@ -45,4 +46,7 @@ pub struct Host {
     /// Runs on each of the client's threads when the thread begins. It does what this crate cannot
     /// do itself, such as setting the quality of service on Darwin. A panic in it is caught.
     pub on_thread_start: Option<fn()>,
+    /// Takes the lines of the debug log, if [`ConfigBuilder::debug`](crate::ConfigBuilder::debug)
+    /// is on. The default is standard error.
+    pub debug_output: Option<Arc<dyn DebugOutput>>,
 }

@@ -79,7 +79,7 @@ impl Parts {
             health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
             panics: Default::default(),
             transport,
-            debug: DebugLog::new(self.config.debug),
+            debug: DebugLog::new(self.config.debug, self.host.debug_output.clone()),
             lifecycle: Arc::clone(lifecycle),
             conditions: Arc::clone(&self.conditions),
             is_suspended: Default::default(),

@@ -6,7 +6,7 @@ use super::client::Telemetry;
 use crate::engine::recorder::Moment;
 use crate::engine::scopes::Beginning;
 use crate::model::event::{Common, Resource};
-use crate::model::names::{self, headers};
+use crate::model::names::{self, headers, words};
 use crate::model::time::BootTime;
 use crate::model::value::Value;
 use crate::policy::trace::{Header, SamplingDecision, SpanContext};
@@ -116,8 +116,9 @@ impl ActiveResource {
         self.end(status, describe)
     }
 
-    /// Ends a request that got no answer. `error_type` says why, for example `timeout`. Returns the
-    /// event's id if it was kept.
+    /// Ends a request that got no answer. `error_type` says why, for example `timeout`. A request
+    /// that the user or the app did not want any more is `cancelled`, which is no failure. Returns
+    /// the event's id if it was kept.
     pub fn fail(mut self, error_type: &str) -> Option<Uuid> {
         self.end(0, |resource| Resource { error_type, ..resource })
     }
@@ -150,6 +151,6 @@ impl ActiveResource {
 
 impl Drop for ActiveResource {
     fn drop(&mut self) {
-        self.end(0, |resource| Resource { error_type: "cancelled", ..resource });
+        self.end(0, |resource| Resource { error_type: words::ERROR_CANCELLED, ..resource });
     }
 }

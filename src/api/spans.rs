@@ -72,8 +72,9 @@ struct RunningSpan {
 /// A span or an operation that is running, from [`Telemetry::start_operation`] and
 /// [`Telemetry::start_span`].
 ///
-/// It ends with [`ActiveSpan::succeed`] or [`ActiveSpan::fail`]. Dropped without either, a span
-/// ends without a status, and an operation is abandoned. When the client is off it is empty:
+/// It ends with [`ActiveSpan::succeed`], [`ActiveSpan::fail`], [`ActiveSpan::cancel`] or
+/// [`ActiveSpan::time_out`]. Dropped without any of them, a span ends without a status, and an
+/// operation is abandoned. When the client is off it is empty:
 /// nothing is allocated or formatted.
 ///
 /// ```
@@ -188,6 +189,19 @@ impl ActiveSpan {
         }
         self.set_attribute(names::semconv::ERROR_TYPE, error_type);
         self.end(Ended { status: SpanStatus::Error, message, outcome: Some(Outcome::Failed) });
+    }
+
+    /// Ends it: the user or the app did not want it any more. That is no failure, so it ends
+    /// without a status and without an error.
+    pub fn cancel(mut self) {
+        self.end(Ended { status: SpanStatus::Unset, message: "", outcome: Some(Outcome::Cancelled) });
+    }
+
+    /// Ends it: the app has given it a time, which is over. The span has failed with the
+    /// `error.type` of `timeout`; no event for the error is recorded.
+    pub fn time_out(mut self) {
+        self.set_attribute(names::semconv::ERROR_TYPE, words::ERROR_TIMEOUT);
+        self.end(Ended { status: SpanStatus::Error, message: "", outcome: Some(Outcome::TimedOut) });
     }
 
     fn end(&mut self, ended: Ended<'_>) {

@@ -62,6 +62,19 @@ fn pending_events_wait_apart_and_are_sent_once_consent_is_given() {
 }
 
 #[test]
+fn health_says_that_nothing_is_sent_while_consent_is_pending() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server, Consent::Pending);
+    let says = || telemetry.health().hints.iter().any(|hint| hint.contains("consent is pending"));
+    assert!(says());
+    telemetry.set_consent(Consent::Granted).unwrap();
+    assert!(!says());
+    telemetry.set_consent(Consent::Pending).unwrap();
+    assert!(says());
+}
+
+#[test]
 fn consent_at_the_next_start_sends_what_was_kept_apart() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();

@@ -30,6 +30,10 @@ fn an_operation_is_one_trace_with_its_mutations_and_requests() {
     let failing = telemetry.start_operation("Failing");
     failing.fail("SaveError", "no answer");
     drop(telemetry.start_operation("Dropped"));
+    telemetry.start_operation("Cancelled").cancel();
+    telemetry.start_operation("TimedOut").time_out();
+    telemetry.start_span("cancelled span").cancel();
+    telemetry.start_span("timed out span").time_out();
     let late = telemetry.start_operation("Late");
     app.pass(Duration::from_secs(601));
     late.succeed();
@@ -52,8 +56,23 @@ fn an_operation_is_one_trace_with_its_mutations_and_requests() {
         assert_eq!(text(&span(name).attributes, "operation.outcome"), "abandoned");
         assert_eq!(text(&span(name).attributes, "operation.reason"), reason);
     }
+    let ended = |name: &str| {
+        let span = span(name);
+        (span.status.as_ref().map(|status| status.code), text(&span.attributes, "error.type"))
+    };
+    for (name, outcome) in [("Cancelled", "cancelled"), ("TimedOut", "timed_out")] {
+        assert_eq!(text(&span(name).attributes, "operation.outcome"), outcome);
+        assert_eq!(text(&span(name).attributes, "operation.reason"), "", "that is of those that were abandoned");
+    }
+    for name in ["Cancelled", "cancelled span"] {
+        assert_eq!(ended(name), (None, String::new()), "what is cancelled has not failed");
+    }
+    for name in ["TimedOut", "timed out span"] {
+        assert_eq!(ended(name), (Some(2), "timeout".to_owned()));
+    }
+    assert_eq!(received.named("exception").len(), 1, "only what has failed is an error");
     let traces: std::collections::HashSet<_> = received.spans.iter().map(|span| span.trace_id.clone()).collect();
-    assert_eq!(traces.len(), 4);
+    assert_eq!(traces.len(), 8);
 }
 
 #[test]

@@ -181,6 +181,8 @@ fn begin_or_end(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Serv
             match outcome {
                 Outcome::Succeeded => span.succeed(),
                 Outcome::Failed => span.fail(error_type, message),
+                Outcome::Cancelled => span.cancel(),
+                Outcome::TimedOut => span.time_out(),
                 Outcome::Abandoned => drop(span),
             }
             Ok(Answer::DONE)

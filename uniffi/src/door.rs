@@ -1,4 +1,4 @@
-//! The one C symbol for everything that is frequent.
+//! The one C symbol for everything that is frequent, and one for the version.
 #![allow(unsafe_code, reason = "a pointer and a length come from C")]
 
 use std::sync::atomic::Ordering;
@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::apply::apply;
 use crate::client::find;
 use crate::draft::Draft;
+use crate::draft::layout::LIBRARY_VERSION;
 use crate::guard::guard;
 
 /// Takes a draft (its layout is that of [`draft`](crate::draft)) for the client with a handle. May
@@ -31,6 +32,14 @@ pub unsafe extern "C" fn throughline_record(handle: u64, draft: *const u8, lengt
         unsafe { std::slice::from_raw_parts(draft, length) }
     };
     record(handle, bytes).code()
+}
+
+/// The version of this library, as [`LIBRARY_VERSION`] writes it. A facade compares it with the
+/// version that it was made for before it uses anything else, because the generated code ends the
+/// process, or misreads memory, when it meets another version.
+#[unsafe(no_mangle)]
+pub extern "C" fn throughline_version() -> u64 {
+    LIBRARY_VERSION
 }
 
 /// The door without its pointer.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use throughline::DebugOutput;
 use throughline::internals::kill_point::kill_point;
 use throughline::limits::{MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
 use throughline::transport::{Request, Response, Sending, Transport, TransportError};
@@ -67,6 +68,30 @@ pub trait HostTransport: Send + Sync {
 pub trait AuthHeaders: Send + Sync {
     /// The headers. With `refresh`, the last ones were refused.
     fn headers(&self, refresh: bool) -> Result<Vec<HeaderField>, HostError>;
+}
+
+/// Takes the lines of the debug log, for example to the system's log.
+///
+/// It is called on Throughline's own threads and on those that call it. What it throws is ignored.
+#[uniffi::export(with_foreign)]
+pub trait HostLog: Send + Sync {
+    /// Writes a line.
+    fn line(&self, line: String) -> Result<(), HostError>;
+}
+
+/// Writes the debug log with the host's log.
+pub(crate) struct Logged(pub(crate) Arc<dyn HostLog>);
+
+impl fmt::Debug for Logged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Logged")
+    }
+}
+
+impl DebugOutput for Logged {
+    fn line(&self, line: &str) {
+        let _ = self.0.line(line.to_owned());
+    }
 }
 
 impl From<Request> for HttpRequest {

@@ -1,12 +1,12 @@
-//! The door for the Java virtual machine: one native method,
-//! `dev.throughline.internal.Door.record(long, byte[], int)`.
+//! The door for the Java virtual machine: the native methods of `dev.throughline.internal.Door`,
+//! `record(long, byte[], int)` and `version()`.
 #![allow(unsafe_code, reason = "the Java Native Interface is a table of C functions")]
 
 use jni_sys::{JNIEnv, jbyteArray, jclass, jint, jlong};
 
 use crate::answer::Answer;
 use crate::door::record;
-use crate::draft::layout::MAX_DRAFT_BYTES;
+use crate::draft::layout::{LIBRARY_VERSION, MAX_DRAFT_BYTES};
 use crate::guard::guard;
 
 /// Drafts of at most this many bytes are copied to the stack, longer ones to the heap.
@@ -53,4 +53,10 @@ pub unsafe extern "system" fn Java_dev_throughline_internal_Door_record(
         record(handle as u64, copy)
     });
     answer.code()
+}
+
+/// The version of this library: see [`throughline_version`](crate::throughline_version).
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_dev_throughline_internal_Door_version(_env: *mut JNIEnv, _class: jclass) -> jlong {
+    LIBRARY_VERSION as jlong
 }

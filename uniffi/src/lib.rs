@@ -23,10 +23,10 @@ mod slots;
 mod switching;
 
 pub use core::TelemetryCore;
-pub use door::throughline_record;
+pub use door::{throughline_record, throughline_version};
 pub use health::{DestinationHealth, FlushOutcome, HealthReport, NamedCount, StateCounts};
-pub use host::{AuthHeaders, HostError, HostTransport, HttpRequest, HttpResponse};
-pub use jni::Java_dev_throughline_internal_Door_record;
+pub use host::{AuthHeaders, HostError, HostLog, HostTransport, HttpRequest, HttpResponse};
+pub use jni::{Java_dev_throughline_internal_Door_record, Java_dev_throughline_internal_Door_version};
 pub use pull::PendingUpload;
 pub use records::*;
 

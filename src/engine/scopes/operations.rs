@@ -38,6 +38,8 @@ pub(crate) struct SpanData {
 pub(crate) enum Outcome {
     Succeeded,
     Failed,
+    Cancelled,
+    TimedOut,
     /// It was given up, for this reason: `timeout`, `dropped`, `shutdown`.
     Abandoned(&'static str),
 }
@@ -48,6 +50,8 @@ impl Outcome {
         match self {
             Outcome::Succeeded => words::OUTCOME_SUCCEEDED,
             Outcome::Failed => words::OUTCOME_FAILED,
+            Outcome::Cancelled => words::OUTCOME_CANCELLED,
+            Outcome::TimedOut => words::OUTCOME_TIMED_OUT,
             Outcome::Abandoned(_) => words::OUTCOME_ABANDONED,
         }
     }

@@ -95,6 +95,13 @@ impl Shared {
         (!names.is_empty()).then(hint)
     }
 
+    /// What has to happen before anything is sent, if that is the user's consent.
+    pub(crate) fn unconsented(&self) -> Option<&'static str> {
+        (self.consent() == Consent::Pending).then_some(
+            "consent is pending: events stay on the device, and nothing is sent until the user has consented",
+        )
+    }
+
     pub(crate) fn consent(&self) -> Consent {
         self.lifecycle.consent()
     }

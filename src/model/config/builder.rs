@@ -168,7 +168,8 @@ setters! {
     /// A hash of it is kept, so that a restored or cloned backup is noticed and gets an
     /// installation and a session of its own. Default: none.
     device_tag: impl Into<Option<String>>;
-    /// Whether the client writes what it does to standard error, at most 20 lines a second.
+    /// Whether the client writes what it does to standard error, or to
+    /// [`Host::debug_output`](crate::Host::debug_output), at most 20 lines a second.
     /// Default: false.
     debug: bool;
     /// Whether the first upload after a start waits 0 to 10 s, so that a fleet of devices does not

@@ -169,7 +169,7 @@ pub const MUTATION_DURATION: &str = "mutation.duration_ns";
 
 /// The operation that the event is part of.
 pub const OPERATION_NAME: &str = "operation.name";
-/// How the operation ended: `succeeded`, `failed` or `abandoned`.
+/// How the operation ended: `succeeded`, `failed`, `cancelled`, `timed_out` or `abandoned`.
 pub const OPERATION_OUTCOME: &str = "operation.outcome";
 /// Why the operation was abandoned: `timeout`, `dropped`, `process_death` or `shutdown`.
 pub const OPERATION_REASON: &str = "operation.reason";

@@ -72,12 +72,23 @@ pub const SOURCE_WEBVIEW: &str = "webview";
 /// Where the app says.
 pub const SOURCE_CUSTOM: &str = "custom";
 
+// Why a request has no answer, or a span has failed, in every language.
+
+/// The user or the app did not want it any more. That is no failure.
+pub const ERROR_CANCELLED: &str = "cancelled";
+/// There was no answer in time.
+pub const ERROR_TIMEOUT: &str = "timeout";
+
 // How an operation ended.
 
 /// It did what it was meant to do.
 pub const OUTCOME_SUCCEEDED: &str = "succeeded";
 /// It ended with an error.
 pub const OUTCOME_FAILED: &str = "failed";
+/// The user or the app did not want it any more.
+pub const OUTCOME_CANCELLED: &str = "cancelled";
+/// The app has given it a time, which was over.
+pub const OUTCOME_TIMED_OUT: &str = "timed_out";
 /// It was given up.
 pub const OUTCOME_ABANDONED: &str = "abandoned";
 

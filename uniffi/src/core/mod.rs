@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use throughline::event::{Action, ActionType};
 use throughline::transport::Transport;
-use throughline::{Attribute, Host, Telemetry};
+use throughline::{Attribute, DebugOutput, Host, Telemetry};
 
 use crate::client::Client;
 use crate::guard::guard;
 use crate::health::{FlushOutcome, HealthReport};
-use crate::host::{AuthHeaders, Authorized, HostTransport, Hosted};
+use crate::host::{AuthHeaders, Authorized, HostLog, HostTransport, Hosted, Logged};
 use crate::pull::{Pull, Pulled};
 use crate::records::{Consent, HeaderField, HostDuration, TelemetryConfig, TelemetryError};
 use crate::switching::Switching;
@@ -42,18 +42,20 @@ fn panicked() -> TelemetryError {
 impl TelemetryCore {
     /// Starts a client. Does not wait for the database. With consent denied no thread is started,
     /// and what earlier runs have left is erased.
-    #[uniffi::constructor(default(transport = None, auth = None))]
+    #[uniffi::constructor(default(transport = None, auth = None, log = None))]
     pub fn start(
         config: TelemetryConfig,
         consent: Consent,
         transport: Option<Arc<dyn HostTransport>>,
         auth: Option<Arc<dyn AuthHeaders>>,
+        log: Option<Arc<dyn HostLog>>,
     ) -> Result<Arc<Self>, TelemetryError> {
         guard(
             || Err(panicked()),
             || {
                 let pull = Arc::<Pull>::default();
                 let mut host = Host::default();
+                host.debug_output = log.map(|log| Arc::new(Logged(log)) as Arc<dyn DebugOutput>);
                 host.on_thread_start = Some(crate::priority::lower);
                 host.transport = own_transport(transport, config.pull.then_some(&pull))
                     .map(|inner| Arc::new(Authorized::new(inner, auth)) as Arc<dyn Transport>);

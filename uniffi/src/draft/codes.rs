@@ -30,6 +30,10 @@ pub enum Outcome {
     Succeeded,
     /// It ended with an error.
     Failed,
+    /// The user or the app did not want it any more.
+    Cancelled,
+    /// The app has given it a time, which was over.
+    TimedOut,
 }
 
 /// Makes, for each enum, what reads it and its part of the table.
@@ -81,7 +85,7 @@ codes! {
     /// The instrument of a metric.
     Instrument as "instrument" { Counter = 1, UpDownCounter = 2, Gauge = 3, Histogram = 4 }
     /// How a span ended.
-    Outcome as "outcome" { Abandoned = 0, Succeeded = 1, Failed = 2 }
+    Outcome as "outcome" { Abandoned = 0, Succeeded = 1, Failed = 2, Cancelled = 3, TimedOut = 4 }
     /// What happened to a path of a store.
     MutationKind as "mutation kind" { Set = 1, Insert = 2, Delete = 3, Replace = 4, Batch = 5 }
     /// What a part of a request's time was spent on.

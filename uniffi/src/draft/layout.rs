@@ -12,6 +12,9 @@ constants! {
     pub LAYOUT as "DraftLayout" {
         /// The version of the layout.
         VERSION: u8 = 1;
+        /// The version of the library: bits 32 and above are the major number, 16 to 31 the minor
+        /// one, 0 to 15 the patch.
+        LIBRARY_VERSION: u64 = packed(env!("CARGO_PKG_VERSION"));
         /// Bytes before the fields.
         HEADER_BYTES: usize = 24;
         /// Where the header has the time.
@@ -81,3 +84,33 @@ pub const TEXT_LIMITS: &[TextLimit] = &[
     TextLimit::of_bytes("URL", 8_192, "A URL: long enough that the core finds the end of a query that it removes."),
     TextLimit::of_bytes("POLICY", 65_536, "The policy of a store, as JSON."),
 ];
+
+/// A version of three numbers in one. What follows a hyphen or a plus sign is not part of it.
+const fn packed(version: &str) -> u64 {
+    let mut rest = version.as_bytes();
+    let (mut numbers, mut number, mut places) = (0, 0, 0);
+    loop {
+        match rest {
+            [digit @ b'0'..=b'9', tail @ ..] => {
+                number = number * 10 + (*digit - b'0') as u64;
+                rest = tail;
+            }
+            [b'.', tail @ ..] if places < 2 => {
+                (numbers, number, places) = (numbers << 16 | number, 0, places + 1);
+                rest = tail;
+            }
+            _ => return numbers << 16 | number,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::packed;
+
+    #[test]
+    fn a_version_is_three_numbers_in_one() {
+        assert_eq!(packed("1.2.3"), 1 << 32 | 2 << 16 | 3);
+        assert_eq!(packed("0.12.345-beta.1"), 12 << 16 | 345);
+    }
+}

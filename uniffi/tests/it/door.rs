@@ -14,8 +14,16 @@ fn every_vector_is_served_and_what_is_malformed_is_counted() {
     for vector in vectors()["drafts"].as_array().unwrap() {
         let answer = app.record(&crate::support::bytes(vector));
         let name = vector["vector"].as_str().unwrap();
-        let unknown =
-            ["given up", "a deletion", "a replacement", "a batch", "an operation fails", "a request ends unmeasured"];
+        let unknown = [
+            "given up",
+            "cancelled",
+            "its time was over",
+            "a deletion",
+            "a replacement",
+            "a batch",
+            "an operation fails",
+            "a request ends unmeasured",
+        ];
         let expected_unknown = unknown.contains(&name);
         let is_fine = if expected_unknown { answer == -3 || answer == 1 } else { answer >= 1 };
         assert!(is_fine, "{name}: {answer}");
@@ -53,11 +61,11 @@ fn calls_of_nobody_and_after_the_shutdown_are_counted_and_do_nothing() {
 fn a_bad_configuration_is_an_error_that_names_the_field() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(dir.path(), "no url");
-    let error = TelemetryCore::start(config.clone(), Consent::Granted, None, None).unwrap_err();
+    let error = TelemetryCore::start(config.clone(), Consent::Granted, None, None, None).unwrap_err();
     assert!(error.to_string().contains("endpoint"), "{error}");
     config.destinations.clear();
     config.session_sample_rate = 2.0;
-    let error = TelemetryCore::start(config, Consent::Granted, None, None).unwrap_err();
+    let error = TelemetryCore::start(config, Consent::Granted, None, None, None).unwrap_err();
     assert!(error.to_string().contains("session_sample_rate"), "{error}");
 }
 
@@ -250,7 +258,8 @@ fn switching_off_holds_at_once_and_is_remembered() {
     assert!(logs.iter().all(|log| !log.event_name.is_empty()), "{logs:?}");
     assert!(app.core.set_enabled(false));
     assert!(app.core.shutdown(seconds(20)).unwrap());
-    let again = TelemetryCore::start(config(app.dir.path(), &app.server.url()), Consent::Granted, None, None).unwrap();
+    let again =
+        TelemetryCore::start(config(app.dir.path(), &app.server.url()), Consent::Granted, None, None, None).unwrap();
     until("the next start obeys", || !again.health().enabled);
 }
 

@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use throughline_ffi::{AuthHeaders, HeaderField, HostDuration, HostError, HostTransport, HttpRequest, HttpResponse};
+use throughline::testing::FaultServer;
+use throughline_ffi::{
+    AuthHeaders, Consent, HeaderField, HostDuration, HostError, HostLog, HostTransport, HttpRequest, HttpResponse,
+    TelemetryCore,
+};
 
-use crate::support::{App, draft, seconds};
+use crate::support::{App, config, draft, record, seconds};
 
 fn accepted() -> HttpResponse {
     HttpResponse { status: 200, headers: vec![], body: vec![] }
@@ -86,4 +90,26 @@ fn a_host_that_owns_the_timing_fetches_and_answers_requests() {
     let flush = app.core.flush(seconds(5)).unwrap();
     assert!(flush.complete && flush.waiting == 0, "{flush:?}");
     assert_eq!(app.server.received().len(), 0);
+}
+
+#[derive(Default)]
+struct Lines(std::sync::Mutex<Vec<String>>);
+
+impl HostLog for Lines {
+    fn line(&self, line: String) -> Result<(), HostError> {
+        self.0.lock().unwrap().push(line);
+        Err(HostError::Failed { reason: "thrown by the host".to_owned() })
+    }
+}
+
+#[test]
+fn the_debug_log_reaches_the_hosts_own_log() {
+    let (dir, server, lines) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap(), Arc::<Lines>::default());
+    let mut config = config(dir.path(), &server.url());
+    config.debug = true;
+    let core = TelemetryCore::start(config, Consent::Granted, None, None, Some(lines.clone())).unwrap();
+    record(core.door(), &draft("an event of the app"));
+    assert!(core.flush(seconds(20)).unwrap().complete);
+    let lines = lines.0.lock().unwrap();
+    assert!(lines.iter().any(|line| line.contains("delivered")), "{lines:?}");
 }

@@ -108,7 +108,7 @@ impl App {
         let server = FaultServer::start().unwrap();
         let mut config = config(dir.path(), &server.url());
         change(&mut config);
-        let core = TelemetryCore::start(config, Consent::Granted, transport, auth).unwrap();
+        let core = TelemetryCore::start(config, Consent::Granted, transport, auth, None).unwrap();
         Self { dir, server, core }
     }
 

@@ -796,6 +796,220 @@ public func FfiConverterTypeAuthHeaders_lower(_ value: AuthHeaders) -> UInt64 {
 
 
 /**
+ * Takes the lines of the debug log, for example to the system's log.
+ *
+ * It is called on Throughline's own threads and on those that call it. What it throws is ignored.
+ */
+public protocol HostLog: AnyObject, Sendable {
+    
+    /**
+     * Writes a line.
+     */
+    func line(line: String) throws 
+    
+}
+/**
+ * Takes the lines of the debug log, for example to the system's log.
+ *
+ * It is called on Throughline's own threads and on those that call it. What it throws is ignored.
+ */
+open class HostLogImpl: HostLog, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_throughline_ffi_fn_clone_hostlog(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_throughline_ffi_fn_free_hostlog(handle, $0) }
+    }
+
+    
+
+    
+    /**
+     * Writes a line.
+     */
+open func line(line: String)throws   {try rustCallWithError(FfiConverterTypeHostError_lift) {
+    uniffi_throughline_ffi_fn_method_hostlog_line(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(line),$0
+    )
+}
+}
+    
+
+    
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceHostLog {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceHostLog = UniffiVTableCallbackInterfaceHostLog(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeHostLog.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface HostLog: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeHostLog.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface HostLog: handle missing in uniffiClone")
+            }
+        },
+        line: { (
+            uniffiHandle: UInt64,
+            line: RustBuffer,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeHostLog.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.line(
+                     line: try FfiConverterString.lift(line)
+                )
+            }
+
+            
+            let writeReturn = { () }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeHostError_lower
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceHostLog> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceHostLog>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitHostLog() {
+    uniffi_throughline_ffi_fn_init_callback_vtable_hostlog(UniffiCallbackInterfaceHostLog.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHostLog: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<HostLog>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = HostLog
+
+    public static func lift(_ handle: UInt64) throws -> HostLog {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return HostLogImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: HostLog) -> UInt64 {
+         if let rustImpl = value as? HostLogImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HostLog {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: HostLog, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHostLog_lift(_ handle: UInt64) throws -> HostLog {
+    return try FfiConverterTypeHostLog.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHostLog_lower(_ value: HostLog) -> UInt64 {
+    return FfiConverterTypeHostLog.lower(value)
+}
+
+
+
+
+
+
+/**
  * Sends requests with the host's own network stack: its trust store, its proxies.
  *
  * It is called on a thread of Throughline's that may wait. It must not follow redirects, must not
@@ -1206,13 +1420,14 @@ open class TelemetryCore: TelemetryCoreProtocol, @unchecked Sendable {
      * Starts a client. Does not wait for the database. With consent denied no thread is started,
      * and what earlier runs have left is erased.
      */
-public static func start(config: TelemetryConfig, consent: Consent, transport: HostTransport? = nil, auth: AuthHeaders? = nil)throws  -> TelemetryCore  {
+public static func start(config: TelemetryConfig, consent: Consent, transport: HostTransport? = nil, auth: AuthHeaders? = nil, log: HostLog? = nil)throws  -> TelemetryCore  {
     return try  FfiConverterTypeTelemetryCore_lift(try rustCallWithError(FfiConverterTypeTelemetryError_lift) {
     uniffi_throughline_ffi_fn_constructor_telemetrycore_start(
         FfiConverterTypeTelemetryConfig_lower(config),
         FfiConverterTypeConsent_lower(consent),
         FfiConverterOptionTypeHostTransport.lower(transport),
-        FfiConverterOptionTypeAuthHeaders.lower(auth),$0
+        FfiConverterOptionTypeAuthHeaders.lower(auth),
+        FfiConverterOptionTypeHostLog.lower(log),$0
     )
 })
 }
@@ -4514,6 +4729,30 @@ fileprivate struct FfiConverterOptionTypeAuthHeaders: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeHostLog: FfiConverterRustBuffer {
+    typealias SwiftType = HostLog?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeHostLog.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeHostLog.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeHostTransport: FfiConverterRustBuffer {
     typealias SwiftType = HostTransport?
 
@@ -5188,14 +5427,18 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_authheaders_headers() != 11226) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_throughline_ffi_checksum_method_hostlog_line() != 39723) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_throughline_ffi_checksum_method_hosttransport_send() != 272) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_constructor_telemetrycore_start() != 48468) {
+    if (uniffi_throughline_ffi_checksum_constructor_telemetrycore_start() != 11169) {
         return InitializationResult.apiChecksumMismatch
     }
 
     uniffiCallbackInitAuthHeaders()
+    uniffiCallbackInitHostLog()
     uniffiCallbackInitHostTransport()
     return InitializationResult.ok
 }()

@@ -108,7 +108,7 @@ final class DraftTests: XCTestCase {
             draft.u64(number("other"))
         case "end_span":
             draft.u64(number("slot"))
-            draft.u8(code("outcome", ["abandoned", "succeeded", "failed"], from: 0))
+            draft.u8(code("outcome", ["abandoned", "succeeded", "failed", "cancelled", "timed_out"], from: 0))
             draft.text(text("error_type"))
             draft.text(text("message"), limit: long)
         case "read_context":

@@ -28,7 +28,11 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
         attributes.count(semconv::HTTP_RESPONSE_SIZE, record.uint(field::SIZE));
         attributes.text(semconv::PROTOCOL_VERSION, record.text(field::PROTOCOL).map(http_version));
         attributes.text(semconv::ERROR_TYPE, record.text(field::ERROR_TYPE));
-        let failed = code.is_none_or(|code| code >= 400);
+        let failed = match code {
+            Some(code) => code >= 400,
+            // A cancelled request is not counted among those that the backend has failed.
+            None => record.text(field::ERROR_TYPE) != Some(words::ERROR_CANCELLED),
+        };
         if failed {
             attributes
                 .owned(semconv::ERROR_TYPE, code.map_or_else(|| words::OTHER.to_owned(), |code| code.to_string()));

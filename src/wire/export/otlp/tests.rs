@@ -253,6 +253,18 @@ fn a_request_names_its_port_and_a_method_that_backends_know() {
 }
 
 #[test]
+fn a_request_that_was_cancelled_is_not_one_that_the_backend_has_failed() {
+    let ended = |error_type| {
+        let request = Resource::new("GET", "https://a.test/", 0, Duration::ZERO).failed(error_type);
+        let sent: ExportTraceServiceRequest = both(&request, TRACES);
+        let span = &sent.resource_spans[0].scope_spans[0].spans[0];
+        (span.status.as_ref().map(|status| status.code), span_of(&request).1["error.type"].clone())
+    };
+    assert_eq!(ended("cancelled"), (None, "StringValue(\"cancelled\")".to_owned()));
+    assert_eq!(ended("timeout"), (Some(2), "StringValue(\"timeout\")".to_owned()));
+}
+
+#[test]
 fn the_values_of_a_header_are_a_list_even_if_the_app_gave_a_text() {
     let many = [Value::Text("a"), Value::Text("b")];
     let attributes = [

@@ -172,6 +172,8 @@ enum Outcome: UInt8 {
     case abandoned = 0
     case succeeded = 1
     case failed = 2
+    case cancelled = 3
+    case timedOut = 4
 }
 
 extension MutationKind {
@@ -204,6 +206,9 @@ extension TracedRequest.Phase {
 enum DraftLayout {
     /// The version of the layout.
     static let version: UInt8 = 1
+    /// The version of the library: bits 32 and above are the major number, 16 to 31 the minor one,
+    /// 0 to 15 the patch.
+    static let libraryVersion: UInt64 = 65536
     /// Bytes before the fields.
     static let headerBytes: Int = 24
     /// Where the header has the time.

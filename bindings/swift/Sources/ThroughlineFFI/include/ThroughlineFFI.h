@@ -250,6 +250,13 @@ typedef void (*UniffiCallbackInterfaceAuthHeadersMethod0)(uint64_t, int8_t, Rust
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_HOST_LOG_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_HOST_LOG_METHOD0
+typedef void (*UniffiCallbackInterfaceHostLogMethod0)(uint64_t, RustBuffer, void* _Nonnull, 
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_HOST_TRANSPORT_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_HOST_TRANSPORT_METHOD0
 typedef void (*UniffiCallbackInterfaceHostTransportMethod0)(uint64_t, RustBuffer, RustBuffer* _Nonnull, 
@@ -264,6 +271,15 @@ typedef struct UniffiVTableCallbackInterfaceAuthHeaders {
     UniffiCallbackInterfaceClone _Nonnull uniffiClone;
     UniffiCallbackInterfaceAuthHeadersMethod0 _Nonnull headers;
 } UniffiVTableCallbackInterfaceAuthHeaders;
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_HOST_LOG
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_HOST_LOG
+typedef struct UniffiVTableCallbackInterfaceHostLog {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceHostLogMethod0 _Nonnull line;
+} UniffiVTableCallbackInterfaceHostLog;
 
 #endif
 #ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_HOST_TRANSPORT
@@ -287,7 +303,7 @@ void uniffi_throughline_ffi_fn_free_telemetrycore(uint64_t handle, RustCallStatu
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CONSTRUCTOR_TELEMETRYCORE_START
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CONSTRUCTOR_TELEMETRYCORE_START
-uint64_t uniffi_throughline_ffi_fn_constructor_telemetrycore_start(RustBuffer config, RustBuffer consent, RustBuffer transport, RustBuffer auth, RustCallStatus *_Nonnull out_status
+uint64_t uniffi_throughline_ffi_fn_constructor_telemetrycore_start(RustBuffer config, RustBuffer consent, RustBuffer transport, RustBuffer auth, RustBuffer log, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_DOOR
@@ -423,6 +439,26 @@ void uniffi_throughline_ffi_fn_init_callback_vtable_authheaders(const UniffiVTab
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_AUTHHEADERS_HEADERS
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_AUTHHEADERS_HEADERS
 RustBuffer uniffi_throughline_ffi_fn_method_authheaders_headers(uint64_t ptr, int8_t refresh, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CLONE_HOSTLOG
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CLONE_HOSTLOG
+uint64_t uniffi_throughline_ffi_fn_clone_hostlog(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_FREE_HOSTLOG
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_FREE_HOSTLOG
+void uniffi_throughline_ffi_fn_free_hostlog(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_INIT_CALLBACK_VTABLE_HOSTLOG
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_INIT_CALLBACK_VTABLE_HOSTLOG
+void uniffi_throughline_ffi_fn_init_callback_vtable_hostlog(const UniffiVTableCallbackInterfaceHostLog* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_HOSTLOG_LINE
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_HOSTLOG_LINE
+void uniffi_throughline_ffi_fn_method_hostlog_line(uint64_t ptr, RustBuffer line, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CLONE_HOSTTRANSPORT
@@ -846,6 +882,12 @@ uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_set_trace_sample_r
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_AUTHHEADERS_HEADERS
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_AUTHHEADERS_HEADERS
 uint16_t uniffi_throughline_ffi_checksum_method_authheaders_headers(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_HOSTLOG_LINE
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_HOSTLOG_LINE
+uint16_t uniffi_throughline_ffi_checksum_method_hostlog_line(void
     
 );
 #endif

@@ -7,6 +7,9 @@
 /// Takes a draft. The contract is in uniffi/src/door.rs, the layout in uniffi/src/draft.
 int64_t throughline_record(uint64_t handle, const uint8_t *_Nullable draft, size_t length);
 
+/// The version of the native library, which must be `DraftLayout.libraryVersion`.
+uint64_t throughline_version(void);
+
 /// The handle of the client that runs. 0 before the start, `UINT64_MAX` after the shutdown. It is
 /// an atomic of C's, because Swift has its own only from iOS 18 on.
 extern _Atomic uint64_t throughline_door_handle;

@@ -163,7 +163,7 @@ class DraftTest {
             "span_event" to Layout(Call.SPAN_EVENT, SLOT, text("name"), ATTRIBUTES),
             "span_link" to Layout(Call.SPAN_LINK, SLOT, u64("other")),
             "end_span" to Layout(
-                Call.END_SPAN, SLOT, { u8(listOf("abandoned", "succeeded", "failed").indexOf(it["outcome"].asString)) },
+                Call.END_SPAN, SLOT, { u8(listOf("abandoned", "succeeded", "failed", "cancelled", "timed_out").indexOf(it["outcome"].asString)) },
                 text("error_type"), text("message"),
             ),
             "read_context" to Layout(Call.READ_CONTEXT, SLOT, { vector ->

@@ -235,6 +235,8 @@ internal object OutcomeCode {
     const val ABANDONED: Int = 0
     const val SUCCEEDED: Int = 1
     const val FAILED: Int = 2
+    const val CANCELLED: Int = 3
+    const val TIMED_OUT: Int = 4
 }
 
 /** What happened to a path of a store. */
@@ -259,6 +261,12 @@ internal object PhaseCode {
 internal object DraftLayout {
     /** The version of the layout. */
     const val VERSION: Int = 1
+
+    /**
+     * The version of the library: bits 32 and above are the major number, 16 to 31 the minor one, 0
+     * to 15 the patch.
+     */
+    const val LIBRARY_VERSION: Long = 65536
 
     /** Bytes before the fields. */
     const val HEADER_BYTES: Int = 24

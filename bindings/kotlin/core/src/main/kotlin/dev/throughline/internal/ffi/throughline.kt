@@ -617,6 +617,9 @@ internal interface UniffiForeignFutureCompleteVoid : com.sun.jna.Callback {
 internal interface UniffiCallbackInterfaceAuthHeadersMethod0 : com.sun.jna.Callback {
     fun callback(`uniffiHandle`: Long,`refresh`: Byte,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
 }
+internal interface UniffiCallbackInterfaceHostLogMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`line`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
 internal interface UniffiCallbackInterfaceHostTransportMethod0 : com.sun.jna.Callback {
     fun callback(`uniffiHandle`: Long,`request`: RustBuffer.ByValue,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
 }
@@ -636,6 +639,25 @@ internal open class UniffiVTableCallbackInterfaceAuthHeaders(
         `uniffiFree` = other.`uniffiFree`
         `uniffiClone` = other.`uniffiClone`
         `headers` = other.`headers`
+    }
+
+}
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "line")
+internal open class UniffiVTableCallbackInterfaceHostLog(
+    @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+    @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+    @JvmField internal var `line`: UniffiCallbackInterfaceHostLogMethod0? = null,
+) : Structure() {
+    class UniffiByValue(
+        `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+        `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+        `line`: UniffiCallbackInterfaceHostLogMethod0? = null,
+    ): UniffiVTableCallbackInterfaceHostLog(`uniffiFree`,`uniffiClone`,`line`,), Structure.ByValue
+
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceHostLog) {
+        `uniffiFree` = other.`uniffiFree`
+        `uniffiClone` = other.`uniffiClone`
+        `line` = other.`line`
     }
 
 }
@@ -728,6 +750,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_authheaders_headers(
     ): Int
+    external fun uniffi_throughline_ffi_checksum_method_hostlog_line(
+    ): Int
     external fun uniffi_throughline_ffi_checksum_method_hosttransport_send(
     ): Int
     external fun uniffi_throughline_ffi_checksum_constructor_telemetrycore_start(
@@ -749,6 +773,7 @@ internal object UniffiLib {
     init {
         Native.register(UniffiLib::class.java, findLibraryName(componentName = "throughline"))
         uniffiCallbackInterfaceAuthHeaders.register(this)
+        uniffiCallbackInterfaceHostLog.register(this)
         uniffiCallbackInterfaceHostTransport.register(this)
         
     }
@@ -756,7 +781,7 @@ internal object UniffiLib {
 ): Long
 external fun uniffi_throughline_ffi_fn_free_telemetrycore(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Unit
-external fun uniffi_throughline_ffi_fn_constructor_telemetrycore_start(`config`: RustBuffer.ByValue,`consent`: RustBuffer.ByValue,`transport`: RustBuffer.ByValue,`auth`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+external fun uniffi_throughline_ffi_fn_constructor_telemetrycore_start(`config`: RustBuffer.ByValue,`consent`: RustBuffer.ByValue,`transport`: RustBuffer.ByValue,`auth`: RustBuffer.ByValue,`log`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_door(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
@@ -812,6 +837,14 @@ external fun uniffi_throughline_ffi_fn_init_callback_vtable_authheaders(`vtable`
 ): Unit
 external fun uniffi_throughline_ffi_fn_method_authheaders_headers(`ptr`: Long,`refresh`: Byte,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
+external fun uniffi_throughline_ffi_fn_clone_hostlog(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): Long
+external fun uniffi_throughline_ffi_fn_free_hostlog(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): Unit
+external fun uniffi_throughline_ffi_fn_init_callback_vtable_hostlog(`vtable`: UniffiVTableCallbackInterfaceHostLog,
+): Unit
+external fun uniffi_throughline_ffi_fn_method_hostlog_line(`ptr`: Long,`line`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+): Unit
 external fun uniffi_throughline_ffi_fn_clone_hosttransport(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
 external fun uniffi_throughline_ffi_fn_free_hosttransport(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
@@ -1649,6 +1682,333 @@ public object FfiConverterTypeAuthHeaders: FfiConverter<AuthHeaders, Long> {
     override fun allocationSize(value: AuthHeaders) = 8UL
 
     override fun write(value: AuthHeaders, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * Takes the lines of the debug log, for example to the system's log.
+ *
+ * It is called on Throughline's own threads and on those that call it. What it throws is ignored.
+ */
+public interface HostLog {
+    
+    /**
+     * Writes a line.
+     */
+    fun `line`(`line`: kotlin.String)
+    
+    companion object
+}
+
+/**
+ * Takes the lines of the debug log, for example to the system's log.
+ *
+ * It is called on Throughline's own threads and on those that call it. What it throws is ignored.
+ */
+open class HostLogImpl: Disposable, AutoCloseable, HostLog
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_throughline_ffi_fn_free_hostlog(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_throughline_ffi_fn_clone_hostlog(handle, status)
+        }
+    }
+
+    
+    /**
+     * Writes a line.
+     */
+    @Throws(HostException::class)override fun `line`(`line`: kotlin.String)
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(HostException) { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_hostlog_line(
+        it,
+        FfiConverterString.lower(`line`),_status)
+}
+    }
+    
+    
+
+    
+
+    
+
+
+    
+    
+    /**
+     * @suppress
+     */
+    companion object
+    
+}
+
+
+
+// Put the implementation in an object so we don't pollute the top-level namespace
+internal object uniffiCallbackInterfaceHostLog {
+    internal object `line`: UniffiCallbackInterfaceHostLogMethod0 {
+        override fun callback(`uniffiHandle`: Long,`line`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeHostLog.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`line`(
+                    FfiConverterString.lift(`line`),
+                )
+            }
+            val writeReturn = { _: Unit -> Unit }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: HostException -> FfiConverterTypeHostError.lower(e) }
+            )
+        }
+    }
+
+    internal object uniffiFree: UniffiCallbackInterfaceFree {
+        override fun callback(handle: Long) {
+            FfiConverterTypeHostLog.handleMap.remove(handle)
+        }
+    }
+
+    internal object uniffiClone: UniffiCallbackInterfaceClone {
+        override fun callback(handle: Long): Long {
+            return FfiConverterTypeHostLog.handleMap.clone(handle)
+        }
+    }
+
+    internal var vtable = UniffiVTableCallbackInterfaceHostLog.UniffiByValue(
+        uniffiFree,
+        uniffiClone,
+        `line`,
+    )
+
+    // Registers the foreign callback with the Rust side.
+    // This method is generated for each callback interface.
+    internal fun register(lib: UniffiLib) {
+        lib.uniffi_throughline_ffi_fn_init_callback_vtable_hostlog(vtable)
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeHostLog: FfiConverter<HostLog, Long> {
+    internal val handleMap = UniffiHandleMap<HostLog>()
+
+    override fun lower(value: HostLog): Long {
+        if (value is HostLogImpl) {
+             // Rust-implemented object.  Clone the handle and return it
+            return value.uniffiCloneHandle()
+         } else {
+            // Kotlin object, generate a new vtable handle and return that.
+            return handleMap.insert(value)
+         }
+    }
+
+    override fun lift(value: Long): HostLog {
+        if ((value and 1.toLong()) == 0.toLong()) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return HostLogImpl(UniffiWithHandle, value)
+        } else {
+            // Kotlin-generated handle, get the object from the handle map
+            return handleMap.remove(value)
+        }
+    }
+
+    override fun read(buf: ByteBuffer): HostLog {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: HostLog) = 8UL
+
+    override fun write(value: HostLog, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -2712,12 +3072,12 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
      * Starts a client. Does not wait for the database. With consent denied no thread is started,
      * and what earlier runs have left is erased.
      */
-    @Throws(TelemetryException::class) fun `start`(`config`: TelemetryConfig, `consent`: Consent, `transport`: HostTransport? = null, `auth`: AuthHeaders? = null): TelemetryCore {
+    @Throws(TelemetryException::class) fun `start`(`config`: TelemetryConfig, `consent`: Consent, `transport`: HostTransport? = null, `auth`: AuthHeaders? = null, `log`: HostLog? = null): TelemetryCore {
             return FfiConverterTypeTelemetryCore.lift(
     uniffiRustCallWithError(TelemetryException) { _status ->
     UniffiLib.uniffi_throughline_ffi_fn_constructor_telemetrycore_start(
     
-        FfiConverterTypeTelemetryConfig.lower(`config`),FfiConverterTypeConsent.lower(`consent`),FfiConverterOptionalTypeHostTransport.lower(`transport`),FfiConverterOptionalTypeAuthHeaders.lower(`auth`),_status)
+        FfiConverterTypeTelemetryConfig.lower(`config`),FfiConverterTypeConsent.lower(`consent`),FfiConverterOptionalTypeHostTransport.lower(`transport`),FfiConverterOptionalTypeAuthHeaders.lower(`auth`),FfiConverterOptionalTypeHostLog.lower(`log`),_status)
 }
     )
     }
@@ -4865,6 +5225,38 @@ public object FfiConverterOptionalTypeAuthHeaders: FfiConverterRustBuffer<AuthHe
         } else {
             buf.put(1)
             FfiConverterTypeAuthHeaders.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeHostLog: FfiConverterRustBuffer<HostLog?> {
+    override fun read(buf: ByteBuffer): HostLog? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeHostLog.read(buf)
+    }
+
+    override fun allocationSize(value: HostLog?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeHostLog.allocationSize(value)
+        }
+    }
+
+    override fun write(value: HostLog?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeHostLog.write(value, buf)
         }
     }
 }
