@@ -15,9 +15,10 @@ use crate::steps::{cargo, output};
 type Spell = fn(&Value) -> Result<String>;
 
 /// What writes a file, and where it lies.
-const FILES: [(Spell, &str); 2] = [
+const FILES: [(Spell, &str); 3] = [
     (kotlin, "bindings/kotlin/core/src/main/kotlin/dev/throughline/internal/Calls.kt"),
     (swift, "bindings/swift/Sources/Throughline/Generated/Calls.swift"),
+    (typescript, "bindings/typescript/core/src/calls.ts"),
 ];
 
 /// The first line of each file.
@@ -142,6 +143,40 @@ fn swift(table: &Value) -> Result<String> {
         group(name, &doc_of(constants)?, all)?;
     }
     group("Facade", FACADE_DOC, facade_of(table, "swift", "firstSlot", "firstStore")?)?;
+    Ok(out)
+}
+
+/// Constants without objects around them, so that a bundler puts in the numbers and leaves out the
+/// rest.
+fn typescript(table: &Value) -> Result<String> {
+    let mut out = format!("{HEADER}\n");
+    let mut group = |doc: &str, prefix: &str, constants: Vec<Constant>| -> Result<()> {
+        writeln!(out, "\n// {}\n", lines(doc, WIDTH - 3).join("\n// "))?;
+        for Constant { doc, name, value, .. } in constants {
+            writeln!(out, "{}export const {prefix}_{name} = {value};", kdoc("", &doc))?;
+        }
+        Ok(())
+    };
+    group("The codes of calls.", "CALL", calls_of(table, snake)?)?;
+    for codes in list(table, "codes")? {
+        group(&doc_of(codes)?, &snake(text(codes, "name")?), cases_of(codes, snake)?)?;
+    }
+    for constants in list(table, "constants")? {
+        let name = text(constants, "name")?;
+        let mut all = constants_of(constants, str::to_owned)?;
+        if name == "Limit" {
+            for limit in list(table, "text_limits")? {
+                all.push(Constant {
+                    doc: format!("{} In UTF-16 units.", text(limit, "doc")?),
+                    name: format!("{}_UNITS", text(limit, "name")?),
+                    number: "usize".to_owned(),
+                    value: number(limit, "utf16_units")?,
+                });
+            }
+        }
+        group(&doc_of(constants)?, &snake(name), all)?;
+    }
+    group(FACADE_DOC, "FACADE", facade_of(table, "typescript", "FIRST_SLOT", "FIRST_STORE")?)?;
     Ok(out)
 }
 
