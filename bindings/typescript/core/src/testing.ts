@@ -27,11 +27,11 @@ export class RecordingSink implements Sink {
     return this.record(...fields);
   }
 
-  traceHeaders(): Record<string, string> {
+  traceHeaders(_url: string, _slot: number, _existing: Record<string, string>): Record<string, string> {
     return {};
   }
 
-  traceId(): undefined {
+  traceId(_slot: number): string | undefined {
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { CALL_MUTATION, CALL_SUPPRESSED } from "../src/calls.js";
+import { CALL_END_REQUEST, CALL_MUTATION, CALL_START_REQUEST, CALL_SUPPRESSED } from "../src/calls.js";
 import { close, declareStores, open, reportStores, type Field } from "../src/index.js";
 import { RecordingSink } from "../src/testing.js";
 
@@ -23,6 +23,22 @@ export class App extends RecordingSink {
     const told = this.calls.filter(([call]) => call === CALL_MUTATION || call === CALL_SUPPRESSED);
     this.calls.length = 0;
     return told.reduce((sum, fields) => sum + (fields[2] as number), 0);
+  }
+
+  /** Traces every host, as long as the app has no trace of its own. */
+  override traceHeaders(_url: string, slot: number, existing: Record<string, string>): Record<string, string> {
+    return "traceparent" in existing ? {} : { traceparent: `00-${"a".repeat(32)}-${slot.toString(16).padStart(16, "0")}-01` };
+  }
+
+  /** The requests that have ended: method, path, status and why there was no answer. */
+  requests(): string[] {
+    const begun = new Map(this.calls.filter(([call]) => call === CALL_START_REQUEST).map((fields) => [fields[3], fields]));
+    const ended = this.calls.filter(([call]) => call === CALL_END_REQUEST);
+    this.calls.length = 0;
+    return ended.map((fields) => {
+      const start = begun.get(fields[3]);
+      return `${start?.[4]} ${String(start?.[5]).replace(/^http:..[^/]*/, "")} ${fields[4]}${fields[7] === "" ? "" : ` ${fields[7]}`}`;
+    });
   }
 
   end(): void {
