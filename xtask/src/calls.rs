@@ -15,10 +15,11 @@ use crate::steps::{cargo, output};
 type Spell = fn(&Value) -> Result<String>;
 
 /// What writes a file, and where it lies.
-const FILES: [(Spell, &str); 3] = [
+const FILES: [(Spell, &str); 4] = [
     (kotlin, "bindings/kotlin/core/src/main/kotlin/dev/throughline/internal/Calls.kt"),
     (swift, "bindings/swift/Sources/Throughline/Generated/Calls.swift"),
     (typescript, "bindings/typescript/core/src/calls.ts"),
+    (cpp, "bindings/typescript/react-native/cpp/Calls.h"),
 ];
 
 /// The first line of each file.
@@ -177,6 +178,50 @@ fn typescript(table: &Value) -> Result<String> {
         group(&doc_of(constants)?, &snake(name), all)?;
     }
     group(FACADE_DOC, "FACADE", facade_of(table, "typescript", "FIRST_SLOT", "FIRST_STORE")?)?;
+    Ok(out)
+}
+
+/// What a draft consists of, as letters that one loop reads.
+fn cpp(table: &Value) -> Result<String> {
+    let mut out = format!("{HEADER}\n#pragma once\n\n#include <cstddef>\n#include <cstdint>\n");
+    writeln!(out, "\nnamespace throughline {{\n")?;
+    writeln!(
+        out,
+        "/// The fields of a call in their order, or null if there is no such call: `b` u8, `h` u16, `w` u32,\n\
+         /// `q` u64, `i` i64, `d` f64, `f` flag, `t` text, `v` value or none, `a` attributes, `H` headers,\n\
+         /// `p` phases."
+    )?;
+    writeln!(out, "constexpr const char *fieldsOf(uint8_t call) {{\n  switch (call) {{")?;
+    for call in list(table, "calls")? {
+        let letter = |field: &Value| {
+            Ok(match text(field, "layout")? {
+                "u16" => 'h',
+                "u32" => 'w',
+                "u64" => 'q',
+                "i64" => 'i',
+                "f64" => 'd',
+                "flag" => 'f',
+                "text" => 't',
+                "value?" => 'v',
+                "attributes" => 'a',
+                "headers" => 'H',
+                "phases" => 'p',
+                // The enums.
+                _ => 'b',
+            })
+        };
+        let letters: Result<String> = list(call, "fields")?.iter().map(letter).collect();
+        writeln!(out, "  case {}: // {}\n    return \"{}\";", number(call, "code")?, text(call, "name")?, letters?)?;
+    }
+    writeln!(out, "  default:\n    return nullptr;\n  }}\n}}")?;
+    for constants in list(table, "constants")? {
+        let group = snake(text(constants, "name")?);
+        writeln!(out)?;
+        for Constant { doc, name, value, .. } in constants_of(constants, str::to_owned)? {
+            writeln!(out, "{}constexpr int64_t {group}_{name} = {value};", comment("", &doc))?;
+        }
+    }
+    writeln!(out, "\n}} // namespace throughline")?;
     Ok(out)
 }
 
