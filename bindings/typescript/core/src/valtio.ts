@@ -73,6 +73,7 @@ const expected = new WeakMap<Handler, (target: Target) => Node>();
 /** Grows with every edge that comes or goes, so that places that were found before are old. */
 let epoch = 1;
 let installed: boolean | undefined;
+const NOWHERE: readonly Place[] = [];
 
 /**
  * Makes a Valtio proxy whose writes are recorded as mutations of a traced store. It is Valtio's own
@@ -141,32 +142,34 @@ function traced(createInner: CreateHandler): CreateHandler {
       },
       notifyUpdate,
     );
-    /** Runs a trap, and records what it has changed. */
-    const watch = (target: Target, prop: string | symbol, trap: () => boolean): boolean => {
-      if (!node || typeof prop === "symbol" || isInitializing() || node.accessors?.has(prop)) return trap();
-      const where = placesOf(node);
-      if (where.length === 0) return trap();
-      const had = Object.hasOwn(target, prop);
-      const old = target[prop];
-      const answer = trap();
-      const has = Object.hasOwn(target, prop);
-      const next = target[prop];
-      if (had === has && Object.is(old, next)) return answer;
-      if (node.muted > 0) {
-        node.isTouched = true;
-      } else {
-        changed(node, where, prop, had, has, old, next);
-      }
-      return answer;
-    };
+    /** Where a property is that a trap is about to change. None: it is not to be watched. */
+    const watched = (prop: string | symbol): readonly Place[] =>
+      node === undefined || typeof prop === "symbol" || isInitializing() || node.accessors?.has(prop) ? NOWHERE : placesOf(node);
     const { set, deleteProperty } = inner;
     const handler: Handler = { ...inner };
     if (set) {
-      handler.set = (target, prop, value, receiver) =>
-        watch(target, prop, () => set(target, prop, value, receiver));
+      handler.set = (target, prop, value, receiver) => {
+        const where = watched(prop);
+        if (where.length === 0) return set(target, prop, value, receiver);
+        const key = prop as string;
+        const had = Object.hasOwn(target, key);
+        const old = target[key];
+        const answer = set(target, key, value, receiver);
+        changed(node!, where, key, had, old);
+        return answer;
+      };
     }
     if (deleteProperty) {
-      handler.deleteProperty = (target, prop) => watch(target, prop, () => deleteProperty(target, prop));
+      handler.deleteProperty = (target, prop) => {
+        const where = watched(prop);
+        if (where.length === 0) return deleteProperty(target, prop);
+        const key = prop as string;
+        const had = Object.hasOwn(target, key);
+        const old = target[key];
+        const answer = deleteProperty(target, key);
+        changed(node!, where, key, had, old);
+        return answer;
+      };
     }
     expected.set(handler, (target) => {
       node = newNode(target);
@@ -288,7 +291,16 @@ function collectionOf(node: Node): Node | undefined {
 
 const isPathKey = (key: unknown): boolean => typeof key === "string" || typeof key === "number";
 
-function changed(node: Node, where: readonly Place[], prop: string, had: boolean, has: boolean, old: unknown, next: unknown): void {
+/** Records what a trap has changed: it compares, because a trap alone is no change. */
+function changed(node: Node, where: readonly Place[], prop: string, had: boolean, old: unknown): void {
+  const { target } = node;
+  const next = target[prop];
+  const has = Object.hasOwn(target, prop);
+  if (had === has && Object.is(old, next)) return;
+  if (node.muted > 0) {
+    node.isTouched = true;
+    return;
+  }
   try {
     for (const place of where) {
       const { store } = place;
@@ -296,15 +308,19 @@ function changed(node: Node, where: readonly Place[], prop: string, had: boolean
         place.decidedBy = store.decided;
         place.ignored = new Map();
       }
-      let ignored = place.ignored.get(prop);
-      const path = ignored ? "" : pathOf(node, place, prop);
-      if (ignored === undefined) {
-        ignored = store.ignores(path);
-        // Without an answer, nothing is remembered; and the answer may be of a new policy.
-        if (ignored && place.decidedBy === store.decided) place.ignored.set(prop, ignored);
+      const known = place.ignored.get(prop);
+      if (known === true) {
+        store.suppress();
+        continue;
       }
-      if (ignored) store.suppress();
-      else store.mutated({ path, old: read(old), new: read(next), kind: kindOf(had, has, old, next) });
+      const path = pathOf(node, place, prop);
+      // Without an answer nothing is remembered; and the answer may be of a new policy.
+      if (store.ignores(path)) {
+        if (place.decidedBy === store.decided) place.ignored.set(prop, true);
+        store.suppress();
+      } else {
+        store.mutated({ path, old: read(old), new: read(next), kind: kindOf(had, has, old, next) });
+      }
     }
   } catch {
     counts.failures++;
@@ -337,9 +353,11 @@ type WholeCall = (node: Node, call: () => unknown, args: readonly unknown[]) => 
 function wholeCalls(node: Node, calls: ReadonlyMap<string, WholeCall>): NonNullable<Handler["get"]> {
   const wrapped = new Map<string, { readonly inner: unknown; readonly outer: unknown }>();
   return (target, prop, receiver) => {
-    const inner: unknown = Reflect.get(target, prop, receiver);
-    const whole = typeof prop === "string" && typeof inner === "function" ? calls.get(prop) : undefined;
-    if (!whole || typeof prop !== "string" || typeof inner !== "function") return inner;
+    // An array has no getters, and is read much more often than it is called.
+    const inner: unknown = node.isArray ? target[prop as string] : Reflect.get(target, prop, receiver);
+    if (typeof inner !== "function" || typeof prop === "symbol") return inner;
+    const whole = calls.get(prop);
+    if (!whole) return inner;
     const known = wrapped.get(prop);
     if (known?.inner === inner) return known.outer;
     const outer = function (this: unknown, ...args: unknown[]): unknown {

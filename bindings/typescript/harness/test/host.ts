@@ -6,7 +6,8 @@ import { close, declareStores, open, reportStores, type Field, type Sink } from 
 interface Host {
   /** The bytes of a call at a time, or `undefined` when it is no call. */
   draft(time: number, ...fields: Field[]): Uint8Array | undefined;
-  record(handle: number, time: number, ...fields: Field[]): number;
+  /** The functions that record, for the client with a handle. */
+  door(handle: number): Pick<Sink, "record" | "recordAt">;
   harness(request: string): string;
   /** A file of the repository. */
   readFile(path: string): string;
@@ -50,19 +51,14 @@ function ask<T>(request: object): T {
 
 /** A client that was started natively, to which this JavaScript is attached. */
 export class App implements Sink {
-  private readonly handle: number;
+  readonly record: Sink["record"];
+  readonly recordAt: Sink["recordAt"];
 
   constructor(traceHosts: string[] = ["127.0.0.1", "api.test"]) {
-    this.handle = ask<number>({ ask: "start", traceHosts });
+    const { record, recordAt } = host.door(ask<number>({ ask: "start", traceHosts }));
+    this.record = record;
+    this.recordAt = recordAt;
     open(this, declareStores);
-  }
-
-  record(...fields: Field[]): number {
-    return host.record(this.handle, 0, ...fields);
-  }
-
-  recordAt(time: number, ...fields: Field[]): number {
-    return host.record(this.handle, time, ...fields);
   }
 
   traceHeaders(url: string, slot: number, existing: Record<string, string>): Record<string, string> {
