@@ -187,9 +187,9 @@ fn cpp(table: &Value) -> Result<String> {
     writeln!(out, "\nnamespace throughline {{\n")?;
     writeln!(
         out,
-        "/// The fields of a call in their order, or null if there is no such call: `b` u8, `h` u16, `w` u32,\n\
-         /// `q` u64, `i` i64, `d` f64, `f` flag, `t` text, `v` value or none, `a` attributes, `H` headers,\n\
-         /// `p` phases."
+        "/// The fields of a call in their order, or null if there is no such call: `b` u8, `h` u16,\n\
+         /// `w` u32, `q` u64, `i` i64, `d` f64, `f` flag, `t` text, `v` value or none,\n\
+         /// `a` attributes, `H` headers, `p` phases."
     )?;
     writeln!(out, "constexpr const char *fieldsOf(uint8_t call) {{\n  switch (call) {{")?;
     for call in list(table, "calls")? {

@@ -15,7 +15,13 @@ await build({
   format: "iife",
   // Hermes has classes and private fields, which need not be lowered.
   target: form === "lowered" ? "es2016" : "es2020",
-  supported: { class: true, "class-field": true, "class-private-field": true, "object-rest-spread": true, ...(form === "preserved" && { "async-await": true }) },
+  supported: {
+    class: true,
+    "class-field": true,
+    "class-private-field": true,
+    "object-rest-spread": true,
+    ...(form === "preserved" && { "async-await": true }),
+  },
   alias: { "node:test": here("shims/test.mjs"), "node:assert/strict": here("shims/assert.mjs") },
   define: { "process.env.NODE_ENV": JSON.stringify(mode), "import.meta.env": "undefined" },
   logLevel: "warning",

@@ -8,9 +8,9 @@
 #include "../react-native/cpp/Draft.h"
 
 extern "C" {
-int64_t throughline_record(uint64_t handle, const uint8_t *draft, size_t length);
-char *throughline_harness(const char *request);
-void throughline_harness_free(char *answer);
+int64_t throughline_record(uint64_t handle, const uint8_t* draft, size_t length);
+char* throughline_harness(const char* request);
+void throughline_harness_free(char* answer);
 }
 
 namespace {
@@ -37,7 +37,7 @@ Kind kindOf(napi_env env, napi_value value) {
 /// Values of Node's, by index.
 class Values {
  public:
-  Values(napi_env env, const napi_value *values, size_t size) : env_(env), values_(values), size_(size) {}
+  Values(napi_env env, const napi_value* values, size_t size) : env_(env), values_(values), size_(size) {}
   Values(napi_env env, napi_value array) : env_(env), array_(array) {
     uint32_t length = 0;
     napi_get_array_length(env, array, &length);
@@ -68,9 +68,9 @@ class Values {
   template <class Visit>
   void bytes(size_t at, Visit visit) const {
     size_t length = 0;
-    void *data = nullptr;
+    void* data = nullptr;
     if (napi_get_typedarray_info(env_, value(at), nullptr, &length, &data, nullptr, nullptr) != napi_ok) length = 0;
-    visit(static_cast<const uint8_t *>(data), length);
+    visit(static_cast<const uint8_t*>(data), length);
   }
 
  private:
@@ -82,7 +82,7 @@ class Values {
   }
 
   napi_env env_;
-  const napi_value *values_ = nullptr;
+  const napi_value* values_ = nullptr;
   napi_value array_ = nullptr;
   size_t size_ = 0;
 };
@@ -127,7 +127,7 @@ napi_value harness(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value value;
   napi_get_cb_info(env, info, &count, &value, nullptr, nullptr);
-  char *answer = throughline_harness(Values(env, &value, 1).text(0).c_str());
+  char* answer = throughline_harness(Values(env, &value, 1).text(0).c_str());
   napi_value text;
   napi_create_string_utf8(env, answer, NAPI_AUTO_LENGTH, &text);
   throughline_harness_free(answer);
@@ -143,6 +143,6 @@ napi_value define(napi_env env, napi_value exports) {
   napi_define_properties(env, exports, 3, functions);
   return exports;
 }
-} // namespace
+}  // namespace
 
 NAPI_MODULE(throughline_harness, define)

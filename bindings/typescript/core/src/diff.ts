@@ -68,7 +68,9 @@ const isState = (value: unknown): boolean =>
   typeof value !== "function" && (typeof value !== "symbol" || value === ABSENT);
 
 const differ = (old: unknown, next: unknown): boolean =>
-  !Object.is(old, next) && isState(old) && isState(next) &&
+  !Object.is(old, next) &&
+  isState(old) &&
+  isState(next) &&
   !(old instanceof Date && next instanceof Date && Object.is(old.getTime(), next.getTime()));
 
 function mutation({ path, old, new: next }: Part): Mutation {

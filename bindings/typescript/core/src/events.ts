@@ -1,13 +1,49 @@
 // Everything else that an app records.
 
 import {
-  ACTION_TYPE_BACK, ACTION_TYPE_CUSTOM, ACTION_TYPE_SCROLL, ACTION_TYPE_SWIPE, ACTION_TYPE_TAP, CALL_ACTION, CALL_CUSTOM,
-  CALL_ERROR, CALL_FEATURE_FLAG, CALL_GLOBAL_ATTRIBUTE, CALL_LOG, CALL_LONG_TASK, CALL_MARK_INTERACTIVE, CALL_MEASUREMENT,
-  CALL_PUSH_VIEW, CALL_QUEUE_FLUSH, CALL_RENEW_SESSION, CALL_REPORT_PROBLEM, CALL_START_ACTION, CALL_START_VIEW,
-  CALL_STOP_VIEW, CALL_SYNC_FAILURE, CALL_USER, CALL_VITAL, ERROR_KIND_HANDLED, ERROR_SOURCE_CUSTOM, ERROR_SOURCE_LOGGER,
-  ERROR_SOURCE_NETWORK, ERROR_SOURCE_SOURCE, INSTRUMENT_COUNTER, INSTRUMENT_GAUGE, INSTRUMENT_HISTOGRAM,
-  INSTRUMENT_UP_DOWN_COUNTER, LIMIT_KEY_UNITS, LIMIT_MESSAGE_UNITS, LIMIT_NAME_UNITS, LIMIT_STACK_UNITS, SEVERITY_DEBUG,
-  SEVERITY_ERROR, SEVERITY_FATAL, SEVERITY_INFO, SEVERITY_TRACE, SEVERITY_WARN,
+  ACTION_TYPE_BACK,
+  ACTION_TYPE_CUSTOM,
+  ACTION_TYPE_SCROLL,
+  ACTION_TYPE_SWIPE,
+  ACTION_TYPE_TAP,
+  CALL_ACTION,
+  CALL_CUSTOM,
+  CALL_ERROR,
+  CALL_FEATURE_FLAG,
+  CALL_GLOBAL_ATTRIBUTE,
+  CALL_LOG,
+  CALL_LONG_TASK,
+  CALL_MARK_INTERACTIVE,
+  CALL_MEASUREMENT,
+  CALL_PUSH_VIEW,
+  CALL_QUEUE_FLUSH,
+  CALL_RENEW_SESSION,
+  CALL_REPORT_PROBLEM,
+  CALL_START_ACTION,
+  CALL_START_VIEW,
+  CALL_STOP_VIEW,
+  CALL_SYNC_FAILURE,
+  CALL_USER,
+  CALL_VITAL,
+  ERROR_KIND_HANDLED,
+  ERROR_SOURCE_CUSTOM,
+  ERROR_SOURCE_LOGGER,
+  ERROR_SOURCE_NETWORK,
+  ERROR_SOURCE_SOURCE,
+  INSTRUMENT_COUNTER,
+  INSTRUMENT_GAUGE,
+  INSTRUMENT_HISTOGRAM,
+  INSTRUMENT_UP_DOWN_COUNTER,
+  LIMIT_KEY_UNITS,
+  LIMIT_MESSAGE_UNITS,
+  LIMIT_NAME_UNITS,
+  LIMIT_STACK_UNITS,
+  SEVERITY_DEBUG,
+  SEVERITY_ERROR,
+  SEVERITY_FATAL,
+  SEVERITY_INFO,
+  SEVERITY_TRACE,
+  SEVERITY_WARN,
 } from "./calls.js";
 import { current, guarded, record } from "./recorder.js";
 import { described } from "./span.js";
@@ -17,28 +53,43 @@ import { addAttributes, field, text, type Attributes, type AttributeValue } from
 export type ActionType = "tap" | "scroll" | "swipe" | "back" | "custom";
 
 const ACTIONS: Record<ActionType, number> = {
-  tap: ACTION_TYPE_TAP, scroll: ACTION_TYPE_SCROLL, swipe: ACTION_TYPE_SWIPE, back: ACTION_TYPE_BACK, custom: ACTION_TYPE_CUSTOM,
+  tap: ACTION_TYPE_TAP,
+  scroll: ACTION_TYPE_SCROLL,
+  swipe: ACTION_TYPE_SWIPE,
+  back: ACTION_TYPE_BACK,
+  custom: ACTION_TYPE_CUSTOM,
 };
 
 /** Where an error was found. */
 export type ErrorSource = "source" | "network" | "logger" | "custom";
 
 const SOURCES: Record<ErrorSource, number> = {
-  source: ERROR_SOURCE_SOURCE, network: ERROR_SOURCE_NETWORK, logger: ERROR_SOURCE_LOGGER, custom: ERROR_SOURCE_CUSTOM,
+  source: ERROR_SOURCE_SOURCE,
+  network: ERROR_SOURCE_NETWORK,
+  logger: ERROR_SOURCE_LOGGER,
+  custom: ERROR_SOURCE_CUSTOM,
 };
 
 /** How important a log is. */
 export type Severity = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 const SEVERITIES: Record<Severity, number> = {
-  trace: SEVERITY_TRACE, debug: SEVERITY_DEBUG, info: SEVERITY_INFO, warn: SEVERITY_WARN, error: SEVERITY_ERROR, fatal: SEVERITY_FATAL,
+  trace: SEVERITY_TRACE,
+  debug: SEVERITY_DEBUG,
+  info: SEVERITY_INFO,
+  warn: SEVERITY_WARN,
+  error: SEVERITY_ERROR,
+  fatal: SEVERITY_FATAL,
 };
 
 /** The instrument of a metric. */
 export type Instrument = "counter" | "upDownCounter" | "gauge" | "histogram";
 
 const INSTRUMENTS: Record<Instrument, number> = {
-  counter: INSTRUMENT_COUNTER, upDownCounter: INSTRUMENT_UP_DOWN_COUNTER, gauge: INSTRUMENT_GAUGE, histogram: INSTRUMENT_HISTOGRAM,
+  counter: INSTRUMENT_COUNTER,
+  upDownCounter: INSTRUMENT_UP_DOWN_COUNTER,
+  gauge: INSTRUMENT_GAUGE,
+  histogram: INSTRUMENT_HISTOGRAM,
 };
 
 const name = (value: string): string => text(value, LIMIT_NAME_UNITS);
@@ -74,7 +125,13 @@ export function error(thrown: unknown, attributes?: Attributes, source: ErrorSou
   const [type, message] = guarded(() => described(thrown), ["Error", ""]);
   const stack = guarded(() => (thrown instanceof Error ? (thrown.stack ?? "") : ""), "");
   const fields = [
-    CALL_ERROR, current(), 0, ERROR_KIND_HANDLED, SOURCES[source], name(type), text(message, LIMIT_MESSAGE_UNITS),
+    CALL_ERROR,
+    current(),
+    0,
+    ERROR_KIND_HANDLED,
+    SOURCES[source],
+    name(type),
+    text(message, LIMIT_MESSAGE_UNITS),
     text(stack, LIMIT_STACK_UNITS),
   ];
   record(addAttributes(fields, attributes));
@@ -82,11 +139,27 @@ export function error(thrown: unknown, attributes?: Attributes, source: ErrorSou
 
 /** Records a log. */
 export const log = (severity: Severity, body: string, attributes?: Attributes, logger = ""): void =>
-  void record(addAttributes([CALL_LOG, current(), 0, SEVERITIES[severity], text(body, LIMIT_MESSAGE_UNITS), name(logger)], attributes));
+  void record(
+    addAttributes(
+      [CALL_LOG, current(), 0, SEVERITIES[severity], text(body, LIMIT_MESSAGE_UNITS), name(logger)],
+      attributes,
+    ),
+  );
 
 /** Records a value for a metric. The unit is of UCUM, for example `ms` or `{item}`. */
-export const measure = (instrument: Instrument, metric: string, value: number, unit = "", attributes?: Attributes): void =>
-  void record(addAttributes([CALL_MEASUREMENT, current(), 0, INSTRUMENTS[instrument], name(metric), name(unit), Number(value)], attributes));
+export const measure = (
+  instrument: Instrument,
+  metric: string,
+  value: number,
+  unit = "",
+  attributes?: Attributes,
+): void =>
+  void record(
+    addAttributes(
+      [CALL_MEASUREMENT, current(), 0, INSTRUMENTS[instrument], name(metric), name(unit), Number(value)],
+      attributes,
+    ),
+  );
 
 /** Records a measured value of the app's performance. */
 export const vital = (what: string, value: number, unit = "", attributes?: Attributes): void =>
@@ -108,8 +181,9 @@ export const reportProblem = (message: string): void =>
   void record([CALL_REPORT_PROBLEM, current(), 0, text(message, LIMIT_MESSAGE_UNITS)]);
 
 /** Who uses the app. */
-export const setUser = (user: { readonly id: string; readonly name?: string; readonly email?: string } & Attributes): void =>
-  void record(addAttributes([CALL_USER, 0, 0], user));
+export const setUser = (
+  user: { readonly id: string; readonly name?: string; readonly email?: string } & Attributes,
+): void => void record(addAttributes([CALL_USER, 0, 0], user));
 
 /** Nobody uses the app any more. */
 export const clearUser = (): void => void record([CALL_USER, 0, 0]);

@@ -67,7 +67,8 @@ function traced(inner: Fetch, input: RequestInfo | URL, init: RequestInit | unde
   running = beneath;
   let answer: Promise<Response>;
   try {
-    answer = Object.keys(added).length > 0 ? inner(input, { ...init, headers: merged(headers, added) }) : inner(input, init);
+    answer =
+      Object.keys(added).length > 0 ? inner(input, { ...init, headers: merged(headers, added) }) : inner(input, init);
   } catch (error) {
     request.end({ errorType: nameOf(error) });
     throw error;
@@ -80,7 +81,11 @@ function traced(inner: Fetch, input: RequestInfo | URL, init: RequestInit | unde
         // `fetch` on top of another API is over with its body; a `fetch` of the platform's is over
         // with its headers, and its body cannot be watched without touching it.
         const attributes = beneath.wasSeen ? undefined : { "throughline.ended": "headers" };
-        request.end({ status: response.status, bytes: lengthOf(response.headers.get("content-length")), ...(attributes && { attributes }) });
+        request.end({
+          status: response.status,
+          bytes: lengthOf(response.headers.get("content-length")),
+          ...(attributes && { attributes }),
+        });
       }, undefined);
       return response;
     },
@@ -121,7 +126,9 @@ function pairs(headers: HeadersInit | undefined): Record<string, string> {
   };
   if (!headers) return copy;
   if (typeof (headers as Headers).forEach === "function" && !Array.isArray(headers)) (headers as Headers).forEach(add);
-  else for (const [name, value] of Array.isArray(headers) ? headers : Object.entries(headers)) add(value as string, name as string);
+  else
+    for (const [name, value] of Array.isArray(headers) ? headers : Object.entries(headers))
+      add(value as string, name as string);
   return copy;
 }
 
@@ -136,4 +143,10 @@ const abortedBy = (signal: AbortSignal): string =>
   (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError" ? TIMED_OUT : CANCELLED;
 
 const nameOf = (error: unknown): string =>
-  guarded(() => (error instanceof Error ? String((error.cause as { code?: unknown } | undefined)?.code ?? error.name) : typeof error), "Error");
+  guarded(
+    () =>
+      error instanceof Error
+        ? String((error.cause as { code?: unknown } | undefined)?.code ?? error.name)
+        : typeof error,
+    "Error",
+  );

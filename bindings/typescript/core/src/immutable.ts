@@ -40,7 +40,8 @@ export class Door<State> {
     this.recordedTo[last] = after;
     if (before === after) return;
     try {
-      for (const mutation of changes(without(before, this.except), without(after, this.except))) this.store.mutated(mutation);
+      for (const mutation of changes(without(before, this.except), without(after, this.except)))
+        this.store.mutated(mutation);
     } catch {
       counts.failures++;
     }

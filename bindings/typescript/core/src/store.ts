@@ -1,9 +1,21 @@
 // Traced stores: which mutations cross to the core, and how many do not.
 
 import {
-  CALL_DECIDE, CALL_DECLARE_STORE, CALL_MUTATION, CALL_SUPPRESSED, CALL_UPDATE_POLICY, FACADE_FIRST_STORE,
-  LIMIT_PATH_UNITS, LIMIT_POLICY_UNITS, MUTATION_KIND_BATCH, MUTATION_KIND_DELETE, MUTATION_KIND_INSERT,
-  MUTATION_KIND_REPLACE, MUTATION_KIND_SET, PATH_ANSWER_LAYOUT_CODE_MASK, PATH_ANSWER_LAYOUT_RECORDS,
+  CALL_DECIDE,
+  CALL_DECLARE_STORE,
+  CALL_MUTATION,
+  CALL_SUPPRESSED,
+  CALL_UPDATE_POLICY,
+  FACADE_FIRST_STORE,
+  LIMIT_PATH_UNITS,
+  LIMIT_POLICY_UNITS,
+  MUTATION_KIND_BATCH,
+  MUTATION_KIND_DELETE,
+  MUTATION_KIND_INSERT,
+  MUTATION_KIND_REPLACE,
+  MUTATION_KIND_SET,
+  PATH_ANSWER_LAYOUT_CODE_MASK,
+  PATH_ANSWER_LAYOUT_RECORDS,
   PATH_ANSWER_LAYOUT_VERSION_SHIFT,
 } from "./calls.js";
 import { policyJson, type StorePolicy } from "./policy.js";
@@ -99,8 +111,14 @@ export class TracedStore {
   mutated(mutation: Mutation): void {
     if (this.ignores(mutation.path)) return this.suppress();
     const fields = [
-      CALL_MUTATION, mutation.context ?? current(), this.takeSuppressed(), this.id, KINDS[mutation.kind ?? "set"],
-      text(mutation.path, LIMIT_PATH_UNITS), field(mutation.old), field(mutation.new),
+      CALL_MUTATION,
+      mutation.context ?? current(),
+      this.takeSuppressed(),
+      this.id,
+      KINDS[mutation.kind ?? "set"],
+      text(mutation.path, LIMIT_PATH_UNITS),
+      field(mutation.old),
+      field(mutation.new),
     ];
     if (mutation.isIncomplete) fields.push("search", "incomplete");
     record(addAttributes(fields, this.getContext && guarded(this.getContext, undefined)));
@@ -114,7 +132,9 @@ export class TracedStore {
   /** @internal Declares the store to the core. */
   declare(): void {
     this.forget(0);
-    this.keepVersion(record([CALL_DECLARE_STORE, 0, 0, this.id, text(this.name), text(this.policy, LIMIT_POLICY_UNITS)]));
+    this.keepVersion(
+      record([CALL_DECLARE_STORE, 0, 0, this.id, text(this.name), text(this.policy, LIMIT_POLICY_UNITS)]),
+    );
   }
 
   /** @internal Tells the core how many mutations were ignored here. */
@@ -151,7 +171,11 @@ export function tracedStore(name: string, policy?: StorePolicy): TracedStore {
     if (policy) known.updatePolicy(policy);
     return known;
   }
-  const store = new TracedStore(name, ++lastStore, guarded(() => policyJson(policy ?? {}), "{}"));
+  const store = new TracedStore(
+    name,
+    ++lastStore,
+    guarded(() => policyJson(policy ?? {}), "{}"),
+  );
   if (stores.size < STORES) stores.set(name, store);
   if (openSink()) store.declare();
   return store;

@@ -1,7 +1,11 @@
 // For the tests of apps: a sink that keeps what it is given.
 
 import {
-  ANSWER_DONE, CALL_DECIDE, CALL_DECLARE_STORE, CALL_UPDATE_POLICY, PATH_ANSWER_LAYOUT_VERSION_SHIFT,
+  ANSWER_DONE,
+  CALL_DECIDE,
+  CALL_DECLARE_STORE,
+  CALL_UPDATE_POLICY,
+  PATH_ANSWER_LAYOUT_VERSION_SHIFT,
 } from "./calls.js";
 import type { Field, Sink } from "./sink.js";
 

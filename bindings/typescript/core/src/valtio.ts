@@ -109,8 +109,7 @@ export function createTracedState<State extends object>(initial: State, tracing:
 function install(): boolean {
   if (installed !== undefined) return installed;
   const replace = (valtio as Record<string, unknown>)["unstable_replaceInternalFunction"] as
-    | ((name: string, replacement: (inner: never) => unknown) => void)
-    | undefined;
+    ((name: string, replacement: (inner: never) => unknown) => void) | undefined;
   try {
     replace?.("createHandler", (inner: CreateHandler) => traced(inner));
     replace?.("newProxy", (inner: NewProxy): NewProxy => (target, handler) => {
@@ -144,7 +143,9 @@ function traced(createInner: CreateHandler): CreateHandler {
     );
     /** Where a property is that a trap is about to change. None: it is not to be watched. */
     const watched = (prop: string | symbol): readonly Place[] =>
-      node === undefined || typeof prop === "symbol" || isInitializing() || node.accessors?.has(prop) ? NOWHERE : placesOf(node);
+      node === undefined || typeof prop === "symbol" || isInitializing() || node.accessors?.has(prop)
+        ? NOWHERE
+        : placesOf(node);
     const { set, deleteProperty } = inner;
     const handler: Handler = { ...inner };
     if (set) {
@@ -183,11 +184,15 @@ function traced(createInner: CreateHandler): CreateHandler {
 
 function newNode(target: Target): Node {
   const isArray = Array.isArray(target);
-  const accessors = isArray ? [] : Object.entries(Object.getOwnPropertyDescriptors(target)).filter(([, known]) => known.get ?? known.set);
+  const accessors = isArray
+    ? []
+    : Object.entries(Object.getOwnPropertyDescriptors(target)).filter(([, known]) => known.get ?? known.set);
   const node: Omit<Node, "self"> & { self?: WeakRef<Node> } = {
     target,
     isArray,
-    keys: isCollection(target) ? new Map([...(target as unknown as Map<unknown, unknown>).keys()].entries()) : undefined,
+    keys: isCollection(target)
+      ? new Map([...(target as unknown as Map<unknown, unknown>).keys()].entries())
+      : undefined,
     accessors: accessors.length > 0 ? new Set(accessors.map(([key]) => key)) : undefined,
     roots: new Set(),
     parents: new Map(),
@@ -205,7 +210,10 @@ function newNode(target: Target): Node {
 
 /** Whether a target is what `proxyMap` and `proxySet` are made of. */
 const isCollection = (target: Target): boolean =>
-  Object.hasOwn(target, "epoch") && Object.hasOwn(target, "data") && Symbol.iterator in target && Object.hasOwn(target, Symbol.toStringTag);
+  Object.hasOwn(target, "epoch") &&
+  Object.hasOwn(target, "data") &&
+  Symbol.iterator in target &&
+  Object.hasOwn(target, Symbol.toStringTag);
 
 function addEdge(parent: Node, prop: string, value: unknown): void {
   if (typeof value !== "object" || value === null) return;
@@ -256,7 +264,12 @@ function placesOf(node: Node): readonly Place[] {
 }
 
 /** `below` completes the path of the node with the path from it down to where the walk began. */
-function walkUp(node: Node, below: (path: string) => string, found: Map<TracedStore, string>, steps: { left: number }): void {
+function walkUp(
+  node: Node,
+  below: (path: string) => string,
+  found: Map<TracedStore, string>,
+  steps: { left: number },
+): void {
   if (node.isWalked || --steps.left < 0) return;
   node.isWalked = true;
   for (const store of node.roots) if (!found.has(store)) found.set(store, below(""));
@@ -347,7 +360,11 @@ function read(value: unknown): unknown {
 }
 
 /** A call that is recorded as one mutation: what it has changed, if anything, and its answer. */
-type WholeCall = (node: Node, call: () => unknown, args: readonly unknown[]) => [answer: unknown, mutation?: Omit<Mutation, "path"> & { readonly key?: unknown }];
+type WholeCall = (
+  node: Node,
+  call: () => unknown,
+  args: readonly unknown[],
+) => [answer: unknown, mutation?: Omit<Mutation, "path"> & { readonly key?: unknown }];
 
 /** A trap that hands out whole calls in place of some methods. */
 function wholeCalls(node: Node, calls: ReadonlyMap<string, WholeCall>): NonNullable<Handler["get"]> {
@@ -388,7 +405,10 @@ function recordWhole(node: Node, whole: WholeCall, call: () => unknown, args: re
       for (const { store, path } of where) {
         const { key, ...what } = mutation;
         const own = node.isArray ? key !== undefined : isPathKey(key);
-        store.mutated({ ...what, path: !own ? path : node.isArray ? step(node, path, String(key)) : keyed(path, String(key)) });
+        store.mutated({
+          ...what,
+          path: !own ? path : node.isArray ? step(node, path, String(key)) : keyed(path, String(key)),
+        });
       }
     } catch {
       counts.failures++;
@@ -403,54 +423,77 @@ const batch: WholeCall = (node, call) => {
 };
 
 const ARRAY_CALLS: ReadonlyMap<string, WholeCall> = new Map<string, WholeCall>([
-  ...["shift", "unshift", "splice", "sort", "reverse", "fill", "copyWithin"].map((name): [string, WholeCall] => [name, batch]),
-  ["push", (node, call, args) => {
-    const key = (node.target as unknown as unknown[]).length;
-    if (args.length !== 1) return batch(node, call, args);
-    const answer = call();
-    return [answer, { key, kind: "insert", new: read(node.target[key]) }];
-  }],
-  ["pop", (node, call) => {
-    const key = (node.target as unknown as unknown[]).length - 1;
-    const old = read(node.target[key]);
-    const answer = call();
-    return key >= 0 ? [answer, { key, kind: "delete", old }] : [answer];
-  }],
+  ...["shift", "unshift", "splice", "sort", "reverse", "fill", "copyWithin"].map((name): [string, WholeCall] => [
+    name,
+    batch,
+  ]),
+  [
+    "push",
+    (node, call, args) => {
+      const key = (node.target as unknown as unknown[]).length;
+      if (args.length !== 1) return batch(node, call, args);
+      const answer = call();
+      return [answer, { key, kind: "insert", new: read(node.target[key]) }];
+    },
+  ],
+  [
+    "pop",
+    (node, call) => {
+      const key = (node.target as unknown as unknown[]).length - 1;
+      const old = read(node.target[key]);
+      const answer = call();
+      return key >= 0 ? [answer, { key, kind: "delete", old }] : [answer];
+    },
+  ],
 ]);
 
 type Collection = { has(key: unknown): boolean; get?(key: unknown): unknown; readonly size: number; index: number };
 
 /** Where a key is put next, or is. */
 const COLLECTION_CALLS: ReadonlyMap<string, WholeCall> = new Map<string, WholeCall>([
-  ["set", (node, call, [key, value]) => {
-    const map = node.target as unknown as Collection;
-    const had = map.has(key);
-    const old = map.get?.(key);
-    const index = map.index;
-    const answer = call();
-    if (!had) node.keys?.set(index, key);
-    const next = map.get?.(key);
-    if (had && (Object.is(old, next) || Object.is(old, value))) return [answer];
-    return [answer, { key, kind: kindOf(had, true, old, next), old: read(old), new: read(next) }];
-  }],
-  ["add", (node, call, [value]) => {
-    const set = node.target as unknown as Collection;
-    const before = set.index;
-    const answer = call();
-    return set.index !== before ? [answer, { kind: "insert", new: read(value) }] : [answer];
-  }],
-  ["delete", (node, call, [key]) => {
-    const map = node.target as unknown as Collection;
-    const old = map.get ? map.get(key) : key;
-    const answer = call();
-    return answer === true ? [answer, map.get ? { key, kind: "delete", old: read(old) } : { kind: "delete", old: read(old) }] : [answer];
-  }],
-  ["clear", (node, call) => {
-    const had = (node.target as unknown as Collection).size > 0;
-    const answer = call();
-    node.keys?.clear();
-    return had ? [answer, { kind: "batch" }] : [answer];
-  }],
+  [
+    "set",
+    (node, call, [key, value]) => {
+      const map = node.target as unknown as Collection;
+      const had = map.has(key);
+      const old = map.get?.(key);
+      const index = map.index;
+      const answer = call();
+      if (!had) node.keys?.set(index, key);
+      const next = map.get?.(key);
+      if (had && (Object.is(old, next) || Object.is(old, value))) return [answer];
+      return [answer, { key, kind: kindOf(had, true, old, next), old: read(old), new: read(next) }];
+    },
+  ],
+  [
+    "add",
+    (node, call, [value]) => {
+      const set = node.target as unknown as Collection;
+      const before = set.index;
+      const answer = call();
+      return set.index !== before ? [answer, { kind: "insert", new: read(value) }] : [answer];
+    },
+  ],
+  [
+    "delete",
+    (node, call, [key]) => {
+      const map = node.target as unknown as Collection;
+      const old = map.get ? map.get(key) : key;
+      const answer = call();
+      return answer === true
+        ? [answer, map.get ? { key, kind: "delete", old: read(old) } : { kind: "delete", old: read(old) }]
+        : [answer];
+    },
+  ],
+  [
+    "clear",
+    (node, call) => {
+      const had = (node.target as unknown as Collection).size > 0;
+      const answer = call();
+      node.keys?.clear();
+      return had ? [answer, { kind: "batch" }] : [answer];
+    },
+  ],
 ]);
 
 // Proxies that were made before the hook, or that cannot be hooked: their snapshots are compared.
@@ -480,7 +523,11 @@ function adoptOutside(root: Node): void {
   visit(root);
 }
 
-function compareSnapshots(proxy: object, places: () => { store: TracedStore; path: string }[], why: string): () => void {
+function compareSnapshots(
+  proxy: object,
+  places: () => { store: TracedStore; path: string }[],
+  why: string,
+): () => void {
   outsideCount++;
   const stopCounting = () => void outsideCount--;
   let before = valtio.snapshot(proxy);
@@ -489,16 +536,21 @@ function compareSnapshots(proxy: object, places: () => { store: TracedStore; pat
     return stopCounting;
   }
   addProblem(`${why}: its mutations are found by comparing snapshots, which costs more`);
-  const stop = valtio.subscribe(proxy, () => {
-    const after = valtio.snapshot(proxy);
-    try {
-      const found = changes(before, after);
-      for (const { store, path } of places()) for (const mutation of found) store.mutated({ ...mutation, path: joined(path, mutation.path) });
-    } catch {
-      counts.failures++;
-    }
-    before = after;
-  }, true);
+  const stop = valtio.subscribe(
+    proxy,
+    () => {
+      const after = valtio.snapshot(proxy);
+      try {
+        const found = changes(before, after);
+        for (const { store, path } of places())
+          for (const mutation of found) store.mutated({ ...mutation, path: joined(path, mutation.path) });
+      } catch {
+        counts.failures++;
+      }
+      before = after;
+    },
+    true,
+  );
   return () => {
     stopCounting();
     stop();

@@ -1,16 +1,31 @@
 // What an app says, as a sink takes it. Nothing here throws, whatever the app hands over.
 
 import {
-  LIMIT_ATTRIBUTES, LIMIT_BLOB_BYTES, LIMIT_DEPTH, LIMIT_ELEMENTS, LIMIT_KEY_UNITS, LIMIT_TEXT_UNITS,
-  TAG_INT, TAG_LIST, TAG_MAP,
+  LIMIT_ATTRIBUTES,
+  LIMIT_BLOB_BYTES,
+  LIMIT_DEPTH,
+  LIMIT_ELEMENTS,
+  LIMIT_KEY_UNITS,
+  LIMIT_TEXT_UNITS,
+  TAG_INT,
+  TAG_LIST,
+  TAG_MAP,
 } from "./calls.js";
 import { guarded } from "./recorder.js";
 import type { Field } from "./sink.js";
 
 /** What an attribute may have. Other values are left out, or become a text. */
 export type AttributeValue =
-  | string | number | boolean | bigint | Date | Uint8Array | null | undefined
-  | readonly AttributeValue[] | { readonly [key: string]: AttributeValue };
+  | string
+  | number
+  | boolean
+  | bigint
+  | Date
+  | Uint8Array
+  | null
+  | undefined
+  | readonly AttributeValue[]
+  | { readonly [key: string]: AttributeValue };
 
 /** Attributes of the app's own. */
 export type Attributes = { readonly [key: string]: AttributeValue };
@@ -29,22 +44,29 @@ export function text(value: unknown, units = LIMIT_TEXT_UNITS): string {
 /** A value as a sink takes it. `undefined`, functions and symbols are none. */
 export function field(value: unknown): Field {
   switch (typeof value) {
-    case "string": return text(value);
+    case "string":
+      return text(value);
     case "number":
-    case "boolean": return value;
-    default: return guarded(() => deep(value, 0, { left: NODES }), null);
+    case "boolean":
+      return value;
+    default:
+      return guarded(() => deep(value, 0, { left: NODES }), null);
   }
 }
 
 function deep(value: unknown, depth: number, nodes: { left: number }): Field {
   switch (typeof value) {
-    case "string": return text(value);
+    case "string":
+      return text(value);
     case "number":
-    case "boolean": return value;
+    case "boolean":
+      return value;
     case "bigint":
       return value === BigInt.asIntN(64, value) ? [TAG_INT, value.toString()] : text(value.toString());
-    case "object": break;
-    default: return null;
+    case "object":
+      break;
+    default:
+      return null;
   }
   if (value === null) return null;
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
@@ -67,7 +89,8 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
   for (const key of isMap ? value.keys() : Object.keys(value)) {
     if (map.length > 2 * LIMIT_ELEMENTS || --nodes.left < 0) break;
     // A getter may throw. What it would have returned is none then, and the rest is kept.
-    const read = () => deep(isMap ? value.get(key) : (value as Record<string, unknown>)[key as string], depth + 1, nodes);
+    const read = () =>
+      deep(isMap ? value.get(key) : (value as Record<string, unknown>)[key as string], depth + 1, nodes);
     map.push(text(key, LIMIT_KEY_UNITS), guarded(read, null));
   }
   return map;

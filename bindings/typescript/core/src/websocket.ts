@@ -31,7 +31,9 @@ export function traceWebSocket<Socket extends WebSocket>(socket: Socket, headers
     let known = wrapped.get(listener);
     if (!known) {
       known = (event) =>
-        contextOf(event).run(() => (typeof listener === "function" ? listener.call(socket, event) : listener.handleEvent(event)));
+        contextOf(event).run(() =>
+          typeof listener === "function" ? listener.call(socket, event) : listener.handleEvent(event),
+        );
       wrapped.set(listener, known);
     }
     return known;
@@ -40,11 +42,22 @@ export function traceWebSocket<Socket extends WebSocket>(socket: Socket, headers
     type === "message" && (typeof listener === "function" || (typeof listener === "object" && listener !== null));
   const { addEventListener, removeEventListener } = socket;
   socket.addEventListener = ((type: string, listener: unknown, ...options: unknown[]) =>
-    addEventListener.call(socket, type, (isOurs(type, listener) ? wrap(listener) : listener) as EventListener, ...(options as []))) as typeof addEventListener;
+    addEventListener.call(
+      socket,
+      type,
+      (isOurs(type, listener) ? wrap(listener) : listener) as EventListener,
+      ...(options as []),
+    )) as typeof addEventListener;
   socket.removeEventListener = ((type: string, listener: unknown, ...options: unknown[]) =>
-    removeEventListener.call(socket, type, (isOurs(type, listener) ? wrap(listener) : listener) as EventListener, ...(options as []))) as typeof removeEventListener;
+    removeEventListener.call(
+      socket,
+      type,
+      (isOurs(type, listener) ? wrap(listener) : listener) as EventListener,
+      ...(options as []),
+    )) as typeof removeEventListener;
   let onmessage: ((event: MessageEvent) => unknown) | null = null;
-  const called: EventListener = (event) => void contextOf(event).run(() => onmessage?.call(socket, event as MessageEvent));
+  const called: EventListener = (event) =>
+    void contextOf(event).run(() => onmessage?.call(socket, event as MessageEvent));
   Object.defineProperty(socket, "onmessage", {
     configurable: true,
     enumerable: true,

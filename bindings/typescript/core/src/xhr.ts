@@ -39,14 +39,20 @@ export function traceXhr(scope: XhrScope = globalThis as unknown as XhrScope): (
         guarded(() => {
           // Opening it again ends what runs, and no event says so.
           states.get(this)?.request?.end({ errorType: CANCELLED });
-          states.set(this, { method: String(args[0]), url: absolute(String(args[1])), headers: {}, isOfFetch: claimedByFetch() });
+          states.set(this, {
+            method: String(args[0]),
+            url: absolute(String(args[1])),
+            headers: {},
+            isOfFetch: claimedByFetch(),
+          });
         }, undefined);
       }
       return (open as (...args: unknown[]) => void).apply(this, args);
     },
     setRequestHeader(this: XMLHttpRequest, name: string, value: string) {
       const headers = states.get(this)?.headers;
-      if (headers && mine === patch) guarded(() => void (headers[String(name).toLowerCase()] = String(value)), undefined);
+      if (headers && mine === patch)
+        guarded(() => void (headers[String(name).toLowerCase()] = String(value)), undefined);
       return setRequestHeader.call(this, name, value);
     },
     send(this: XMLHttpRequest, body?: unknown) {
@@ -77,8 +83,13 @@ function begin(xhr: XMLHttpRequest, state: State, setHeader: XMLHttpRequest["set
     if (!(name.toLowerCase() in state.headers)) guarded(() => setHeader.call(xhr, name, value), undefined);
   }
   const ended = { abort: CANCELLED, timeout: TIMED_OUT, error: "network" } as const;
-  for (const [event, errorType] of Object.entries(ended)) xhr.addEventListener(event, () => request.end({ errorType }), { once: true });
-  const load = () => request.end({ status: xhr.status, bytes: guarded(() => lengthOf(xhr.getResponseHeader("content-length")), undefined) });
+  for (const [event, errorType] of Object.entries(ended))
+    xhr.addEventListener(event, () => request.end({ errorType }), { once: true });
+  const load = () =>
+    request.end({
+      status: xhr.status,
+      bytes: guarded(() => lengthOf(xhr.getResponseHeader("content-length")), undefined),
+    });
   xhr.addEventListener("load", load, { once: true });
 }
 

@@ -15,7 +15,11 @@ export interface ZustandTracing<State> {
   readonly getContext?: (state: State) => Attributes;
 }
 
-type Traced = <State, In extends [StoreMutatorIdentifier, unknown][] = [], Out extends [StoreMutatorIdentifier, unknown][] = []>(
+type Traced = <
+  State,
+  In extends [StoreMutatorIdentifier, unknown][] = [],
+  Out extends [StoreMutatorIdentifier, unknown][] = [],
+>(
   creator: StateCreator<State, In, Out>,
   tracing: ZustandTracing<State>,
 ) => StateCreator<State, In, Out>;
@@ -33,8 +37,10 @@ export const traceZustand: Traced = (creator, tracing) => (set, get, api) => {
   const { getContext } = tracing;
   if (getContext) store.getContext = () => getContext(get());
   const door = new Door(store, get);
-  const traced = <Args extends unknown[]>(inner: (...args: Args) => void) => (...args: Args): void =>
-    door.run(() => inner(...args));
+  const traced =
+    <Args extends unknown[]>(inner: (...args: Args) => void) =>
+    (...args: Args): void =>
+      door.run(() => inner(...args));
   api.setState = traced(api.setState as (...args: unknown[]) => void) as typeof api.setState;
   return creator(traced(set as (...args: unknown[]) => void) as typeof set, get, api);
 };

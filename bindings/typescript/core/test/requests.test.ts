@@ -28,9 +28,13 @@ before(async () => {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
-after(() => server.closeAllConnections() as void ?? server.close());
+after(() => (server.closeAllConnections() as void) ?? server.close());
 
-const traceparents = () => received.splice(0).filter(({ method }) => method !== "OPTIONS").map(({ headers }) => headers["traceparent"]);
+const traceparents = () =>
+  received
+    .splice(0)
+    .filter(({ method }) => method !== "OPTIONS")
+    .map(({ headers }) => headers["traceparent"]);
 
 /** A `fetch` in a scope of its own, as it is on the platform. */
 const scope = () => ({ fetch: globalThis.fetch });
@@ -61,9 +65,17 @@ test("the app's own objects are neither changed nor used up, and its headers sta
   const headers = new Headers({ "x-own": "2" });
   await own.fetch(new Request(`${url}/a`, { headers: { "x-own": "1" } }), { headers });
   assert.equal(headers.get("traceparent"), null);
-  await own.fetch(`${url}/a`, { headers: [["x-own", "3"], ["X-Own", "4"]] });
+  await own.fetch(`${url}/a`, {
+    headers: [
+      ["x-own", "3"],
+      ["X-Own", "4"],
+    ],
+  });
   await own.fetch(`${url}/a`, { headers: { TraceParent: "00-app" } });
-  assert.deepEqual(received.map((request) => request.headers["x-own"]), ["1", "2", "3, 4", undefined]);
+  assert.deepEqual(
+    received.map((request) => request.headers["x-own"]),
+    ["1", "2", "3, 4", undefined],
+  );
   assert.equal(received[3]?.headers["traceparent"], "00-app");
   received.length = 0;
   assert.equal(app.requests().length, 4);
@@ -78,7 +90,10 @@ test("a cancelled request is cancelled whatever the reason, a timed-out one time
     const controller = new AbortController();
     const running = own.fetch(`${url}/never`, { signal: controller.signal });
     setTimeout(() => controller.abort(reason), 5);
-    await assert.rejects(running.then((response) => response.text()), () => true);
+    await assert.rejects(
+      running.then((response) => response.text()),
+      () => true,
+    );
   }
   const controller = new AbortController();
   const running = own.fetch(new Request(`${url}/never`, { signal: controller.signal }));
@@ -97,7 +112,12 @@ test("a cancelled request is cancelled whatever the reason, a timed-out one time
 test("with another SDK's patch, in every order of installing and removing, no request is recorded twice", async () => {
   // Which of them wraps the other, which is removed and installed again, and how many of the two
   // requests afterwards are recorded. Whoever restores what it has found takes away what came later.
-  const orders = [["us", "them", "us", 1], ["us", "them", "them", 2], ["them", "us", "us", 1], ["them", "us", "them", 0]] as const;
+  const orders = [
+    ["us", "them", "us", 1],
+    ["us", "them", "them", 2],
+    ["them", "us", "us", 1],
+    ["them", "us", "them", 0],
+  ] as const;
   for (const [first, second, removed, recorded] of orders) {
     const app = new App();
     const own = scope();
@@ -149,7 +169,10 @@ test("each send of an XMLHttpRequest is one request, also when the object is use
     await loaded;
   }
   const headers = received.map((request) => [request.headers["x-own"], request.headers["traceparent"]?.includes(",")]);
-  assert.deepEqual(headers, [["a", false], ["missing", false]]);
+  assert.deepEqual(headers, [
+    ["a", false],
+    ["missing", false],
+  ]);
   xhr.open("GET", `${url}/never`);
   xhr.send();
   xhr.open("GET", `${url}/never`);
@@ -170,7 +193,12 @@ test("each send of an XMLHttpRequest is one request, also when the object is use
   await loaded;
   assert.equal(received.at(-1)?.headers["traceparent"], "00-app");
   assert.deepEqual(app.requests(), [
-    "GET /a 200", "GET /missing 404", "GET /never 0 cancelled", "GET /never 0 cancelled", "GET /never 0 timeout", "GET /a 200",
+    "GET /a 200",
+    "GET /missing 404",
+    "GET /never 0 cancelled",
+    "GET /never 0 cancelled",
+    "GET /never 0 timeout",
+    "GET /a 200",
   ]);
   received.length = 0;
   undo();

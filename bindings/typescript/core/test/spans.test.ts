@@ -1,8 +1,27 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
-import { CALL_CUSTOM, CALL_END_SPAN, CALL_START_OPERATION, OUTCOME_CANCELLED, OUTCOME_FAILED, OUTCOME_SUCCEEDED, OUTCOME_TIMED_OUT } from "../src/calls.js";
-import { action, bind, close, counts, error, event, operation, startOperation, tracedStore, TraceContext } from "../src/index.js";
+import {
+  CALL_CUSTOM,
+  CALL_END_SPAN,
+  CALL_START_OPERATION,
+  OUTCOME_CANCELLED,
+  OUTCOME_FAILED,
+  OUTCOME_SUCCEEDED,
+  OUTCOME_TIMED_OUT,
+} from "../src/calls.js";
+import {
+  action,
+  bind,
+  close,
+  counts,
+  error,
+  event,
+  operation,
+  startOperation,
+  tracedStore,
+  TraceContext,
+} from "../src/index.js";
 import { App, fieldsOf, freshName } from "./support.js";
 
 const outcomes = (app: App) => fieldsOf(app, CALL_END_SPAN).map((fields) => fields[4]);
@@ -10,7 +29,10 @@ const outcomes = (app: App) => fieldsOf(app, CALL_END_SPAN).map((fields) => fiel
 test("the context lasts for the synchronous turn, and goes on where it is taken along", async () => {
   const app = new App();
   const contexts: unknown[] = [];
-  const note = (name: string) => { event(name); contexts.push([name, fieldsOf(app, CALL_CUSTOM).at(-1)?.[1]]); };
+  const note = (name: string) => {
+    event(name);
+    contexts.push([name, fieldsOf(app, CALL_CUSTOM).at(-1)?.[1]]);
+  };
   let later: (() => void) | undefined;
   await operation("Rename", async (op) => {
     note("first turn");
@@ -21,14 +43,30 @@ test("the context lasts for the synchronous turn, and goes on where it is taken 
   });
   later?.();
   const slot = fieldsOf(app, CALL_START_OPERATION)[0]![3];
-  assert.deepEqual(contexts, [["first turn", slot], ["after the await", 0], ["run", slot], ["bound", slot]]);
+  assert.deepEqual(contexts, [
+    ["first turn", slot],
+    ["after the await", 0],
+    ["run", slot],
+    ["bound", slot],
+  ]);
   assert.deepEqual(outcomes(app), [OUTCOME_SUCCEEDED]);
 });
 
 test("an operation fails with what it throws, which the app gets too", async () => {
   const app = new App();
-  assert.throws(() => operation("Sync", () => { throw new TypeError("no"); }), /no/);
-  await assert.rejects(operation("Async", async () => { throw new Error("later"); }), /later/);
+  assert.throws(
+    () =>
+      operation("Sync", () => {
+        throw new TypeError("no");
+      }),
+    /no/,
+  );
+  await assert.rejects(
+    operation("Async", async () => {
+      throw new Error("later");
+    }),
+    /later/,
+  );
   assert.deepEqual(outcomes(app), [OUTCOME_FAILED, OUTCOME_FAILED]);
   assert.deepEqual(fieldsOf(app, CALL_END_SPAN)[0]?.slice(5), ["TypeError", "no"]);
 });
@@ -36,7 +74,8 @@ test("an operation fails with what it throws, which the app gets too", async () 
 test("cancelled and timed out are outcomes of their own", async () => {
   const app = new App();
   const cancelled = new AbortController();
-  const sleep = (signal: AbortSignal) => new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  const sleep = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   const running = operation("Search", () => sleep(cancelled.signal), { signal: cancelled.signal });
   cancelled.abort("the user typed on");
   await assert.rejects(running, (reason) => reason === "the user typed on");
@@ -68,8 +107,30 @@ test("nothing that an app hands over throws", () => {
   const app = new App();
   const store = tracedStore(freshName());
   const hostile: unknown[] = [
-    undefined, null, Symbol("s"), 1n, NaN, -0, Object.create(null), new Proxy({}, { ownKeys: () => { throw new Error("trap"); } }),
-    { toString() { throw new Error("toString"); } }, "\udfff", [[[[[[[[[[1]]]]]]]]]], new Map([[{}, 1]]), new WeakMap(),
+    undefined,
+    null,
+    Symbol("s"),
+    1n,
+    NaN,
+    -0,
+    Object.create(null),
+    new Proxy(
+      {},
+      {
+        ownKeys: () => {
+          throw new Error("trap");
+        },
+      },
+    ),
+    {
+      toString() {
+        throw new Error("toString");
+      },
+    },
+    "\udfff",
+    [[[[[[[[[[1]]]]]]]]]],
+    new Map([[{}, 1]]),
+    new WeakMap(),
   ];
   for (const value of hostile) {
     action(value as string, { value } as never);

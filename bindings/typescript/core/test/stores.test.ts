@@ -61,7 +61,8 @@ test("what a Redux action changes is recorded, and functions and RTK Query's sli
       add: (state) => void state.items.push({ n: 2 }),
     },
   });
-  const api = (state = { queries: 0 }, action: { type: string }) => (action.type === "api" ? { queries: state.queries + 1 } : state);
+  const api = (state = { queries: 0 }, action: { type: string }) =>
+    action.type === "api" ? { queries: state.queries + 1 } : state;
   const store = configureStore({
     reducer: { cart: slice.reducer, api },
     middleware: (defaults) => defaults().concat(traceRedux({ name: freshName() })),
@@ -75,14 +76,28 @@ test("what a Redux action changes is recorded, and functions and RTK Query's sli
 
 test("Zustand is recorded at both doors once, and hydration is no mutation", async () => {
   const app = new App();
-  interface Cart { n: number; add: () => void }
+  interface Cart {
+    n: number;
+    add: () => void;
+  }
   const storage = {
     getItem: () => Promise.resolve(JSON.stringify({ state: { n: 5 }, version: 0 })),
     setItem: () => Promise.resolve(),
     removeItem: () => Promise.resolve(),
   };
-  const creator = traceZustand<Cart>((set) => ({ n: 0, add: () => set((state) => ({ n: state.n + 1 })) }), { name: freshName() });
-  const store = createStore<Cart>()(persist(creator, { name: "cart", storage: { getItem: () => storage.getItem().then((text) => JSON.parse(text)), setItem: storage.setItem, removeItem: storage.removeItem } }));
+  const creator = traceZustand<Cart>((set) => ({ n: 0, add: () => set((state) => ({ n: state.n + 1 })) }), {
+    name: freshName(),
+  });
+  const store = createStore<Cart>()(
+    persist(creator, {
+      name: "cart",
+      storage: {
+        getItem: () => storage.getItem().then((text) => JSON.parse(text)),
+        setItem: storage.setItem,
+        removeItem: storage.removeItem,
+      },
+    }),
+  );
   await new Promise((done) => setTimeout(done, 10));
   assert.equal(store.getState().n, 5);
   assert.deepEqual(app.mutations(), []);
@@ -96,14 +111,19 @@ test("Zustand is recorded at both doors once, and hydration is no mutation", asy
 test("a nested set is recorded in the order in which it happened", () => {
   const app = new App();
   const store = createStore<{ a: number; b: number }>()(traceZustand(() => ({ a: 0, b: 0 }), { name: freshName() }));
-  store.subscribe((state) => { if (state.b === 0) store.setState({ b: 1 }); });
+  store.subscribe((state) => {
+    if (state.b === 0) store.setState({ b: 1 });
+  });
   store.setState({ a: 1 });
   assert.deepEqual(app.mutations(), ["set a", "set b"]);
   const redux = configureStore({
-    reducer: (state = { a: 0, b: 0 }, action: { type: string }) => (action.type in state ? { ...state, [action.type]: 1 } : state),
+    reducer: (state = { a: 0, b: 0 }, action: { type: string }) =>
+      action.type in state ? { ...state, [action.type]: 1 } : state,
     middleware: (defaults) => defaults().concat(traceRedux({ name: freshName() })),
   });
-  redux.subscribe(() => { if (redux.getState().b === 0) redux.dispatch({ type: "b" }); });
+  redux.subscribe(() => {
+    if (redux.getState().b === 0) redux.dispatch({ type: "b" });
+  });
   redux.dispatch({ type: "a" });
   assert.deepEqual(app.mutations(), ["set a", "set b"]);
 });
@@ -113,15 +133,40 @@ test("a change beyond the bound is one of the deepest parent that holds it, and 
   const before = { users: { entities, ids: [1] }, ui: { open: false } };
   const after = { ...before, users: { ...before.users, entities: { ...entities, id9999: { n: -1 } } } };
   const found = changes(before, after);
-  assert.deepEqual(found.map(({ path, isIncomplete }) => [path, isIncomplete]), [["users.entities", true]]);
+  assert.deepEqual(
+    found.map(({ path, isIncomplete }) => [path, isIncomplete]),
+    [["users.entities", true]],
+  );
   const both = changes(before, { ...after, ui: { open: true } });
-  assert.deepEqual(both.map(({ path, isIncomplete }) => [path, isIncomplete]), [["", true]]);
+  assert.deepEqual(
+    both.map(({ path, isIncomplete }) => [path, isIncomplete]),
+    [["", true]],
+  );
 });
 
 test("a diff knows maps, dates, instances and hostile objects", () => {
-  class Money { #n; constructor(n: number) { this.#n = n; } get n() { return this.#n; } }
+  class Money {
+    #n;
+    constructor(n: number) {
+      this.#n = n;
+    }
+    get n() {
+      return this.#n;
+    }
+  }
   const paths = (old: unknown, next: unknown) => changes(old, next).map(({ path, kind }) => `${kind} ${path}`);
-  assert.deepEqual(paths({ m: new Map([["a", 1]]) }, { m: new Map([["a", 2], ["b", 1]]) }), ["set m.a", "insert m.b"]);
+  assert.deepEqual(
+    paths(
+      { m: new Map([["a", 1]]) },
+      {
+        m: new Map([
+          ["a", 2],
+          ["b", 1],
+        ]),
+      },
+    ),
+    ["set m.a", "insert m.b"],
+  );
   assert.deepEqual(paths({ d: new Date(1) }, { d: new Date(1) }), []);
   assert.deepEqual(paths({ m: new Money(1) }, { m: new Money(2) }), ["replace m"]);
   assert.deepEqual(paths({ f: () => 1, s: Symbol("a") }, { f: () => 2, s: Symbol("b") }), []);
@@ -133,7 +178,14 @@ test("a diff knows maps, dates, instances and hostile objects", () => {
   const failures = counts.failures;
   const store = tracedStore(freshName());
   const app = new App();
-  store.record("hostile", null, { get bad(): never { throw new Error("getter"); }, big: 10n ** 30n, s: Symbol("x"), lone: "\ud800" });
+  store.record("hostile", null, {
+    get bad(): never {
+      throw new Error("getter");
+    },
+    big: 10n ** 30n,
+    s: Symbol("x"),
+    lone: "\ud800",
+  });
   store.record("long", "", "x".repeat(10_000_000));
   assert.equal(app.mutations().length, 2);
   assert.ok(counts.failures > failures);

@@ -14,7 +14,9 @@ export class App extends RecordingSink {
     const kinds = ["", "set", "insert", "delete", "replace", "batch"];
     const found = this.calls.filter(([call]) => call === CALL_MUTATION);
     this.calls.length = 0;
-    return found.map((fields) => `${kinds[fields[4] as number]} ${fields[5]}${fields.includes("incomplete") ? " incomplete" : ""}`);
+    return found.map(
+      (fields) => `${kinds[fields[4] as number]} ${fields[5]}${fields.includes("incomplete") ? " incomplete" : ""}`,
+    );
   }
 
   /** How many mutations were suppressed, as far as the core was told. */
@@ -27,12 +29,16 @@ export class App extends RecordingSink {
 
   /** Traces every host, as long as the app has no trace of its own. */
   override traceHeaders(_url: string, slot: number, existing: Record<string, string>): Record<string, string> {
-    return "traceparent" in existing ? {} : { traceparent: `00-${"a".repeat(32)}-${slot.toString(16).padStart(16, "0")}-01` };
+    return "traceparent" in existing
+      ? {}
+      : { traceparent: `00-${"a".repeat(32)}-${slot.toString(16).padStart(16, "0")}-01` };
   }
 
   /** The requests that have ended: method, path, status and why there was no answer. */
   requests(): string[] {
-    const begun = new Map(this.calls.filter(([call]) => call === CALL_START_REQUEST).map((fields) => [fields[3], fields]));
+    const begun = new Map(
+      this.calls.filter(([call]) => call === CALL_START_REQUEST).map((fields) => [fields[3], fields]),
+    );
     const ended = this.calls.filter(([call]) => call === CALL_END_REQUEST);
     this.calls.length = 0;
     return ended.map((fields) => {

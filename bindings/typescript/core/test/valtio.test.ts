@@ -45,7 +45,11 @@ test("keys that come and go are inserted and deleted, and deleting nothing is no
 
 test("a call that changes an array is one mutation, and one that changes nothing is none", () => {
   const app = new App();
-  const state = traced({ items: [{ n: 3 }, { n: 1 }, { n: 2 }] as { n: number }[], numbers: [1, 2, 3], none: [] as number[] });
+  const state = traced({
+    items: [{ n: 3 }, { n: 1 }, { n: 2 }] as { n: number }[],
+    numbers: [1, 2, 3],
+    none: [] as number[],
+  });
   state.items.push({ n: 4 });
   state.items.push({ n: 5 }, { n: 6 });
   state.items.pop();
@@ -55,7 +59,14 @@ test("a call that changes an array is one mutation, and one that changes nothing
   state.items.sort((a, b) => b.n - a.n);
   state.items.reverse();
   assert.deepEqual(app.mutations(), [
-    "insert items[3]", "batch items", "delete items[5]", "batch items", "batch items", "batch items", "batch items", "batch items",
+    "insert items[3]",
+    "batch items",
+    "delete items[5]",
+    "batch items",
+    "batch items",
+    "batch items",
+    "batch items",
+    "batch items",
   ]);
   state.numbers.sort();
   state.numbers.splice(1, 0);
@@ -64,7 +75,10 @@ test("a call that changes an array is one mutation, and one that changes nothing
   assert.deepEqual(app.mutations(), []);
   state.numbers.length = 1;
   state.numbers[1] = 9;
-  assert.deepEqual(app.mutations(), ["batch numbers", "insert numbers[1]"].map((text) => text.replace("batch", "set")));
+  assert.deepEqual(
+    app.mutations(),
+    ["batch numbers", "insert numbers[1]"].map((text) => text.replace("batch", "set")),
+  );
   assert.equal(state.items.push, state.items.push, "a method is one function");
 });
 
@@ -116,7 +130,10 @@ test("parents that were thrown away are not kept by the child that they shared",
 test("operations of proxyMap and proxySet are one mutation each, and equal values none", () => {
   const app = new App();
   const state = traced({
-    map: proxyMap<string, { n: number } | number>([["old", { n: 1 }], ["one", 1]]),
+    map: proxyMap<string, { n: number } | number>([
+      ["old", { n: 1 }],
+      ["one", 1],
+    ]),
     set: proxySet<string>(["a"]),
   });
   state.map.set("new", { n: 2 });
@@ -140,7 +157,11 @@ test("operations of proxyMap and proxySet are one mutation each, and equal value
 
 test("ref values are not looked into", () => {
   const app = new App();
-  const secret = ref({ get value(): string { throw new Error("looked into"); } });
+  const secret = ref({
+    get value(): string {
+      throw new Error("looked into");
+    },
+  });
   const state = traced({ socket: undefined as object | undefined });
   state.socket = secret;
   assert.deepEqual(app.mutations(), ["set socket"]);
@@ -148,7 +169,16 @@ test("ref values are not looked into", () => {
 
 test("what a setter writes is seen once", () => {
   const app = new App();
-  const state = traced({ first: "Ada", last: "L", get full() { return `${this.first} ${this.last}`; }, set full(name: string) { [this.first, this.last] = name.split(" ") as [string, string]; } });
+  const state = traced({
+    first: "Ada",
+    last: "L",
+    get full() {
+      return `${this.first} ${this.last}`;
+    },
+    set full(name: string) {
+      [this.first, this.last] = name.split(" ") as [string, string];
+    },
+  });
   state.full = "Grace H";
   assert.deepEqual(app.mutations(), ["set first", "set last"]);
 });
@@ -156,10 +186,24 @@ test("what a setter writes is seen once", () => {
 test("an exception of the app's own reaches the app, and one of ours does not", () => {
   const app = new App();
   const state = traced({ list: Object.freeze([1]) as number[], n: 0 });
-  const failing = createTracedState({ n: 0 }, { name: freshName(), getContext: () => { throw new Error("context"); } });
+  const failing = createTracedState(
+    { n: 0 },
+    {
+      name: freshName(),
+      getContext: () => {
+        throw new Error("context");
+      },
+    },
+  );
   failing.n = 1;
   assert.equal(failing.n, 1);
-  subscribe(state, () => { throw new Error("subscriber"); }, true);
+  subscribe(
+    state,
+    () => {
+      throw new Error("subscriber");
+    },
+    true,
+  );
   assert.throws(() => (state.n = 1), /subscriber/);
   app.mutations();
 });
@@ -184,7 +228,10 @@ test("proxies of before the hook are found by their snapshots, and health says s
   state.n = 1;
   assert.deepEqual(app.mutations(), ["set settings.theme.dark", "set n"]);
   assert.equal(proxiesOutside(), before + 1);
-  assert.ok(problems().some((problem) => problem.includes("`settings` was made before")), problems().join());
+  assert.ok(
+    problems().some((problem) => problem.includes("`settings` was made before")),
+    problems().join(),
+  );
   state.settings = undefined;
   app.mutations();
   early.theme.dark = false;

@@ -14,7 +14,10 @@ function same(actual, expected) {
   if (typeof actual !== "object" || typeof expected !== "object" || actual === null || expected === null) return false;
   if (Array.isArray(actual) !== Array.isArray(expected)) return false;
   const keys = Object.keys(actual);
-  return keys.length === Object.keys(expected).length && keys.every((key) => Object.hasOwn(expected, key) && same(actual[key], expected[key]));
+  return (
+    keys.length === Object.keys(expected).length &&
+    keys.every((key) => Object.hasOwn(expected, key) && same(actual[key], expected[key]))
+  );
 }
 
 const fail = (text) => {
@@ -25,7 +28,9 @@ const check = (isRight, text, message) => void (isRight || fail(message ? `${mes
 export default {
   fail,
   ok: (value, message) => check(value, `${shown(value)} is not true`, message),
-  equal: (actual, expected, message) => check(Object.is(actual, expected), `${shown(actual)} is not ${shown(expected)}`, message),
-  deepEqual: (actual, expected, message) => check(same(actual, expected), `${shown(actual)} is not ${shown(expected)}`, message),
+  equal: (actual, expected, message) =>
+    check(Object.is(actual, expected), `${shown(actual)} is not ${shown(expected)}`, message),
+  deepEqual: (actual, expected, message) =>
+    check(same(actual, expected), `${shown(actual)} is not ${shown(expected)}`, message),
   match: (text, pattern, message) => check(pattern.test(text), `${shown(text)} does not match ${pattern}`, message),
 };

@@ -19,7 +19,11 @@ function median(work: (n: number) => void): number {
   return Math.round(times.sort((a, b) => a - b)[ROUNDS >> 1]!);
 }
 
-const shape = () => ({ list: Array.from({ length: 50 }, (_, id) => ({ id, view: { isLoading: false } })), n: 0, isLoading: false });
+const shape = () => ({
+  list: Array.from({ length: 50 }, (_, id) => ({ id, view: { isLoading: false } })),
+  n: 0,
+  isLoading: false,
+});
 const app = new App();
 const plainState = proxy(shape());
 const tracedState = createTracedState(shape(), { name: "Bench", policy: { transient: ["**.isLoading"] } });
@@ -32,5 +36,15 @@ const { accepted, dropped } = (app.received(), app.health());
 const plain = median(flip(plainState));
 const traced = median(flip(tracedState));
 const counts = app.health().stores["Bench"];
-console.log(JSON.stringify({ record_p50_ns: record, accepted, dropped, valtio_ns: plain, ignored_ns: traced, ignored_over_valtio_ns: traced - plain, suppressed: counts?.suppressed }));
+console.log(
+  JSON.stringify({
+    record_p50_ns: record,
+    accepted,
+    dropped,
+    valtio_ns: plain,
+    ignored_ns: traced,
+    ignored_over_valtio_ns: traced - plain,
+    suppressed: counts?.suppressed,
+  }),
+);
 app.end();

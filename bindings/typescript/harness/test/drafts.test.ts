@@ -12,7 +12,8 @@ const vectors = JSON.parse(host.readFile("tests/vectors/draft.json")) as { draft
 const codes = (() => {
   const found: Record<string, number> = {};
   const source = host.readFile("bindings/typescript/core/src/calls.ts");
-  for (const [, name, code] of source.matchAll(/^export const (\w+) = (-?\d+);/gm)) found[name as string] = Number(code);
+  for (const [, name, code] of source.matchAll(/^export const (\w+) = (-?\d+);/gm))
+    found[name as string] = Number(code);
   return found;
 })();
 
@@ -29,28 +30,47 @@ const NUMBERS = new Set(["slot", "other", "duration_ns", "bytes", "count", "dept
 function value(json: Json): Field {
   const [[kind, said]] = Object.entries(json as Record<string, Json>) as [[string, Json]];
   switch (kind) {
-    case "none": return null;
-    case "bool": return said as boolean;
-    case "int": return typeof said === "number" ? said : [codes["TAG_INT"]!, said as string];
-    case "double": return [codes["TAG_DOUBLE"]!, typeof said === "number" ? said : Number(said)];
-    case "bytes": return Uint8Array.from((said as string).match(/../g) ?? [], (byte) => parseInt(byte, 16));
-    case "list": return [codes["TAG_LIST"]!, ...(said as Json[]).map(value)];
-    case "map": return [codes["TAG_MAP"]!, ...(said as [string, Json][]).flatMap(([key, element]) => [key, value(element)])];
-    default: return said as string;
+    case "none":
+      return null;
+    case "bool":
+      return said as boolean;
+    case "int":
+      return typeof said === "number" ? said : [codes["TAG_INT"]!, said as string];
+    case "double":
+      return [codes["TAG_DOUBLE"]!, typeof said === "number" ? said : Number(said)];
+    case "bytes":
+      return Uint8Array.from((said as string).match(/../g) ?? [], (byte) => parseInt(byte, 16));
+    case "list":
+      return [codes["TAG_LIST"]!, ...(said as Json[]).map(value)];
+    case "map":
+      return [codes["TAG_MAP"]!, ...(said as [string, Json][]).flatMap(([key, element]) => [key, value(element)])];
+    default:
+      return said as string;
   }
 }
 
 /** The fields of a vector's call, in their order. */
 function fieldsOf(vector: Vector): Field[] {
   const call = String(vector["call"]);
-  const fields: Field[] = [codes[`CALL_${call.toUpperCase()}`]!, Number(vector["context"] ?? 0), Number(vector["suppressed"] ?? 0)];
+  const fields: Field[] = [
+    codes[`CALL_${call.toUpperCase()}`]!,
+    Number(vector["context"] ?? 0),
+    Number(vector["suppressed"] ?? 0),
+  ];
   for (const [key, json] of Object.entries(vector)) {
     const words = enumOf(call, key);
     if (["vector", "call", "context", "suppressed", "time_ns", "hex"].includes(key)) continue;
-    if (key === "attributes") fields.push(...(json as [string, Json][]).flatMap(([name, element]) => [name, value(element)]));
+    if (key === "attributes")
+      fields.push(...(json as [string, Json][]).flatMap(([name, element]) => [name, value(element)]));
     else if (key === "headers") fields.push(...(json as string[][]).flat());
     else if (key === "phases") {
-      fields.push((json as string[][]).flatMap(([phase, start, duration]) => [codes[`PHASE_${phase!.toUpperCase()}`]!, Number(start), Number(duration)]));
+      fields.push(
+        (json as string[][]).flatMap(([phase, start, duration]) => [
+          codes[`PHASE_${phase!.toUpperCase()}`]!,
+          Number(start),
+          Number(duration),
+        ]),
+      );
     } else if (words) fields.push(codes[`${words}_${String(json).toUpperCase()}`]!);
     else if (NUMBERS.has(key)) fields.push(Number(json));
     else if (typeof json === "object") fields.push(value(json));
@@ -69,16 +89,36 @@ test("every vector is written as the core reads it", () => {
     // A time of JavaScript's is exact to a quarter of a microsecond.
     const written = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(codes["DRAFT_LAYOUT_TIME_AT"]!, true);
     assert.ok(Math.abs(Number(written) - time) < 1_000, String(vector["vector"]));
-    assert.equal(hex.slice(0, 32) + hex.slice(48), expected.slice(0, 32) + expected.slice(48), String(vector["vector"]));
+    assert.equal(
+      hex.slice(0, 32) + hex.slice(48),
+      expected.slice(0, 32) + expected.slice(48),
+      String(vector["vector"]),
+    );
   }
 });
 
 test("what is no call is not written", () => {
   const action = [codes["CALL_ACTION"]!, 0, 0, 1, "tap"];
   const nested = (depth: number): Field => (depth === 0 ? 1 : [codes["TAG_LIST"]!, nested(depth - 1)]);
-  for (const fields of [[], [1], [77, 0, 0], action.slice(0, 4), [...action.slice(0, 4), 5], [...action, 5, "x"], [...action, "k", [99, 1]], [...action, "k", []], [...action, "k", nested(12)]]) {
+  for (const fields of [
+    [],
+    [1],
+    [77, 0, 0],
+    action.slice(0, 4),
+    [...action.slice(0, 4), 5],
+    [...action, 5, "x"],
+    [...action, "k", [99, 1]],
+    [...action, "k", []],
+    [...action, "k", nested(12)],
+  ]) {
     assert.equal(host.draft(0, ...fields), undefined, JSON.stringify(fields));
   }
-  const most = host.draft(0, ...action, ...Array.from({ length: 3_000 }, (_, n) => `k${n}`).flatMap((key) => [key, "x".repeat(1_000)]).slice(0, 3_900));
+  const most = host.draft(
+    0,
+    ...action,
+    ...Array.from({ length: 3_000 }, (_, n) => `k${n}`)
+      .flatMap((key) => [key, "x".repeat(1_000)])
+      .slice(0, 3_900),
+  );
   assert.ok(most && most.length <= codes["DRAFT_LAYOUT_MAX_DRAFT_BYTES"]!);
 });

@@ -4,13 +4,20 @@ import { startAction, startView, operation, tracedStore } from "@throughline/cor
 import { createTracedState } from "@throughline/core/valtio";
 import { App } from "./host.js";
 
-interface Profile { displayName: string; isLoading: boolean; error: string | undefined }
+interface Profile {
+  displayName: string;
+  isLoading: boolean;
+  error: string | undefined;
+}
 
-const profile = createTracedState<Profile>({ displayName: "Ada", isLoading: false, error: undefined }, {
-  name: "UserProfile",
-  policy: { transient: ["isLoading"], captures: [{ paths: "displayName", capture: "full" }], coalesceMs: 0 },
-  getContext: () => ({ screen: "settings" }),
-});
+const profile = createTracedState<Profile>(
+  { displayName: "Ada", isLoading: false, error: undefined },
+  {
+    name: "UserProfile",
+    policy: { transient: ["isLoading"], captures: [{ paths: "displayName", capture: "full" }], coalesceMs: 0 },
+    getContext: () => ({ screen: "settings" }),
+  },
+);
 
 test("a store of before the start is traced, with its policy, and every mutation is accounted for", () => {
   const app = new App();
@@ -37,12 +44,16 @@ test("with the operation taken along, 50 overlapping ones are never mixed up", a
   const app = new App();
   const store = tracedStore("Names", { coalesceMs: 0, maxActionsPerSecond: 10_000 });
   const wait = () => new Promise<void>((done) => setTimeout(done, Math.random() * 10));
-  await Promise.all(Array.from({ length: 50 }, (_, n) => operation(`Op${n}`, async (op) => {
-    store.record(`before${n}`, 0, n + 1);
-    await wait();
-    op.run(() => store.record(`after${n}`, 0, n + 1));
-    await wait();
-  })));
+  await Promise.all(
+    Array.from({ length: 50 }, (_, n) =>
+      operation(`Op${n}`, async (op) => {
+        store.record(`before${n}`, 0, n + 1);
+        await wait();
+        op.run(() => store.record(`after${n}`, 0, n + 1));
+        await wait();
+      }),
+    ),
+  );
   const { logs, spans } = app.received();
   for (let n = 0; n < 50; n++) {
     const span = spans.find(({ name }) => name === `Op${n}`);
@@ -60,10 +71,14 @@ test("without it, what cannot be told is counted as ambiguous and not guessed", 
   const app = new App();
   const store = tracedStore("Guess", { coalesceMs: 0, maxActionsPerSecond: 10_000 });
   const wait = () => new Promise<void>((done) => setTimeout(done, 1));
-  await Promise.all([1, 2].map((n) => operation(`Op${n}`, async () => {
-    await wait();
-    store.record(`after${n}`, 0, n);
-  })));
+  await Promise.all(
+    [1, 2].map((n) =>
+      operation(`Op${n}`, async () => {
+        await wait();
+        store.record(`after${n}`, 0, n);
+      }),
+    ),
+  );
   const { logs } = app.received();
   const found = logs.filter(({ name }) => String(name).startsWith("Guess."));
   assert.equal(found.length, 2);

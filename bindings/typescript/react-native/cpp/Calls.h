@@ -6,9 +6,9 @@
 
 namespace throughline {
 
-/// The fields of a call in their order, or null if there is no such call: `b` u8, `h` u16, `w` u32,
-/// `q` u64, `i` i64, `d` f64, `f` flag, `t` text, `v` value or none, `a` attributes, `H` headers,
-/// `p` phases.
+/// The fields of a call in their order, or null if there is no such call: `b` u8, `h` u16,
+/// `w` u32, `q` u64, `i` i64, `d` f64, `f` flag, `t` text, `v` value or none,
+/// `a` attributes, `H` headers, `p` phases.
 constexpr const char *fieldsOf(uint8_t call) {
   switch (call) {
   case 3: // Action

@@ -12,6 +12,6 @@ namespace throughline {
 /// call; `recordAt` takes the wall time in ms before them. Both return what the core answers.
 ///
 /// They belong to the runtime's own thread, as everything of JSI does.
-void installDoor(facebook::jsi::Runtime &runtime, facebook::jsi::Object &to, uint64_t handle);
+void installDoor(facebook::jsi::Runtime& runtime, facebook::jsi::Object& to, uint64_t handle);
 
-} // namespace throughline
+}  // namespace throughline

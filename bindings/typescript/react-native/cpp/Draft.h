@@ -20,7 +20,7 @@ namespace throughline {
 class DraftBuffer {
  public:
   void clear() { bytes_.clear(); }
-  const uint8_t *data() const { return bytes_.data(); }
+  const uint8_t* data() const { return bytes_.data(); }
   size_t size() const { return bytes_.size(); }
 
   template <class Number>
@@ -33,7 +33,7 @@ class DraftBuffer {
     append(text.data(), text.size());
   }
 
-  void bytes(const uint8_t *data, size_t size) {
+  void bytes(const uint8_t* data, size_t size) {
     number(static_cast<uint32_t>(size));
     append(data, size);
   }
@@ -43,8 +43,8 @@ class DraftBuffer {
   void patch(size_t at, uint16_t value) { std::memcpy(bytes_.data() + at, &value, sizeof value); }
 
  private:
-  void append(const void *data, size_t size) {
-    const auto *from = static_cast<const uint8_t *>(data);
+  void append(const void* data, size_t size) {
+    const auto* from = static_cast<const uint8_t*>(data);
     bytes_.insert(bytes_.end(), from, from + size);
   }
 
@@ -72,13 +72,13 @@ Integer whole(double value) {
 template <class Arguments>
 class DraftWriter {
  public:
-  DraftWriter(DraftBuffer &out, const Arguments &arguments) : out_(out), arguments_(arguments) {}
+  DraftWriter(DraftBuffer& out, const Arguments& arguments) : out_(out), arguments_(arguments) {}
 
   /// Whether the arguments are a call. If they are not, nothing of the buffer may be used.
   bool write(double timeMs) {
     if (arguments_.size() < 3) return false;
     const auto call = whole<uint8_t>(numberAt(0));
-    const char *fields = fieldsOf(call);
+    const char* fields = fieldsOf(call);
     if (fields == nullptr) return false;
     out_.number(static_cast<uint8_t>(DRAFT_LAYOUT_VERSION));
     out_.number(call);
@@ -108,7 +108,9 @@ class DraftWriter {
       case 'q': out_.number(whole<uint64_t>(numberAt(at))); return true;
       case 'i': out_.number(whole<int64_t>(numberAt(at))); return true;
       case 'd': out_.number(numberAt(at)); return true;
-      case 'f': out_.number(static_cast<uint8_t>(arguments_.kind(at) == Kind::Bool && arguments_.boolean(at))); return true;
+      case 'f':
+        out_.number(static_cast<uint8_t>(arguments_.kind(at) == Kind::Bool && arguments_.boolean(at)));
+        return true;
       case 't':
         if (arguments_.kind(at) != Kind::Text) return false;
         out_.text(arguments_.text(at));
@@ -145,11 +147,9 @@ class DraftWriter {
   }
 
   template <class Values>
-  bool value(const Values &values, size_t at, int depth) {
+  bool value(const Values& values, size_t at, int depth) {
     switch (values.kind(at)) {
-      case Kind::None:
-        out_.number(static_cast<uint8_t>(TAG_NONE));
-        return true;
+      case Kind::None: out_.number(static_cast<uint8_t>(TAG_NONE)); return true;
       case Kind::Bool:
         out_.number(static_cast<uint8_t>(TAG_BOOL));
         out_.number(static_cast<uint8_t>(values.boolean(at)));
@@ -157,7 +157,8 @@ class DraftWriter {
       case Kind::Number: {
         const double number = values.number(at);
         // JavaScript has one kind of number. What is whole, and exact, is an integer.
-        if (std::trunc(number) == number && std::fabs(number) <= 9007199254740991.0 && !(number == 0 && std::signbit(number))) {
+        if (std::trunc(number) == number && std::fabs(number) <= 9007199254740991.0 &&
+            !(number == 0 && std::signbit(number))) {
           out_.number(static_cast<uint8_t>(TAG_INT));
           out_.number(static_cast<int64_t>(number));
         } else {
@@ -172,23 +173,22 @@ class DraftWriter {
         return true;
       case Kind::Bytes:
         out_.number(static_cast<uint8_t>(TAG_BYTES));
-        values.bytes(at, [this](const uint8_t *data, size_t size) { out_.bytes(data, size); });
+        values.bytes(at, [this](const uint8_t* data, size_t size) { out_.bytes(data, size); });
         return true;
-      case Kind::List:
-        return tagged(values.list(at), depth);
+      case Kind::List: return tagged(values.list(at), depth);
     }
     return false;
   }
 
   /// A list of a tag and what it says.
   template <class Values>
-  bool tagged(const Values &values, int depth) {
+  bool tagged(const Values& values, int depth) {
     if (values.size() == 0 || values.kind(0) != Kind::Number || depth > LIMIT_DEPTH) return false;
     const auto tag = static_cast<int64_t>(values.number(0));
     if (tag == TAG_INT && values.size() == 2 && values.kind(1) == Kind::Text) {
       const std::string digits = values.text(1);
       errno = 0;
-      char *end = nullptr;
+      char* end = nullptr;
       const long long number = std::strtoll(digits.c_str(), &end, 10);
       if (errno != 0 || end == digits.c_str() || *end != '\0') return false;
       out_.number(static_cast<uint8_t>(TAG_INT));
@@ -245,9 +245,9 @@ class DraftWriter {
     return true;
   }
 
-  DraftBuffer &out_;
-  const Arguments &arguments_;
+  DraftBuffer& out_;
+  const Arguments& arguments_;
   size_t next_ = 0;
 };
 
-} // namespace throughline
+}  // namespace throughline

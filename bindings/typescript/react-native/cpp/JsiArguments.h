@@ -8,7 +8,7 @@
 namespace throughline {
 namespace jsi = facebook::jsi;
 
-inline Kind kindOf(jsi::Runtime &runtime, const jsi::Value &value) {
+inline Kind kindOf(jsi::Runtime& runtime, const jsi::Value& value) {
   if (value.isNumber()) return Kind::Number;
   if (value.isString()) return Kind::Text;
   if (value.isBool()) return Kind::Bool;
@@ -19,7 +19,8 @@ inline Kind kindOf(jsi::Runtime &runtime, const jsi::Value &value) {
 /// The elements of an array, which this package's own code has made.
 class JsiElements {
  public:
-  JsiElements(jsi::Runtime &runtime, jsi::Array array) : runtime_(runtime), array_(std::move(array)), size_(array_.size(runtime)) {}
+  JsiElements(jsi::Runtime& runtime, jsi::Array array)
+      : runtime_(runtime), array_(std::move(array)), size_(array_.size(runtime)) {}
 
   size_t size() const { return size_; }
   Kind kind(size_t at) const { return kindOf(runtime_, value(at)); }
@@ -33,14 +34,14 @@ class JsiElements {
  private:
   jsi::Value value(size_t at) const { return array_.getValueAtIndex(runtime_, at); }
 
-  jsi::Runtime &runtime_;
+  jsi::Runtime& runtime_;
   jsi::Array array_;
   size_t size_;
 };
 
 /// Calls a function with the bytes of a `Uint8Array`; with none, if it is anything else.
 template <class Visit>
-void bytesOf(jsi::Runtime &runtime, const jsi::Value &value, Visit visit) {
+void bytesOf(jsi::Runtime& runtime, const jsi::Value& value, Visit visit) {
   const auto object = value.getObject(runtime);
   const auto inner = object.getProperty(runtime, "buffer");
   if (!inner.isObject() || !inner.getObject(runtime).isArrayBuffer(runtime)) return visit(nullptr, 0);
@@ -60,7 +61,8 @@ void JsiElements::bytes(size_t at, Visit visit) const {
 /// The arguments of a call.
 class JsiArguments {
  public:
-  JsiArguments(jsi::Runtime &runtime, const jsi::Value *values, size_t size) : runtime_(runtime), values_(values), size_(size) {}
+  JsiArguments(jsi::Runtime& runtime, const jsi::Value* values, size_t size)
+      : runtime_(runtime), values_(values), size_(size) {}
 
   size_t size() const { return size_; }
   Kind kind(size_t at) const { return kindOf(runtime_, values_[at]); }
@@ -74,9 +76,9 @@ class JsiArguments {
   }
 
  private:
-  jsi::Runtime &runtime_;
-  const jsi::Value *values_;
+  jsi::Runtime& runtime_;
+  const jsi::Value* values_;
   size_t size_;
 };
 
-} // namespace throughline
+}  // namespace throughline
