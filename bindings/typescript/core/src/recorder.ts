@@ -81,10 +81,10 @@ export function close(): void {
   waiting = [];
 }
 
-/** Runs code of the app's. When it throws, that is counted, and the answer is `otherwise`. */
-export function guarded<T>(work: () => T, otherwise: T): T {
+/** Runs code that may be the app's. When it throws, that is counted, and the answer is `otherwise`. */
+export function guarded<T, Args extends unknown[]>(work: (...args: Args) => T, otherwise: T, ...args: Args): T {
   try {
-    return work();
+    return work(...args);
   } catch {
     counts.failures++;
     return otherwise;

@@ -11,7 +11,7 @@ import {
   TAG_LIST,
   TAG_MAP,
 } from "./calls.js";
-import { guarded } from "./recorder.js";
+import { counts, guarded } from "./recorder.js";
 import type { Field } from "./sink.js";
 
 /** What an attribute may have. Other values are left out, or become a text. */
@@ -35,7 +35,7 @@ const NODES = 1_000;
 
 /** A text, cut where the core cuts it too, but not within a pair of surrogates. */
 export function text(value: unknown, units = LIMIT_TEXT_UNITS): string {
-  const whole = typeof value === "string" ? value : guarded(() => String(value), "");
+  const whole = typeof value === "string" ? value : guarded(String, "", value);
   if (whole.length <= units) return whole;
   const last = whole.charCodeAt(units - 1);
   return whole.slice(0, last >= 0xd800 && last < 0xdc00 ? units - 1 : units);
@@ -50,9 +50,11 @@ export function field(value: unknown): Field {
     case "boolean":
       return value;
     default:
-      return guarded(() => deep(value, 0, { left: NODES }), null);
+      return value === null || value === undefined ? null : guarded(deepField, null, value);
   }
 }
+
+const deepField = (value: unknown): Field => deep(value, 0, { left: NODES });
 
 function deep(value: unknown, depth: number, nodes: { left: number }): Field {
   switch (typeof value) {
@@ -99,11 +101,19 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
 /** Adds attributes to the fields of a call, as alternating keys and values. Those without a value are left out. */
 export function addAttributes(fields: Field[], attributes: Attributes | undefined): Field[] {
   if (attributes === undefined || attributes === null) return fields;
-  let left = LIMIT_ATTRIBUTES;
-  for (const key of guarded(() => Object.keys(attributes), [])) {
-    if (--left < 0) break;
-    const value = guarded(() => field(attributes[key]), null);
-    if (value !== null) fields.push(text(key, LIMIT_KEY_UNITS), value);
+  const keys = guarded(Object.keys, [], attributes);
+  const most = Math.min(keys.length, LIMIT_ATTRIBUTES);
+  for (let at = 0; at < most; at++) {
+    const key = keys[at]!;
+    let value: unknown;
+    try {
+      value = attributes[key];
+    } catch {
+      counts.failures++;
+      continue;
+    }
+    const known = field(value);
+    if (known !== null) fields.push(text(key, LIMIT_KEY_UNITS), known);
   }
   return fields;
 }

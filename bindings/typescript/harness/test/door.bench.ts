@@ -31,6 +31,7 @@ const flip = (state: ReturnType<typeof shape>) => (n: number) => {
   const { view } = state.list[n % 50]!;
   view.isLoading = !view.isLoading;
 };
+const door = median((n) => app.record(3, 0, 0, 5, "checkout", "sku", `A-${n}`, "count", n, "gift", n % 2 === 0));
 const record = median((n) => action("checkout", { sku: `A-${n}`, count: n, gift: n % 2 === 0 }));
 const { accepted, dropped } = (app.received(), app.health());
 const plain = median(flip(plainState));
@@ -38,6 +39,7 @@ const traced = median(flip(tracedState));
 const counts = app.health().stores["Bench"];
 console.log(
   JSON.stringify({
+    door_p50_ns: door,
     record_p50_ns: record,
     accepted,
     dropped,
