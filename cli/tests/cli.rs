@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod emit;
+mod explain;
 mod intake;
+mod pipes;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -111,7 +114,6 @@ fn what_was_recorded_offline_is_delivered_by_the_next_process() {
     assert_eq!(summary(&recorded)["queued"], 330);
     let failed = emit("http://127.0.0.1:9", "otlp-proto", &["--flush-only", "--data-dir", data, "--timeout", "1"]);
     assert!(!failed.status.success());
-    assert!(String::from_utf8_lossy(&failed.stderr).contains("--flush-only"));
     let flushed = emit(&inspector.url, "otlp-proto", &["--flush-only", "--data-dir", data]);
     assert!(flushed.status.success(), "{}", summary(&flushed));
     assert_eq!(summary(&flushed)["delivered"], 330);

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use received::Received;
 
+use crate::output;
 use crate::shop::Shop;
 
 /// How often the sample backend exports what it has recorded.
@@ -57,13 +58,15 @@ async fn serve_until_interrupted(options: &Options) -> Result<()> {
     let url = format!("http://{address}");
     let backend_url = backend.as_ref().map(|backend| format!("http://{}", backend.address));
     if options.json {
-        println!("{}", json!({ "url": url, "backend": backend_url.unwrap_or_default() }));
+        output::line(json!({ "url": url, "backend": backend_url.unwrap_or_default() }))?;
     } else {
-        println!("Collecting OTLP/HTTP at {url} (protobuf and JSON, plain or gzip).");
+        output::line(format_args!("Collecting OTLP/HTTP at {url} (protobuf and JSON, plain or gzip)."))?;
         if let Some(backend_url) = backend_url {
-            println!("The sample backend listens at {backend_url}: PUT /api/me, POST /api/checkout.");
+            output::line(format_args!(
+                "The sample backend listens at {backend_url}: PUT /api/me, POST /api/checkout."
+            ))?;
         }
-        println!("Open {url}/ in a browser. Press Ctrl-C to stop.");
+        output::line(format_args!("Open {url}/ in a browser. Press Ctrl-C to stop."))?;
     }
     tokio::select! {
         result = server => result??,
