@@ -7,6 +7,7 @@
 mod demo;
 mod emit;
 mod explain;
+mod guard;
 mod inspect;
 mod output;
 mod propagate;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use opentelemetry::propagation::TextMapPropagator;
@@ -28,6 +29,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
+
+use crate::guard::{self, Names};
 
 /// How long the pretended work of a request takes.
 const STORE_PROFILE: Duration = Duration::from_millis(2);
@@ -53,7 +56,8 @@ impl Shop {
         let app = Router::new()
             .route("/api/items/{id}", get(item))
             .route("/api/checkout", post(checkout))
-            .route("/api/me", put(rename));
+            .route("/api/me", put(rename))
+            .layer(middleware::from_fn_with_state(Names::default(), guard::visitors));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self { address, spans, logs })
     }

@@ -7,6 +7,7 @@ mod emit;
 mod explain;
 mod intake;
 mod pipes;
+mod visitors;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
+use crate::guard::Names;
 use crate::inspect::received::Received;
 use crate::inspect::server;
 use crate::output;
@@ -45,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 async fn story(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(None)?);
-    let (collector, server) = server::bind(options.port, received.clone()).await?;
+    let (collector, server) = server::bind(options.port, Names::default(), received.clone()).await?;
     tokio::spawn(server);
     let shop = Shop::start(collector).await?;
     let network = Network::new();

@@ -21,6 +21,7 @@ use serde_json::json;
 
 use received::Received;
 
+use crate::guard::Names;
 use crate::output;
 use crate::shop::Shop;
 
@@ -36,6 +37,10 @@ pub(crate) struct Options {
     /// the end.
     #[arg(long)]
     store: Option<PathBuf>,
+    /// A further name of this machine under which clients reach the inspector, besides localhost
+    /// and the addresses of the loopback interface. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
     /// Print the addresses as JSON.
     #[arg(long)]
     json: bool,
@@ -52,7 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 async fn serve_until_interrupted(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(options.store.as_deref())?);
-    let (address, server) = server::bind(options.port, received).await?;
+    let (address, server) = server::bind(options.port, Names::new(&options.allow_host), received).await?;
     let server = tokio::spawn(server);
     let backend = if options.sample_backend { Some(Shop::start(address).await?) } else { None };
     let url = format!("http://{address}");

@@ -1,6 +1,6 @@
 //! The inspector's HTTP server: OTLP in; pages, a JSON API, metrics and health out.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -19,26 +19,41 @@ use tower_http::limit::RequestBodyLimitLayer;
 use super::decode::{self, Encoding, Export};
 use super::page;
 use super::received::{Item, Received, SessionRow, Stats};
+use crate::guard::{self, Names};
 
 /// Largest body of a request, in bytes: the default of the OpenTelemetry Collector.
 const MAX_BODY: usize = 20 * 1024 * 1024;
 
 type Shared = State<Arc<Received>>;
 
-/// Binds the port. Returns the address, and a future that serves.
+/// Binds the port, for IPv6 as well if that is possible. Returns the address, and a future that
+/// serves.
 pub(crate) async fn bind(
     port: u16,
+    names: Names,
     received: Arc<Received>,
 ) -> Result<(SocketAddr, impl Future<Output = std::io::Result<()>> + Send + 'static)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .with_context(|| format!("cannot listen on port {port}; is another inspector running? Try --port 0"))?;
     let address = listener.local_addr()?;
-    let app = router(received);
-    Ok((address, async move { axum::serve(listener, app).await }))
+    // A client may take `localhost` for `::1` alone.
+    let second = TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await.ok();
+    let app = router(names, received);
+    let serve = async move {
+        match second {
+            Some(second) => tokio::try_join!(serve(listener, app.clone()), serve(second, app)).map(|_| ()),
+            None => serve(listener, app).await,
+        }
+    };
+    Ok((address, serve))
 }
 
-fn router(received: Arc<Received>) -> Router {
+async fn serve(listener: TcpListener, app: Router) -> std::io::Result<()> {
+    axum::serve(listener, app).await
+}
+
+fn router(names: Names, received: Arc<Received>) -> Router {
     let collector = Router::new()
         .route("/v1/logs", post(|state, headers, body| collect(Export::Logs, state, headers, body)))
         .route("/v1/traces", post(|state, headers, body| collect(Export::Traces, state, headers, body)))
@@ -61,6 +76,7 @@ fn router(received: Arc<Received>) -> Router {
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .merge(collector)
+        .layer(middleware::from_fn_with_state(names, guard::visitors))
         .with_state(received)
 }
 
