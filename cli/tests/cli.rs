@@ -6,7 +6,9 @@
 mod emit;
 mod explain;
 mod intake;
+mod pages;
 mod pipes;
+mod store;
 mod visitors;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -26,8 +28,12 @@ impl Inspector {
         let mut process = throughline().args(["inspect", "--port", "0", "--json"]).args(arguments).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = serde_json::from_str::<Value>(&line).unwrap()["url"].as_str().unwrap().to_owned();
-        Self { process, url }
+        let Ok(addresses) = serde_json::from_str::<Value>(&line) else {
+            let mut said = String::new();
+            process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("the inspector has not started: {said}");
+        };
+        Self { process, url: addresses["url"].as_str().unwrap().to_owned() }
     }
 
     fn get(&self, path: &str) -> String {
@@ -36,8 +42,26 @@ impl Inspector {
         answer
     }
 
+    /// The body of an answer in JSON.
+    fn json(&self, path: &str) -> Value {
+        serde_json::from_str(self.get(path).split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    }
+
     /// Sends a request, and returns the status and the whole answer.
     fn send(&self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        let answer = String::from_utf8_lossy(&self.raw(line, headers, body)).into_owned();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("{line}: {answer}")), answer)
+    }
+
+    /// Posts a body, and returns the status and the body of the answer.
+    fn post_bytes(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Vec<u8>) {
+        let answer = self.raw(&format!("POST {path}"), headers, body);
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+        (String::from_utf8_lossy(&answer[9..12]).parse().unwrap(), answer[end..].to_vec())
+    }
+
+    fn raw(&self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -48,14 +72,11 @@ impl Inspector {
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.unwrap_or_else(|| panic!("{line}: {answer}")), answer)
+        answer
     }
 
     fn stats(&self) -> Value {
-        let answer = self.get("/api/stats");
-        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+        self.json("/api/stats")
     }
 }
 

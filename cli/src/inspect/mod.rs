@@ -10,6 +10,8 @@ mod page;
 mod protojson;
 pub(crate) mod received;
 pub(crate) mod server;
+mod shown;
+mod views;
 
 use std::path::PathBuf;
 use std::sync::Arc;

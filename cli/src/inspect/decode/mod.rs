@@ -1,13 +1,15 @@
 //! Decodes OTLP export requests into the inspector's records, with OpenTelemetry's own message
 //! types.
 
+mod metrics;
+
 use anyhow::{Context, Result};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
-use opentelemetry_proto::tonic::metrics::v1::{Exemplar, NumberDataPoint, metric, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::{self, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message;
 use serde_json::{Map, Value, json};
@@ -15,7 +17,7 @@ use throughline::names::EVENT_ID;
 use throughline::names::semconv::{LOG_RECORD_UID, SERVICE_NAME, SESSION_ID};
 
 use super::protojson::{self, to_protobuf};
-use super::received::{Item, SEVERITY_ERROR, Signal, SpanEvent};
+use super::received::{Item, SEVERITY_ERROR, Signal, SpanEvent, plausible};
 
 /// Under which the id of an event was sent before it had the names of today.
 const OLD_EVENT_ID: &str = "event.id";
@@ -61,13 +63,52 @@ impl Encoding {
     }
 }
 
+/// What a request brings.
+#[derive(Debug, Default)]
+pub(super) struct Decoded {
+    pub(super) items: Vec<Item>,
+    /// Records that cannot be kept, and why.
+    pub(super) rejected: u64,
+    pub(super) why: String,
+}
+
+impl From<Vec<Item>> for Decoded {
+    fn from(items: Vec<Item>) -> Self {
+        Self { items, ..Self::default() }
+    }
+}
+
 /// Decodes the body of a request.
-pub(super) fn items(export: Export, encoding: Encoding, body: &[u8]) -> Result<Vec<Item>> {
+pub(super) fn decode(export: Export, encoding: Encoding, body: &[u8]) -> Result<Decoded> {
     Ok(match export {
-        Export::Logs => logs(encoding.read(&protojson::LOGS, body)?),
-        Export::Traces => spans(encoding.read(&protojson::TRACES, body)?),
-        Export::Metrics => metrics(encoding.read(&protojson::METRICS, body)?),
+        Export::Logs => logs(encoding.read(&protojson::LOGS, body)?).into(),
+        Export::Traces => spans(encoding.read(&protojson::TRACES, body)?).into(),
+        Export::Metrics => metrics::points(encoding.read(&protojson::METRICS, body)?),
     })
+}
+
+/// The body of the answer to a request that was taken: an OTLP response of the same encoding, with
+/// a `partial_success` if something was rejected.
+pub(super) fn answer(export: Export, encoding: Encoding, decoded: Decoded) -> Vec<u8> {
+    let Decoded { rejected, why, .. } = decoded;
+    match encoding {
+        Encoding::Json if rejected == 0 => b"{}".to_vec(),
+        Encoding::Json => {
+            let count = match export {
+                Export::Logs => "rejectedLogRecords",
+                Export::Traces => "rejectedSpans",
+                Export::Metrics => "rejectedDataPoints",
+            };
+            json!({ "partialSuccess": { count: rejected.to_string(), "errorMessage": why } }).to_string().into_bytes()
+        }
+        // The responses of all signals have the same fields under the same numbers.
+        Encoding::Protobuf => {
+            let rejected_data_points = i64::try_from(rejected).unwrap_or(i64::MAX);
+            let partial = ExportMetricsPartialSuccess { rejected_data_points, error_message: why };
+            let partial_success = (rejected > 0).then_some(partial);
+            ExportMetricsServiceResponse { partial_success }.encode_to_vec()
+        }
+    }
 }
 
 fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
@@ -81,6 +122,12 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
             // The `tracing` bridge names a record after its line of code; the message says more.
             let unnamed = record.event_name.is_empty() || record.event_name.starts_with("event ");
             let name = if unnamed { body.clone() } else { record.event_name };
+            let mut more = More::default();
+            more.odd_time("time_unix_nano", time);
+            more.number("observed_time_unix_nano", record.observed_time_unix_nano);
+            more.text("severity_text", record.severity_text);
+            more.number("flags", record.flags);
+            more.number("dropped_attributes_count", record.dropped_attributes_count);
             let item = Item {
                 signal: Signal::Log,
                 time_ns: nanos(time),
@@ -88,11 +135,12 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
                 service: service.clone(),
                 resource: resource.clone(),
                 scope,
-                trace: hex(&record.trace_id),
-                span: hex(&record.span_id),
+                trace: more.id("trace_id", &record.trace_id, 16),
+                span: more.id("span_id", &record.span_id, 8),
                 name,
                 severity: record.severity_number,
                 body,
+                more: more.0,
                 ..Item::default()
             };
             items.push(with_attributes(item, record.attributes));
@@ -105,27 +153,36 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
     let mut items = Vec::new();
     for group in request.resource_spans {
         let (service, resource) = resource_of(group.resource);
-        for span in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+        let scopes = group.scope_spans.into_iter().map(|spans| (name_of(spans.scope), spans.spans));
+        for (scope, span) in scopes.flat_map(|(scope, spans)| spans.into_iter().map(move |span| (scope.clone(), span)))
+        {
+            let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
+            let mut more = More::default();
+            more.odd_time("start_time_unix_nano", start);
+            more.odd_time("end_time_unix_nano", end);
+            more.text("kind", SpanKind::try_from(span.kind).map_or(span.kind.to_string(), kind_of));
+            more.text("trace_state", span.trace_state);
+            more.number("flags", span.flags);
+            more.list("links", span.links.into_iter().map(link).collect());
+            more.number("dropped_attributes_count", span.dropped_attributes_count);
+            more.number("dropped_events_count", span.dropped_events_count);
+            more.number("dropped_links_count", span.dropped_links_count);
             let has_failed = span.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32);
-            let start = nanos(span.start_time_unix_nano);
-            let events = span.events.into_iter().map(|event| SpanEvent {
-                name: event.name,
-                after_ns: nanos(event.time_unix_nano).saturating_sub(start),
-                attributes: map(event.attributes),
-            });
             let item = Item {
                 signal: Signal::Span,
-                time_ns: start,
-                end_ns: nanos(span.end_time_unix_nano),
+                time_ns: nanos(start),
+                end_ns: nanos(end),
                 service: service.clone(),
                 resource: resource.clone(),
-                trace: hex(&span.trace_id),
-                span: hex(&span.span_id),
-                parent: hex(&span.parent_span_id),
+                scope,
+                trace: more.id("trace_id", &span.trace_id, 16),
+                span: more.id("span_id", &span.span_id, 8),
+                parent: more.id("parent_span_id", &span.parent_span_id, 8),
                 name: span.name,
                 severity: if has_failed { SEVERITY_ERROR } else { 0 },
                 body: span.status.map(|status| status.message).unwrap_or_default(),
-                events: events.collect(),
+                events: span.events.into_iter().map(|event| event_of(event, start)).collect(),
+                more: more.0,
                 ..Item::default()
             };
             items.push(with_attributes(item, span.attributes));
@@ -134,49 +191,80 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
     items
 }
 
-fn metrics(request: ExportMetricsServiceRequest) -> Vec<Item> {
-    let mut items = Vec::new();
-    for group in request.resource_metrics {
-        let (service, resource) = resource_of(group.resource);
-        for metric in group.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
-            let point = |time: u64, body: String, attributes: Vec<KeyValue>, exemplars: Vec<Exemplar>| {
-                // The event's id is in the exemplars: as an attribute of the point it would make
-                // each point a series of its own.
-                let filtered = exemplars.into_iter().flat_map(|exemplar| exemplar.filtered_attributes);
-                let item = Item {
-                    signal: Signal::Metric,
-                    time_ns: nanos(time),
-                    end_ns: nanos(time),
-                    service: service.clone(),
-                    resource: resource.clone(),
-                    name: metric.name.clone(),
-                    body,
-                    ..Item::default()
-                };
-                with_attributes(item, attributes.into_iter().chain(filtered).collect())
-            };
-            let numbers = |points: Vec<NumberDataPoint>| {
-                points.into_iter().map(|p| {
-                    let body = match p.value {
-                        Some(number_data_point::Value::AsDouble(number)) => number.to_string(),
-                        Some(number_data_point::Value::AsInt(number)) => number.to_string(),
-                        None => String::new(),
-                    };
-                    point(p.time_unix_nano, body, p.attributes, p.exemplars)
-                })
-            };
-            match metric.data {
-                Some(metric::Data::Gauge(gauge)) => items.extend(numbers(gauge.data_points)),
-                Some(metric::Data::Sum(sum)) => items.extend(numbers(sum.data_points)),
-                Some(metric::Data::Histogram(histogram)) => items.extend(histogram.data_points.into_iter().map(|p| {
-                    let body = format!("{} values, sum {}", p.count, p.sum.unwrap_or_default());
-                    point(p.time_unix_nano, body, p.attributes, p.exemplars)
-                })),
-                _ => {}
-            }
+fn kind_of(kind: SpanKind) -> String {
+    if kind == SpanKind::Unspecified { String::new() } else { kind.as_str_name().to_owned() }
+}
+
+fn event_of(event: span::Event, start: u64) -> SpanEvent {
+    let odd_time = (!is_plausible(event.time_unix_nano) || !is_plausible(start)).then_some(event.time_unix_nano);
+    SpanEvent {
+        name: event.name,
+        after_ns: nanos(event.time_unix_nano).saturating_sub(nanos(start)),
+        odd_time,
+        attributes: map(event.attributes),
+    }
+}
+
+fn link(link: span::Link) -> Value {
+    let mut more = More::default();
+    more.text("trace_id", hex(&link.trace_id));
+    more.text("span_id", hex(&link.span_id));
+    more.text("trace_state", link.trace_state);
+    more.number("flags", link.flags);
+    more.attributes(link.attributes);
+    Value::Object(more.0)
+}
+
+/// What an item has no field of its own for. What a record does not have is left out.
+#[derive(Default)]
+struct More(Map<String, Value>);
+
+impl More {
+    fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.insert(key.to_owned(), value.into());
+    }
+
+    fn text(&mut self, key: &str, text: String) {
+        if !text.is_empty() {
+            self.set(key, text);
         }
     }
-    items
+
+    fn number(&mut self, key: &str, number: impl Into<u64>) {
+        match number.into() {
+            0 => {}
+            number => self.set(key, number),
+        }
+    }
+
+    fn list(&mut self, key: &str, list: Vec<Value>) {
+        if !list.is_empty() {
+            self.set(key, list);
+        }
+    }
+
+    fn attributes(&mut self, attributes: Vec<KeyValue>) {
+        if !attributes.is_empty() {
+            self.set("attributes", map(attributes));
+        }
+    }
+
+    /// A time that does not fit an item, as it was sent.
+    fn odd_time(&mut self, key: &str, time: u64) {
+        if time > 0 && !is_plausible(time) {
+            self.set(key, time);
+        }
+    }
+
+    /// The id of a trace or a span as hex. One of another length, or of zeros alone, is none; it
+    /// is kept here.
+    fn id(&mut self, key: &str, id: &[u8], length: usize) -> String {
+        if id.len() == length && id.iter().any(|byte| *byte != 0) {
+            return hex(id);
+        }
+        self.text(key, hex(id));
+        String::new()
+    }
 }
 
 fn with_attributes(mut item: Item, attributes: Vec<KeyValue>) -> Item {
@@ -192,9 +280,13 @@ fn with_attributes(mut item: Item, attributes: Vec<KeyValue>) -> Item {
     item
 }
 
-/// A time as SQLite stores it. One behind the year 2262 counts as the last that fits.
+/// A time as SQLite stores it: the largest number stands for those that do not fit.
 fn nanos(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+fn is_plausible(time: u64) -> bool {
+    plausible(nanos(time)).is_some()
 }
 
 fn name_of(scope: Option<InstrumentationScope>) -> String {
@@ -237,5 +329,6 @@ fn text(value: &Value) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
