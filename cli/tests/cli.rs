@@ -25,7 +25,14 @@ struct Inspector {
 
 impl Inspector {
     fn start(arguments: &[&str]) -> Self {
-        let mut process = throughline().args(["inspect", "--port", "0", "--json"]).args(arguments).spawn().unwrap();
+        let mut command = throughline();
+        command.args(["inspect", "--port", "0", "--json"]).args(arguments);
+        Self::of(command)
+    }
+
+    /// Starts an inspector that prints its address as JSON.
+    fn of(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let Ok(addresses) = serde_json::from_str::<Value>(&line) else {

@@ -72,6 +72,7 @@ fn length(item: &Item) -> String {
         _ if item.signal != Signal::Span => String::new(),
         (Some(start), Some(end)) if end >= start => duration(end - start),
         (Some(_), Some(_)) => "ends before it starts".to_owned(),
+        _ if item.time_ns == 0 => "no start".to_owned(),
         _ if item.end_ns == 0 => "no end".to_owned(),
         _ => ODD_TIME.to_owned(),
     }

@@ -7,7 +7,7 @@ use askama::Template;
 use super::causes;
 use super::line::{Line, MAX_LABEL};
 use super::received::{Item, Part, Place, SessionRow, SpanEvent, Stats, plausible};
-use super::shown::{NO_TIME, ODD_TIME, clock, cut, duration, grouped, href, one_line};
+use super::shown::{NO_TIME, ODD_TIME, clock, counted, cut, duration, grouped, href, one_line};
 
 /// Deepest place in the tree that is indented further. A deeper one is said.
 const MAX_INDENT: usize = 20;
@@ -28,16 +28,16 @@ pub(super) struct Frame {
 impl Frame {
     pub(super) fn new(stats: &Stats, nonce: String) -> Self {
         let mut counts = vec![
-            format!("{} logs", grouped(stats.logs)),
-            format!("{} spans", grouped(stats.spans)),
-            format!("{} data points", grouped(stats.metrics)),
-            format!("{} duplicates ignored", grouped(stats.duplicates)),
+            counted(stats.logs, "log"),
+            counted(stats.spans, "span"),
+            counted(stats.metrics, "data point"),
+            format!("{} ignored", counted(stats.duplicates, "duplicate")),
         ];
         if stats.rejected > 0 {
-            counts.push(format!("{} records not kept", grouped(stats.rejected)));
+            counts.push(format!("{} not kept", counted(stats.rejected, "record")));
         }
         if stats.refused > 0 {
-            counts.push(format!("{} requests refused", grouped(stats.refused)));
+            counts.push(format!("{} refused", counted(stats.refused, "request")));
         }
         Self { counts: counts.join(" · "), version: stats.version, nonce }
     }
@@ -55,9 +55,9 @@ impl Pager {
         let Place { page, pages, total, .. } = *place;
         let shown = if pages > 1 {
             let last = (place.before() + place.per_page).min(total);
-            format!("Showing {}–{} of {} {what}", grouped(place.before() + 1), grouped(last), grouped(total))
+            format!("Showing {}–{} of {}", grouped(place.before() + 1), grouped(last), counted(total, what))
         } else {
-            format!("{} {what}", grouped(total))
+            counted(total, what)
         };
         let [first, previous, next, last] = words;
         let to = |page: u64| format!("?page={page}&per_page={}", place.per_page);
@@ -72,7 +72,7 @@ impl Pager {
     }
 
     fn of_records(place: &Place) -> Self {
-        Self::new(place, "records", ["« first", "‹ earlier", "later ›", "last »"])
+        Self::new(place, "record", ["« first", "‹ earlier", "later ›", "last »"])
     }
 }
 
@@ -103,7 +103,11 @@ impl Sessions {
         let line = |row: SessionRow| SessionLine {
             record: row.record,
             href: href("session", &row.id, row.record),
-            started: row.first_ns.map_or(ODD_TIME.to_owned(), clock),
+            started: match row.first_ns {
+                Some(first) => clock(first),
+                None if row.has_time => ODD_TIME.to_owned(),
+                None => NO_TIME.to_owned(),
+            },
             duration: match (row.first_ns, row.last_ns) {
                 (Some(first), Some(last)) => duration(last.saturating_sub(first)),
                 _ => String::new(),
@@ -113,8 +117,8 @@ impl Sessions {
             items: grouped(row.items),
             errors: grouped(row.errors),
         };
-        let pager = Pager::new(&part.place, "sessions", ["« newest", "‹ newer", "older ›", "oldest »"]);
-        let without = if without > 0 { grouped(without) } else { String::new() };
+        let pager = Pager::new(&part.place, "session", ["« newest", "‹ newer", "older ›", "oldest »"]);
+        let without = if without > 0 { counted(without, "record") } else { String::new() };
         Self { frame, pager, sessions: part.entries.into_iter().map(line).collect(), without }
     }
 }

@@ -59,6 +59,11 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// A number of things, whose name has a plural in `s`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// A text of at most so many characters. One that is cut says its length.
 pub(super) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {

@@ -63,6 +63,24 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn a_name_that_sqlite_takes_for_an_address_is_a_file_like_any_other() {
+    let dir = tempfile::tempdir().unwrap();
+    made_by(dir.path(), "notes.db", "CREATE TABLE notes(text TEXT); INSERT INTO notes VALUES('mine');");
+    let before = contents(dir.path());
+    let start = |store: &str| {
+        let mut command = throughline();
+        command.args(["inspect", "--port", "0", "--json", "--store", store]).current_dir(dir.path());
+        Inspector::of(command)
+    };
+    for store in ["file:notes.db", "file:notes.db?mode=rw", ":memory:"] {
+        start(store).take("/v1/logs", &logs(json!([{"timeUnixNano": "1"}])));
+        assert_eq!(total(&start(store).stats()), 1, "{store}");
+        assert!(dir.path().join(store).is_file(), "{store}");
+    }
+    assert_eq!(contents(dir.path())["notes.db"], before["notes.db"]);
+}
+
+#[test]
 fn the_log_of_another_programs_database_is_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let (live, copy) = (dir.path().join("live"), dir.path().join("copy"));

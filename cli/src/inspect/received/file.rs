@@ -71,8 +71,13 @@ pub(super) fn open(path: Option<&Path>) -> Result<Connection> {
     let db = match path {
         None => Connection::open_in_memory()?,
         Some(path) => {
+            // SQLite has a meaning of its own for `:memory:`, `file:…` and an empty name. An
+            // absolute path is none of them.
+            let path = &std::path::absolute(path).context("--store needs the name of a file")?;
             recognise(path)?;
-            let db = Connection::open(path).with_context(|| format!("opening {}", path.display()))?;
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+            let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .with_context(|| format!("opening {}", path.display()))?;
             ensure!(!db.is_readonly("main")?, "{} cannot be written", path.display());
             db
         }

@@ -29,6 +29,9 @@ pub(crate) struct SessionRow {
     /// The first and the last plausible time.
     pub(crate) first_ns: Option<i64>,
     pub(crate) last_ns: Option<i64>,
+    /// Whether any record has a time, be it plausible or not.
+    #[serde(skip)]
+    pub(crate) has_time: bool,
     /// A record of the session, which leads to it if its id is too long for a URL.
     pub(crate) record: i64,
 }
@@ -115,7 +118,7 @@ impl Received {
             "SELECT session, coalesce(min(nullif(service, '')), ''), count(*), sum(severity >= ?1),
                  min(CASE WHEN time_ns BETWEEN ?2 AND ?3 THEN time_ns END) AS first,
                  max(CASE WHEN time_ns BETWEEN ?2 AND ?3 THEN time_ns END),
-                 max(CASE WHEN end_ns BETWEEN ?2 AND ?3 THEN end_ns END), min(id)
+                 max(CASE WHEN end_ns BETWEEN ?2 AND ?3 THEN end_ns END), min(id), max(time_ns != 0)
              FROM items INDEXED BY of_sessions WHERE session != '' GROUP BY session
              ORDER BY first DESC NULLS LAST, session LIMIT ?4 OFFSET ?5",
         )?;
@@ -130,6 +133,7 @@ impl Received {
                 first_ns: row.get(4)?,
                 last_ns: last.max(end),
                 record: row.get(7)?,
+                has_time: row.get(8)?,
             })
         })?;
         Ok(Part { entries: rows.collect::<Result<_, _>>()?, place })
