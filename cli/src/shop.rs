@@ -48,7 +48,8 @@ pub(crate) struct Shop {
 
 impl Shop {
     /// Starts the shop on a free port of the loopback interface. Its telemetry goes to `collector`.
-    pub(crate) async fn start(collector: SocketAddr) -> Result<Self> {
+    /// `names` are those under which it may be reached.
+    pub(crate) async fn start(collector: SocketAddr, names: Names) -> Result<Self> {
         // The exporters use a blocking HTTP client, which panics when it is built inside a runtime.
         let (spans, logs) = tokio::task::spawn_blocking(move || telemetry(collector)).await??;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -57,7 +58,7 @@ impl Shop {
             .route("/api/items/{id}", get(item))
             .route("/api/checkout", post(checkout))
             .route("/api/me", put(rename))
-            .layer(middleware::from_fn_with_state(Names::default(), guard::visitors));
+            .layer(middleware::from_fn_with_state(names, guard::visitors));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self { address, spans, logs })
     }

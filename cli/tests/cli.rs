@@ -21,6 +21,8 @@ use serde_json::Value;
 struct Inspector {
     process: Child,
     url: String,
+    /// Address of the sample backend, if it was asked for.
+    backend: String,
 }
 
 impl Inspector {
@@ -40,7 +42,8 @@ impl Inspector {
             process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
             panic!("the inspector has not started: {said}");
         };
-        Self { process, url: addresses["url"].as_str().unwrap().to_owned() }
+        let [url, backend] = ["url", "backend"].map(|key| addresses[key].as_str().unwrap().to_owned());
+        Self { process, url, backend }
     }
 
     fn get(&self, path: &str) -> String {

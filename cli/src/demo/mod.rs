@@ -48,7 +48,7 @@ async fn story(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(None)?);
     let (collector, server) = server::bind(options.port, Names::default(), received.clone()).await?;
     tokio::spawn(server);
-    let shop = Shop::start(collector).await?;
+    let shop = Shop::start(collector, Names::default()).await?;
     let network = Network::new();
     let backends = Backends {
         collector: format!("http://{}", network.forward_to(collector).await?),

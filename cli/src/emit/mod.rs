@@ -33,6 +33,8 @@ use scenario::Scenario;
 const NO_TIMED_FLUSH: Duration = Duration::from_secs(3600);
 /// Events between two pauses.
 const EVENTS_PER_PAUSE: u64 = 500;
+/// How long the client may take to write what was recorded, whatever the time for sending it.
+const DRAIN: Duration = Duration::from_secs(10);
 /// How long the client may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -106,9 +108,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         state = stories::record(&telemetry, options.seed, options.stories)?;
     }
     let timeout = Duration::from_secs(options.timeout);
-    ensure!(telemetry.drain(timeout), "the queue in {} could not be written", data_dir.display());
+    ensure!(telemetry.drain(timeout.max(DRAIN)), "the queue in {} could not be written", data_dir.display());
     let outcome = (!options.record_only).then(|| telemetry.flush(timeout));
-    let books = telemetry.books(timeout)?.into_iter().next().context("the configuration has no destination")?;
+    let books =
+        telemetry.books(timeout.max(DRAIN))?.into_iter().next().context("the configuration has no destination")?;
     let losses = verdict::losses(&books);
     let outcome = outcome.map(|outcome| verdict::blame(outcome, losses.as_deref()));
     let printed = output::line(summary(options, &accepted, &state, &books, outcome.as_ref()));

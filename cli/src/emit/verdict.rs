@@ -49,8 +49,9 @@ pub(super) fn check(outcome: Option<FlushOutcome>, losses: Option<&str>, kept: O
     ensure!(waiting > 0, "{reason}");
     match kept {
         Some(dir) => bail!(
-            "{waiting} events are still queued ({reason}). Check the endpoint, then send them with --flush-only --data-dir {}",
-            dir.display()
+            "{waiting} events are still queued ({reason}). Check the endpoint, then run the command again with \
+             --flush-only --data-dir {}",
+            quoted(dir)
         ),
         None => bail!(
             "{waiting} events were not delivered, and are deleted with the temporary directory ({reason}). Check the \
@@ -74,4 +75,22 @@ pub(super) fn ensure_recorded(dir: &Path) -> Result<()> {
         dir.display()
     );
     Ok(())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |character: char| character.is_alphanumeric() || "/._-+=:@,".contains(character);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_advised_can_be_pasted() {
+        assert_eq!(quoted(Path::new("/tmp/a-1.b")), "/tmp/a-1.b");
+        assert_eq!(quoted(Path::new("/tmp/it's 1 $dir")), "'/tmp/it'\\''s 1 $dir'");
+    }
 }

@@ -59,21 +59,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 async fn serve_until_interrupted(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(options.store.as_deref())?);
-    let (address, server) = server::bind(options.port, Names::new(&options.allow_host), received).await?;
+    let names = Names::new(&options.allow_host);
+    let (address, server) = server::bind(options.port, names.clone(), received).await?;
     let server = tokio::spawn(server);
-    let backend = if options.sample_backend { Some(Shop::start(address).await?) } else { None };
+    let backend = if options.sample_backend { Some(Shop::start(address, names).await?) } else { None };
     let url = format!("http://{address}");
     let backend_url = backend.as_ref().map(|backend| format!("http://{}", backend.address));
     if options.json {
         output::line(json!({ "url": url, "backend": backend_url.unwrap_or_default() }))?;
     } else {
-        output::line(format_args!("Collecting OTLP/HTTP at {url} (protobuf and JSON, plain or gzip)."))?;
-        if let Some(backend_url) = backend_url {
-            output::line(format_args!(
-                "The sample backend listens at {backend_url}: PUT /api/me, POST /api/checkout."
-            ))?;
-        }
-        output::line(format_args!("Open {url}/ in a browser. Press Ctrl-C to stop."))?;
+        let backend = backend_url.map_or(String::new(), |url| {
+            format!("The sample backend listens at {url}: PUT /api/me, POST /api/checkout.\n")
+        });
+        // At once: a reader that takes the first line alone is no reason to end.
+        output::line(format_args!(
+            "Collecting OTLP/HTTP at {url} (protobuf and JSON, plain or gzip).\n\
+             {backend}Open {url}/ in a browser. Press Ctrl-C to stop."
+        ))?;
     }
     tokio::select! {
         result = server => result??,

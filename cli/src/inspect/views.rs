@@ -24,6 +24,8 @@ const PER_PAGE: u64 = 500;
 /// Records of a trace on a page, which is better seen as a whole, and entries of an answer of the
 /// API.
 const MANY_PER_PAGE: u64 = 5_000;
+/// Longest path in the header `Link`, which has it up to four times.
+const MAX_LINK: usize = 1_000;
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 type Shared = State<Arc<Received>>;
@@ -153,7 +155,8 @@ fn list<T: Serialize>(part: Part<T>, uri: &OriginalUri) -> Page {
     let mut links = vec![("first", 1), ("last", pages)];
     links.extend((page > 1).then(|| ("prev", page - 1)));
     links.extend((page < pages).then_some(("next", page + 1)));
-    let path = uri.path();
+    // Of a path that is too long for a header, the links hold what differs.
+    let path = Some(uri.path()).filter(|path| path.len() <= MAX_LINK).unwrap_or_default();
     let link = |(rel, page)| format!("<{path}?page={page}&per_page={per_page}>; rel=\"{rel}\"");
     let links: Vec<String> = links.into_iter().map(link).collect();
     let headers = [(TOTAL_COUNT, HeaderValue::from(total)), (header::LINK, HeaderValue::try_from(links.join(", "))?)];

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use throughline::names::VIEW_VERSION;
 
 use super::Inspector;
 use crate::intake::{links, logs, of_session, spans};
@@ -189,6 +190,30 @@ fn what_has_no_name_can_be_opened_and_what_is_cut_says_so() {
     inspector.take("/v1/logs", &json!({"resourceLogs": [service]}));
     let list = inspector.get("/");
     assert!(list.contains("100%d &#60;b&#62;") && list.contains("(no service)"), "{list}");
+}
+
+#[test]
+fn a_newer_snapshot_keeps_its_row_in_the_page() {
+    let inspector = Inspector::start(&[]);
+    let snapshot = |version: u64, title: &str| {
+        let text = |key: &str, text: &str| json!({"key": key, "value": {"stringValue": text}});
+        let version = json!({"key": VIEW_VERSION, "value": {"intValue": version.to_string()}});
+        let attributes = [text("session.id", "s"), text("log.record.uid", "view-1"), text("title", title), version];
+        inspector.take(
+            "/v1/logs",
+            &logs(json!([{"timeUnixNano": NOW.to_string(), "eventName": "v", "attributes": attributes}])),
+        );
+    };
+    let rows = || -> Vec<String> {
+        let page = inspector.get("/session/s");
+        page.split("<tr id=\"").skip(1).map(|row| row.split('"').next().unwrap().to_owned()).collect()
+    };
+    snapshot(1, "before");
+    inspector.take("/v1/logs", &logs(json!([record("s", 1)])));
+    let before = rows();
+    snapshot(2, "after");
+    assert!(inspector.get("/session/s").contains("after"));
+    assert_eq!((rows(), before.len()), (before, 2));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use super::Inspector;
+use super::{Inspector, throughline};
 
 const PATHS: [&str; 8] =
     ["/", "/session/s", "/trace/t", "/api/stats", "/api/sessions", "/metrics", "/health/live", "/nowhere"];
@@ -72,6 +72,23 @@ fn a_page_of_another_site_cannot_post_what_the_developer_then_sees() {
     }
     for origin in ["http://localhost:3000", "http://127.0.0.1:4318"] {
         assert_eq!(post(&inspector, "/v1/logs", &format!("host: localhost\r\norigin: {origin}\r\n")).0, 200);
+    }
+}
+
+#[test]
+fn a_foreign_page_orders_nothing_from_the_sample_backend() {
+    let mut command = throughline();
+    command.args(["inspect", "--port", "0", "--json", "--sample-backend", "--allow-host", "my-mac.local"]);
+    let inspector = Inspector::of(command);
+    let backend = inspector.backend.strip_prefix("http://").unwrap();
+    for (headers, status) in [
+        ("host: evil.example\r\n", 421),
+        ("host: localhost\r\norigin: https://evil.example\r\n", 403),
+        ("host: 10.0.2.2:80\r\n", 200),
+        ("host: my-mac.local\r\n", 200),
+    ] {
+        let request = format!("GET /api/items/1 HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        assert_eq!(raw(backend, &request).0, status, "{headers}");
     }
 }
 
