@@ -31,7 +31,9 @@ impl Names {
     fn cover(&self, host: &str) -> bool {
         if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             let Ok(address) = address.parse::<Ipv6Addr>() else { return false };
-            return address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback());
+            let is_loopback =
+                address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback());
+            return is_loopback || self.0.iter().any(|name| name.parse() == Ok(address));
         }
         if let Ok(address) = host.parse::<Ipv4Addr>() {
             return address.is_loopback() || EMULATORS.contains(&address) || self.0.iter().any(|name| name == host);
@@ -76,6 +78,17 @@ impl Names {
     }
 }
 
+/// A name that a user gives. One with a scheme or a port would never match.
+pub(crate) fn host_name(text: &str) -> Result<String, String> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let is_name = !text.is_empty() && text.chars().all(is_part) || text.parse::<Ipv6Addr>().is_ok();
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("give the name or the address alone, without scheme and port".to_owned())
+    }
+}
+
 /// The values of a header; `None` for one that is no text.
 fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = Option<&str>> {
     headers.get_all(name).into_iter().map(|value| value.to_str().ok())
@@ -113,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_name_that_leads_here_is_not_ours_unless_it_was_given() {
-        let names = Names::new(&["Dev.Example.".to_owned()]);
+        let names = Names::new(&["Dev.Example.".to_owned(), "fe80::7".to_owned()]);
         for ours in [
             "localhost",
             "LOCALHOST:4318",
@@ -128,6 +141,7 @@ mod tests {
             "10.0.2.2:4318",
             "10.0.3.2",
             "dev.example:80",
+            "[FE80:0::7]:4318",
         ] {
             assert!(names.cover_authority(ours), "{ours}");
         }
@@ -165,6 +179,16 @@ mod tests {
             ("http://localhost/path", false),
         ] {
             assert_eq!(names.cover_origin(origin), is_ours, "{origin}");
+        }
+    }
+    #[test]
+    fn a_name_that_could_never_match_is_refused() {
+        for name in ["my-mac.local", "10.1.2.3", "fe80::7"] {
+            assert!(host_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "http://my-mac.local", "my-mac.local:4318", "[fe80::7]", "a b", "*.example", "bücher.example"]
+        {
+            assert!(host_name(name).is_err(), "{name}");
         }
     }
 }

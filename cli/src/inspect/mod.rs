@@ -23,7 +23,7 @@ use serde_json::json;
 
 use received::Received;
 
-use crate::guard::Names;
+use crate::guard::{Names, host_name};
 use crate::output;
 use crate::shop::Shop;
 
@@ -41,7 +41,7 @@ pub(crate) struct Options {
     store: Option<PathBuf>,
     /// A further name of this machine under which clients reach the inspector, besides localhost
     /// and the addresses of the loopback interface. May be given several times.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
     allow_host: Vec<String>,
     /// Print the addresses as JSON.
     #[arg(long)]
