@@ -10,9 +10,9 @@ use throughline::names::{
 };
 
 use super::received::{Item, Signal, plausible};
-use super::shown::{NO_TIME, ODD_TIME, cut, duration, grouped, href, one_line};
+use super::shown::{NO_TIME, ODD_TIME, counted, cut, duration, grouped, href, one_line};
 
-/// Longest text and longest JSON of a record in a page, in characters. The JSON API has all.
+/// Most text, and longest JSON, of a record in a page, in characters. The JSON API has all.
 const MAX_DETAIL: usize = 32 * 1024;
 /// Longest name, service and screen in a page, in characters.
 const MAX_NAME: usize = 200;
@@ -51,7 +51,7 @@ impl Line {
             screen: cut(&text(item, SCREEN_NAME), MAX_LABEL),
             trace: if item.trace.is_empty() { String::new() } else { href("trace", &item.trace, item.id) },
             texts: texts(item),
-            detail: long(&serde_json::to_string_pretty(item).unwrap_or_default()),
+            detail: long(&serde_json::to_string_pretty(item).unwrap_or_default(), MAX_DETAIL),
             duration: length(item),
         }
     }
@@ -79,20 +79,31 @@ fn length(item: &Item) -> String {
 }
 
 /// The body, if it has more than the name says, and the attributes that have several lines.
+/// Together they are no longer than one long text.
 fn texts(item: &Item) -> Vec<(String, String)> {
     let has_more = item.body != item.name || item.body.contains('\n') || item.body.chars().count() > MAX_NAME;
-    let body = (!item.body.is_empty() && has_more).then(|| ("body".to_owned(), long(&item.body)));
+    let body = (!item.body.is_empty() && has_more).then_some(("body", item.body.as_str()));
     let attributes = item.attributes.as_object().into_iter().flatten();
-    let lines = attributes.filter_map(|(key, value)| {
-        let text = value.as_str().filter(|text| text.trim().contains('\n'))?;
-        Some((cut(key, MAX_LABEL), long(text)))
-    });
-    body.into_iter().chain(lines).collect()
+    let lines = attributes.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+    let lines = lines.filter(|(_, text)| text.trim().contains('\n'));
+    let (mut shown, mut room, mut left) = (Vec::new(), MAX_DETAIL, 0);
+    for (label, text) in body.into_iter().chain(lines) {
+        if room == 0 {
+            left += 1;
+            continue;
+        }
+        shown.push((cut(label, MAX_LABEL), long(text, room)));
+        room = room.saturating_sub(text.chars().count());
+    }
+    if left > 0 {
+        shown.push((format!("{} not shown here", counted(left, "more text")), "The JSON API has all.".to_owned()));
+    }
+    shown
 }
 
-/// A text as far as a page shows it. What is cut is said.
-fn long(text: &str) -> String {
-    let Some((end, _)) = text.char_indices().nth(MAX_DETAIL) else { return text.to_owned() };
+/// A text as far as there is room. What is cut is said.
+fn long(text: &str, room: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(room) else { return text.to_owned() };
     let (kept, rest) = text.split_at_checked(end).unwrap_or((text, ""));
     let left = grouped(rest.chars().count() as u64);
     format!("{kept}\n… {left} more characters are not shown here; the JSON API has them.")

@@ -11,6 +11,10 @@ use super::shown::{NO_TIME, ODD_TIME, clock, counted, cut, duration, grouped, hr
 
 /// Deepest place in the tree that is indented further. A deeper one is said.
 const MAX_INDENT: usize = 20;
+/// Most events of a span that are drawn.
+const MAX_MARKS: usize = 200;
+/// Most sessions that a trace names.
+const MAX_SESSIONS: usize = 20;
 /// Width of the waterfall's track that is used, in percent. The rest keeps a mark at the very end
 /// inside of it.
 const TRACK: f64 = 99.0;
@@ -153,8 +157,8 @@ impl Session {
 pub(super) struct Bar {
     line: Line,
     indent: usize,
-    /// How deep the record stands, where the indent does not show it.
-    depth: String,
+    /// What the drawing does not show: a depth beyond the indent, events beyond the marks.
+    beyond: String,
     left: f64,
     width: f64,
     marks: Vec<Mark>,
@@ -176,6 +180,8 @@ pub(super) struct Trace {
     bars: Vec<Bar>,
     /// The sessions that take part: their paths, and their ids.
     sessions: Vec<(String, String)>,
+    /// How many more there are.
+    others: String,
 }
 
 impl Trace {
@@ -189,20 +195,36 @@ impl Trace {
             Bar {
                 line: Line::new(node.item, start),
                 indent: node.depth.min(MAX_INDENT),
-                depth: if node.depth > MAX_INDENT { format!("depth {}", node.depth) } else { String::new() },
+                beyond: beyond(node.depth, node.item.events.len()),
                 left,
                 width,
-                marks: node.item.events.iter().map(|event| scale.mark(node.item, event)).collect(),
+                marks: node.item.events.iter().take(MAX_MARKS).map(|event| scale.mark(node.item, event)).collect(),
             }
         });
         let bars = bars.collect();
         let sessions: BTreeMap<&str, i64> = items.iter().map(|item| (item.session.as_str(), item.id)).collect();
-        let sessions = sessions.into_iter().filter(|(session, _)| !session.is_empty());
-        let sessions = sessions.map(|(id, record)| (href("session", id, record), name_of(id, "(blank id)")));
+        let sessions: Vec<_> = sessions.into_iter().filter(|(session, _)| !session.is_empty()).collect();
+        let others = sessions.len().saturating_sub(MAX_SESSIONS) as u64;
+        let others = if others > 0 { format!("and {}", counted(others, "more session")) } else { String::new() };
+        let sessions = sessions
+            .into_iter()
+            .take(MAX_SESSIONS)
+            .map(|(id, record)| (href("session", id, record), name_of(id, "(blank id)")));
         let started = start.map_or(NO_TIME.to_owned(), clock);
         let pager = Pager::of_records(&part.place);
-        Self { frame, pager, id: cut(id, MAX_LABEL), started, bars, sessions: sessions.collect() }
+        Self { frame, pager, id: cut(id, MAX_LABEL), started, bars, sessions: sessions.collect(), others }
     }
+}
+
+fn beyond(depth: usize, events: usize) -> String {
+    let mut words = Vec::new();
+    if depth > MAX_INDENT {
+        words.push(format!("depth {depth}"));
+    }
+    if events > MAX_MARKS {
+        words.push(format!("{MAX_MARKS} of {} drawn", counted(events as u64, "event")));
+    }
+    words.join(", ")
 }
 
 /// From the first to the last plausible time of a trace.

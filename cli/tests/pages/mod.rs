@@ -193,6 +193,45 @@ fn what_has_no_name_can_be_opened_and_what_is_cut_says_so() {
 }
 
 #[test]
+fn a_record_of_any_size_leaves_a_page_that_a_browser_can_show() {
+    let inspector = Inspector::start(&[]);
+    let trace = "ab".repeat(16);
+    let text = |key: String, text: &str| json!({"key": key, "value": {"stringValue": text}});
+    let mut attributes: Vec<Value> =
+        (0..100).map(|n| text(format!("text.{n:03}"), &"a line\n".repeat(2_000))).collect();
+    attributes.push(text("session.id".to_owned(), "s"));
+    let events: Vec<Value> = (0..5_000).map(|n| json!({"name": "e", "timeUnixNano": (NOW + n).to_string()})).collect();
+    let span = json!({"traceId": trace, "spanId": "01".repeat(8), "startTimeUnixNano": NOW.to_string(),
+        "endTimeUnixNano": (NOW + 9_000).to_string(), "attributes": attributes, "events": events});
+    let mut all = vec![span];
+    all.extend(
+        (0..30).map(
+            |n| json!({"traceId": trace, "spanId": "02".repeat(8), "attributes": of_session(&format!("other-{n}"))}),
+        ),
+    );
+    inspector.take("/v1/traces", &spans(json!(all)));
+    let page = inspector.get(&format!("/trace/{trace}"));
+    assert!(page.len() < 200_000, "{} bytes", page.len());
+    for said in [
+        "200 of 5,000 events drawn",
+        "more texts not shown here",
+        "more characters are not shown here",
+        "and 11 more sessions",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+}
+
+#[test]
+fn what_has_no_value_is_no_session() {
+    let inspector = Inspector::start(&[]);
+    let attributes = json!([{"key": "session.id", "value": {}}]);
+    inspector.take("/v1/logs", &logs(json!([{"timeUnixNano": "1", "attributes": attributes, "body": {}}])));
+    assert!(inspector.get("/").contains("1 record without a session"));
+    assert!(inspector.get("/without-session").contains("(no name)"));
+}
+
+#[test]
 fn a_newer_snapshot_keeps_its_row_in_the_page() {
     let inspector = Inspector::start(&[]);
     let snapshot = |version: u64, title: &str| {

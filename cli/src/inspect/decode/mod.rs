@@ -324,6 +324,8 @@ fn value(any: AnyValue) -> Value {
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        // What has no value has no text either: `null` would be the name of a session.
+        Value::Null => String::new(),
         other => other.to_string(),
     }
 }
