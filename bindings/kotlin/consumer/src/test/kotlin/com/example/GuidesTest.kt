@@ -11,8 +11,8 @@ import java.io.File
  * Compiles every example in Kotlin of the guides, with the oldest compiler.
  *
  * What a guide takes for granted, such as an app's own classes, stands in its prelude: a file of
- * `src/test/preludes` with the imports, the names that examples use, and a class `Guide` with what
- * they override.
+ * the folder `preludes` with the imports, the names that examples use, and a class `Guide` with
+ * what they override.
  */
 class GuidesTest {
     private val root = File(System.getProperty("throughline.root"))
