@@ -7,7 +7,6 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.util.concurrent.CountDownLatch
-import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.concurrent.thread
 
 class StoresTest {
@@ -45,35 +44,32 @@ class StoresTest {
     @Test
     fun `stores and policies that threads set while the client starts are not lost`() {
         App().use { app ->
-            repeat(20) { round ->
+            // Declaring them takes a while, in which others come.
+            repeat(100) { n -> Throughline.tracedStore("Before$n") }
+            var usual = 1_000_000L
+            repeat(40) { round ->
                 val go = CountDownLatch(1)
-                val hasStarted = AtomicBoolean()
-                val names = List(4) { n -> "Race$n" }
-                val threads = names.map { name ->
+                // Over the time of a start, threads replace a policy, and each fourth makes a store.
+                val names = List(12) { n -> if (n % 4 == 0) "Late${round}Of$n" else "Race$n" }
+                val threads = names.mapIndexed { n, name ->
                     thread {
                         go.await()
-                        var at = 0
-                        do {
-                            // The last policy of the loop is the one that counts.
-                            Throughline.tracedStore(name) { deny("p${at++}") }
-                        } while (!hasStarted.get())
-                        Throughline.tracedStore(name) { deny("last") }
+                        val until = System.nanoTime() + usual * (n + 1) / names.size
+                        while (System.nanoTime() < until) Thread.onSpinWait()
+                        Throughline.tracedStore(name) { deny("last$round") }
                     }
                 }
-                val late = thread {
-                    go.await()
-                    repeat(2) { n -> Throughline.tracedStore("Late${round}Of$n") { deny("last") } }
-                }
                 go.countDown()
+                val begun = System.nanoTime()
                 app.start()
-                hasStarted.set(true)
-                (threads + late).forEach { it.join() }
-                for (name in names + List(2) { n -> "Late${round}Of$n" }) {
+                usual = System.nanoTime() - begun
+                threads.forEach { it.join() }
+                for (name in names) {
                     val store = Throughline.tracedStore(name)
-                    store.path("last").set(0, 1)
+                    store.path("last$round").set(0, 1)
                     store.path("other").set(0, 1)
-                    val counts = counts(name)
-                    assertEquals(listOf(2L, 1L), listOf(counts.mutations, counts.suppressed.values.sum()), "$name in round $round: $counts")
+                    val counts = Throughline.health()!!.stores[name]
+                    assertEquals(listOf(2L, 1L), listOf(counts?.mutations, counts?.suppressed?.values?.sum()), "$name in round $round")
                 }
                 assertEquals(0, Throughline.health()!!.unknownCalls)
                 Throughline.shutdown()
