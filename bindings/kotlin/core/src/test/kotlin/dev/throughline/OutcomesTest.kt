@@ -12,6 +12,8 @@ import kotlinx.coroutines.withTimeout
 import okhttp3.Call
 import okhttp3.OkHttpClient
 import okhttp3.Request
+import okhttp3.WebSocket
+import okhttp3.WebSocketListener
 import okhttp3.mockwebserver.MockResponse
 import okhttp3.mockwebserver.MockWebServer
 import okhttp3.mockwebserver.SocketPolicy
@@ -21,6 +23,7 @@ import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.io.IOException
+import java.lang.reflect.Proxy
 import java.net.InetAddress
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
@@ -154,5 +157,22 @@ class OutcomesTest {
                 assertNull(seen.firstOrNull { "error.type" in it.attributes })
             }
         }
+    }
+
+    @Test
+    fun `a listener that is traced twice reads the headers of a message once, and leaves no context`() {
+        var asked = 0
+        var heard = 0
+        val listener = object : WebSocketListener() {
+            override fun onMessage(webSocket: WebSocket, text: String) {
+                heard++
+                error("the app's own")
+            }
+        }
+        val headers = { _: String -> asked++; emptyMap<String, String>() }
+        val socket = Proxy.newProxyInstance(javaClass.classLoader, arrayOf(WebSocket::class.java)) { _, _, _ -> null } as WebSocket
+        assertThrows(IllegalStateException::class.java) { traced(traced(listener, headers), headers).onMessage(socket, "hello") }
+        assertEquals(listOf(1, 1), listOf(asked, heard))
+        assertEquals(0, TraceContext.current().slot)
     }
 }
