@@ -82,8 +82,10 @@ internal class ExitReasons(private val context: Context, private val process: St
             private const val PIDS = "last_exit_pids"
 
             fun read(marks: SharedPreferences): Mark {
-                val pids = marks.getString(PIDS, null) ?: ""
-                return Mark(marks.getLong(TIME, 0), pids.split(',').mapNotNull { it.toIntOrNull() }.toSet())
+                val time = marks.getLong(TIME, 0)
+                // Earlier versions wrote no numbers of processes, and had told all of that time.
+                val pids = marks.getString(PIDS, null) ?: return Mark(if (time > 0) time + 1 else 0, emptySet())
+                return Mark(time, pids.split(',').mapNotNull { it.toIntOrNull() }.toSet())
             }
         }
     }

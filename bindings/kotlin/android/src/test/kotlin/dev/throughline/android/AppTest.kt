@@ -215,6 +215,17 @@ class AppTest {
     }
 
     @Test
+    fun `what an earlier version has told is not told again`() {
+        app.getSharedPreferences("throughline", 0).edit().putLong("last_exit", 1_000).commit()
+        app.exits.all = listOf(
+            exit(ApplicationExitInfo.REASON_ANR, 1_000, "of the old one"), exit(ApplicationExitInfo.REASON_ANR, 1_001, "of the new one"),
+        )
+        start()
+        val told = reported()
+        assertTrue("of the new one" in told && "of the old one" !in told, told)
+    }
+
+    @Test
     fun `several processes of an app tell each of its own end`() {
         app.exits.all = listOf(
             exit(ApplicationExitInfo.REASON_ANR, 1_000, "of the main one"),
