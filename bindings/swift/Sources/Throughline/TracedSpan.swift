@@ -5,7 +5,7 @@
 /// let span = Throughline.startSpan("decode")
 /// defer { span.succeed() }
 /// ```
-public class Span: @unchecked Sendable {
+public class TracedSpan: @unchecked Sendable {
     /// The span's place in its trace.
     public let context: TraceContext
     private let ended = Count()
@@ -48,8 +48,8 @@ public class Span: @unchecked Sendable {
     }
 
     /// Begins a span inside this one.
-    public func child(_ name: String, _ attributes: Attributes = [:]) -> Span {
-        Span(.startSpan, parent: context.slot, name, attributes)
+    public func child(_ name: String, _ attributes: Attributes = [:]) -> TracedSpan {
+        TracedSpan(.startSpan, parent: context.slot, name, attributes)
     }
 
     /// Ends the span: it did what it was for.
@@ -85,7 +85,7 @@ public class Span: @unchecked Sendable {
 ///
 /// It is on the disk at once. When the process dies, the operation is closed with
 /// `throughline.ended = process_death`.
-public final class Operation: Span, @unchecked Sendable {
+public final class TracedOperation: TracedSpan, @unchecked Sendable {
     fileprivate init(_ name: String, _ attributes: Attributes) {
         super.init(.startOperation, parent: Recorder.current, name, attributes)
     }
@@ -101,13 +101,13 @@ public final class Operation: Span, @unchecked Sendable {
 
 extension Throughline {
     /// Begins an operation in the current context.
-    public static func startOperation(_ name: String, _ attributes: Attributes = [:]) -> Operation {
-        Operation(name, attributes)
+    public static func startOperation(_ name: String, _ attributes: Attributes = [:]) -> TracedOperation {
+        TracedOperation(name, attributes)
     }
 
     /// Begins a span in the current context.
-    public static func startSpan(_ name: String, _ attributes: Attributes = [:]) -> Span {
-        Span(.startSpan, parent: Recorder.current, name, attributes)
+    public static func startSpan(_ name: String, _ attributes: Attributes = [:]) -> TracedSpan {
+        TracedSpan(.startSpan, parent: Recorder.current, name, attributes)
     }
 
     /// Runs `body` as an operation, on the caller's actor. Its context follows `body` through every
@@ -122,7 +122,7 @@ extension Throughline {
     /// ```
     public static func operation<T>(
         _ name: String, _ attributes: Attributes = [:], isolation: isolated (any Actor)? = #isolation,
-        _ body: (Operation) async throws -> T
+        _ body: (TracedOperation) async throws -> T
     ) async rethrows -> T {
         let operation = startOperation(name, attributes)
         do {
@@ -137,7 +137,7 @@ extension Throughline {
 
     /// Runs `body` as an operation, for code that does not suspend.
     public static func operation<T>(
-        _ name: String, _ attributes: Attributes = [:], _ body: (Operation) throws -> T
+        _ name: String, _ attributes: Attributes = [:], _ body: (TracedOperation) throws -> T
     ) rethrows -> T {
         let operation = startOperation(name, attributes)
         do {
