@@ -99,7 +99,8 @@ public struct Configuration: Sendable {
     public var tailSampling: TailSampling?
     /// Hands requests out by ``Throughline/nextUpload(wait:)`` instead of sending them.
     public var pull = false
-    /// Writes what Throughline does to standard error, at most 20 lines a second.
+    /// Writes what Throughline does to the system's log, at most 20 lines a second; on Linux, to
+    /// standard error.
     public var debug = false
     /// Sends requests instead of the built-in client, for example a ``URLSessionTransport``.
     public var transport: (any HostTransport)?

@@ -22,7 +22,7 @@ public enum ValueCapture: String, Sendable, Codable {
 /// var policy = StorePolicy(deny: ["user.*.email"], transient: ["**.isLoading"])
 /// policy.capture("coupon", .full)
 /// ```
-public struct StorePolicy: Sendable {
+public struct StorePolicy: Sendable, Equatable {
     /// Paths whose mutations are recorded as actions. Default: all.
     public var allow = ["**"]
     /// Paths whose mutations are not recorded although `allow` covers them.
@@ -55,7 +55,7 @@ public struct StorePolicy: Sendable {
         captures.append(Rule(paths: paths, capture: capture))
     }
 
-    private struct Rule: Sendable, Codable {
+    private struct Rule: Sendable, Equatable, Codable {
         let paths: String
         let capture: ValueCapture
     }
