@@ -34,3 +34,6 @@ swiftc $flags -emit-module -module-name ThroughlineUI -o "$out/ThroughlineUI.swi
 swiftc $flags -emit-sil -module-name ThroughlineUI -o /dev/null Sources/ThroughlineUI/*.swift
 swiftc $flags -emit-sil -module-name ShopApp -o /dev/null ../../examples/swift/ios-app/*.swift
 swiftc $flags -emit-sil -module-name Neighbours -o /dev/null Declarations/Checks/Neighbours.swift
+swiftc $flags -typecheck -module-name Suspending -Xfrontend -verify Declarations/Checks/Suspending.swift
+# For a system that has a log, as Linux has not.
+swiftc $flags -emit-sil -module-name SystemLog -o /dev/null Sources/Throughline/SystemLog.swift

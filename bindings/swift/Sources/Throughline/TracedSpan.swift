@@ -57,17 +57,26 @@ public class TracedSpan: @unchecked Sendable {
 
     /// Ends the span with an error. The error of an operation is also recorded as such, in the same
     /// trace.
-    public func fail(_ error: any Error) { end(.failed, String(reflecting: type(of: error)), "\(error)") }
+    ///
+    /// An error that says that the work was cancelled is none: a `CancellationError`,
+    /// `URLError.cancelled` and `CocoaError.userCancelled` end the span as ``cancel()`` does.
+    public func fail(_ error: any Error) {
+        if error.isCancellation { return cancel() }
+        end(.failed, String(reflecting: type(of: error)), "\(error)")
+    }
 
     /// Ends the span with an error that is not a value of Swift's.
     public func fail(type: String, message: String) { end(.failed, type, message) }
 
-    /// Ends the span: it was given up.
-    public func abandon() { end(.abandoned, "", "") }
+    /// Ends the span: nobody wants its result any more. It has not failed.
+    public func cancel() { end(.cancelled, "", "") }
 
-    fileprivate func end(with error: any Error) {
-        if error is CancellationError { abandon() } else { fail(error) }
-    }
+    /// Ends the span: it did not end within the time that the app has given it. This is a failure,
+    /// but no error is recorded beside it.
+    public func timeOut() { end(.timedOut, "", "") }
+
+    /// Ends the span: it was given up, and nobody says why.
+    public func abandon() { end(.abandoned, "", "") }
 
     private func end(_ outcome: Outcome, _ errorType: String, _ message: String) {
         if ended.add(1) > 0 { return }
@@ -112,7 +121,8 @@ extension Throughline {
 
     /// Runs `body` as an operation, on the caller's actor. Its context follows `body` through every
     /// suspension and into the tasks that it creates. The operation succeeds when `body` returns,
-    /// fails with what it throws, and is abandoned when it is cancelled.
+    /// and fails with what it throws. It is cancelled when that says so, as a `CancellationError`
+    /// does. An operation that `body` has ended already stays as it is.
     ///
     /// ```swift
     /// try await Throughline.operation("UpdateDisplayName") { _ in
@@ -130,7 +140,7 @@ extension Throughline {
             operation.succeed()
             return result
         } catch {
-            operation.end(with: error)
+            operation.fail(error)
             throw error
         }
     }
@@ -145,7 +155,7 @@ extension Throughline {
             operation.succeed()
             return result
         } catch {
-            operation.end(with: error)
+            operation.fail(error)
             throw error
         }
     }
