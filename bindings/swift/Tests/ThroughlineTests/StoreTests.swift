@@ -133,9 +133,11 @@ final class StoreTests: XCTestCase {
             let last = Count()
             let done = DispatchSemaphore(value: 0)
             Thread.detachNewThread {
-                // The last policy is given when the door was closed a moment ago.
+                // The last policy is given when the door was closed a moment ago. Without the pause
+                // the door would most often open in the middle of the call.
                 while !Recorder.isOpen {
                     store.updatePolicy(StorePolicy(deny: ["path\(last.add(1) + 1)"]))
+                    usleep(20)
                 }
                 done.signal()
             }
