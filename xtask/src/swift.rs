@@ -72,7 +72,7 @@ pub(crate) fn declarations() -> Result<()> {
 /// The folder with what the guides' examples leave out.
 const GUIDES: &str = "bindings/swift/Guides";
 
-/// Compiles the Swift examples of the guides. Needs what [`swift`] and [`declarations`] built.
+/// Compiles the Swift examples of the guides and of the facade's documentation comments. Needs what [`swift`] and [`declarations`] built.
 pub(crate) fn guides() -> Result<()> {
     if cfg!(target_os = "macos") {
         return Ok(());
@@ -88,14 +88,18 @@ pub(crate) fn guides() -> Result<()> {
     guides.sort();
     let mut count = 0;
     for guide in guides {
-        let fences = fences(&std::fs::read_to_string(&guide)?);
-        if !fences.is_empty() {
-            count += fences.len();
-            write_examples(&guide, fences, &folder)?;
+        let text = std::fs::read_to_string(&guide)?;
+        count += write_examples(&guide, fences(&text), &left_out(&guide)?, &folder)?;
+    }
+    for file in std::fs::read_dir("bindings/swift/Sources/Throughline")? {
+        let source = file?.path();
+        if source.is_file() && source.extension().is_some_and(|extension| extension == "swift") {
+            let comments = comments(&std::fs::read_to_string(&source)?);
+            count += write_examples(&source, fences(&comments), &Path::new(GUIDES).join("Sources.swift"), &folder)?;
         }
     }
-    println!("── {count} examples of the guides");
-    ensure!(count > 5, "the guides' examples were not found");
+    println!("── {count} examples");
+    ensure!(count > 20, "the guides' examples were not found");
     let package = "bindings/swift";
     let modules = format!("\"$THROUGHLINE_LIBRARY_DIR/{}/release/Modules\"", scratch(package));
     let folders = "\"$THROUGHLINE_LIBRARY_DIR/declarations\" \"$THROUGHLINE_LIBRARY_DIR/guides\"";
@@ -103,9 +107,17 @@ pub(crate) fn guides() -> Result<()> {
     step("swift of the guides", &mut shell(package, &script, &[])?)
 }
 
-/// Writes the examples of a guide as files that can be compiled. A manifest and a program stand
-/// alone; statements become functions behind what the guide leaves out.
-fn write_examples(guide: &Path, fences: Vec<Fence>, folder: &Path) -> Result<()> {
+/// The file with what the examples of a guide leave out.
+fn left_out(guide: &Path) -> Result<PathBuf> {
+    let stem = guide.file_stem().and_then(|stem| stem.to_str()).context("a guide without a name")?;
+    Ok(Path::new(GUIDES).join(format!("{stem}.swift")))
+}
+
+/// Writes the examples of a guide or a source file as files that can be compiled, and returns how
+/// many there are. A manifest and a program stand alone; statements become functions behind what
+/// they leave out.
+fn write_examples(guide: &Path, fences: Vec<Fence>, left_out: &Path, folder: &Path) -> Result<usize> {
+    let count = fences.len();
     let stem = guide.file_stem().and_then(|stem| stem.to_str()).context("a guide without a name")?;
     let mut statements = String::new();
     for Fence { line, code } in fences {
@@ -119,13 +131,18 @@ fn write_examples(guide: &Path, fences: Vec<Fence>, folder: &Path) -> Result<()>
             writeln!(statements, "\n@MainActor func example{line}() async throws {{\n{place}{code}{end}}}")?;
         }
     }
-    if statements.is_empty() {
-        return Ok(());
+    if !statements.is_empty() {
+        let left_out = std::fs::read_to_string(left_out)
+            .with_context(|| format!("{} has Swift code, but there is no {}", guide.display(), left_out.display()))?;
+        let kind = if guide.extension().is_some_and(|extension| extension == "md") { "guide" } else { "source" };
+        std::fs::write(folder.join(format!("{kind}-{stem}.swift")), left_out + &statements)?;
     }
-    let left_out = Path::new(GUIDES).join(format!("{stem}.swift"));
-    let left_out = std::fs::read_to_string(&left_out)
-        .with_context(|| format!("{} has Swift code, but there is no {}", guide.display(), left_out.display()))?;
-    std::fs::write(folder.join(format!("{stem}.swift")), left_out + &statements).context("an example")
+    Ok(count)
+}
+
+/// The documentation comments of a source file, on their lines.
+fn comments(source: &str) -> String {
+    source.lines().map(|line| format!("{}\n", line.trim_start().strip_prefix("///").unwrap_or_default())).collect()
 }
 
 /// A block of Swift code in a guide, and the line on which it begins.
@@ -207,7 +224,7 @@ fn shell(folder: &str, script: &str, environment: &[(&str, &str)]) -> Result<Com
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, reason = "tests")]
 mod tests {
-    use super::{Fence, fences};
+    use super::{Fence, comments, fences};
 
     #[test]
     fn an_example_of_a_guide_is_not_overlooked() {
@@ -215,5 +232,13 @@ mod tests {
         let expected = [(4, "let a = 1\n"), (14, "if a {\n    b()\n\n}\n")];
         assert_eq!(fences(text), expected.map(|(line, code)| Fence { line, code: code.to_owned() }));
         assert_eq!(fences("```kotlin\nval a = 1\n```\n"), []);
+    }
+
+    #[test]
+    fn an_example_in_a_comment_keeps_its_line() {
+        let source = "import A\n\n/// A noun:\n///\n/// ```swift\n/// a()\n/// ```\npublic struct A {\n    /// ```swift\n    /// b()\n    /// ```\n}\n";
+        let expected = [(6, " a()\n"), (10, " b()\n")];
+        let found: Vec<_> = fences(&comments(source)).into_iter().map(|fence| (fence.line, fence.code)).collect();
+        assert_eq!(found, expected.map(|(line, code)| (line, code.trim_start().to_owned())));
     }
 }

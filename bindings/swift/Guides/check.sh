@@ -7,10 +7,12 @@ modules=$1 declarations=$2 examples=$3
 flags="-swift-version 6 -wmo -suppress-warnings -I $declarations -I $modules -I Sources/ThroughlineFFI/include"
 flags="$flags -I Sources/ThroughlineProcess/include -Xfrontend -enable-objc-interop -o /dev/null -emit-sil"
 manifest=$(dirname "$(readlink -f "$(command -v swiftc)")")/../lib/swift/pm/ManifestAPI
+status=0
 for file in "$examples"/*.swift; do
     case $(basename "$file") in
-    manifest-*) swiftc -I "$manifest" -package-description-version 6.0 -typecheck "$file" ;;
-    program-*) swiftc $flags -module-name Example "$file" ;;
-    *) swiftc $flags -module-name Example -parse-as-library "$file" ;;
+    manifest-*) swiftc -I "$manifest" -package-description-version 6.0 -typecheck "$file" || status=1 ;;
+    program-*) swiftc $flags -module-name Example "$file" || status=1 ;;
+    *) swiftc $flags -module-name Example -parse-as-library "$file" || status=1 ;;
     esac
 done
+exit $status
