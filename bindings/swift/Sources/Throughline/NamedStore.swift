@@ -67,7 +67,15 @@ final class NamedStore: @unchecked Sendable {
     /// Writes what the app says about the state that surrounds a mutation.
     var context: (@Sendable (inout AttributeWriter) -> Void)? {
         get { lock.withLock { writeContext } }
-        set { lock.withLock { writeContext = newValue } }
+        set {
+            // What the app has given before is released without the lock, because code of the app's
+            // may run then.
+            let old = lock.withLock {
+                defer { writeContext = newValue }
+                return writeContext
+            }
+            withExtendedLifetime(old) {}
+        }
     }
 
     /// Replaces the policy. The decisions that paths remember are not valid any more. Only

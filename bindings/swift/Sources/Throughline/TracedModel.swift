@@ -89,13 +89,15 @@ public final class Traced<Model: AnyObject> {
     func path(of property: AnyKeyPath) -> TracedPath? { paths.path(of: property) }
 }
 
-/// The properties that a model has declared, and their paths.
+/// The properties that a model has declared, and their paths. A path is made when it is needed.
 final class ModelPaths: @unchecked Sendable {
-    private let declared: [(property: AnyKeyPath, name: String, path: TracedPath)]
+    private let store: NamedStore
+    private let declared: [(property: AnyKeyPath, name: String)]
     let table = KeyPathTable()
+    private var paths: [Int: TracedPath] = [:]
 
     init(_ declared: [(AnyKeyPath, String)], of store: NamedStore) {
-        self.declared = declared.map { ($0.0, $0.1, TracedPath(store, $0.1)) }
+        (self.declared, self.store) = (declared.map { (property: $0.0, name: $0.1) }, store)
     }
 
     /// Whether these are the same properties under the same names, in the same order.
@@ -104,9 +106,18 @@ final class ModelPaths: @unchecked Sendable {
     }
 
     func path(of property: AnyKeyPath) -> TracedPath? {
-        let path = declared.first { $0.property == property }?.path
+        let path = declared.firstIndex { $0.property == property }.map(path(at:))
         table.keep(property, path)
         return path
+    }
+
+    private func path(at place: Int) -> TracedPath {
+        table.lock.withLock {
+            if let known = paths[place] { return known }
+            let path = TracedPath(store, declared[place].name)
+            paths[place] = path
+            return path
+        }
     }
 }
 
@@ -127,16 +138,14 @@ final class KeyPathTable: @unchecked Sendable {
     /// 0: the property is not declared.
     ///
     /// The size is stored last and read first. A thread that reads an old size searches a part of
-    /// the table, finds nothing there, and looks the path up in the model's list.
+    /// the table, finds nothing there, and looks the path up in the model's list. There is no table
+    /// before the first key path.
     let root = UnsafeMutablePointer<throughline_count>.allocate(capacity: 2)
-    private let lock = NSLock()
+    let lock = NSLock()
     private var kept: [AnyKeyPath] = []
     private var tables: [UnsafeMutablePointer<throughline_count>] = []
 
-    init() {
-        root.initialize(repeating: throughline_count(), count: 2)
-        replace(places: 1)
-    }
+    init() { root.initialize(repeating: throughline_count(), count: 2) }
 
     deinit {
         for table in tables { table.deallocate() }
@@ -183,7 +192,7 @@ final class KeyPathTable: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         if kept.contains(where: { $0 === property }) { return }
-        let places = Int(throughline_count_load(root)) + 1
+        let places = tables.isEmpty ? 0 : Int(throughline_count_load(root)) + 1
         if 2 * (kept.count + 1) > places {
             if places >= Self.maxPlaces { return }
             replace(places: max(Self.firstPlaces, 2 * places))

@@ -167,7 +167,9 @@ private final class RunningRequests: @unchecked Sendable {
     func find(_ request: URLRequest) -> TracedRequest? {
         let marks = Self.marks(of: request) { request.value(forHTTPHeaderField: $0) }
         if marks.isEmpty { return nil }
-        return lock.withLock { marks.lazy.compactMap { self.all[$0]?.request }.first }
+        // All of them are held until the lock is free: the end of a request takes it.
+        let found = lock.withLock { marks.compactMap { all[$0]?.request } }
+        return found.first
     }
 
     func add(_ request: TracedRequest, _ marks: [String]) {
