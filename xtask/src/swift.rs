@@ -72,7 +72,8 @@ pub(crate) fn declarations() -> Result<()> {
 /// The folder with what the guides' examples leave out.
 const GUIDES: &str = "bindings/swift/Guides";
 
-/// Compiles the Swift examples of the guides and of the facade's documentation comments. Needs what [`swift`] and [`declarations`] built.
+/// Compiles the Swift examples of the guides and of the facade's documentation comments. Needs what
+/// [`swift`] and [`declarations`] built.
 pub(crate) fn guides() -> Result<()> {
     if cfg!(target_os = "macos") {
         return Ok(());
