@@ -79,11 +79,11 @@ public final class Traced<Model: AnyObject> {
 
     /// Whether the property is not declared, or its path is ignored. In the latter case the
     /// mutation is counted.
+    ///
+    /// The caller keeps this object, and so the table, alive during the call. Doing that here once
+    /// more would cost a quarter of the call.
     @usableFromInline
-    func isIgnored(_ property: AnyKeyPath) -> Bool {
-        // The object keeps the table alive.
-        withExtendedLifetime(self) { KeyPathTable.ignores(property, root) }
-    }
+    func isIgnored(_ property: AnyKeyPath) -> Bool { KeyPathTable.ignores(property, root) }
 
     /// The path of a property. From now on the table finds it by the address of the key path,
     /// because a key path that is written in the code is one object.
