@@ -27,7 +27,9 @@ let package = Package(
         // For SwiftUI and UIKit. On Linux only `Declarations/check.sh` compiles it.
         .target(name: "ThroughlineUI", dependencies: ["Throughline", "ThroughlineProcess"]),
         .target(name: "ThroughlineProcess"),
-        .testTarget(name: "ThroughlineTests", dependencies: ["Throughline", "ThroughlineFFI"]),
+        // For the tests alone.
+        .target(name: "ThroughlineHeap", path: "Tests/ThroughlineHeap"),
+        .testTarget(name: "ThroughlineTests", dependencies: ["Throughline", "ThroughlineFFI", "ThroughlineHeap"]),
     ],
     swiftLanguageModes: [.v6]
 )

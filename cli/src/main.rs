@@ -3,16 +3,18 @@
 //!
 //! `demo` and `inspect` serve people, `emit`, `explain` and `propagate` also serve tests and
 //! scripts: what they print on standard output is JSON.
-#![allow(clippy::print_stdout, reason = "a command line tool prints")]
 
 mod demo;
 mod emit;
 mod explain;
+mod guard;
 mod inspect;
+mod output;
 mod propagate;
 mod shop;
 
-use anyhow::Result;
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -43,17 +45,17 @@ enum Command {
     DemoApp(demo::app::Options),
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     // The core builds reqwest without a default TLS provider, and Cargo unites the features of both
     // users. So the blocking client of the demo's app needs a provider that is installed here. It
     // fails only if one is installed already, which does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    match Cli::parse().command {
+    output::exit(match Cli::parse().command {
         Command::Inspect(options) => inspect::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Emit(options) => emit::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Propagate(options) => propagate::run(&options),
         Command::DemoApp(options) => demo::app::run(&options),
-    }
+    })
 }

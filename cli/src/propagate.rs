@@ -3,7 +3,7 @@
 //! One JSON object a line on standard input, one a line on standard output, so that a conformance
 //! test can drive it as a process.
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use throughline::event::TraceContext;
 use throughline::internals::ids::{IdCounter, RunKey};
 use throughline::trace::{Format, SpanContext, extract, inject};
+
+use crate::output;
 
 /// Most child spans that one line may ask for. It bounds the answer, which is built in memory.
 const MAX_CHILDREN: u64 = 10_000;
@@ -43,7 +45,6 @@ struct Reply {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ((key, is_random), ids) = (RunKey::draw(), IdCounter::new());
-    let mut out = std::io::stdout().lock();
     for (index, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line?;
         if line.trim().is_empty() {
@@ -65,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
         let child = |_| inject(&options.style, &context.child(key.span_id(ids.next())));
         let reply = Reply { out: (0..request.n).map(child).collect() };
-        writeln!(out, "{}", serde_json::to_string(&reply)?)?;
+        output::line(serde_json::to_string(&reply)?)?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use opentelemetry::propagation::TextMapPropagator;
@@ -29,6 +30,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::guard::{self, Names};
+
 /// How long the pretended work of a request takes.
 const STORE_PROFILE: Duration = Duration::from_millis(2);
 const RESERVE_STOCK: Duration = Duration::from_millis(4);
@@ -45,7 +48,8 @@ pub(crate) struct Shop {
 
 impl Shop {
     /// Starts the shop on a free port of the loopback interface. Its telemetry goes to `collector`.
-    pub(crate) async fn start(collector: SocketAddr) -> Result<Self> {
+    /// `names` are those under which it may be reached.
+    pub(crate) async fn start(collector: SocketAddr, names: Names) -> Result<Self> {
         // The exporters use a blocking HTTP client, which panics when it is built inside a runtime.
         let (spans, logs) = tokio::task::spawn_blocking(move || telemetry(collector)).await??;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -53,7 +57,8 @@ impl Shop {
         let app = Router::new()
             .route("/api/items/{id}", get(item))
             .route("/api/checkout", post(checkout))
-            .route("/api/me", put(rename));
+            .route("/api/me", put(rename))
+            .layer(middleware::from_fn_with_state(names, guard::visitors));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Ok(Self { address, spans, logs })
     }

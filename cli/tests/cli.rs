@@ -3,7 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod emit;
+mod explain;
 mod intake;
+mod pages;
+mod pipes;
+mod store;
+mod visitors;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,15 +21,29 @@ use serde_json::Value;
 struct Inspector {
     process: Child,
     url: String,
+    /// Address of the sample backend, if it was asked for.
+    backend: String,
 }
 
 impl Inspector {
     fn start(arguments: &[&str]) -> Self {
-        let mut process = throughline().args(["inspect", "--port", "0", "--json"]).args(arguments).spawn().unwrap();
+        let mut command = throughline();
+        command.args(["inspect", "--port", "0", "--json"]).args(arguments);
+        Self::of(command)
+    }
+
+    /// Starts an inspector that prints its address as JSON.
+    fn of(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = serde_json::from_str::<Value>(&line).unwrap()["url"].as_str().unwrap().to_owned();
-        Self { process, url }
+        let Ok(addresses) = serde_json::from_str::<Value>(&line) else {
+            let mut said = String::new();
+            process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("the inspector has not started: {said}");
+        };
+        let [url, backend] = ["url", "backend"].map(|key| addresses[key].as_str().unwrap().to_owned());
+        Self { process, url, backend }
     }
 
     fn get(&self, path: &str) -> String {
@@ -32,8 +52,26 @@ impl Inspector {
         answer
     }
 
+    /// The body of an answer in JSON.
+    fn json(&self, path: &str) -> Value {
+        serde_json::from_str(self.get(path).split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    }
+
     /// Sends a request, and returns the status and the whole answer.
     fn send(&self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        let answer = String::from_utf8_lossy(&self.raw(line, headers, body)).into_owned();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("{line}: {answer}")), answer)
+    }
+
+    /// Posts a body, and returns the status and the body of the answer.
+    fn post_bytes(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Vec<u8>) {
+        let answer = self.raw(&format!("POST {path}"), headers, body);
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+        (String::from_utf8_lossy(&answer[9..12]).parse().unwrap(), answer[end..].to_vec())
+    }
+
+    fn raw(&self, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -44,14 +82,11 @@ impl Inspector {
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.unwrap_or_else(|| panic!("{line}: {answer}")), answer)
+        answer
     }
 
     fn stats(&self) -> Value {
-        let answer = self.get("/api/stats");
-        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+        self.json("/api/stats")
     }
 }
 
@@ -111,7 +146,6 @@ fn what_was_recorded_offline_is_delivered_by_the_next_process() {
     assert_eq!(summary(&recorded)["queued"], 330);
     let failed = emit("http://127.0.0.1:9", "otlp-proto", &["--flush-only", "--data-dir", data, "--timeout", "1"]);
     assert!(!failed.status.success());
-    assert!(String::from_utf8_lossy(&failed.stderr).contains("--flush-only"));
     let flushed = emit(&inspector.url, "otlp-proto", &["--flush-only", "--data-dir", data]);
     assert!(flushed.status.success(), "{}", summary(&flushed));
     assert_eq!(summary(&flushed)["delivered"], 330);

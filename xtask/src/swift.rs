@@ -3,10 +3,11 @@
 //! A `swift` on the path is used as it is. Without one, on Linux, a Debian system with Swift is
 //! made in the cache directory, and entered with `chroot`, which needs root.
 
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::archive::localize;
 use crate::libraries::{ARCHIVE, Build, libraries, target};
@@ -68,6 +69,115 @@ pub(crate) fn declarations() -> Result<()> {
     step("swift for UIKit and SwiftUI", &mut shell(package, &script, &[])?)
 }
 
+/// The folder with what the guides' examples leave out.
+const GUIDES: &str = "bindings/swift/Guides";
+
+/// Compiles the Swift examples of the guides and of the facade's documentation comments. Needs what
+/// [`swift`] and [`declarations`] built.
+pub(crate) fn guides() -> Result<()> {
+    if cfg!(target_os = "macos") {
+        return Ok(());
+    }
+    let folder = linked()?.join("guides");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    let mut guides = vec![PathBuf::from("README.md")];
+    for file in std::fs::read_dir("docs")? {
+        guides.push(file?.path());
+    }
+    guides.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    guides.sort();
+    let mut count = 0;
+    for guide in guides {
+        let text = std::fs::read_to_string(&guide)?;
+        count += write_examples(&guide, fences(&text), &left_out(&guide)?, &folder)?;
+    }
+    for file in std::fs::read_dir("bindings/swift/Sources/Throughline")? {
+        let source = file?.path();
+        if source.is_file() && source.extension().is_some_and(|extension| extension == "swift") {
+            let comments = comments(&std::fs::read_to_string(&source)?);
+            count += write_examples(&source, fences(&comments), &Path::new(GUIDES).join("Sources.swift"), &folder)?;
+        }
+    }
+    println!("── {count} examples");
+    ensure!(count > 20, "the guides' examples were not found");
+    let package = "bindings/swift";
+    let modules = format!("\"$THROUGHLINE_LIBRARY_DIR/{}/release/Modules\"", scratch(package));
+    let folders = "\"$THROUGHLINE_LIBRARY_DIR/declarations\" \"$THROUGHLINE_LIBRARY_DIR/guides\"";
+    let script = format!("exec sh Guides/check.sh {modules} {folders}");
+    step("swift of the guides", &mut shell(package, &script, &[])?)
+}
+
+/// The file with what the examples of a guide leave out.
+fn left_out(guide: &Path) -> Result<PathBuf> {
+    let stem = guide.file_stem().and_then(|stem| stem.to_str()).context("a guide without a name")?;
+    Ok(Path::new(GUIDES).join(format!("{stem}.swift")))
+}
+
+/// Writes the examples of a guide or a source file as files that can be compiled, and returns how
+/// many there are. A manifest and a program stand alone; statements become functions behind what
+/// they leave out.
+fn write_examples(guide: &Path, fences: Vec<Fence>, left_out: &Path, folder: &Path) -> Result<usize> {
+    let count = fences.len();
+    let stem = guide.file_stem().and_then(|stem| stem.to_str()).context("a guide without a name")?;
+    let mut statements = String::new();
+    for Fence { line, code } in fences {
+        let place = format!("#sourceLocation(file: \"{}\", line: {line})\n", guide.display());
+        if code.starts_with("// swift-tools-version") {
+            std::fs::write(folder.join(format!("manifest-{stem}-{line}.swift")), code)?;
+        } else if code.lines().any(|line| line.starts_with("import ")) {
+            std::fs::write(folder.join(format!("program-{stem}-{line}.swift")), place + &code)?;
+        } else {
+            let end = "#sourceLocation()\n";
+            writeln!(statements, "\n@MainActor func example{line}() async throws {{\n{place}{code}{end}}}")?;
+        }
+    }
+    if !statements.is_empty() {
+        let left_out = std::fs::read_to_string(left_out)
+            .with_context(|| format!("{} has Swift code, but there is no {}", guide.display(), left_out.display()))?;
+        let kind = if guide.extension().is_some_and(|extension| extension == "md") { "guide" } else { "source" };
+        std::fs::write(folder.join(format!("{kind}-{stem}.swift")), left_out + &statements)?;
+    }
+    Ok(count)
+}
+
+/// The documentation comments of a source file, on their lines.
+fn comments(source: &str) -> String {
+    source.lines().map(|line| format!("{}\n", line.trim_start().strip_prefix("///").unwrap_or_default())).collect()
+}
+
+/// A block of Swift code in a guide, and the line on which it begins.
+#[derive(Debug, PartialEq)]
+struct Fence {
+    line: usize,
+    code: String,
+}
+
+/// The blocks of Swift code of a guide. One in a list is indented.
+fn fences(text: &str) -> Vec<Fence> {
+    let mut fences = Vec::new();
+    // The block that is open, its indent, and whether it is Swift.
+    let mut open: Option<(Fence, usize, bool)> = None;
+    for (at, line) in text.lines().enumerate() {
+        let content = line.trim_start();
+        match open.take() {
+            None => {
+                let Some(language) = content.strip_prefix("```") else { continue };
+                let language = language.split(|char: char| !char.is_alphanumeric()).next().unwrap_or_default();
+                let fence = Fence { line: at + 2, code: String::new() };
+                open = Some((fence, line.len() - content.len(), language.eq_ignore_ascii_case("swift")));
+            }
+            Some((fence, _, is_swift)) if content.starts_with("```") => fences.extend(is_swift.then_some(fence)),
+            Some((mut fence, indent, is_swift)) => {
+                fence.code.push_str(line.get(indent..).unwrap_or(content));
+                fence.code.push('\n');
+                open = Some((fence, indent, is_swift));
+            }
+        }
+    }
+    fences
+}
+
 /// The folder that Swift packages are linked from and built in.
 fn linked() -> Result<PathBuf> {
     Ok(target()?.join("swift"))
@@ -110,4 +220,26 @@ fn shell(folder: &str, script: &str, environment: &[(&str, &str)]) -> Result<Com
     let mut inside = Command::new("unshare");
     inside.args(["--mount", "sh", "-c", &mount, "swift"]);
     Ok(inside)
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::{Fence, comments, fences};
+
+    #[test]
+    fn an_example_of_a_guide_is_not_overlooked() {
+        let text = "# Guide\n\n```swift\nlet a = 1\n```\n\n```sh\nls\n```\n\n1. First:\n\n   ```Swift title=x\n   if a {\n       b()\n\n   }\n   ```\n";
+        let expected = [(4, "let a = 1\n"), (14, "if a {\n    b()\n\n}\n")];
+        assert_eq!(fences(text), expected.map(|(line, code)| Fence { line, code: code.to_owned() }));
+        assert_eq!(fences("```kotlin\nval a = 1\n```\n"), []);
+    }
+
+    #[test]
+    fn an_example_in_a_comment_keeps_its_line() {
+        let source = "import A\n\n/// A noun:\n///\n/// ```swift\n/// a()\n/// ```\npublic struct A {\n    /// ```swift\n    /// b()\n    /// ```\n}\n";
+        let expected = [(6, " a()\n"), (10, " b()\n")];
+        let found: Vec<_> = fences(&comments(source)).into_iter().map(|fence| (fence.line, fence.code)).collect();
+        assert_eq!(found, expected.map(|(line, code)| (line, code.trim_start().to_owned())));
+    }
 }

@@ -11,7 +11,7 @@ use crate::kotlin::kotlin;
 use crate::libraries::Build;
 use crate::lint::{FEATURES, lint};
 use crate::steps::{cargo, report, run, step};
-use crate::swift::{declarations, swift};
+use crate::swift::{declarations, guides, swift};
 use crate::typescript::typescript;
 
 /// The seed of the property tests and of the short tortures.
@@ -41,6 +41,7 @@ fn languages(options: &Test) -> Result<()> {
             swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &options.kills.to_string())])?;
         }
         declarations()?;
+        guides()?;
         example(Language::Swift, After::End)?;
     }
     if wants(Language::ReactNative) {

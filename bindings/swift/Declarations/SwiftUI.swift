@@ -151,3 +151,30 @@ public struct WindowGroup<Content: View>: Scene {
 extension App {
     public static func main() {}
 }
+
+// MARK: What an app reads of its surroundings
+
+public struct EnvironmentValues: Sendable {
+    public var dismiss: DismissAction { fatalError() }
+    public var isEnabled: Bool { fatalError() }
+}
+
+@MainActor @preconcurrency public struct DismissAction {
+    public func callAsFunction() { fatalError() }
+}
+
+@propertyWrapper public struct Environment<Value>: DynamicProperty {
+    public init(_ property: KeyPath<EnvironmentValues, Value>) { fatalError() }
+    public init(_ type: Value.Type) where Value: AnyObject { fatalError() }
+    public var wrappedValue: Value { fatalError() }
+}
+
+extension Environment: Sendable where Value: Sendable {}
+
+@propertyWrapper @dynamicMemberLookup public struct Bindable<Value> {
+    public init(wrappedValue: Value) { fatalError() }
+    public var wrappedValue: Value { fatalError() }
+    public subscript<Subject>(dynamicMember path: ReferenceWritableKeyPath<Value, Subject>) -> Binding<Subject> {
+        fatalError()
+    }
+}

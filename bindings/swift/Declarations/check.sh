@@ -1,17 +1,39 @@
 #!/bin/sh
-# Compiles ThroughlineUI and the sample app for iOS against the declarations in this folder. Call it in
-# the package's folder.
+# Compiles ThroughlineUI, the sample app for iOS and the files in `Checks` against the declarations in
+# this folder, and checks that no public name is one of Apple's. Call it in the package's folder.
 # $1: the folder of the built package's modules. $2: a folder for the modules of the declarations.
 set -e
 modules=$1 out=$2
 mkdir -p "$out"
 flags="-parse-as-library -wmo -I $out -Xfrontend -enable-objc-interop"
-for name in ObjectiveC QuartzCore Network UIKit SwiftUI; do
+names="ObjectiveC QuartzCore Network UIKit SwiftUI Combine CoreData MapKit Later os"
+for name in $names; do
     swiftc $flags -suppress-warnings -emit-module -module-name $name -o "$out/$name.swiftmodule" Declarations/$name.swift
 done
+
+# For each public type, a file that does not import Throughline must not know its name.
+frameworks="Foundation FoundationNetworking Dispatch Observation RegexBuilder Synchronization $names"
+public='s/^\(public\|open\|package\) \(final \|indirect \)*\(class\|struct\|enum\|protocol\|actor\|typealias\) \([A-Za-z]*\).*/\4/p'
+{
+    for name in $frameworks; do echo "import $name"; done
+    sed -n "$public" Sources/Throughline/*.swift Sources/ThroughlineUI/*.swift | sort -u |
+        while read -r type; do echo "extension $type {}"; done
+} >"$out/names.swift"
+swiftc -I "$out" -Xfrontend -enable-objc-interop -typecheck "$out/names.swift" 2>"$out/names.txt" || true
+expected=$(grep -c '^extension' "$out/names.swift")
+test "$expected" -gt 40 || { echo "only $expected public types were found"; exit 1; }
+clashes=$(sed -n 's/^extension \([A-Za-z]*\).*/\1/p' "$out/names.swift" | while read -r type; do
+    grep -q "error: cannot find type '$type' in scope" "$out/names.txt" || echo "$type"
+done)
+test -z "$clashes" || { echo "also types of Apple's frameworks or of Swift's:" $clashes; exit 1; }
+
 # Compiles as far as the checks of actor isolation, which a check of types alone leaves out.
 flags="$flags -swift-version 6 -warnings-as-errors -package-name swift -D DECLARATIONS -I $modules"
 for include in ThroughlineFFI ThroughlineProcess; do flags="$flags -I Sources/$include/include"; done
 swiftc $flags -emit-module -module-name ThroughlineUI -o "$out/ThroughlineUI.swiftmodule" Sources/ThroughlineUI/*.swift
 swiftc $flags -emit-sil -module-name ThroughlineUI -o /dev/null Sources/ThroughlineUI/*.swift
 swiftc $flags -emit-sil -module-name ShopApp -o /dev/null ../../examples/swift/ios-app/*.swift
+swiftc $flags -emit-sil -module-name Neighbours -o /dev/null Declarations/Checks/Neighbours.swift
+swiftc $flags -typecheck -module-name Suspending -Xfrontend -verify Declarations/Checks/Suspending.swift
+# For a system that has a log, as Linux has not.
+swiftc $flags -emit-sil -module-name SystemLog -o /dev/null Sources/Throughline/SystemLog.swift

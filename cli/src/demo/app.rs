@@ -1,6 +1,6 @@
 //! The app of the demo, which runs in a process of its own so that it can be killed.
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use throughline::{Conditions, Config, Consent, Environment, Network, Telemetry, 
 use uuid::Uuid;
 
 use super::protocol::{Counts, Cue, ID_PREFIX, Report};
+use crate::output;
 
 /// How long the app tries to deliver.
 const FLUSH: Duration = Duration::from_secs(20);
@@ -168,7 +169,7 @@ impl App {
     fn acknowledge(&mut self, id: Option<Uuid>) -> Result<()> {
         self.recorded += 1;
         if let Some(id) = id {
-            writeln!(std::io::stdout(), "{ID_PREFIX}{id}")?;
+            output::line(format_args!("{ID_PREFIX}{id}"))?;
         }
         Ok(())
     }
@@ -185,10 +186,7 @@ impl App {
 }
 
 fn report(report: &Report) -> Result<()> {
-    let mut out = std::io::stdout();
-    writeln!(out, "{}", serde_json::to_string(report)?)?;
-    out.flush()?;
-    Ok(())
+    output::line(serde_json::to_string(report)?)
 }
 
 fn wait_for(cue: Cue) -> Result<()> {

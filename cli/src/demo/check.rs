@@ -36,7 +36,7 @@ pub(super) fn delivery(received: &Received, counts: &Counts, acknowledged: &Hash
 
 /// Checks that the trace holds the whole story, and that each part has the right cause.
 pub(super) fn trace(received: &Received, trace: &str) -> Result<()> {
-    let items = received.trace(trace)?;
+    let items = received.whole_trace(trace)?;
     let find = |what: &str, is: &dyn Fn(&&Item) -> bool| {
         items.iter().find(is).with_context(|| format!("the trace {trace} has no {what}"))
     };

@@ -16,8 +16,10 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
+use crate::guard::Names;
 use crate::inspect::received::Received;
 use crate::inspect::server;
+use crate::output;
 use crate::shop::Shop;
 use network::{Link, Network};
 use phone::{Backends, Launch, Phone};
@@ -44,64 +46,71 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 async fn story(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(None)?);
-    let (collector, server) = server::bind(options.port, received.clone()).await?;
+    let (collector, server) = server::bind(options.port, Names::default(), received.clone()).await?;
     tokio::spawn(server);
-    let shop = Shop::start(collector).await?;
+    let shop = Shop::start(collector, Names::default()).await?;
     let network = Network::new();
     let backends = Backends {
         collector: format!("http://{}", network.forward_to(collector).await?),
         shop: format!("http://{}", network.forward_to(shop.address).await?),
     };
     let data_dir = tempfile::tempdir()?;
-    println!("The inspector collects at http://{collector}, the shop backend listens at http://{}.\n", shop.address);
+    output::line(format_args!(
+        "The inspector collects at http://{collector}, the shop backend listens at http://{}.\n",
+        shop.address
+    ))?;
 
-    println!("1. The app starts: a view, a tap on \"checkout\", an operation, state mutations, a request to the shop.");
+    output::line(
+        "1. The app starts: a view, a tap on \"checkout\", an operation, state mutations, a request to the shop.",
+    )?;
     let mut phone = Phone::start(data_dir.path(), &backends, Launch::First)?;
     let Report::Online { trace, delivered, complete } = phone.report("first checkout").await? else {
         bail!("the app did not report the first checkout");
     };
     ensure!(complete, "the first checkout was not delivered");
-    println!("   {delivered} events delivered.");
+    output::line(format_args!("   {delivered} events delivered."))?;
 
-    println!("2. The network goes away. The user taps again, the request fails, and the app goes on recording.");
+    output::line("2. The network goes away. The user taps again, the request fails, and the app goes on recording.")?;
     network.set(Link::Down);
     phone.give(Cue::NetworkIsDown).await?;
     let Report::Offline { reason, waiting } = phone.report("checkout without a network").await? else {
         bail!("the app did not report the checkout without a network");
     };
-    println!("   {waiting} events wait in SQLite ({}).", reason.unwrap_or_default());
+    output::line(format_args!("   {waiting} events wait in SQLite ({}).", reason.unwrap_or_default()))?;
 
-    println!("3. The app is killed with SIGKILL while it is recording.");
+    output::line("3. The app is killed with SIGKILL while it is recording.")?;
     tokio::time::sleep(UNTIL_THE_KILL).await;
     let mut acknowledged = phone.kill().await?;
-    println!("   {} events had been acknowledged by `record` before it died.", acknowledged.len());
+    output::line(format_args!("   {} events had been acknowledged by `record` before it died.", acknowledged.len()))?;
 
-    println!("4. The app starts again, still without a network, and recovers what the dead process left.");
+    output::line("4. The app starts again, still without a network, and recovers what the dead process left.")?;
     let mut phone = Phone::start(data_dir.path(), &backends, Launch::Second)?;
     let Report::Relaunched(counts) = phone.report("recovery").await? else {
         bail!("the app did not report the recovery");
     };
-    println!("   {}", check::books(&counts)?);
+    output::line(format!("   {}", check::books(&counts)?))?;
 
-    println!("5. The network returns, and the app sends everything.");
+    output::line("5. The network returns, and the app sends everything.")?;
     network.set(Link::Up);
     phone.give(Cue::NetworkIsUp).await?;
     let Report::Flushed { complete, counts } = phone.report("last flush").await? else {
         bail!("the app did not report the last flush");
     };
     ensure!(complete, "the last flush did not deliver everything: {counts:?}");
-    println!("   {}", check::books(&counts)?);
+    output::line(format!("   {}", check::books(&counts)?))?;
     acknowledged.extend(phone.wait().await?);
     shop.flush().await?;
 
     check::delivery(&received, &counts, &acknowledged)?;
     check::trace(&received, &trace)?;
-    println!("\nEvery acknowledged event is at the backend, once. The tap, the operation, its mutations, the request,");
-    println!("and the backend's spans and logs are in one trace:\n");
-    println!("   http://{collector}/trace/{trace}");
-    println!("   http://{collector}/ lists the sessions.");
+    output::line(
+        "\nEvery acknowledged event is at the backend, once. The tap, the operation, its mutations, the request,",
+    )?;
+    output::line("and the backend's spans and logs are in one trace:\n")?;
+    output::line(format_args!("   http://{collector}/trace/{trace}"))?;
+    output::line(format_args!("   http://{collector}/ lists the sessions."))?;
     if !options.once {
-        println!("\nPress Ctrl-C to stop.");
+        output::line("\nPress Ctrl-C to stop.")?;
         tokio::signal::ctrl_c().await?;
     }
     Ok(())

@@ -65,7 +65,9 @@ impl Scenario {
         let id = match kind {
             EventKind::Session => {
                 let change = if self.one_in(2) { SessionChange::Start } else { SessionChange::End };
-                telemetry.record_session(&Session::new(change, object, "user_app_launch").attributes(attributes))
+                // An event about another session would belong to that one.
+                let session = telemetry.session_id().unwrap_or(object);
+                telemetry.record_session(&Session::new(change, session, "user_app_launch").attributes(attributes))
             }
             EventKind::View => telemetry.record_view(&View::new(object, screen).attributes(attributes)),
             EventKind::Action => telemetry.record_action(&Action::tap("buy").attributes(attributes)),

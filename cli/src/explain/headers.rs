@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 use throughline::event::TraceContext;
-use throughline::trace::{Baggage, SpanContext, TraceHost, TraceHosts, Withheld};
+use throughline::trace::{Baggage, Injected, SpanContext, TraceHost, TraceHosts, Withheld};
 use uuid::Uuid;
 
 use super::verdict::Sampling;
@@ -18,12 +18,15 @@ pub(super) fn describe(
     out: &mut Map<String, Json>,
 ) {
     let hosts = TraceHosts::new(hosts);
-    let trace = TraceContext { trace_id: sampling.trace_id, span_id: SPAN_ID, sampled: sampling.trace_is_kept };
     let mut baggage = Baggage::default();
     if let Some(session) = session.filter(|id| !id.is_nil()) {
         baggage.set("session.id", &session.to_string());
     }
-    let injected = hosts.inject(url, &SpanContext::new(trace), &[], &baggage);
+    let inject = |sampled| {
+        let trace = TraceContext { trace_id: sampling.trace_id, span_id: SPAN_ID, sampled };
+        hosts.inject(url, &SpanContext::new(trace), &[], &baggage)
+    };
+    let injected = inject(sampling.trace_can_be_kept());
     let why = match (injected.withheld, hosts.find(url)) {
         (Some(Withheld::HostNotListed), _) => {
             "no entry of trace_hosts covers this host, or URL parsers disagree about what its host is".to_owned()
@@ -34,8 +37,15 @@ pub(super) fn describe(
         (_, Some(host)) => format!("the entry for `{}`", host.host()),
         (_, None) => String::new(),
     };
-    let headers: Map<String, Json> =
-        injected.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    out.insert("headers".to_owned(), headers.into());
+    let share = sampling.traces().filter(|_| sampling.trace_can_be_kept() && injected.withheld.is_none());
+    let why = share.as_ref().map_or(why.clone(), |share| format!("{why}; the trace is sampled {share}"));
+    out.insert("headers".to_owned(), object(injected));
+    if share.is_some() {
+        out.insert("headers_when_not_sampled".to_owned(), object(inject(false)));
+    }
     out.insert("headers_why".to_owned(), why.into());
+}
+
+fn object(injected: Injected) -> Json {
+    injected.headers.into_iter().map(|(name, value)| (name.to_owned(), Json::from(value))).collect()
 }

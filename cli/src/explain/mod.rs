@@ -2,6 +2,7 @@
 //! request to it would carry.
 //!
 //! It asks the same policies as the client does and records nothing. The answer is one JSON object.
+//! `docs/cli.md` describes what it is given and what it answers.
 
 mod headers;
 mod input;
@@ -17,13 +18,14 @@ use serde_json::{Map, Value as Json};
 use throughline::Config;
 use throughline::internals::redact::Redactor;
 
+use crate::output;
 use input::{Event, Kind, Settings};
-use verdict::{Sampling, Verdict};
+use verdict::{Sampling, Share, Verdict};
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// JSON file with any of: session_sample_rate, trace_sample_rate, trace_hosts, stores (by
-    /// name), redact.
+    /// name), redact. docs/cli.md has an example.
     #[arg(long)]
     config: PathBuf,
     /// The event as JSON: kind (mutation, action, resource, error, log or span) and what belongs to
@@ -41,8 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let kind = Kind::from_name(&event.kind)?;
     validate(&settings)?;
     let explanation = explain(settings, kind, &event)?;
-    println!("{}", serde_json::to_string_pretty(&explanation)?);
-    Ok(())
+    output::line(serde_json::to_string_pretty(&explanation)?)
 }
 
 /// Lets the client's own configuration check the settings, so that a mistake is reported here and
@@ -62,18 +63,26 @@ fn explain(settings: Settings, kind: Kind, event: &Event) -> Result<Json> {
     let mut out = Map::new();
     let redactor = Redactor::new(settings.redact.clone());
     let sampling = Sampling::of(&settings, event)?;
-    let verdict = match kind {
-        Kind::Mutation => mutation::verdict(&settings.stores, &redactor, event, &sampling, &mut out)?,
-        // Errors are recorded even in sessions that the sample rate does not select.
-        Kind::Error if !sampling.session_is_kept => {
-            Verdict::new("recorded", "errors of sessions that are not sampled are recorded all the same")
+    let no_rule = || Verdict::new("recorded", "no other rule of this configuration excludes it");
+    let (verdict, share) = match kind {
+        Kind::Mutation => {
+            let verdict = mutation::verdict(&settings.stores, &redactor, event, &sampling, &mut out)?;
+            (verdict, sampling.session.number())
         }
-        _ if !sampling.session_is_kept => Verdict::session_not_sampled(),
-        Kind::Span if !sampling.trace_is_kept => Verdict::trace_not_sampled(),
-        _ => Verdict::new("recorded", "no rule of this configuration excludes it"),
+        // Errors are recorded even in sessions that the sample rate does not select.
+        Kind::Error if sampling.session != Share::Known(true) => {
+            (Verdict::new("recorded", "errors of sessions that are not sampled are recorded all the same"), 1.0)
+        }
+        Kind::Error => (no_rule(), 1.0),
+        _ if !sampling.session.can_be_kept() => (Verdict::session_not_sampled(), 0.0),
+        Kind::Span if !sampling.trace.can_be_kept() => (Verdict::trace_not_sampled(), 0.0),
+        Kind::Span => (no_rule().of_a_share(sampling.traces()), sampling.session.number() * sampling.trace.number()),
+        _ => (no_rule().of_a_share(sampling.sessions()), sampling.session.number()),
     };
+    let is_recorded = !matches!(verdict.word, "dropped" | "suppressed");
     out.insert("verdict".to_owned(), verdict.word.into());
     out.insert("why".to_owned(), verdict.why.into());
+    out.insert("share".to_owned(), if is_recorded { share } else { 0.0 }.into());
     privacy::describe(&redactor, event, &mut out);
     if let Some(url) = &event.url {
         headers::describe(settings.trace_hosts, url, event.session_id, &sampling, &mut out);

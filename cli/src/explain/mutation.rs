@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value as Json, json};
 use throughline::internals::redact::Redactor;
-use throughline::internals::state::{Policy, capture};
+use throughline::internals::state::{Kept, Policy, capture};
 use throughline::state::{Capture, PathDecision, StorePolicy};
 use throughline::{AnyValue, Value};
 
 use super::input::Event;
+use super::privacy::searched;
 use super::verdict::{Sampling, Verdict};
 
 pub(super) fn verdict(
@@ -35,33 +36,35 @@ pub(super) fn verdict(
     out.insert("capture".to_owned(), serde_json::to_value(capture)?);
     for (key, value) in [("state.old", &event.old), ("state.new", &event.new)] {
         if let Some(value) = value {
-            out.insert(key.to_owned(), captured(value, capture, redactor)?);
+            out.insert(key.to_owned(), captured(key, value, capture, redactor)?);
         }
     }
     if event.old.is_some() && event.old == event.new {
         return Ok(Verdict::new("suppressed", "unchanged"));
     }
-    if !sampling.session_is_kept {
+    if !sampling.session.can_be_kept() {
         return Ok(Verdict::session_not_sampled());
     }
     if settings.coalesce.is_zero() {
-        return Ok(Verdict::new("recorded", format!("as an action of its own, by {source}")));
+        let verdict = Verdict::new("recorded", format!("as an action of its own, by {source}"));
+        return Ok(verdict.of_a_share(sampling.sessions()));
     }
     let values = if capture == Capture::None { ", without values" } else { "" };
     let window = settings.coalesce.as_millis();
-    Ok(Verdict::new(
-        "coalesced",
-        format!("with other mutations of its path and cause within {window} ms{values}, by {source}"),
-    ))
+    let why = format!("with other mutations of its path and cause within {window} ms{values}, by {source}");
+    Ok(Verdict::new("coalesced", why).of_a_share(sampling.sessions()))
 }
 
 /// What `capture` keeps of a value: the value itself, its type and length, or nothing.
-fn captured(value: &Json, how: Capture, redactor: &Redactor) -> Result<Json> {
+fn captured(key: &str, value: &Json, how: Capture, redactor: &Redactor) -> Result<Json> {
     let value = any_value(value)?;
     Ok(match capture(&Value::from(&value), how, redactor.keys()) {
         None => Json::Null,
         Some(captured) => match captured.value {
-            Some(kept) => json!(format!("{:?}", kept.as_value())),
+            Some(Kept::Bool(flag)) => flag.into(),
+            Some(Kept::Int(number)) => number.into(),
+            Some(Kept::Double(number)) => number.into(),
+            Some(Kept::Text(text)) => searched(redactor, key, &text.into(), &mut Vec::new()),
             None => json!({ "type": captured.kind, "length": captured.length }),
         },
     })

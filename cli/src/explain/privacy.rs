@@ -58,7 +58,7 @@ fn attributes(redactor: &Redactor, event: &Event, changes: &mut Vec<String>) -> 
 }
 
 /// The value of an attribute, with its text searched if the configuration wants that.
-fn searched(redactor: &Redactor, key: &str, value: &Json, changes: &mut Vec<String>) -> Json {
+pub(super) fn searched(redactor: &Redactor, key: &str, value: &Json, changes: &mut Vec<String>) -> Json {
     let Some(text) = value.as_str().filter(|_| redactor.rules(Author::App).attribute_texts) else {
         return value.clone();
     };

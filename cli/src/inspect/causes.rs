@@ -6,8 +6,6 @@ use super::received::{Item, Signal};
 
 /// A record with its place in the tree.
 pub(super) struct Node<'i> {
-    /// Index among the items that were given.
-    pub(super) index: usize,
     pub(super) depth: usize,
     pub(super) item: &'i Item,
 }
@@ -32,7 +30,7 @@ pub(super) fn order(items: &[Item]) -> Vec<Node<'_>> {
         by_cause.remove(NO_CAUSE).unwrap_or_default().into_iter().rev().map(|index| (index, 0)).collect();
     while let Some((index, depth)) = open.pop() {
         let Some(item) = items.get(index) else { continue };
-        nodes.push(Node { index, depth, item });
+        nodes.push(Node { depth, item });
         // The list is removed, not only read: spans that are each other's parents would otherwise
         // never come to an end.
         let caused = if item.signal == Signal::Span { by_cause.remove(item.span.as_str()) } else { None };
@@ -40,7 +38,7 @@ pub(super) fn order(items: &[Item]) -> Vec<Node<'_>> {
     }
     // Spans in a circle of parents are reachable from no root. They are shown at depth 0.
     let left = by_cause.into_values().flatten();
-    nodes.extend(left.filter_map(|index| Some(Node { index, depth: 0, item: items.get(index)? })));
+    nodes.extend(left.filter_map(|index| Some(Node { depth: 0, item: items.get(index)? })));
     nodes
 }
 
@@ -57,7 +55,8 @@ mod tests {
     }
 
     fn places(items: &[Item]) -> Vec<(usize, usize)> {
-        order(items).iter().map(|node| (node.index, node.depth)).collect()
+        let index = |node: &Node<'_>| items.iter().position(|item| std::ptr::eq(item, node.item)).unwrap();
+        order(items).iter().map(|node| (index(node), node.depth)).collect()
     }
 
     #[test]

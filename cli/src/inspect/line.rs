@@ -1,7 +1,5 @@
 //! How one record is shown: a tag, a readable name, and its details.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use serde_json::Value;
 use throughline::names::semconv::{
     EVENT_CRASH, EVENT_EXCEPTION, EVENT_SESSION_END, EVENT_SESSION_START, EVENT_TAP, EXCEPTION_MESSAGE, EXCEPTION_TYPE,
@@ -11,19 +9,29 @@ use throughline::names::{
     ACTION_ID, ACTION_TYPE, EVENT_VIEW, EVENT_VITAL, MUTATION_COUNT, OPERATION_NAME, STATE_NEW, STATE_OLD, STATE_PATH,
 };
 
-use super::received::{Item, Signal};
+use super::received::{Item, Signal, plausible};
+use super::shown::{NO_TIME, ODD_TIME, counted, cut, duration, grouped, href, one_line};
+
+/// Most text, and longest JSON, of a record in a page, in characters. The JSON API has all.
+const MAX_DETAIL: usize = 32 * 1024;
+/// Longest name, service and screen in a page, in characters.
+const MAX_NAME: usize = 200;
+pub(super) const MAX_LABEL: usize = 80;
 
 /// A record as a page shows it. `tag` is the word that people read, `class` its style.
 pub(super) struct Line {
-    pub(super) index: usize,
+    /// The number of the record.
+    pub(super) id: i64,
     pub(super) at: String,
     pub(super) class: &'static str,
     pub(super) tag: &'static str,
     pub(super) name: String,
     pub(super) service: String,
     pub(super) screen: String,
+    /// Where the trace is shown. Empty if the record has none.
     pub(super) trace: String,
-    pub(super) span: String,
+    /// Texts of several lines, such as stacks, with what they are.
+    pub(super) texts: Vec<(String, String)>,
     /// The record as JSON, with everything that has arrived.
     pub(super) detail: String,
     pub(super) duration: String,
@@ -31,26 +39,74 @@ pub(super) struct Line {
 
 impl Line {
     /// `start_ns` is the time that the page counts from.
-    pub(super) fn new(index: usize, item: &Item, start_ns: i64) -> Self {
+    pub(super) fn new(item: &Item, start_ns: Option<i64>) -> Self {
         let (class, tag) = tag(item);
         Self {
-            index,
-            at: format!("+{}", duration(item.time_ns.saturating_sub(start_ns))),
+            id: item.id,
+            at: at(item, start_ns),
             class,
             tag,
-            name: name(item),
-            service: item.service.clone(),
-            screen: text(item, SCREEN_NAME),
-            trace: item.trace.clone(),
-            span: item.span.clone(),
-            detail: serde_json::to_string_pretty(item).unwrap_or_default(),
-            duration: if item.end_ns > item.time_ns {
-                duration(item.end_ns.saturating_sub(item.time_ns))
-            } else {
-                String::new()
-            },
+            name: one_line(&name(item), MAX_NAME),
+            service: one_line(&item.service, MAX_LABEL),
+            screen: cut(&text(item, SCREEN_NAME), MAX_LABEL),
+            trace: if item.trace.is_empty() { String::new() } else { href("trace", &item.trace, item.id) },
+            texts: texts(item),
+            detail: long(&serde_json::to_string_pretty(item).unwrap_or_default(), MAX_DETAIL),
+            duration: length(item),
         }
     }
+}
+
+/// When the record happened, after the start of what the page shows.
+fn at(item: &Item, start_ns: Option<i64>) -> String {
+    match (plausible(item.time_ns), start_ns) {
+        (Some(time), Some(start)) => format!("+{}", duration(time.saturating_sub(start))),
+        (None, _) if item.time_ns == 0 => NO_TIME.to_owned(),
+        _ => ODD_TIME.to_owned(),
+    }
+}
+
+/// How long the record took, if it is one that takes time.
+fn length(item: &Item) -> String {
+    match (plausible(item.time_ns), plausible(item.end_ns)) {
+        _ if item.signal != Signal::Span => String::new(),
+        (Some(start), Some(end)) if end >= start => duration(end - start),
+        (Some(_), Some(_)) => "ends before it starts".to_owned(),
+        _ if item.time_ns == 0 => "no start".to_owned(),
+        _ if item.end_ns == 0 => "no end".to_owned(),
+        _ => ODD_TIME.to_owned(),
+    }
+}
+
+/// The body, if it has more than the name says, and the attributes that have several lines.
+/// Together they are no longer than one long text.
+fn texts(item: &Item) -> Vec<(String, String)> {
+    let has_more = item.body != item.name || item.body.contains('\n') || item.body.chars().count() > MAX_NAME;
+    let body = (!item.body.is_empty() && has_more).then_some(("body", item.body.as_str()));
+    let attributes = item.attributes.as_object().into_iter().flatten();
+    let lines = attributes.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+    let lines = lines.filter(|(_, text)| text.trim().contains('\n'));
+    let (mut shown, mut room, mut left) = (Vec::new(), MAX_DETAIL, 0);
+    for (label, text) in body.into_iter().chain(lines) {
+        if room == 0 {
+            left += 1;
+            continue;
+        }
+        shown.push((cut(label, MAX_LABEL), long(text, room)));
+        room = room.saturating_sub(text.chars().count());
+    }
+    if left > 0 {
+        shown.push((format!("{} not shown here", counted(left, "more text")), "The JSON API has all.".to_owned()));
+    }
+    shown
+}
+
+/// A text as far as there is room. What is cut is said.
+fn long(text: &str, room: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(room) else { return text.to_owned() };
+    let (kept, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    let left = grouped(rest.chars().count() as u64);
+    format!("{kept}\n… {left} more characters are not shown here; the JSON API has them.")
 }
 
 fn text(item: &Item, key: &str) -> String {
@@ -72,7 +128,11 @@ fn name(item: &Item) -> String {
             format!("{name} {}", text(item, URL_FULL))
         }
         _ if !text(item, STATE_PATH).is_empty() => mutation_name(item),
+        "" if item.body.trim().is_empty() => "(no name)".to_owned(),
         "" => item.body.clone(),
+        // The value of a point says more than that there is one.
+        name if item.signal == Signal::Metric && !item.body.is_empty() => format!("{name}: {}", item.body),
+        name if name.trim().is_empty() => "(no name)".to_owned(),
         name => name.to_owned(),
     }
 }
@@ -112,21 +172,5 @@ fn tag(item: &Item) -> (&'static str, &'static str) {
             Some(_) => ("action", "action"),
             None => ("log", "log"),
         },
-    }
-}
-
-/// The time of day, in UTC, of a wall time in nanoseconds since the Unix epoch.
-pub(super) fn clock(ns: i64) -> String {
-    let since = UNIX_EPOCH + Duration::from_nanos(u64::try_from(ns).unwrap_or(0));
-    let seconds = since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    format!("{:02}:{:02}:{:02} UTC", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
-}
-
-/// A duration in the unit that people read best.
-pub(super) fn duration(ns: i64) -> String {
-    match ns.max(0) {
-        ns if ns < 1_000_000 => format!("{} µs", ns / 1_000),
-        ns if ns < 1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
-        ns => format!("{:.2} s", ns as f64 / 1e9),
     }
 }

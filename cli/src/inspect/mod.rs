@@ -10,6 +10,8 @@ mod page;
 mod protojson;
 pub(crate) mod received;
 pub(crate) mod server;
+mod shown;
+mod views;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use serde_json::json;
 
 use received::Received;
 
+use crate::guard::{Names, host_name};
+use crate::output;
 use crate::shop::Shop;
 
 /// How often the sample backend exports what it has recorded.
@@ -35,6 +39,10 @@ pub(crate) struct Options {
     /// the end.
     #[arg(long)]
     store: Option<PathBuf>,
+    /// A further name of this machine under which clients reach the inspector, besides localhost
+    /// and the addresses of the loopback interface. May be given several times.
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    allow_host: Vec<String>,
     /// Print the addresses as JSON.
     #[arg(long)]
     json: bool,
@@ -51,19 +59,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 async fn serve_until_interrupted(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(options.store.as_deref())?);
-    let (address, server) = server::bind(options.port, received).await?;
+    let names = Names::new(&options.allow_host);
+    let (address, server) = server::bind(options.port, names.clone(), received).await?;
     let server = tokio::spawn(server);
-    let backend = if options.sample_backend { Some(Shop::start(address).await?) } else { None };
+    let backend = if options.sample_backend { Some(Shop::start(address, names).await?) } else { None };
     let url = format!("http://{address}");
     let backend_url = backend.as_ref().map(|backend| format!("http://{}", backend.address));
     if options.json {
-        println!("{}", json!({ "url": url, "backend": backend_url.unwrap_or_default() }));
+        output::line(json!({ "url": url, "backend": backend_url.unwrap_or_default() }))?;
     } else {
-        println!("Collecting OTLP/HTTP at {url} (protobuf and JSON, plain or gzip).");
-        if let Some(backend_url) = backend_url {
-            println!("The sample backend listens at {backend_url}: PUT /api/me, POST /api/checkout.");
-        }
-        println!("Open {url}/ in a browser. Press Ctrl-C to stop.");
+        let backend = backend_url.map_or(String::new(), |url| {
+            format!("The sample backend listens at {url}: PUT /api/me, POST /api/checkout.\n")
+        });
+        // At once: a reader that takes the first line alone is no reason to end.
+        output::line(format_args!(
+            "Collecting OTLP/HTTP at {url} (protobuf and JSON, plain or gzip).\n\
+             {backend}Open {url}/ in a browser. Press Ctrl-C to stop."
+        ))?;
     }
     tokio::select! {
         result = server => result??,

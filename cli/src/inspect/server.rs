@@ -1,44 +1,58 @@
-//! The inspector's HTTP server: OTLP in; pages, a JSON API, metrics and health out.
+//! The inspector's HTTP server: OTLP in; metrics, health, and what [`views`] shows out.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use askama::Template;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Json, Response};
+use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use super::decode::{self, Encoding, Export};
-use super::page;
-use super::received::{Item, Received, SessionRow, Stats};
+use super::received::{Received, Stats};
+use super::views;
+use crate::guard::{self, Names};
 
 /// Largest body of a request, in bytes: the default of the OpenTelemetry Collector.
 const MAX_BODY: usize = 20 * 1024 * 1024;
 
 type Shared = State<Arc<Received>>;
 
-/// Binds the port. Returns the address, and a future that serves.
+/// Binds the port, for IPv6 as well if that is possible. Returns the address, and a future that
+/// serves.
 pub(crate) async fn bind(
     port: u16,
+    names: Names,
     received: Arc<Received>,
 ) -> Result<(SocketAddr, impl Future<Output = std::io::Result<()>> + Send + 'static)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .with_context(|| format!("cannot listen on port {port}; is another inspector running? Try --port 0"))?;
     let address = listener.local_addr()?;
-    let app = router(received);
-    Ok((address, async move { axum::serve(listener, app).await }))
+    // A client may take `localhost` for `::1` alone.
+    let second = TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await.ok();
+    let app = router(names, received);
+    let serve = async move {
+        match second {
+            Some(second) => tokio::try_join!(serve(listener, app.clone()), serve(second, app)).map(|_| ()),
+            None => serve(listener, app).await,
+        }
+    };
+    Ok((address, serve))
 }
 
-fn router(received: Arc<Received>) -> Router {
+async fn serve(listener: TcpListener, app: Router) -> std::io::Result<()> {
+    axum::serve(listener, app).await
+}
+
+fn router(names: Names, received: Arc<Received>) -> Router {
     let collector = Router::new()
         .route("/v1/logs", post(|state, headers, body| collect(Export::Logs, state, headers, body)))
         .route("/v1/traces", post(|state, headers, body| collect(Export::Traces, state, headers, body)))
@@ -50,17 +64,19 @@ fn router(received: Arc<Received>) -> Router {
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(&received), known_coding));
     Router::new()
-        .route("/", get(sessions_page))
-        .route("/session/{id}", get(session_page))
-        .route("/trace/{id}", get(trace_page))
         .route("/api/stats", get(stats))
-        .route("/api/sessions", get(sessions))
-        .route("/api/session/{id}", get(session))
-        .route("/api/trace/{id}", get(trace))
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .merge(collector)
+        .merge(views::router())
+        .method_not_allowed_fallback(|| async {
+            (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "OTLP is sent to /v1/logs, /v1/traces and /v1/metrics by POST; everything else is read by GET\n",
+            )
+        })
+        .layer(middleware::from_fn_with_state(names, guard::visitors))
         .with_state(received)
 }
 
@@ -97,63 +113,24 @@ async fn collect(export: Export, State(received): Shared, headers: HeaderMap, bo
         );
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     };
-    // The answer is an empty OTLP response of the same encoding.
-    let empty = match encoding {
-        Encoding::Protobuf => "",
-        Encoding::Json => "{}",
-    };
-    match decode::items(export, encoding, &body).and_then(|items| received.insert(&items)) {
-        Ok(()) => ([(header::CONTENT_TYPE, encoding.content_type())], empty).into_response(),
+    let decoded = match decode::decode(export, encoding, &body) {
+        Ok(decoded) => decoded,
         Err(error) => {
             received.count_refused();
-            (StatusCode::BAD_REQUEST, format!("{error:#}\n")).into_response()
+            return (StatusCode::BAD_REQUEST, format!("{error:#}\n")).into_response();
         }
+    };
+    if let Err(error) = received.insert(&decoded.items, decoded.rejected) {
+        // The body is right; its sender may try again.
+        received.count_refused();
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}\n")).into_response();
     }
-}
-
-/// An error of a page or of the API, answered with status 500.
-struct Failure(anyhow::Error);
-
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        (StatusCode::INTERNAL_SERVER_ERROR, format!("{:#}\n", self.0)).into_response()
-    }
-}
-
-async fn sessions_page(State(received): Shared) -> Result<Html<String>, Failure> {
-    Ok(Html(page::Sessions::new(received.stats(), received.sessions()?).render()?))
-}
-
-async fn session_page(State(received): Shared, Path(id): Path<String>) -> Result<Html<String>, Failure> {
-    let items = received.session(&id)?;
-    Ok(Html(page::Session::new(received.stats(), id, &items).render()?))
-}
-
-async fn trace_page(State(received): Shared, Path(id): Path<String>) -> Result<Html<String>, Failure> {
-    let items = received.trace(&id)?;
-    Ok(Html(page::Trace::new(received.stats(), id, &items).render()?))
+    let content_type = HeaderValue::from_static(encoding.content_type());
+    ([(header::CONTENT_TYPE, content_type)], decode::answer(export, encoding, decoded)).into_response()
 }
 
 async fn stats(State(received): Shared) -> Json<Stats> {
     Json(received.stats())
-}
-
-async fn sessions(State(received): Shared) -> Result<Json<Vec<SessionRow>>, Failure> {
-    Ok(Json(received.sessions()?))
-}
-
-async fn session(State(received): Shared, Path(id): Path<String>) -> Result<Json<Vec<Item>>, Failure> {
-    Ok(Json(received.session(&id)?))
-}
-
-async fn trace(State(received): Shared, Path(id): Path<String>) -> Result<Json<Vec<Item>>, Failure> {
-    Ok(Json(received.trace(&id)?))
 }
 
 /// The counts in the Prometheus text format, version 0.0.4.
@@ -163,6 +140,7 @@ async fn metrics(State(received): Shared) -> Response {
     for (name, help, value) in [
         ("requests_total", "Export requests.", stats.requests),
         ("refused_requests_total", "Export requests that could not be read.", stats.refused),
+        ("rejected_records_total", "Records of export requests that could not be kept.", stats.rejected),
         ("duplicate_records_total", "Records whose id had been received before.", stats.duplicates),
     ] {
         text.push_str(&format!(

@@ -1,6 +1,8 @@
 //! What others send to the inspector: every answer is 200 or says what is wrong, and whatever was
 //! taken can be shown.
 
+mod points;
+
 use std::io::Write;
 use std::time::Duration;
 
@@ -19,31 +21,31 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 type Refused<'a> = (&'a str, u16, Vec<(&'a str, &'a str)>, &'a [u8]);
 
 impl Inspector {
-    fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
         self.send(&format!("POST {path}"), headers, body)
     }
 
     /// Posts a body that has to be taken.
-    fn take(&self, path: &str, body: &Value) {
+    pub(crate) fn take(&self, path: &str, body: &Value) {
         let (status, answer) = self.post(path, &[JSON], body.to_string().as_bytes());
         assert_eq!(status, 200, "{body}: {answer}");
     }
 }
 
-fn logs(records: Value) -> Value {
+pub(crate) fn logs(records: Value) -> Value {
     json!({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
 }
 
-fn spans(spans: Value) -> Value {
+pub(crate) fn spans(spans: Value) -> Value {
     json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
 }
 
-fn of_session(id: &str) -> Value {
+pub(crate) fn of_session(id: &str) -> Value {
     json!([{"key": "session.id", "value": {"stringValue": id}}])
 }
 
 /// The links of a page that begin like this.
-fn links(page: &str, begin: &str) -> Vec<String> {
+pub(crate) fn links(page: &str, begin: &str) -> Vec<String> {
     let start = format!("href=\"{begin}");
     let found = page.split(&start).skip(1);
     found.filter_map(|rest| Some(format!("{begin}{}", rest.split('"').next()?))).collect()
@@ -184,7 +186,7 @@ fn no_record_makes_a_page_fail() {
         inspector.take("/v1/logs", &logs(json!([record])));
     }
     let list = inspector.get("/");
-    let sessions = links(&list, "/session/");
+    let sessions = links(&list, "/session");
     assert_eq!(sessions.len(), 5, "{sessions:?}");
     for page in sessions.iter().map(|session| inspector.get(session)).chain([list]) {
         assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{page}");

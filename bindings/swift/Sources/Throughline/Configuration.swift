@@ -12,7 +12,7 @@ public enum Consent: Sendable {
 }
 
 /// Where the app runs.
-public enum Environment: Sendable {
+public enum DeploymentEnvironment: Sendable {
     /// A developer's machine.
     case development
     /// An automated test.
@@ -58,7 +58,7 @@ public struct Configuration: Sendable {
     /// session of its own.
     public var deviceTag: String?
     /// Where the app runs. Sets the defaults of ``traceSampleRate`` and ``flushInterval``.
-    public var environment = Environment.production
+    public var environment = DeploymentEnvironment.production
     /// The backends that events are sent to, at most 8. Without one, events stay on the device
     /// within ``queueBytes``.
     public var destinations: [Destination] = []
@@ -99,7 +99,8 @@ public struct Configuration: Sendable {
     public var tailSampling: TailSampling?
     /// Hands requests out by ``Throughline/nextUpload(wait:)`` instead of sending them.
     public var pull = false
-    /// Writes what Throughline does to standard error, at most 20 lines a second.
+    /// Writes what Throughline does to the system's log, at most 20 lines a second; on Linux, to
+    /// standard error.
     public var debug = false
     /// Sends requests instead of the built-in client, for example a ``URLSessionTransport``.
     public var transport: (any HostTransport)?
@@ -195,7 +196,7 @@ extension Consent {
     }
 }
 
-extension Environment {
+extension DeploymentEnvironment {
     fileprivate var generated: AppEnvironment {
         switch self {
         case .development: .development

@@ -43,6 +43,9 @@ public struct StateCounts: Sendable, Equatable {
     public let dropped: UInt64
     /// How many recorded mutations had an ambiguous cause.
     public let ambiguous: UInt64
+    /// How many paths were declared that are not among the first 1,024 of the store. Their
+    /// mutations are counted above, as all are. A number that grows has ids in its paths.
+    public let pathsNotRemembered: UInt64
 }
 
 /// The client's own condition. For each destination, `accepted = delivered + queued + dropped`,
@@ -93,10 +96,11 @@ public struct Health: Sendable, Equatable {
             DestinationHealth(name: $0.name, delivered: $0.delivered, dropped: $0.dropped.byName, paused: $0.paused)
         }
         lastError = report.lastError
+        let notRemembered = TracedStores.all.pathsNotRemembered
         let counts = report.stores.map {
             ($0.name, StateCounts(
                 mutations: $0.mutations, recorded: $0.recorded, actions: $0.actions, suppressed: $0.suppressed.byName,
-                dropped: $0.dropped, ambiguous: $0.ambiguous))
+                dropped: $0.dropped, ambiguous: $0.ambiguous, pathsNotRemembered: notRemembered[$0.name] ?? 0))
         }
         stores = Dictionary(counts, uniquingKeysWith: { $1 })
         panics = report.panics
@@ -104,8 +108,8 @@ public struct Health: Sendable, Equatable {
         closedCalls = report.closedCalls + Recorder.refused.value
         lostEarlyCalls = Recorder.lostEarly.value
         malformedCalls = report.malformedCalls
-        unknownCalls = report.unknownCalls
-        problems = report.problems
+        unknownCalls = report.unknownCalls + TracedStores.all.refused.value
+        problems = report.problems + (TracedStores.all.problem.map { [$0] } ?? [])
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+internal import ThroughlineFFI
 internal import ThroughlineFFIGenerated
 
 /// The client while it runs, how it starts and how it ends.
@@ -13,11 +14,17 @@ final class Running: @unchecked Sendable {
     private var isStarting = false
     /// Calls to the core that were made before the start.
     private var waiting: [@Sendable (TelemetryCore) -> Void] = []
+    /// What the app has said about itself and the device. Each client has to hear it.
+    private var conditions: DeviceConditions?
+    private let libraryVersion: UInt64
+
+    init(libraryVersion: UInt64 = throughline_version()) { self.libraryVersion = libraryVersion }
 
     /// The core, while the client runs.
     var core: TelemetryCore? { lock.withLock { started } }
 
     func start(_ configuration: Configuration, consent: Consent) throws(ThroughlineError) {
+        try LibraryVersion.check(libraryVersion)
         guard claim() else { throw .closed("Throughline runs already") }
         let core: TelemetryCore
         do {
@@ -25,13 +32,14 @@ final class Running: @unchecked Sendable {
                 try TelemetryCore.start(
                     config: try configuration.generated(), consent: consent.generated,
                     transport: configuration.transport.map(GeneratedTransport.init),
-                    auth: configuration.authHeaders.map(GeneratedAuthHeaders.init))
+                    auth: configuration.authHeaders.map(GeneratedAuthHeaders.init), log: hostLog())
             }
         } catch {
             lock.withLock { isStarting = false }
             throw error
         }
         Recorder.expectStart()
+        if let conditions = lock.withLock({ conditions }) { core.setConditions(conditions: conditions) }
         // The calls are made without the lock, because an erasure may take seconds.
         while let calls = takeWaiting(orOpen: core) { for call in calls { call(core) } }
     }
@@ -59,6 +67,16 @@ final class Running: @unchecked Sendable {
         if let core { call(core) }
     }
 
+    /// Says what the app knows about itself and the device, to this client and to later ones.
+    func setConditions(_ new: DeviceConditions) {
+        lock.lock()
+        conditions = new
+        let core = started
+        let isStarting = isStarting
+        lock.unlock()
+        if let core { core.setConditions(conditions: new) } else if isStarting { whenStarted { $0.setConditions(conditions: new) } }
+    }
+
     /// Whether this start is the only one.
     private func claim() -> Bool {
         lock.lock()
@@ -77,8 +95,7 @@ final class Running: @unchecked Sendable {
             return waiting
         }
         let door = core.door()
-        TracedStores.all.declare(to: door)
-        Recorder.open(door)
+        TracedStores.all.open(door)
         started = core
         isStarting = false
         return nil
@@ -89,7 +106,7 @@ final class Running: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         guard let core = started else { return nil }
-        Recorder.close()
+        TracedStores.all.close()
         started = nil
         return core
     }

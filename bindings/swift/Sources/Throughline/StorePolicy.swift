@@ -1,7 +1,7 @@
 import Foundation
 
 /// How much of a value is recorded.
-public enum Capture: String, Sendable, Codable {
+public enum ValueCapture: String, Sendable, Codable {
     /// Nothing.
     case none
     /// Booleans and numbers. Of texts and bytes, the length.
@@ -22,7 +22,7 @@ public enum Capture: String, Sendable, Codable {
 /// var policy = StorePolicy(deny: ["user.*.email"], transient: ["**.isLoading"])
 /// policy.capture("coupon", .full)
 /// ```
-public struct StorePolicy: Sendable {
+public struct StorePolicy: Sendable, Equatable {
     /// Paths whose mutations are recorded as actions. Default: all.
     public var allow = ["**"]
     /// Paths whose mutations are not recorded although `allow` covers them.
@@ -33,7 +33,7 @@ public struct StorePolicy: Sendable {
     /// Paths whose values are never recorded.
     public var redact: [String] = []
     /// How much of a value is recorded where ``capture(_:_:)`` has no rule for its path.
-    public var capture = Capture.primitive
+    public var capture = ValueCapture.primitive
     private var captures: [Rule] = []
     /// Mutations of one path with one cause within this time, in seconds, make one action. 0: each
     /// makes its own. At most 60.
@@ -51,13 +51,13 @@ public struct StorePolicy: Sendable {
 
     /// Sets how much is recorded of the values of some paths. The last rule that covers a path
     /// counts.
-    public mutating func capture(_ paths: String, _ capture: Capture) {
+    public mutating func capture(_ paths: String, _ capture: ValueCapture) {
         captures.append(Rule(paths: paths, capture: capture))
     }
 
-    private struct Rule: Sendable, Codable {
+    private struct Rule: Sendable, Equatable, Codable {
         let paths: String
-        let capture: Capture
+        let capture: ValueCapture
     }
 
     /// The policy as the core reads it.

@@ -70,9 +70,10 @@ extension Throughline {
         Running.shared.whenStarted { _ = $0.setTailSampling(tailSampling: tailSampling?.generated) }
     }
 
-    /// Sets what the app knows about itself and the device. It decides when uploads are made.
+    /// Sets what the app knows about itself and the device. It decides when uploads are made, and
+    /// holds until the next such call, also for a client that is started later.
     public static func setConditions(_ conditions: Conditions) {
-        Running.shared.whenStarted { $0.setConditions(conditions: conditions.generated) }
+        Running.shared.setConditions(conditions.generated)
     }
 }
 

@@ -19,8 +19,10 @@ public enum Throughline {
     /// Starts the client. Returns at once: a thread of Throughline's opens the database.
     ///
     /// - Throws: ``ThroughlineError/invalidConfiguration(_:)`` for a value that cannot work,
-    ///   ``ThroughlineError/storage(_:)`` when the data directory cannot be used, and
-    ///   ``ThroughlineError/closed(_:)`` when the client runs already.
+    ///   ``ThroughlineError/storage(_:)`` when the data directory cannot be used,
+    ///   ``ThroughlineError/closed(_:)`` when the client runs already, and
+    ///   ``ThroughlineError/library(_:)`` when the app is linked with another version of the native
+    ///   library.
     public static func start(_ configuration: Configuration, consent: Consent) throws(ThroughlineError) {
         try Running.shared.start(configuration, consent: consent)
     }

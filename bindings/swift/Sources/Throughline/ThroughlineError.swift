@@ -8,6 +8,9 @@ public enum ThroughlineError: Error, Equatable {
     case storage(String)
     /// The client is shut down, was never started, or runs already.
     case closed(String)
+    /// The app is linked with a native library that this package was not made for. Nothing was
+    /// started.
+    case library(String)
 
     /// Makes a call to the generated code, and translates what it throws.
     static func translating<T>(_ call: () throws -> T) throws(ThroughlineError) -> T {

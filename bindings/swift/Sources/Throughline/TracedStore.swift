@@ -1,8 +1,8 @@
 internal import ThroughlineFFI
 
 /// A traced store: a name, a policy, and the paths of what it holds. Mutations become actions with
-/// the name `{store}.{path}.Update`. Stores of one name are one store, with the policy that was set
-/// last.
+/// the name `{store}.{path}.Update`. Stores of one name are one store, wherever they are created; a
+/// process has at most 256.
 ///
 /// ```swift
 /// let store = TracedStore("Cart", policy: StorePolicy(transient: ["isLoading"]))
@@ -11,19 +11,27 @@ internal import ThroughlineFFI
 /// coupon.set(old, new)                 // action Cart.coupon.Update
 /// ```
 public final class TracedStore: Sendable {
-    fileprivate let named: NamedStore
+    let named: NamedStore
 
     /// The name.
     public var name: String { named.name }
 
-    /// Declares a store.
-    public init(_ name: String, policy: StorePolicy = StorePolicy()) {
-        named = TracedStores.all.store(name, policy: policy.json)
+    /// Finds the store of a name, or creates it.
+    ///
+    /// - Parameters:
+    ///   - name: The name.
+    ///   - policy: What of it is recorded. It replaces the policy that the store has. `nil`: the
+    ///     store keeps its policy; a new one has the default, `StorePolicy()`.
+    public init(_ name: String, policy: StorePolicy? = nil) {
+        named = TracedStores.all.store(name, policy: policy)
     }
 
     /// Declares a path, for example `displayName` or `items[3].price`, of at most 1,024 bytes. Keep
     /// it: it remembers the decision about its mutations.
-    public func path(_ path: String) -> TracedPath { TracedPath(self, path) }
+    ///
+    /// A store remembers 1,024 paths, and ``StateCounts/pathsNotRemembered`` counts the others.
+    /// These are recorded and counted as the first ones are.
+    public func path(_ path: String) -> TracedPath { TracedPath(named, path) }
 
     /// Sets what the app says about the state that surrounds a mutation: `context { $0.put("items",
     /// cart.count) }`.
@@ -41,45 +49,32 @@ public final class TracedStore: Sendable {
     public func record(
         _ path: String, old: (any AttributeValue)? = nil, new: (any AttributeValue)? = nil, kind: MutationKind = .set
     ) {
-        let context = named.context
-        Recorder.record(.mutation, suppressed: UInt32(clamping: named.suppressed.take())) {
-            $0.u32(named.id)
-            $0.u8(kind.code)
-            $0.text(path, limit: Limit.pathBytes)
-            $0.optionalValue(old)
-            $0.optionalValue(new)
-            $0.attributes { context?(&$0) }
-        }
+        named.record(path, old: old, new: new, kind: kind)
     }
 
     /// Replaces the policy. It holds for the next mutation of every path.
-    public func updatePolicy(_ policy: StorePolicy) { named.replace(policy.json) }
-
-    fileprivate func decide(_ path: String) -> PathAnswer? {
-        // The ring keeps what happened, not questions.
-        guard Recorder.isOpen else { return nil }
-        return PathAnswer(Recorder.record(.decide) {
-            $0.u32(named.id)
-            $0.text(path, limit: Limit.pathBytes)
-        })
-    }
+    public func updatePolicy(_ policy: StorePolicy) { TracedStores.all.replace(policy, of: named) }
 }
 
 /// A path of a store, with the decision about it. A mutation that is ignored costs a comparison and
 /// a count.
 public final class TracedPath: @unchecked Sendable {
-    private let store: TracedStore
+    private let store: NamedStore
     private let path: String
-    /// The bits of the ``RememberedDecision``.
-    private let decision = Count()
     private let ignored: Count
 
-    private let stampPlace, decisionPlace, ignoredPlace: UnsafeMutablePointer<throughline_count>
+    /// Where the bits of the ``RememberedDecision`` lie. They belong to this object.
+    private let decisionPlace: UnsafeMutablePointer<throughline_count>
+    private let stampPlace, ignoredPlace: UnsafeMutablePointer<throughline_count>
 
-    fileprivate init(_ store: TracedStore, _ path: String) {
-        (self.store, self.path, ignored) = (store, path, store.named.ignored(path))
-        (stampPlace, decisionPlace, ignoredPlace) = (store.named.stamp.place, decision.place, ignored.place)
+    init(_ store: NamedStore, _ path: String) {
+        (self.store, self.path, ignored) = (store, path, store.ignored(path))
+        decisionPlace = .allocate(capacity: 1)
+        decisionPlace.initialize(to: throughline_count())
+        (stampPlace, ignoredPlace) = (store.stamp.place, ignored.place)
     }
+
+    deinit { decisionPlace.deallocate() }
 
     /// Records that the value was `old` and is `new`, unless they are equal.
     @inlinable
@@ -103,16 +98,13 @@ public final class TracedPath: @unchecked Sendable {
     @usableFromInline
     @inline(never)
     func mutate<Value>(_ old: Value, _ new: Value) {
-        let stamp = PolicyStamp(bits: store.named.stamp.value)
-        if stamp == .none || !RememberedDecision(bits: decision.value).isBy(stamp) {
+        let stamp = PolicyStamp(bits: throughline_count_load(stampPlace))
+        if stamp == .none || !RememberedDecision(bits: throughline_count_load(decisionPlace)).isBy(stamp) {
             // Without an answer, nothing is remembered.
-            if let answer = store.decide(path) {
-                let stamp = store.named.stamped(answer.version)
-                decision.value = RememberedDecision(by: stamp, ignores: answer.ignores).bits
-            }
+            if let decided = store.decide(path) { throughline_count_store(decisionPlace, decided.bits) }
             if ignores() { return }
         }
-        store.record(path, old: attributeValue(old), new: attributeValue(new))
+        store.record(path, old: attributeValue(old), new: attributeValue(new), kind: .set)
     }
 }
 

@@ -11,13 +11,19 @@ import FoundationNetworking
 public final class URLSessionTransport: HostTransport {
     private let session: URLSession
 
-    /// A transport with a session of its own. It follows no redirect, has no cookies, and gives up
-    /// after 30 seconds.
+    /// A transport with a session of its own. It follows no redirect, stores and sends no cookies,
+    /// has no cache, and gives up after 30 seconds. The configuration is copied, and does not
+    /// change.
     public init(configuration: URLSessionConfiguration = .ephemeral) {
-        configuration.timeoutIntervalForRequest = 30
-        configuration.timeoutIntervalForResource = 30
-        configuration.httpShouldSetCookies = false
-        session = URLSession(configuration: configuration, delegate: NoRedirect(), delegateQueue: nil)
+        let own = configuration.copy() as? URLSessionConfiguration ?? .ephemeral
+        own.timeoutIntervalForRequest = 30
+        own.timeoutIntervalForResource = 30
+        // The storages belong to the app, which may share them among its sessions.
+        own.httpShouldSetCookies = false
+        own.httpCookieAcceptPolicy = .never
+        own.httpCookieStorage = nil
+        own.urlCache = nil
+        session = URLSession(configuration: own, delegate: NoRedirect(), delegateQueue: nil)
     }
 
     deinit { session.invalidateAndCancel() }

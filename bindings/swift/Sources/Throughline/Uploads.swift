@@ -10,8 +10,12 @@ public struct UploadRequest: Sendable {
     /// The body, as it is sent.
     public let body: Data
 
+    init(url: String, headers: [String: String], body: Data) {
+        (self.url, self.headers, self.body) = (url, headers, body)
+    }
+
     init(_ request: HttpRequest) {
-        (url, headers, body) = (request.url, request.headers.dictionary, request.body)
+        self.init(url: request.url, headers: request.headers.dictionary, body: request.body)
     }
 }
 

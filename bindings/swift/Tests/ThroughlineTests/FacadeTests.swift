@@ -131,6 +131,42 @@ final class FacadeTests: XCTestCase {
         XCTAssertFalse(try app.seen().contains { $0.action == "late" || $0.name == "late" })
     }
 
+    func testALibraryOfAnotherVersionIsRefusedBeforeItIsCalled() throws {
+        let app = try App()
+        let current = DraftLayout.libraryVersion
+        for other in [0, current + 1, current + 1 << 16, current + 1 << 32, .max] {
+            do {
+                try Running(libraryVersion: other).start(app.configuration, consent: .granted)
+                XCTFail("version \(other) was accepted")
+            } catch .library(let reason) {
+                XCTAssertTrue(reason.contains(LibraryVersion.text(other)), reason)
+                XCTAssertTrue(reason.contains(LibraryVersion.text(current)), reason)
+            } catch {
+                XCTFail("\(error)")
+            }
+            XCTAssertFalse(FileManager.default.fileExists(atPath: app.directory.path))
+        }
+        XCTAssertEqual(LibraryVersion.text(1 << 32 | 2 << 16 | 3), "1.2.3")
+        // The library that is linked is the right one, and a start that was refused is no start.
+        try app.start()
+    }
+
+    func testAClientThatIsStartedAgainKnowsTheConditionsOfTheDevice() throws {
+        let app = try App().start()
+        var conditions = Conditions()
+        conditions.network = .offline
+        Throughline.setConditions(conditions)
+        defer { Throughline.setConditions(Conditions()) }
+        for _ in 0..<2 {
+            Throughline.event("offline")
+            let outcome = try Throughline.flush(timeout: 1)
+            XCTAssertFalse(outcome.isComplete)
+            XCTAssertTrue(outcome.reason?.contains("offline") == true, "\(outcome)")
+            try Throughline.shutdown()
+            try app.start()
+        }
+    }
+
     func testAConfigurationThatCannotWorkNamesItsField() throws {
         let app = try App()
         func failure(_ change: (inout Configuration) -> Void) -> String {

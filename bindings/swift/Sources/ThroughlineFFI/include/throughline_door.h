@@ -42,3 +42,12 @@ static inline void throughline_count_store(throughline_count *_Nonnull count, ui
 static inline uint64_t throughline_count_take(throughline_count *_Nonnull count) {
     return atomic_exchange_explicit(&count->value, 0, memory_order_relaxed);
 }
+
+/// What was written before the number was stored is seen by those that load the number.
+static inline void throughline_count_publish(throughline_count *_Nonnull count, uint64_t value) {
+    atomic_store_explicit(&count->value, value, memory_order_release);
+}
+
+static inline uint64_t throughline_count_acquire(const throughline_count *_Nonnull count) {
+    return atomic_load_explicit(&count->value, memory_order_acquire);
+}

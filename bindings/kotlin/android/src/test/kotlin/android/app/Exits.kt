@@ -8,5 +8,6 @@ open class Exits : ActivityManager(null, null) {
     @JvmField
     var all: List<ApplicationExitInfo> = emptyList()
 
-    override fun getHistoricalProcessExitReasons(name: String?, pid: Int, most: Int): List<ApplicationExitInfo> = all.take(most)
+    override fun getHistoricalProcessExitReasons(name: String?, pid: Int, most: Int): List<ApplicationExitInfo> =
+        if (most == 0) all else all.take(most)
 }

@@ -40,6 +40,15 @@ public abstract class AttributeWriter internal constructor() {
 }
 
 /**
+ * Writes attributes: the block that recording functions take. In Kotlin it is a lambda with an
+ * [AttributeWriter] as its receiver, in Java one with a parameter.
+ */
+public fun interface Attributes {
+    /** Writes them. It is called once, before the recording function returns. */
+    public fun AttributeWriter.write()
+}
+
+/**
  * No attributes. In this file, so that the first call of a process does not load a class for it.
  */
-internal val NONE: AttributeWriter.() -> Unit = {}
+internal val NONE: Attributes = Attributes {}

@@ -16,7 +16,7 @@ public enum class NetworkKind {
 }
 
 /** What the app knows about itself and the device. [Throughline.setConditions] takes it. */
-public data class Conditions(
+public data class Conditions @JvmOverloads constructor(
     /** Whether the app is in the foreground. On the way to the background, what waits is sent at once. */
     public val foreground: Boolean = true,
     /** The network. */

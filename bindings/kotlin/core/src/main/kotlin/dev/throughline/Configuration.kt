@@ -139,8 +139,14 @@ public class Configuration internal constructor() {
     /** Records Throughline's own condition as events: drops, failed uploads, time offline. */
     public var selfReport: Boolean = true
 
-    /** Writes what Throughline does to standard error, at most 20 lines a second. */
+    /**
+     * Writes what Throughline does, at most 20 lines a second: to [debugLog], else to standard
+     * error.
+     */
     public var debug: Boolean = false
+
+    /** Takes what [debug] writes. The `android` module sets it to the system's log. */
+    public var debugLog: DebugLog? = null
 
     /** Hands requests out by [Throughline.nextUpload] instead of sending them. */
     public var pull: Boolean = false
@@ -159,6 +165,7 @@ public class Configuration internal constructor() {
     public var authHeaders: ((refresh: Boolean) -> Map<String, String>)? = null
 
     private val destinations = ArrayList<Destination>()
+    internal val started = ArrayList<Runnable>()
     private val traceHosts = ArrayList<TraceHost>()
     private val resource = ArrayList<HeaderField>()
     private var redact: RedactRules? = null
@@ -168,7 +175,8 @@ public class Configuration internal constructor() {
      * Adds a destination at a base URL. The first is called `default`, others by their URL. Without
      * a destination, events stay on the device within [queueBytes].
      */
-    public fun endpoint(url: String, block: Destination.() -> Unit = {}): Unit =
+    @JvmOverloads
+    public fun endpoint(url: String, block: Setup<Destination> = Setup {}): Unit =
         destination(if (destinations.isEmpty()) "default" else url, url, block)
 
     /**
@@ -178,8 +186,9 @@ public class Configuration internal constructor() {
      * when the endpoint changes. No other destination may have it.
      * @param endpoint the base URL. `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended.
      */
-    public fun destination(name: String, endpoint: String, block: Destination.() -> Unit = {}) {
-        destinations.add(Destination(name, endpoint).apply(block))
+    @JvmOverloads
+    public fun destination(name: String, endpoint: String, block: Setup<Destination> = Setup {}) {
+        destinations.add(Destination(name, endpoint).with(block))
     }
 
     /**
@@ -187,8 +196,9 @@ public class Configuration internal constructor() {
      *
      * @param host the host alone, without scheme and port.
      */
-    public fun traceHost(host: String, block: TraceHost.() -> Unit = {}) {
-        traceHosts.add(TraceHost(host).apply(block))
+    @JvmOverloads
+    public fun traceHost(host: String, block: Setup<TraceHost> = Setup {}) {
+        traceHosts.add(TraceHost(host).with(block))
     }
 
     /** Adds an attribute to the resource. There may be 112. */
@@ -197,16 +207,25 @@ public class Configuration internal constructor() {
     }
 
     /** Sets what must not leave the device. */
-    public fun redact(block: RedactRules.() -> Unit) {
-        redact = RedactRules().apply(block)
+    public fun redact(block: Setup<RedactRules>) {
+        redact = RedactRules().with(block)
     }
 
     /**
      * Keeps sessions that are not sampled on the device, and sends them when something happens. By
      * default they are not kept.
      */
-    public fun tailSampling(block: TailSampling.() -> Unit = {}) {
-        tailSampling = TailSampling().apply(block)
+    @JvmOverloads
+    public fun tailSampling(block: Setup<TailSampling> = Setup {}) {
+        tailSampling = TailSampling().with(block)
+    }
+
+    /**
+     * Runs [work] once the client has started, on the thread that starts it, before
+     * [Throughline.awaitStart] returns. A start that fails does not run it.
+     */
+    public fun whenStarted(work: Runnable) {
+        started.add(work)
     }
 
     internal fun generated(): TelemetryConfig = TelemetryConfig(

@@ -1,4 +1,6 @@
 // What the platform measures. The `android` module feeds most of it.
+@file:JvmName("Feeds")
+
 package dev.throughline
 
 import dev.throughline.internal.Call

@@ -38,6 +38,11 @@ public data class StateCounts(
     public val dropped: Long,
     /** How many recorded mutations had an ambiguous cause. */
     public val ambiguous: Long,
+    /**
+     * How often a path was declared beyond the 1,024 that a store remembers. Such a path works, but
+     * whoever asks the store for it again gets another object, which asks the core again.
+     */
+    public val pathsNotRemembered: Long,
 )
 
 /**

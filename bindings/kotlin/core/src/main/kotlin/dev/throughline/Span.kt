@@ -1,3 +1,5 @@
+@file:JvmName("Operations")
+
 package dev.throughline
 
 import dev.throughline.internal.Call
@@ -6,12 +8,13 @@ import dev.throughline.internal.OutcomeCode
 import dev.throughline.internal.Recorder
 import dev.throughline.internal.attributes
 import dev.throughline.internal.guarded
+import kotlinx.coroutines.TimeoutCancellationException
 import kotlinx.coroutines.withContext
 import kotlin.coroutines.cancellation.CancellationException
 
 /**
- * A span that runs. End it once, by [succeed], [fail] or [close]; later calls do nothing. It is not
- * bound to a thread.
+ * A span that runs. End it once, by [succeed], [fail], [cancel], [timeOut] or [close]; later calls do
+ * nothing. It is not bound to a thread.
  *
  * ```kotlin
  * Throughline.startSpan("decode").use { span ->
@@ -22,7 +25,7 @@ import kotlin.coroutines.cancellation.CancellationException
  */
 public open class Span internal constructor(slot: Long) : TraceContext(slot), AutoCloseable {
     /** Sets attributes. */
-    public fun set(attributes: AttributeWriter.() -> Unit) {
+    public fun set(attributes: Attributes) {
         Recorder.record(Call.SPAN_ATTRIBUTES) {
             u64(slot)
             attributes(attributes)
@@ -30,7 +33,8 @@ public open class Span internal constructor(slot: Long) : TraceContext(slot), Au
     }
 
     /** Records that something happened within the span. */
-    public fun event(name: String, attributes: AttributeWriter.() -> Unit = {}) {
+    @JvmOverloads
+    public fun event(name: String, attributes: Attributes = NONE) {
         Recorder.record(Call.SPAN_EVENT) {
             u64(slot)
             text(name)
@@ -47,7 +51,8 @@ public open class Span internal constructor(slot: Long) : TraceContext(slot), Au
     }
 
     /** Begins a span inside this one. */
-    public fun child(name: String, attributes: AttributeWriter.() -> Unit = {}): Span =
+    @JvmOverloads
+    public fun child(name: String, attributes: Attributes = NONE): Span =
         Span(begin(Call.START_SPAN, slot, name, attributes))
 
     /** Ends the span: it did what it was for. */
@@ -62,7 +67,13 @@ public open class Span internal constructor(slot: Long) : TraceContext(slot), Au
     /** Ends the span with an error that is not an exception. */
     public fun fail(type: String, message: String): Unit = end(OutcomeCode.FAILED, type) { message }
 
-    /** Ends the span, unless it has ended: it was given up. */
+    /** Ends the span: nobody wants its result any more. That is no error. */
+    public fun cancel(): Unit = end(OutcomeCode.CANCELLED, "") { "" }
+
+    /** Ends the span: it took longer than it may. That is an error, of the type `timeout`. */
+    public fun timeOut(): Unit = end(OutcomeCode.TIMED_OUT, "") { "" }
+
+    /** Ends the span, unless it has ended: it was given up, without saying why. */
     override fun close(): Unit = end(OutcomeCode.ABANDONED, "") { "" }
 
     @Volatile
@@ -80,7 +91,7 @@ public open class Span internal constructor(slot: Long) : TraceContext(slot), Au
     }
 
     internal companion object {
-        fun begin(call: Int, parent: Long, name: String, attributes: AttributeWriter.() -> Unit): Long {
+        fun begin(call: Int, parent: Long, name: String, attributes: Attributes): Long {
             val slot = Recorder.nextSlot()
             Recorder.record(call, parent) {
                 u64(slot)
@@ -110,19 +121,22 @@ public class Operation internal constructor(slot: Long) : Span(slot) {
 }
 
 /**
- * Begins an operation in the current context. End it by [Span.succeed], [Span.fail] or
- * [Span.close].
+ * Begins an operation in the current context. End it by [Span.succeed], [Span.fail],
+ * [Span.cancel], [Span.timeOut] or [Span.close].
  */
-public fun Throughline.startOperation(name: String, attributes: AttributeWriter.() -> Unit = {}): Operation =
+@JvmOverloads
+public fun Throughline.startOperation(name: String, attributes: Attributes = NONE): Operation =
     Operation(Span.begin(Call.START_OPERATION, Recorder.CURRENT, name, attributes))
 
 /** Begins a span in the current context. */
-public fun Throughline.startSpan(name: String, attributes: AttributeWriter.() -> Unit = {}): Span =
+@JvmOverloads
+public fun Throughline.startSpan(name: String, attributes: Attributes = NONE): Span =
     Span(Span.begin(Call.START_SPAN, Recorder.CURRENT, name, attributes))
 
 /**
  * Runs [body] as an operation, whose context follows it through every suspension. The operation
- * succeeds when [body] returns, fails with what it throws, and is abandoned when it is cancelled.
+ * succeeds when [body] returns, and fails with what it throws. It is cancelled when its coroutine
+ * is, and has timed out when a `withTimeout` around it or inside it has ended it.
  *
  * ```kotlin
  * suspend fun rename(name: String) = Throughline.operation("UpdateDisplayName") {
@@ -133,26 +147,37 @@ public fun Throughline.startSpan(name: String, attributes: AttributeWriter.() ->
  */
 public suspend fun <T> Throughline.operation(
     name: String,
-    attributes: AttributeWriter.() -> Unit = {},
+    attributes: Attributes = NONE,
     body: suspend Operation.() -> T,
 ): T {
     val operation = startOperation(name, attributes)
     return ending(operation) { withContext(operation.asContextElement()) { operation.body() } }
 }
 
-/** Runs [body] as an operation, for code that blocks instead of suspending. */
-public inline fun <T> Throughline.blockingOperation(name: String, body: Operation.() -> T): T {
-    val operation = startOperation(name)
-    return ending(operation) { operation.run { operation.body() } }
+/**
+ * Runs [body] as an operation, for code that blocks instead of suspending. It ends as that of
+ * [operation] does. [body] cannot suspend.
+ */
+@JvmOverloads
+public fun <T> Throughline.blockingOperation(
+    name: String,
+    attributes: Attributes = NONE,
+    body: Operation.() -> T,
+): T {
+    val operation = startOperation(name, attributes)
+    // Not inline: the compiler lets an inlined lambda suspend.
+    return ending(operation) { operation.run<T> { operation.body() } }
 }
 
 /** Ends a span in the way in which its body ends. */
-@PublishedApi
-internal inline fun <T> ending(span: Span, body: () -> T): T {
+private inline fun <T> ending(span: Span, body: () -> T): T {
     val result = try {
         body()
+    } catch (late: TimeoutCancellationException) {
+        span.timeOut()
+        throw late
     } catch (cancelled: CancellationException) {
-        span.close()
+        span.cancel()
         throw cancelled
     } catch (error: Throwable) {
         span.fail(error)

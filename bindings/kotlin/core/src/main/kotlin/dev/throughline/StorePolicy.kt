@@ -73,6 +73,8 @@ public class StorePolicy internal constructor() {
      * Adds paths whose mutations never make an action of their own, for example loading flags and
      * scroll positions.
      */
+    // In Java the name would be a keyword.
+    @JvmName("transientPaths")
     public fun transient(vararg paths: String) {
         transient += paths
     }

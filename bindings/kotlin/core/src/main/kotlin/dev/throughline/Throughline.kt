@@ -12,6 +12,7 @@ import dev.throughline.internal.fields
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.generated
 import dev.throughline.internal.public
+import dev.throughline.internal.write
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
@@ -39,8 +40,8 @@ public object Throughline {
      * @throws ThroughlineException when the configuration cannot work, when the library cannot be
      * loaded, or when the client runs already.
      */
-    @Throws(ThroughlineException::class)
-    public fun start(consent: Consent, configure: Configuration.() -> Unit): Unit = Running.start(consent, configure)
+    @JvmStatic @Throws(ThroughlineException::class)
+    public fun start(consent: Consent, configure: Setup<Configuration>): Unit = Running.start(consent, configure)
 
     /**
      * Starts the client on a thread of its own, and returns at once. Calls wait in memory
@@ -49,10 +50,11 @@ public object Throughline {
      * @param onFailure takes what [start] would have thrown. Without it, that is printed to
      * standard error.
      */
+    @JvmStatic @JvmOverloads
     public fun startInBackground(
         consent: Consent,
-        onFailure: ((ThroughlineException) -> Unit)? = null,
-        configure: Configuration.() -> Unit,
+        onFailure: StartFailure? = null,
+        configure: Setup<Configuration>,
     ) {
         val starter = Thread(
             {
@@ -75,7 +77,7 @@ public object Throughline {
      *
      * @return whether the client runs.
      */
-    public fun awaitStart(timeout: Duration = 5.seconds): Boolean {
+    @JvmStatic public fun awaitStart(timeout: Duration = 5.seconds): Boolean {
         try {
             starter?.takeIf { it !== Thread.currentThread() }?.join(maxOf(1, timeout.inWholeMilliseconds))
         } catch (ended: InterruptedException) {
@@ -92,7 +94,7 @@ public object Throughline {
      * @return false when that took longer.
      * @throws ThroughlineException.Closed when the client does not run.
      */
-    @Throws(ThroughlineException::class)
+    @JvmStatic @Throws(ThroughlineException::class)
     public fun shutdown(timeout: Duration = 5.seconds): Boolean = Running.shutdown(timeout)
 
     /**
@@ -102,26 +104,26 @@ public object Throughline {
      *
      * @throws ThroughlineException.Closed when the client does not run.
      */
-    @Throws(ThroughlineException::class)
+    @JvmStatic @Throws(ThroughlineException::class)
     public fun flush(timeout: Duration = 10.seconds): FlushOutcome = Running.flush(timeout)
 
     /** Whether the client was started and not shut down since. */
-    public val isRunning: Boolean get() = Running.core != null
+    @JvmStatic public val isRunning: Boolean get() = Running.core != null
 
     /** The client's own condition. Null while it does not run. */
-    public fun health(): Health? {
+    @JvmStatic public fun health(): Health? {
         TracedStores.report()
         return Running.ask(null) { it.health().public() }
     }
 
     /** The id of the session. Null while the client does not run. */
-    public val sessionId: String? get() = Running.ask(null) { it.sessionId() }
+    @JvmStatic public val sessionId: String? get() = Running.ask(null) { it.sessionId() }
 
     /**
      * The id of the installation, for `app.installation.id`. Null while the client does not run,
      * and when [Configuration.installationId] is false.
      */
-    public val installationId: String? get() = Running.ask(null) { it.installationId() }
+    @JvmStatic public val installationId: String? get() = Running.ask(null) { it.installationId() }
 
     /**
      * Erases everything that was recorded and not sent, for at most [timeout].
@@ -129,7 +131,7 @@ public object Throughline {
      * @return false when that took longer, when the client does not run, or when another process of
      * the app has a part of it. That part is erased before anything of it is sent.
      */
-    public fun erase(timeout: Duration = 5.seconds): Boolean = Running.ask(false) { it.erase(timeout) }
+    @JvmStatic public fun erase(timeout: Duration = 5.seconds): Boolean = Running.ask(false) { it.erase(timeout) }
 
     /**
      * Closes the database before the process is frozen, for at most [timeout]. Until
@@ -137,6 +139,7 @@ public object Throughline {
      *
      * @return false when that took longer, or when the client does not run.
      */
+    @JvmStatic
     public fun suspendStorage(timeout: Duration = 1.seconds): Boolean = Running.ask(false) { it.suspend(timeout) }
 
     /**
@@ -144,6 +147,7 @@ public object Throughline {
      *
      * @return false when that took longer, or when the client does not run.
      */
+    @JvmStatic
     public fun resumeStorage(timeout: Duration = 1.seconds): Boolean = Running.ask(false) { it.resume(timeout) }
 
     /**
@@ -151,32 +155,32 @@ public object Throughline {
      *
      * @return false when that took longer, or when the client does not run.
      */
-    public fun drain(timeout: Duration = 5.seconds): Boolean = Running.ask(false) { it.drain(timeout) }
+    @JvmStatic public fun drain(timeout: Duration = 5.seconds): Boolean = Running.ask(false) { it.drain(timeout) }
 
     // endregion
     // region Views, actions and events
 
     /** Shows a view. The view before it ends, and events belong to this one from now on. */
-    public fun startView(name: String): Unit = record(Call.START_VIEW, name)
+    @JvmStatic public fun startView(name: String): Unit = record(Call.START_VIEW, name)
 
     /** Shows a view over the current one, for example a sheet or a dialog. */
-    public fun pushView(name: String): Unit = record(Call.PUSH_VIEW, name)
+    @JvmStatic public fun pushView(name: String): Unit = record(Call.PUSH_VIEW, name)
 
     /** Ends the current view. */
-    public fun stopView(): Unit = record(Call.STOP_VIEW)
+    @JvmStatic public fun stopView(): Unit = record(Call.STOP_VIEW)
 
     /**
      * Says that the current view is complete and can be used. Its loading time is the time until
      * now.
      */
-    public fun markInteractive(): Unit = record(Call.MARK_INTERACTIVE)
+    @JvmStatic public fun markInteractive(): Unit = record(Call.MARK_INTERACTIVE)
 
     /** Records something that the user did. */
-    @JvmOverloads
+    @JvmStatic @JvmOverloads
     public fun action(
         name: String,
         type: ActionType = ActionType.CUSTOM,
-        attributes: AttributeWriter.() -> Unit = NONE,
+        attributes: Attributes = NONE,
     ): Unit = recordAction(Call.ACTION, name, type, attributes)
 
     /**
@@ -184,19 +188,19 @@ public object Throughline {
      * nothing has happened for 100 ms, for at most 5 s. What it causes is in one trace. Three taps
      * on one target within a second make a rage tap.
      */
-    @JvmOverloads
+    @JvmStatic @JvmOverloads
     public fun startAction(
         name: String,
         type: ActionType = ActionType.TAP,
-        attributes: AttributeWriter.() -> Unit = NONE,
+        attributes: Attributes = NONE,
     ): Unit = recordAction(Call.START_ACTION, name, type, attributes)
 
     /** Begins a tap, as [startAction] does. */
-    public fun tap(target: String): Unit = startAction(target, ActionType.TAP)
+    @JvmStatic public fun tap(target: String): Unit = startAction(target, ActionType.TAP)
 
     /** Records an event that only the app understands. */
-    @JvmOverloads
-    public fun event(name: String, attributes: AttributeWriter.() -> Unit = NONE) {
+    @JvmStatic @JvmOverloads
+    public fun event(name: String, attributes: Attributes = NONE) {
         Recorder.record(Call.CUSTOM) {
             text(name)
             attributes(attributes)
@@ -207,17 +211,18 @@ public object Throughline {
      * Records that the user, or the app, found that something is wrong. This is a reason to send a
      * session that [TailSampling] keeps. Messages are cut at 8,192 characters.
      */
+    @JvmStatic
     public fun reportProblem(message: String): Unit = record(Call.REPORT_PROBLEM, message, Limit.MESSAGE_UNITS)
 
     // endregion
     // region Errors, logs, metrics
 
     /** Records an exception that was handled. */
-    @JvmOverloads
-    public fun error(throwable: Throwable, attributes: AttributeWriter.() -> Unit = NONE): Unit =
+    @JvmStatic @JvmOverloads
+    public fun error(throwable: Throwable, attributes: Attributes = NONE): Unit =
         error(throwable, ErrorKind.HANDLED, attributes)
 
-    internal fun error(throwable: Throwable, kind: ErrorKind, attributes: AttributeWriter.() -> Unit): Unit = error(
+    internal fun error(throwable: Throwable, kind: ErrorKind, attributes: Attributes): Unit = error(
         throwable.javaClass.name,
         textOrNone { throwable.message },
         textOrNone { throwable.stackTraceToString() },
@@ -229,13 +234,13 @@ public object Throughline {
      * Records an error that is not an exception. Messages are cut at 8,192 characters, stacks at
      * 49,152.
      */
-    @JvmOverloads
+    @JvmStatic @JvmOverloads
     public fun error(
         type: String,
         message: String,
         stack: String = "",
         kind: ErrorKind = ErrorKind.HANDLED,
-        attributes: AttributeWriter.() -> Unit = NONE,
+        attributes: Attributes = NONE,
     ) {
         Recorder.record(Call.ERROR) {
             u8(kind.code)
@@ -259,19 +264,19 @@ public object Throughline {
      * Records exceptions that nobody has caught as crashes, and passes them to the handler that was
      * set before. The crash is on the disk before that handler runs.
      */
-    public fun captureUncaughtExceptions() {
+    @JvmStatic public fun captureUncaughtExceptions() {
         val before = Thread.getDefaultUncaughtExceptionHandler()
         if (before is CrashHandler) return
         Thread.setDefaultUncaughtExceptionHandler(CrashHandler(before))
     }
 
     /** Records a log. Messages are cut at 8,192 characters. */
-    @JvmOverloads
+    @JvmStatic @JvmOverloads
     public fun log(
         severity: Severity,
         message: String,
         logger: String = "",
-        attributes: AttributeWriter.() -> Unit = NONE,
+        attributes: Attributes = NONE,
     ) {
         Recorder.record(Call.LOG) {
             u8(severity.code)
@@ -285,13 +290,13 @@ public object Throughline {
      * Records a value of a metric. Values are aggregated on the device and sent every 10 s. A
      * metric may have 100 different sets of attributes; further ones share one series.
      */
-    @JvmOverloads
+    @JvmStatic @JvmOverloads
     public fun measure(
         name: String,
         value: Double,
         instrument: Instrument = Instrument.HISTOGRAM,
         unit: String = "",
-        attributes: AttributeWriter.() -> Unit = NONE,
+        attributes: Attributes = NONE,
     ) {
         Recorder.record(Call.MEASUREMENT) {
             u8(instrument.code)
@@ -303,8 +308,8 @@ public object Throughline {
     }
 
     /** Records a measured value of the app's own performance. */
-    @JvmOverloads
-    public fun vital(name: String, value: Double, unit: String = "", attributes: AttributeWriter.() -> Unit = NONE) {
+    @JvmStatic @JvmOverloads
+    public fun vital(name: String, value: Double, unit: String = "", attributes: Attributes = NONE) {
         Recorder.record(Call.VITAL) {
             text(name)
             f64(value)
@@ -319,39 +324,40 @@ public object Throughline {
     /**
      * Says who uses the app, on every event from now on. Prefer pseudonyms to names and addresses.
      */
-    @JvmOverloads
+    @JvmStatic @JvmOverloads
     public fun setUser(
         id: String,
         name: String? = null,
         email: String? = null,
-        attributes: AttributeWriter.() -> Unit = NONE,
+        attributes: Attributes = NONE,
     ) {
         Recorder.record(Call.USER) {
             attributes {
                 put("id", id)
                 put("name", name)
                 put("email", email)
-                attributes()
+                write(attributes)
             }
         }
     }
 
     /** Says that nobody uses the app any more. */
-    public fun clearUser() {
+    @JvmStatic public fun clearUser() {
         Recorder.record(Call.USER) { attributes(NONE) }
     }
 
     /** Ends the session and begins another one: call it when another user signs in. */
-    public fun renewSession(): Unit = record(Call.RENEW_SESSION)
+    @JvmStatic public fun renewSession(): Unit = record(Call.RENEW_SESSION)
 
     /** Sets an attribute of every event from now on. Null removes it. There may be 112 of them. */
+    @JvmStatic
     public fun setGlobalAttribute(key: String, value: Any?): Unit = recordValue(Call.GLOBAL_ATTRIBUTE, key, value)
 
     /**
      * Says what a feature flag was evaluated to, on every event from now on. Null: the flag is not
      * used any more.
      */
-    public fun setFeatureFlag(name: String, value: Any?): Unit = recordValue(Call.FEATURE_FLAG, name, value)
+    @JvmStatic public fun setFeatureFlag(name: String, value: Any?): Unit = recordValue(Call.FEATURE_FLAG, name, value)
 
     // endregion
     // region Switches
@@ -360,6 +366,7 @@ public object Throughline {
      * Sets what the user has decided. With [Consent.DENIED] nothing is recorded from now on, and a
      * thread of Throughline's erases everything that was recorded.
      */
+    @JvmStatic
     public fun setConsent(consent: Consent): Unit = Running.whenStarted { it.setConsent(consent.generated()) }
 
     /**
@@ -367,29 +374,31 @@ public object Throughline {
      * thread of Throughline's closes what is open. On holds when that thread has ended:
      * [Health.isEnabled] says when.
      */
-    public fun setEnabled(enabled: Boolean): Unit = Running.whenStarted { it.setEnabled(enabled) }
+    @JvmStatic public fun setEnabled(enabled: Boolean): Unit = Running.whenStarted { it.setEnabled(enabled) }
 
     /**
      * Sets the share of sessions that is recorded, 0.0 to 1.0, and keeps it for the next start.
      * Another value shows in [Health.problems].
      */
+    @JvmStatic
     public fun setSessionSampleRate(rate: Double): Unit = Running.whenStarted { it.setSessionSampleRate(rate) }
 
     /**
      * Sets the share of traces that is recorded, 0.0 to 1.0, and keeps it for the next start.
      * Another value shows in [Health.problems].
      */
-    public fun setTraceSampleRate(rate: Double): Unit = Running.whenStarted { it.setTraceSampleRate(rate) }
+    @JvmStatic public fun setTraceSampleRate(rate: Double): Unit = Running.whenStarted { it.setTraceSampleRate(rate) }
 
     /**
      * Sets what is kept of sessions that are not sampled. Null: nothing. Values that cannot work
      * show in [Health.problems].
      */
-    public fun setTailSampling(tailSampling: (TailSampling.() -> Unit)?): Unit = Running.whenStarted {
-        it.setTailSampling(tailSampling?.let { block -> TailSampling().apply(block).generated() })
+    @JvmStatic public fun setTailSampling(tailSampling: Setup<TailSampling>?): Unit = Running.whenStarted {
+        it.setTailSampling(tailSampling?.let { block -> TailSampling().with(block).generated() })
     }
 
     /** Sets what the app knows about itself and the device. It decides when uploads are made. */
+    @JvmStatic
     public fun setConditions(conditions: Conditions): Unit = Running.whenStarted { it.setConditions(conditions.generated()) }
 
     // endregion
@@ -400,7 +409,7 @@ public object Throughline {
      * headers. Empty for hosts that [Configuration.traceHost] does not list, and when there is no
      * current context.
      */
-    @JvmOverloads
+    @JvmStatic @JvmOverloads
     public fun traceHeaders(url: String, existing: Map<String, String> = emptyMap()): Map<String, String> =
         Running.traceHeaders(url, Recorder.currentSlot(), existing.fields())
 
@@ -411,7 +420,7 @@ public object Throughline {
      * @return null when there is nothing to send, or when the client does not run:
      * see [awaitStart].
      */
-    public fun nextUpload(wait: Duration = 5.seconds): PendingUpload? =
+    @JvmStatic public fun nextUpload(wait: Duration = 5.seconds): PendingUpload? =
         Running.ask(null) { core -> core.nextUpload(wait)?.let { PendingUpload(it.id, it.request.public()) } }
 
     /**
@@ -419,7 +428,7 @@ public object Throughline {
      *
      * @return false when the request is not known, or not any more.
      */
-    public fun uploadDone(upload: PendingUpload, response: UploadResponse?): Boolean =
+    @JvmStatic public fun uploadDone(upload: PendingUpload, response: UploadResponse?): Boolean =
         Running.ask(false) { it.uploadDone(upload.id, response?.generated()) }
 
     // endregion
@@ -439,7 +448,7 @@ public object Throughline {
         Recorder.record(call) { text(text, limit) }
     }
 
-    private fun recordAction(call: Int, name: String, type: ActionType, attributes: AttributeWriter.() -> Unit) {
+    private fun recordAction(call: Int, name: String, type: ActionType, attributes: Attributes) {
         Recorder.record(call) {
             u8(type.code)
             text(name)

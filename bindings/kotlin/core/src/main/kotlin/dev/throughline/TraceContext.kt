@@ -1,3 +1,6 @@
+// The functions that Java calls as `Contexts.bind(…)`.
+@file:JvmName("Contexts")
+
 package dev.throughline
 
 import dev.throughline.internal.Answer
@@ -15,24 +18,24 @@ import kotlin.coroutines.CoroutineContext
  * threads, and used after the operation that it came from has ended.
  */
 public open class TraceContext internal constructor(@JvmField internal val slot: Long) {
-    /** Runs [work] in this context, on this thread. */
-    public inline fun <T> run(work: () -> T): T {
-        val before = enter()
+    /**
+     * Runs [work] in this context, on this thread. [work] cannot suspend, because a coroutine that
+     * waits would leave its context to whatever the thread does next. Suspending code takes
+     * [asContextElement].
+     */
+    // Not inline: the compiler lets an inlined lambda suspend.
+    public fun <T> run(work: () -> T): T {
+        val before = Recorder.enter(slot)
         return try {
             work()
         } finally {
-            leave(before)
+            Recorder.enter(before)
         }
     }
 
-    /** Only for [run]. */
-    @PublishedApi
-    internal fun enter(): Long = Recorder.enter(slot)
-
-    /** Only for [run]. */
-    @PublishedApi
-    internal fun leave(before: Long) {
-        Recorder.enter(before)
+    /** Runs [work] in this context, on this thread. */
+    public fun run(work: Runnable) {
+        run { work.run() }
     }
 
     /**
@@ -45,6 +48,7 @@ public open class TraceContext internal constructor(@JvmField internal val slot:
      * The headers for a request to [url] in this context. [existing] are the app's own headers.
      * Empty for hosts that [Configuration.traceHost] does not list.
      */
+    @JvmOverloads
     public fun traceHeaders(url: String, existing: Map<String, String> = emptyMap()): Map<String, String> =
         run { Running.traceHeaders(url, Recorder.currentSlot(), existing.fields()) }
 
@@ -64,12 +68,14 @@ public open class TraceContext internal constructor(@JvmField internal val slot:
 
     public companion object {
         /** The context that is current on this thread, to be kept for later. */
+        @JvmStatic
         public fun current(): TraceContext = TraceContext(Recorder.currentSlot())
 
         /**
          * The context that came with a message, for example in a frame of a WebSocket or a push.
          * When [headers] have no valid context, a new trace begins. At most 64 headers are read.
          */
+        @JvmStatic
         public fun from(headers: Map<String, String>): TraceContext {
             val slot = Recorder.nextSlot()
             Recorder.record(Call.READ_CONTEXT, 0) {
@@ -87,6 +93,7 @@ public open class TraceContext internal constructor(@JvmField internal val slot:
          * Takes the context that [keep] has kept. Null when there is none, when it was taken
          * already, or when it is older than 5 minutes.
          */
+        @JvmStatic
         public fun take(key: String): TraceContext? {
             val slot = Recorder.nextSlot()
             val answer = Recorder.record(Call.TAKE_CONTEXT, 0) {
@@ -110,7 +117,7 @@ public fun <T> Throughline.bind(work: () -> T): () -> T {
 /** Takes the current context along for a [Runnable]. */
 public fun Throughline.bind(work: Runnable): Runnable {
     val context = TraceContext.current()
-    return Runnable { context.run(work::run) }
+    return Runnable { context.run(work) }
 }
 
 /** Carries the context with a coroutine. */

@@ -1,3 +1,5 @@
+@file:JvmName("TracedStates")
+
 package dev.throughline
 
 import dev.throughline.internal.TracedStores
@@ -31,26 +33,34 @@ public class TracedProperty<T> internal constructor(
     }
 }
 
+/** Writes attributes of a state: the block of [TracedPaths.context]. */
+public fun interface StateAttributes<T> {
+    /** Writes them. */
+    public fun AttributeWriter.write(state: T)
+}
+
 /** The paths of the state of a traced flow, and its policy. */
 @ThroughlineDsl
 public class TracedPaths<T> internal constructor() {
     internal val readers = ArrayList<Pair<String, (T) -> Any?>>()
-    internal val policy = StorePolicy()
-    internal var context: (AttributeWriter.(T) -> Unit)? = null
+    internal var policy: String? = null
+    internal var context: StateAttributes<T>? = null
 
     /** Declares a path and how to read it: `path("displayName") { it.displayName }`. */
     public fun path(name: String, read: (T) -> Any?) {
         readers += name to read
     }
 
-    /** Sets the policy of the store. */
-    public fun policy(block: StorePolicy.() -> Unit): Unit = policy.block()
+    /** Sets the policy of the store. Without this, the store keeps the one that it has. */
+    public fun policy(block: Setup<StorePolicy>) {
+        policy = TracedStores.read(block)
+    }
 
     /**
      * Sets what the new state says besides the path: `context { put("items", it.items.size) }`. See
      * [TracedStore.context].
      */
-    public fun context(block: AttributeWriter.(T) -> Unit) {
+    public fun context(block: StateAttributes<T>) {
         context = block
     }
 }
@@ -68,19 +78,27 @@ public class TracedPaths<T> internal constructor() {
  *
  * `value =`, `emit`, `tryEmit` and the `compareAndSet` that wins (also within `update`) are
  * recorded, each change of a path once. Setting an equal value is no mutation.
+ * A path that the flow has already, of the same store, is read by the new block alone.
  */
-public fun <T> MutableStateFlow<T>.traced(store: String, paths: TracedPaths<T>.() -> Unit): MutableStateFlow<T> {
-    val declared = TracedPaths<T>().apply { guardedBlock { paths() } }
-    val traced = TracedStores.add(store, declared.policy)
-    return TracedStateFlow(this, declared.readers.map { (name, read) -> traced.path(name) to read }, declared.context)
+public fun <T> MutableStateFlow<T>.traced(store: String, paths: Setup<TracedPaths<T>>): MutableStateFlow<T> {
+    val declared = TracedPaths<T>().apply { guardedBlock { with(paths) } }
+    val traced = TracedStores.withPolicy(store, declared.policy)
+    val readers = LinkedHashMap<String, (T) -> Any?>()
+    val before = (this as? TracedStateFlow<T>)?.takeIf { it.store === traced }
+    before?.let { readers.putAll(it.readers) }
+    readers.putAll(declared.readers)
+    return TracedStateFlow(before?.inner ?: this, traced, readers, declared.context ?: before?.context)
 }
 
 @OptIn(ExperimentalForInheritanceCoroutinesApi::class)
 private class TracedStateFlow<T>(
-    private val inner: MutableStateFlow<T>,
-    private val paths: List<Pair<TracedPath, (T) -> Any?>>,
-    private val context: (AttributeWriter.(T) -> Unit)?,
+    val inner: MutableStateFlow<T>,
+    val store: TracedStore,
+    val readers: Map<String, (T) -> Any?>,
+    val context: StateAttributes<T>?,
 ) : MutableStateFlow<T> by inner {
+    private val paths: List<Pair<TracedPath, (T) -> Any?>> = readers.map { (name, read) -> store.path(name) to read }
+
     override var value: T
         get() = inner.value
         set(value) {
@@ -108,7 +126,12 @@ private class TracedStateFlow<T>(
 
     private fun changed(old: T, new: T) {
         if (old === new) return
-        val context = context?.let { write -> { attributes: AttributeWriter -> attributes.write(new) } }
+        val context = context?.let { of ->
+            Attributes {
+                val writer = this
+                of.run { writer.write(new) }
+            }
+        }
         for ((path, read) in paths) guardedBlock { path.set(read(old), read(new), context) }
     }
 }

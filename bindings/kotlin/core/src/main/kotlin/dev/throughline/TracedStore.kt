@@ -1,3 +1,5 @@
+@file:JvmName("Stores")
+
 package dev.throughline
 
 import dev.throughline.internal.Answer
@@ -12,20 +14,25 @@ import dev.throughline.internal.attributes
 import dev.throughline.internal.guarded
 import dev.throughline.internal.guardedBlock
 import dev.throughline.internal.guardedValue
+import dev.throughline.internal.write
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicInteger
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater
+import java.util.concurrent.atomic.AtomicLong
 
 /**
- * Declares a traced store. Stores of one name are one store, with the policy that was set last.
+ * The traced store of a name. Stores of one name are one store, with the policy that was set last:
+ * without a [policy], it keeps the one that it has. There may be 256 names. Stores of further ones
+ * record nothing; [Health.unknownCalls] counts their mutations, and [Health.problems] says so.
  *
  * ```kotlin
  * private val store = Throughline.tracedStore("Cart") { transient("isLoading") }
  * var isLoading by store.traced("isLoading", false)
  * ```
  */
-public fun Throughline.tracedStore(name: String, policy: StorePolicy.() -> Unit = {}): TracedStore =
-    TracedStores.add(name, StorePolicy().apply { guardedBlock { policy() } })
+@JvmOverloads
+public fun Throughline.tracedStore(name: String, policy: Setup<StorePolicy>? = null): TracedStore =
+    TracedStores.named(name, policy)
 
 /**
  * A traced store: a name, a policy, and the paths of what it holds. Mutations become actions with
@@ -38,27 +45,40 @@ public class TracedStore internal constructor(
     private var policy: String,
 ) {
     /**
-     * The version of the policy, by which paths know that the decision they remember is old. 0: the
-     * core was not asked yet.
+     * The version of the policy, by which paths know that the decision they remember is old. It
+     * says which client has counted it, too, because each begins anew. 0: the core was not asked
+     * yet.
      */
     @Volatile
     @JvmField
     internal var version = 0L
 
     @Volatile
-    private var context: (AttributeWriter.() -> Unit)? = null
+    private var context: Attributes? = null
 
     /** Mutations that were ignored here, and which the core does not know of yet. */
     private val suppressed = AtomicInteger()
     private val paths = ConcurrentHashMap<String, TracedPath>()
 
+    /** How often a path was declared that is not remembered here, because there are too many. */
+    private val unremembered = AtomicLong()
+    internal val pathsNotRemembered: Long get() = unremembered.get()
+
     /**
      * Declares a path, for example `displayName` or `items[3].price`, of at most 1,024 bytes. It
      * remembers the decision about its mutations.
+     *
+     * The store remembers 1,024 paths. Further ones work, and are counted by
+     * [StateCounts.pathsNotRemembered]: keep what this returns, instead of asking each time.
      */
     public fun path(path: String): TracedPath {
         paths[path]?.let { return it }
-        val declared = TracedPath(this, path)
+        // Not exact when several threads declare paths: then there may be a few more.
+        if (paths.size >= MAX_PATHS) {
+            unremembered.incrementAndGet()
+            return TracedPath(this, path, false)
+        }
+        val declared = TracedPath(this, path, true)
         return paths.putIfAbsent(path, declared) ?: declared
     }
 
@@ -69,33 +89,34 @@ public class TracedStore internal constructor(
      * It is called on the thread of a mutation that is recorded, not for one that is ignored. When
      * several mutations make one action, the last result counts.
      */
-    public fun context(context: AttributeWriter.() -> Unit): TracedStore = apply { this.context = context }
+    public fun context(context: Attributes): TracedStore = apply { this.context = context }
 
     /**
      * Records a mutation of a path for which it is not worth to keep a [TracedPath]. Its cause is
      * the current context.
      */
+    @JvmOverloads
     public fun record(path: String, old: Any?, new: Any?, kind: MutationKind = MutationKind.SET): Unit =
         record(path, old, new, kind, context)
 
-    internal fun record(path: String, old: Any?, new: Any?, kind: MutationKind, context: (AttributeWriter.() -> Unit)?) {
+    internal fun record(path: String, old: Any?, new: Any?, kind: MutationKind, context: Attributes?) {
         Recorder.record(Call.MUTATION, suppressed = takeSuppressed()) {
             u32(id)
             u8(kind.code)
             text(path, Limit.PATH_UNITS)
             guardedValue(old)
             guardedValue(new)
-            attributes { if (context != null) guarded({}) { context() } }
+            attributes { if (context != null) guarded({}) { write(context) } }
         }
     }
 
     /** Replaces the policy. It holds for the next mutation of every path. */
-    public fun updatePolicy(block: StorePolicy.() -> Unit) {
+    public fun updatePolicy(block: Setup<StorePolicy>) {
         val policy = StorePolicy()
-        if (guardedBlock { policy.block() }) replace(policy.json())
+        if (guardedBlock { policy.with(block) }) TracedStores.replace(this, policy.json())
     }
 
-    @Synchronized
+    /** Under the lock of [TracedStores]. */
     internal fun replace(json: String) {
         if (json == policy) return
         policy = json
@@ -107,10 +128,13 @@ public class TracedStore internal constructor(
         })
     }
 
-    /** Declares the store to the core. Without a door, to the one that is open. */
+    /**
+     * Declares the store to the core, under the lock of [TracedStores]. Without a door, to the one
+     * that is open.
+     */
     internal fun declare(door: Long = 0) {
-        // Another client counts the versions anew.
-        for (path in paths.values) path.forget()
+        // What another client has decided does not count, even if this one refuses the policy.
+        version = 0
         val write: Draft.() -> Unit = {
             u32(id)
             text(name)
@@ -121,16 +145,23 @@ public class TracedStore internal constructor(
     }
 
     private fun keepVersion(answer: Long) {
-        if (answer > 0) version = answer
+        if (answer > 0) version = stamp(TracedStores.clients, answer)
     }
 
-    internal fun decide(path: String): PathAnswer {
+    /** What the core decides about a path. None, when it does not say. */
+    internal fun decide(path: String): RememberedDecision {
+        val stamp = version
         // The ring keeps what happened, not questions.
-        if (!Recorder.isOpen) return PathAnswer(Answer.NOT_KEPT)
-        return PathAnswer(Recorder.record(Call.DECIDE) {
+        if (!Recorder.isOpen) return RememberedDecision(0)
+        val answer = PathAnswer(Recorder.record(Call.DECIDE) {
             u32(id)
             text(path, Limit.PATH_UNITS)
         })
+        return if (answer.isDecided) {
+            RememberedDecision.of(stamp(stamp shr CLIENT_SHIFT, answer.version), answer.ignores)
+        } else {
+            RememberedDecision(0)
+        }
     }
 
     internal fun suppress(count: Int) {
@@ -146,13 +177,30 @@ public class TracedStore internal constructor(
         val count = takeSuppressed()
         if (count > 0) Recorder.record(Call.SUPPRESSED, suppressed = count) { u32(id) }
     }
+
+    private companion object {
+        /**
+         * How many paths a store remembers, as many as the core. A list with an element for each
+         * product would otherwise grow with what the user sees. Swift has the same limit.
+         */
+        const val MAX_PATHS = 1_024
+
+        /** Where the number of the client stands in [version]. */
+        const val CLIENT_SHIFT = 40
+
+        fun stamp(client: Long, version: Long): Long = client shl CLIENT_SHIFT or version
+    }
 }
 
 /**
  * A path of a store, with the decision about it. A mutation that is ignored costs a comparison and
  * a count.
  */
-public class TracedPath internal constructor(private val store: TracedStore, private val path: String) {
+public class TracedPath internal constructor(
+    private val store: TracedStore,
+    private val path: String,
+    private val isRemembered: Boolean,
+) {
     @Volatile
     private var decision = RememberedDecision(0)
 
@@ -162,7 +210,7 @@ public class TracedPath internal constructor(private val store: TracedStore, pri
     /** Records that the value was [old] and is [new], unless they are equal. */
     public fun set(old: Any?, new: Any?): Unit = set(old, new, null)
 
-    internal fun set(old: Any?, new: Any?, context: (AttributeWriter.() -> Unit)?) {
+    internal fun set(old: Any?, new: Any?, context: Attributes?) {
         val isSame = try {
             old == new
         } catch (failure: Throwable) {
@@ -172,24 +220,18 @@ public class TracedPath internal constructor(private val store: TracedStore, pri
         if (!isSame) changed(old, new, context)
     }
 
-    private fun changed(old: Any?, new: Any?, context: (AttributeWriter.() -> Unit)?) {
+    private fun changed(old: Any?, new: Any?, context: Attributes?) {
         val version = store.version
         if (version == 0L || !decision.isBy(version)) decide()
         if (decision.ignores(version)) {
-            IGNORED.incrementAndGet(this)
+            if (isRemembered) IGNORED.incrementAndGet(this) else store.suppress(1)
             return
         }
         if (context == null) store.record(path, old, new) else store.record(path, old, new, MutationKind.SET, context)
     }
 
     private fun decide() {
-        val answer = store.decide(path)
-        // Without an answer, nothing is remembered.
-        if (answer.isDecided) decision = RememberedDecision.of(answer)
-    }
-
-    internal fun forget() {
-        decision = RememberedDecision(0)
+        decision = store.decide(path)
     }
 
     internal fun handOverIgnored() {

@@ -11,7 +11,7 @@ public class UploadRequest internal constructor(
 )
 
 /** The answer to an [UploadRequest]. */
-public class UploadResponse(
+public class UploadResponse @JvmOverloads constructor(
     /** The HTTP status. */
     public val status: Int,
     /** The headers. The case of their names does not matter. */

@@ -295,6 +295,33 @@ class LifecycleTest {
     }
 
     @Test
+    fun `while nobody has asked the user, health says why nothing is sent`() {
+        App().use { app ->
+            app.start(Consent.PENDING)
+            assertTrue(Throughline.health()!!.problems.any { "consent" in it && "pending" in it }, "${Throughline.health()!!.problems}")
+            Throughline.setConsent(Consent.GRANTED)
+            assertTrue(Throughline.health()!!.problems.none { "consent" in it })
+        }
+    }
+
+    @Test
+    fun `what debug writes reaches the app's own log, and what that throws ends nothing`() {
+        val lines = java.util.concurrent.ConcurrentLinkedQueue<String>()
+        App {
+            debug = true
+            debugLog = DebugLog {
+                lines += it
+                error("the app's own bug")
+            }
+        }.use { app ->
+            app.start()
+            Throughline.event("seen")
+            assertTrue(app.seen().any { it.name == "seen" })
+            assertTrue(lines.isNotEmpty() && lines.none { "\n" in it }, "$lines")
+        }
+    }
+
+    @Test
     fun `consent and switches hold`() {
         App().use { app ->
             app.start(Consent.PENDING)

@@ -1,7 +1,5 @@
 package dev.throughline.android
 
-import android.app.ActivityManager
-import android.app.ApplicationExitInfo
 import android.app.job.JobInfo
 import android.app.job.JobParameters
 import android.app.job.JobScheduler
@@ -15,18 +13,11 @@ import android.net.ConnectivityManager
 import android.net.Network
 import android.net.NetworkCapabilities
 import android.os.BatteryManager
-import android.os.Build
 import android.os.PowerManager
-import dev.throughline.ErrorKind
 import dev.throughline.NetworkKind
 import dev.throughline.Throughline
 import java.io.File
-import java.io.InputStream
-import java.text.SimpleDateFormat
-import java.util.Date
-import java.util.Locale
-import java.util.TimeZone
-import java.util.concurrent.atomic.AtomicBoolean
+import java.util.concurrent.atomic.AtomicReference
 import kotlin.time.Duration.Companion.seconds
 
 /**
@@ -34,15 +25,17 @@ import kotlin.time.Duration.Companion.seconds
  * refuses stays unknown.
  */
 internal class DeviceState(private val context: Context) {
-    /** Begins to watch, once in a process: they are watched until it ends. */
+    /** Begins to watch, once in a process: they are watched until it ends, also between starts. */
     fun watch() {
-        if (isWatched.getAndSet(true)) return
+        if (watched.getAndSet(context) === context) return
         guarded { network() }
         guarded { battery() }
     }
 
     private fun network() {
         val manager = context.getSystemService(ConnectivityManager::class.java) ?: return
+        // Without a network nobody calls back.
+        guarded { if (manager.activeNetwork == null) ThroughlineSink.network(NetworkKind.OFFLINE) }
         manager.registerDefaultNetworkCallback(object : ConnectivityManager.NetworkCallback() {
             override fun onCapabilitiesChanged(network: Network, capabilities: NetworkCapabilities) {
                 val isFree = capabilities.hasCapability(NetworkCapabilities.NET_CAPABILITY_NOT_METERED)
@@ -71,7 +64,7 @@ internal class DeviceState(private val context: Context) {
     }
 
     private companion object {
-        val isWatched = AtomicBoolean()
+        val watched = AtomicReference<Context>()
     }
 }
 
@@ -87,74 +80,6 @@ internal object ProcessMemory {
         line?.filter(Char::isDigit)?.toLongOrNull()?.times(1_024)
     } catch (refused: java.io.IOException) {
         null
-    }
-}
-
-/** Reports why earlier runs ended, as the system knows since Android 11. Each is reported once. */
-internal class ExitReasons(private val context: Context) {
-    fun report(): Unit = guarded {
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
-        val manager = context.getSystemService(ActivityManager::class.java) ?: return
-        val preferences = context.getSharedPreferences("throughline", Context.MODE_PRIVATE)
-        val last = preferences.getLong(LAST, 0)
-        val exits = manager.getHistoricalProcessExitReasons(context.packageName, 0, MAX_EXITS)
-        for (exit in exits.filter { it.timestamp > last }.sortedBy { it.timestamp }) {
-            val kind = kindOf(exit.reason) ?: continue
-            Throughline.error(kind.second, exit.description ?: "", trace(exit), kind.first) {
-                put("process.pid", exit.pid)
-                put("process.exit.time", timeOf(exit.timestamp))
-                put("dev.throughline.exit.status", exit.status)
-                put("dev.throughline.exit.importance", exit.importance)
-                put("dev.throughline.exit.pss_kb", exit.pss)
-            }
-        }
-        exits.maxOfOrNull { it.timestamp }?.let { preferences.edit().putLong(LAST, it).apply() }
-    }
-
-    /**
-     * The stacks of all threads, for an ANR. For a native crash, what the system keeps is not text.
-     */
-    private fun trace(exit: ApplicationExitInfo): String = try {
-        if (exit.reason == ApplicationExitInfo.REASON_ANR) exit.traceInputStream?.use(::beginningOf) ?: "" else ""
-    } catch (unreadable: java.io.IOException) {
-        ""
-    }
-
-    internal companion object {
-        private const val LAST = "last_exit"
-        private const val MAX_EXITS = 16
-        private const val MAX_TRACE = 32 * 1_024
-
-        /** A time in ISO 8601, in UTC. */
-        fun timeOf(millis: Long): String =
-            SimpleDateFormat("yyyy-MM-dd'T'HH:mm:ss.SSS'Z'", Locale.ROOT).run {
-                timeZone = TimeZone.getTimeZone("UTC")
-                format(Date(millis))
-            }
-
-        /** The first 32 KiB of a text. */
-        fun beginningOf(text: InputStream): String {
-            val bytes = ByteArray(MAX_TRACE)
-            var length = 0
-            while (length < bytes.size) {
-                val more = text.read(bytes, length, bytes.size - length)
-                if (more < 0) break
-                length += more
-            }
-            return String(bytes, 0, length, Charsets.UTF_8)
-        }
-
-        /**
-         * What is recorded of an exit. Null for an ordinary one, and for a crash that was recorded
-         * when it happened.
-         */
-        fun kindOf(reason: Int): Pair<ErrorKind, String>? = when (reason) {
-            ApplicationExitInfo.REASON_ANR -> ErrorKind.ANR to "ANR"
-            ApplicationExitInfo.REASON_CRASH_NATIVE -> ErrorKind.CRASH to "NativeCrash"
-            ApplicationExitInfo.REASON_LOW_MEMORY -> ErrorKind.OUT_OF_MEMORY to "LowMemory"
-            ApplicationExitInfo.REASON_INITIALIZATION_FAILURE -> ErrorKind.CRASH to "InitializationFailure"
-            else -> null
-        }
     }
 }
 

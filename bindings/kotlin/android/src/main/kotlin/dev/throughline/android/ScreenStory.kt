@@ -9,6 +9,7 @@ import dev.throughline.memory
 import dev.throughline.processStart
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.nanoseconds
 
 /**
  * Calls the system or the app's own code. What these refuse is left out: nothing may be thrown into
@@ -26,8 +27,17 @@ internal inline fun guarded(work: () -> Unit) {
 /**
  * Turns what screens do into views and vitals. It has none of Android's classes, so that it runs in
  * any virtual machine. Times are ms since the device was booted.
+ *
+ * A story may begin late, when screens are there already that nobody has told of. So it keeps the
+ * screens themselves instead of a count: a stop of one that it does not know takes none away.
+ *
+ * @param process what is known of the process when the story begins.
  */
-internal class ScreenStory(private val sink: Sink, private val hasViews: Boolean = true) {
+internal class ScreenStory(
+    private val sink: Sink,
+    private val hasViews: Boolean = true,
+    private val process: ProcessState = ProcessState(isForeground = false, started = null),
+) {
     /** What receives the story. */
     interface Sink {
         fun startView(name: String)
@@ -38,18 +48,31 @@ internal class ScreenStory(private val sink: Sink, private val hasViews: Boolean
         fun foreground(isForeground: Boolean)
     }
 
-    /** How many screens are started. */
-    private var started = 0
+    /** The screens that are started. */
+    private val started = HashSet<Int>()
+
+    /** Whether the app is in the foreground, as the sink was told. */
+    private var isForeground = process.isForeground
 
     /** The screen whose view is the current one. */
     private var shown: Int? = null
 
     /** Whether the first frame was drawn. */
-    private var isDrawn = false
+    var isDrawn = false
+        private set
 
-    /** When the first screen was created. */
+    /** When the first screen was created, and whether the process was started for it. */
     private var created: Long? = null
+    private var isForScreen = true
     private var startType = "cold"
+
+    /** When the first turn of the main thread after the beginning ended. */
+    private var turned: Long? = null
+
+    /** The main thread has ended the turn in which the story began. */
+    fun turned(now: Long) {
+        if (turned == null) turned = now
+    }
 
     /**
      * A screen is created. It matters when the first one was, and whether it comes back from an
@@ -59,17 +82,37 @@ internal class ScreenStory(private val sink: Sink, private val hasViews: Boolean
         if (isDrawn || created != null) return
         created = now
         startType = if (isRestored) "warm" else "cold"
+        // A process that the user has started shows a screen at once. One that a push, a job or a
+        // broadcast has started may show one hours later. Since Android 14 the turn may end before
+        // the screen is created.
+        val turned = turned
+        isForScreen = process.isForeground && (turned == null || now - turned <= MAX_TURN)
     }
 
     /** A screen is started. Without a name it is no view. */
     fun started(screen: Int, name: String?) {
-        if (started++ == 0) sink.foreground(true)
+        isThere(screen)
         show(screen, name)
     }
 
     /** A screen is in front, perhaps again after something that covered it without hiding it. */
     fun resumed(screen: Int, name: String?) {
+        isThere(screen)
         if (screen != shown) show(screen, name)
+    }
+
+    /** A screen is not in front any more, but it is still there. */
+    fun paused(screen: Int): Unit = isThere(screen)
+
+    private fun isThere(screen: Int) {
+        started.add(screen)
+        tell(true)
+    }
+
+    private fun tell(isForeground: Boolean) {
+        if (this.isForeground == isForeground) return
+        this.isForeground = isForeground
+        sink.foreground(isForeground)
     }
 
     private fun show(screen: Int, name: String?) {
@@ -84,26 +127,33 @@ internal class ScreenStory(private val sink: Sink, private val hasViews: Boolean
      * @param isRecreated whether the system creates it again at once, for another configuration.
      * @return whether it was the last one: the app is in the background.
      */
-    fun stopped(isRecreated: Boolean = false): Boolean {
-        if (started == 0 || --started > 0 || isRecreated) return false
-        sink.foreground(false)
+    fun stopped(screen: Int, isRecreated: Boolean = false): Boolean {
+        if (!started.remove(screen) || started.isNotEmpty() || isRecreated) return false
+        tell(false)
         return true
     }
 
     /** The first frame of the first screen is drawn. */
-    fun drawn(now: Long, processStart: Long?) {
+    fun drawn(now: Long) {
         if (isDrawn) return
+        // A story that has begun after its screen was created knows nothing of its start.
         isDrawn = true
-        val begun = processStart ?: created ?: return
-        // A process that was started long before its first screen was started for something else.
+        val created = created ?: return
+        val (type, begun) = when {
+            !isForScreen -> "warm" to created
+            else -> startType to (process.started ?: created)
+        }
         val took = (now - begun).milliseconds
         if (took > MAX_START) return
-        sink.processStart(startType, took)
-        sink.initialDisplay((now - (created ?: begun)).milliseconds)
+        sink.processStart(type, took)
+        sink.initialDisplay((now - created).milliseconds)
     }
 
     private companion object {
         val MAX_START = 60_000.milliseconds
+
+        /** How long after the first turn of the main thread a screen may still belong to it, ms. */
+        const val MAX_TURN = 1_000L
     }
 }
 
@@ -139,17 +189,23 @@ internal object ThroughlineSink : ScreenStory.Sink {
 
     fun lowPower(isLow: Boolean): Unit = change { copy(lowPower = isLow) }
 
+    /** Tells a client that starts what is known already. A start before it may have learnt it. */
+    @Synchronized
+    fun tell(): Unit = Throughline.setConditions(conditions)
+
     @Synchronized
     private fun change(change: Conditions.() -> Conditions) {
         val changed = conditions.change()
         if (changed == conditions) return
         conditions = changed
-        Throughline.setConditions(changed)
+        // Before the start and after the end it is only kept, so that changes do not pile up.
+        if (Throughline.isRunning) Throughline.setConditions(changed)
     }
 }
 
 /**
- * Counts frames, and finds slow ones: those that take 16 ms longer than they should.
+ * Counts frames, and finds slow ones: those that come at least one frame of the display later than
+ * they should, so that the user sees one twice.
  *
  * @param report takes the count, every 60 frames.
  * @param slow takes the duration of a slow frame.
@@ -157,9 +213,10 @@ internal object ThroughlineSink : ScreenStory.Sink {
 internal class FrameCounter(private val report: (drawn: Long) -> Unit, private val slow: (Duration) -> Unit) {
     private var drawn = 0L
 
+    /** A frame took [duration]. The display shows one every [due]. */
     fun frame(duration: Duration, due: Duration) {
         drawn++
-        if (duration > due + SLACK) slow(duration)
+        if (duration > due * 2) slow(duration)
         if (drawn >= REPORT_EVERY) flush()
     }
 
@@ -169,7 +226,32 @@ internal class FrameCounter(private val report: (drawn: Long) -> Unit, private v
     }
 
     private companion object {
-        val SLACK = 16.milliseconds
         const val REPORT_EVERY = 60L
+    }
+}
+
+/**
+ * How long the display shows a frame. A display may change its rate at any time, for example for a
+ * film or to save power, so it is asked again after half a second.
+ */
+internal class FrameTime(private val framesPerSecond: () -> Float) {
+    private var known = USUAL
+    private var asked: Duration? = null
+
+    /** The time of a frame, [now] after some fixed moment. */
+    fun at(now: Duration): Duration {
+        val last = asked
+        if (last != null && now - last < ASK_EVERY) return known
+        asked = now
+        var rate = 0f
+        guarded { rate = framesPerSecond() }
+        // Displays that say nothing useful are taken for usual ones.
+        known = if (rate >= 1f) (1e9 / rate).toLong().nanoseconds else USUAL
+        return known
+    }
+
+    private companion object {
+        val USUAL = 16_666_667.nanoseconds
+        val ASK_EVERY = 500.milliseconds
     }
 }

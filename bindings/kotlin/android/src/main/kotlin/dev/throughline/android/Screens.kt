@@ -2,16 +2,12 @@ package dev.throughline.android
 
 import android.app.Activity
 import android.app.Application
+import android.os.Build
 import android.os.Bundle
 import android.os.Handler
 import android.os.HandlerThread
-import android.os.SystemClock
 import android.view.FrameMetrics
-import android.view.KeyboardShortcutGroup
-import android.view.Menu
-import android.view.MotionEvent
 import android.view.View
-import android.view.ViewGroup
 import android.view.ViewTreeObserver
 import android.view.Window
 import dev.throughline.Throughline
@@ -21,13 +17,15 @@ import kotlin.time.Duration.Companion.nanoseconds
 /** Makes activities views, with their frames and taps. Nothing here may throw into the app. */
 internal class Screens(
     private val options: AndroidOptions,
-    startedAgo: Long?,
+    process: ProcessState,
     sink: ScreenStory.Sink = ThroughlineSink,
-    private val now: () -> Long = SystemClock::elapsedRealtime,
+    private val now: () -> Long = ProcessState::clock,
 ) : Application.ActivityLifecycleCallbacks {
-    private val story = ScreenStory(sink, options.screens)
-    private val processStart = startedAgo?.let { now() - it }
+    private val story = ScreenStory(sink, options.screens, process)
     private val frames = FrameCounter(ThroughlineSink::drawn) { Throughline.slowFrame(it) }
+
+    /** The main thread has ended the turn in which these began to watch. */
+    fun turned(): Unit = story.turned(now())
 
     override fun onActivityCreated(activity: Activity, state: Bundle?): Unit = guarded {
         story.created(now(), state != null)
@@ -47,32 +45,17 @@ internal class Screens(
 
     override fun onActivityResumed(activity: Activity): Unit = guarded {
         story.resumed(System.identityHashCode(activity), nameOf(activity))
-        if (options.screens) firstDraw(activity.window.decorView)
+        if (options.screens && !story.isDrawn) FirstDraw(activity.window.decorView) { story.drawn(now()) }.watch()
         if (options.frames) FrameWatch.watch(activity.window, frames)
     }
 
-    private fun firstDraw(decor: View) {
-        val observer = decor.viewTreeObserver
-        if (!observer.isAlive) return
-        observer.addOnDrawListener(object : ViewTreeObserver.OnDrawListener {
-            private var seen = false
-
-            override fun onDraw() {
-                if (seen) return
-                seen = true
-                story.drawn(now(), processStart)
-                // A listener must not be removed while the view draws.
-                decor.post { if (decor.viewTreeObserver.isAlive) decor.viewTreeObserver.removeOnDrawListener(this) }
-            }
-        })
-    }
-
     override fun onActivityPaused(activity: Activity): Unit = guarded {
+        story.paused(System.identityHashCode(activity))
         if (options.frames) FrameWatch.leave(activity.window, frames)
     }
 
     override fun onActivityStopped(activity: Activity): Unit = guarded {
-        if (story.stopped(activity.isChangingConfigurations)) UploadService.schedule(activity)
+        if (story.stopped(System.identityHashCode(activity), activity.isChangingConfigurations)) UploadService.schedule(activity)
     }
 
     override fun onActivitySaveInstanceState(activity: Activity, state: Bundle): Unit = Unit
@@ -86,9 +69,45 @@ internal class Screens(
         @Synchronized
         fun replace(application: Application, screens: Screens) {
             current?.let(application::unregisterActivityLifecycleCallbacks)
+            // A window keeps its wrapper, which then only passes on.
+            TapCallback.isOn = screens.options.taps
             application.registerActivityLifecycleCallbacks(screens)
             current = screens
         }
+    }
+}
+
+/** Tells when a view is drawn for the first time. */
+internal class FirstDraw(
+    private val decor: View,
+    private val sdk: Int = Build.VERSION.SDK_INT,
+    private val drawn: () -> Unit,
+) : ViewTreeObserver.OnDrawListener, View.OnAttachStateChangeListener {
+    private var isSeen = false
+
+    /** Begins to watch, on the main thread. */
+    fun watch() {
+        // Before Android 8, what is added before the view is attached is lost.
+        if (sdk < Build.VERSION_CODES.O && !decor.isAttachedToWindow) decor.addOnAttachStateChangeListener(this) else add()
+    }
+
+    private fun add() {
+        if (decor.viewTreeObserver.isAlive) decor.viewTreeObserver.addOnDrawListener(this)
+    }
+
+    override fun onViewAttachedToWindow(view: View): Unit = guarded {
+        decor.removeOnAttachStateChangeListener(this)
+        add()
+    }
+
+    override fun onViewDetachedFromWindow(view: View): Unit = Unit
+
+    override fun onDraw(): Unit = guarded {
+        if (isSeen) return
+        isSeen = true
+        drawn()
+        // A listener must not be removed while the view draws: before Android 8 that ends the app.
+        decor.post { guarded { if (decor.viewTreeObserver.isAlive) decor.viewTreeObserver.removeOnDrawListener(this) } }
     }
 }
 
@@ -96,12 +115,15 @@ internal class Screens(
 internal object FrameWatch {
     private val handler by lazy { Handler(HandlerThread("throughline-frames").apply { start() }.looper) }
     private val listeners = java.util.WeakHashMap<Window, Window.OnFrameMetricsAvailableListener>()
-    private val DUE = 16_666_667.nanoseconds
 
     fun watch(window: Window, counter: FrameCounter) {
         if (listeners.containsKey(window)) return
+        // The listener must not hold the window, which is its key.
+        val display = window.decorView.display
+        val time = FrameTime { display?.refreshRate ?: 0f }
         val listener = Window.OnFrameMetricsAvailableListener { _, metrics, _ ->
-            counter.frame(metrics.getMetric(FrameMetrics.TOTAL_DURATION).nanoseconds, DUE)
+            val due = time.at(System.nanoTime().nanoseconds)
+            counter.frame(metrics.getMetric(FrameMetrics.TOTAL_DURATION).nanoseconds, due)
         }
         listeners[window] = listener
         window.addOnFrameMetricsAvailableListener(listener, handler)
@@ -115,76 +137,5 @@ internal object FrameWatch {
             // The window has removed it already.
         }
         handler.post { counter.flush() }
-    }
-}
-
-/** Sees touches before the window does, and passes on all of them. */
-internal class TapCallback(
-    private val inner: Window.Callback,
-    private val tapped: (String) -> Unit = Throughline::tap,
-    private val decor: () -> View,
-) : Window.Callback by inner {
-    private var downX = 0f
-    private var downY = 0f
-
-    override fun dispatchTouchEvent(event: MotionEvent?): Boolean {
-        try {
-            if (event != null) watch(event)
-        } catch (failure: Exception) {
-            // The touch is passed on even if its tap cannot be recorded.
-        }
-        return inner.dispatchTouchEvent(event)
-    }
-
-    // Kotlin delegates only abstract methods. These have bodies in the interface.
-    override fun onProvideKeyboardShortcuts(
-        data: MutableList<KeyboardShortcutGroup>?,
-        menu: Menu?,
-        deviceId: Int,
-    ): Unit = inner.onProvideKeyboardShortcuts(data, menu, deviceId)
-
-    override fun onPointerCaptureChanged(hasCapture: Boolean): Unit = inner.onPointerCaptureChanged(hasCapture)
-
-    private fun watch(event: MotionEvent) {
-        when (event.actionMasked) {
-            MotionEvent.ACTION_DOWN -> {
-                downX = event.rawX
-                downY = event.rawY
-            }
-            MotionEvent.ACTION_UP -> {
-                val moved = maxOf(Math.abs(event.rawX - downX), Math.abs(event.rawY - downY))
-                if (moved < SLOP) nameAt(decor(), event.rawX.toInt(), event.rawY.toInt())?.let(tapped)
-            }
-        }
-    }
-
-    /**
-     * The name of the innermost view that can be clicked: that of its id, else that of its class.
-     */
-    private fun nameAt(view: View, x: Int, y: Int): String? {
-        if (view.visibility != View.VISIBLE) return null
-        val place = IntArray(2)
-        view.getLocationOnScreen(place)
-        if (x < place[0] || y < place[1] || x >= place[0] + view.width || y >= place[1] + view.height) return null
-        if (view is ViewGroup) {
-            for (at in view.childCount - 1 downTo 0) nameAt(view.getChildAt(at), x, y)?.let { return it }
-        }
-        if (!view.isClickable) return null
-        if (view.id == View.NO_ID) return view.javaClass.simpleName
-        return try {
-            view.resources.getResourceEntryName(view.id)
-        } catch (unknown: android.content.res.Resources.NotFoundException) {
-            view.javaClass.simpleName
-        }
-    }
-
-    companion object {
-        /** How many pixels a tap may move. */
-        private const val SLOP = 24f
-
-        fun wrap(window: Window) {
-            val inner = window.callback ?: return
-            if (inner !is TapCallback) window.callback = TapCallback(inner) { window.decorView }
-        }
     }
 }

@@ -1,3 +1,5 @@
+@file:JvmName("ThroughlineAndroid")
+
 package dev.throughline.android
 
 import android.annotation.SuppressLint
@@ -5,12 +7,16 @@ import android.app.Activity
 import android.app.Application
 import android.content.Context
 import android.os.Build
-import android.os.SystemClock
+import android.os.Handler
+import android.os.Looper
 import android.provider.Settings
+import android.util.Log
 import dev.throughline.Configuration
 import dev.throughline.Consent
+import dev.throughline.DebugLog
+import dev.throughline.Setup
+import dev.throughline.StartFailure
 import dev.throughline.Throughline
-import dev.throughline.ThroughlineException
 import java.io.File
 
 /** What is collected without a call of the app's. Each part can be switched off. */
@@ -30,8 +36,8 @@ public class AndroidOptions internal constructor() {
     public var crashes: Boolean = true
 
     /**
-     * Records ANRs, native crashes and kills of earlier runs, as the system reports them since
-     * Android 11.
+     * Records ANRs, native crashes, and kills of what the user was using, of earlier runs, as the
+     * system reports them since Android 11. Each process reports its own.
      */
     public var exitReasons: Boolean = true
 
@@ -77,17 +83,24 @@ public class AndroidOptions internal constructor() {
  * @param onFailure takes what the start would have thrown, on that thread. Without it, that is
  * printed to the log.
  */
+@JvmOverloads
 public fun Throughline.start(
     application: Application,
     consent: Consent,
-    options: AndroidOptions.() -> Unit = {},
-    onFailure: ((ThroughlineException) -> Unit)? = null,
-    configure: Configuration.() -> Unit,
+    options: Setup<AndroidOptions> = Setup {},
+    onFailure: StartFailure? = null,
+    configure: Setup<Configuration>,
 ) {
-    val chosen = AndroidOptions().apply(options)
-    Screens.replace(application, Screens(chosen, processStartedAgo()))
+    val chosen = AndroidOptions()
+    options.run { chosen.setUp() }
+    val process = ProcessState.now()
+    val screens = Screens(chosen, process)
+    ThroughlineSink.foreground(process.isForeground)
+    Screens.replace(application, screens)
+    guarded { Handler(Looper.getMainLooper()).post(screens::turned) }
     if (chosen.crashes) captureUncaughtExceptions()
-    startInBackground(consent, onFailure) {
+    startInBackground(consent, onFailure ?: StartFailure { Log.e(TAG, "Throughline did not start", it) }) {
+        debugLog = DebugLog { Log.d(TAG, it) }
         dataDir = File(application.noBackupFilesDir, "throughline")
         serviceVersion = versionOf(application)
         deviceTag = deviceTagOf(application)
@@ -96,21 +109,22 @@ public fun Throughline.start(
         resource("android.os.api_level", Build.VERSION.SDK_INT.toString())
         resource("device.manufacturer", Build.MANUFACTURER)
         resource("device.model.identifier", Build.MODEL)
-        configure()
+        val configuration = this
+        configure.run { configuration.setUp() }
         // On the starting thread, so that the app does not wait for it.
         if (chosen.conditions) DeviceState(application).watch()
-        if (chosen.exitReasons) ExitReasons(application).report()
+        ThroughlineSink.tell()
+        whenStarted {
+            // What has changed while the client started.
+            ThroughlineSink.tell()
+            if (chosen.exitReasons) ExitReasons(application).report()
+        }
         chosen.uploadJobId?.let { UploadService.jobId = it }
     }
 }
 
-/** How many ms ago the system started the process. Null before Android 7. */
-private fun processStartedAgo(): Long? =
-    if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.N) {
-        SystemClock.elapsedRealtime() - android.os.Process.getStartElapsedRealtime()
-    } else {
-        null
-    }
+/** The tag of what Throughline writes to the log. */
+private const val TAG = "Throughline"
 
 /**
  * Since Android 8 this id differs between apps. Only a hash of it is kept, and nothing of it is

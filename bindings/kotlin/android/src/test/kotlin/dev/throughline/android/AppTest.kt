@@ -1,5 +1,6 @@
 package dev.throughline.android
 
+import android.app.ActivityManager.RunningAppProcessInfo
 import android.app.Application
 import android.app.ApplicationExitInfo
 import android.app.Exits
@@ -17,15 +18,19 @@ import android.net.ConnectivityManager
 import android.net.Network
 import android.net.NetworkCapabilities
 import android.os.BatteryManager
+import android.util.Log
 import com.sun.net.httpserver.HttpServer
 import dev.throughline.Conditions
+import dev.throughline.Configuration
 import dev.throughline.Consent
 import dev.throughline.Destination
 import dev.throughline.NetworkKind
 import dev.throughline.Throughline
+import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
 import sun.misc.Unsafe
 import java.io.File
@@ -52,7 +57,12 @@ internal fun <T> make(type: Class<T>): T = type.cast(unsafe.allocateInstance(typ
  */
 private class App(private val directory: File) : Application() {
     class Connectivity : ConnectivityManager(null, null) {
+        @JvmField
         var told: NetworkCallback? = null
+
+        @JvmField
+        var active: Network? = null
+        override fun getActiveNetwork(): Network? = active
         override fun registerDefaultNetworkCallback(callback: NetworkCallback) {
             told = callback
         }
@@ -69,11 +79,11 @@ private class App(private val directory: File) : Application() {
         override fun getPendingJob(id: Int): JobInfo? = all.find { it.id == id }
     }
 
-    val connectivity: Connectivity = withoutDevice()
+    val connectivity: Connectivity = withoutDevice<Connectivity>().apply { active = withoutDevice() }
     val exits: Exits = withoutDevice<Exits>().apply { all = emptyList() }
     val jobs = Jobs()
     val receivers = ArrayList<BroadcastReceiver>()
-    private val settings = Settings()
+    private val settings = HashMap<String, Settings>()
 
     override fun getNoBackupFilesDir(): File = directory
     override fun getPackageName(): String = "com.example"
@@ -90,7 +100,7 @@ private class App(private val directory: File) : Application() {
         return null
     }
 
-    override fun getSharedPreferences(name: String?, mode: Int): SharedPreferences = settings
+    override fun getSharedPreferences(name: String?, mode: Int): SharedPreferences = settings.getOrPut(name!!) { Settings() }
 }
 
 private class Settings : SharedPreferences, SharedPreferences.Editor {
@@ -102,14 +112,14 @@ private class Settings : SharedPreferences, SharedPreferences.Editor {
     override fun commit(): Boolean = true
     override fun getAll(): Map<String, *> = all
     override fun contains(key: String): Boolean = key in all
-    override fun getString(key: String, otherwise: String?): String? = otherwise
+    override fun getString(key: String, otherwise: String?): String? = all[key] as? String ?: otherwise
     override fun getStringSet(key: String, otherwise: Set<String>?): Set<String>? = otherwise
     override fun getInt(key: String, otherwise: Int): Int = otherwise
     override fun getFloat(key: String, otherwise: Float): Float = otherwise
     override fun getBoolean(key: String, otherwise: Boolean): Boolean = otherwise
     override fun registerOnSharedPreferenceChangeListener(listener: SharedPreferences.OnSharedPreferenceChangeListener): Unit = Unit
     override fun unregisterOnSharedPreferenceChangeListener(listener: SharedPreferences.OnSharedPreferenceChangeListener): Unit = Unit
-    override fun putString(key: String, value: String?): SharedPreferences.Editor = this
+    override fun putString(key: String, value: String?): SharedPreferences.Editor = apply { all[key] = value }
     override fun putStringSet(key: String, values: Set<String>?): SharedPreferences.Editor = this
     override fun putInt(key: String, value: Int): SharedPreferences.Editor = this
     override fun putFloat(key: String, value: Float): SharedPreferences.Editor = this
@@ -123,9 +133,22 @@ class AppTest {
     private val directory = createTempDirectory("app").toFile()
     private val app = App(directory)
 
-    private fun start() {
+    @BeforeEach
+    fun inFront() {
+        ProcessState.importance = { RunningAppProcessInfo.IMPORTANCE_FOREGROUND }
+        ThroughlineSink.network(NetworkKind.UNKNOWN)
+    }
+
+    @AfterEach
+    fun end() {
+        if (Throughline.isRunning) Throughline.shutdown()
+        directory.deleteRecursively()
+    }
+
+    private fun start(configure: Configuration.() -> Unit = {}) {
         Throughline.start(app, Consent.GRANTED, { uploadJobId = 4711; screens = false; frames = false }) {
             serviceName = "shop"
+            configure()
             pull = true
             startJitter = false
             selfReport = false
@@ -145,10 +168,136 @@ class AppTest {
         }
     }
 
-    private fun exit(reason: Int, time: Long, said: String) = ApplicationExitInfo().apply {
+    private fun exit(reason: Int, time: Long, said: String, pid: Int = 1, process: String = "com.example") = ApplicationExitInfo().apply {
         setReason(reason)
         setTimestamp(time)
         setDescription(said)
+        setPid(pid)
+        setProcessName(process)
+        setImportance(RunningAppProcessInfo.IMPORTANCE_FOREGROUND)
+    }
+
+    /** What a flush of the reports sends. */
+    private fun reported(): String {
+        Throughline.drain(5.seconds)
+        return uploaded()
+    }
+
+    @Test
+    fun `exits that a start that failed would have told are told by the next, each once`() {
+        app.exits.all = listOf(exit(ApplicationExitInfo.REASON_ANR, 1_000, "of the first run"))
+        val failed = CountDownLatch(1)
+        Throughline.start(app, Consent.GRANTED, { screens = false; frames = false }, { failed.countDown() }) {}
+        assertTrue(failed.await(10, TimeUnit.SECONDS))
+        // One that nobody waits for says so in the system's log.
+        Throughline.start(app, Consent.GRANTED, { screens = false; frames = false }) {}
+        assertFalse(Throughline.awaitStart())
+        assertTrue(Log.lines.any { it.startsWith("Throughline: ") && "did not start" in it && "service_name" in it }, "${Log.lines}")
+        // A client that is off records nothing, so it tells nothing either.
+        start { enabled = false }
+        Throughline.shutdown()
+        start()
+        assertTrue("of the first run" in reported())
+        Throughline.shutdown()
+        // Two processes ended within one millisecond, and the system knows of one a moment later.
+        app.exits.all += exit(ApplicationExitInfo.REASON_ANR, 2_000, "of pid 7", pid = 7)
+        start()
+        val second = reported()
+        assertTrue("of pid 7" in second && "of the first run" !in second, second)
+        Throughline.shutdown()
+        app.exits.all += exit(ApplicationExitInfo.REASON_ANR, 2_000, "of pid 8", pid = 8)
+        start()
+        val third = reported()
+        assertTrue("of pid 8" in third && "of pid 7" !in third, third)
+        Throughline.shutdown()
+        start()
+        assertTrue("of pid" !in reported())
+    }
+
+    @Test
+    fun `what an earlier version has told is not told again`() {
+        app.getSharedPreferences("throughline", 0).edit().putLong("last_exit", 1_000).commit()
+        app.exits.all = listOf(
+            exit(ApplicationExitInfo.REASON_ANR, 1_000, "of the old one"), exit(ApplicationExitInfo.REASON_ANR, 1_001, "of the new one"),
+        )
+        start()
+        val told = reported()
+        assertTrue("of the new one" in told && "of the old one" !in told, told)
+    }
+
+    @Test
+    fun `several processes of an app tell each of its own end`() {
+        app.exits.all = listOf(
+            exit(ApplicationExitInfo.REASON_ANR, 1_000, "of the main one"),
+            exit(ApplicationExitInfo.REASON_ANR, 2_000, "of the push one", process = "com.example:push"),
+        )
+        start()
+        val main = reported()
+        assertTrue("of the main one" in main && "of the push one" !in main, main)
+        repeat(2) { ExitReasons(app, "com.example:push").report() }
+        val push = reported()
+        assertEquals(1, push.split("of the push one").size - 1, push)
+        assertTrue("of the main one" !in push, push)
+        ExitReasons(app).report()
+        assertTrue("of the" !in reported())
+    }
+
+    @Test
+    fun `a process that a push has started is in the background until a screen is there`() {
+        ProcessState.importance = { RunningAppProcessInfo.IMPORTANCE_CACHED }
+        start()
+        assertFalse(ThroughlineSink.conditions.foreground)
+        ProcessState.importance = { error("the system refuses") }
+        Throughline.shutdown()
+        start()
+        assertTrue(ThroughlineSink.conditions.foreground)
+    }
+
+    @Test
+    fun `a second start knows the network and the battery that the first has learnt`() {
+        start()
+        app.connectivity.told!!.onCapabilitiesChanged(withoutDevice(), NetworkCapabilities())
+        ThroughlineSink.network(NetworkKind.UNMETERED)
+        assertEquals("pulled once", offered("pulled once"))
+        Throughline.shutdown()
+        // What changes while there is no client is known to the next.
+        repeat(200) { ThroughlineSink.network(if (it % 2 == 0) NetworkKind.METERED else NetworkKind.OFFLINE) }
+        start()
+        assertEquals(0, Throughline.health()!!.lostEarlyCalls)
+        // Without a network nothing is offered.
+        assertEquals(null, offered("kept"))
+        ThroughlineSink.network(NetworkKind.UNMETERED)
+        assertTrue("kept" in uploaded())
+    }
+
+    /** The name of an event, if an upload is offered after it. */
+    private fun offered(event: String): String? {
+        Throughline.event(event)
+        Throughline.drain(5.seconds)
+        return event.takeIf { it in uploaded() }
+    }
+
+    @Test
+    fun `a device without a network says so at the start, although nobody calls back`() {
+        app.connectivity.active = null
+        start()
+        assertEquals(NetworkKind.OFFLINE, ThroughlineSink.conditions.network)
+        ThroughlineSink.network(NetworkKind.UNMETERED)
+    }
+
+    @Test
+    fun `what debug writes is in the system's log`() {
+        Throughline.start(app, Consent.GRANTED, { screens = false; frames = false; conditions = false }) {
+            serviceName = "shop"
+            debug = true
+            startJitter = false
+            // Nobody is there.
+            endpoint("http://127.0.0.1:9")
+        }
+        Throughline.event("seen")
+        assertTrue(Throughline.awaitStart())
+        assertFalse(Throughline.flush(5.seconds).isComplete)
+        assertTrue(Log.lines.any { it.startsWith("Throughline: ") && "did not start" !in it }, "${Log.lines}")
     }
 
     @Test
@@ -197,8 +346,6 @@ class AppTest {
         val job = app.jobs.all.single()
         assertEquals(4711, job.id)
         assertEquals(UploadService::class.java.name, job.service.className)
-        Throughline.shutdown()
-        directory.deleteRecursively()
     }
 
     private class Engine : JobServiceEngine(null) {
@@ -239,8 +386,6 @@ class AppTest {
         isJobThere.countDown()
         assertFalse(engine.isToBeRepeated!!.get(30, TimeUnit.SECONDS))
         assertTrue(arrived.get() > 0)
-        Throughline.shutdown()
         backend.stop(0)
-        directory.deleteRecursively()
     }
 }

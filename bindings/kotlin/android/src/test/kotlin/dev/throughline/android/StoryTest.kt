@@ -1,5 +1,6 @@
 package dev.throughline.android
 
+import android.app.ActivityManager.RunningAppProcessInfo
 import android.app.ApplicationExitInfo
 import androidx.fragment.app.DialogFragment
 import androidx.fragment.app.Fragment
@@ -33,21 +34,19 @@ class StoryTest {
     @Test
     fun `a cold start, a second screen, and the way out`() {
         val told = Told()
-        val story = ScreenStory(told)
+        val story = ScreenStory(told, process = byUser)
         story.created(1_400, false)
         story.started(1, "Home")
         story.resumed(1, "Home")
-        story.drawn(1_900, processStart = 1_000)
+        story.drawn(1_900)
         story.created(5_000, false)
         story.started(2, "Cart")
         story.resumed(2, "Cart")
-        story.stopped()
-        story.drawn(5_100, processStart = 1_000)
-        story.stopped()
-        story.stopped()
-        assertEquals(
-            listOf("foreground", "view Home", "cold 900ms", "first frame 500ms", "view Cart", "background"), told.all,
-        )
+        story.stopped(1)
+        story.drawn(5_100)
+        story.stopped(2)
+        story.stopped(2)
+        assertEquals(listOf("view Home", "cold 900ms", "first frame 500ms", "view Cart", "background"), told.all)
     }
 
     @Test
@@ -56,19 +55,18 @@ class StoryTest {
         val story = ScreenStory(told)
         story.started(1, "Home")
         story.resumed(1, "Home")
+        assertEquals("foreground", told.all.removeAt(0))
         // A transparent screen: the one under it stays started.
         story.started(2, "Sure")
         story.resumed(2, "Sure")
         story.resumed(1, "Home")
-        story.stopped()
+        story.stopped(2)
         // The device is turned, and the system creates the screen again.
-        assertFalse(story.stopped(isRecreated = true))
+        assertFalse(story.stopped(1, isRecreated = true))
         story.started(3, "Home")
         story.resumed(3, "Home")
-        assertTrue(story.stopped())
-        assertEquals(
-            listOf("foreground", "view Home", "view Sure", "view Home", "foreground", "view Home", "background"), told.all,
-        )
+        assertTrue(story.stopped(3))
+        assertEquals(listOf("view Home", "view Sure", "view Home", "view Home", "background"), told.all)
     }
 
     @Test
@@ -105,10 +103,82 @@ class StoryTest {
     @Test
     fun `a process that a push started long ago is no slow start`() {
         val told = Told()
-        val story = ScreenStory(told)
-        story.created(10_000_000, false)
-        story.drawn(10_000_300, processStart = 1_000)
+        val story = ScreenStory(told, process = byPush)
+        story.turned(1_100)
+        story.created(31_000, false)
+        story.started(1, "Home")
+        story.drawn(31_300)
+        // It was there already: its screen alone had to be made.
+        assertEquals(listOf("foreground", "view Home", "warm 300ms", "first frame 300ms"), told.all)
+    }
+
+    @Test
+    fun `a screen that comes long after its process is no slow start, even if the process was in front`() {
+        // A receiver of a broadcast is as important as a screen while it runs.
+        val told = Told()
+        ScreenStory(told, process = byUser).apply {
+            turned(1_100)
+            created(20_000, false)
+            drawn(20_200)
+        }
+        assertEquals(listOf("warm 200ms", "first frame 200ms"), told.all)
+        // Since Android 14 the turn of the main thread may end before the screen is created.
+        told.all.clear()
+        ScreenStory(told, process = byUser).apply {
+            turned(1_100)
+            created(1_150, false)
+            drawn(1_400)
+        }
+        assertEquals(listOf("cold 400ms", "first frame 250ms"), told.all)
+        // A start of the system's that takes a minute is a mistake of the clock's.
+        told.all.clear()
+        ScreenStory(told, process = byUser).apply {
+            created(90_000, false)
+            drawn(90_100)
+        }
         assertEquals(emptyList<String>(), told.all)
+    }
+
+    @Test
+    fun `a story that begins when screens are there already does not take the next one for the last`() {
+        val told = Told()
+        val story = ScreenStory(told, process = byUser)
+        // It begins within the second screen. The first one, which nobody told of, is stopped.
+        story.started(2, "Cart")
+        story.resumed(2, "Cart")
+        assertFalse(story.stopped(1))
+        assertFalse(story.stopped(1))
+        story.drawn(99_000)
+        assertTrue(story.stopped(2))
+        assertEquals(listOf("view Cart", "background"), told.all)
+    }
+
+    @Test
+    fun `a story that begins over a screen in front learns of it when it is left`() {
+        val told = Told()
+        val story = ScreenStory(told, process = byUser)
+        story.paused(1)
+        assertTrue(story.stopped(1))
+        story.started(1, "Home")
+        assertEquals(listOf("background", "foreground", "view Home"), told.all)
+        // Two screens that nobody told of: the one below goes on.
+        told.all.clear()
+        val other = ScreenStory(told, process = byUser)
+        other.paused(8)
+        other.resumed(7, "Below")
+        assertFalse(other.stopped(8))
+        assertTrue(other.stopped(7))
+        assertEquals(listOf("view Below", "background"), told.all)
+    }
+
+    @Test
+    fun `a process that the user does not see is in the background, whatever runs in it`() {
+        assertTrue(ProcessState.isVisible(RunningAppProcessInfo.IMPORTANCE_FOREGROUND))
+        assertTrue(ProcessState.isVisible(RunningAppProcessInfo.IMPORTANCE_VISIBLE))
+        for (hidden in listOf(
+            RunningAppProcessInfo.IMPORTANCE_FOREGROUND_SERVICE, RunningAppProcessInfo.IMPORTANCE_PERCEPTIBLE,
+            RunningAppProcessInfo.IMPORTANCE_SERVICE, RunningAppProcessInfo.IMPORTANCE_CACHED,
+        )) assertFalse(ProcessState.isVisible(hidden), "$hidden")
     }
 
     @Test
@@ -116,12 +186,32 @@ class StoryTest {
         var drawn = 0L
         val slow = ArrayList<Duration>()
         val counter = FrameCounter({ drawn += it }, { slow += it })
-        repeat(100) { counter.frame((if (it == 50) 720 else 10).milliseconds, 16.milliseconds) }
+        repeat(100) { counter.frame((if (it == 50) 720 else 10).milliseconds, 16.7.milliseconds) }
         assertEquals(60, drawn)
         counter.flush()
         counter.flush()
         assertEquals(100, drawn)
         assertEquals(listOf(720.milliseconds), slow)
+    }
+
+    @Test
+    fun `what is smooth at sixty frames a second is slow at a hundred and twenty`() {
+        var rate = 60f
+        val time = FrameTime { rate }
+        val slow = ArrayList<Duration>()
+        val counter = FrameCounter({}, { slow += it })
+        counter.frame(20.milliseconds, time.at(0.milliseconds))
+        counter.frame(34.milliseconds, time.at(1.milliseconds))
+        // The display changes its rate while it shows frames.
+        rate = 120f
+        counter.frame(20.milliseconds, time.at(499.milliseconds))
+        counter.frame(20.milliseconds, time.at(501.milliseconds))
+        counter.frame(16.milliseconds, time.at(502.milliseconds))
+        assertEquals(listOf(34.milliseconds, 20.milliseconds), slow)
+        // A display that says nothing, or throws, is a usual one.
+        rate = 0f
+        assertEquals(16_666_667, time.at(2_000.milliseconds).inWholeNanoseconds)
+        assertEquals(16_666_667, FrameTime { error("gone") }.at(0.milliseconds).inWholeNanoseconds)
     }
 
     @Test
@@ -134,9 +224,39 @@ class StoryTest {
 
     @Test
     fun `exits that the app saw itself, or chose, are not told again`() {
-        assertEquals(ErrorKind.ANR to "ANR", ExitReasons.kindOf(ApplicationExitInfo.REASON_ANR))
-        assertEquals(ErrorKind.OUT_OF_MEMORY to "LowMemory", ExitReasons.kindOf(ApplicationExitInfo.REASON_LOW_MEMORY))
-        assertNull(ExitReasons.kindOf(ApplicationExitInfo.REASON_CRASH))
-        assertNull(ExitReasons.kindOf(ApplicationExitInfo.REASON_USER_REQUESTED))
+        val front = RunningAppProcessInfo.IMPORTANCE_FOREGROUND
+        fun kindOf(reason: Int, importance: Int = front, status: Int = 0) = ExitReasons.kindOf(reason, importance, status)
+        assertEquals(ErrorKind.ANR to "ANR", kindOf(ApplicationExitInfo.REASON_ANR))
+        assertEquals(ErrorKind.CRASH to "SIGABRT", kindOf(ApplicationExitInfo.REASON_SIGNALED, status = 6))
+        for (ordinary in listOf(
+            ApplicationExitInfo.REASON_CRASH, ApplicationExitInfo.REASON_USER_REQUESTED, ApplicationExitInfo.REASON_USER_STOPPED,
+            ApplicationExitInfo.REASON_EXIT_SELF, ApplicationExitInfo.REASON_OTHER, ApplicationExitInfo.REASON_UNKNOWN,
+            ApplicationExitInfo.REASON_FREEZER, ApplicationExitInfo.REASON_PACKAGE_UPDATED,
+            ApplicationExitInfo.REASON_DEPENDENCY_DIED, ApplicationExitInfo.REASON_PERMISSION_CHANGE,
+        )) assertNull(kindOf(ordinary), "$ordinary")
+        assertNull(kindOf(ApplicationExitInfo.REASON_SIGNALED, status = 15))
+    }
+
+    @Test
+    fun `the system takes back the memory of processes that nobody uses, which is no crash`() {
+        val used = listOf(
+            RunningAppProcessInfo.IMPORTANCE_FOREGROUND, RunningAppProcessInfo.IMPORTANCE_FOREGROUND_SERVICE,
+            RunningAppProcessInfo.IMPORTANCE_VISIBLE, RunningAppProcessInfo.IMPORTANCE_PERCEPTIBLE,
+        )
+        val unused = listOf(
+            RunningAppProcessInfo.IMPORTANCE_SERVICE, RunningAppProcessInfo.IMPORTANCE_CACHED, RunningAppProcessInfo.IMPORTANCE_GONE,
+        )
+        for ((reason, status) in listOf(ApplicationExitInfo.REASON_LOW_MEMORY to 0, ApplicationExitInfo.REASON_SIGNALED to 9)) {
+            for (importance in used) {
+                assertEquals(ErrorKind.OUT_OF_MEMORY to "LowMemory", ExitReasons.kindOf(reason, importance, status))
+            }
+            for (importance in unused) assertNull(ExitReasons.kindOf(reason, importance, status))
+        }
+    }
+
+    private companion object {
+        /** Processes that were started 1,000 ms after the boot. */
+        val byUser = ProcessState(isForeground = true, started = 1_000)
+        val byPush = ProcessState(isForeground = false, started = 1_000)
     }
 }

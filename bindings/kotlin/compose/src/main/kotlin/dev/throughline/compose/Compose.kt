@@ -24,9 +24,10 @@ import dev.throughline.TracedStore
  * ```
  *
  * An assignment is recorded when it is made, even if its snapshot is never applied. Assigning an
- * equal value is no mutation.
+ * equal value is no mutation. A state that is traced as this path already is traced once.
  */
-public fun <T> MutableState<T>.traced(path: TracedPath): MutableState<T> = TracedMutableState(this, path)
+public fun <T> MutableState<T>.traced(path: TracedPath): MutableState<T> =
+    if (this is TracedMutableState && this.path === path) this else TracedMutableState(this, path)
 
 /**
  * A new state whose assignments are mutations of a path: `var note by store.mutableStateOf("note",
@@ -38,7 +39,7 @@ public fun <T> TracedStore.mutableStateOf(
     policy: SnapshotMutationPolicy<T> = structuralEqualityPolicy(),
 ): MutableState<T> = mutableStateOf(initial, policy).traced(path(path))
 
-private class TracedMutableState<T>(private val inner: MutableState<T>, private val path: TracedPath) : MutableState<T> {
+private class TracedMutableState<T>(private val inner: MutableState<T>, val path: TracedPath) : MutableState<T> {
     override var value: T
         get() = inner.value
         set(value) {

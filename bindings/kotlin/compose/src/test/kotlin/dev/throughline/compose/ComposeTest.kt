@@ -86,6 +86,15 @@ class ComposeTest {
         assertEquals(2, books.suppressed.values.sum())
     }
 
+    @Test
+    fun `a state that is traced twice counts an assignment once`() {
+        val path = Throughline.tracedStore("Once").path("text")
+        var text by androidx.compose.runtime.mutableStateOf("").traced(path).traced(path)
+        text = "a"
+        assertEquals(1, Throughline.health()!!.stores.getValue("Once").mutations)
+        assertEquals("a", text)
+    }
+
     private fun JsonObject.attribute(key: String) = this["attributes"].asJsonObject[key]?.asString
 
     private fun ImageComposeScene.touch(event: PointerEventType, at: Offset) = sendPointerEvent(event, at, type = PointerType.Touch)

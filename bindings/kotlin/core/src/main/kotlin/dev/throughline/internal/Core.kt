@@ -14,6 +14,7 @@ import dev.throughline.internal.ffi.DeviceConditions
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.HealthReport
 import dev.throughline.internal.ffi.HostException
+import dev.throughline.internal.ffi.HostLog
 import dev.throughline.internal.ffi.HostTransport
 import dev.throughline.internal.ffi.HttpRequest
 import dev.throughline.internal.ffi.HttpResponse
@@ -25,9 +26,10 @@ import dev.throughline.internal.ffi.NetworkKind as GeneratedNetworkKind
 
 /** Starts the generated object, and translates what crosses. */
 internal object Core {
-    /** Loads the library and starts the core. */
+    /** Loads the library and starts the core. Only a library of this version is called. */
     fun start(configuration: Configuration, consent: Consent): TelemetryCore {
         Library.load()?.let { throw ThroughlineException.Library("the native library cannot be loaded: $it") }
+        mismatch(libraryVersion())?.let { throw ThroughlineException.Library(it) }
         val transport = configuration.transport?.let { host ->
             object : HostTransport {
                 override fun send(request: HttpRequest): HttpResponse = askingHost { host.send(request.public()).generated() }
@@ -38,8 +40,29 @@ internal object Core {
                 override fun headers(refresh: Boolean): List<HeaderField> = askingHost { ask(refresh).fields() }
             }
         }
-        return translating { TelemetryCore.start(configuration.generated(), consent.generated(), transport, auth) }
+        val log = configuration.debugLog?.let { lines ->
+            object : HostLog {
+                override fun line(line: String): Unit = askingHost { lines.line(line) }
+            }
+        }
+        return translating { TelemetryCore.start(configuration.generated(), consent.generated(), transport, auth, log) }
     }
+
+    /** The version of the native library. Null: it does not say. */
+    private fun libraryVersion(): Long? = try {
+        Door.version()
+    } catch (missing: UnsatisfiedLinkError) {
+        null
+    }
+
+    /** Why a library of a version cannot be used, or null. The generated code is not loaded yet. */
+    fun mismatch(version: Long?): String? = if (version == DraftLayout.LIBRARY_VERSION) null else {
+        val found = version?.let { "has version ${text(it)}" } ?: "does not say its version, so it is an older one"
+        "the native library $found, but this Throughline for Kotlin needs version ${text(DraftLayout.LIBRARY_VERSION)}: " +
+            "take both from one release"
+    }
+
+    private fun text(version: Long): String = "${version shr 32}.${version shr 16 and 0xFFFF}.${version and 0xFFFF}"
 
     /** Calls the app's code. What it throws is a failed request. */
     private inline fun <T> askingHost(work: () -> T): T = try {
@@ -81,7 +104,9 @@ internal fun Conditions.generated() = DeviceConditions(
 
 private fun List<NamedCount>.byName(): Map<String, Long> = associate { it.name to it.count.toLong() }
 
-internal fun HealthReport.public(): Health = Health(
+internal fun HealthReport.public(): Health = public(TracedStores.pathsNotRemembered())
+
+private fun HealthReport.public(unremembered: Map<String, Long>): Health = Health(
     isEnabled = enabled,
     journal = journal,
     storage = storage,
@@ -95,7 +120,7 @@ internal fun HealthReport.public(): Health = Health(
     stores = stores.associate {
         it.name to StateCounts(
             it.mutations.toLong(), it.recorded.toLong(), it.actions.toLong(), it.suppressed.byName(),
-            it.dropped.toLong(), it.ambiguous.toLong(),
+            it.dropped.toLong(), it.ambiguous.toLong(), unremembered[it.name] ?: 0,
         )
     },
     panics = panics.toLong(),
@@ -104,5 +129,5 @@ internal fun HealthReport.public(): Health = Health(
     lostEarlyCalls = Recorder.lostEarly.get(),
     malformedCalls = malformedCalls.toLong(),
     unknownCalls = unknownCalls.toLong(),
-    problems = problems,
+    problems = problems + TracedStores.problems(),
 )

@@ -33,6 +33,6 @@ internal value class RememberedDecision(private val bits: Long) {
     fun ignores(version: Long): Boolean = bits == (version shl 1 or 1)
 
     companion object {
-        fun of(answer: PathAnswer) = RememberedDecision(answer.version shl 1 or (if (answer.ignores) 1 else 0))
+        fun of(version: Long, ignores: Boolean) = RememberedDecision(version shl 1 or (if (ignores) 1 else 0))
     }
 }

@@ -1,6 +1,7 @@
 package dev.throughline.internal
 
 import dev.throughline.AttributeWriter
+import dev.throughline.Attributes
 import java.util.ArrayDeque
 import java.util.concurrent.atomic.AtomicLong
 
@@ -159,6 +160,19 @@ internal object Recorder {
 
     /** Whether the client was shut down and no other start is expected. */
     val isClosed: Boolean get() = handle < 0
+}
+
+/** Writes the attributes that the app adds. */
+internal fun Draft.attributes(attributes: Attributes) {
+    beginAttributes()
+    write(attributes)
+    endAttributes()
+}
+
+/** Lets the app write attributes. */
+internal fun Draft.write(attributes: Attributes) {
+    val draft = this
+    attributes.run { draft.write() }
 }
 
 /** Writes the attributes that a block adds. */

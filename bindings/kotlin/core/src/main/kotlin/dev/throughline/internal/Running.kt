@@ -3,10 +3,13 @@ package dev.throughline.internal
 import dev.throughline.Configuration
 import dev.throughline.Consent
 import dev.throughline.FlushOutcome
+import dev.throughline.Setup
+import dev.throughline.StartFailure
 import dev.throughline.ThroughlineException
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.TelemetryCore
 import java.util.ArrayDeque
+import dev.throughline.with
 import kotlin.time.Duration
 
 /**
@@ -28,20 +31,22 @@ internal object Running {
 
     private var starting = false
 
-    fun start(consent: Consent, configure: Configuration.() -> Unit) {
+    fun start(consent: Consent, configure: Setup<Configuration>) {
         claim()
+        val configuration = Configuration()
         try {
-            open(Configuration().apply(configure), consent)
+            open(configuration.with(configure), consent)
         } finally {
             synchronized(this) { starting = false }
         }
+        for (work in configuration.started) guardedBlock { work.run() }
     }
 
     /** Starts on the thread of `startInBackground`, where nobody catches. */
     fun startQuietly(
         consent: Consent,
-        onFailure: ((ThroughlineException) -> Unit)?,
-        configure: Configuration.() -> Unit,
+        onFailure: StartFailure?,
+        configure: Setup<Configuration>,
     ) {
         val failure = try {
             return start(consent, configure)
@@ -52,7 +57,7 @@ internal object Running {
             // does not know.
             ThroughlineException.InvalidConfiguration(failure.toString())
         }
-        if (onFailure != null) onFailure(failure) else System.err.println("Throughline did not start: $failure")
+        if (onFailure != null) onFailure.failed(failure) else System.err.println("Throughline did not start: $failure")
     }
 
     private fun claim(): Unit = synchronized(this) {
@@ -67,8 +72,7 @@ internal object Running {
         while (true) {
             val next = synchronized(this) {
                 if (waiting.isEmpty()) {
-                    TracedStores.declareAll(door)
-                    Recorder.open(door)
+                    TracedStores.open(door)
                     core = started
                     return
                 }

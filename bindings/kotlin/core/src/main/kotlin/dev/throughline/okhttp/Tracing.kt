@@ -1,3 +1,5 @@
+@file:JvmName("Tracing")
+
 package dev.throughline.okhttp
 
 import dev.throughline.internal.Call
@@ -13,6 +15,7 @@ import okhttp3.OkHttpClient
 import okhttp3.Request
 import okhttp3.Response
 import java.io.IOException
+import java.net.SocketTimeoutException
 import java.util.Collections
 import java.util.WeakHashMap
 import okhttp3.Call as HttpCall
@@ -29,19 +32,24 @@ import okhttp3.Call as HttpCall
  * val client = OkHttpClient().traced()
  * ```
  *
+ * A request that fails says why in `error.type`: `cancelled`, `timeout`, or the class of the
+ * exception.
+ *
  * The client shares the connections of the other one and keeps its event listener. Call this last:
  * an [EventListener.Factory] that is set later replaces Throughline's, and requests then have no
- * context. Retrofit and WebSockets over this client are traced, too. Throughline's own requests
- * never are.
+ * context. A client that is traced already is traced anew, once. Retrofit and WebSockets over this
+ * client are traced, too. Throughline's own requests never are.
  */
 public fun OkHttpClient.traced(): OkHttpClient {
     val calls = Calls()
-    val factory = CallFactory(calls, eventListenerFactory)
-    return newBuilder()
-        .eventListenerFactory(factory)
-        .addInterceptor(Resources(calls))
-        .addNetworkInterceptor(Hops(calls))
-        .build()
+    val before = eventListenerFactory
+    val factory = CallFactory(calls, if (before is CallFactory) before.inner else before)
+    val builder = newBuilder().eventListenerFactory(factory)
+    builder.interceptors().removeAll { it is Entered || it is Resources }
+    builder.networkInterceptors().removeAll { it is Hops }
+    // The first one sees the call when its time begins to run.
+    builder.interceptors().add(0, Entered(calls))
+    return builder.addInterceptor(Resources(calls)).addNetworkInterceptor(Hops(calls)).build()
 }
 
 /**
@@ -62,13 +70,48 @@ private class Calls {
     fun of(call: HttpCall): Known? = known[call]
 }
 
-private class Known(val slot: Long, val phases: Phases)
+private class Known(val slot: Long, val phases: Phases) {
+    /** When the call began to run, in the time of [System.nanoTime]. */
+    @Volatile
+    var entered = 0L
+}
+
+/** Notes when a call begins to run. It is the first of the client's interceptors. */
+private class Entered(private val calls: Calls) : Interceptor {
+    override fun intercept(chain: Interceptor.Chain): Response {
+        calls.of(chain.call())?.entered = System.nanoTime()
+        return chain.proceed(chain.request())
+    }
+}
+
+/**
+ * Why a request has failed. `cancelled` and `timeout` are the same words in every language.
+ *
+ * A call that has run for its whole time is cancelled by OkHttp, and looks like one that the app
+ * has cancelled.
+ */
+private fun errorType(failure: Throwable, call: HttpCall, entered: Long): String = when {
+    failure is SocketTimeoutException -> TIMEOUT
+    failure !is IOException || !call.isCanceled() -> failure.javaClass.name
+    entered != 0L && hasRunOut(call, entered) -> TIMEOUT
+    else -> "cancelled"
+}
+
+private const val TIMEOUT = "timeout"
+
+/** How much later than OkHttp's own clock [Entered] may have looked at the time. */
+private const val LATE_NS = 20_000_000L
+
+private fun hasRunOut(call: HttpCall, entered: Long): Boolean {
+    val most = call.timeout().timeoutNanos()
+    return most > 0 && System.nanoTime() - entered + LATE_NS >= most
+}
 
 /**
  * OkHttp asks for a listener where the call is created, on the caller's thread. When the app has a
  * listener, that one is used.
  */
-private class CallFactory(private val calls: Calls, private val inner: EventListener.Factory) : EventListener.Factory {
+private class CallFactory(private val calls: Calls, val inner: EventListener.Factory) : EventListener.Factory {
     override fun create(call: HttpCall): EventListener {
         val listener = inner.create(call)
         if (listener !== EventListener.NONE) {
@@ -102,7 +145,7 @@ private class Resources(private val calls: Calls) : Interceptor {
         val response = try {
             chain.proceed(traced)
         } catch (failure: Throwable) {
-            val type = if (failure is IOException && chain.call().isCanceled()) "cancelled" else failure.javaClass.name
+            val type = errorType(failure, chain.call(), known?.entered ?: 0)
             end(slot, 0, -1, "", type, known, begun)
             throw failure
         }

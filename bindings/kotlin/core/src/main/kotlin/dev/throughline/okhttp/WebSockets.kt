@@ -1,3 +1,5 @@
+@file:JvmName("WebSockets")
+
 package dev.throughline.okhttp
 
 import dev.throughline.TraceContext
@@ -17,13 +19,13 @@ import okio.ByteString
  * ```
  *
  * @param headers reads the trace headers of a message, such as `traceparent`. When it returns null
- * or throws, the message begins a new trace.
+ * or throws, the message begins a new trace. A listener that is traced already is traced once.
  */
 public fun traced(listener: WebSocketListener, headers: (message: String) -> Map<String, String>?): WebSocketListener =
-    TracedListener(listener, headers)
+    TracedListener((listener as? TracedListener)?.inner ?: listener, headers)
 
 private class TracedListener(
-    private val inner: WebSocketListener,
+    val inner: WebSocketListener,
     private val headers: (String) -> Map<String, String>?,
 ) : WebSocketListener() {
     override fun onMessage(webSocket: WebSocket, text: String): Unit =

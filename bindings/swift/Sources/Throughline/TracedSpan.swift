@@ -5,7 +5,7 @@
 /// let span = Throughline.startSpan("decode")
 /// defer { span.succeed() }
 /// ```
-public class Span: @unchecked Sendable {
+public class TracedSpan: @unchecked Sendable {
     /// The span's place in its trace.
     public let context: TraceContext
     private let ended = Count()
@@ -48,8 +48,8 @@ public class Span: @unchecked Sendable {
     }
 
     /// Begins a span inside this one.
-    public func child(_ name: String, _ attributes: Attributes = [:]) -> Span {
-        Span(.startSpan, parent: context.slot, name, attributes)
+    public func child(_ name: String, _ attributes: Attributes = [:]) -> TracedSpan {
+        TracedSpan(.startSpan, parent: context.slot, name, attributes)
     }
 
     /// Ends the span: it did what it was for.
@@ -57,17 +57,26 @@ public class Span: @unchecked Sendable {
 
     /// Ends the span with an error. The error of an operation is also recorded as such, in the same
     /// trace.
-    public func fail(_ error: any Error) { end(.failed, String(reflecting: type(of: error)), "\(error)") }
+    ///
+    /// An error that says that the work was cancelled is none: a `CancellationError`,
+    /// `URLError.cancelled` and `CocoaError.userCancelled` end the span as ``cancel()`` does.
+    public func fail(_ error: any Error) {
+        if error.isCancellation { return cancel() }
+        end(.failed, String(reflecting: type(of: error)), "\(error)")
+    }
 
     /// Ends the span with an error that is not a value of Swift's.
     public func fail(type: String, message: String) { end(.failed, type, message) }
 
-    /// Ends the span: it was given up.
-    public func abandon() { end(.abandoned, "", "") }
+    /// Ends the span: nobody wants its result any more. It has not failed.
+    public func cancel() { end(.cancelled, "", "") }
 
-    fileprivate func end(with error: any Error) {
-        if error is CancellationError { abandon() } else { fail(error) }
-    }
+    /// Ends the span: it did not end within the time that the app has given it. This is a failure,
+    /// but no error is recorded beside it.
+    public func timeOut() { end(.timedOut, "", "") }
+
+    /// Ends the span: it was given up, and nobody says why.
+    public func abandon() { end(.abandoned, "", "") }
 
     private func end(_ outcome: Outcome, _ errorType: String, _ message: String) {
         if ended.add(1) > 0 { return }
@@ -85,7 +94,7 @@ public class Span: @unchecked Sendable {
 ///
 /// It is on the disk at once. When the process dies, the operation is closed with
 /// `throughline.ended = process_death`.
-public final class Operation: Span, @unchecked Sendable {
+public final class TracedOperation: TracedSpan, @unchecked Sendable {
     fileprivate init(_ name: String, _ attributes: Attributes) {
         super.init(.startOperation, parent: Recorder.current, name, attributes)
     }
@@ -101,18 +110,19 @@ public final class Operation: Span, @unchecked Sendable {
 
 extension Throughline {
     /// Begins an operation in the current context.
-    public static func startOperation(_ name: String, _ attributes: Attributes = [:]) -> Operation {
-        Operation(name, attributes)
+    public static func startOperation(_ name: String, _ attributes: Attributes = [:]) -> TracedOperation {
+        TracedOperation(name, attributes)
     }
 
     /// Begins a span in the current context.
-    public static func startSpan(_ name: String, _ attributes: Attributes = [:]) -> Span {
-        Span(.startSpan, parent: Recorder.current, name, attributes)
+    public static func startSpan(_ name: String, _ attributes: Attributes = [:]) -> TracedSpan {
+        TracedSpan(.startSpan, parent: Recorder.current, name, attributes)
     }
 
     /// Runs `body` as an operation, on the caller's actor. Its context follows `body` through every
     /// suspension and into the tasks that it creates. The operation succeeds when `body` returns,
-    /// fails with what it throws, and is abandoned when it is cancelled.
+    /// and fails with what it throws. It is cancelled when that says so, as a `CancellationError`
+    /// does. An operation that `body` has ended already stays as it is.
     ///
     /// ```swift
     /// try await Throughline.operation("UpdateDisplayName") { _ in
@@ -122,7 +132,7 @@ extension Throughline {
     /// ```
     public static func operation<T>(
         _ name: String, _ attributes: Attributes = [:], isolation: isolated (any Actor)? = #isolation,
-        _ body: (Operation) async throws -> T
+        _ body: (TracedOperation) async throws -> T
     ) async rethrows -> T {
         let operation = startOperation(name, attributes)
         do {
@@ -130,14 +140,14 @@ extension Throughline {
             operation.succeed()
             return result
         } catch {
-            operation.end(with: error)
+            operation.fail(error)
             throw error
         }
     }
 
     /// Runs `body` as an operation, for code that does not suspend.
     public static func operation<T>(
-        _ name: String, _ attributes: Attributes = [:], _ body: (Operation) throws -> T
+        _ name: String, _ attributes: Attributes = [:], _ body: (TracedOperation) throws -> T
     ) rethrows -> T {
         let operation = startOperation(name, attributes)
         do {
@@ -145,7 +155,7 @@ extension Throughline {
             operation.succeed()
             return result
         } catch {
-            operation.end(with: error)
+            operation.fail(error)
             throw error
         }
     }

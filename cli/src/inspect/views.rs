@@ -1,0 +1,197 @@
+//! What people and scripts read: the pages, and the same as JSON.
+//!
+//! The JSON API answers with a list and says in headers where it lies among all: `X-Total-Count`,
+//! and `Link` with the other pages (RFC 8288).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use askama::Template;
+use axum::Router;
+use axum::extract::{OriginalUri, Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Json, Response};
+use axum::routing::get;
+use serde::Serialize;
+use throughline::internals::ids::RunKey;
+
+use super::page::{self, Frame};
+use super::received::{Asked, Item, Of, Part, Place, Received};
+
+/// Sessions, and records of a session, on a page.
+const PER_PAGE: u64 = 500;
+/// Records of a trace on a page, which is better seen as a whole, and entries of an answer of the
+/// API.
+const MANY_PER_PAGE: u64 = 5_000;
+/// Longest path in the header `Link`, which has it up to four times.
+const MAX_LINK: usize = 1_000;
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+type Shared = State<Arc<Received>>;
+type Asking = Query<HashMap<String, String>>;
+
+pub(super) fn router() -> Router<Arc<Received>> {
+    Router::new()
+        .route("/", get(sessions_page))
+        .route("/session/{id}", get(session_page))
+        .route("/session-of/{record}", get(session_of_page))
+        .route("/without-session", get(without_session_page))
+        .route("/trace/{id}", get(trace_page))
+        .route("/trace-of/{record}", get(trace_of_page))
+        .route("/api/sessions", get(sessions))
+        .route("/api/session/{id}", get(session))
+        .route("/api/session-of/{record}", get(session_of))
+        .route("/api/without-session", get(without_session))
+        .route("/api/trace/{id}", get(trace))
+        .fallback(nothing_here)
+}
+
+/// A page, or why there is none.
+type Page = Result<Response, Failure>;
+
+/// A failure of the database or of a template, answered with status 500.
+struct Failure(anyhow::Error);
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, format!("{:#}\n", self.0)).into_response()
+    }
+}
+
+/// Renders a page that may run no script but its own, and load nothing.
+fn html<T: Template>(received: &Received, status: StatusCode, page: impl FnOnce(Frame) -> T) -> Page {
+    let nonce = RunKey::draw().0.object_id(0).simple().to_string();
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let page = page(Frame::new(&received.stats(), nonce)).render()?;
+    let policy = HeaderValue::try_from(policy)?;
+    Ok((status, [(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response())
+}
+
+/// An error, as a page for browsers and as a line for everybody else.
+fn error(received: &Received, headers: &HeaderMap, what: &'static str, why: String) -> Page {
+    let status = StatusCode::NOT_FOUND;
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html") {
+        return html(received, status, |frame| page::Error::new(frame, what, why));
+    }
+    Ok((status, format!("{what}: {why}\n")).into_response())
+}
+
+async fn nothing_here(State(received): Shared, headers: HeaderMap) -> Page {
+    let why = "Pages are /, /session/ID, /trace/ID and /without-session. OTLP is sent to /v1/logs, /v1/traces and \
+               /v1/metrics.";
+    error(&received, &headers, "There is no such page", why.to_owned())
+}
+
+fn no_record(received: &Received, headers: &HeaderMap, record: i64) -> Page {
+    error(received, headers, "There is no such record", format!("No record has the number {record}."))
+}
+
+async fn sessions_page(State(received): Shared, Query(query): Asking) -> Page {
+    let (part, without) = (received.sessions(Asked::of(&query, PER_PAGE))?, received.without_session()?);
+    html(&received, StatusCode::OK, |frame| page::Sessions::new(frame, part, without))
+}
+
+async fn session_page(State(received): Shared, Path(id): Path<String>, Query(query): Asking) -> Page {
+    one_session(&received, &id, &query)
+}
+
+async fn without_session_page(State(received): Shared, Query(query): Asking) -> Page {
+    one_session(&received, "", &query)
+}
+
+async fn session_of_page(
+    State(received): Shared,
+    Path(record): Path<i64>,
+    Query(query): Asking,
+    headers: HeaderMap,
+) -> Page {
+    match received.session_of(record)? {
+        Some(id) => one_session(&received, &id, &query),
+        None => no_record(&received, &headers, record),
+    }
+}
+
+fn one_session(received: &Received, id: &str, query: &HashMap<String, String>) -> Page {
+    let part = received.items(Of::Session(id), Asked::of(query, PER_PAGE))?;
+    let start = received.start(id)?;
+    html(received, StatusCode::OK, |frame| page::Session::new(frame, id, start, &part))
+}
+
+async fn trace_page(State(received): Shared, Path(id): Path<String>, Query(query): Asking) -> Page {
+    one_trace(&received, &id, &query)
+}
+
+async fn trace_of_page(
+    State(received): Shared,
+    Path(record): Path<i64>,
+    Query(query): Asking,
+    headers: HeaderMap,
+) -> Page {
+    match received.trace_of(record)? {
+        Some(id) => one_trace(&received, &id, &query),
+        None => no_record(&received, &headers, record),
+    }
+}
+
+fn one_trace(received: &Received, id: &str, query: &HashMap<String, String>) -> Page {
+    let part = received.items(Of::Trace(id), Asked::of(query, MANY_PER_PAGE))?;
+    html(received, StatusCode::OK, |frame| page::Trace::new(frame, id, &part))
+}
+
+/// The entries as JSON, and where they lie.
+fn list<T: Serialize>(part: Part<T>, uri: &OriginalUri) -> Page {
+    let Place { page, pages, per_page, total } = part.place;
+    let mut links = vec![("first", 1), ("last", pages)];
+    links.extend((page > 1).then(|| ("prev", page - 1)));
+    links.extend((page < pages).then_some(("next", page + 1)));
+    // Of a path that is too long for a header, the links hold what differs.
+    let path = Some(uri.path()).filter(|path| path.len() <= MAX_LINK).unwrap_or_default();
+    let link = |(rel, page)| format!("<{path}?page={page}&per_page={per_page}>; rel=\"{rel}\"");
+    let links: Vec<String> = links.into_iter().map(link).collect();
+    let headers = [(TOTAL_COUNT, HeaderValue::from(total)), (header::LINK, HeaderValue::try_from(links.join(", "))?)];
+    Ok((headers, Json(part.entries)).into_response())
+}
+
+async fn sessions(State(received): Shared, uri: OriginalUri, Query(query): Asking) -> Page {
+    list(received.sessions(Asked::of(&query, MANY_PER_PAGE))?, &uri)
+}
+
+async fn session(State(received): Shared, uri: OriginalUri, Path(id): Path<String>, Query(query): Asking) -> Page {
+    list(items(&received, Of::Session(&id), &query)?, &uri)
+}
+
+async fn without_session(State(received): Shared, uri: OriginalUri, Query(query): Asking) -> Page {
+    list(items(&received, Of::Session(""), &query)?, &uri)
+}
+
+async fn session_of(
+    State(received): Shared,
+    uri: OriginalUri,
+    Path(record): Path<i64>,
+    Query(query): Asking,
+    headers: HeaderMap,
+) -> Page {
+    match received.session_of(record)? {
+        Some(id) => list(items(&received, Of::Session(&id), &query)?, &uri),
+        None => no_record(&received, &headers, record),
+    }
+}
+
+async fn trace(State(received): Shared, uri: OriginalUri, Path(id): Path<String>, Query(query): Asking) -> Page {
+    list(items(&received, Of::Trace(&id), &query)?, &uri)
+}
+
+fn items(received: &Received, of: Of<'_>, query: &HashMap<String, String>) -> Result<Part<Item>> {
+    received.items(of, Asked::of(query, MANY_PER_PAGE))
+}

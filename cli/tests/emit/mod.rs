@@ -1,0 +1,72 @@
+//! What `emit` says when something did not arrive, and that its events are those of one app.
+
+use serde_json::Value;
+
+use super::{Inspector, emit, server, summary};
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_scenario_is_one_session_and_not_one_for_each_event() {
+    let inspector = Inspector::start(&[]);
+    let output = emit(&inspector.url, "otlp-proto", &["--events", "200", "--stories", "2"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let answer = inspector.get("/api/sessions");
+    let sessions: Value = serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(sessions.as_array().unwrap().len(), 1, "{sessions}");
+}
+
+#[test]
+fn no_advice_is_given_that_cannot_work() {
+    let lost = stderr(&emit("http://127.0.0.1:9", "otlp-proto", &["--events", "3", "--timeout", "1"]));
+    assert!(!lost.contains("--flush-only") && lost.contains("--data-dir DIR") && lost.contains("--seed"), "{lost}");
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let options = ["--events", "3", "--timeout", "1", "--data-dir", data];
+    let kept = stderr(&emit("http://127.0.0.1:9", "otlp-proto", &options));
+    let advice = format!("--flush-only --data-dir {data}");
+    assert!(kept.contains(&advice), "{kept}");
+    let inspector = Inspector::start(&[]);
+    let words: Vec<&str> = advice.split(' ').collect();
+    let output = emit(&inspector.url, "otlp-proto", &words);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(summary(&output)["delivered"], 3);
+}
+
+#[test]
+fn a_directory_in_which_nothing_was_recorded_is_no_success_and_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing");
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    for path in [&missing, &file, &empty] {
+        let path = path.to_str().unwrap();
+        let output = emit("http://127.0.0.1:9", "otlp-proto", &["--flush-only", "--data-dir", path]);
+        let said = stderr(&output);
+        assert!(output.status.code() == Some(1) && said.contains(path) && said.contains("--flush-only"), "{said}");
+        assert!(output.stdout.is_empty());
+    }
+    assert!(!missing.exists() && std::fs::read_dir(&empty).unwrap().next().is_none());
+    assert_eq!(std::fs::read(&file).unwrap(), b"x");
+}
+
+#[test]
+fn events_that_were_dropped_are_no_success_whoever_dropped_them() {
+    let url = server(|_| 413);
+    let output = emit(&url, "otlp-proto", &["--events", "11", "--timeout", "1"]);
+    let (told, said) = (summary(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let dropped = told["dropped"]["too_large"].as_u64().unwrap();
+    assert!(dropped > 0 && said.contains(&format!("events were dropped: {dropped} too_large")), "{said}");
+
+    // A later run with the same books says it as well, even if it records only.
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    emit(&url, "otlp-proto", &["--events", "11", "--timeout", "1", "--data-dir", data]);
+    let output = emit(&url, "otlp-proto", &["--record-only", "--events", "1", "--data-dir", data]);
+    assert!(output.status.code() == Some(1) && stderr(&output).contains("too_large"), "{}", stderr(&output));
+}

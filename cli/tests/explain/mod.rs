@@ -1,0 +1,106 @@
+//! `explain`: the share that is recorded, values as JSON, and the example of the documentation.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use super::throughline;
+
+fn explain(config: &str, event: &str) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    std::fs::write(&file, config).unwrap();
+    throughline().args(["explain", "--config"]).arg(&file).args(["--event", event]).output().unwrap()
+}
+
+fn answer(config: &str, event: &str) -> Value {
+    let output = explain(config, event);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn why(config: &str, event: &str) -> (String, String, f64) {
+    let answer = answer(config, event);
+    let text = |key: &str| answer[key].as_str().unwrap().to_owned();
+    (text("verdict"), text("why"), answer["share"].as_f64().unwrap())
+}
+
+#[test]
+fn an_event_of_which_a_part_is_sampled_does_not_count_as_recorded_for_sure() {
+    let config = r#"{"session_sample_rate": 0.2, "trace_sample_rate": 0.5}"#;
+    let (verdict, reason, share) = why(config, r#"{"kind": "action", "name": "tap"}"#);
+    assert!(verdict == "recorded" && reason.starts_with("in 20 % of sessions (session_sample_rate)"), "{reason}");
+    assert_eq!(share, 0.2);
+    let (_, reason, share) = why(config, r#"{"kind": "span", "name": "load"}"#);
+    assert!(reason.starts_with("in 20 % of sessions (session_sample_rate), in 50 % of traces"), "{reason}");
+    assert_eq!(share, 0.1);
+    let (verdict, reason, share) = why(config, r#"{"kind": "mutation", "store": "Cart", "path": "a", "new": 1}"#);
+    assert!(verdict == "coalesced" && reason.starts_with("in 20 % of sessions"), "{reason}");
+    assert_eq!(share, 0.2);
+    let (verdict, reason, share) = why(config, r#"{"kind": "error", "message": "x"}"#);
+    assert!(verdict == "recorded" && !reason.contains('%') && share == 1.0, "{reason}");
+    let (verdict, reason, share) = why("{}", r#"{"kind": "log"}"#);
+    assert!(verdict == "recorded" && !reason.contains('%') && share == 1.0, "{reason}");
+    let (verdict, reason, share) = why(r#"{"session_sample_rate": 0}"#, r#"{"kind": "log"}"#);
+    assert!(verdict == "dropped" && reason.contains("session_sample_rate") && share == 0.0, "{reason}");
+}
+
+#[test]
+fn headers_of_a_trace_that_may_not_be_sampled_are_not_shown_as_certain() {
+    let config = r#"{"trace_sample_rate": 0.25, "trace_hosts": [{"host": "example.com", "injection": "all"}]}"#;
+    let answer = answer(config, r#"{"kind": "resource", "url": "https://example.com/x"}"#);
+    let header = |key: &str| answer[key]["traceparent"].as_str().unwrap().to_owned();
+    assert!(header("headers").ends_with("-01") && header("headers_when_not_sampled").ends_with("-00"), "{answer}");
+    assert!(answer["headers_why"].as_str().unwrap().contains("25 % of traces"), "{answer}");
+}
+
+#[test]
+fn values_are_json_and_not_a_form_of_our_own() {
+    let config = r#"{"stores": {"Cart": {"capture": "full"}}}"#;
+    let captured = |old: Value, new: Value| {
+        let event = json!({"kind": "mutation", "store": "Cart", "path": "a", "old": old, "new": new});
+        let answer = answer(config, &event.to_string());
+        (answer["state.old"].clone(), answer["state.new"].clone())
+    };
+    assert_eq!(captured(json!(1), json!(2.5)), (json!(1), json!(2.5)));
+    assert_eq!(captured(json!(true), json!("a \"quoted\"\n\\ text")), (json!(true), json!("a \"quoted\"\n\\ text")));
+    // A list is recorded as a text, which is JSON itself.
+    assert_eq!(captured(json!(""), json!([1, "x"])), (json!(""), json!("[1,\"x\"]")));
+    let summary = answer("{}", r#"{"kind": "mutation", "store": "Cart", "path": "a", "new": "four"}"#);
+    assert_eq!(summary["state.new"], json!({"type": "text", "length": 4}));
+}
+
+/// The block of code in `docs/cli.md` that follows a line.
+fn block(after: &str) -> String {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md")).unwrap();
+    let rest = document.split(after).nth(1).unwrap_or_else(|| panic!("docs/cli.md does not say `{after}`"));
+    let code = rest.split("```").nth(1).unwrap();
+    code.split_once('\n').unwrap().1.to_owned()
+}
+
+#[test]
+fn the_example_of_the_documentation_is_a_configuration_and_gives_the_answer_that_is_shown() {
+    let config = block("A complete `config.json`");
+    let settings: Value = serde_json::from_str(&config).unwrap();
+    for key in ["session_sample_rate", "trace_sample_rate", "trace_hosts", "stores", "redact"] {
+        assert!(settings.get(key).is_some(), "the example does not show {key}");
+    }
+    let shown: Value = serde_json::from_str(&block("The answer:")).unwrap();
+    let command = block("Ask what becomes of a mutation");
+    let event = command.split('\'').nth(1).unwrap();
+    assert_eq!(answer(&config, event), shown);
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_named() {
+    for (config, said) in [
+        (r#"{"session_sample_rate": 20}"#, "`session_sample_rate` must be between 0.0 and 1.0"),
+        (r#"{"sample_rate": 1}"#, "unknown field `sample_rate`"),
+        ("[", "parsing"),
+    ] {
+        let output = explain(config, r#"{"kind": "log"}"#);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && stderr.contains(said), "{stderr}");
+        assert!(!stderr.contains("backtrace"), "{stderr}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Who may talk to the inspector: no web page but its own.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use super::{Inspector, throughline};
+
+const PATHS: [&str; 8] =
+    ["/", "/session/s", "/trace/t", "/api/stats", "/api/sessions", "/metrics", "/health/live", "/nowhere"];
+
+/// Sends a request as it stands. Returns the status and the whole answer.
+fn raw(address: &str, request: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    (answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default(), answer)
+}
+
+fn get(inspector: &Inspector, path: &str, headers: &str) -> (u16, String) {
+    let address = inspector.url.strip_prefix("http://").unwrap();
+    raw(address, &format!("GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n"))
+}
+
+fn post(inspector: &Inspector, path: &str, headers: &str) -> (u16, String) {
+    let address = inspector.url.strip_prefix("http://").unwrap();
+    let head = format!("POST {path} HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 2\r\n");
+    raw(address, &format!("{head}{headers}connection: close\r\n\r\n{{}}"))
+}
+
+#[test]
+fn a_page_whose_name_leads_to_this_machine_reads_and_writes_nothing() {
+    let inspector = Inspector::start(&[]);
+    for host in ["evil.example", "evil.example:4318", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
+        for path in PATHS {
+            let (status, answer) = get(&inspector, path, &format!("host: {host}\r\n"));
+            assert!(status == 421 && answer.contains("--allow-host"), "{host} {path}: {answer}");
+            assert!(answer.contains("content-type: text/plain"), "{answer}");
+        }
+        for path in ["/v1/logs", "/v1/traces", "/v1/metrics"] {
+            assert_eq!(post(&inspector, path, &format!("host: {host}\r\n")).0, 421, "{host} {path}");
+        }
+    }
+    // A second `Host`, and a target that names another server.
+    assert_eq!(get(&inspector, "/", "host: localhost\r\nhost: evil.example\r\n").0, 421);
+    assert_eq!(get(&inspector, "http://evil.example/", "host: localhost\r\n").0, 421);
+    assert_eq!(get(&inspector, "/", "").0, 400);
+    assert_eq!(inspector.stats()["requests"], 0);
+}
+
+#[test]
+fn clients_on_this_machine_and_in_emulators_are_served() {
+    let inspector = Inspector::start(&["--allow-host", "my-mac.local"]);
+    for host in
+        ["localhost", "LocalHost:4318", "app.localhost", "127.0.0.1:1", "[::1]:4318", "10.0.2.2:4318", "my-mac.local"]
+    {
+        assert_eq!(get(&inspector, "/", &format!("host: {host}\r\n")).0, 200, "{host}");
+        assert_eq!(post(&inspector, "/v1/logs", &format!("host: {host}\r\n")).0, 200, "{host}");
+    }
+    let address = inspector.url.strip_prefix("http://").unwrap();
+    assert_eq!(raw(address, "GET / HTTP/1.0\r\n\r\n").0, 200);
+}
+
+#[test]
+fn a_page_of_another_site_cannot_post_what_the_developer_then_sees() {
+    let inspector = Inspector::start(&[]);
+    for origin in ["https://evil.example", "null", "http://localhost.evil.example", "chrome-extension://abc"] {
+        let headers = format!("host: localhost\r\norigin: {origin}\r\n");
+        let (status, answer) = post(&inspector, "/v1/logs", &headers);
+        assert!(status == 403 && answer.contains("origin"), "{origin}: {answer}");
+        assert_eq!(get(&inspector, "/api/sessions", &headers).0, 403, "{origin}");
+    }
+    for origin in ["http://localhost:3000", "http://127.0.0.1:4318"] {
+        assert_eq!(post(&inspector, "/v1/logs", &format!("host: localhost\r\norigin: {origin}\r\n")).0, 200);
+    }
+}
+
+#[test]
+fn a_foreign_page_orders_nothing_from_the_sample_backend() {
+    let mut command = throughline();
+    command.args(["inspect", "--port", "0", "--json", "--sample-backend", "--allow-host", "my-mac.local"]);
+    let inspector = Inspector::of(command);
+    let backend = inspector.backend.strip_prefix("http://").unwrap();
+    for (headers, status) in [
+        ("host: evil.example\r\n", 421),
+        ("host: localhost\r\norigin: https://evil.example\r\n", 403),
+        ("host: 10.0.2.2:80\r\n", 200),
+        ("host: my-mac.local\r\n", 200),
+    ] {
+        let request = format!("GET /api/items/1 HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        assert_eq!(raw(backend, &request).0, status, "{headers}");
+    }
+}
+
+#[test]
+fn localhost_that_is_ipv6_reaches_the_inspector() {
+    let inspector = Inspector::start(&[]);
+    let port = inspector.url.rsplit(':').next().unwrap();
+    let address = format!("[::1]:{port}");
+    // A machine without IPv6 has no such address.
+    if TcpStream::connect(&address).is_ok() || std::net::TcpListener::bind(("::1", 0)).is_ok() {
+        let (status, answer) =
+            raw(&address, &format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"));
+        assert_eq!(status, 200, "{answer}");
+    }
+}
