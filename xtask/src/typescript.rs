@@ -41,6 +41,7 @@ pub(crate) fn typescript() -> Result<()> {
 fn packages() -> Result<()> {
     ensure_program("npm", &["nodejs", "npm", "libnode-dev"])?;
     step("npm packages", in_workspace("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    step("format of TypeScript", in_workspace("npx").args(["prettier", "--check", "--log-level", "warn", "."]))?;
     step("TypeScript", in_workspace("npx").args(["tsc", "--build"]))
 }
 
