@@ -45,7 +45,7 @@ export function within<T>(slot: number, work: () => T): T {
 export function record(fields: Field[]): number {
   if (sink) {
     try {
-      return sink.record(...fields);
+      return sink.record.apply(sink, fields);
     } catch {
       counts.failures++;
       return ANSWER_NOT_KEPT;

@@ -153,8 +153,8 @@ function traced(createInner: CreateHandler): CreateHandler {
         const where = watched(prop);
         if (where.length === 0) return set(target, prop, value, receiver);
         const key = prop as string;
-        const had = Object.hasOwn(target, key);
         const old = target[key];
+        const had = old !== undefined || Object.hasOwn(target, key);
         const answer = set(target, key, value, receiver);
         changed(node!, where, key, had, old);
         return answer;
@@ -165,8 +165,8 @@ function traced(createInner: CreateHandler): CreateHandler {
         const where = watched(prop);
         if (where.length === 0) return deleteProperty(target, prop);
         const key = prop as string;
-        const had = Object.hasOwn(target, key);
         const old = target[key];
+        const had = old !== undefined || Object.hasOwn(target, key);
         const answer = deleteProperty(target, key);
         changed(node!, where, key, had, old);
         return answer;
@@ -308,7 +308,7 @@ const isPathKey = (key: unknown): boolean => typeof key === "string" || typeof k
 function changed(node: Node, where: readonly Place[], prop: string, had: boolean, old: unknown): void {
   const { target } = node;
   const next = target[prop];
-  const has = Object.hasOwn(target, prop);
+  const has = next !== undefined || Object.hasOwn(target, prop);
   if (had === has && Object.is(old, next)) return;
   if (node.muted > 0) {
     node.isTouched = true;

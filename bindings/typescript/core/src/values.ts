@@ -11,7 +11,7 @@ import {
   TAG_LIST,
   TAG_MAP,
 } from "./calls.js";
-import { counts, guarded } from "./recorder.js";
+import { guarded } from "./recorder.js";
 import type { Field } from "./sink.js";
 
 /** What an attribute may have. Other values are left out, or become a text. */
@@ -101,18 +101,34 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
 /** Adds attributes to the fields of a call, as alternating keys and values. Those without a value are left out. */
 export function addAttributes(fields: Field[], attributes: Attributes | undefined): Field[] {
   if (attributes === undefined || attributes === null) return fields;
-  const keys = guarded(Object.keys, [], attributes);
-  const most = Math.min(keys.length, LIMIT_ATTRIBUTES);
-  for (let at = 0; at < most; at++) {
-    const key = keys[at]!;
-    let value: unknown;
-    try {
-      value = attributes[key];
-    } catch {
-      counts.failures++;
-      continue;
+  const mark = fields.length;
+  try {
+    // Of a plain object of primitives, which nearly all are, nothing has to be copied or caught.
+    if (Object.getPrototypeOf(attributes) === Object.prototype) {
+      for (const key in attributes) {
+        const value = attributes[key];
+        const type = typeof value;
+        if (
+          type === "number" ||
+          type === "boolean" ||
+          (type === "string" && (value as string).length <= LIMIT_TEXT_UNITS)
+        ) {
+          fields.push(key.length <= LIMIT_KEY_UNITS ? key : text(key, LIMIT_KEY_UNITS), value as Field);
+        } else {
+          const known = field(value);
+          if (known !== null) fields.push(text(key, LIMIT_KEY_UNITS), known);
+        }
+      }
+      if (fields.length - mark > 2 * LIMIT_ATTRIBUTES) fields.length = mark + 2 * LIMIT_ATTRIBUTES;
+      return fields;
     }
-    const known = field(value);
+  } catch {
+    // A getter has thrown: what the others return is kept.
+    fields.length = mark;
+  }
+  const keys = guarded(Object.keys, [], attributes);
+  for (const key of keys.slice(0, LIMIT_ATTRIBUTES)) {
+    const known = guarded(() => field(attributes[key]), null);
     if (known !== null) fields.push(text(key, LIMIT_KEY_UNITS), known);
   }
   return fields;
