@@ -2,7 +2,7 @@
 //!
 //! The summary on standard output is what the client's own books say, so that a test can compare it
 //! with what a backend has received. The command fails when the books do not balance, when events
-//! are left in the queue, and when some were dropped.
+//! are left in the queue, and when this run has dropped some.
 
 mod pace;
 mod scenario;
@@ -102,17 +102,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         verdict::ensure_recorded(data_dir)?;
     }
     let telemetry = start(options, data_dir)?;
+    let timeout = Duration::from_secs(options.timeout);
+    let wait = timeout.max(DRAIN);
+    let cannot_write = || format!("the queue in {} could not be written", data_dir.display());
+    // What earlier runs have lost is in the books before this one records or sends anything.
+    ensure!(telemetry.drain(wait), cannot_write());
+    let before = books_of(&telemetry, wait)?;
     let (mut accepted, mut state) = (BTreeMap::new(), StateCounts::default());
     if !options.flush_only {
         accepted = record(&telemetry, options)?;
         state = stories::record(&telemetry, options.seed, options.stories)?;
     }
-    let timeout = Duration::from_secs(options.timeout);
-    ensure!(telemetry.drain(timeout.max(DRAIN)), "the queue in {} could not be written", data_dir.display());
+    ensure!(telemetry.drain(wait), cannot_write());
     let outcome = (!options.record_only).then(|| telemetry.flush(timeout));
-    let books =
-        telemetry.books(timeout.max(DRAIN))?.into_iter().next().context("the configuration has no destination")?;
-    let losses = verdict::losses(&books);
+    let books = books_of(&telemetry, wait)?;
+    let losses = verdict::losses(&before.dropped, &books.dropped);
     let outcome = outcome.map(|outcome| verdict::blame(outcome, losses.as_deref()));
     let printed = output::line(summary(options, &accepted, &state, &books, outcome.as_ref()));
     telemetry.shutdown(SHUTDOWN);
@@ -121,6 +125,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     verdict::check(outcome, losses.as_deref(), options.data_dir.as_deref())?;
     // That nobody reads the summary matters less than whether the events have arrived.
     printed
+}
+
+fn books_of(telemetry: &Telemetry, wait: Duration) -> Result<DestinationBooks> {
+    telemetry.books(wait)?.into_iter().next().context("the configuration has no destination")
 }
 
 /// Starts a client that records nothing of its own, so that the counts are those of the scenario.

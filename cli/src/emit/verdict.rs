@@ -1,27 +1,25 @@
 //! Whether a run has succeeded, and what its user can do if not.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use throughline::ledger::DropReason;
-use throughline::{DestinationBooks, FlushOutcome};
+use throughline::FlushOutcome;
+use throughline::ledger::{DropReason, Ledger};
 
 /// What each data directory of the client holds after its first start.
 const MARKS: [&str; 2] = ["queue.db", "runs"];
 
-/// What was dropped, by reason: "3 too_large, 1 oversize". `None` if nothing was. Events that no
-/// destination takes do not count: `--signals` asks for that.
-pub(super) fn losses(books: &DestinationBooks) -> Option<String> {
-    let mut lost: Vec<(&str, u64)> = Vec::new();
-    for (_, reason, count) in
-        books.dropped.iter().filter(|(_, reason, count)| *reason != DropReason::NoDestination && *count > 0)
-    {
-        match lost.iter_mut().find(|(name, _)| *name == reason.name()) {
-            Some((_, sum)) => *sum += count,
-            None => lost.push((reason.name(), count)),
-        }
-    }
-    let lost: Vec<String> = lost.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
+/// What this run has dropped, by reason: "3 too_large, 1 oversize". `None` if nothing was. The books
+/// of the data directory keep what earlier runs have dropped, which was said at their ends. Events
+/// that no destination takes do not count: `--signals` asks for that.
+pub(super) fn losses(before: &Ledger, after: &Ledger) -> Option<String> {
+    let reasons: BTreeSet<DropReason> = after.iter().map(|(_, reason, _)| reason).collect();
+    let lost = reasons.into_iter().filter(|reason| *reason != DropReason::NoDestination).filter_map(|reason| {
+        let count = after.of(reason).saturating_sub(before.of(reason));
+        (count > 0).then(|| format!("{count} {}", reason.name()))
+    });
+    let lost: Vec<String> = lost.collect();
     (!lost.is_empty()).then(|| lost.join(", "))
 }
 
@@ -86,7 +84,22 @@ fn quoted(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use throughline::event::Lane;
+
     use super::*;
+
+    #[test]
+    fn a_loss_of_an_earlier_run_is_no_failure_of_this_one() {
+        let mut before = Ledger::default();
+        before.add(Lane::Event, DropReason::TooLarge, 3);
+        assert_eq!(losses(&before, &before), None);
+        let mut after = before.clone();
+        after.add(Lane::Crash, DropReason::TooLarge, 1);
+        after.add(Lane::Bulk, DropReason::TooLarge, 1);
+        after.add(Lane::Bulk, DropReason::QuotaAge, 4);
+        after.add(Lane::Bulk, DropReason::NoDestination, 9);
+        assert_eq!(losses(&before, &after).as_deref(), Some("4 quota_age, 2 too_large"));
+    }
 
     #[test]
     fn a_path_that_is_advised_can_be_pasted() {
