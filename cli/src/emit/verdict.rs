@@ -10,9 +10,9 @@ use throughline::ledger::{DropReason, Ledger};
 /// What each data directory of the client holds after its first start.
 const MARKS: [&str; 2] = ["queue.db", "runs"];
 
-/// What this run has dropped, by reason: "3 too_large, 1 oversize". `None` if nothing was. The books
-/// of the data directory keep what earlier runs have dropped, which was said at their ends. Events
-/// that no destination takes do not count: `--signals` asks for that.
+/// What this run has dropped, by reason: "3 too_large, 1 oversize". `None` if nothing was. The
+/// books keep what earlier runs have dropped, which was said at their ends. Events that no
+/// destination takes do not count: `--signals` asks for that.
 pub(super) fn losses(before: &Ledger, after: &Ledger) -> Option<String> {
     let reasons: BTreeSet<DropReason> = after.iter().map(|(_, reason, _)| reason).collect();
     let lost = reasons.into_iter().filter(|reason| *reason != DropReason::NoDestination).filter_map(|reason| {

@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tokio::task::block_in_place;
 use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
@@ -62,14 +63,15 @@ fn router(names: Names, received: Arc<Received>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(RequestDecompressionLayer::new())
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(middleware::from_fn_with_state(Arc::clone(&received), known_coding));
+        .layer(middleware::from_fn(known_coding))
+        .layer(middleware::from_fn_with_state(Arc::clone(&received), count_refused));
     Router::new()
         .route("/api/stats", get(stats))
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .merge(collector)
-        .merge(views::router())
+        .merge(views::router(&received))
         .method_not_allowed_fallback(|| async {
             (
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -80,9 +82,20 @@ fn router(names: Names, received: Arc<Received>) -> Router {
         .with_state(received)
 }
 
+/// Counts the requests that were refused, whoever refused them: the body may be too large, or its
+/// coding broken, before anything looks at it.
+async fn count_refused(State(received): Shared, request: Request, next: Next) -> Response {
+    let is_post = request.method() == Method::POST;
+    let response = next.run(request).await;
+    if is_post && !response.status().is_success() {
+        received.count_refused();
+    }
+    response
+}
+
 /// Refuses codings of bodies that are not known. Their names are compared whatever their case
 /// (RFC 9110 §8.4.1).
-async fn known_coding(State(received): Shared, mut request: Request, next: Next) -> Response {
+async fn known_coding(mut request: Request, next: Next) -> Response {
     let coding = request.headers().get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     match coding.as_deref() {
         None => {}
@@ -93,7 +106,6 @@ async fn known_coding(State(received): Shared, mut request: Request, next: Next)
             request.headers_mut().remove(header::CONTENT_ENCODING);
         }
         Some(other) => {
-            received.count_refused();
             let text =
                 format!("content encoding `{}` is not known: use gzip or none\n", String::from_utf8_lossy(other));
             return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
@@ -105,7 +117,6 @@ async fn known_coding(State(received): Shared, mut request: Request, next: Next)
 async fn collect(export: Export, State(received): Shared, headers: HeaderMap, body: Bytes) -> Response {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(encoding) = Encoding::of(content_type) else {
-        received.count_refused();
         let text = format!(
             "content type `{content_type}` is not OTLP: use {} or {}\n",
             Encoding::Protobuf.content_type(),
@@ -113,16 +124,17 @@ async fn collect(export: Export, State(received): Shared, headers: HeaderMap, bo
         );
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     };
-    let decoded = match decode::decode(export, encoding, &body) {
+    // It takes the thread for a while; others are served meanwhile.
+    block_in_place(|| take(export, encoding, &received, &body))
+}
+
+fn take(export: Export, encoding: Encoding, received: &Received, body: &[u8]) -> Response {
+    let decoded = match decode::decode(export, encoding, body) {
         Ok(decoded) => decoded,
-        Err(error) => {
-            received.count_refused();
-            return (StatusCode::BAD_REQUEST, format!("{error:#}\n")).into_response();
-        }
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error:#}\n")).into_response(),
     };
     if let Err(error) = received.insert(&decoded.items, decoded.rejected) {
         // The body is right; its sender may try again.
-        received.count_refused();
         return (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}\n")).into_response();
     }
     let content_type = HeaderValue::from_static(encoding.content_type());
@@ -130,12 +142,12 @@ async fn collect(export: Export, State(received): Shared, headers: HeaderMap, bo
 }
 
 async fn stats(State(received): Shared) -> Json<Stats> {
-    Json(received.stats())
+    Json(block_in_place(|| received.stats()))
 }
 
 /// The counts in the Prometheus text format, version 0.0.4.
 async fn metrics(State(received): Shared) -> Response {
-    let stats = received.stats();
+    let stats = block_in_place(|| received.stats());
     let mut text = String::new();
     for (name, help, value) in [
         ("requests_total", "Export requests.", stats.requests),
@@ -156,7 +168,7 @@ async fn metrics(State(received): Shared) -> Response {
 }
 
 async fn ready(State(received): Shared) -> Response {
-    if received.is_ready() {
+    if block_in_place(|| received.is_ready()) {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()

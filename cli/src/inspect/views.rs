@@ -9,15 +9,18 @@ use std::sync::Arc;
 use anyhow::Result;
 use askama::Template;
 use axum::Router;
-use axum::extract::{OriginalUri, Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::body;
+use axum::extract::{OriginalUri, Path, Query, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::Serialize;
 use throughline::internals::ids::RunKey;
+use tokio::task::block_in_place;
 
 use super::page::{self, Frame};
-use super::received::{Asked, Item, Of, Part, Place, Received};
+use super::received::{Asked, Of, Part, Place, Received};
 
 /// Sessions, and records of a session, on a page.
 const PER_PAGE: u64 = 500;
@@ -26,12 +29,14 @@ const PER_PAGE: u64 = 500;
 const MANY_PER_PAGE: u64 = 5_000;
 /// Longest path in the header `Link`, which has it up to four times.
 const MAX_LINK: usize = 1_000;
+/// Longest text of an error, in bytes.
+const MAX_ERROR: usize = 64 * 1024;
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 type Shared = State<Arc<Received>>;
 type Asking = Query<HashMap<String, String>>;
 
-pub(super) fn router() -> Router<Arc<Received>> {
+pub(super) fn router(received: &Arc<Received>) -> Router<Arc<Received>> {
     Router::new()
         .route("/", get(sessions_page))
         .route("/session/{id}", get(session_page))
@@ -45,6 +50,7 @@ pub(super) fn router() -> Router<Arc<Received>> {
         .route("/api/without-session", get(without_session))
         .route("/api/trace/{id}", get(trace))
         .fallback(nothing_here)
+        .layer(middleware::from_fn_with_state(Arc::clone(received), errors_for_browsers))
 }
 
 /// A page, or why there is none.
@@ -77,29 +83,52 @@ fn html<T: Template>(received: &Received, status: StatusCode, page: impl FnOnce(
     Ok((status, [(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response())
 }
 
-/// An error, as a page for browsers and as a line for everybody else.
-fn error(received: &Received, headers: &HeaderMap, what: &'static str, why: String) -> Page {
-    let status = StatusCode::NOT_FOUND;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accept.contains("text/html") {
-        return html(received, status, |frame| page::Error::new(frame, what, why));
+/// Every error is a line of text. A browser gets it as a page, with the way back.
+async fn errors_for_browsers(State(received): Shared, request: Request, next: Next) -> Response {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let is_browser = accept.contains("text/html") && matches!(*request.method(), Method::GET | Method::HEAD);
+    let response = next.run(request).await;
+    let status = response.status();
+    if !is_browser || !(status.is_client_error() || status.is_server_error()) {
+        return response;
     }
-    Ok((status, format!("{what}: {why}\n")).into_response())
+    let text = body::to_bytes(response.into_body(), MAX_ERROR).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let (what, why) = match text.trim().split_once(": ") {
+        Some((what, why)) if status == StatusCode::NOT_FOUND => (what, why),
+        _ if status.is_server_error() => ("This page could not be made", text.trim()),
+        _ => ("This address makes no sense", text.trim()),
+    };
+    let page = |frame| page::Error::new(frame, what.to_owned(), why.to_owned());
+    block_in_place(|| html(&received, status, page)).into_response()
 }
 
-async fn nothing_here(State(received): Shared, headers: HeaderMap) -> Page {
+fn not_found(what: &str, why: &str) -> Page {
+    Ok((StatusCode::NOT_FOUND, format!("{what}: {why}\n")).into_response())
+}
+
+async fn nothing_here() -> Page {
     let why = "Pages are /, /session/ID, /trace/ID and /without-session. OTLP is sent to /v1/logs, /v1/traces and \
                /v1/metrics.";
-    error(&received, &headers, "There is no such page", why.to_owned())
+    not_found("There is no such page", why)
 }
 
-fn no_record(received: &Received, headers: &HeaderMap, record: i64) -> Page {
-    error(received, headers, "There is no such record", format!("No record has the number {record}."))
+fn no_record(record: i64) -> Page {
+    not_found("There is no such record", &format!("No record has the number {record}."))
 }
+
+/// Ids of traces are shown and stored in lower case; other tools show them in upper case.
+fn trace_id(id: &str) -> String {
+    id.to_ascii_lowercase()
+}
+
+// The database answers on the thread that asks. `block_in_place` lets others be served meanwhile.
 
 async fn sessions_page(State(received): Shared, Query(query): Asking) -> Page {
-    let (part, without) = (received.sessions(Asked::of(&query, PER_PAGE))?, received.without_session()?);
-    html(&received, StatusCode::OK, |frame| page::Sessions::new(frame, part, without))
+    block_in_place(|| {
+        let (part, without) = (received.sessions(Asked::of(&query, PER_PAGE))?, received.without_session()?);
+        html(&received, StatusCode::OK, |frame| page::Sessions::new(frame, part, without))
+    })
 }
 
 async fn session_page(State(received): Shared, Path(id): Path<String>, Query(query): Asking) -> Page {
@@ -110,88 +139,76 @@ async fn without_session_page(State(received): Shared, Query(query): Asking) -> 
     one_session(&received, "", &query)
 }
 
-async fn session_of_page(
-    State(received): Shared,
-    Path(record): Path<i64>,
-    Query(query): Asking,
-    headers: HeaderMap,
-) -> Page {
-    match received.session_of(record)? {
+async fn session_of_page(State(received): Shared, Path(record): Path<i64>, Query(query): Asking) -> Page {
+    match block_in_place(|| received.session_of(record))? {
         Some(id) => one_session(&received, &id, &query),
-        None => no_record(&received, &headers, record),
+        None => no_record(record),
     }
 }
 
 fn one_session(received: &Received, id: &str, query: &HashMap<String, String>) -> Page {
-    let part = received.items(Of::Session(id), Asked::of(query, PER_PAGE))?;
-    let start = received.start(id)?;
-    html(received, StatusCode::OK, |frame| page::Session::new(frame, id, start, &part))
+    block_in_place(|| {
+        let part = received.items(Of::Session(id), Asked::of(query, PER_PAGE))?;
+        let start = received.start(id)?;
+        html(received, StatusCode::OK, |frame| page::Session::new(frame, id, start, &part))
+    })
 }
 
 async fn trace_page(State(received): Shared, Path(id): Path<String>, Query(query): Asking) -> Page {
-    one_trace(&received, &id, &query)
+    one_trace(&received, &trace_id(&id), &query)
 }
 
-async fn trace_of_page(
-    State(received): Shared,
-    Path(record): Path<i64>,
-    Query(query): Asking,
-    headers: HeaderMap,
-) -> Page {
-    match received.trace_of(record)? {
+async fn trace_of_page(State(received): Shared, Path(record): Path<i64>, Query(query): Asking) -> Page {
+    match block_in_place(|| received.trace_of(record))? {
         Some(id) => one_trace(&received, &id, &query),
-        None => no_record(&received, &headers, record),
+        None => no_record(record),
     }
 }
 
 fn one_trace(received: &Received, id: &str, query: &HashMap<String, String>) -> Page {
-    let part = received.items(Of::Trace(id), Asked::of(query, MANY_PER_PAGE))?;
-    html(received, StatusCode::OK, |frame| page::Trace::new(frame, id, &part))
+    block_in_place(|| {
+        let part = received.items(Of::Trace(id), Asked::of(query, MANY_PER_PAGE))?;
+        html(received, StatusCode::OK, |frame| page::Trace::new(frame, id, &part))
+    })
 }
 
 /// The entries as JSON, and where they lie.
 fn list<T: Serialize>(part: Part<T>, uri: &OriginalUri) -> Page {
-    let Place { page, pages, per_page, total } = part.place;
+    let Place { page, pages, per_page, total, until, .. } = part.place;
     let mut links = vec![("first", 1), ("last", pages)];
     links.extend((page > 1).then(|| ("prev", page - 1)));
     links.extend((page < pages).then_some(("next", page + 1)));
     // Of a path that is too long for a header, the links hold what differs.
     let path = Some(uri.path()).filter(|path| path.len() <= MAX_LINK).unwrap_or_default();
-    let link = |(rel, page)| format!("<{path}?page={page}&per_page={per_page}>; rel=\"{rel}\"");
+    let link = |(rel, page)| format!("<{path}?page={page}&per_page={per_page}&until={until}>; rel=\"{rel}\"");
     let links: Vec<String> = links.into_iter().map(link).collect();
     let headers = [(TOTAL_COUNT, HeaderValue::from(total)), (header::LINK, HeaderValue::try_from(links.join(", "))?)];
     Ok((headers, Json(part.entries)).into_response())
 }
 
 async fn sessions(State(received): Shared, uri: OriginalUri, Query(query): Asking) -> Page {
-    list(received.sessions(Asked::of(&query, MANY_PER_PAGE))?, &uri)
+    block_in_place(|| list(received.sessions(Asked::of(&query, MANY_PER_PAGE))?, &uri))
 }
 
 async fn session(State(received): Shared, uri: OriginalUri, Path(id): Path<String>, Query(query): Asking) -> Page {
-    list(items(&received, Of::Session(&id), &query)?, &uri)
+    items(&received, Of::Session(&id), &query, &uri)
 }
 
 async fn without_session(State(received): Shared, uri: OriginalUri, Query(query): Asking) -> Page {
-    list(items(&received, Of::Session(""), &query)?, &uri)
+    items(&received, Of::Session(""), &query, &uri)
 }
 
-async fn session_of(
-    State(received): Shared,
-    uri: OriginalUri,
-    Path(record): Path<i64>,
-    Query(query): Asking,
-    headers: HeaderMap,
-) -> Page {
-    match received.session_of(record)? {
-        Some(id) => list(items(&received, Of::Session(&id), &query)?, &uri),
-        None => no_record(&received, &headers, record),
+async fn session_of(State(received): Shared, uri: OriginalUri, Path(record): Path<i64>, Query(query): Asking) -> Page {
+    match block_in_place(|| received.session_of(record))? {
+        Some(id) => items(&received, Of::Session(&id), &query, &uri),
+        None => no_record(record),
     }
 }
 
 async fn trace(State(received): Shared, uri: OriginalUri, Path(id): Path<String>, Query(query): Asking) -> Page {
-    list(items(&received, Of::Trace(&id), &query)?, &uri)
+    items(&received, Of::Trace(&trace_id(&id)), &query, &uri)
 }
 
-fn items(received: &Received, of: Of<'_>, query: &HashMap<String, String>) -> Result<Part<Item>> {
-    received.items(of, Asked::of(query, MANY_PER_PAGE))
+fn items(received: &Received, of: Of<'_>, query: &HashMap<String, String>, uri: &OriginalUri) -> Page {
+    block_in_place(|| list(received.items(of, Asked::of(query, MANY_PER_PAGE))?, uri))
 }

@@ -216,6 +216,15 @@ fn an_id_of_the_version_before_is_still_recognised() {
 }
 
 #[test]
+fn a_name_that_begins_like_a_line_of_code_is_not_lost() {
+    let inspector = Inspector::start(&[]);
+    let record = |name: &str| json!({"timeUnixNano": "1", "eventName": name, "body": {"stringValue": "said"}});
+    inspector.take("/v1/logs", &logs(json!([record("event signup"), record("event src/main.rs:12")])));
+    let names: Vec<Value> = inspector.json("/api/without-session").as_array().unwrap().clone();
+    assert_eq!((&names[0]["name"], &names[1]["name"]), (&json!("event signup"), &json!("said")));
+}
+
+#[test]
 fn a_logger_of_the_app_is_shown_with_its_lines() {
     let inspector = Inspector::start(&[]);
     let scope =

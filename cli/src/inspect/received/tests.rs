@@ -69,7 +69,7 @@ fn a_file_of_an_earlier_version_is_continued() {
             time_ns: 2,
             session: "s".into(),
             event_id: "e2".into(),
-            resource: serde_json::json!({"service.name": "shop"}),
+            resource: Arc::new(serde_json::json!({"service.name": "shop"})),
             events: vec![event],
             ..Item::default()
         };
@@ -77,7 +77,7 @@ fn a_file_of_an_earlier_version_is_continued() {
         let items = of_session(&received, "s").entries;
         assert_eq!(items.len(), 2);
         assert_eq!(
-            (items[0].attributes["k"].as_i64(), &items[0].resource, items[0].events.len()),
+            (items[0].attributes["k"].as_i64(), items[0].resource.as_ref(), items[0].events.len()),
             (Some(1), &Value::Null, 0)
         );
         assert_eq!((items[1].resource["service.name"].as_str(), items[1].events[0].after_ns), (Some("shop"), 7));
