@@ -13,6 +13,8 @@ use super::shown::{NO_TIME, ODD_TIME, clock, counted, cut, duration, grouped, hr
 const MAX_INDENT: usize = 20;
 /// Most events of a span that are drawn.
 const MAX_MARKS: usize = 200;
+/// Longest reason for a refusal, in characters.
+const MAX_REFUSAL: usize = 1_000;
 /// Most sessions that a trace names.
 const MAX_SESSIONS: usize = 20;
 /// Width of the waterfall's track that is used, in percent. The rest keeps a mark at the very end
@@ -24,13 +26,15 @@ const MIN_BAR: f64 = 0.3;
 /// What every page shows, and what its script needs.
 pub(super) struct Frame {
     counts: String,
+    /// Why the last request was refused that was; empty if none was.
+    refusal: String,
     version: u64,
     /// Allows the page's own script and no other (`Content-Security-Policy`).
     nonce: String,
 }
 
 impl Frame {
-    pub(super) fn new(stats: &Stats, nonce: String) -> Self {
+    pub(super) fn new(stats: &Stats, refusal: String, nonce: String) -> Self {
         let mut counts = vec![
             counted(stats.logs, "log"),
             counted(stats.spans, "span"),
@@ -43,7 +47,7 @@ impl Frame {
         if stats.refused > 0 {
             counts.push(format!("{} refused", counted(stats.refused, "request")));
         }
-        Self { counts: counts.join(" · "), version: stats.version, nonce }
+        Self { counts: counts.join(" · "), refusal: cut(&refusal, MAX_REFUSAL), version: stats.version, nonce }
     }
 }
 

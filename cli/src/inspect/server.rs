@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -18,7 +18,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use super::decode::{self, Encoding, Export};
 use super::received::{Received, Stats};
-use super::views;
+use super::{refusals, views};
 use crate::guard::{self, Names};
 
 /// Largest body of a request, in bytes: the default of the OpenTelemetry Collector.
@@ -63,34 +63,24 @@ fn router(names: Names, received: Arc<Received>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(RequestDecompressionLayer::new())
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(middleware::from_fn(known_coding))
-        .layer(middleware::from_fn_with_state(Arc::clone(&received), count_refused));
+        .layer(middleware::from_fn(known_coding));
     Router::new()
         .route("/api/stats", get(stats))
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .merge(collector)
-        .merge(views::router(&received))
+        .merge(views::router())
         .method_not_allowed_fallback(|| async {
             (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "OTLP is sent to /v1/logs, /v1/traces and /v1/metrics by POST; everything else is read by GET\n",
             )
         })
+        .layer(middleware::from_fn_with_state(Arc::clone(&received), refusals::count))
+        .layer(middleware::from_fn_with_state(Arc::clone(&received), refusals::for_browsers))
         .layer(middleware::from_fn_with_state(names, guard::visitors))
         .with_state(received)
-}
-
-/// Counts the requests that were refused, whoever refused them: the body may be too large, or its
-/// coding broken, before anything looks at it.
-async fn count_refused(State(received): Shared, request: Request, next: Next) -> Response {
-    let is_post = request.method() == Method::POST;
-    let response = next.run(request).await;
-    if is_post && !response.status().is_success() {
-        received.count_refused();
-    }
-    response
 }
 
 /// Refuses codings of bodies that are not known. Their names are compared whatever their case

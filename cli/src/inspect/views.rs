@@ -9,10 +9,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use askama::Template;
 use axum::Router;
-use axum::body;
-use axum::extract::{OriginalUri, Path, Query, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{OriginalUri, Path, Query, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::Serialize;
@@ -29,14 +27,12 @@ const PER_PAGE: u64 = 500;
 const MANY_PER_PAGE: u64 = 5_000;
 /// Longest path in the header `Link`, which has it up to four times.
 const MAX_LINK: usize = 1_000;
-/// Longest text of an error, in bytes.
-const MAX_ERROR: usize = 64 * 1024;
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 type Shared = State<Arc<Received>>;
 type Asking = Query<HashMap<String, String>>;
 
-pub(super) fn router(received: &Arc<Received>) -> Router<Arc<Received>> {
+pub(super) fn router() -> Router<Arc<Received>> {
     Router::new()
         .route("/", get(sessions_page))
         .route("/session/{id}", get(session_page))
@@ -50,14 +46,13 @@ pub(super) fn router(received: &Arc<Received>) -> Router<Arc<Received>> {
         .route("/api/without-session", get(without_session))
         .route("/api/trace/{id}", get(trace))
         .fallback(nothing_here)
-        .layer(middleware::from_fn_with_state(Arc::clone(received), errors_for_browsers))
 }
 
 /// A page, or why there is none.
-type Page = Result<Response, Failure>;
+pub(super) type Page = Result<Response, Failure>;
 
 /// A failure of the database or of a template, answered with status 500.
-struct Failure(anyhow::Error);
+pub(super) struct Failure(anyhow::Error);
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
@@ -72,35 +67,15 @@ impl IntoResponse for Failure {
 }
 
 /// Renders a page that may run no script but its own, and load nothing.
-fn html<T: Template>(received: &Received, status: StatusCode, page: impl FnOnce(Frame) -> T) -> Page {
+pub(super) fn html<T: Template>(received: &Received, status: StatusCode, page: impl FnOnce(Frame) -> T) -> Page {
     let nonce = RunKey::draw().0.object_id(0).simple().to_string();
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    let page = page(Frame::new(&received.stats(), nonce)).render()?;
+    let page = page(Frame::new(&received.stats(), received.last_refusal(), nonce)).render()?;
     let policy = HeaderValue::try_from(policy)?;
     Ok((status, [(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response())
-}
-
-/// Every error is a line of text. A browser gets it as a page, with the way back.
-async fn errors_for_browsers(State(received): Shared, request: Request, next: Next) -> Response {
-    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let is_browser = accept.contains("text/html") && matches!(*request.method(), Method::GET | Method::HEAD);
-    let response = next.run(request).await;
-    let status = response.status();
-    if !is_browser || !(status.is_client_error() || status.is_server_error()) {
-        return response;
-    }
-    let text = body::to_bytes(response.into_body(), MAX_ERROR).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let (what, why) = match text.trim().split_once(": ") {
-        Some((what, why)) if status == StatusCode::NOT_FOUND => (what, why),
-        _ if status.is_server_error() => ("This page could not be made", text.trim()),
-        _ => ("This address makes no sense", text.trim()),
-    };
-    let page = |frame| page::Error::new(frame, what.to_owned(), why.to_owned());
-    block_in_place(|| html(&received, status, page)).into_response()
 }
 
 fn not_found(what: &str, why: &str) -> Page {

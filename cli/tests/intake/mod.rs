@@ -216,6 +216,19 @@ fn an_id_of_the_version_before_is_still_recognised() {
 }
 
 #[test]
+fn a_number_is_shown_to_its_last_digit() {
+    let inspector = Inspector::start(&[]);
+    let numbers = [943.3567169983137, 13.114189588902203, 0.1 + 0.2, 8.533e68, 5e-324, f64::MAX];
+    let record =
+        |number: &f64| json!({"timeUnixNano": "1", "attributes": [{"key": "n", "value": {"doubleValue": number}}]});
+    inspector.take("/v1/logs", &logs(numbers.iter().map(record).collect()));
+    let answer = inspector.get("/api/without-session");
+    for number in numbers {
+        assert!(answer.contains(&format!("\"n\":{}}}", json!(number))), "{number}: {answer}");
+    }
+}
+
+#[test]
 fn a_name_that_begins_like_a_line_of_code_is_not_lost() {
     let inspector = Inspector::start(&[]);
     let record = |name: &str| json!({"timeUnixNano": "1", "eventName": name, "body": {"stringValue": "said"}});

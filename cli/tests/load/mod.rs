@@ -114,21 +114,26 @@ fn a_request_that_is_refused_is_counted_whoever_refused_it_and_pages_say_so_at_o
     let inspector = Inspector::start(&[]);
     let json = ("content-type", "application/json");
     let large = vec![b' '; (20 << 20) + 1];
-    let cases: [(&str, &[(&str, &str)], &[u8]); 5] = [
-        ("too large", &[json], &large),
-        ("no gzip", &[json, ("content-encoding", "gzip")], b"{}"),
-        ("an unknown coding", &[json, ("content-encoding", "br")], b"{}"),
-        ("no JSON", &[json], b"{"),
-        ("no content type", &[], b"{}"),
+    let cases: [(&str, &str, &[(&str, &str)], &[u8], &str); 7] = [
+        ("too large", "/v1/logs", &[json], &large, "got 413"),
+        ("no gzip", "/v1/logs", &[json, ("content-encoding", "gzip")], b"{}", "got 400"),
+        ("an unknown coding", "/v1/logs", &[json, ("content-encoding", "br")], b"{}", "content encoding"),
+        ("no JSON", "/v1/logs", &[json], b"{", "not OTLP in JSON"),
+        ("no content type", "/v1/logs", &[], b"{}", "is not OTLP"),
+        ("a path that is none", "/v1/logs/", &[json], b"{}", "There is no such page"),
+        ("the base URL alone", "/", &[json], b"{}", "OTLP is sent to /v1/logs"),
     ];
     let before = inspector.stats()["version"].as_u64().unwrap();
-    for (n, (what, headers, body)) in (1..).zip(cases) {
-        inspector.raw("POST /v1/logs", headers, body);
+    for (n, (what, path, headers, body, why)) in (1..).zip(cases) {
+        inspector.raw(&format!("POST {path}"), headers, body);
         let stats = inspector.stats();
         assert_eq!((&stats["refused"], &stats["requests"]), (&json!(n), &json!(n)), "{what}: {stats}");
         assert_eq!(stats["version"], before + n, "{what}: a page that is open would not show it");
+        let page = inspector.get("/");
+        let reason = page.split("The last refused request: ").nth(1).unwrap_or_default();
+        assert!(reason.starts_with(&format!("POST {path} got")) && reason.contains(why), "{what}: {page}");
     }
-    assert!(inspector.get("/").contains("5 requests refused"));
+    assert!(inspector.get("/").contains("7 requests refused"));
 }
 
 #[test]

@@ -95,3 +95,25 @@ fn an_address_that_makes_no_sense_is_answered_with_a_page_in_a_browser() {
         assert!(plain == status && !text.contains("<h1>"), "{path}: {text}");
     }
 }
+
+#[test]
+fn a_link_to_a_record_leads_to_the_page_that_has_it() {
+    let inspector = Inspector::start(&[]);
+    let trace = "0b".repeat(16);
+    let mut all: Vec<Value> = (0..5_010).map(|n| record("s", n)).collect();
+    all.iter_mut().for_each(|record| record["traceId"] = json!(trace));
+    inspector.take("/v1/logs", &logs(json!(all)));
+    let last = inspector.get("/session/s?page=last");
+    for (link, page) in [
+        (links(&last, "/trace/").pop().unwrap(), "Showing 5,001–5,010"),
+        (links(&inspector.get("/session/s"), "/trace/").remove(0), "Showing 1–5,000"),
+    ] {
+        let (address, anchor) = link.split_once('#').unwrap();
+        let shown = inspector.get(address);
+        assert!(shown.contains(page) && shown.contains(&format!("id=\"{anchor}\"")), "{link}");
+    }
+    // A record of another trace, and one that does not exist, are no reason to fail.
+    for record in ["0", "x", "99999999999999999999", "9999999"] {
+        assert!(inspector.get(&format!("/trace/{trace}?record={record}")).contains("Showing 1–5,000"), "{record}");
+    }
+}

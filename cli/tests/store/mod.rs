@@ -59,6 +59,8 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
         assert!(refused(&dir.path().join(name)).contains("is no database"), "{name}");
     }
     assert!(refused(dir.path()).contains("is no file"));
+    let said = refused(&dir.path().join("missing/items.db"));
+    assert!(said.contains("there is no directory") && !said.contains("Error code"), "{said}");
     assert_eq!(contents(dir.path()), before);
 }
 

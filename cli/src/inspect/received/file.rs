@@ -109,7 +109,10 @@ fn prepare(db: &Connection) -> Result<()> {
 /// Fails unless the file is missing or empty, or the inspector's own.
 fn recognise(path: &Path) -> Result<()> {
     let shown = path.display();
-    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
+    let Ok(metadata) = fs::metadata(path) else {
+        let parent = path.parent().filter(|parent| !parent.is_dir());
+        return parent.map_or(Ok(()), |parent| bail!("there is no directory {} for --store", parent.display()));
+    };
     ensure!(metadata.is_file(), "{shown} is no file");
     let mut header = Vec::with_capacity(HEADER);
     let file = File::open(path).with_context(|| format!("opening {shown}"))?;

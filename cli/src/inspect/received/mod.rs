@@ -159,6 +159,7 @@ struct Counted {
     last: i64,
     /// SQLite's `data_version`: it changes when another process has written to the file.
     of_others: i64,
+    last_refusal: String,
 }
 
 /// All records, and the counts of this run.
@@ -175,7 +176,7 @@ impl Received {
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let version = u64::try_from(start.as_millis()).unwrap_or_default();
         let stats = Stats { version, ..Stats::default() };
-        let mut counted = Counted { stats, last: 0, of_others: 0 };
+        let mut counted = Counted { stats, last: 0, of_others: 0, last_refusal: String::new() };
         count(&db, &mut counted)?;
         counted.stats.version = version;
         Ok(Self { db: Mutex::new(db), counted: Mutex::new(counted) })
@@ -198,12 +199,19 @@ impl Received {
         counted.stats
     }
 
-    /// Counts a request that could not be read. Pages say it at once: nothing else may arrive.
-    pub(crate) fn count_refused(&self) {
-        let stats = &mut self.counted().stats;
+    /// Counts a request that was refused. Pages say it at once: nothing else may arrive.
+    pub(crate) fn count_refused(&self, why: String) {
+        let mut counted = self.counted();
+        counted.last_refusal = why;
+        let stats = &mut counted.stats;
         stats.requests += 1;
         stats.refused += 1;
         stats.version += 1;
+    }
+
+    /// Why the last request was refused that was; empty if none was.
+    pub(crate) fn last_refusal(&self) -> String {
+        self.counted().last_refusal.clone()
     }
 
     /// Stores the items of one request in one transaction. An item that has been stored before is

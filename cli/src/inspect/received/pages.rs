@@ -47,17 +47,20 @@ pub(crate) struct Asked {
     /// The number of the last record that the page may show. Who goes from page to page sees what
     /// had arrived at the first one, each entry once.
     until: Option<i64>,
+    /// A record that the page has to show, if no page is asked for.
+    record: Option<i64>,
 }
 
 impl Asked {
-    /// Reads `page` (a number from 1, or `last`), `per_page` and `until`. What makes no sense is
-    /// the first page, and everything; a page behind the last is the last.
+    /// Reads `page` (a number from 1, or `last`), `per_page`, `until` and `record`. What makes
+    /// no sense is the first page, and everything; a page behind the last is the last.
     pub(crate) fn of(query: &HashMap<String, String>, per_page: u64) -> Self {
         let number = |key: &str| query.get(key).map(|text| number(text));
         let page = if query.get("page").is_some_and(|page| page == "last") { Some(u64::MAX) } else { number("page") };
         let per_page = number("per_page").filter(|number| *number > 0).unwrap_or(per_page);
-        let until = number("until").filter(|number| *number > 0).and_then(|number| i64::try_from(number).ok());
-        Self { page: page.unwrap_or(1).max(1), per_page: per_page.clamp(1, MAX_PER_PAGE), until }
+        let id = |key: &str| number(key).filter(|number| *number > 0).and_then(|number| i64::try_from(number).ok());
+        let (until, record) = (id("until"), id("record").filter(|_| page.is_none()));
+        Self { page: page.unwrap_or(1).max(1), per_page: per_page.clamp(1, MAX_PER_PAGE), until, record }
     }
 
     /// The part that this is of the entries that `count` finds in records up to a number.
@@ -160,8 +163,17 @@ impl Received {
         let (column, id) = of.column_and_id();
         let db = self.db();
         let total = format!("SELECT count(*) FROM items WHERE {column} = ?1 AND id <= ?2");
-        let place =
+        let mut place =
             asked.place(&db, |until| db.prepare_cached(&total)?.query_row(params![id, until], |row| row.get(0)))?;
+        if let Some(record) = asked.record {
+            let before = format!(
+                "SELECT count(*) FROM items WHERE {column} = ?1 AND id <= ?2
+                 AND (time_ns, id) < (SELECT time_ns, id FROM items WHERE id = ?3 AND {column} = ?1)"
+            );
+            let before: u64 =
+                db.prepare_cached(&before)?.query_row(params![id, place.until, record], |row| row.get(0))?;
+            place.page = (before / place.per_page + 1).min(place.pages);
+        }
         // What lies before the page is skipped within the index.
         let mut statement = db.prepare_cached(&format!(
             "SELECT items.*

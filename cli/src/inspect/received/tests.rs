@@ -36,7 +36,7 @@ fn a_time_that_an_earlier_version_has_stored_wrongly_makes_no_page_fail() {
     let at =
         |time_ns: i64, end_ns: i64| Item { session: "s".into(), trace: "t".into(), time_ns, end_ns, ..Item::default() };
     received.insert(&[at(i64::MIN, i64::MAX), at(i64::MAX, i64::MIN), at(-1, 1)], 0).unwrap();
-    let frame = || Frame::new(&received.stats(), String::new());
+    let frame = || Frame::new(&received.stats(), String::new(), String::new());
     let (sessions, items) = (received.sessions(first()).unwrap(), of_session(&received, "s"));
     assert_eq!((sessions.entries[0].first_ns, sessions.entries[0].last_ns), (None, Some(1)));
     page::Sessions::new(frame(), sessions, 0).render().unwrap();
