@@ -3,8 +3,8 @@
 use serde_json::{Number, Value as Json};
 use throughline::AnyValue;
 
-/// A value as the client is given it. As in Swift and Kotlin, what has no value is left out of a map
-/// and is the text `null` in a list. `None` for `null` itself.
+/// A value as the client is given it. As in Swift and Kotlin, what has no value is left out of a
+/// map and is the text `null` in a list. `None` for `null` itself.
 pub(super) fn any_value(value: &Json) -> Option<AnyValue> {
     Some(match value {
         Json::Null => return None,

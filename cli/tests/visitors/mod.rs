@@ -104,3 +104,22 @@ fn localhost_that_is_ipv6_reaches_the_inspector() {
         assert_eq!(status, 200, "{answer}");
     }
 }
+
+#[test]
+fn a_page_of_another_site_loads_nothing_and_may_lead_here() {
+    let inspector = Inspector::start(&[]);
+    let address = inspector.url.strip_prefix("http://").unwrap();
+    let fetched = |path: &str, site: &str, mode: &str, dest: &str| {
+        let fetch = format!("sec-fetch-site: {site}\r\nsec-fetch-mode: {mode}\r\nsec-fetch-dest: {dest}\r\n");
+        get(&inspector, path, &format!("host: {address}\r\n{fetch}"))
+    };
+    for path in PATHS {
+        for (mode, dest) in [("no-cors", "image"), ("no-cors", "script"), ("navigate", "iframe"), ("cors", "empty")] {
+            assert_eq!(fetched(path, "cross-site", mode, dest).0, 403, "{path} {mode} {dest}");
+        }
+    }
+    assert_eq!(fetched("/", "cross-site", "navigate", "document").0, 200);
+    assert_eq!(fetched("/", "none", "navigate", "document").0, 200);
+    let (status, answer) = fetched("/api/stats", "same-origin", "cors", "empty");
+    assert!(status == 200 && answer.contains("cross-origin-opener-policy: same-origin"), "{answer}");
+}
