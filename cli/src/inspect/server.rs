@@ -1,5 +1,6 @@
 //! The inspector's HTTP server: OTLP in; metrics, health, and what [`views`] shows out.
 
+use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -11,9 +12,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use flate2::read::MultiGzDecoder;
 use tokio::net::TcpListener;
 use tokio::task::block_in_place;
-use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use super::decode::{self, Encoding, Export};
@@ -58,10 +59,8 @@ fn router(names: Names, received: Arc<Received>) -> Router {
         .route("/v1/logs", post(|state, headers, body| collect(Export::Logs, state, headers, body)))
         .route("/v1/traces", post(|state, headers, body| collect(Export::Traces, state, headers, body)))
         .route("/v1/metrics", post(|state, headers, body| collect(Export::Metrics, state, headers, body)))
-        // The limit applies before and after decompression: a small gzip body may expand to
-        // gigabytes.
+        // The same limit applies after decompression, in `unpacked`.
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(RequestDecompressionLayer::new())
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(middleware::from_fn(known_coding));
     Router::new()
@@ -115,7 +114,27 @@ async fn collect(export: Export, State(received): Shared, headers: HeaderMap, bo
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     };
     // It takes the thread for a while; others are served meanwhile.
-    block_in_place(|| take(export, encoding, &received, &body))
+    block_in_place(|| {
+        if !headers.contains_key(header::CONTENT_ENCODING) {
+            return take(export, encoding, &received, &body);
+        }
+        match unpacked(&body) {
+            Ok(body) => take(export, encoding, &received, &body),
+            Err(refusal) => refusal.into_response(),
+        }
+    })
+}
+
+/// The content of a body of gzip, which may have several members (RFC 1952 §2.2). A small body may
+/// expand to gigabytes.
+fn unpacked(body: &[u8]) -> Result<Vec<u8>, (StatusCode, String)> {
+    let mut content = Vec::new();
+    let read = MultiGzDecoder::new(body).take(MAX_BODY as u64 + 1).read_to_end(&mut content);
+    read.map_err(|error| (StatusCode::BAD_REQUEST, format!("the body is no gzip: {error}\n")))?;
+    if content.len() > MAX_BODY {
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the body expands to more than {MAX_BODY} bytes\n")));
+    }
+    Ok(content)
 }
 
 fn take(export: Export, encoding: Encoding, received: &Received, body: &[u8]) -> Response {
