@@ -11,6 +11,9 @@ use crate::intake::{logs, of_session, spans};
 
 const NOW: u64 = 1_700_000_000_000_000_000;
 
+/// What is refused: a name for it, the path, the headers and the body, and a part of the reason.
+type Refused<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], &'a str);
+
 fn text(key: &str, text: &str) -> Value {
     json!({"key": key, "value": {"stringValue": text}})
 }
@@ -114,7 +117,7 @@ fn a_request_that_is_refused_is_counted_whoever_refused_it_and_pages_say_so_at_o
     let inspector = Inspector::start(&[]);
     let json = ("content-type", "application/json");
     let large = vec![b' '; (20 << 20) + 1];
-    let cases: [(&str, &str, &[(&str, &str)], &[u8], &str); 7] = [
+    let cases: [Refused<'_>; 7] = [
         ("too large", "/v1/logs", &[json], &large, "got 413"),
         ("no gzip", "/v1/logs", &[json, ("content-encoding", "gzip")], b"{}", "got 400"),
         ("an unknown coding", "/v1/logs", &[json, ("content-encoding", "br")], b"{}", "content encoding"),
