@@ -1,6 +1,6 @@
 //! The inspector's HTTP server: OTLP in; metrics, health, and what [`views`] shows out.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use super::decode::{self, Encoding, Export};
 use super::received::{Received, Stats};
 use super::{refusals, views};
 use crate::guard::{self, Names};
+use crate::output;
 
 /// Largest body of a request, in bytes: the default of the OpenTelemetry Collector.
 const MAX_BODY: usize = 20 * 1024 * 1024;
@@ -39,7 +40,19 @@ pub(crate) async fn bind(
         .with_context(|| format!("cannot listen on port {port}; is another inspector running? Try --port 0"))?;
     let address = listener.local_addr()?;
     // A client may take `localhost` for `::1` alone.
-    let second = TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await.ok();
+    let second = match TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await {
+        Ok(second) => Some(second),
+        Err(error) => {
+            if error.kind() == ErrorKind::AddrInUse {
+                output::note(format_args!(
+                    "another program listens on [::1]:{}; clients that take `localhost` for it reach that one. Give \
+                     them 127.0.0.1, or choose another --port",
+                    address.port()
+                ));
+            }
+            None
+        }
+    };
     let app = router(names, received);
     let serve = async move {
         match second {

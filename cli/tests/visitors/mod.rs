@@ -1,6 +1,6 @@
 //! Who may talk to the inspector: no web page but its own.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use super::{Inspector, throughline};
@@ -122,4 +122,18 @@ fn a_page_of_another_site_loads_nothing_and_may_lead_here() {
     assert_eq!(fetched("/", "none", "navigate", "document").0, 200);
     let (status, answer) = fetched("/api/stats", "same-origin", "cors", "empty");
     assert!(status == 200 && answer.contains("cross-origin-opener-policy: same-origin"), "{answer}");
+}
+
+#[test]
+fn a_port_that_another_program_has_on_ipv6_is_said() {
+    let Ok(other) = std::net::TcpListener::bind(("::1", 0)) else { return };
+    let port = other.local_addr().unwrap().port();
+    let mut child = throughline().args(["inspect", "--json", "--port", &port.to_string()]).spawn().unwrap();
+    let mut said = String::new();
+    let _ = BufReader::new(child.stderr.take().unwrap()).read_line(&mut said);
+    let _ = child.kill();
+    let _ = child.wait();
+    // Another test may have the port on IPv4: then the inspector has not started.
+    let is_said = said.contains(&format!("another program listens on [::1]:{port}"));
+    assert!(is_said || said.contains("cannot listen on port"), "{said}");
 }
