@@ -81,7 +81,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "flush_only", requires = "data_dir")]
     record_only: bool,
     /// Record nothing; send what an earlier run left in the data directory.
-    #[arg(long, requires = "data_dir")]
+    #[arg(long, requires = "data_dir", conflicts_with_all = ["events", "stories", "seed", "ids"])]
     flush_only: bool,
     /// File to which the id of each event is appended as soon as `record` has returned.
     #[arg(long)]

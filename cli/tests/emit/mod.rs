@@ -86,3 +86,15 @@ fn a_loss_fails_the_run_that_has_lost_and_none_after_it() {
     let output = emit(&url, "otlp-proto", &["--events", "1", "--timeout", "1", "--data-dir", data]);
     assert!(output.status.code() == Some(1) && stderr(&output).contains("dropped: 1 too_large"), "{}", stderr(&output));
 }
+
+#[test]
+fn nothing_that_was_asked_for_is_left_out_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    for option in ["--events", "--stories", "--seed", "--ids", "--record-only"] {
+        let value: &[&str] = if option == "--record-only" { &[] } else { &["5"] };
+        let output =
+            emit("http://127.0.0.1:9", "otlp-proto", &[&["--flush-only", "--data-dir", data, option], value].concat());
+        assert!(output.status.code() == Some(2) && stderr(&output).contains("--flush-only"), "{}", stderr(&output));
+    }
+}

@@ -15,6 +15,8 @@ use serde_json::{Map, Value};
 use throughline::event::Severity;
 use throughline::names::VIEW_VERSION;
 
+use file::StoreFile;
+
 pub(crate) use pages::{Asked, Of, Part, Place, SessionRow, plausible};
 
 /// OTLP's severity number from which a record is an error. A failed span, which has no severity of
@@ -167,6 +169,8 @@ struct Counted {
 pub(crate) struct Received {
     db: Mutex<Connection>,
     counted: Mutex<Counted>,
+    /// The file that the records are kept in; `None` in memory.
+    file: Option<StoreFile>,
 }
 
 impl Received {
@@ -179,7 +183,8 @@ impl Received {
         let mut counted = Counted { stats, last: 0, of_others: 0, last_refusal: String::new() };
         count(&db, &mut counted)?;
         counted.stats.version = version;
-        Ok(Self { db: Mutex::new(db), counted: Mutex::new(counted) })
+        let file = path.map(StoreFile::of).transpose()?;
+        Ok(Self { db: Mutex::new(db), counted: Mutex::new(counted), file })
     }
 
     fn db(&self) -> MutexGuard<'_, Connection> {
@@ -219,6 +224,9 @@ impl Received {
     /// that takes the place of the older one.
     /// `rejected` is the number of records that could not be made an item.
     pub(crate) fn insert(&self, items: &[Item], rejected: u64) -> Result<()> {
+        if let Some(file) = &self.file {
+            file.ensure_in_place()?;
+        }
         let mut db = self.db();
         // At once: a transaction that has read before it writes does not wait for another process.
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -247,7 +255,8 @@ impl Received {
 
     /// Whether the database answers.
     pub(crate) fn is_ready(&self) -> bool {
-        self.db().query_row("SELECT 1", [], |_| Ok(())).is_ok()
+        let is_in_place = self.file.as_ref().is_none_or(|file| file.ensure_in_place().is_ok());
+        is_in_place && self.db().query_row("SELECT 1", [], |_| Ok(())).is_ok()
     }
 }
 
@@ -321,6 +330,12 @@ fn count(db: &Connection, counted: &mut Counted) -> Result<()> {
     if of_others != counted.of_others {
         counted.of_others = of_others;
         counted.stats.version += 1;
+        let last: i64 = db.prepare_cached("SELECT coalesce(max(id), 0) FROM items")?.query_row([], |row| row.get(0))?;
+        // Another program has deleted records.
+        if last < counted.last {
+            counted.last = 0;
+            counted.stats = Stats { logs: 0, spans: 0, metrics: 0, ..counted.stats };
+        }
     }
     let mut new = db.prepare_cached("SELECT signal, count(*), max(id) FROM items WHERE id > ?1 GROUP BY signal")?;
     let mut rows = new.query([counted.last])?;
