@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -35,6 +35,8 @@ const NO_TIMED_FLUSH: Duration = Duration::from_secs(3600);
 const EVENTS_PER_PAUSE: u64 = 500;
 /// How long the client may take to write what was recorded, whatever the time for sending it.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Between two looks at a database that is not open.
+const RETRY: Duration = Duration::from_millis(50);
 /// How long the client may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -107,7 +109,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cannot_write = || format!("the queue in {} could not be written", data_dir.display());
     // What earlier runs have lost is in the books before this one records or sends anything.
     ensure!(telemetry.drain(wait), cannot_write());
-    let before = books_of(&telemetry, wait)?;
+    let cannot_open = || format!("the queue in {} cannot be opened; the disk may be full", data_dir.display());
+    let before = books_of(&telemetry, wait).with_context(cannot_open)?;
     let (mut accepted, mut state) = (BTreeMap::new(), StateCounts::default());
     if !options.flush_only {
         accepted = record(&telemetry, options)?;
@@ -115,20 +118,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     ensure!(telemetry.drain(wait), cannot_write());
     let outcome = (!options.record_only).then(|| telemetry.flush(timeout));
-    let books = books_of(&telemetry, wait)?;
+    let books = books_of(&telemetry, wait).with_context(cannot_open)?;
     let losses = verdict::losses(&before.dropped, &books.dropped);
     let outcome = outcome.map(|outcome| verdict::blame(outcome, losses.as_deref()));
     let printed = output::line(summary(options, &accepted, &state, &books, outcome.as_ref()));
     telemetry.shutdown(SHUTDOWN);
     ensure!(state.balanced(), "the counts do not balance: mutations is not recorded + suppressed + dropped");
     ensure!(books.balanced(), "the books do not balance: accepted is not delivered + queued + dropped");
+    verdict::ensure_booked(accepted.values().sum(), books.accepted.saturating_sub(before.accepted))?;
     verdict::check(outcome, losses.as_deref(), options.data_dir.as_deref())?;
     // That nobody reads the summary matters less than whether the events have arrived.
     printed
 }
 
+/// The books. A database that cannot be opened yet is waited for, as a flush would do.
 fn books_of(telemetry: &Telemetry, wait: Duration) -> Result<DestinationBooks> {
-    telemetry.books(wait)?.into_iter().next().context("the configuration has no destination")
+    let end = Instant::now() + wait.min(DRAIN);
+    loop {
+        match telemetry.books(wait) {
+            Ok(books) => return books.into_iter().next().context("the configuration has no destination"),
+            Err(error) if Instant::now() >= end => return Err(error.into()),
+            Err(_) => std::thread::sleep(RETRY),
+        }
+    }
 }
 
 /// Starts a client that records nothing of its own, so that the counts are those of the scenario.

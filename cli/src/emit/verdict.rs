@@ -33,6 +33,18 @@ pub(super) fn blame(mut outcome: FlushOutcome, losses: Option<&str>) -> FlushOut
     outcome
 }
 
+/// Fails if events were recorded that are in no book. They are in the journal at best, which is
+/// smaller than the queue, and nobody has counted what it had no room for.
+pub(super) fn ensure_booked(recorded: u64, booked: u64) -> Result<()> {
+    let missing = recorded.saturating_sub(booked);
+    ensure!(
+        missing == 0,
+        "{missing} of {recorded} events are not in the queue and may be lost: the disk may be full. Make room, then run \
+         the command again"
+    );
+    Ok(())
+}
+
 /// Fails if events are left in the queue, or lost. `kept` is the data directory, unless it is
 /// deleted with this run.
 pub(super) fn check(outcome: Option<FlushOutcome>, losses: Option<&str>, kept: Option<&Path>) -> Result<()> {
@@ -99,6 +111,15 @@ mod tests {
         after.add(Lane::Bulk, DropReason::QuotaAge, 4);
         after.add(Lane::Bulk, DropReason::NoDestination, 9);
         assert_eq!(losses(&before, &after).as_deref(), Some("4 quota_age, 2 too_large"));
+    }
+
+    #[test]
+    fn events_that_a_full_disk_has_kept_out_of_the_books_are_no_success() {
+        assert!(ensure_booked(0, 0).is_ok() && ensure_booked(20, 20).is_ok());
+        // Those of stories are booked as well, and not counted by kind.
+        assert!(ensure_booked(20, 100).is_ok());
+        let said = ensure_booked(20_000, 17_372).unwrap_err().to_string();
+        assert!(said.contains("2628 of 20000 events") && said.contains("disk may be full"), "{said}");
     }
 
     #[test]
