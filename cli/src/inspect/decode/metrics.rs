@@ -56,7 +56,7 @@ pub(super) fn points(request: ExportMetricsServiceRequest) -> Decoded {
     let rejected = unknown.len() as u64;
     let names: Vec<String> = unknown.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let why = if rejected > 0 {
-        format!("{rejected} metrics have no points of a kind that this inspector knows: {}", names.join(", "))
+        format!("metrics without points of a kind that this inspector knows ({rejected}): {}", names.join(", "))
     } else {
         String::new()
     };
