@@ -72,10 +72,25 @@ impl Names {
             );
             return Some((StatusCode::MISDIRECTED_REQUEST, text));
         }
-        let other = values(headers, header::ORIGIN).find(|origin| !origin.is_some_and(|it| self.cover_origin(it)))?;
-        let text = format!("pages of another origin ({}) may not send requests to this server\n", shown(other));
-        Some((StatusCode::FORBIDDEN, text))
+        if let Some(other) = values(headers, header::ORIGIN).find(|it| !it.is_some_and(|it| self.cover_origin(it))) {
+            let text = format!("pages of another origin ({}) may not send requests to this server\n", shown(other));
+            return Some((StatusCode::FORBIDDEN, text));
+        }
+        is_embedded_elsewhere(headers).then(|| {
+            (
+                StatusCode::FORBIDDEN,
+                "pages of another site may lead to this server and may not load from it\n".to_owned(),
+            )
+        })
     }
+}
+
+/// Whether a page of another site loads this as an image, a script or the like. It says no
+/// `Origin` then, and could not read the answer, but could measure how long it takes. To follow a
+/// link from there is no harm.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|said| said.as_bytes() == value.as_bytes());
+    says("sec-fetch-site", "cross-site") && !(says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document"))
 }
 
 /// A name that a user gives. One with a scheme or a port would never match.
@@ -112,6 +127,8 @@ pub(crate) async fn visitors(State(names): State<Names>, request: Request, next:
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("referrer-policy", "no-referrer"),
         ("x-frame-options", "DENY"),
         ("cache-control", "no-store"),
     ] {

@@ -42,6 +42,11 @@ pub(crate) fn exit(result: Result<()>) -> ExitCode {
     }
 }
 
+/// Says something on standard error that does not end the command.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "Note: {text}.");
+}
+
 /// Says an error on standard error. If that is closed as well, there is nobody to tell.
 fn say(error: &Error) {
     let _ = writeln!(std::io::stderr().lock(), "Error: {error:#}");

@@ -45,13 +45,13 @@ struct Reply {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let ((key, is_random), ids) = (RunKey::draw(), IdCounter::new());
-    for (index, line) in std::io::stdin().lock().lines().enumerate() {
-        let line = line?;
-        if line.trim().is_empty() {
+    for (index, line) in std::io::stdin().lock().split(b'\n').enumerate() {
+        let number = index + 1;
+        let line = line.with_context(|| format!("reading line {number}"))?;
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let number = index + 1;
-        let request: Request = serde_json::from_str(&line)
+        let request: Request = serde_json::from_slice(&line)
             .with_context(|| format!("line {number}: expected {{\"headers\":[[name,value],…],\"n\":N}}"))?;
         ensure!(request.n <= MAX_CHILDREN, "line {number}: `n` must be at most {MAX_CHILDREN}");
         let headers = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));

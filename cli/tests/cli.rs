@@ -6,7 +6,9 @@
 mod emit;
 mod explain;
 mod intake;
+mod load;
 mod pages;
+mod paging;
 mod pipes;
 mod store;
 mod visitors;

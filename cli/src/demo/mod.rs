@@ -106,12 +106,14 @@ async fn story(options: &Options) -> Result<()> {
     output::line(
         "\nEvery acknowledged event is at the backend, once. The tap, the operation, its mutations, the request,",
     )?;
+    if options.once {
+        // The page ends with the command: its address would lead nowhere.
+        output::line(format_args!("and the backend's spans and logs are in one trace, {trace}."))?;
+        return output::line("Without --once, the page with the sessions and the trace stays open.");
+    }
     output::line("and the backend's spans and logs are in one trace:\n")?;
     output::line(format_args!("   http://{collector}/trace/{trace}"))?;
     output::line(format_args!("   http://{collector}/ lists the sessions."))?;
-    if !options.once {
-        output::line("\nPress Ctrl-C to stop.")?;
-        tokio::signal::ctrl_c().await?;
-    }
-    Ok(())
+    output::line("\nPress Ctrl-C to stop.")?;
+    Ok(tokio::signal::ctrl_c().await?)
 }

@@ -2,7 +2,7 @@
 //!
 //! The summary on standard output is what the client's own books say, so that a test can compare it
 //! with what a backend has received. The command fails when the books do not balance, when events
-//! are left in the queue, and when some were dropped.
+//! are left in the queue, and when this run has dropped some.
 
 mod pace;
 mod scenario;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -35,6 +35,8 @@ const NO_TIMED_FLUSH: Duration = Duration::from_secs(3600);
 const EVENTS_PER_PAUSE: u64 = 500;
 /// How long the client may take to write what was recorded, whatever the time for sending it.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Between two looks at a database that is not open.
+const RETRY: Duration = Duration::from_millis(50);
 /// How long the client may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -81,7 +83,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "flush_only", requires = "data_dir")]
     record_only: bool,
     /// Record nothing; send what an earlier run left in the data directory.
-    #[arg(long, requires = "data_dir")]
+    #[arg(long, requires = "data_dir", conflicts_with_all = ["events", "stories", "seed", "ids"])]
     flush_only: bool,
     /// File to which the id of each event is appended as soon as `record` has returned.
     #[arg(long)]
@@ -102,25 +104,43 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         verdict::ensure_recorded(data_dir)?;
     }
     let telemetry = start(options, data_dir)?;
+    let timeout = Duration::from_secs(options.timeout);
+    let wait = timeout.max(DRAIN);
+    let cannot_write = || format!("the queue in {} could not be written", data_dir.display());
+    // What earlier runs have lost is in the books before this one records or sends anything.
+    ensure!(telemetry.drain(wait), cannot_write());
+    let cannot_open = || format!("the queue in {} cannot be opened; the disk may be full", data_dir.display());
+    let before = books_of(&telemetry, wait).with_context(cannot_open)?;
     let (mut accepted, mut state) = (BTreeMap::new(), StateCounts::default());
     if !options.flush_only {
         accepted = record(&telemetry, options)?;
         state = stories::record(&telemetry, options.seed, options.stories)?;
     }
-    let timeout = Duration::from_secs(options.timeout);
-    ensure!(telemetry.drain(timeout.max(DRAIN)), "the queue in {} could not be written", data_dir.display());
+    ensure!(telemetry.drain(wait), cannot_write());
     let outcome = (!options.record_only).then(|| telemetry.flush(timeout));
-    let books =
-        telemetry.books(timeout.max(DRAIN))?.into_iter().next().context("the configuration has no destination")?;
-    let losses = verdict::losses(&books);
+    let books = books_of(&telemetry, wait).with_context(cannot_open)?;
+    let losses = verdict::losses(&before.dropped, &books.dropped);
     let outcome = outcome.map(|outcome| verdict::blame(outcome, losses.as_deref()));
     let printed = output::line(summary(options, &accepted, &state, &books, outcome.as_ref()));
     telemetry.shutdown(SHUTDOWN);
     ensure!(state.balanced(), "the counts do not balance: mutations is not recorded + suppressed + dropped");
     ensure!(books.balanced(), "the books do not balance: accepted is not delivered + queued + dropped");
+    verdict::ensure_booked(accepted.values().sum(), books.accepted.saturating_sub(before.accepted))?;
     verdict::check(outcome, losses.as_deref(), options.data_dir.as_deref())?;
     // That nobody reads the summary matters less than whether the events have arrived.
     printed
+}
+
+/// The books. A database that cannot be opened yet is waited for, as a flush would do.
+fn books_of(telemetry: &Telemetry, wait: Duration) -> Result<DestinationBooks> {
+    let end = Instant::now() + wait.min(DRAIN);
+    loop {
+        match telemetry.books(wait) {
+            Ok(books) => return books.into_iter().next().context("the configuration has no destination"),
+            Err(error) if Instant::now() >= end => return Err(error.into()),
+            Err(_) => std::thread::sleep(RETRY),
+        }
+    }
 }
 
 /// Starts a client that records nothing of its own, so that the counts are those of the scenario.

@@ -1,27 +1,25 @@
 //! Whether a run has succeeded, and what its user can do if not.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use throughline::ledger::DropReason;
-use throughline::{DestinationBooks, FlushOutcome};
+use throughline::FlushOutcome;
+use throughline::ledger::{DropReason, Ledger};
 
 /// What each data directory of the client holds after its first start.
 const MARKS: [&str; 2] = ["queue.db", "runs"];
 
-/// What was dropped, by reason: "3 too_large, 1 oversize". `None` if nothing was. Events that no
+/// What this run has dropped, by reason: "3 too_large, 1 oversize". `None` if nothing was. The
+/// books keep what earlier runs have dropped, which was said at their ends. Events that no
 /// destination takes do not count: `--signals` asks for that.
-pub(super) fn losses(books: &DestinationBooks) -> Option<String> {
-    let mut lost: Vec<(&str, u64)> = Vec::new();
-    for (_, reason, count) in
-        books.dropped.iter().filter(|(_, reason, count)| *reason != DropReason::NoDestination && *count > 0)
-    {
-        match lost.iter_mut().find(|(name, _)| *name == reason.name()) {
-            Some((_, sum)) => *sum += count,
-            None => lost.push((reason.name(), count)),
-        }
-    }
-    let lost: Vec<String> = lost.into_iter().map(|(name, count)| format!("{count} {name}")).collect();
+pub(super) fn losses(before: &Ledger, after: &Ledger) -> Option<String> {
+    let reasons: BTreeSet<DropReason> = after.iter().map(|(_, reason, _)| reason).collect();
+    let lost = reasons.into_iter().filter(|reason| *reason != DropReason::NoDestination).filter_map(|reason| {
+        let count = after.of(reason).saturating_sub(before.of(reason));
+        (count > 0).then(|| format!("{count} {}", reason.name()))
+    });
+    let lost: Vec<String> = lost.collect();
     (!lost.is_empty()).then(|| lost.join(", "))
 }
 
@@ -33,6 +31,18 @@ pub(super) fn blame(mut outcome: FlushOutcome, losses: Option<&str>) -> FlushOut
         outcome.reason = Some(outcome.reason.map_or(lost.clone(), |reason| format!("{reason}; {lost}")));
     }
     outcome
+}
+
+/// Fails if events were recorded that are in no book. They are in the journal at best, which is
+/// smaller than the queue, and nobody has counted what it had no room for.
+pub(super) fn ensure_booked(recorded: u64, booked: u64) -> Result<()> {
+    let missing = recorded.saturating_sub(booked);
+    ensure!(
+        missing == 0,
+        "{missing} of {recorded} events are not in the queue and may be lost: the disk may be full. Make room, then run \
+         the command again"
+    );
+    Ok(())
 }
 
 /// Fails if events are left in the queue, or lost. `kept` is the data directory, unless it is
@@ -86,7 +96,31 @@ fn quoted(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use throughline::event::Lane;
+
     use super::*;
+
+    #[test]
+    fn a_loss_of_an_earlier_run_is_no_failure_of_this_one() {
+        let mut before = Ledger::default();
+        before.add(Lane::Event, DropReason::TooLarge, 3);
+        assert_eq!(losses(&before, &before), None);
+        let mut after = before.clone();
+        after.add(Lane::Crash, DropReason::TooLarge, 1);
+        after.add(Lane::Bulk, DropReason::TooLarge, 1);
+        after.add(Lane::Bulk, DropReason::QuotaAge, 4);
+        after.add(Lane::Bulk, DropReason::NoDestination, 9);
+        assert_eq!(losses(&before, &after).as_deref(), Some("4 quota_age, 2 too_large"));
+    }
+
+    #[test]
+    fn events_that_a_full_disk_has_kept_out_of_the_books_are_no_success() {
+        assert!(ensure_booked(0, 0).is_ok() && ensure_booked(20, 20).is_ok());
+        // Those of stories are booked as well, and not counted by kind.
+        assert!(ensure_booked(20, 100).is_ok());
+        let said = ensure_booked(20_000, 17_372).unwrap_err().to_string();
+        assert!(said.contains("2628 of 20000 events") && said.contains("disk may be full"), "{said}");
+    }
 
     #[test]
     fn a_path_that_is_advised_can_be_pasted() {

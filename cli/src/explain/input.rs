@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use throughline::internals::redact::RedactRules;
@@ -71,6 +71,23 @@ impl Kind {
         ("log", Self::Log),
         ("span", Self::Span),
     ];
+
+    /// Fails if the event lacks what its kind is judged by, or has what belongs to mutations alone:
+    /// the answer would be about something else than what was asked.
+    pub(super) fn check(self, event: &Event) -> Result<()> {
+        ensure!(!matches!(self, Self::Resource) || event.url.is_some(), "a resource needs `url`");
+        let of_a_mutation = [
+            ("store", event.store.is_some()),
+            ("path", event.path.is_some()),
+            ("old", event.old.is_some()),
+            ("new", event.new.is_some()),
+        ];
+        for (field, is_there) in of_a_mutation {
+            let is_wrong = is_there && !matches!(self, Self::Mutation);
+            ensure!(!is_wrong, "`{field}` belongs to events of the kind `mutation`, and this one is `{}`", event.kind);
+        }
+        Ok(())
+    }
 
     pub(super) fn from_name(name: &str) -> Result<Self> {
         let found = Self::ALL.iter().find(|(known, _)| *known == name);

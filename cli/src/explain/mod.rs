@@ -8,15 +8,18 @@ mod headers;
 mod input;
 mod mutation;
 mod privacy;
+mod values;
 mod verdict;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 use throughline::Config;
 use throughline::internals::redact::Redactor;
+use throughline::internals::state::Policy;
 
 use crate::output;
 use input::{Event, Kind, Settings};
@@ -37,10 +40,10 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let text =
         std::fs::read_to_string(&options.config).with_context(|| format!("reading {}", options.config.display()))?;
-    let settings: Settings =
-        serde_json::from_str(&text).with_context(|| format!("parsing {}", options.config.display()))?;
-    let event: Event = serde_json::from_str(&options.event).context("parsing --event")?;
+    let settings: Settings = read(&text).with_context(|| format!("parsing {}", options.config.display()))?;
+    let event: Event = read(&options.event).context("parsing --event")?;
     let kind = Kind::from_name(&event.kind)?;
+    kind.check(&event)?;
     validate(&settings)?;
     let explanation = explain(settings, kind, &event)?;
     output::line(serde_json::to_string_pretty(&explanation)?)
@@ -56,7 +59,18 @@ fn validate(settings: &Settings) -> Result<()> {
         config = config.trace_host(host.clone());
     }
     config.build()?;
+    for (name, policy) in &settings.stores {
+        Policy::new(name, 1, policy).with_context(|| format!("in the policy of the store `{name}`"))?;
+    }
     Ok(())
+}
+
+/// Reads an object. Serde would also take a list, as the fields in their order.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
+    // What some editors write at the beginning of a file.
+    let text = text.trim_start_matches('\u{feff}').trim();
+    ensure!(text.is_empty() || text.starts_with('{'), "expected an object: {{…}}");
+    Ok(serde_json::from_str(text)?)
 }
 
 fn explain(settings: Settings, kind: Kind, event: &Event) -> Result<Json> {
@@ -83,7 +97,7 @@ fn explain(settings: Settings, kind: Kind, event: &Event) -> Result<Json> {
     out.insert("verdict".to_owned(), verdict.word.into());
     out.insert("why".to_owned(), verdict.why.into());
     out.insert("share".to_owned(), if is_recorded { share } else { 0.0 }.into());
-    privacy::describe(&redactor, event, &mut out);
+    privacy::describe(&redactor, event, &mut out)?;
     if let Some(url) = &event.url {
         headers::describe(settings.trace_hosts, url, event.session_id, &sampling, &mut out);
     }

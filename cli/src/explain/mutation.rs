@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Map, Value as Json, json};
+use throughline::Value;
 use throughline::internals::redact::Redactor;
 use throughline::internals::state::{Kept, Policy, capture};
 use throughline::state::{Capture, PathDecision, StorePolicy};
-use throughline::{AnyValue, Value};
 
 use super::input::Event;
 use super::privacy::searched;
+use super::values::any_value;
 use super::verdict::{Sampling, Verdict};
 
 pub(super) fn verdict(
@@ -36,7 +37,7 @@ pub(super) fn verdict(
     out.insert("capture".to_owned(), serde_json::to_value(capture)?);
     for (key, value) in [("state.old", &event.old), ("state.new", &event.new)] {
         if let Some(value) = value {
-            out.insert(key.to_owned(), captured(key, value, capture, redactor)?);
+            out.insert(key.to_owned(), captured(value, capture, redactor));
         }
     }
     if event.old.is_some() && event.old == event.new {
@@ -56,32 +57,16 @@ pub(super) fn verdict(
 }
 
 /// What `capture` keeps of a value: the value itself, its type and length, or nothing.
-fn captured(key: &str, value: &Json, how: Capture, redactor: &Redactor) -> Result<Json> {
-    let value = any_value(value)?;
-    Ok(match capture(&Value::from(&value), how, redactor.keys()) {
+fn captured(value: &Json, how: Capture, redactor: &Redactor) -> Json {
+    let Some(value) = any_value(value) else { return Json::Null };
+    match capture(&Value::from(&value), how, redactor.keys()) {
         None => Json::Null,
         Some(captured) => match captured.value {
             Some(Kept::Bool(flag)) => flag.into(),
             Some(Kept::Int(number)) => number.into(),
             Some(Kept::Double(number)) => number.into(),
-            Some(Kept::Text(text)) => searched(redactor, key, &text.into(), &mut Vec::new()),
+            Some(Kept::Text(text)) => searched(redactor, &text),
             None => json!({ "type": captured.kind, "length": captured.length }),
         },
-    })
-}
-
-fn any_value(value: &Json) -> Result<AnyValue> {
-    Ok(match value {
-        Json::Bool(flag) => AnyValue::Bool(*flag),
-        Json::Number(number) => match number.as_i64() {
-            Some(number) => AnyValue::Int(number),
-            None => AnyValue::Double(number.as_f64().context("a number is out of range")?),
-        },
-        Json::String(text) => AnyValue::Text(text.clone()),
-        Json::Array(items) => AnyValue::List(items.iter().map(any_value).collect::<Result<_>>()?),
-        Json::Object(entries) => {
-            AnyValue::Map(entries.iter().map(|(key, item)| Ok((key.clone(), any_value(item)?))).collect::<Result<_>>()?)
-        }
-        Json::Null => bail!("`null` is not a value of an attribute"),
-    })
+    }
 }

@@ -1,14 +1,20 @@
 //! What redaction leaves of an event, and what it removes.
 
+use anyhow::Result;
 use serde_json::{Map, Value as Json};
+use throughline::event::Custom;
+use throughline::internals::decode::Record;
+use throughline::internals::encode::{Stamp, encode_scrubbed};
 use throughline::internals::redact::{REDACTED, Redactor};
 use throughline::internals::scrub::{Author, KeyVerdict, Scrub, TextKind};
+use throughline::{AnyValue, Attribute, Value};
 
 use super::input::Event;
+use super::values::{any_value, json};
 
-pub(super) fn describe(redactor: &Redactor, event: &Event, out: &mut Map<String, Json>) {
+pub(super) fn describe(redactor: &Redactor, event: &Event, out: &mut Map<String, Json>) -> Result<()> {
     let mut changes = Vec::new();
-    let attributes = attributes(redactor, event, &mut changes);
+    let attributes = attributes(redactor, event, &mut changes)?;
     if !attributes.is_empty() {
         out.insert("attributes".to_owned(), attributes.into());
     }
@@ -35,36 +41,45 @@ pub(super) fn describe(redactor: &Redactor, event: &Event, out: &mut Map<String,
         out.insert("event_name".to_owned(), clean.into());
     }
     out.insert("redacted".to_owned(), changes.into());
+    Ok(())
 }
 
-fn attributes(redactor: &Redactor, event: &Event, changes: &mut Vec<String>) -> Map<String, Json> {
-    let mut kept = Map::new();
-    for (key, value) in &event.attributes {
-        match redactor.key(key) {
-            KeyVerdict::Clean => {
-                kept.insert(key.clone(), searched(redactor, key, value, changes));
-            }
-            KeyVerdict::Secret => {
+/// The attributes as the client's own encoder writes them.
+fn attributes(redactor: &Redactor, event: &Event, changes: &mut Vec<String>) -> Result<Map<String, Json>> {
+    let given: Vec<(&str, AnyValue)> =
+        event.attributes.iter().filter_map(|(key, value)| Some((key.as_str(), any_value(value)?))).collect();
+    let lent: Vec<Attribute<'_>> = given.iter().map(|(key, value)| (*key, Value::from(value))).collect();
+    let mut bytes = Vec::new();
+    encode_scrubbed(&Custom::new("").attributes(&lent), Stamp::default(), redactor.rules(Author::App), &mut bytes);
+    let recorded = Record::decode(&bytes)?.attributes;
+    for ((key, before), (name, after)) in given.iter().zip(&recorded) {
+        let is_secret = redactor.key(key) == KeyVerdict::Secret;
+        if name != key {
+            let why = if name.len() > key.len() { "Throughline reserves its prefix" } else { "its key is too long" };
+            changes.push(format!("attribute `{key}`: renamed, because {why}"));
+        }
+        match after {
+            after if after == before => {}
+            _ if is_secret => {
                 changes.push(format!("attribute `{key}`: redacted, because its key is on the list of secret keys"));
-                kept.insert(key.clone(), REDACTED.into());
             }
-            KeyVerdict::Reserved => {
-                changes.push(format!("attribute `{key}`: renamed, because Throughline reserves its prefix"));
-                kept.insert(format!("app.{key}"), searched(redactor, key, value, changes));
+            after if json(after).to_string().contains(REDACTED) => {
+                changes.push(format!("attribute `{key}`: redacted, because it holds a secret or personal data"));
             }
+            _ => changes.push(format!("attribute `{key}`: shortened to what an attribute may hold")),
         }
     }
-    kept
+    if recorded.len() < given.len() {
+        let left_out = given.len() - recorded.len();
+        changes.push(format!("{left_out} attributes: left out, because the event has too many or is too large"));
+    }
+    Ok(recorded.into_iter().map(|(name, value)| (name.to_owned(), json(&value))).collect())
 }
 
-/// The value of an attribute, with its text searched if the configuration wants that.
-pub(super) fn searched(redactor: &Redactor, key: &str, value: &Json, changes: &mut Vec<String>) -> Json {
-    let Some(text) = value.as_str().filter(|_| redactor.rules(Author::App).attribute_texts) else {
-        return value.clone();
-    };
-    let clean = redactor.text(TextKind::Label, text, text.len());
-    if clean != text {
-        changes.push(format!("attribute `{key}`: redacted, because its text holds a secret or personal data"));
+/// A text of an attribute, searched if the configuration wants that.
+pub(super) fn searched(redactor: &Redactor, text: &str) -> Json {
+    if !redactor.rules(Author::App).attribute_texts {
+        return text.into();
     }
-    clean.into()
+    redactor.text(TextKind::Label, text, text.len()).into()
 }

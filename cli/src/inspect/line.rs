@@ -18,6 +18,26 @@ const MAX_DETAIL: usize = 32 * 1024;
 const MAX_NAME: usize = 200;
 pub(super) const MAX_LABEL: usize = 80;
 
+/// Most text and JSON of all records of a page, in characters: a browser must be able to show it,
+/// and loads it anew while records arrive.
+const MAX_PAGE: usize = 4 * 1024 * 1024;
+
+/// How many characters of texts and JSON a page has room for.
+pub(super) struct Room(usize);
+
+impl Room {
+    pub(super) fn of_a_page() -> Self {
+        Self(MAX_PAGE)
+    }
+
+    /// Takes the room for a record, if there is enough.
+    fn take(&mut self, characters: usize) -> bool {
+        let left = self.0.checked_sub(characters);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
 /// A record as a page shows it. `tag` is the word that people read, `class` its style.
 pub(super) struct Line {
     /// The number of the record.
@@ -39,8 +59,9 @@ pub(super) struct Line {
 
 impl Line {
     /// `start_ns` is the time that the page counts from.
-    pub(super) fn new(item: &Item, start_ns: Option<i64>) -> Self {
+    pub(super) fn new(item: &Item, start_ns: Option<i64>, room: &mut Room) -> Self {
         let (class, tag) = tag(item);
+        let (texts, detail) = details(item, room);
         Self {
             id: item.id,
             at: at(item, start_ns),
@@ -50,11 +71,23 @@ impl Line {
             service: one_line(&item.service, MAX_LABEL),
             screen: cut(&text(item, SCREEN_NAME), MAX_LABEL),
             trace: if item.trace.is_empty() { String::new() } else { href("trace", &item.trace, item.id) },
-            texts: texts(item),
-            detail: long(&serde_json::to_string_pretty(item).unwrap_or_default(), MAX_DETAIL),
+            texts,
+            detail,
             duration: length(item),
         }
     }
+}
+
+/// The texts and the JSON, unless the page has no room for them.
+fn details(item: &Item, room: &mut Room) -> (Vec<(String, String)>, String) {
+    let (texts, detail) = (texts(item), long(&serde_json::to_string_pretty(item).unwrap_or_default(), MAX_DETAIL));
+    let characters = texts.iter().map(|(_, text)| text.chars().count()).sum::<usize>() + detail.chars().count();
+    if room.take(characters) {
+        return (texts, detail);
+    }
+    let said = "This page has no room for the record. A page of fewer records, such as ?per_page=20, and the JSON API \
+                show it.";
+    (Vec::new(), said.to_owned())
 }
 
 /// When the record happened, after the start of what the page shows.

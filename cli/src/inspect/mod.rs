@@ -9,6 +9,7 @@ mod line;
 mod page;
 mod protojson;
 pub(crate) mod received;
+mod refusals;
 pub(crate) mod server;
 mod shown;
 mod views;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 
 use super::causes;
-use super::line::{Line, MAX_LABEL};
+use super::line::{Line, MAX_LABEL, Room};
 use super::received::{Item, Part, Place, SessionRow, SpanEvent, Stats, plausible};
 use super::shown::{NO_TIME, ODD_TIME, clock, counted, cut, duration, grouped, href, one_line};
 
@@ -13,6 +13,8 @@ use super::shown::{NO_TIME, ODD_TIME, clock, counted, cut, duration, grouped, hr
 const MAX_INDENT: usize = 20;
 /// Most events of a span that are drawn.
 const MAX_MARKS: usize = 200;
+/// Longest reason for a refusal, in characters.
+const MAX_REFUSAL: usize = 1_000;
 /// Most sessions that a trace names.
 const MAX_SESSIONS: usize = 20;
 /// Width of the waterfall's track that is used, in percent. The rest keeps a mark at the very end
@@ -24,13 +26,15 @@ const MIN_BAR: f64 = 0.3;
 /// What every page shows, and what its script needs.
 pub(super) struct Frame {
     counts: String,
+    /// Why the last request was refused that was; empty if none was.
+    refusal: String,
     version: u64,
     /// Allows the page's own script and no other (`Content-Security-Policy`).
     nonce: String,
 }
 
 impl Frame {
-    pub(super) fn new(stats: &Stats, nonce: String) -> Self {
+    pub(super) fn new(stats: &Stats, refusal: String, nonce: String) -> Self {
         let mut counts = vec![
             counted(stats.logs, "log"),
             counted(stats.spans, "span"),
@@ -43,20 +47,24 @@ impl Frame {
         if stats.refused > 0 {
             counts.push(format!("{} refused", counted(stats.refused, "request")));
         }
-        Self { counts: counts.join(" · "), version: stats.version, nonce }
+        Self { counts: counts.join(" · "), refusal: cut(&refusal, MAX_REFUSAL), version: stats.version, nonce }
     }
 }
 
 /// Which part of all is shown, and the way to the others.
 struct Pager {
     said: String,
+    /// How many entries have come since the pages were opened, which do not show them; empty if
+    /// none. And the way to a page that does.
+    since: String,
+    current: String,
     links: Vec<(&'static str, String)>,
 }
 
 impl Pager {
     /// `words` are those of the links to the first, the previous, the next and the last page.
     fn new(place: &Place, what: &str, words: [&'static str; 4]) -> Self {
-        let Place { page, pages, total, .. } = *place;
+        let Place { page, pages, per_page, total, until, since } = *place;
         let shown = if pages > 1 {
             let last = (place.before() + place.per_page).min(total);
             format!("Showing {}–{} of {}", grouped(place.before() + 1), grouped(last), counted(total, what))
@@ -64,15 +72,19 @@ impl Pager {
             counted(total, what)
         };
         let [first, previous, next, last] = words;
-        let to = |page: u64| format!("?page={page}&per_page={}", place.per_page);
+        let to = |page: u64| format!("?page={page}&per_page={per_page}");
+        // From page to page, what arrives meanwhile would move everything by one.
+        let step = |page: u64| format!("{}&until={until}", to(page));
         let mut links = Vec::new();
         if page > 1 {
-            links.extend([(first, to(1)), (previous, to(page - 1))]);
+            links.extend([(first, to(1)), (previous, step(page - 1))]);
         }
         if page < pages {
-            links.extend([(next, to(page + 1)), (last, to(pages))]);
+            links.extend([(next, step(page + 1)), (last, to(pages))]);
         }
-        Self { said: shown, links }
+        let since =
+            if since > 0 { format!("{} since", counted(since, &format!("more {what}"))) } else { String::new() };
+        Self { said: shown, since, current: to(page), links }
     }
 
     fn of_records(place: &Place) -> Self {
@@ -146,7 +158,8 @@ pub(super) struct Session {
 impl Session {
     /// `start_ns` is the first time of all its records.
     pub(super) fn new(frame: Frame, id: &str, start_ns: Option<i64>, part: &Part<Item>) -> Self {
-        let lines = part.entries.iter().map(|item| Line::new(item, start_ns)).collect();
+        let mut room = Room::of_a_page();
+        let lines = part.entries.iter().map(|item| Line::new(item, start_ns, &mut room)).collect();
         let id = if id.is_empty() { String::new() } else { name_of(id, "(blank id)") };
         let started = start_ns.map_or(NO_TIME.to_owned(), clock);
         Self { frame, pager: Pager::of_records(&part.place), id, started, lines }
@@ -190,10 +203,11 @@ impl Trace {
         let start = items.iter().filter_map(|item| plausible(item.time_ns)).min();
         let end = items.iter().flat_map(|item| [item.time_ns, item.end_ns]).filter_map(plausible).max();
         let scale = Scale::new(start.unwrap_or(0), end.unwrap_or(0));
+        let mut room = Room::of_a_page();
         let bars = causes::order(items).into_iter().map(|node| {
             let (left, width) = scale.bar(node.item);
             Bar {
-                line: Line::new(node.item, start),
+                line: Line::new(node.item, start, &mut room),
                 indent: node.depth.min(MAX_INDENT),
                 beyond: beyond(node.depth, node.item.events.len()),
                 left,
@@ -271,12 +285,12 @@ impl Scale {
 #[template(path = "error.html")]
 pub(super) struct Error {
     frame: Frame,
-    what: &'static str,
+    what: String,
     why: String,
 }
 
 impl Error {
-    pub(super) fn new(frame: Frame, what: &'static str, why: String) -> Self {
+    pub(super) fn new(frame: Frame, what: String, why: String) -> Self {
         Self { frame, what, why }
     }
 }

@@ -1,5 +1,6 @@
 //! The inspector's HTTP server: OTLP in; metrics, health, and what [`views`] shows out.
 
+use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -11,14 +12,16 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use flate2::read::MultiGzDecoder;
 use tokio::net::TcpListener;
-use tower_http::decompression::RequestDecompressionLayer;
+use tokio::task::block_in_place;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use super::decode::{self, Encoding, Export};
 use super::received::{Received, Stats};
-use super::views;
+use super::{refusals, views};
 use crate::guard::{self, Names};
+use crate::output;
 
 /// Largest body of a request, in bytes: the default of the OpenTelemetry Collector.
 const MAX_BODY: usize = 20 * 1024 * 1024;
@@ -37,7 +40,19 @@ pub(crate) async fn bind(
         .with_context(|| format!("cannot listen on port {port}; is another inspector running? Try --port 0"))?;
     let address = listener.local_addr()?;
     // A client may take `localhost` for `::1` alone.
-    let second = TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await.ok();
+    let second = match TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await {
+        Ok(second) => Some(second),
+        Err(error) => {
+            if error.kind() == ErrorKind::AddrInUse {
+                output::note(format_args!(
+                    "another program listens on [::1]:{}; clients that take `localhost` for it reach that one. Give \
+                     them 127.0.0.1, or choose another --port",
+                    address.port()
+                ));
+            }
+            None
+        }
+    };
     let app = router(names, received);
     let serve = async move {
         match second {
@@ -57,12 +72,10 @@ fn router(names: Names, received: Arc<Received>) -> Router {
         .route("/v1/logs", post(|state, headers, body| collect(Export::Logs, state, headers, body)))
         .route("/v1/traces", post(|state, headers, body| collect(Export::Traces, state, headers, body)))
         .route("/v1/metrics", post(|state, headers, body| collect(Export::Metrics, state, headers, body)))
-        // The limit applies before and after decompression: a small gzip body may expand to
-        // gigabytes.
+        // The same limit applies after decompression, in `unpacked`.
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(RequestDecompressionLayer::new())
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(middleware::from_fn_with_state(Arc::clone(&received), known_coding));
+        .layer(middleware::from_fn(known_coding));
     Router::new()
         .route("/api/stats", get(stats))
         .route("/metrics", get(metrics))
@@ -76,13 +89,15 @@ fn router(names: Names, received: Arc<Received>) -> Router {
                 "OTLP is sent to /v1/logs, /v1/traces and /v1/metrics by POST; everything else is read by GET\n",
             )
         })
+        .layer(middleware::from_fn_with_state(Arc::clone(&received), refusals::count))
+        .layer(middleware::from_fn_with_state(Arc::clone(&received), refusals::for_browsers))
         .layer(middleware::from_fn_with_state(names, guard::visitors))
         .with_state(received)
 }
 
 /// Refuses codings of bodies that are not known. Their names are compared whatever their case
 /// (RFC 9110 §8.4.1).
-async fn known_coding(State(received): Shared, mut request: Request, next: Next) -> Response {
+async fn known_coding(mut request: Request, next: Next) -> Response {
     let coding = request.headers().get(header::CONTENT_ENCODING).map(|value| value.as_bytes().to_ascii_lowercase());
     match coding.as_deref() {
         None => {}
@@ -93,7 +108,6 @@ async fn known_coding(State(received): Shared, mut request: Request, next: Next)
             request.headers_mut().remove(header::CONTENT_ENCODING);
         }
         Some(other) => {
-            received.count_refused();
             let text =
                 format!("content encoding `{}` is not known: use gzip or none\n", String::from_utf8_lossy(other));
             return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
@@ -105,7 +119,6 @@ async fn known_coding(State(received): Shared, mut request: Request, next: Next)
 async fn collect(export: Export, State(received): Shared, headers: HeaderMap, body: Bytes) -> Response {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(encoding) = Encoding::of(content_type) else {
-        received.count_refused();
         let text = format!(
             "content type `{content_type}` is not OTLP: use {} or {}\n",
             Encoding::Protobuf.content_type(),
@@ -113,16 +126,37 @@ async fn collect(export: Export, State(received): Shared, headers: HeaderMap, bo
         );
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response();
     };
-    let decoded = match decode::decode(export, encoding, &body) {
-        Ok(decoded) => decoded,
-        Err(error) => {
-            received.count_refused();
-            return (StatusCode::BAD_REQUEST, format!("{error:#}\n")).into_response();
+    // It takes the thread for a while; others are served meanwhile.
+    block_in_place(|| {
+        if !headers.contains_key(header::CONTENT_ENCODING) {
+            return take(export, encoding, &received, &body);
         }
+        match unpacked(&body) {
+            Ok(body) => take(export, encoding, &received, &body),
+            Err(refusal) => refusal.into_response(),
+        }
+    })
+}
+
+/// The content of a body of gzip, which may have several members (RFC 1952 §2.2). A small body may
+/// expand to gigabytes.
+fn unpacked(body: &[u8]) -> Result<Vec<u8>, (StatusCode, String)> {
+    let mut content = Vec::new();
+    let read = MultiGzDecoder::new(body).take(MAX_BODY as u64 + 1).read_to_end(&mut content);
+    read.map_err(|error| (StatusCode::BAD_REQUEST, format!("the body is no gzip: {error}\n")))?;
+    if content.len() > MAX_BODY {
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("the body expands to more than {MAX_BODY} bytes\n")));
+    }
+    Ok(content)
+}
+
+fn take(export: Export, encoding: Encoding, received: &Received, body: &[u8]) -> Response {
+    let decoded = match decode::decode(export, encoding, body) {
+        Ok(decoded) => decoded,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error:#}\n")).into_response(),
     };
     if let Err(error) = received.insert(&decoded.items, decoded.rejected) {
         // The body is right; its sender may try again.
-        received.count_refused();
         return (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}\n")).into_response();
     }
     let content_type = HeaderValue::from_static(encoding.content_type());
@@ -130,12 +164,12 @@ async fn collect(export: Export, State(received): Shared, headers: HeaderMap, bo
 }
 
 async fn stats(State(received): Shared) -> Json<Stats> {
-    Json(received.stats())
+    Json(block_in_place(|| received.stats()))
 }
 
 /// The counts in the Prometheus text format, version 0.0.4.
 async fn metrics(State(received): Shared) -> Response {
-    let stats = received.stats();
+    let stats = block_in_place(|| received.stats());
     let mut text = String::new();
     for (name, help, value) in [
         ("requests_total", "Export requests.", stats.requests),
@@ -156,7 +190,7 @@ async fn metrics(State(received): Shared) -> Response {
 }
 
 async fn ready(State(received): Shared) -> Response {
-    if received.is_ready() {
+    if block_in_place(|| received.is_ready()) {
         "ready\n".into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n").into_response()

@@ -10,14 +10,15 @@ use anyhow::Result;
 use askama::Template;
 use axum::Router;
 use axum::extract::{OriginalUri, Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::Serialize;
 use throughline::internals::ids::RunKey;
+use tokio::task::block_in_place;
 
 use super::page::{self, Frame};
-use super::received::{Asked, Item, Of, Part, Place, Received};
+use super::received::{Asked, Of, Part, Place, Received};
 
 /// Sessions, and records of a session, on a page.
 const PER_PAGE: u64 = 500;
@@ -48,10 +49,10 @@ pub(super) fn router() -> Router<Arc<Received>> {
 }
 
 /// A page, or why there is none.
-type Page = Result<Response, Failure>;
+pub(super) type Page = Result<Response, Failure>;
 
 /// A failure of the database or of a template, answered with status 500.
-struct Failure(anyhow::Error);
+pub(super) struct Failure(anyhow::Error);
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
@@ -66,40 +67,43 @@ impl IntoResponse for Failure {
 }
 
 /// Renders a page that may run no script but its own, and load nothing.
-fn html<T: Template>(received: &Received, status: StatusCode, page: impl FnOnce(Frame) -> T) -> Page {
+pub(super) fn html<T: Template>(received: &Received, status: StatusCode, page: impl FnOnce(Frame) -> T) -> Page {
     let nonce = RunKey::draw().0.object_id(0).simple().to_string();
     let policy = format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    let page = page(Frame::new(&received.stats(), nonce)).render()?;
+    let page = page(Frame::new(&received.stats(), received.last_refusal(), nonce)).render()?;
     let policy = HeaderValue::try_from(policy)?;
     Ok((status, [(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response())
 }
 
-/// An error, as a page for browsers and as a line for everybody else.
-fn error(received: &Received, headers: &HeaderMap, what: &'static str, why: String) -> Page {
-    let status = StatusCode::NOT_FOUND;
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accept.contains("text/html") {
-        return html(received, status, |frame| page::Error::new(frame, what, why));
-    }
-    Ok((status, format!("{what}: {why}\n")).into_response())
+fn not_found(what: &str, why: &str) -> Page {
+    Ok((StatusCode::NOT_FOUND, format!("{what}: {why}\n")).into_response())
 }
 
-async fn nothing_here(State(received): Shared, headers: HeaderMap) -> Page {
+async fn nothing_here() -> Page {
     let why = "Pages are /, /session/ID, /trace/ID and /without-session. OTLP is sent to /v1/logs, /v1/traces and \
                /v1/metrics.";
-    error(&received, &headers, "There is no such page", why.to_owned())
+    not_found("There is no such page", why)
 }
 
-fn no_record(received: &Received, headers: &HeaderMap, record: i64) -> Page {
-    error(received, headers, "There is no such record", format!("No record has the number {record}."))
+fn no_record(record: i64) -> Page {
+    not_found("There is no such record", &format!("No record has the number {record}."))
 }
+
+/// Ids of traces are shown and stored in lower case; other tools show them in upper case.
+fn trace_id(id: &str) -> String {
+    id.to_ascii_lowercase()
+}
+
+// The database answers on the thread that asks. `block_in_place` lets others be served meanwhile.
 
 async fn sessions_page(State(received): Shared, Query(query): Asking) -> Page {
-    let (part, without) = (received.sessions(Asked::of(&query, PER_PAGE))?, received.without_session()?);
-    html(&received, StatusCode::OK, |frame| page::Sessions::new(frame, part, without))
+    block_in_place(|| {
+        let (part, without) = (received.sessions(Asked::of(&query, PER_PAGE))?, received.without_session()?);
+        html(&received, StatusCode::OK, |frame| page::Sessions::new(frame, part, without))
+    })
 }
 
 async fn session_page(State(received): Shared, Path(id): Path<String>, Query(query): Asking) -> Page {
@@ -110,88 +114,76 @@ async fn without_session_page(State(received): Shared, Query(query): Asking) -> 
     one_session(&received, "", &query)
 }
 
-async fn session_of_page(
-    State(received): Shared,
-    Path(record): Path<i64>,
-    Query(query): Asking,
-    headers: HeaderMap,
-) -> Page {
-    match received.session_of(record)? {
+async fn session_of_page(State(received): Shared, Path(record): Path<i64>, Query(query): Asking) -> Page {
+    match block_in_place(|| received.session_of(record))? {
         Some(id) => one_session(&received, &id, &query),
-        None => no_record(&received, &headers, record),
+        None => no_record(record),
     }
 }
 
 fn one_session(received: &Received, id: &str, query: &HashMap<String, String>) -> Page {
-    let part = received.items(Of::Session(id), Asked::of(query, PER_PAGE))?;
-    let start = received.start(id)?;
-    html(received, StatusCode::OK, |frame| page::Session::new(frame, id, start, &part))
+    block_in_place(|| {
+        let part = received.items(Of::Session(id), Asked::of(query, PER_PAGE))?;
+        let start = received.start(id)?;
+        html(received, StatusCode::OK, |frame| page::Session::new(frame, id, start, &part))
+    })
 }
 
 async fn trace_page(State(received): Shared, Path(id): Path<String>, Query(query): Asking) -> Page {
-    one_trace(&received, &id, &query)
+    one_trace(&received, &trace_id(&id), &query)
 }
 
-async fn trace_of_page(
-    State(received): Shared,
-    Path(record): Path<i64>,
-    Query(query): Asking,
-    headers: HeaderMap,
-) -> Page {
-    match received.trace_of(record)? {
+async fn trace_of_page(State(received): Shared, Path(record): Path<i64>, Query(query): Asking) -> Page {
+    match block_in_place(|| received.trace_of(record))? {
         Some(id) => one_trace(&received, &id, &query),
-        None => no_record(&received, &headers, record),
+        None => no_record(record),
     }
 }
 
 fn one_trace(received: &Received, id: &str, query: &HashMap<String, String>) -> Page {
-    let part = received.items(Of::Trace(id), Asked::of(query, MANY_PER_PAGE))?;
-    html(received, StatusCode::OK, |frame| page::Trace::new(frame, id, &part))
+    block_in_place(|| {
+        let part = received.items(Of::Trace(id), Asked::of(query, MANY_PER_PAGE))?;
+        html(received, StatusCode::OK, |frame| page::Trace::new(frame, id, &part))
+    })
 }
 
 /// The entries as JSON, and where they lie.
 fn list<T: Serialize>(part: Part<T>, uri: &OriginalUri) -> Page {
-    let Place { page, pages, per_page, total } = part.place;
+    let Place { page, pages, per_page, total, until, .. } = part.place;
     let mut links = vec![("first", 1), ("last", pages)];
     links.extend((page > 1).then(|| ("prev", page - 1)));
     links.extend((page < pages).then_some(("next", page + 1)));
     // Of a path that is too long for a header, the links hold what differs.
     let path = Some(uri.path()).filter(|path| path.len() <= MAX_LINK).unwrap_or_default();
-    let link = |(rel, page)| format!("<{path}?page={page}&per_page={per_page}>; rel=\"{rel}\"");
+    let link = |(rel, page)| format!("<{path}?page={page}&per_page={per_page}&until={until}>; rel=\"{rel}\"");
     let links: Vec<String> = links.into_iter().map(link).collect();
     let headers = [(TOTAL_COUNT, HeaderValue::from(total)), (header::LINK, HeaderValue::try_from(links.join(", "))?)];
     Ok((headers, Json(part.entries)).into_response())
 }
 
 async fn sessions(State(received): Shared, uri: OriginalUri, Query(query): Asking) -> Page {
-    list(received.sessions(Asked::of(&query, MANY_PER_PAGE))?, &uri)
+    block_in_place(|| list(received.sessions(Asked::of(&query, MANY_PER_PAGE))?, &uri))
 }
 
 async fn session(State(received): Shared, uri: OriginalUri, Path(id): Path<String>, Query(query): Asking) -> Page {
-    list(items(&received, Of::Session(&id), &query)?, &uri)
+    items(&received, Of::Session(&id), &query, &uri)
 }
 
 async fn without_session(State(received): Shared, uri: OriginalUri, Query(query): Asking) -> Page {
-    list(items(&received, Of::Session(""), &query)?, &uri)
+    items(&received, Of::Session(""), &query, &uri)
 }
 
-async fn session_of(
-    State(received): Shared,
-    uri: OriginalUri,
-    Path(record): Path<i64>,
-    Query(query): Asking,
-    headers: HeaderMap,
-) -> Page {
-    match received.session_of(record)? {
-        Some(id) => list(items(&received, Of::Session(&id), &query)?, &uri),
-        None => no_record(&received, &headers, record),
+async fn session_of(State(received): Shared, uri: OriginalUri, Path(record): Path<i64>, Query(query): Asking) -> Page {
+    match block_in_place(|| received.session_of(record))? {
+        Some(id) => items(&received, Of::Session(&id), &query, &uri),
+        None => no_record(record),
     }
 }
 
 async fn trace(State(received): Shared, uri: OriginalUri, Path(id): Path<String>, Query(query): Asking) -> Page {
-    list(items(&received, Of::Trace(&id), &query)?, &uri)
+    items(&received, Of::Trace(&trace_id(&id)), &query, &uri)
 }
 
-fn items(received: &Received, of: Of<'_>, query: &HashMap<String, String>) -> Result<Part<Item>> {
-    received.items(of, Asked::of(query, MANY_PER_PAGE))
+fn items(received: &Received, of: Of<'_>, query: &HashMap<String, String>, uri: &OriginalUri) -> Page {
+    block_in_place(|| list(received.items(of, Asked::of(query, MANY_PER_PAGE))?, uri))
 }

@@ -62,11 +62,39 @@ fn events_that_were_dropped_are_no_success_whoever_dropped_them() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     let dropped = told["dropped"]["too_large"].as_u64().unwrap();
     assert!(dropped > 0 && said.contains(&format!("events were dropped: {dropped} too_large")), "{said}");
+}
 
-    // A later run with the same books says it as well, even if it records only.
+#[test]
+fn a_loss_fails_the_run_that_has_lost_and_none_after_it() {
+    let url = server(|_| 413);
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
-    emit(&url, "otlp-proto", &["--events", "11", "--timeout", "1", "--data-dir", data]);
-    let output = emit(&url, "otlp-proto", &["--record-only", "--events", "1", "--data-dir", data]);
-    assert!(output.status.code() == Some(1) && stderr(&output).contains("too_large"), "{}", stderr(&output));
+    let lost = emit(&url, "otlp-proto", &["--events", "11", "--timeout", "1", "--data-dir", data]);
+    assert!(lost.status.code() == Some(1) && stderr(&lost).contains("too_large"), "{}", stderr(&lost));
+    let dropped = summary(&lost)["dropped"]["too_large"].clone();
+
+    let inspector = Inspector::start(&[]);
+    for more in [&["--record-only", "--events", "1"][..], &["--flush-only"], &["--events", "5"]] {
+        let output = emit(&inspector.url, "otlp-proto", &[more, &["--data-dir", data]].concat());
+        let told = summary(&output);
+        assert!(output.status.success(), "{more:?}: {}", stderr(&output));
+        // The books keep it all the same.
+        assert_eq!((&told["dropped"]["too_large"], &told["balanced"]), (&dropped, &true.into()), "{told}");
+        assert!(told["reason"].is_null(), "{told}");
+    }
+    // What is lost again is said, with the count of this run.
+    let output = emit(&url, "otlp-proto", &["--events", "1", "--timeout", "1", "--data-dir", data]);
+    assert!(output.status.code() == Some(1) && stderr(&output).contains("dropped: 1 too_large"), "{}", stderr(&output));
+}
+
+#[test]
+fn nothing_that_was_asked_for_is_left_out_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    for option in ["--events", "--stories", "--seed", "--ids", "--record-only"] {
+        let value: &[&str] = if option == "--record-only" { &[] } else { &["5"] };
+        let output =
+            emit("http://127.0.0.1:9", "otlp-proto", &[&["--flush-only", "--data-dir", data, option], value].concat());
+        assert!(output.status.code() == Some(2) && stderr(&output).contains("--flush-only"), "{}", stderr(&output));
+    }
 }

@@ -1,8 +1,11 @@
 //! `explain`: the share that is recorded, values as JSON, and the example of the documentation.
 
 use std::process::Output;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use throughline::event::Custom;
+use throughline::{AnyValue, Config, Consent, Environment, Telemetry};
 
 use super::throughline;
 
@@ -97,10 +100,89 @@ fn a_mistake_in_the_configuration_is_named() {
         (r#"{"session_sample_rate": 20}"#, "`session_sample_rate` must be between 0.0 and 1.0"),
         (r#"{"sample_rate": 1}"#, "unknown field `sample_rate`"),
         ("[", "parsing"),
+        ("[]", "expected an object"),
+        ("null", "expected an object"),
+        // Of a store that the event has nothing to do with.
+        (r#"{"stores": {"Cart": {"allow": ["a[*"]}}}"#, "in the policy of the store `Cart`"),
     ] {
         let output = explain(config, r#"{"kind": "log"}"#);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && stderr.contains(said), "{stderr}");
         assert!(!stderr.contains("backtrace"), "{stderr}");
     }
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_not_answered_with_recorded() {
+    for (event, said) in [
+        (r#"{"kind": "resource"}"#, "a resource needs `url`"),
+        (r#"{"kind": "action", "store": "Cart", "path": "a"}"#, "`store` belongs to events of the kind `mutation`"),
+        (r#"{"kind": "log", "new": 1}"#, "`new` belongs to events of the kind `mutation`"),
+        (r#"["log"]"#, "expected an object"),
+    ] {
+        let output = explain("{}", event);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && stderr.contains(said), "{event}: {stderr}");
+    }
+    assert!(explain("\u{feff}{}", r#"{"kind": "log"}"#).status.success());
+}
+
+#[test]
+fn a_secret_inside_of_an_attribute_is_shown_as_the_client_records_it() {
+    let attributes = json!({
+        "user": {"password": "hunter2", "address": "a@example.com", "list": [{"token": "x"}], "none": null},
+        "texts": ["a@example.com", null],
+        "long": "x".repeat(2_000),
+        "throughline.x": 1,
+        "plain": {"n": 1.5},
+        "none": null,
+    });
+    let answer = answer("{}", &json!({"kind": "log", "attributes": attributes}).to_string());
+    // As a real client sends it.
+    let inspector = super::Inspector::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::builder("shop", dir.path()).environment(Environment::Test).endpoint(&inspector.url);
+    let config = config.start_jitter(false).self_report(false).synthetic_views(false).session_events(false);
+    let telemetry = Telemetry::start(config.build().unwrap(), Consent::Granted).unwrap();
+    let map = |entries: &[(&str, AnyValue)]| {
+        AnyValue::Map(entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+    };
+    let text = |text: &str| AnyValue::Text(text.to_owned());
+    let user = map(&[
+        ("address", text("a@example.com")),
+        ("list", AnyValue::List(vec![map(&[("token", text("x"))])])),
+        ("password", text("hunter2")),
+    ]);
+    let (texts, plain) =
+        (AnyValue::List(vec![text("a@example.com"), text("null")]), map(&[("n", AnyValue::Double(1.5))]));
+    let long = "x".repeat(2_000);
+    let attributes = [
+        ("user", (&user).into()),
+        ("texts", (&texts).into()),
+        ("long", long.as_str().into()),
+        ("throughline.x", 1.into()),
+        ("plain", (&plain).into()),
+    ];
+    telemetry.record_custom(&Custom::new("e").attributes(&attributes)).unwrap();
+    assert!(telemetry.flush(Duration::from_secs(20)).complete);
+    let session = telemetry.session_id().unwrap();
+    let recorded = inspector.json(&format!("/api/session/{session}"))[0]["attributes"].clone();
+    let shown = answer["attributes"].as_object().unwrap();
+    assert_eq!(shown.len(), attributes.len(), "{answer}");
+    for (key, value) in shown {
+        assert_eq!(value, &recorded[key], "{key}: {recorded}");
+    }
+    assert!(!answer.to_string().contains("hunter2") && !answer.to_string().contains("a@example.com"), "{answer}");
+    let said = answer["redacted"].to_string();
+    for change in ["`user`: redacted", "`texts`: redacted", "`long`: shortened", "`throughline.x`: renamed"] {
+        assert!(said.contains(change), "{change}: {said}");
+    }
+    assert!(!said.contains("`plain`"), "{said}");
+}
+
+#[test]
+fn a_state_that_has_no_value_in_some_place_can_be_asked_about() {
+    let config = r#"{"stores": {"Cart": {"capture": "full"}}}"#;
+    let event = r#"{"kind": "mutation", "store": "Cart", "path": "a", "old": {"x": null, "y": 1}, "new": {"y": 2}}"#;
+    assert_eq!(answer(config, event)["state.old"], "{\"y\":1}");
 }

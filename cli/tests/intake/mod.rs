@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use prost::Message;
 use serde_json::{Value, json};
 use throughline::event::{Custom, Metric, MetricData};
 use throughline::{Config, Consent, Encoding, Environment, Telemetry};
@@ -116,6 +119,19 @@ fn every_legal_form_of_a_body_is_taken() {
         assert_eq!(inspector.post("/v1/logs", &headers, &gzip(body.as_bytes())).0, 200, "{coding}");
     }
     assert_eq!(inspector.stats()["refused"], 0);
+
+    // Each part of the body is a member of its own, and a message of its own.
+    let before = inspector.stats()["logs"].as_u64().unwrap();
+    let part = ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs {
+            scope_logs: vec![ScopeLogs { log_records: vec![LogRecord::default()], ..ScopeLogs::default() }],
+            ..ResourceLogs::default()
+        }],
+    };
+    let part = gzip(&part.encode_to_vec());
+    let headers = [("content-type", "application/x-protobuf"), ("content-encoding", "gzip")];
+    assert_eq!(inspector.post("/v1/logs", &headers, &[&part[..], &part[..]].concat()).0, 200);
+    assert_eq!(inspector.stats()["logs"], before + 2, "a part of what was answered with 200 is lost");
 }
 
 #[test]
@@ -130,7 +146,9 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
     let deep_json = "{\"a\":".repeat(5_000) + "1" + &"}".repeat(5_000);
     let deep_value = (0..120).fold(json!({"intValue": "1"}), |value, _| json!({"arrayValue": {"values": [value]}}));
     let deep_value = logs(json!([{"attributes": [{"key": "d", "value": deep_value}]}])).to_string();
-    let cases: [Refused<'_>; 10] = [
+    let garbage = [&packed[..], b"garbage"].concat();
+    let cases: [Refused<'_>; 11] = [
+        ("something behind a gzip body", 400, vec![JSON, ("content-encoding", "gzip")], &garbage),
         ("no content type", 415, vec![], b""),
         ("another content type", 415, vec![("content-type", "text/plain")], b"x"),
         ("deflate", 415, vec![JSON, ("content-encoding", "deflate")], &zlib),
@@ -213,6 +231,28 @@ fn an_id_of_the_version_before_is_still_recognised() {
         inspector.take("/v1/logs", &logs(json!([{"timeUnixNano": "1", "attributes": [id]}])));
     }
     assert_eq!((&inspector.stats()["logs"], &inspector.stats()["duplicates"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn a_number_is_shown_to_its_last_digit() {
+    let inspector = Inspector::start(&[]);
+    let numbers = [943.3567169983137, 13.114189588902203, 0.1 + 0.2, 8.533e68, 5e-324, f64::MAX];
+    let record =
+        |number: &f64| json!({"timeUnixNano": "1", "attributes": [{"key": "n", "value": {"doubleValue": number}}]});
+    inspector.take("/v1/logs", &logs(numbers.iter().map(record).collect()));
+    let answer = inspector.get("/api/without-session");
+    for number in numbers {
+        assert!(answer.contains(&format!("\"n\":{}}}", json!(number))), "{number}: {answer}");
+    }
+}
+
+#[test]
+fn a_name_that_begins_like_a_line_of_code_is_not_lost() {
+    let inspector = Inspector::start(&[]);
+    let record = |name: &str| json!({"timeUnixNano": "1", "eventName": name, "body": {"stringValue": "said"}});
+    inspector.take("/v1/logs", &logs(json!([record("event signup"), record("event src/main.rs:12")])));
+    let names: Vec<Value> = inspector.json("/api/without-session").as_array().unwrap().clone();
+    assert_eq!((&names[0]["name"], &names[1]["name"]), (&json!("event signup"), &json!("said")));
 }
 
 #[test]

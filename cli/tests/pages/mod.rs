@@ -16,7 +16,7 @@ fn record(session: &str, n: u64) -> Value {
 }
 
 /// The value of a header of an answer.
-fn header<'a>(answer: &'a str, name: &str) -> &'a str {
+pub(crate) fn header<'a>(answer: &'a str, name: &str) -> &'a str {
     let head = answer.split("\r\n\r\n").next().unwrap();
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
 }
@@ -37,7 +37,10 @@ fn the_end_of_a_long_session_is_one_link_away_and_the_cut_is_said() {
 
     let answer = inspector.get("/api/session/long?page=2&per_page=1000");
     assert_eq!(header(&answer, "x-total-count"), "1203");
-    assert!(header(&answer, "link").contains("</api/session/long?page=1&per_page=1000>; rel=\"prev\""), "{answer}");
+    assert!(
+        header(&answer, "link").contains("</api/session/long?page=1&per_page=1000&until=1203>; rel=\"prev\""),
+        "{answer}"
+    );
     assert_eq!(inspector.json("/api/session/long?page=2&per_page=1000").as_array().unwrap().len(), 203);
     assert_eq!(inspector.json("/api/session/long").as_array().unwrap().len(), 1_203);
 }

@@ -59,3 +59,20 @@ fn what_a_command_cannot_write_for_another_reason_is_a_failure() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(1) && said.contains("writing to standard output"), "{said}");
 }
+
+#[test]
+fn a_line_that_is_no_text_ends_the_command_with_its_number() {
+    let mut child = throughline().arg("propagate").stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"headers\": [], \"n\": 1}\n\xff\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("line 2"), "{said}");
+}
+
+#[test]
+fn a_demo_that_ends_names_no_page_that_has_ended_with_it() {
+    let output = throughline().args(["demo", "--once"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("are in one trace, "), "{said}");
+    assert!(!said.contains("/trace/") && !said.contains("lists the sessions"), "{said}");
+}

@@ -59,6 +59,8 @@ fn a_file_of_another_program_is_refused_and_left_as_it_is() {
         assert!(refused(&dir.path().join(name)).contains("is no database"), "{name}");
     }
     assert!(refused(dir.path()).contains("is no file"));
+    let said = refused(&dir.path().join("missing/items.db"));
+    assert!(said.contains("there is no directory") && !said.contains("Error code"), "{said}");
     assert_eq!(contents(dir.path()), before);
 }
 
@@ -166,4 +168,35 @@ fn an_empty_file_and_an_empty_database_become_a_store() {
         Inspector::start(&store).take("/v1/logs", &logs(json!([{"timeUnixNano": "1"}])));
         assert_eq!(total(&Inspector::start(&store).stats()), 1, "{}", file.display());
     }
+}
+
+#[test]
+fn records_are_not_taken_into_a_store_that_was_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("items.db");
+    let inspector = Inspector::start(&["--store", file.to_str().unwrap()]);
+    let body = logs(json!([{"timeUnixNano": "1"}])).to_string();
+    let post = || inspector.post("/v1/logs", &[("content-type", "application/json")], body.as_bytes());
+    assert_eq!(post().0, 200);
+    let aside = dir.path().join("aside.db");
+    std::fs::rename(&file, &aside).unwrap();
+    let (status, answer) = post();
+    assert!(status == 503 && answer.contains("was deleted or replaced"), "{answer}");
+    assert_eq!(inspector.send("GET /health/ready", &[], b"").0, 503);
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(post().0, 503);
+    std::fs::rename(&aside, &file).unwrap();
+    assert_eq!((post().0, total(&inspector.stats())), (200, 2));
+}
+
+#[test]
+fn records_that_someone_has_deleted_are_no_longer_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("items.db");
+    let inspector = Inspector::start(&["--store", file.to_str().unwrap()]);
+    inspector.take("/v1/logs", &logs(json!([{"timeUnixNano": "1"}, {"timeUnixNano": "2"}, {"timeUnixNano": "3"}])));
+    assert_eq!(total(&inspector.stats()), 3);
+    Connection::open(&file).unwrap().execute_batch("DELETE FROM items").unwrap();
+    inspector.take("/v1/logs", &logs(json!([{"timeUnixNano": "4"}])));
+    assert_eq!(total(&inspector.stats()), 1);
 }

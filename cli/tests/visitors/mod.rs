@@ -1,6 +1,6 @@
 //! Who may talk to the inspector: no web page but its own.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use super::{Inspector, throughline};
@@ -103,4 +103,37 @@ fn localhost_that_is_ipv6_reaches_the_inspector() {
             raw(&address, &format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"));
         assert_eq!(status, 200, "{answer}");
     }
+}
+
+#[test]
+fn a_page_of_another_site_loads_nothing_and_may_lead_here() {
+    let inspector = Inspector::start(&[]);
+    let address = inspector.url.strip_prefix("http://").unwrap();
+    let fetched = |path: &str, site: &str, mode: &str, dest: &str| {
+        let fetch = format!("sec-fetch-site: {site}\r\nsec-fetch-mode: {mode}\r\nsec-fetch-dest: {dest}\r\n");
+        get(&inspector, path, &format!("host: {address}\r\n{fetch}"))
+    };
+    for path in PATHS {
+        for (mode, dest) in [("no-cors", "image"), ("no-cors", "script"), ("navigate", "iframe"), ("cors", "empty")] {
+            assert_eq!(fetched(path, "cross-site", mode, dest).0, 403, "{path} {mode} {dest}");
+        }
+    }
+    assert_eq!(fetched("/", "cross-site", "navigate", "document").0, 200);
+    assert_eq!(fetched("/", "none", "navigate", "document").0, 200);
+    let (status, answer) = fetched("/api/stats", "same-origin", "cors", "empty");
+    assert!(status == 200 && answer.contains("cross-origin-opener-policy: same-origin"), "{answer}");
+}
+
+#[test]
+fn a_port_that_another_program_has_on_ipv6_is_said() {
+    let Ok(other) = std::net::TcpListener::bind(("::1", 0)) else { return };
+    let port = other.local_addr().unwrap().port();
+    let mut child = throughline().args(["inspect", "--json", "--port", &port.to_string()]).spawn().unwrap();
+    let mut said = String::new();
+    let _ = BufReader::new(child.stderr.take().unwrap()).read_line(&mut said);
+    let _ = child.kill();
+    let _ = child.wait();
+    // Another test may have the port on IPv4: then the inspector has not started.
+    let is_said = said.contains(&format!("another program listens on [::1]:{port}"));
+    assert!(is_said || said.contains("cannot listen on port"), "{said}");
 }

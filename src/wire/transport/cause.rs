@@ -36,6 +36,10 @@ const HUNG_UP: [&str; 6] = [
     "Unexpected status line",
     "network connection was lost",
 ];
+/// An answer that looks like a success and is none.
+const NO_EXPORT: &str = "the content is no answer to an export; something else may have answered, such as a captive \
+                         portal, a proxy or the server of a web page";
+const REDIRECTS: &str = "redirects are not followed; the endpoint may have to be the URL that it leads to";
 /// What servers with TLS answer to a request without: Go, nginx, Apache.
 const WANTS_TLS: [&str; 3] =
     ["HTTP request to an HTTPS server", "HTTP request was sent to HTTPS port", "plain HTTP to an SSL-enabled server"];
@@ -43,7 +47,12 @@ const WANTS_TLS: [&str; 3] =
 /// What is said of an answer with a status that is no success. `url` may be empty.
 pub(crate) fn answered(url: &str, status: u16) -> String {
     let to = if url.is_empty() { String::new() } else { format!(" to {url}") };
-    with_hint(format!("the backend answered {status}{to}"), hint_of_port(url))
+    let hint = match status {
+        200..300 => Some(NO_EXPORT),
+        300..400 => Some(REDIRECTS),
+        _ => None,
+    };
+    with_hint(format!("the backend answered {status}{to}"), hint_of_port(url).or(hint))
 }
 
 /// What is said when there was no answer, for the reason `error`. `url` may be empty. `is_known`
@@ -99,6 +108,18 @@ fn with_hint(text: String, hint: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_looks_like_a_success_says_why_it_is_none() {
+        assert!(answered("http://h/v1/logs", 200).contains("the content is no answer to an export"));
+        assert!(answered("http://h/v1/logs", 302).contains("redirects are not followed"));
+        for status in [401, 404, 500, 503] {
+            assert_eq!(
+                answered("http://h/v1/logs", status),
+                format!("the backend answered {status} to http://h/v1/logs")
+            );
+        }
+    }
 
     #[test]
     fn the_usual_port_of_grpc_is_named_whatever_happens_there() {

@@ -1,5 +1,7 @@
 //! The points of metrics, each as a record that says in a line what it holds.
 
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -42,7 +44,7 @@ pub(super) fn points(request: ExportMetricsServiceRequest) -> Decoded {
                 let blank = Item {
                     signal: Signal::Metric,
                     service: service.clone(),
-                    resource: resource.clone(),
+                    resource: Arc::clone(&resource),
                     scope: scope.clone(),
                     name: metric.name.clone(),
                     ..Item::default()
@@ -54,7 +56,7 @@ pub(super) fn points(request: ExportMetricsServiceRequest) -> Decoded {
     let rejected = unknown.len() as u64;
     let names: Vec<String> = unknown.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let why = if rejected > 0 {
-        format!("{rejected} metrics have no points of a kind that this inspector knows: {}", names.join(", "))
+        format!("metrics without points of a kind that this inspector knows ({rejected}): {}", names.join(", "))
     } else {
         String::new()
     };

@@ -3,6 +3,8 @@
 
 mod metrics;
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
@@ -119,8 +121,7 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
         for (scope, record) in scopes.flat_map(|(scope, logs)| logs.into_iter().map(move |log| (scope.clone(), log))) {
             let body = record.body.map(|body| text(&value(body))).unwrap_or_default();
             let time = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
-            // The `tracing` bridge names a record after its line of code; the message says more.
-            let unnamed = record.event_name.is_empty() || record.event_name.starts_with("event ");
+            let unnamed = record.event_name.is_empty() || is_line_of_code(&record.event_name);
             let name = if unnamed { body.clone() } else { record.event_name };
             let mut more = More::default();
             more.odd_time("time_unix_nano", time);
@@ -133,7 +134,7 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
                 time_ns: nanos(time),
                 end_ns: nanos(time),
                 service: service.clone(),
-                resource: resource.clone(),
+                resource: Arc::clone(&resource),
                 scope,
                 trace: more.id("trace_id", &record.trace_id, 16),
                 span: more.id("span_id", &record.span_id, 8),
@@ -147,6 +148,13 @@ fn logs(request: ExportLogsServiceRequest) -> Vec<Item> {
         }
     }
     items
+}
+
+/// Whether an event has the name that the `tracing` bridge gives to one without a name: `event`,
+/// the file and the line. The message says more.
+fn is_line_of_code(name: &str) -> bool {
+    let place = name.strip_prefix("event ").and_then(|place| place.rsplit_once(':'));
+    place.is_some_and(|(file, line)| file.ends_with(".rs") && line.parse::<u32>().is_ok())
 }
 
 fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
@@ -173,7 +181,7 @@ fn spans(request: ExportTraceServiceRequest) -> Vec<Item> {
                 time_ns: nanos(start),
                 end_ns: nanos(end),
                 service: service.clone(),
-                resource: resource.clone(),
+                resource: Arc::clone(&resource),
                 scope,
                 trace: more.id("trace_id", &span.trace_id, 16),
                 span: more.id("span_id", &span.span_id, 8),
@@ -299,9 +307,9 @@ fn map(attributes: Vec<KeyValue>) -> Value {
 }
 
 /// The name of the service, and all attributes of the resource.
-fn resource_of(resource: Option<Resource>) -> (String, Value) {
+fn resource_of(resource: Option<Resource>) -> (String, Arc<Value>) {
     let attributes = map(resource.map(|resource| resource.attributes).unwrap_or_default());
-    (attributes.get(SERVICE_NAME).map(text).unwrap_or_default(), attributes)
+    (attributes.get(SERVICE_NAME).map(text).unwrap_or_default(), Arc::new(attributes))
 }
 
 fn value(any: AnyValue) -> Value {

@@ -87,6 +87,42 @@ pub(super) fn open(path: Option<&Path>) -> Result<Connection> {
     Ok(db)
 }
 
+/// The file of a store, as it was opened. SQLite goes on writing into a file that was deleted, and
+/// everything in it is gone at the end.
+#[derive(Debug)]
+pub(super) struct StoreFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl StoreFile {
+    pub(super) fn of(path: &Path) -> Result<Self> {
+        let path = std::path::absolute(path)?;
+        let identity = identity(&fs::metadata(&path).with_context(|| format!("looking at {}", path.display()))?);
+        Ok(Self { path, identity })
+    }
+
+    /// Fails if the file was deleted, or if another one has taken its place.
+    pub(super) fn ensure_in_place(&self) -> Result<()> {
+        let is_in_place = fs::metadata(&self.path).is_ok_and(|metadata| identity(&metadata) == self.identity);
+        ensure!(is_in_place, "the store {} was deleted or replaced; start the inspector again", self.path.display());
+        Ok(())
+    }
+}
+
+/// What tells a file from others, whatever their names.
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+/// Elsewhere a file that is open cannot be deleted.
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
 /// Makes the tables. The file says whose it is before it has a log (WAL), so that its header always
 /// does.
 fn prepare(db: &Connection) -> Result<()> {
@@ -109,7 +145,10 @@ fn prepare(db: &Connection) -> Result<()> {
 /// Fails unless the file is missing or empty, or the inspector's own.
 fn recognise(path: &Path) -> Result<()> {
     let shown = path.display();
-    let Ok(metadata) = fs::metadata(path) else { return Ok(()) };
+    let Ok(metadata) = fs::metadata(path) else {
+        let parent = path.parent().filter(|parent| !parent.is_dir());
+        return parent.map_or(Ok(()), |parent| bail!("there is no directory {} for --store", parent.display()));
+    };
     ensure!(metadata.is_file(), "{shown} is no file");
     let mut header = Vec::with_capacity(HEADER);
     let file = File::open(path).with_context(|| format!("opening {shown}"))?;

@@ -1,12 +1,15 @@
 //! What a page shows of all records: a part of them, and how many there are.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use anyhow::Result;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{Item, Received, SEVERITY_ERROR, Signal};
+use super::{Item, Received, SEVERITY_ERROR, SPAN_KEY, Signal};
 
 /// Most entries that a page may have.
 const MAX_PER_PAGE: u64 = 5_000;
@@ -41,22 +44,33 @@ pub(crate) struct SessionRow {
 pub(crate) struct Asked {
     page: u64,
     per_page: u64,
+    /// The number of the last record that the page may show. Who goes from page to page sees what
+    /// had arrived at the first one, each entry once.
+    until: Option<i64>,
+    /// A record that the page has to show, if no page is asked for.
+    record: Option<i64>,
 }
 
 impl Asked {
-    /// Reads `page` (a number from 1, or `last`) and `per_page`. What makes no sense is the first
-    /// page; one behind the last is the last.
+    /// Reads `page` (a number from 1, or `last`), `per_page`, `until` and `record`. What makes
+    /// no sense is the first page, and everything; a page behind the last is the last.
     pub(crate) fn of(query: &HashMap<String, String>, per_page: u64) -> Self {
         let number = |key: &str| query.get(key).map(|text| number(text));
         let page = if query.get("page").is_some_and(|page| page == "last") { Some(u64::MAX) } else { number("page") };
         let per_page = number("per_page").filter(|number| *number > 0).unwrap_or(per_page);
-        Self { page: page.unwrap_or(1).max(1), per_page: per_page.clamp(1, MAX_PER_PAGE) }
+        let id = |key: &str| number(key).filter(|number| *number > 0).and_then(|number| i64::try_from(number).ok());
+        let (until, record) = (id("until"), id("record").filter(|_| page.is_none()));
+        Self { page: page.unwrap_or(1).max(1), per_page: per_page.clamp(1, MAX_PER_PAGE), until, record }
     }
 
-    /// The part of so many entries that this is.
-    fn place(self, total: u64) -> Place {
+    /// The part that this is of the entries that `count` finds in records up to a number.
+    fn place(self, db: &Connection, count: impl Fn(i64) -> rusqlite::Result<u64>) -> rusqlite::Result<Place> {
+        let last = db.prepare_cached("SELECT coalesce(max(id), 0) FROM items")?.query_row([], |row| row.get(0))?;
+        let until = self.until.map_or(last, |until| until.min(last));
+        let total = count(until)?;
+        let since = if until < last { count(last)?.saturating_sub(total) } else { 0 };
         let pages = total.div_ceil(self.per_page).max(1);
-        Place { page: self.page.min(pages), pages, per_page: self.per_page, total }
+        Ok(Place { page: self.page.min(pages), pages, per_page: self.per_page, total, until, since })
     }
 }
 
@@ -75,6 +89,10 @@ pub(crate) struct Place {
     pub(crate) per_page: u64,
     /// Entries of all pages.
     pub(crate) total: u64,
+    /// The number of the last record that these pages show.
+    pub(crate) until: i64,
+    /// Entries that have come since.
+    pub(crate) since: u64,
 }
 
 impl Place {
@@ -112,17 +130,18 @@ impl Received {
     /// The sessions, the newest first. Those without a plausible time are the last.
     pub(crate) fn sessions(&self, asked: Asked) -> Result<Part<SessionRow>> {
         let db = self.db();
-        let total = "SELECT count(*) FROM (SELECT 1 FROM items WHERE session != '' GROUP BY session)";
-        let place = asked.place(db.prepare_cached(total)?.query_row([], |row| row.get(0))?);
+        let total = "SELECT count(*) FROM (SELECT 1 FROM items WHERE session != '' AND id <= ?1 GROUP BY session)";
+        let place = asked.place(&db, |until| db.prepare_cached(total)?.query_row([until], |row| row.get(0)))?;
         let mut statement = db.prepare_cached(
             "SELECT session, coalesce(min(nullif(service, '')), ''), count(*), sum(severity >= ?1),
                  min(CASE WHEN time_ns BETWEEN ?2 AND ?3 THEN time_ns END) AS first,
                  max(CASE WHEN time_ns BETWEEN ?2 AND ?3 THEN time_ns END),
                  max(CASE WHEN end_ns BETWEEN ?2 AND ?3 THEN end_ns END), min(id), max(time_ns != 0)
-             FROM items INDEXED BY of_sessions WHERE session != '' GROUP BY session
+             FROM items INDEXED BY of_sessions WHERE session != '' AND id <= ?6 GROUP BY session
              ORDER BY first DESC NULLS LAST, session LIMIT ?4 OFFSET ?5",
         )?;
-        let bounds = params![SEVERITY_ERROR, PLAUSIBLE.start, PLAUSIBLE.end - 1, place.per_page, place.before()];
+        let bounds =
+            params![SEVERITY_ERROR, PLAUSIBLE.start, PLAUSIBLE.end - 1, place.per_page, place.before(), place.until];
         let rows = statement.query_map(bounds, |row| {
             let (last, end): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
             Ok(SessionRow {
@@ -143,17 +162,32 @@ impl Received {
     pub(crate) fn items(&self, of: Of<'_>, asked: Asked) -> Result<Part<Item>> {
         let (column, id) = of.column_and_id();
         let db = self.db();
-        let total = format!("SELECT count(*) FROM items WHERE {column} = ?1");
-        let place = asked.place(db.prepare_cached(&total)?.query_row([id], |row| row.get(0))?);
+        let total = format!("SELECT count(*) FROM items WHERE {column} = ?1 AND id <= ?2");
+        let mut place =
+            asked.place(&db, |until| db.prepare_cached(&total)?.query_row(params![id, until], |row| row.get(0)))?;
+        if let Some(record) = asked.record {
+            let before = format!(
+                "SELECT count(*) FROM items WHERE {column} = ?1 AND id <= ?2
+                 AND (time_ns, id) < (SELECT time_ns, id FROM items WHERE id = ?3 AND {column} = ?1)"
+            );
+            let before: u64 =
+                db.prepare_cached(&before)?.query_row(params![id, place.until, record], |row| row.get(0))?;
+            place.page = (before / place.per_page + 1).min(place.pages);
+        }
         // What lies before the page is skipped within the index.
         let mut statement = db.prepare_cached(&format!(
-            "SELECT items.*, resources.attributes AS resource_attributes
-             FROM (SELECT id FROM items WHERE {column} = ?1 ORDER BY time_ns, id LIMIT ?2 OFFSET ?3) AS shown
-             JOIN items ON items.id = shown.id LEFT JOIN resources ON resources.id = items.resource
-             ORDER BY time_ns, items.id"
+            "SELECT items.*
+             FROM (SELECT id FROM items WHERE {column} = ?1 AND id <= ?4 ORDER BY time_ns, id LIMIT ?2 OFFSET ?3)
+                 AS shown
+             JOIN items ON items.id = shown.id ORDER BY time_ns, items.id"
         ))?;
-        let rows = statement.query_map(params![id, place.per_page, place.before()], item)?;
-        Ok(Part { entries: rows.collect::<Result<_, _>>()?, place })
+        let mut resources = Resources::default();
+        let mut rows = statement.query(params![id, place.per_page, place.before(), place.until])?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            entries.push(item(row, resources.get(&db, row.get("resource")?)?)?);
+        }
+        Ok(Part { entries, place })
     }
 
     /// The records of a trace, as many as one page may have.
@@ -192,10 +226,27 @@ impl Received {
     }
 }
 
-fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
+/// The resources of a page, each read once.
+#[derive(Default)]
+struct Resources(HashMap<i64, Arc<Value>>);
+
+impl Resources {
+    fn get(&mut self, db: &Connection, id: i64) -> rusqlite::Result<Arc<Value>> {
+        let entry = match self.0.entry(id) {
+            Entry::Occupied(entry) => return Ok(Arc::clone(entry.get())),
+            Entry::Vacant(entry) => entry,
+        };
+        let mut statement = db.prepare_cached("SELECT attributes FROM resources WHERE id = ?1")?;
+        let text: Option<String> = statement.query_row([id], |row| row.get(0)).optional()?;
+        let resource = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        Ok(Arc::clone(entry.insert(Arc::new(resource))))
+    }
+}
+
+fn item(row: &Row<'_>, resource: Arc<Value>) -> rusqlite::Result<Item> {
     let json = |column: &str| -> rusqlite::Result<String> { row.get(column) };
     let (attributes, events, more) = (json("attributes")?, json("events")?, json("more")?);
-    let resource: Option<String> = row.get("resource_attributes")?;
+    let event_id = row.get::<_, Option<String>>("event_id")?.filter(|key| !key.starts_with(SPAN_KEY));
     let signal: String = row.get("signal")?;
     Ok(Item {
         id: row.get("id")?,
@@ -203,7 +254,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         time_ns: row.get("time_ns")?,
         end_ns: row.get("end_ns")?,
         service: row.get("service")?,
-        resource: resource.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        resource,
         scope: row.get("scope")?,
         session: row.get("session")?,
         trace: row.get("trace")?,
@@ -212,7 +263,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         name: row.get("name")?,
         severity: row.get("severity")?,
         body: row.get("body")?,
-        event_id: row.get::<_, Option<String>>("event_id")?.unwrap_or_default(),
+        event_id: event_id.unwrap_or_default(),
         attributes: serde_json::from_str(&attributes).unwrap_or_default(),
         events: serde_json::from_str(&events).unwrap_or_default(),
         more: serde_json::from_str(&more).unwrap_or_default(),

@@ -36,7 +36,7 @@ fn a_time_that_an_earlier_version_has_stored_wrongly_makes_no_page_fail() {
     let at =
         |time_ns: i64, end_ns: i64| Item { session: "s".into(), trace: "t".into(), time_ns, end_ns, ..Item::default() };
     received.insert(&[at(i64::MIN, i64::MAX), at(i64::MAX, i64::MIN), at(-1, 1)], 0).unwrap();
-    let frame = || Frame::new(&received.stats(), String::new());
+    let frame = || Frame::new(&received.stats(), String::new(), String::new());
     let (sessions, items) = (received.sessions(first()).unwrap(), of_session(&received, "s"));
     assert_eq!((sessions.entries[0].first_ns, sessions.entries[0].last_ns), (None, Some(1)));
     page::Sessions::new(frame(), sessions, 0).render().unwrap();
@@ -69,7 +69,7 @@ fn a_file_of_an_earlier_version_is_continued() {
             time_ns: 2,
             session: "s".into(),
             event_id: "e2".into(),
-            resource: serde_json::json!({"service.name": "shop"}),
+            resource: Arc::new(serde_json::json!({"service.name": "shop"})),
             events: vec![event],
             ..Item::default()
         };
@@ -77,7 +77,7 @@ fn a_file_of_an_earlier_version_is_continued() {
         let items = of_session(&received, "s").entries;
         assert_eq!(items.len(), 2);
         assert_eq!(
-            (items[0].attributes["k"].as_i64(), &items[0].resource, items[0].events.len()),
+            (items[0].attributes["k"].as_i64(), items[0].resource.as_ref(), items[0].events.len()),
             (Some(1), &Value::Null, 0)
         );
         assert_eq!((items[1].resource["service.name"].as_str(), items[1].events[0].after_ns), (Some("shop"), 7));
