@@ -30,6 +30,10 @@ import { current, guarded, nextSlot, openSink, record, within } from "./recorder
 import type { Field } from "./sink.js";
 import { addAttributes, text, type Attributes } from "./values.js";
 
+/** The names of the headers that carry a trace. */
+const CARRIERS =
+  /^(traceparent|tracestate|baggage|b3|x-b3-(traceid|spanid|parentspanid|sampled|flags)|x-datadog-(trace-id|parent-id|sampling-priority|origin|tags)|x-correlation-id)$/i;
+
 /** A place in a trace. It may be kept and used after the operation that it came from has ended. */
 export class TraceContext {
   /** @internal */
@@ -47,11 +51,17 @@ export class TraceContext {
 
   /**
    * The context that came with a message, for example in a frame of a WebSocket or a push. When the
-   * headers have no valid context, a new trace begins. At most 64 headers are read.
+   * headers have no valid context, a new trace begins. Headers that carry no context are not read.
    */
   static from(headers: Readonly<Record<string, string>>): TraceContext {
     const slot = nextSlot();
-    const pairs = guarded(() => Object.entries(headers).slice(0, LIMIT_HEADERS), []);
+    const pairs = guarded(
+      () =>
+        Object.entries(headers)
+          .filter(([name]) => CARRIERS.test(name))
+          .slice(0, LIMIT_HEADERS),
+      [],
+    );
     const fields: Field[] = [CALL_READ_CONTEXT, 0, 0, slot];
     for (const [name, value] of pairs) fields.push(text(name), text(value, LIMIT_URL_UNITS));
     record(fields);

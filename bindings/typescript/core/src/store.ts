@@ -113,7 +113,8 @@ export class TracedStore {
     const fields = [
       CALL_MUTATION,
       mutation.context ?? current(),
-      this.takeSuppressed(),
+      // What waits for the start may be lost there, with the count.
+      openSink() ? this.takeSuppressed() : 0,
       this.id,
       KINDS[mutation.kind ?? "set"],
       text(mutation.path, LIMIT_PATH_UNITS),
@@ -121,7 +122,18 @@ export class TracedStore {
       field(mutation.new),
     ];
     if (mutation.isIncomplete) fields.push("search", "incomplete");
-    record(addAttributes(fields, this.getContext && guarded(this.getContext, undefined)));
+    record(addAttributes(fields, this.surroundings()));
+  }
+
+  /** A context that changes a store would be asked for its own mutation, and so for ever. */
+  private surroundings(): Attributes | undefined {
+    if (!this.getContext || isInContext) return undefined;
+    isInContext = true;
+    try {
+      return guarded(this.getContext, undefined);
+    } finally {
+      isInContext = false;
+    }
   }
 
   /** Records that a path had the value `old` and has the value `next`, for state that no adapter traces. */
@@ -158,6 +170,7 @@ export class TracedStore {
   }
 }
 
+let isInContext = false;
 const stores = new Map<string, TracedStore>();
 let lastStore = FACADE_FIRST_STORE;
 

@@ -190,3 +190,14 @@ test("a diff knows maps, dates, instances and hostile objects", () => {
   assert.equal(app.mutations().length, 2);
   assert.ok(counts.failures > failures);
 });
+
+test("a store whose context changes the store is asked once", () => {
+  const app = new App();
+  const store = tracedStore(freshName());
+  store.getContext = () => {
+    store.record("seen", 0, 1);
+    return { seen: true };
+  };
+  store.record("n", 0, 1);
+  assert.deepEqual(app.mutations().sort(), ["set n", "set seen"]);
+});
