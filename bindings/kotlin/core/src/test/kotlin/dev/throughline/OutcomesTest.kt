@@ -151,6 +151,21 @@ class OutcomesTest {
     }
 
     @Test
+    fun `work that blocks and is interrupted is cancelled, and is no error`() {
+        App().use { app ->
+            app.start()
+            val interrupted = thread {
+                Thread.currentThread().interrupt()
+                assertThrows(InterruptedException::class.java) { Throughline.blockingOperation("Interrupted") { CountDownLatch(1).await() } }
+            }
+            interrupted.join()
+            val seen = app.seen()
+            assertEquals("cancelled", seen.outcome("Interrupted"))
+            assertTrue(seen.none { "exception.type" in it.attributes }, "$seen")
+        }
+    }
+
+    @Test
     fun `a client that is traced twice records a request once, in its context`() {
         App { traceHost("localhost") }.use { app ->
             MockWebServer().use { server ->
