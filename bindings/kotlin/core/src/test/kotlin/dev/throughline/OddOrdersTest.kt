@@ -18,7 +18,7 @@ class OddOrdersTest {
     fun `a refusal of the user's is not lost among a hundred other calls before the start`() {
         App().use { app ->
             Throughline.setEnabled(true)
-            repeat(150) { n -> Throughline.setConditions(Conditions(batteryPercent = n % 100)) }
+            repeat(150) { n -> Throughline.setConditions(Conditions(batteryPercent = 100 - n % 10, charging = true)) }
             Throughline.setConsent(Consent.DENIED)
             repeat(150) { Throughline.setSessionSampleRate(1.0) }
             Recorder.expectStart()
