@@ -144,7 +144,7 @@ final class NamedStore: @unchecked Sendable {
             return
         }
         // A context that changes a store would be asked for its own mutation, and so for ever.
-        let context = Self.isInContext ? nil : context
+        let context = context.flatMap { Self.isInContext ? nil : $0 }
         // What waits for the start may be lost there.
         let suppressed = Recorder.isOpen ? suppressed.take() : 0
         let answer = Recorder.record(.mutation, suppressed: UInt32(clamping: suppressed)) {
