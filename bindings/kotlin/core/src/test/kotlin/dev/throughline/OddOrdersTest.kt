@@ -124,4 +124,42 @@ class OddOrdersTest {
             assertFalse(health.storage == "failed")
         }
     }
+
+    @Test
+    fun `a trace is found among any number of headers`() {
+        App().use { app ->
+            app.start()
+            val others = (0 until 500).associate { "x-other-$it" to "value" }
+            val trace = "0af7651916cd43dd8448eb211c80319c"
+            TraceContext.from(others + ("TraceParent" to "00-$trace-b7ad6b7169203331-01")).run { Throughline.event("answered") }
+            assertEquals(trace, app.seen().single { it.name == "answered" }.traceId)
+        }
+    }
+
+    @Test
+    fun `a store whose context changes the store is asked once`() {
+        App().use { app ->
+            app.start()
+            val store = Throughline.tracedStore("Self") { coalesce = kotlin.time.Duration.ZERO }
+            store.context { store.record("seen", 0, 1) }
+            store.record("n", 0, 1)
+            assertEquals(1, app.seen().count { it.name == "Self.seen.Update" })
+        }
+    }
+
+    @Test
+    fun `ignored mutations are not lost with a call that waited for the start`() {
+        App().use { app ->
+            val store = Throughline.tracedStore("Waiting") { deny("denied") }
+            app.start()
+            store.path("denied").set(0, 1)
+            Throughline.shutdown()
+            Recorder.expectStart()
+            repeat(3) { store.path("denied").set(it, it + 1) }
+            // More than the ring has room for, so that the first of them is lost.
+            repeat(300) { store.record("n", it, it + 1) }
+            app.start()
+            assertEquals(3L, Throughline.health()!!.stores["Waiting"]!!.suppressed.values.sum())
+        }
+    }
 }
