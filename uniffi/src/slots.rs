@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use throughline::trace::SpanContext;
 use throughline::{ActiveResource, ActiveSpan};
 
-/// How many slots there may be at once. The oldest is removed for a new one; a span that still runs
-/// under it is abandoned.
+/// How many slots there may be at once. For a new one, what has ended the longest ago is removed.
+/// When everything still runs, the oldest span is, and is abandoned.
 pub(crate) const MAX_SLOTS: usize = 10_000;
 
 /// What runs under a slot.
@@ -30,9 +30,38 @@ struct Slot {
 #[derive(Debug, Default)]
 struct Table {
     slots: HashMap<u64, Slot>,
-    /// The slots in the order in which they were put, and some that are removed since.
-    order: VecDeque<u64>,
+    /// The slots in the order in which they were put, and some that have ended or are removed
+    /// since.
+    running: VecDeque<u64>,
+    /// The slots that have ended, in that order.
+    ended: VecDeque<u64>,
     evicted: u64,
+}
+
+impl Table {
+    /// Removes one slot. An operation that runs for long has more spans than there are slots, and
+    /// must not be given up for those that have ended.
+    fn evict(&mut self) {
+        while let Some(oldest) = self.ended.pop_front().or_else(|| self.running.pop_front()) {
+            if self.slots.remove(&oldest).is_some() {
+                self.evicted += 1;
+                return;
+            }
+        }
+    }
+
+    fn push(&mut self, slot: u64, has_ended: bool) {
+        if has_ended {
+            self.ended.push_back(slot);
+            return;
+        }
+        self.running.push_back(slot);
+        // A slot that ends stays here, until this is twice too long.
+        if self.running.len() > 2 * MAX_SLOTS {
+            let Self { slots, running, .. } = self;
+            running.retain(|slot| slots.get(slot).is_some_and(|slot| !matches!(slot.live, Live::Ended)));
+        }
+    }
 }
 
 /// The slots of one client.
@@ -50,18 +79,10 @@ impl Slots {
         if slot == 0 || table.slots.contains_key(&slot) {
             return false;
         }
-        if table.slots.len() >= MAX_SLOTS
-            && let Some(oldest) = table.order.pop_front()
-        {
-            table.slots.remove(&oldest);
-            table.evicted += 1;
+        if table.slots.len() >= MAX_SLOTS {
+            table.evict();
         }
-        table.order.push_back(slot);
-        // A slot that ends stays in the order, which is cleaned up when it is twice too long.
-        if table.order.len() > 2 * MAX_SLOTS {
-            let Table { slots, order, .. } = &mut *table;
-            order.retain(|slot| slots.contains_key(slot));
-        }
+        table.push(slot, matches!(live, Live::Ended));
         table.slots.insert(slot, Slot { context: Arc::new(context.clone()), live });
         true
     }
@@ -108,7 +129,10 @@ impl Slots {
         let mut table = self.table();
         let live = &mut table.slots.get_mut(&slot)?.live;
         match std::mem::replace(live, Live::Ended) {
-            Live::Span(span) => Some(span),
+            Live::Span(span) => {
+                table.push(slot, true);
+                Some(span)
+            }
             other => {
                 *live = other;
                 None

@@ -305,3 +305,24 @@ fn ten_thousand_open_spans_and_then_some_are_bounded() {
     assert_eq!(app.record(&draft("a span succeeds")), -3);
     assert_eq!(app.core.health().unknown_calls, unknown + 2);
 }
+
+#[test]
+fn an_operation_that_runs_while_twenty_thousand_of_its_spans_end_is_not_given_up() {
+    let app = App::start();
+    let with = |vector: &str, slot: u64| {
+        let mut span = draft(vector);
+        span[24..32].copy_from_slice(&slot.to_le_bytes());
+        within(0, span)
+    };
+    assert_eq!(app.record(&with("a child", 1)), 1);
+    for slot in 2..=20_001_u64 {
+        assert_eq!(app.record(&with("a child", slot)), 1);
+        assert_eq!(app.record(&with("a span succeeds", slot)), 1);
+    }
+    // Of those that have ended, the latest contexts are kept.
+    assert_eq!(app.core.health().evicted_spans, 10_001);
+    let unknown = app.core.health().unknown_calls;
+    assert_eq!(app.record(&within(20_001, draft("a log"))), 1);
+    assert_eq!(app.record(&with("a span succeeds", 1)), 1);
+    assert_eq!(app.core.health().unknown_calls, unknown);
+}

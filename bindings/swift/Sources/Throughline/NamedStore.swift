@@ -13,6 +13,9 @@ final class NamedStore: @unchecked Sendable {
     /// themselves.
     private static let maxDeclarations = 8
 
+    /// Whether the app says what surrounds a mutation.
+    @TaskLocal private static var isInContext = false
+
     let name: String
     /// The store's number. `nil`: there were too many stores already, and the core does not know
     /// it.
@@ -140,15 +143,20 @@ final class NamedStore: @unchecked Sendable {
             TracedStores.all.refused.add(1)
             return
         }
-        let context = context
-        let suppressed = suppressed.take()
+        // A context that changes a store would be asked for its own mutation, and so for ever.
+        let context = context.flatMap { Self.isInContext ? nil : $0 }
+        // What waits for the start may be lost there.
+        let suppressed = Recorder.isOpen ? suppressed.take() : 0
         let answer = Recorder.record(.mutation, suppressed: UInt32(clamping: suppressed)) {
             $0.u32(id)
             $0.u8(kind.code)
             $0.text(path, limit: Limit.pathBytes)
             $0.optionalValue(old)
             $0.optionalValue(new)
-            $0.attributes { context?(&$0) }
+            $0.attributes { attributes in
+                guard let context else { return }
+                Self.$isInContext.withValue(true) { context(&attributes) }
+            }
         }
         // The next client has not heard of them.
         if answer == Answer.closed { self.suppressed.add(suppressed) }

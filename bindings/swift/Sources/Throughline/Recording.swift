@@ -85,7 +85,7 @@ extension Throughline {
 
     /// Records an error that was handled.
     public static func error(_ error: any Error, _ attributes: Attributes = [:]) {
-        self.error(type: String(reflecting: Swift.type(of: error)), message: "\(error)", attributes)
+        self.error(type: error.kindName, message: "\(error)", attributes)
     }
 
     /// Records an error that is not a value of Swift's. Messages are cut at 8,192 characters,

@@ -6,14 +6,17 @@ internal import ThroughlineFFIGenerated
 final class Running: @unchecked Sendable {
     static let shared = Running()
 
-    /// How many calls wait for the start. Further ones are counted.
+    /// What a call that waits for the start decides. The latest decision of each kind is kept.
+    enum Decision { case consent, enabled, sessionSampleRate, traceSampleRate, tailSampling, conditions }
+
+    /// How many calls wait for the start. The others are counted.
     private static let maxWaiting = 100
 
     private let lock = NSLock()
     private var started: TelemetryCore?
     private var isStarting = false
     /// Calls to the core that were made before the start.
-    private var waiting: [@Sendable (TelemetryCore) -> Void] = []
+    private var waiting: [(decision: Decision, call: @Sendable (TelemetryCore) -> Void)] = []
     /// What the app has said about itself and the device. Each client has to hear it.
     private var conditions: DeviceConditions?
     private let libraryVersion: UInt64
@@ -57,11 +60,12 @@ final class Running: @unchecked Sendable {
     }
 
     /// Makes a call to the core now, or at the start.
-    func whenStarted(_ call: @escaping @Sendable (TelemetryCore) -> Void) {
+    func whenStarted(_ decision: Decision, _ call: @escaping @Sendable (TelemetryCore) -> Void) {
         lock.lock()
         let core = started
         if core == nil {
-            if waiting.count < Self.maxWaiting { waiting.append(call) } else { Recorder.lostEarly.add(1) }
+            waiting.append((decision, call))
+            if waiting.count > Self.maxWaiting { removeOneThatWaits() }
         }
         lock.unlock()
         if let core { call(core) }
@@ -74,7 +78,19 @@ final class Running: @unchecked Sendable {
         let core = started
         let isStarting = isStarting
         lock.unlock()
-        if let core { core.setConditions(conditions: new) } else if isStarting { whenStarted { $0.setConditions(conditions: new) } }
+        if let core { return core.setConditions(conditions: new) }
+        if isStarting { whenStarted(.conditions) { $0.setConditions(conditions: new) } }
+    }
+
+    /// Removes the first call that a later one of its kind follows. There is one, because there are
+    /// fewer kinds than calls.
+    private func removeOneThatWaits() {
+        let old = waiting.indices.first { at in
+            waiting[(at + 1)...].contains { $0.decision == waiting[at].decision }
+        }
+        guard let old else { return }
+        waiting.remove(at: old)
+        Recorder.lostEarly.add(1)
     }
 
     /// Whether this start is the only one.
@@ -92,7 +108,7 @@ final class Running: @unchecked Sendable {
         defer { lock.unlock() }
         if !waiting.isEmpty {
             defer { waiting.removeAll() }
-            return waiting
+            return waiting.map(\.call)
         }
         let door = core.door()
         TracedStores.all.open(door)

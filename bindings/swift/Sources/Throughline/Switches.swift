@@ -42,32 +42,32 @@ extension Throughline {
     /// Sets what the user has decided. With ``Consent/denied`` nothing is recorded from now on, and
     /// a thread of Throughline's erases everything that was recorded.
     public static func setConsent(_ consent: Consent) {
-        Running.shared.whenStarted { _ = $0.setConsent(consent: consent.generated) }
+        Running.shared.whenStarted(.consent) { _ = $0.setConsent(consent: consent.generated) }
     }
 
     /// Switches recording on or off, and keeps that for the next start. Off holds at once, and a
     /// thread of Throughline's closes what is open. On holds when that thread has ended:
     /// ``Health/isEnabled`` says when.
     public static func setEnabled(_ enabled: Bool) {
-        Running.shared.whenStarted { _ = $0.setEnabled(enabled: enabled) }
+        Running.shared.whenStarted(.enabled) { _ = $0.setEnabled(enabled: enabled) }
     }
 
     /// Sets the share of sessions that is recorded, 0.0 to 1.0, and keeps it for the next start.
     /// Another value shows in ``Health/problems``.
     public static func setSessionSampleRate(_ rate: Double) {
-        Running.shared.whenStarted { _ = $0.setSessionSampleRate(rate: rate) }
+        Running.shared.whenStarted(.sessionSampleRate) { _ = $0.setSessionSampleRate(rate: rate) }
     }
 
     /// Sets the share of traces that is recorded, 0.0 to 1.0, and keeps it for the next start.
     /// Another value shows in ``Health/problems``.
     public static func setTraceSampleRate(_ rate: Double) {
-        Running.shared.whenStarted { _ = $0.setTraceSampleRate(rate: rate) }
+        Running.shared.whenStarted(.traceSampleRate) { _ = $0.setTraceSampleRate(rate: rate) }
     }
 
     /// Sets what is kept of sessions that are not sampled. `nil`: nothing. Values that cannot work
     /// show in ``Health/problems``.
     public static func setTailSampling(_ tailSampling: TailSampling?) {
-        Running.shared.whenStarted { _ = $0.setTailSampling(tailSampling: tailSampling?.generated) }
+        Running.shared.whenStarted(.tailSampling) { _ = $0.setTailSampling(tailSampling: tailSampling?.generated) }
     }
 
     /// Sets what the app knows about itself and the device. It decides when uploads are made, and

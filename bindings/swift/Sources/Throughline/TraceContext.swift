@@ -9,13 +9,16 @@ public struct TraceContext: Sendable, Hashable {
     public static var current: TraceContext { TraceContext(slot: Recorder.slot) }
 
     /// The context that came with a message, for example in a frame of a WebSocket or a push. When
-    /// the headers have no valid context, a new trace begins. At most 64 headers are read.
+    /// the headers have no valid context, a new trace begins. Headers that carry no context are not
+    /// read.
     public init(headers: [String: String]) {
         let slot = Recorder.nextSlot()
+        // A dictionary has no order, so that the first headers of it could be any.
+        let headers = headers.filter { TraceHeaders.names.contains($0.key.lowercased()) }.prefix(Limit.headers)
         Recorder.record(.readContext, context: 0) {
             $0.u64(slot)
-            $0.u16(UInt16(min(headers.count, Limit.headers)))
-            for (name, value) in headers.prefix(Limit.headers) {
+            $0.u16(UInt16(headers.count))
+            for (name, value) in headers {
                 $0.text(name)
                 $0.text(value, limit: Limit.urlBytes)
             }
@@ -118,6 +121,14 @@ enum TraceHeaders {
     /// Whether headers that were written for `from` may stay on a request that is redirected to
     /// `to`.
     static func survive(from: String, to: String) -> Bool {
-        Running.shared.core?.survivesRedirect(from: from, to: to) ?? false
+        Running.shared.core?.survivesRedirect(from: from, to: to) ?? haveOneOrigin(from, to)
+    }
+
+    /// Whether two URLs have the same scheme, host and port. Without a client the headers are the
+    /// app's own, or those of a client that has ended, which must not go elsewhere.
+    private static func haveOneOrigin(_ one: String, _ other: String) -> Bool {
+        guard let one = URL(string: one), let other = URL(string: other), let host = one.host else { return false }
+        return host.lowercased() == other.host?.lowercased() && one.port == other.port
+            && one.scheme?.lowercased() == other.scheme?.lowercased()
     }
 }

@@ -135,6 +135,9 @@ final class KeyPathTable: @unchecked Sendable {
     /// are not bounded.
     private static let maxPlaces = 1_024
     private static let firstPlaces = 16
+    /// As many key paths of one property, and of those that are not declared. Otherwise a property
+    /// whose key path is made at run time, each time anew, would leave the others no place.
+    private static let maxOfOne = 64, maxUndeclared = 256
 
     /// Two numbers: the places less one, and the address of the table. A place is two numbers as
     /// well: the address of a key path, and that of its path, which the model's list keeps alive;
@@ -146,6 +149,8 @@ final class KeyPathTable: @unchecked Sendable {
     let root = UnsafeMutablePointer<throughline_count>.allocate(capacity: 2)
     let lock = NSLock()
     private var kept: [AnyKeyPath] = []
+    /// How many key paths a path has, by its address.
+    private var counts: [UInt: Int] = [:]
     private var tables: [UnsafeMutablePointer<throughline_count>] = []
 
     init() { root.initialize(repeating: throughline_count(), count: 2) }
@@ -194,6 +199,9 @@ final class KeyPathTable: @unchecked Sendable {
     func keep(_ property: AnyKeyPath, _ path: TracedPath?) {
         lock.lock()
         defer { lock.unlock() }
+        let path = path.map { UInt(bitPattern: Unmanaged.passUnretained($0).toOpaque()) } ?? 0
+        let count = counts[path, default: 0]
+        if count >= (path == 0 ? Self.maxUndeclared : Self.maxOfOne) { return }
         if kept.contains(where: { $0 === property }) { return }
         let places = tables.isEmpty ? 0 : Int(throughline_count_load(root)) + 1
         if 2 * (kept.count + 1) > places {
@@ -201,8 +209,8 @@ final class KeyPathTable: @unchecked Sendable {
             replace(places: max(Self.firstPlaces, 2 * places))
         }
         kept.append(property)
+        counts[path] = count + 1
         guard let table = Self.table(root) else { return }
-        let path = path.map { UInt(bitPattern: Unmanaged.passUnretained($0).toOpaque()) } ?? 0
         Self.put(Self.address(property), path, in: table, places: Int(throughline_count_load(root)) + 1)
     }
 

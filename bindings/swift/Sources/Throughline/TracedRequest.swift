@@ -112,8 +112,8 @@ public final class TracedRequest: @unchecked Sendable {
     /// Ends the request: it was not answered. What was cancelled is recorded as `cancelled`, and
     /// what took too long as `timeout`.
     public func fail(_ error: any Error) {
-        let code = (error as? URLError).map { "URLError.\($0.code.rawValue)" } ?? String(reflecting: type(of: error))
-        end(status: 0, bytes: nil, errorType: error.isCancellation ? "cancelled" : error.isTimeout ? "timeout" : code)
+        let kind = error.isCancellation ? "cancelled" : error.isTimeout ? "timeout" : error.kindName
+        end(status: 0, bytes: nil, errorType: kind)
     }
 
     private func end(status: Int, bytes: Int?, errorType: String) {

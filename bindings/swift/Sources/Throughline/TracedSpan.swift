@@ -62,7 +62,7 @@ public class TracedSpan: @unchecked Sendable {
     /// `URLError.cancelled` and `CocoaError.userCancelled` end the span as ``cancel()`` does.
     public func fail(_ error: any Error) {
         if error.isCancellation { return cancel() }
-        end(.failed, String(reflecting: type(of: error)), "\(error)")
+        end(.failed, error.kindName, "\(error)")
     }
 
     /// Ends the span with an error that is not a value of Swift's.

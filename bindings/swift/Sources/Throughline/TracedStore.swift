@@ -37,7 +37,8 @@ public final class TracedStore: Sendable {
     /// cart.count) }`.
     ///
     /// It is called on the thread of a mutation that is recorded, not for one that is ignored. When
-    /// several mutations make one action, the last result counts.
+    /// several mutations make one action, the last result counts. For mutations that it makes
+    /// itself it is not called.
     @discardableResult
     public func context(_ context: @escaping @Sendable (inout AttributeWriter) -> Void) -> TracedStore {
         named.context = context
@@ -112,7 +113,14 @@ public final class TracedPath: @unchecked Sendable {
 /// description. `nil` is none.
 private func attributeValue<Value>(_ value: Value) -> (any AttributeValue)? {
     if let optional = value as? any OptionalAttribute { return optional.attribute }
-    return value as? any AttributeValue ?? (value as? any CustomStringConvertible)?.description ?? "\(type(of: value))"
+    if let value = value as? any AttributeValue { return value }
+    // Not the description of all items: that takes long, and little of it is kept.
+    if let items = value as? any Collection { return AttributeList(attributes(of: items)) }
+    return (value as? any CustomStringConvertible)?.description ?? "\(type(of: value))"
+}
+
+private func attributes(of items: some Collection) -> [any AttributeValue] {
+    items.prefix(Limit.elements).map { attributeValue($0) ?? "null" }
 }
 
 private protocol OptionalAttribute {

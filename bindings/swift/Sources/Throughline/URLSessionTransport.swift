@@ -10,10 +10,11 @@ import FoundationNetworking
 /// ```
 public final class URLSessionTransport: HostTransport {
     private let session: URLSession
+    private let answers = Answers()
 
     /// A transport with a session of its own. It follows no redirect, stores and sends no cookies,
-    /// has no cache, and gives up after 30 seconds. The configuration is copied, and does not
-    /// change.
+    /// has no cache, reads 64 KiB of an answer, and gives up after 30 seconds. The configuration is
+    /// copied, and does not change.
     public init(configuration: URLSessionConfiguration = .ephemeral) {
         let own = configuration.copy() as? URLSessionConfiguration ?? .ephemeral
         own.timeoutIntervalForRequest = 30
@@ -23,7 +24,7 @@ public final class URLSessionTransport: HostTransport {
         own.httpCookieAcceptPolicy = .never
         own.httpCookieStorage = nil
         own.urlCache = nil
-        session = URLSession(configuration: own, delegate: NoRedirect(), delegateQueue: nil)
+        session = URLSession(configuration: own, delegate: answers, delegateQueue: nil)
     }
 
     deinit { session.invalidateAndCancel() }
@@ -34,10 +35,9 @@ public final class URLSessionTransport: HostTransport {
         post.httpMethod = "POST"
         post.httpBody = request.body
         for (name, value) in request.headers { post.setValue(value, forHTTPHeaderField: name) }
-        let answer = Answer()
-        let task = session.dataTask(with: post) { data, response, error in
-            answer.set(data, response as? HTTPURLResponse, error)
-        }
+        let task = session.dataTask(with: post)
+        let answer = answers.expect(task)
+        defer { answers.forget(task) }
         task.resume()
         guard answer.wait(seconds: 30) else {
             task.cancel()
@@ -46,32 +46,70 @@ public final class URLSessionTransport: HostTransport {
         return try answer.response()
     }
 
-    private final class NoRedirect: NSObject, URLSessionTaskDelegate {
+    /// What the answers to the tasks are so far. A session has one delegate for all of its tasks.
+    private final class Answers: NSObject, URLSessionDataDelegate, @unchecked Sendable {
+        private let lock = NSLock()
+        private var all: [Int: Answer] = [:]
+
+        func expect(_ task: URLSessionTask) -> Answer {
+            let answer = Answer()
+            lock.withLock { all[task.taskIdentifier] = answer }
+            return answer
+        }
+
+        func forget(_ task: URLSessionTask) { lock.withLock { all[task.taskIdentifier] = nil } }
+
+        private func answer(_ task: URLSessionTask) -> Answer? { lock.withLock { all[task.taskIdentifier] } }
+
+        // A redirect is an answer.
         func urlSession(
             _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
             newRequest request: URLRequest, completionHandler: @escaping @Sendable (URLRequest?) -> Void
         ) { completionHandler(nil) }
+
+        func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
+            guard let answer = answer(dataTask), answer.add(data) else { return }
+            // The rest of a long answer is not wanted.
+            answer.end(dataTask.response, nil)
+            dataTask.cancel()
+        }
+
+        func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {
+            answer(task)?.end(task.response, error)
+        }
     }
 
-    /// What the sending thread waits for. It is set once, before the signal, and read after it.
+    /// What the sending thread waits for. It ends once, before the signal, and is read after it.
     private final class Answer: @unchecked Sendable {
         private let signal = DispatchSemaphore(value: 0)
-        private var outcome: (Data?, HTTPURLResponse?, (any Error)?) = (nil, nil, nil)
+        private let lock = NSLock()
+        private var body = Data()
+        private var outcome: (response: HTTPURLResponse?, error: (any Error)?)?
 
-        func set(_ data: Data?, _ response: HTTPURLResponse?, _ error: (any Error)?) {
-            outcome = (data, response, error)
-            signal.signal()
+        /// Adds a part of the body. True when there is as much as is read.
+        func add(_ data: Data) -> Bool {
+            lock.withLock {
+                body.append(data.prefix(Limit.responseBytes - body.count))
+                return body.count >= Limit.responseBytes
+            }
+        }
+
+        func end(_ response: URLResponse?, _ error: (any Error)?) {
+            let isFirst = lock.withLock {
+                defer { outcome = outcome ?? (response as? HTTPURLResponse, error) }
+                return outcome == nil
+            }
+            if isFirst { signal.signal() }
         }
 
         func wait(seconds: TimeInterval) -> Bool { signal.wait(timeout: .now() + seconds) == .success }
 
         func response() throws -> UploadResponse {
-            let (data, response, error) = outcome
-            if let error { throw error }
-            guard let response else { throw URLError(.badServerResponse) }
+            let (outcome, body) = lock.withLock { (self.outcome, self.body) }
+            if let error = outcome?.error { throw error }
+            guard let response = outcome?.response else { throw URLError(.badServerResponse) }
             var headers: [String: String] = [:]
             for (name, value) in response.allHeaderFields { headers["\(name)".lowercased()] = "\(value)" }
-            let body = data?.prefix(Limit.responseBytes) ?? Data()
             return UploadResponse(status: response.statusCode, headers: headers, body: body)
         }
     }

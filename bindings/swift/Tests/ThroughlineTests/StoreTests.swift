@@ -9,6 +9,11 @@ private final class Person {
     var isLoading = false
     var visits = 0
     var score = 0.0
+
+    subscript(n: Int) -> Int {
+        get { visits + n }
+        set { visits = newValue - n }
+    }
 }
 
 private func person(_ name: String, _ policy: StorePolicy? = nil) -> Traced<Person> {
@@ -246,6 +251,19 @@ final class StoreTests: XCTestCase {
             }
         }
         XCTAssertEqual(try counts("Threads").mutations, 8 * 200 * 4)
+        _ = app
+    }
+
+    func testKeyPathsThatAreMadeAtRunTimeLeaveTheOthersTheirPlace() throws {
+        let app = try App().start()
+        let profile = person("Made", StorePolicy(deny: ["isLoading"]))
+        // A key path with an index is an object of its own for each index.
+        for n in 0..<1_000 { profile[dynamicMember: \.[n]] += 1 }
+        let written: ReferenceWritableKeyPath<Person, Bool> = \.isLoading
+        profile[dynamicMember: written] = true
+        // Found without a lock and a search, as each mutation from now on should be.
+        XCTAssertTrue(profile.isIgnored(written))
+        XCTAssertEqual(try counts("Made").mutations, 2)
         _ = app
     }
 

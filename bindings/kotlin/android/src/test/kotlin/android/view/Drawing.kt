@@ -16,6 +16,11 @@ class DrawnView : View(null) {
     @JvmField
     var waiting: ArrayList<OnAttachStateChangeListener>? = null
 
+    @JvmField
+    var shownOn: Display? = null
+
+    override fun getDisplay(): Display? = shownOn
+
     /** How many wait for the view to be attached. */
     val attaching: Int get() = waiting!!.size
 

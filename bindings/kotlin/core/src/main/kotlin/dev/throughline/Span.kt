@@ -156,7 +156,7 @@ public suspend fun <T> Throughline.operation(
 
 /**
  * Runs [body] as an operation, for code that blocks instead of suspending. It ends as that of
- * [operation] does. [body] cannot suspend.
+ * [operation] does, and is cancelled when its thread is interrupted. [body] cannot suspend.
  */
 @JvmOverloads
 public fun <T> Throughline.blockingOperation(
@@ -179,6 +179,10 @@ private inline fun <T> ending(span: Span, body: () -> T): T {
     } catch (cancelled: CancellationException) {
         span.cancel()
         throw cancelled
+    } catch (interrupted: InterruptedException) {
+        // How code that blocks is cancelled.
+        span.cancel()
+        throw interrupted
     } catch (error: Throwable) {
         span.fail(error)
         throw error

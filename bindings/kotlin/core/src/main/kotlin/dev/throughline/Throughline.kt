@@ -27,9 +27,8 @@ import kotlin.time.Duration.Companion.seconds
  * at which they were made. Only [start], [flush] and [shutdown] throw.
  */
 public object Throughline {
-    /** The thread of [startInBackground]. */
-    @Volatile
-    private var starter: Thread? = null
+    /** The threads of [startInBackground] that live: a start that is refused ends at once. */
+    private val starters = ArrayList<Thread>()
 
     // region Start and end
 
@@ -66,8 +65,11 @@ public object Throughline {
         starter.isDaemon = true
         // Loads the classes that every call needs before the new thread loads others beside it.
         Recorder.threadDraft()
-        starter.start()
-        this.starter = starter
+        synchronized(starters) {
+            starters.removeAll { !it.isAlive }
+            starters.add(starter)
+            starter.start()
+        }
     }
 
     /**
@@ -78,8 +80,14 @@ public object Throughline {
      * @return whether the client runs.
      */
     @JvmStatic public fun awaitStart(timeout: Duration = 5.seconds): Boolean {
+        val until = System.nanoTime() + timeout.inWholeNanoseconds.coerceIn(0, Long.MAX_VALUE / 2)
+        val underWay = synchronized(starters) { ArrayList(starters) }
         try {
-            starter?.takeIf { it !== Thread.currentThread() }?.join(maxOf(1, timeout.inWholeMilliseconds))
+            for (starter in underWay) {
+                // Waiting for 0 ms would be waiting for ever.
+                val left = maxOf(1, (until - System.nanoTime()) / 1_000_000)
+                if (starter !== Thread.currentThread()) starter.join(left)
+            }
         } catch (ended: InterruptedException) {
             Thread.currentThread().interrupt()
         }
@@ -367,39 +375,50 @@ public object Throughline {
      * thread of Throughline's erases everything that was recorded.
      */
     @JvmStatic
-    public fun setConsent(consent: Consent): Unit = Running.whenStarted { it.setConsent(consent.generated()) }
+    public fun setConsent(consent: Consent): Unit = Running.whenStarted("consent ${consent.name}") {
+        it.setConsent(consent.generated())
+    }
 
     /**
      * Switches recording on or off, and keeps that for the next start. Off holds at once, and a
      * thread of Throughline's closes what is open. On holds when that thread has ended:
      * [Health.isEnabled] says when.
      */
-    @JvmStatic public fun setEnabled(enabled: Boolean): Unit = Running.whenStarted { it.setEnabled(enabled) }
+    @JvmStatic public fun setEnabled(enabled: Boolean): Unit = Running.whenStarted("setEnabled") {
+        it.setEnabled(enabled)
+    }
 
     /**
      * Sets the share of sessions that is recorded, 0.0 to 1.0, and keeps it for the next start.
      * Another value shows in [Health.problems].
      */
     @JvmStatic
-    public fun setSessionSampleRate(rate: Double): Unit = Running.whenStarted { it.setSessionSampleRate(rate) }
+    public fun setSessionSampleRate(rate: Double): Unit = Running.whenStarted("setSessionSampleRate") {
+        it.setSessionSampleRate(rate)
+    }
 
     /**
      * Sets the share of traces that is recorded, 0.0 to 1.0, and keeps it for the next start.
      * Another value shows in [Health.problems].
      */
-    @JvmStatic public fun setTraceSampleRate(rate: Double): Unit = Running.whenStarted { it.setTraceSampleRate(rate) }
+    @JvmStatic public fun setTraceSampleRate(rate: Double): Unit = Running.whenStarted("setTraceSampleRate") {
+        it.setTraceSampleRate(rate)
+    }
 
     /**
      * Sets what is kept of sessions that are not sampled. Null: nothing. Values that cannot work
      * show in [Health.problems].
      */
-    @JvmStatic public fun setTailSampling(tailSampling: Setup<TailSampling>?): Unit = Running.whenStarted {
-        it.setTailSampling(tailSampling?.let { block -> TailSampling().with(block).generated() })
-    }
+    @JvmStatic public fun setTailSampling(tailSampling: Setup<TailSampling>?): Unit =
+        Running.whenStarted("setTailSampling") {
+            it.setTailSampling(tailSampling?.let { block -> TailSampling().with(block).generated() })
+        }
 
     /** Sets what the app knows about itself and the device. It decides when uploads are made. */
     @JvmStatic
-    public fun setConditions(conditions: Conditions): Unit = Running.whenStarted { it.setConditions(conditions.generated()) }
+    public fun setConditions(conditions: Conditions): Unit = Running.whenStarted("setConditions") {
+        it.setConditions(conditions.generated())
+    }
 
     // endregion
     // region Network

@@ -73,21 +73,31 @@ public open class TraceContext internal constructor(@JvmField internal val slot:
 
         /**
          * The context that came with a message, for example in a frame of a WebSocket or a push.
-         * When [headers] have no valid context, a new trace begins. At most 64 headers are read.
+         * When [headers] have no valid context, a new trace begins. Headers that carry no context
+         * are not read.
          */
         @JvmStatic
         public fun from(headers: Map<String, String>): TraceContext {
             val slot = Recorder.nextSlot()
+            // A map may have no order, so that the first headers of it could be any.
+            val carriers = headers.entries.filter { it.key.lowercase() in CARRIERS }.take(Limit.HEADERS)
             Recorder.record(Call.READ_CONTEXT, 0) {
                 u64(slot)
-                u16(minOf(headers.size, Limit.HEADERS))
-                for ((name, value) in headers.entries.take(Limit.HEADERS)) {
+                u16(carriers.size)
+                for ((name, value) in carriers) {
                     text(name)
                     text(value, Limit.URL_UNITS)
                 }
             }
             return TraceContext(slot)
         }
+
+        /** The names of the headers that carry a trace, in lower case. */
+        private val CARRIERS = setOf(
+            "traceparent", "tracestate", "baggage", "x-datadog-trace-id", "x-datadog-parent-id",
+            "x-datadog-sampling-priority", "x-datadog-origin", "x-datadog-tags", "b3", "x-b3-traceid", "x-b3-spanid",
+            "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "x-correlation-id",
+        )
 
         /**
          * Takes the context that [keep] has kept. Null when there is none, when it was taken

@@ -100,13 +100,26 @@ public class TracedStore internal constructor(
         record(path, old, new, kind, context)
 
     internal fun record(path: String, old: Any?, new: Any?, kind: MutationKind, context: Attributes?) {
-        Recorder.record(Call.MUTATION, suppressed = takeSuppressed()) {
+        // What waits for the start may be lost there, with the count.
+        Recorder.record(Call.MUTATION, suppressed = if (Recorder.isOpen) takeSuppressed() else 0) {
             u32(id)
             u8(kind.code)
             text(path, Limit.PATH_UNITS)
             guardedValue(old)
             guardedValue(new)
-            attributes { if (context != null) guarded({}) { write(context) } }
+            attributes { if (context != null) guarded({}) { writeOnce(context) } }
+        }
+    }
+
+    /** A context that changes a store would be asked for its own mutation, and so for ever. */
+    private fun Draft.writeOnce(context: Attributes) {
+        val mine = Recorder.threadDraft()
+        if (mine.isInContext) return
+        mine.isInContext = true
+        try {
+            write(context)
+        } finally {
+            mine.isInContext = false
         }
     }
 

@@ -131,6 +131,41 @@ class OutcomesTest {
     }
 
     @Test
+    fun `a request whose thread is interrupted is cancelled`() {
+        App().use { app ->
+            MockWebServer().use { server ->
+                server.start(InetAddress.getByName("127.0.0.1"), 0)
+                server.enqueue(MockResponse().setSocketPolicy(SocketPolicy.NO_RESPONSE))
+                app.start()
+                val call = OkHttpClient().traced().newCall(Request.Builder().url(server.url("/interrupted")).build())
+                // This is how RxJava, `Future.cancel(true)` and `runInterruptible` cancel.
+                val interrupted = thread {
+                    Thread.currentThread().interrupt()
+                    assertThrows(IOException::class.java) { call.execute() }
+                }
+                interrupted.join()
+                val request = app.seen().single { it.attributes["url.full"]?.endsWith("/interrupted") == true }
+                assertEquals("cancelled", request.attributes["error.type"])
+            }
+        }
+    }
+
+    @Test
+    fun `work that blocks and is interrupted is cancelled, and is no error`() {
+        App().use { app ->
+            app.start()
+            val interrupted = thread {
+                Thread.currentThread().interrupt()
+                assertThrows(InterruptedException::class.java) { Throughline.blockingOperation("Interrupted") { CountDownLatch(1).await() } }
+            }
+            interrupted.join()
+            val seen = app.seen()
+            assertEquals("cancelled", seen.outcome("Interrupted"))
+            assertTrue(seen.none { "exception.type" in it.attributes }, "$seen")
+        }
+    }
+
+    @Test
     fun `a client that is traced twice records a request once, in its context`() {
         App { traceHost("localhost") }.use { app ->
             MockWebServer().use { server ->

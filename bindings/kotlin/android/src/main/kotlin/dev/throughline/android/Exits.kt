@@ -17,8 +17,8 @@ import java.util.TimeZone
 /**
  * Reports why earlier runs of this process ended, as the system knows since Android 11.
  *
- * Each process of an app reports its own, once. The mark of what was reported moves only when the
- * reports are in the database: what a start that failed would have reported, the next one does.
+ * Each process of an app reports its own, once. What was reported is written down only when it is in
+ * the database: what a start that failed would have reported, the next one does.
  *
  * @param process the name of this process.
  */
@@ -29,18 +29,29 @@ internal class ExitReasons(private val context: Context, private val process: St
         if (Throughline.health()?.isEnabled != true) return
         val manager = context.getSystemService(ActivityManager::class.java) ?: return
         val marks = context.getSharedPreferences(preferences(), Context.MODE_PRIVATE)
-        val mark = Mark.read(marks)
-        val exits = manager.getHistoricalProcessExitReasons(context.packageName, 0, 0)
+        val own = manager.getHistoricalProcessExitReasons(context.packageName, 0, 0)
             .filter { it.processName == null || it.processName == process }
-            .filterNot { mark.covers(it.timestamp, it.pid) }
-            .sortedBy { it.timestamp }
-        if (exits.isEmpty()) return
+        val told = told(marks, own)
+        val exits = own.filterNot { keyOf(it) in told }.sortedBy { it.timestamp }
         for (exit in exits) record(exit)
-        if (!Throughline.drain()) return
-        val last = exits.last().timestamp
-        val pids = exits.filter { it.timestamp == last }.map { it.pid }.toSet()
-        Mark(last, if (last == mark.time) pids + mark.pids else pids).write(marks)
+        if (exits.isEmpty() && marks.contains(TOLD)) return
+        if (exits.isNotEmpty() && !Throughline.drain()) return
+        val all = (told + exits.map(::keyOf)).takeLast(MAX_TOLD)
+        if (all.isEmpty()) return
+        marks.edit().putString(TOLD, all.joinToString(",")).commit()
     }
+
+    /**
+     * The exits that were told before. Earlier versions wrote down only a time, up to which they had
+     * told all. A time alone does not do: a clock that is set back would hide what comes after.
+     */
+    private fun told(marks: SharedPreferences, own: List<ApplicationExitInfo>): List<String> {
+        marks.getString(TOLD, null)?.let { return it.split(',') }
+        val until = marks.getLong(LAST_EXIT, 0)
+        return own.filter { it.timestamp <= until }.map(::keyOf)
+    }
+
+    private fun keyOf(exit: ApplicationExitInfo): String = "${exit.timestamp}:${exit.pid}"
 
     private fun record(exit: ApplicationExitInfo) {
         val kind = kindOf(exit.reason, exit.importance, exit.status) ?: return
@@ -69,29 +80,17 @@ internal class ExitReasons(private val context: Context, private val process: St
         ""
     }
 
-    /** Up to which exit everything was reported: its time, and which processes ended then. */
-    private class Mark(val time: Long, val pids: Set<Int>) {
-        fun covers(time: Long, pid: Int): Boolean = time < this.time || time == this.time && pid in pids
-
-        fun write(marks: SharedPreferences) {
-            marks.edit().putLong(TIME, time).putString(PIDS, pids.joinToString(",")).commit()
-        }
-
-        companion object {
-            private const val TIME = "last_exit"
-            private const val PIDS = "last_exit_pids"
-
-            fun read(marks: SharedPreferences): Mark {
-                val time = marks.getLong(TIME, 0)
-                // Earlier versions wrote no numbers of processes, and had told all of that time.
-                val pids = marks.getString(PIDS, null) ?: return Mark(if (time > 0) time + 1 else 0, emptySet())
-                return Mark(time, pids.split(',').mapNotNull { it.toIntOrNull() }.toSet())
-            }
-        }
-    }
-
     internal companion object {
         private const val MAX_TRACE = 32 * 1_024
+
+        /** How many exits are remembered. The system keeps the latest 16 of an app. */
+        private const val MAX_TOLD = 64
+
+        /** What was told, as `time:pid`. */
+        private const val TOLD = "told_exits"
+
+        /** What an earlier version has written. */
+        private const val LAST_EXIT = "last_exit"
 
         /** The number of the signal that cannot be caught, by which the system takes memory back. */
         private const val SIGKILL = 9

@@ -31,11 +31,13 @@ internal inline fun guarded(work: () -> Unit) {
  * A story may begin late, when screens are there already that nobody has told of. So it keeps the
  * screens themselves instead of a count: a stop of one that it does not know takes none away.
  *
+ * @param hasFragments whether a screen without a name may have views of its own.
  * @param process what is known of the process when the story begins.
  */
 internal class ScreenStory(
     private val sink: Sink,
     private val hasViews: Boolean = true,
+    private val hasFragments: Boolean = false,
     private val process: ProcessState = ProcessState(isForeground = false, started = null),
 ) {
     /** What receives the story. */
@@ -89,6 +91,15 @@ internal class ScreenStory(
         isForScreen = process.isForeground && (turned == null || now - turned <= MAX_TURN)
     }
 
+    /**
+     * Goes on where the story of an earlier start in this process stops. The process starts once,
+     * and the screens are there already.
+     */
+    fun follow(before: ScreenStory) {
+        if (before.isDrawn) isDrawn = true
+        started.addAll(before.started)
+    }
+
     /** A screen is started. Without a name it is no view. */
     fun started(screen: Int, name: String?) {
         isThere(screen)
@@ -97,12 +108,24 @@ internal class ScreenStory(
 
     /** A screen is in front, perhaps again after something that covered it without hiding it. */
     fun resumed(screen: Int, name: String?) {
+        wasThere(screen)
         isThere(screen)
         if (screen != shown) show(screen, name)
     }
 
     /** A screen is not in front any more, but it is still there. */
-    fun paused(screen: Int): Unit = isThere(screen)
+    fun paused(screen: Int) {
+        wasThere(screen)
+        isThere(screen)
+    }
+
+    /**
+     * A screen that nobody has told of was there when the story began. So the app has started long
+     * ago: the next screen is not the first.
+     */
+    private fun wasThere(screen: Int) {
+        if (created == null && screen !in started) isDrawn = true
+    }
 
     private fun isThere(screen: Int) {
         started.add(screen)
@@ -116,6 +139,10 @@ internal class ScreenStory(
     }
 
     private fun show(screen: Int, name: String?) {
+        if (name == null && hasFragments) {
+            // Its fragments are views. The screen under it is one again when it comes back.
+            shown = null
+        }
         if (!hasViews || name == null) return
         shown = screen
         sink.startView(name)

@@ -6,12 +6,14 @@ import android.os.Build
 import android.os.Bundle
 import android.os.Handler
 import android.os.HandlerThread
+import android.view.Display
 import android.view.FrameMetrics
 import android.view.View
 import android.view.ViewTreeObserver
 import android.view.Window
 import dev.throughline.Throughline
 import dev.throughline.slowFrame
+import java.lang.ref.WeakReference
 import kotlin.time.Duration.Companion.nanoseconds
 
 /** Makes activities views, with their frames and taps. Nothing here may throw into the app. */
@@ -21,7 +23,7 @@ internal class Screens(
     sink: ScreenStory.Sink = ThroughlineSink,
     private val now: () -> Long = ProcessState::clock,
 ) : Application.ActivityLifecycleCallbacks {
-    private val story = ScreenStory(sink, options.screens, process)
+    private val story = ScreenStory(sink, options.screens, options.fragments, process)
     private val frames = FrameCounter(ThroughlineSink::drawn) { Throughline.slowFrame(it) }
 
     /** The main thread has ended the turn in which these began to watch. */
@@ -51,7 +53,8 @@ internal class Screens(
 
     override fun onActivityPaused(activity: Activity): Unit = guarded {
         story.paused(System.identityHashCode(activity))
-        if (options.frames) FrameWatch.leave(activity.window, frames)
+        // Also when only an earlier start has watched the frames.
+        FrameWatch.leave(activity.window, frames)
     }
 
     override fun onActivityStopped(activity: Activity): Unit = guarded {
@@ -64,15 +67,20 @@ internal class Screens(
 
     companion object {
         private var current: Screens? = null
+        private var watched: Application? = null
 
         /** Watches with these from now on, and no more with those of an earlier start. */
         @Synchronized
         fun replace(application: Application, screens: Screens) {
-            current?.let(application::unregisterActivityLifecycleCallbacks)
+            current?.let { before ->
+                watched?.unregisterActivityLifecycleCallbacks(before)
+                if (watched === application) screens.story.follow(before.story)
+            }
             // A window keeps its wrapper, which then only passes on.
             TapCallback.isOn = screens.options.taps
             application.registerActivityLifecycleCallbacks(screens)
             current = screens
+            watched = application
         }
     }
 }
@@ -118,15 +126,23 @@ internal object FrameWatch {
 
     fun watch(window: Window, counter: FrameCounter) {
         if (listeners.containsKey(window)) return
-        // The listener must not hold the window, which is its key.
-        val display = window.decorView.display
-        val time = FrameTime { display?.refreshRate ?: 0f }
+        val time = FrameTime(rateOf(window.decorView))
         val listener = Window.OnFrameMetricsAvailableListener { _, metrics, _ ->
             val due = time.at(System.nanoTime().nanoseconds)
             counter.frame(metrics.getMetric(FrameMetrics.TOTAL_DURATION).nanoseconds, due)
         }
         listeners[window] = listener
         window.addOnFrameMetricsAvailableListener(listener, handler)
+    }
+
+    /**
+     * Asks for the rate of the display on which a view is. A view has none before it is attached,
+     * which is after its first screen is resumed, and it may move to another one.
+     */
+    fun rateOf(decor: View, rate: (Display) -> Float = Display::getRefreshRate): () -> Float {
+        // The listener must not hold the window, which is its key.
+        val view = WeakReference(decor)
+        return { view.get()?.display?.let(rate) ?: 0f }
     }
 
     fun leave(window: Window, counter: FrameCounter) {

@@ -119,7 +119,7 @@ public fun Throughline.start(
             ThroughlineSink.tell()
             if (chosen.exitReasons) ExitReasons(application).report()
         }
-        chosen.uploadJobId?.let { UploadService.jobId = it }
+        UploadService.jobId = chosen.uploadJobId
     }
 }
 

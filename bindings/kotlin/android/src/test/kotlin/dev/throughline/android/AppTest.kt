@@ -226,6 +226,39 @@ class AppTest {
     }
 
     @Test
+    fun `an exit after the clock was set back is told, and those before it are not told again`() {
+        app.getSharedPreferences("throughline", 0).edit().putLong("last_exit", 9_000).commit()
+        app.exits.all = listOf(exit(ApplicationExitInfo.REASON_ANR, 9_000, "of the old version", pid = 1))
+        start()
+        assertTrue("of the old version" !in reported())
+        Throughline.shutdown()
+        app.exits.all += exit(ApplicationExitInfo.REASON_ANR, 5_000, "of the day before", pid = 2)
+        start()
+        val told = reported()
+        assertTrue("of the day before" in told && "of the old version" !in told, told)
+        Throughline.shutdown()
+        // The number of a process comes again, and so may a time.
+        app.exits.all += exit(ApplicationExitInfo.REASON_ANR, 4_000, "of pid 2 again", pid = 2)
+        app.exits.all += exit(ApplicationExitInfo.REASON_ANR, 5_000, "of the same moment", pid = 3)
+        start()
+        val again = reported()
+        assertTrue("of pid 2 again" in again && "of the same moment" in again && "of the day before" !in again, again)
+        Throughline.shutdown()
+        start()
+        assertTrue("of " !in reported())
+    }
+
+    @Test
+    fun `a start without an upload job schedules none, although an earlier start had one`() {
+        start()
+        Throughline.shutdown()
+        Throughline.start(app, Consent.GRANTED, { screens = false; frames = false }) { serviceName = "shop" }
+        assertTrue(Throughline.awaitStart())
+        UploadService.schedule(app)
+        assertEquals(emptyList<JobInfo>(), app.jobs.all)
+    }
+
+    @Test
     fun `several processes of an app tell each of its own end`() {
         app.exits.all = listOf(
             exit(ApplicationExitInfo.REASON_ANR, 1_000, "of the main one"),

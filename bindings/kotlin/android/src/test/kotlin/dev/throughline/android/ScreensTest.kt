@@ -126,6 +126,21 @@ class ScreensTest {
         assertEquals(listOf("view Sheet", "background"), told.all)
     }
 
+    @Test
+    fun `a second start knows the screens that are there, and tells no second start of the process`() {
+        val told = Told()
+        val (home, sheet) = withoutDevice<Home>() to withoutDevice<Sheet>()
+        Screens.replace(app, Screens(options, seen, Told()) { 0 })
+        home.tell("Created", "Started", "Resumed")
+        // Two tasks lie side by side.
+        sheet.tell("Created", "Started", "Resumed")
+        Screens.replace(app, Screens(options, seen, told) { 0 })
+        sheet.tell("Paused", "Stopped", "Destroyed")
+        assertEquals(emptyList<String>(), told.all)
+        home.tell("Paused", "Stopped")
+        assertEquals(listOf("background"), told.all)
+    }
+
     /** What a window has of a callback. Windows themselves need a device. */
     private class Place(var callback: Window.Callback) {
         fun wrap() {
@@ -221,5 +236,16 @@ class ScreensTest {
         decor.turn()
         FirstDraw(decor, 35) {}.watch()
         assertEquals(1, decor.listeners())
+    }
+
+    @Test
+    fun `the rate of a display is known although its view is attached after the screen is resumed`() {
+        val decor = withoutDevice<DrawnView>().ready()
+        val rate = FrameWatch.rateOf(decor) { 120f }
+        assertEquals(0f, rate())
+        decor.shownOn = withoutDevice()
+        assertEquals(120f, rate())
+        decor.shownOn = null
+        assertEquals(0f, rate())
     }
 }

@@ -172,6 +172,64 @@ class StoryTest {
     }
 
     @Test
+    fun `a client that starts on a screen, as after a question for consent, makes the next screen no cold start`() {
+        for (first in listOf<ScreenStory.() -> Unit>({ paused(1) }, { resumed(1, "Home") })) {
+            val told = Told()
+            ScreenStory(told, process = byUser).apply {
+                turned(21_000)
+                first()
+                paused(1)
+                created(21_500, false)
+                started(2, "Cart")
+                drawn(21_700)
+            }
+            assertEquals(emptyList<String>(), told.all.filter { "view" !in it })
+        }
+        // A screen that has started the client itself is the first one.
+        val told = Told()
+        ScreenStory(told, process = byUser).apply {
+            started(1, "Home")
+            resumed(1, "Home")
+            paused(1)
+            created(1_500, false)
+            drawn(1_700)
+        }
+        assertEquals(listOf("view Home", "cold 700ms", "first frame 200ms"), told.all)
+    }
+
+    @Test
+    fun `a process starts once, however often the client does`() {
+        val told = Told()
+        val first = ScreenStory(told, process = byUser)
+        first.created(1_100, false)
+        first.started(1, "Home")
+        first.drawn(1_200)
+        told.all.clear()
+        ScreenStory(told, process = byUser).apply {
+            follow(first)
+            created(30_000, false)
+            started(2, "Cart")
+            drawn(30_100)
+            assertFalse(stopped(1))
+            assertTrue(stopped(2))
+        }
+        assertEquals(listOf("view Cart", "background"), told.all)
+    }
+
+    @Test
+    fun `a screen is a view again after one whose fragments were views`() {
+        val told = Told()
+        val story = ScreenStory(told, hasFragments = true, process = byUser)
+        story.started(1, "Home")
+        story.resumed(1, "Home")
+        // A dialog lies over it, and its fragment is a view.
+        story.started(2, null)
+        story.resumed(2, null)
+        story.resumed(1, "Home")
+        assertEquals(listOf("view Home", "view Home"), told.all)
+    }
+
+    @Test
     fun `a process that the user does not see is in the background, whatever runs in it`() {
         assertTrue(ProcessState.isVisible(RunningAppProcessInfo.IMPORTANCE_FOREGROUND))
         assertTrue(ProcessState.isVisible(RunningAppProcessInfo.IMPORTANCE_VISIBLE))

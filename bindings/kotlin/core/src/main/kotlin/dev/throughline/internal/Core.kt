@@ -42,7 +42,9 @@ internal object Core {
         }
         val log = configuration.debugLog?.let { lines ->
             object : HostLog {
-                override fun line(line: String): Unit = askingHost { lines.line(line) }
+                override fun line(line: String) {
+                    askingHost { guardedBlock { lines.line(line) } }
+                }
             }
         }
         return translating { TelemetryCore.start(configuration.generated(), consent.generated(), transport, auth, log) }
@@ -80,6 +82,9 @@ internal object Core {
         throw ThroughlineException.Storage(error.reason)
     } catch (error: TelemetryException.Closed) {
         throw ThroughlineException.Closed(error.reason)
+    } catch (destroyed: IllegalStateException) {
+        // A shutdown on another thread was faster.
+        throw ThroughlineException.Closed("Throughline does not run")
     }
 }
 

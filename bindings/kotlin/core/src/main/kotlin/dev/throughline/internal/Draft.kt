@@ -18,6 +18,10 @@ internal class Draft : AttributeWriter() {
     @JvmField
     var currentSlot: Long = 0
 
+    /** Whether the app says on the thread of this draft what surrounds a mutation. */
+    @JvmField
+    var isInContext = false
+
     private var isLent = false
 
     /**

@@ -8,7 +8,6 @@ import dev.throughline.StartFailure
 import dev.throughline.ThroughlineException
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.TelemetryCore
-import java.util.ArrayDeque
 import dev.throughline.with
 import kotlin.time.Duration
 
@@ -19,11 +18,11 @@ import kotlin.time.Duration
  * needed only here (exceptions, generated code) is loaded by the thread that starts the client.
  */
 internal object Running {
-    /** How many calls wait for the start. Further ones are counted. */
-    private const val MAX_WAITING = 100
-
-    /** Calls to the core that were made before the start. */
-    private val waiting = ArrayDeque<(TelemetryCore) -> Unit>()
+    /**
+     * Calls to the core that were made before the start, in the order of the last call of each kind.
+     * Of one kind only the last one counts, so that none is lost and nothing grows.
+     */
+    private val waiting = LinkedHashMap<String, (TelemetryCore) -> Unit>()
 
     @Volatile
     var core: TelemetryCore? = null
@@ -76,7 +75,8 @@ internal object Running {
                     core = started
                     return
                 }
-                waiting.removeFirst()
+                val first = waiting.entries.iterator()
+                first.next().value.also { first.remove() }
             }
             // The call is made without the lock, because an erasure may take seconds.
             safely(Unit) { next(started) }
@@ -105,12 +105,18 @@ internal object Running {
         return FlushOutcome(result.complete, result.delivered.toLong(), result.waiting.toLong(), result.reason)
     }
 
-    /** Makes a call to the core now, or at the start. */
-    fun whenStarted(call: (TelemetryCore) -> Unit) {
+    /**
+     * Makes a call to the core now, or at the start.
+     *
+     * @param kind what the call sets. A later call of the same kind takes the place of one that
+     * waits.
+     */
+    fun whenStarted(kind: String, call: (TelemetryCore) -> Unit) {
         // Under the lock, so that no call is added after a start has looked for the last time.
         val running = synchronized(this) {
             core ?: run {
-                if (waiting.size < MAX_WAITING) waiting.add(call) else Recorder.lostEarly.incrementAndGet()
+                waiting.remove(kind)
+                waiting[kind] = call
                 null
             }
         }

@@ -15,6 +15,7 @@ import okhttp3.OkHttpClient
 import okhttp3.Request
 import okhttp3.Response
 import java.io.IOException
+import java.io.InterruptedIOException
 import java.net.SocketTimeoutException
 import java.util.Collections
 import java.util.WeakHashMap
@@ -92,11 +93,15 @@ private class Entered(private val calls: Calls) : Interceptor {
  */
 private fun errorType(failure: Throwable, call: HttpCall, entered: Long): String = when {
     failure is SocketTimeoutException -> TIMEOUT
+    // RxJava, `Future.cancel(true)` and `runInterruptible` cancel by an interrupt. OkHttp's own
+    // word for a call that took too long has the same class.
+    failure is InterruptedIOException -> if (failure.message == TIMEOUT) TIMEOUT else CANCELLED
     failure !is IOException || !call.isCanceled() -> failure.javaClass.name
     entered != 0L && hasRunOut(call, entered) -> TIMEOUT
-    else -> "cancelled"
+    else -> CANCELLED
 }
 
+private const val CANCELLED = "cancelled"
 private const val TIMEOUT = "timeout"
 
 /** How much later than OkHttp's own clock [Entered] may have looked at the time. */
