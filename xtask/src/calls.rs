@@ -15,9 +15,11 @@ use crate::steps::{cargo, output};
 type Spell = fn(&Value) -> Result<String>;
 
 /// What writes a file, and where it lies.
-const FILES: [(Spell, &str); 2] = [
+const FILES: [(Spell, &str); 4] = [
     (kotlin, "bindings/kotlin/core/src/main/kotlin/dev/throughline/internal/Calls.kt"),
     (swift, "bindings/swift/Sources/Throughline/Generated/Calls.swift"),
+    (typescript, "bindings/typescript/core/src/calls.ts"),
+    (cpp, "bindings/typescript/react-native/cpp/Calls.h"),
 ];
 
 /// The first line of each file.
@@ -142,6 +144,84 @@ fn swift(table: &Value) -> Result<String> {
         group(name, &doc_of(constants)?, all)?;
     }
     group("Facade", FACADE_DOC, facade_of(table, "swift", "firstSlot", "firstStore")?)?;
+    Ok(out)
+}
+
+/// Constants without objects around them, so that a bundler puts in the numbers and leaves out the
+/// rest.
+fn typescript(table: &Value) -> Result<String> {
+    let mut out = format!("{HEADER}\n");
+    let mut group = |doc: &str, prefix: &str, constants: Vec<Constant>| -> Result<()> {
+        writeln!(out, "\n// {}\n", lines(doc, WIDTH - 3).join("\n// "))?;
+        for Constant { doc, name, value, .. } in constants {
+            writeln!(out, "{}export const {prefix}_{name} = {value};", kdoc("", &doc))?;
+        }
+        Ok(())
+    };
+    group("The codes of calls.", "CALL", calls_of(table, snake)?)?;
+    for codes in list(table, "codes")? {
+        group(&doc_of(codes)?, &snake(text(codes, "name")?), cases_of(codes, snake)?)?;
+    }
+    for constants in list(table, "constants")? {
+        let name = text(constants, "name")?;
+        let mut all = constants_of(constants, str::to_owned)?;
+        if name == "Limit" {
+            for limit in list(table, "text_limits")? {
+                all.push(Constant {
+                    doc: format!("{} In UTF-16 units.", text(limit, "doc")?),
+                    name: format!("{}_UNITS", text(limit, "name")?),
+                    number: "usize".to_owned(),
+                    value: number(limit, "utf16_units")?,
+                });
+            }
+        }
+        group(&doc_of(constants)?, &snake(name), all)?;
+    }
+    group(FACADE_DOC, "FACADE", facade_of(table, "typescript", "FIRST_SLOT", "FIRST_STORE")?)?;
+    Ok(out)
+}
+
+/// What a draft consists of, as letters that one loop reads.
+fn cpp(table: &Value) -> Result<String> {
+    let mut out = format!("{HEADER}\n#pragma once\n\n#include <cstddef>\n#include <cstdint>\n");
+    writeln!(out, "\nnamespace throughline {{\n")?;
+    writeln!(
+        out,
+        "/// The fields of a call in their order, or null if there is no such call: `b` u8, `h` u16,\n\
+         /// `w` u32, `q` u64, `i` i64, `d` f64, `f` flag, `t` text, `v` value or none,\n\
+         /// `a` attributes, `H` headers, `p` phases."
+    )?;
+    writeln!(out, "constexpr const char *fieldsOf(uint8_t call) {{\n  switch (call) {{")?;
+    for call in list(table, "calls")? {
+        let letter = |field: &Value| {
+            Ok(match text(field, "layout")? {
+                "u16" => 'h',
+                "u32" => 'w',
+                "u64" => 'q',
+                "i64" => 'i',
+                "f64" => 'd',
+                "flag" => 'f',
+                "text" => 't',
+                "value?" => 'v',
+                "attributes" => 'a',
+                "headers" => 'H',
+                "phases" => 'p',
+                // The enums.
+                _ => 'b',
+            })
+        };
+        let letters: Result<String> = list(call, "fields")?.iter().map(letter).collect();
+        writeln!(out, "  case {}: // {}\n    return \"{}\";", number(call, "code")?, text(call, "name")?, letters?)?;
+    }
+    writeln!(out, "  default:\n    return nullptr;\n  }}\n}}")?;
+    for constants in list(table, "constants")? {
+        let group = snake(text(constants, "name")?);
+        writeln!(out)?;
+        for Constant { doc, name, value, .. } in constants_of(constants, str::to_owned)? {
+            writeln!(out, "{}constexpr int64_t {group}_{name} = {value};", comment("", &doc))?;
+        }
+    }
+    writeln!(out, "\n}} // namespace throughline")?;
     Ok(out)
 }
 

@@ -103,4 +103,6 @@ pub(crate) enum Language {
     Rust,
     Kotlin,
     Swift,
+    /// TypeScript, in Node and in Hermes.
+    ReactNative,
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::cli::Language;
 use crate::kotlin::kotlin;
@@ -37,6 +37,7 @@ pub(crate) fn example(language: Language, after: After) -> Result<()> {
     let (collector, backend) = (address("url")?, address("backend")?);
     match language {
         Language::Rust => run("quickstart", &["run", "--quiet", "--example", "quickstart"])?,
+        Language::ReactNative => bail!("there is no sample app for React Native yet"),
         Language::Kotlin => {
             let arguments = format!("-Dexec.args={collector} {backend}");
             let app = ["--projects", "core,../../examples/kotlin", "--activate-profiles", "run", "process-classes"];

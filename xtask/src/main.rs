@@ -17,6 +17,7 @@ mod steps;
 mod swift;
 mod test;
 mod tools;
+mod typescript;
 
 use anyhow::Result;
 use clap::Parser;

@@ -12,6 +12,7 @@ use crate::libraries::Build;
 use crate::lint::{FEATURES, lint};
 use crate::steps::{cargo, report, run, step};
 use crate::swift::{declarations, guides, swift};
+use crate::typescript::typescript;
 
 /// The seed of the property tests and of the short tortures.
 const SEED: &str = "20260101";
@@ -42,6 +43,9 @@ fn languages(options: &Test) -> Result<()> {
         declarations()?;
         guides()?;
         example(Language::Swift, After::End)?;
+    }
+    if wants(Language::ReactNative) {
+        typescript()?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::steps::{run, step};
+use crate::steps::{cargo, run, step};
 
 /// The version of cargo-deny that is installed when there is none.
 const CARGO_DENY: &str = "0.20.2";
@@ -19,6 +19,9 @@ const SWIFT_ROOT: &str = "swift-root-trixie-6.0.3";
 
 /// The release of Zig whose copy of Apple's C headers is used.
 const ZIG: &str = "0.17.1";
+
+/// The crate that carries the source of Hermes 1.0, and its version.
+const HERMES: (&str, &str) = ("hermes-engine", "0.0.1");
 
 /// The directory that keeps tools across checkouts.
 fn cache() -> Result<PathBuf> {
@@ -78,6 +81,47 @@ pub(crate) fn swift_root() -> Result<PathBuf> {
         quoted(&unfinished)?
     );
     step("Swift 6.0", Command::new("unshare").args(["--mount", "sh", "-c", &script]))?;
+    std::fs::rename(&unfinished, &root)?;
+    Ok(root)
+}
+
+/// The folder with the source and the build of Hermes, which is built on first use. That takes 20
+/// minutes of a processor.
+pub(crate) fn hermes() -> Result<PathBuf> {
+    let (krate, version) = HERMES;
+    let root = cache()?.join(format!("hermes-{version}"));
+    if root.exists() {
+        return Ok(root);
+    }
+    ensure_program("cmake", &["cmake"])?;
+    ensure_program("ninja", &["ninja-build"])?;
+    ensure_program("c++", &["g++"])?;
+    ensure_library("libicuuc.so", &["libicu-dev"])?;
+    let unfinished = cache()?.join(format!("hermes-{version}.unfinished"));
+    let _ = std::fs::remove_dir_all(&unfinished);
+    std::fs::create_dir_all(unfinished.join("src"))?;
+    let manifest = format!(
+        "[package]\nname = \"source\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\n\
+         [dependencies]\n{krate} = \"={version}\"\n\n[workspace]\n"
+    );
+    std::fs::write(unfinished.join("Cargo.toml"), manifest)?;
+    std::fs::write(unfinished.join("src/lib.rs"), "")?;
+    step("source of Hermes", cargo(&["vendor", "--quiet", "vendor"]).current_dir(&unfinished))?;
+    std::fs::rename(unfinished.join("vendor").join(krate).join("hermes-vendor"), unfinished.join("source"))?;
+    std::fs::remove_dir_all(unfinished.join("vendor"))?;
+    let options = [
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DHERMES_ENABLE_DEBUGGER=OFF",
+        "-DHERMES_ENABLE_INTL=OFF",
+        "-DHERMES_BUILD_SHARED_JSI=OFF",
+        "-DHERMES_ENABLE_TEST_SUITE=OFF",
+    ];
+    let mut configure = Command::new("cmake");
+    configure.current_dir(&unfinished).args(["-S", "source", "-B", "build", "-G", "Ninja", "-Wno-dev"]).args(options);
+    step("configuring Hermes", &mut configure)?;
+    let mut build = Command::new("ninja");
+    build.current_dir(&unfinished).args(["-C", "build", "hermesvm_a", "jsi", "hermesapi", "boost_context"]);
+    step("building Hermes, once (10 to 20 minutes)", &mut build)?;
     std::fs::rename(&unfinished, &root)?;
     Ok(root)
 }

@@ -7,7 +7,7 @@ use crate::answer;
 
 /// The languages that draft events come from, each with a number of its own. The slots and stores
 /// that a facade numbers begin with it, because several facades may share a process.
-pub const FACADES: &[(&str, u8)] = &[("kotlin", 1), ("swift", 2)];
+pub const FACADES: &[(&str, u8)] = &[("kotlin", 1), ("swift", 2), ("typescript", 3)];
 
 /// The number of a facade is shifted so far to the left in its slots.
 pub const SLOT_FACADE_SHIFT: u32 = 48;

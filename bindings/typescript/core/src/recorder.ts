@@ -1,0 +1,92 @@
+// Hands calls to the sink. While there is none yet, they wait in a ring.
+
+import { ANSWER_CLOSED, ANSWER_NOT_KEPT, FACADE_FIRST_SLOT } from "./calls.js";
+import type { Field, Sink } from "./sink.js";
+
+/** How many calls wait for the start. Of more, the newest ones wait. */
+const RING = 100;
+
+/** Counts that only this side knows. They are in `health()`. */
+export interface FacadeCounts {
+  /** Errors that the app's own code has thrown while it was called. */
+  failures: number;
+  /** Calls after the shutdown. */
+  closedCalls: number;
+  /** Calls before the start that were lost because too many waited. */
+  lostEarlyCalls: number;
+}
+
+export const counts: FacadeCounts = { failures: 0, closedCalls: 0, lostEarlyCalls: 0 };
+
+let sink: Sink | undefined;
+let isClosed = false;
+let waiting: { time: number; fields: Field[] }[] = [];
+let lastSlot = FACADE_FIRST_SLOT;
+let currentSlot = 0;
+
+/** A slot that nobody has used yet. */
+export const nextSlot = (): number => ++lastSlot;
+
+/** The slot of the context of this synchronous turn. 0: none. */
+export const current = (): number => currentSlot;
+
+/** Makes the context under a slot current while `work` runs: until it returns, not until its promise does. */
+export function within<T>(slot: number, work: () => T): T {
+  const before = currentSlot;
+  currentSlot = slot;
+  try {
+    return work();
+  } finally {
+    currentSlot = before;
+  }
+}
+
+/** Records a call: see {@link Sink.record}. Before the start it waits; after the shutdown it is counted. */
+export function record(fields: Field[]): number {
+  if (sink) {
+    try {
+      return sink.record.apply(sink, fields);
+    } catch {
+      counts.failures++;
+      return ANSWER_NOT_KEPT;
+    }
+  }
+  if (isClosed) {
+    counts.closedCalls++;
+    return ANSWER_CLOSED;
+  }
+  if (waiting.length >= RING) {
+    waiting.shift();
+    counts.lostEarlyCalls++;
+  }
+  waiting.push({ time: Date.now(), fields });
+  return ANSWER_NOT_KEPT;
+}
+
+/** The sink that takes calls now. */
+export const openSink = (): Sink | undefined => sink;
+
+/** Lets calls go to a sink from now on. `declare` runs first, then the calls of the ring, with their own times. */
+export function open(to: Sink, declare: () => void): void {
+  sink = to;
+  isClosed = false;
+  declare();
+  for (const { time, fields } of waiting.splice(0)) to.recordAt(time, ...fields);
+}
+
+/** Only counts calls from now on. */
+export function close(): void {
+  sink = undefined;
+  isClosed = true;
+  waiting = [];
+}
+
+/** Runs code that may be the app's. When it throws, that is counted, and the answer is `otherwise`. */
+export function guarded<T, Args extends unknown[]>(work: (...args: Args) => T, otherwise: T, ...args: Args): T {
+  try {
+    return work(...args);
+  } catch {
+    counts.failures++;
+    return otherwise;
+  }
+}

@@ -1,0 +1,201 @@
+// Traced stores: which mutations cross to the core, and how many do not.
+
+import {
+  CALL_DECIDE,
+  CALL_DECLARE_STORE,
+  CALL_MUTATION,
+  CALL_SUPPRESSED,
+  CALL_UPDATE_POLICY,
+  FACADE_FIRST_STORE,
+  LIMIT_PATH_UNITS,
+  LIMIT_POLICY_UNITS,
+  MUTATION_KIND_BATCH,
+  MUTATION_KIND_DELETE,
+  MUTATION_KIND_INSERT,
+  MUTATION_KIND_REPLACE,
+  MUTATION_KIND_SET,
+  PATH_ANSWER_LAYOUT_CODE_MASK,
+  PATH_ANSWER_LAYOUT_RECORDS,
+  PATH_ANSWER_LAYOUT_VERSION_SHIFT,
+} from "./calls.js";
+import { policyJson, type StorePolicy } from "./policy.js";
+import { current, guarded, openSink, record } from "./recorder.js";
+import { addAttributes, field, text, type Attributes } from "./values.js";
+
+/** What happened to a path. */
+export type MutationKind = "set" | "insert" | "delete" | "replace" | "batch";
+
+const KINDS: Record<MutationKind, number> = {
+  set: MUTATION_KIND_SET,
+  insert: MUTATION_KIND_INSERT,
+  delete: MUTATION_KIND_DELETE,
+  replace: MUTATION_KIND_REPLACE,
+  batch: MUTATION_KIND_BATCH,
+};
+
+/** How many decisions about paths a store remembers. The core is asked about other paths each time. */
+const DECISIONS = 1_024;
+/** How many stores share their policy by name. A core has as many. */
+const STORES = 256;
+
+/** A mutation, as an adapter has seen it. */
+export interface Mutation {
+  readonly path: string;
+  readonly old?: unknown;
+  readonly new?: unknown;
+  readonly kind?: MutationKind;
+  /** Whether the search for what has changed ended at its bound. */
+  readonly isIncomplete?: boolean;
+  /** The slot of its cause, if that is not the current context. 0: none. */
+  readonly context?: number;
+}
+
+/**
+ * A traced store: a name, a policy, and the paths of what it holds. Mutations become actions with
+ * the name `{store}.{path}.Update`.
+ */
+export class TracedStore {
+  readonly name: string;
+  /** Says what surrounds a mutation. It runs when one is recorded, not for one that is ignored. */
+  getContext: (() => Attributes) | undefined;
+  private readonly id: number;
+  private policy: string;
+  /** The version of the policy by which paths are decided. 0: the core was not asked yet. */
+  private version = 0;
+  /** By path: whether its mutations are ignored. Of this version of the policy alone. */
+  private decisions = new Map<string, boolean>();
+  private suppressed = 0;
+
+  /** @internal Use {@link tracedStore}. */
+  constructor(name: string, id: number, policy: string) {
+    this.name = name;
+    this.id = id;
+    this.policy = policy;
+  }
+
+  /** Replaces the policy. It holds for the next mutation of every path. */
+  updatePolicy(policy: StorePolicy): void {
+    const json = guarded(() => policyJson(policy), this.policy);
+    if (json === this.policy) return;
+    this.policy = json;
+    // Before the start, the store is declared with it later.
+    if (openSink()) this.keepVersion(record([CALL_UPDATE_POLICY, 0, 0, this.id, text(json, LIMIT_POLICY_UNITS)]));
+  }
+
+  /** Whether mutations of a path are ignored. The caller counts one that is, by {@link suppress}. */
+  ignores(path: string): boolean {
+    const known = this.decisions.get(path);
+    if (known !== undefined) return known;
+    // The ring keeps what happened, not questions.
+    if (!openSink()) return false;
+    const answer = record([CALL_DECIDE, 0, 0, this.id, text(path, LIMIT_PATH_UNITS)]);
+    // Without an answer, nothing is remembered.
+    if (answer <= 0) return false;
+    this.keepVersion(Math.floor(answer / 2 ** PATH_ANSWER_LAYOUT_VERSION_SHIFT));
+    const ignores = (answer & PATH_ANSWER_LAYOUT_CODE_MASK) !== PATH_ANSWER_LAYOUT_RECORDS;
+    if (this.decisions.size < DECISIONS) this.decisions.set(path, ignores);
+    return ignores;
+  }
+
+  /** Counts a mutation that was ignored. */
+  suppress(): void {
+    this.suppressed++;
+  }
+
+  /** An object that is another one whenever what {@link ignores} says may have changed. */
+  get decided(): object {
+    return this.decisions;
+  }
+
+  /** Records a mutation, unless the policy ignores its path. */
+  mutated(mutation: Mutation): void {
+    if (this.ignores(mutation.path)) return this.suppress();
+    const fields = [
+      CALL_MUTATION,
+      mutation.context ?? current(),
+      // What waits for the start may be lost there, with the count.
+      openSink() ? this.takeSuppressed() : 0,
+      this.id,
+      KINDS[mutation.kind ?? "set"],
+      text(mutation.path, LIMIT_PATH_UNITS),
+      field(mutation.old),
+      field(mutation.new),
+    ];
+    if (mutation.isIncomplete) fields.push("search", "incomplete");
+    record(addAttributes(fields, this.surroundings()));
+  }
+
+  /** A context that changes a store would be asked for its own mutation, and so for ever. */
+  private surroundings(): Attributes | undefined {
+    if (!this.getContext || isInContext) return undefined;
+    isInContext = true;
+    try {
+      return guarded(this.getContext, undefined);
+    } finally {
+      isInContext = false;
+    }
+  }
+
+  /** Records that a path had the value `old` and has the value `next`, for state that no adapter traces. */
+  record(path: string, old: unknown, next: unknown, kind: MutationKind = "set"): void {
+    if (!Object.is(old, next) || kind !== "set") this.mutated({ path, old, new: next, kind });
+  }
+
+  /** @internal Declares the store to the core. */
+  declare(): void {
+    this.forget(0);
+    this.keepVersion(
+      record([CALL_DECLARE_STORE, 0, 0, this.id, text(this.name), text(this.policy, LIMIT_POLICY_UNITS)]),
+    );
+  }
+
+  /** @internal Tells the core how many mutations were ignored here. */
+  report(): void {
+    if (this.suppressed > 0 && openSink()) record([CALL_SUPPRESSED, 0, this.takeSuppressed(), this.id]);
+  }
+
+  private keepVersion(version: number): void {
+    if (version > 0 && version !== this.version) this.forget(version);
+  }
+
+  private forget(version: number): void {
+    this.version = version;
+    this.decisions = new Map();
+  }
+
+  private takeSuppressed(): number {
+    const taken = Math.min(this.suppressed, 0xffff_ffff);
+    this.suppressed -= taken;
+    return taken;
+  }
+}
+
+let isInContext = false;
+const stores = new Map<string, TracedStore>();
+let lastStore = FACADE_FIRST_STORE;
+
+/**
+ * The store of a name. Stores of one name are one store. A policy that is given replaces the one
+ * that it has; without one, it keeps its own.
+ */
+export function tracedStore(name: string, policy?: StorePolicy): TracedStore {
+  const known = stores.get(name);
+  if (known) {
+    if (policy) known.updatePolicy(policy);
+    return known;
+  }
+  const store = new TracedStore(
+    name,
+    ++lastStore,
+    guarded(() => policyJson(policy ?? {}), "{}"),
+  );
+  if (stores.size < STORES) stores.set(name, store);
+  if (openSink()) store.declare();
+  return store;
+}
+
+/** Declares every store, before calls that waited for the start are recorded. */
+export const declareStores = (): void => stores.forEach((store) => store.declare());
+
+/** Tells the core how many mutations were ignored here, so that its counts are complete when they are read. */
+export const reportStores = (): void => stores.forEach((store) => store.report());

@@ -1,0 +1,84 @@
+// Arguments of JSI, as the writer of drafts reads them.
+#pragma once
+
+#include <jsi/jsi.h>
+
+#include "Draft.h"
+
+namespace throughline {
+namespace jsi = facebook::jsi;
+
+inline Kind kindOf(jsi::Runtime& runtime, const jsi::Value& value) {
+  if (value.isNumber()) return Kind::Number;
+  if (value.isString()) return Kind::Text;
+  if (value.isBool()) return Kind::Bool;
+  if (value.isObject()) return value.getObject(runtime).isArray(runtime) ? Kind::List : Kind::Bytes;
+  return Kind::None;
+}
+
+/// The elements of an array, which this package's own code has made.
+class JsiElements {
+ public:
+  JsiElements(jsi::Runtime& runtime, jsi::Array array)
+      : runtime_(runtime), array_(std::move(array)), size_(array_.size(runtime)) {}
+
+  size_t size() const { return size_; }
+  Kind kind(size_t at) const { return kindOf(runtime_, value(at)); }
+  bool boolean(size_t at) const { return value(at).getBool(); }
+  double number(size_t at) const { return value(at).getNumber(); }
+  std::string text(size_t at) const { return value(at).getString(runtime_).utf8(runtime_); }
+  JsiElements list(size_t at) const { return {runtime_, value(at).getObject(runtime_).getArray(runtime_)}; }
+  template <class Visit>
+  void bytes(size_t at, Visit visit) const;
+
+ private:
+  jsi::Value value(size_t at) const { return array_.getValueAtIndex(runtime_, at); }
+
+  jsi::Runtime& runtime_;
+  jsi::Array array_;
+  size_t size_;
+};
+
+/// Calls a function with the bytes of a `Uint8Array`; with none, if it is anything else.
+template <class Visit>
+void bytesOf(jsi::Runtime& runtime, const jsi::Value& value, Visit visit) {
+  const auto object = value.getObject(runtime);
+  const auto inner = object.getProperty(runtime, "buffer");
+  if (!inner.isObject() || !inner.getObject(runtime).isArrayBuffer(runtime)) return visit(nullptr, 0);
+  auto buffer = inner.getObject(runtime).getArrayBuffer(runtime);
+  const auto offset = whole<size_t>(object.getProperty(runtime, "byteOffset").asNumber());
+  const auto length = whole<size_t>(object.getProperty(runtime, "byteLength").asNumber());
+  const size_t size = buffer.size(runtime);
+  if (offset > size || length > size - offset) return visit(nullptr, 0);
+  visit(buffer.data(runtime) + offset, length);
+}
+
+template <class Visit>
+void JsiElements::bytes(size_t at, Visit visit) const {
+  bytesOf(runtime_, value(at), visit);
+}
+
+/// The arguments of a call.
+class JsiArguments {
+ public:
+  JsiArguments(jsi::Runtime& runtime, const jsi::Value* values, size_t size)
+      : runtime_(runtime), values_(values), size_(size) {}
+
+  size_t size() const { return size_; }
+  Kind kind(size_t at) const { return kindOf(runtime_, values_[at]); }
+  bool boolean(size_t at) const { return values_[at].getBool(); }
+  double number(size_t at) const { return values_[at].getNumber(); }
+  std::string text(size_t at) const { return values_[at].getString(runtime_).utf8(runtime_); }
+  JsiElements list(size_t at) const { return {runtime_, values_[at].getObject(runtime_).getArray(runtime_)}; }
+  template <class Visit>
+  void bytes(size_t at, Visit visit) const {
+    bytesOf(runtime_, values_[at], visit);
+  }
+
+ private:
+  jsi::Runtime& runtime_;
+  const jsi::Value* values_;
+  size_t size_;
+};
+
+}  // namespace throughline

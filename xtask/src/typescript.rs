@@ -1,0 +1,115 @@
+//! Builds and tests the TypeScript packages: in Node, and in Hermes, the engine of React Native.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::libraries::target;
+use crate::steps::{run, step};
+use crate::tools::{ensure_program, hermes};
+
+/// The npm workspace.
+const WORKSPACE: &str = "bindings/typescript";
+
+/// The forms in which an app may ship its code: React Native's preset lowers `async` functions, and
+/// builds for production leave out what only developers need.
+const FORMS: [[&str; 2]; 3] = [["lowered", "development"], ["preserved", "development"], ["lowered", "production"]];
+
+/// Tests both packages, in Node and in Hermes.
+pub(crate) fn typescript() -> Result<()> {
+    packages()?;
+    let library = harness(&[])?;
+    addon(&library)?;
+    for mode in ["development", "production"] {
+        let mut tests = in_workspace("node");
+        tests.env("NODE_ENV", mode);
+        tests.args(["--import", "./harness/preload.mjs", "--test", "core/build/test/", "harness/build/test/"]);
+        step(&format!("tests in Node ({mode})"), &mut tests)?;
+    }
+    let program = hermes_program(&library)?;
+    for [form, mode] in FORMS {
+        let bundles = bundles(form, mode)?;
+        for name in ["drafts.test.js", "profile.test.js"] {
+            step(&format!("{name} in Hermes ({form}, {mode})"), &mut in_hermes(&program, &bundles.join(name))?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs what the packages need, and compiles them.
+fn packages() -> Result<()> {
+    ensure_program("npm", &["nodejs", "npm", "libnode-dev"])?;
+    step("npm packages", in_workspace("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    step("format of TypeScript", in_workspace("npx").args(["prettier", "--check", "--log-level", "warn", "."]))?;
+    step("TypeScript", in_workspace("npx").args(["tsc", "--build"]))
+}
+
+fn in_workspace(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(WORKSPACE);
+    command
+}
+
+/// Builds the core and the backend of the tests as one static library.
+pub(crate) fn harness(options: &[&str]) -> Result<PathBuf> {
+    run("harness", &[&["build", "--quiet", "--package", "throughline-harness"], options].concat())?;
+    let profile = if options.is_empty() { "debug" } else { "release" };
+    Ok(target()?.join(profile).join("libthroughline_harness.a"))
+}
+
+fn compiler() -> Command {
+    let mut compiler = in_workspace("c++");
+    compiler.args(["-std=c++17", "-O2", "-Wall", "-Wextra"]);
+    compiler
+}
+
+/// Links the library as an addon of Node's.
+fn addon(library: &Path) -> Result<()> {
+    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
+    let mut compiler = compiler();
+    compiler.args(["-shared", "-fPIC", "-I/usr/include/node", "harness/node.cpp"]).arg(library);
+    step("addon for Node", compiler.args(["-o", "build/throughline_harness.node", "-lpthread", "-ldl", "-lm"]))
+}
+
+/// Links the library with Hermes. Returns the program.
+pub(crate) fn hermes_program(library: &Path) -> Result<PathBuf> {
+    let hermes = hermes()?;
+    let (source, build) = (hermes.join("source"), hermes.join("build"));
+    let program = std::path::absolute(Path::new(WORKSPACE).join("build/hermes"))?;
+    let mut compiler = compiler();
+    for include in ["API", "API/jsi", "public"] {
+        compiler.arg("-isystem").arg(source.join(include));
+    }
+    compiler.args(["harness/hermes.cpp", "react-native/cpp/Door.cpp"]).arg(library);
+    for archive in HERMES_ARCHIVES {
+        compiler.arg(build.join(archive));
+    }
+    compiler.args(["-licuuc", "-licui18n", "-licudata", "-lpthread", "-ldl", "-lm", "-o"]).arg(&program);
+    step("harness of Hermes", &mut compiler)?;
+    Ok(program)
+}
+
+/// What Hermes' build leaves.
+const HERMES_ARCHIVES: [&str; 4] = [
+    "lib/libhermesvm_a.a",
+    "API/hermes/libhermesapi.a",
+    "jsi/libjsi.a",
+    "external/boost/boost_1_86_0/libs/context/libboost_context.a",
+];
+
+/// Bundles the tests. Returns their folder.
+pub(crate) fn bundles(form: &str, mode: &str) -> Result<PathBuf> {
+    let folder = format!("build/hermes-{form}-{mode}");
+    let mut bundle = in_workspace("node");
+    step(&format!("bundles ({form}, {mode})"), bundle.args(["harness/bundle.mjs", &folder, form, mode]))?;
+    Ok(Path::new(WORKSPACE).join(folder))
+}
+
+/// A bundle in Hermes.
+pub(crate) fn in_hermes(program: &Path, bundle: &Path) -> Result<Command> {
+    let mut command = Command::new(program);
+    let repository = std::env::current_dir().context("the working directory is gone")?;
+    command.arg(repository).arg(bundle);
+    Ok(command)
+}
