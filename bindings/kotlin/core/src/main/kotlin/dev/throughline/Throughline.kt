@@ -66,7 +66,10 @@ public object Throughline {
         // Loads the classes that every call needs before the new thread loads others beside it.
         Recorder.threadDraft()
         synchronized(starters) {
-            starters.removeAll { !it.isAlive }
+            // By hand: Kotlin's own collections are some hundred KB of classes, which the app's
+            // main thread would load here.
+            val known = starters.iterator()
+            while (known.hasNext()) if (!known.next().isAlive) known.remove()
             starters.add(starter)
             starter.start()
         }
