@@ -4,13 +4,15 @@
 // parents, and the path is found at the write.
 
 import * as valtio from "valtio/vanilla";
-import { changes } from "./diff.js";
-import { indexed, keyed } from "./path.js";
+import { isPathKey, newNode, step, type Node, type Place, type Target } from "./valtio-node.js";
+import { keyed } from "./path.js";
 import type { StorePolicy } from "./policy.js";
 import { counts } from "./recorder.js";
-import { addProblem } from "./problems.js";
+import { compareSnapshots, isObject, SNAPSHOT_NODES } from "./valtio-snapshots.js";
 import { tracedStore, type Mutation, type MutationKind, type TracedStore } from "./store.js";
 import type { Attributes } from "./values.js";
+
+export { proxiesOutside } from "./valtio-snapshots.js";
 
 /** How a traced state is traced. */
 export interface ValtioTracing<State> {
@@ -23,41 +25,7 @@ export interface ValtioTracing<State> {
 
 /** How many steps the way up from a proxy to its roots may have, all ways together. */
 const STEPS = 256;
-/** States with more values than this are not compared by snapshots: one snapshot would take too long. */
-const SNAPSHOT_NODES = 1_000;
 
-/** Where a proxy is in a store. */
-interface Place {
-  readonly store: TracedStore;
-  readonly path: string;
-  /** Which properties are ignored, as far as they are known: of {@link decidedBy} alone. */
-  ignored: Map<string, boolean>;
-  decidedBy: unknown;
-}
-
-/** What is known of a proxy. */
-interface Node {
-  readonly target: Target;
-  readonly isArray: boolean;
-  /** The keys of a `proxyMap` by the index under which it keeps their values. */
-  readonly keys: Map<number, unknown> | undefined;
-  /** Properties with a getter or setter. What a setter writes is seen by itself. */
-  readonly accessors: ReadonlySet<string> | undefined;
-  readonly roots: Set<TracedStore>;
-  readonly parents: Map<WeakRef<Node>, Set<string>>;
-  readonly children: Map<string, Node>;
-  /** Proxies that were made before the hook, by the property that holds them. */
-  readonly outside: Map<string, { readonly proxy: object; stop?: () => void }>;
-  readonly self: WeakRef<Node>;
-  places: readonly Place[];
-  placesEpoch: number;
-  isWalked: boolean;
-  /** Writes are part of a call that is recorded as a whole while this is not 0. */
-  muted: number;
-  isTouched: boolean;
-}
-
-type Target = Record<string, unknown>;
 type Handler = ProxyHandler<Target>;
 type CreateHandler = (
   isInitializing: () => boolean,
@@ -182,39 +150,6 @@ function traced(createInner: CreateHandler): CreateHandler {
   };
 }
 
-function newNode(target: Target): Node {
-  const isArray = Array.isArray(target);
-  const accessors = isArray
-    ? []
-    : Object.entries(Object.getOwnPropertyDescriptors(target)).filter(([, known]) => known.get ?? known.set);
-  const node: Omit<Node, "self"> & { self?: WeakRef<Node> } = {
-    target,
-    isArray,
-    keys: isCollection(target)
-      ? new Map([...(target as unknown as Map<unknown, unknown>).keys()].entries())
-      : undefined,
-    accessors: accessors.length > 0 ? new Set(accessors.map(([key]) => key)) : undefined,
-    roots: new Set(),
-    parents: new Map(),
-    children: new Map(),
-    outside: new Map(),
-    places: [],
-    placesEpoch: 0,
-    isWalked: false,
-    muted: 0,
-    isTouched: false,
-  };
-  node.self = new WeakRef(node as Node);
-  return node as Node;
-}
-
-/** Whether a target is what `proxyMap` and `proxySet` are made of. */
-const isCollection = (target: Target): boolean =>
-  Object.hasOwn(target, "epoch") &&
-  Object.hasOwn(target, "data") &&
-  Symbol.iterator in target &&
-  Object.hasOwn(target, Symbol.toStringTag);
-
 function addEdge(parent: Node, prop: string, value: unknown): void {
   if (typeof value !== "object" || value === null) return;
   const child = nodes.get(value);
@@ -281,29 +216,6 @@ function walkUp(
   node.isWalked = false;
 }
 
-/** The path of a property of a proxy. */
-function step(node: Node, path: string, prop: string): string {
-  if (node.isArray) {
-    const collection = collectionOf(node);
-    if (!collection) return indexed(path, prop);
-    const key = collection.keys?.get(Number(prop));
-    return isPathKey(key) ? keyed(path, String(key)) : indexed(path, prop);
-  }
-  // What a collection keeps its values in is no part of the app's state.
-  return node.keys && prop === "data" ? path : keyed(path, prop);
-}
-
-/** The collection that an array belongs to. */
-function collectionOf(node: Node): Node | undefined {
-  for (const [reference, props] of node.parents) {
-    const parent = reference.deref();
-    if (parent?.keys && props.has("data")) return parent;
-  }
-  return undefined;
-}
-
-const isPathKey = (key: unknown): boolean => typeof key === "string" || typeof key === "number";
-
 /** Records what a trap has changed: it compares, because a trap alone is no change. */
 function changed(node: Node, where: readonly Place[], prop: string, had: boolean, old: unknown): void {
   const { target } = node;
@@ -349,8 +261,6 @@ function kindOf(had: boolean, has: boolean, old: unknown, next: unknown): Mutati
   if (!has) return "delete";
   return isObject(old) && isObject(next) ? "replace" : "set";
 }
-
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 const isProxy = (value: object): boolean => valtio.getVersion(value) !== undefined;
 
@@ -496,13 +406,8 @@ const COLLECTION_CALLS: ReadonlyMap<string, WholeCall> = new Map<string, WholeCa
   ],
 ]);
 
-// Proxies that were made before the hook, or that cannot be hooked: their snapshots are compared.
-
+/** Whether any proxy was made before the hook. */
 let hasOutside = false;
-let outsideCount = 0;
-
-/** How many proxies in traced states are not seen by the hook. */
-export const proxiesOutside = (): number => outsideCount;
 
 /** Compares the snapshots of the proxies below a node that the hook does not see. */
 function adoptOutside(root: Node): void {
@@ -521,57 +426,4 @@ function adoptOutside(root: Node): void {
     node.children.forEach(visit);
   };
   visit(root);
-}
-
-function compareSnapshots(
-  proxy: object,
-  places: () => { store: TracedStore; path: string }[],
-  why: string,
-): () => void {
-  outsideCount++;
-  const stopCounting = () => void outsideCount--;
-  let before = valtio.snapshot(proxy);
-  if (sizeOf(before) > SNAPSHOT_NODES) {
-    addProblem(`${why}, and has more than ${SNAPSHOT_NODES} values: its mutations are not recorded`);
-    return stopCounting;
-  }
-  addProblem(`${why}: its mutations are found by comparing snapshots, which costs more`);
-  const stop = valtio.subscribe(
-    proxy,
-    () => {
-      const after = valtio.snapshot(proxy);
-      try {
-        const found = changes(before, after);
-        for (const { store, path } of places())
-          for (const mutation of found) store.mutated({ ...mutation, path: joined(path, mutation.path) });
-      } catch {
-        counts.failures++;
-      }
-      before = after;
-    },
-    true,
-  );
-  return () => {
-    stopCounting();
-    stop();
-  };
-}
-
-const joined = (path: string, below: string): string =>
-  path === "" || below === "" || below.startsWith("[") ? path + below : `${path}.${below}`;
-
-/** How many values a snapshot has, up to one more than may be compared. */
-function sizeOf(value: unknown): number {
-  let size = 0;
-  const seen = new Set<object>();
-  const visit = (value: unknown): void => {
-    if (!isObject(value) || seen.has(value) || size > SNAPSHOT_NODES) return;
-    seen.add(value);
-    for (const part of Object.values(value)) {
-      size++;
-      visit(part);
-    }
-  };
-  visit(value);
-  return size;
 }
