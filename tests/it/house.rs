@@ -12,7 +12,7 @@ const MAX_COMMENT: usize = 100;
 
 /// Source files that people write: the file and its text.
 fn written() -> impl Iterator<Item = (PathBuf, String)> {
-    let texts = files("", &["rs", "swift", "kt"]).into_iter().map(|file| (file.clone(), read(&file)));
+    let texts = files("", &["rs", "swift", "kt", "ts", "cpp"]).into_iter().map(|file| (file.clone(), read(&file)));
     texts.filter(|(_, text)| !is_generated(text))
 }
 
@@ -33,7 +33,7 @@ fn comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// `engine/globals.rs`.
 fn known_paths() -> BTreeSet<PathBuf> {
     let mut known = BTreeSet::new();
-    for file in files("", &["rs", "swift", "kt", "kts", "md", "toml", "json", "c", "h", "html", "xml", "sh"]) {
+    for file in files("", &["rs", "swift", "kt", "kts", "md", "toml", "json", "c", "h", "cpp", "ts", "html", "xml", "sh"]) {
         for path in file.ancestors() {
             for skipped in 0..path.components().count() {
                 known.insert(path.components().skip(skipped).collect());
