@@ -33,7 +33,9 @@ fn comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// `engine/globals.rs`.
 fn known_paths() -> BTreeSet<PathBuf> {
     let mut known = BTreeSet::new();
-    for file in files("", &["rs", "swift", "kt", "kts", "md", "toml", "json", "c", "h", "cpp", "ts", "html", "xml", "sh"]) {
+    for file in
+        files("", &["rs", "swift", "kt", "kts", "md", "toml", "json", "c", "h", "cpp", "ts", "html", "xml", "sh"])
+    {
         for path in file.ancestors() {
             for skipped in 0..path.components().count() {
                 known.insert(path.components().skip(skipped).collect());
