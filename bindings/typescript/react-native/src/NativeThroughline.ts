@@ -1,0 +1,28 @@
+// The specification of the native module, from which React Native's Codegen writes the classes that
+// the module in Kotlin and in Objective-C++ implements.
+
+import type { TurboModule } from "react-native";
+import { TurboModuleRegistry } from "react-native";
+
+export interface Spec extends TurboModule {
+  /**
+   * Puts the door and the generated code of the core into this JavaScript runtime.
+   *
+   * @returns false when the runtime has no JSI, for example under a remote debugger.
+   */
+  install(): boolean;
+  /**
+   * Starts the client with the facade of the platform, in Swift or in Kotlin. When one runs already, because the app
+   * has started it natively, that one stays as it is.
+   *
+   * @param config a `Configuration`, as JSON.
+   * @returns JSON: `{}`, `{"attached": true}` when a client ran already, or `{"error": KIND, "reason": TEXT}`.
+   */
+  start(config: string): string;
+  /** Sends everything. The promise is fulfilled with a `FlushOutcome` as JSON, or as `start` with an error. */
+  flush(timeoutMs: number): Promise<string>;
+  /** Ends the client. The promise is fulfilled with `{"complete": BOOL}`, or as `start` with an error. */
+  shutdown(timeoutMs: number): Promise<string>;
+}
+
+export default TurboModuleRegistry.get<Spec>("Throughline");

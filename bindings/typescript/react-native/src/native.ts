@@ -1,0 +1,67 @@
+// What the native side offers to this package. In an app it is the turbo module and the generated
+// code; a test may bring another.
+
+import type { Sink } from "@throughline/core";
+
+/** The client of the process, as the generated code gives it. Nothing of it waits, and nothing throws. */
+export interface Client {
+  /** The handle that the door takes. */
+  readonly handle: number;
+  traceHeaders(url: string, slot: number, existing: Record<string, string>): Record<string, string>;
+  traceId(slot: number): string | undefined;
+  sessionId(): string | undefined;
+  installationId(): string | undefined;
+  setConsent(consent: "granted" | "pending" | "denied"): boolean;
+  setEnabled(enabled: boolean): boolean;
+  setSessionSampleRate(rate: number): boolean;
+  setTraceSampleRate(rate: number): boolean;
+  /** The core's report, without what this side counts. */
+  health(): CoreHealth;
+}
+
+/** See `HealthReport` of the core. Counts are numbers: JavaScript's are exact up to 2^53. */
+export interface CoreHealth {
+  readonly isEnabled: boolean;
+  readonly journal: string;
+  readonly storage: string;
+  readonly accepted: number;
+  readonly queued: number;
+  readonly dropped: Record<string, number>;
+  readonly destinations: readonly {
+    readonly name: string;
+    readonly delivered: number;
+    readonly dropped: Record<string, number>;
+    readonly paused: string | undefined;
+  }[];
+  readonly lastError: string | undefined;
+  readonly stores: Record<
+    string,
+    {
+      readonly mutations: number;
+      readonly recorded: number;
+      readonly actions: number;
+      readonly suppressed: Record<string, number>;
+      readonly dropped: number;
+      readonly ambiguous: number;
+    }
+  >;
+  readonly panics: number;
+  readonly closedCalls: number;
+  readonly malformedCalls: number;
+  readonly unknownCalls: number;
+  readonly problems: readonly string[];
+}
+
+/** The native side. */
+export interface Native {
+  /** See `Spec.start`. */
+  start(config: string): string;
+  /** See `Spec.flush`. */
+  flush(timeoutMs: number): Promise<string>;
+  /** See `Spec.shutdown`. */
+  shutdown(timeoutMs: number): Promise<string>;
+  /** The client that runs in this process, whoever has started it. */
+  running(): Client | undefined;
+  /** The functions that record, for the client with a handle. */
+  door(handle: number): Pick<Sink, "record" | "recordAt">;
+}
