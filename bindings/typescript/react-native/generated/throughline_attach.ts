@@ -121,8 +121,8 @@ export interface AttachedClientLike {
  */
     sessionId(): string | undefined;
 /**
- * Sets what the user has decided: `granted`, `pending` or `denied`. False for another text, and
- * when the decision could not be kept.
+ * Sets what the user has decided: `granted`, `pending` or `denied`. False for another text,
+ * and when the decision could not be kept.
  */
     setConsent(consent: string): boolean;
 /**
@@ -279,8 +279,8 @@ private constructor(pointer: UniffiHandle) {
     }
 
 /**
- * Sets what the user has decided: `granted`, `pending` or `denied`. False for another text, and
- * when the decision could not be kept.
+ * Sets what the user has decided: `granted`, `pending` or `denied`. False for another text,
+ * and when the decision could not be kept.
  */
     setConsent(consent: string): boolean {
     return FfiConverterBool.lift(uniffiCaller.rustCall(
@@ -504,7 +504,7 @@ function uniffiEnsureInitialized() {
     if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_session_id() !== 56576) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_session_id");
     }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_consent() !== 25324) {
+    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_consent() !== 29560) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_set_consent");
     }
     if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_enabled() !== 22989) {
