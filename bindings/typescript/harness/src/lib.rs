@@ -53,6 +53,7 @@ enum Ask {
     },
     /// Starts a server that sends back what it is told to.
     EchoServer,
+    SessionId,
     /// The resident memory of the process, in KiB.
     Memory,
     /// A variable of the environment.
@@ -136,6 +137,7 @@ fn answer(request: &[u8]) -> Result<Value, Box<dyn std::error::Error>> {
             Ok(headers.collect::<serde_json::Map<_, _>>().into())
         }
         Ask::TraceId { slot } => Ok(running()?.trace_id(slot).into()),
+        Ask::SessionId => Ok(running()?.session_id().into()),
         Ask::Shutdown => {
             let ended = running()?.shutdown(LONG)?;
             *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
