@@ -5,7 +5,7 @@ import Throughline
 /// that have the right type but cannot work are refused by the core, as in Swift.
 struct StartRequest {
     let consent: Consent
-    let configuration: Configuration
+    var configuration: Configuration
 
     /// Reads a configuration in JSON. Throws ``InvalidField``.
     init(json: String) throws {
