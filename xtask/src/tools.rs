@@ -24,7 +24,7 @@ const ZIG: &str = "0.17.1";
 const HERMES: (&str, &str) = ("hermes-engine", "0.0.1");
 
 /// The directory that keeps tools across checkouts.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
     Ok(base.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("throughline"))
@@ -177,7 +177,7 @@ pub(crate) fn ensure_library(library: &str, packages: &[&str]) -> Result<()> {
     install(library, packages)
 }
 
-fn install(missing: &str, packages: &[&str]) -> Result<()> {
+pub(crate) fn install(missing: &str, packages: &[&str]) -> Result<()> {
     // A new machine has no package lists, and an old one has old lists. Without a network the
     // installation itself says what is wrong.
     let _ = step("package lists", Command::new("apt-get").arg("update"));

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::libraries::target;
+use crate::react_native_package::react_native_package;
 use crate::steps::{run, step};
 use crate::tools::{ensure_program, hermes};
 
@@ -34,7 +35,7 @@ pub(crate) fn typescript() -> Result<()> {
             step(&format!("{name} in Hermes ({form}, {mode})"), &mut in_hermes(&program, &bundles.join(name))?)?;
         }
     }
-    Ok(())
+    react_native_package()
 }
 
 /// Installs what the packages need, and compiles them.
