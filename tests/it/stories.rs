@@ -331,3 +331,37 @@ fn a_flood_of_mutations_stays_within_the_budget_and_the_backend_can_account_for_
     let counts = store.counts();
     assert_eq!((counts.mutations, counts.recorded, counts.dropped), (100_001, sum("mutation.count"), 0));
 }
+
+#[test]
+fn the_late_answer_of_an_earlier_tap_is_not_blamed_on_the_next_one() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let policy = StorePolicy::default().coalesce(Duration::ZERO).max_actions_per_second(10_000);
+    let store = telemetry.traced_store("S", &policy).unwrap();
+    let ms = |ms| app.clock.advance(Duration::from_millis(ms));
+    telemetry.tap("first");
+    store.set("first", 0, 1);
+    let request = telemetry.start_resource("GET", "https://api.test/slow");
+    ms(50);
+    telemetry.tap("second");
+    let own = telemetry.start_resource("GET", "https://api.test/fast");
+    store.set("second", 0, 1);
+    request.stop(200, |resource| resource);
+    ms(99);
+    store.set("answer", 0, 1);
+    // By now the answer has had its effects.
+    ms(1);
+    own.stop(200, |resource| resource);
+    store.set("own", 0, 1);
+    ms(200);
+    let without_tap = telemetry.start_resource("GET", "https://api.test/news");
+    telemetry.tap("third");
+    store.set("third", 0, 1);
+    without_tap.stop(200, |resource| resource);
+    store.set("news", 0, 1);
+    let received = app.end();
+    let cause = |path: &str| text(&received.named(&format!("S.{path}.Update"))[0].attributes, "state.cause");
+    let causes = ["first", "second", "answer", "own", "third", "news"].map(cause);
+    assert_eq!(causes, ["action", "action", "ambiguous", "action", "action", "ambiguous"]);
+    assert_eq!((store.counts().ambiguous, store.counts().recorded), (2, 6));
+}

@@ -79,6 +79,11 @@ impl Client {
         telemetry.as_ref().map(work)
     }
 
+    /// Whether the client was not shut down yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.telemetry.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// A handle on the client for calls that may wait, so that they do not lock it.
     pub(crate) fn telemetry(&self) -> Option<Telemetry> {
         self.with(Telemetry::clone)

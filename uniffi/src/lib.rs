@@ -8,6 +8,7 @@
 
 mod answer;
 mod apply;
+mod attached;
 mod client;
 mod core;
 mod door;
@@ -31,3 +32,4 @@ pub use pull::PendingUpload;
 pub use records::*;
 
 uniffi::setup_scaffolding!("throughline");
+throughline_attach::uniffi_reexport_scaffolding!();

@@ -13,6 +13,9 @@ pub(crate) const ARCHIVE: &str = "libthroughline_ffi.a";
 pub(crate) const SHARED: &str =
     if cfg!(target_os = "macos") { "libthroughline_ffi.dylib" } else { "libthroughline_ffi.so" };
 
+/// The npm workspace of the TypeScript packages.
+pub(crate) const WORKSPACE: &str = "bindings/typescript";
+
 /// With which features the libraries are built.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Build {

@@ -28,8 +28,12 @@ use crate::cli::{Cli, Task};
 fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Test(options) => test::test(&options),
-        Task::Bindings { check: true } => bindings::bindings(bindings::Mode::Check),
-        Task::Bindings { check: false } => bindings::bindings(bindings::Mode::Write),
+        Task::Bindings { check } => {
+            let mode = if check { bindings::Mode::Check } else { bindings::Mode::Write };
+            bindings::bindings(mode)?;
+            typescript::install()?;
+            bindings::react_native_bindings(mode)
+        }
         Task::Lint { dependencies: true } => lint::dependencies(),
         Task::Lint { dependencies: false } => lint::lint(),
         Task::Bench(options) => bench::bench(&options),

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::libraries::WORKSPACE;
 use crate::steps::{cargo, run, step};
 
 /// The version of cargo-deny that is installed when there is none.
@@ -22,6 +23,10 @@ const ZIG: &str = "0.17.1";
 
 /// The crate that carries the source of Hermes 1.0, and its version.
 const HERMES: (&str, &str) = ("hermes-engine", "0.0.1");
+
+/// The npm package that carries the source of React Native's generator, and its version, which
+/// `package-lock.json` has too.
+const REACT_NATIVE_GENERATOR: (&str, &str) = ("uniffi-bindgen-react-native", "0.31.0-5");
 
 /// The directory that keeps tools across checkouts.
 pub(crate) fn cache() -> Result<PathBuf> {
@@ -124,6 +129,24 @@ pub(crate) fn hermes() -> Result<PathBuf> {
     step("building Hermes, once (10 to 20 minutes)", &mut build)?;
     std::fs::rename(&unfinished, &root)?;
     Ok(root)
+}
+
+/// The program that generates the bindings of React Native, which is compiled on first use from the
+/// installed npm packages. That takes 3 minutes.
+pub(crate) fn react_native_generator() -> Result<PathBuf> {
+    let (package, version) = REACT_NATIVE_GENERATOR;
+    let root = cache()?.join(format!("{package}-{version}"));
+    let program = root.join("bin").join(package);
+    if program.exists() {
+        return Ok(program);
+    }
+    let source = Path::new(WORKSPACE).join("node_modules").join(package);
+    let manifest = std::fs::read_to_string(source.join("package.json")).context("the npm packages are missing")?;
+    ensure!(manifest.contains(&format!("\"version\": \"{version}\"")), "{package} is not version {version}");
+    let mut install = cargo(&["install", "--quiet", "--debug", "--root"]);
+    install.arg(&root).arg("--path").arg(source.join("crates/ubrn_cli"));
+    step("generator for React Native, once (3 minutes)", &mut install)?;
+    Ok(program)
 }
 
 /// Apple's C headers and a stand-in for `xcrun`, laid out as an SDK.

@@ -5,13 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::libraries::target;
+use crate::bindings::{Mode, react_native_bindings};
+use crate::libraries::{WORKSPACE, target};
 use crate::react_native_package::react_native_package;
 use crate::steps::{run, step};
 use crate::tools::{ensure_program, hermes};
-
-/// The npm workspace.
-const WORKSPACE: &str = "bindings/typescript";
 
 /// The forms in which an app may ship its code: React Native's preset lowers `async` functions, and
 /// builds for production leave out what only developers need.
@@ -20,6 +18,7 @@ const FORMS: [[&str; 2]; 3] = [["lowered", "development"], ["preserved", "develo
 /// Tests both packages, in Node and in Hermes.
 pub(crate) fn typescript() -> Result<()> {
     packages()?;
+    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
     let library = harness(&[])?;
     addon(&library)?;
     for mode in ["development", "production"] {
@@ -31,19 +30,26 @@ pub(crate) fn typescript() -> Result<()> {
     let program = hermes_program(&library)?;
     for [form, mode] in FORMS {
         let bundles = bundles(form, mode)?;
-        for name in ["drafts.test.js", "profile.test.js"] {
+        for name in ["drafts.test.js", "profile.test.js", "native.test.js"] {
             step(&format!("{name} in Hermes ({form}, {mode})"), &mut in_hermes(&program, &bundles.join(name))?)?;
         }
     }
     react_native_package()
 }
 
-/// Installs what the packages need, and compiles them.
-fn packages() -> Result<()> {
+/// Installs what the packages need.
+pub(crate) fn install() -> Result<()> {
     ensure_program("npm", &["nodejs", "npm", "libnode-dev"])?;
-    step("npm packages", in_workspace("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    step("npm packages", in_workspace("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
+}
+
+/// Compiles the packages.
+fn packages() -> Result<()> {
+    install()?;
+    react_native_bindings(Mode::Check)?;
     step("format of TypeScript", in_workspace("npx").args(["prettier", "--check", "--log-level", "warn", "."]))?;
-    step("TypeScript", in_workspace("npx").args(["tsc", "--build"]))
+    step("TypeScript", in_workspace("npx").args(["tsc", "--build"]))?;
+    step("generated code", in_workspace("node").arg("react-native/generated/bundle.mjs"))
 }
 
 fn in_workspace(program: &str) -> Command {
@@ -61,15 +67,14 @@ pub(crate) fn harness(options: &[&str]) -> Result<PathBuf> {
 
 fn compiler() -> Command {
     let mut compiler = in_workspace("c++");
-    compiler.args(["-std=c++17", "-O2", "-Wall", "-Wextra"]);
+    compiler.args(["-std=c++20", "-O2"]);
     compiler
 }
 
 /// Links the library as an addon of Node's.
 fn addon(library: &Path) -> Result<()> {
-    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
     let mut compiler = compiler();
-    compiler.args(["-shared", "-fPIC", "-I/usr/include/node", "harness/node.cpp"]).arg(library);
+    compiler.args(WARNINGS).args(["-shared", "-fPIC", "-I/usr/include/node", "harness/node.cpp"]).arg(library);
     step("addon for Node", compiler.args(["-o", "build/throughline_harness.node", "-lpthread", "-ldl", "-lm"]))
 }
 
@@ -78,11 +83,22 @@ pub(crate) fn hermes_program(library: &Path) -> Result<PathBuf> {
     let hermes = hermes()?;
     let (source, build) = (hermes.join("source"), hermes.join("build"));
     let program = std::path::absolute(Path::new(WORKSPACE).join("build/hermes"))?;
-    let mut compiler = compiler();
-    for include in ["API", "API/jsi", "public"] {
-        compiler.arg("-isystem").arg(source.join(include));
-    }
-    compiler.args(["harness/hermes.cpp", "react-native/cpp/Door.cpp"]).arg(library);
+    let with_headers = || {
+        let mut compiler = compiler();
+        for include in ["API", "API/jsi", "public"] {
+            compiler.arg("-isystem").arg(source.join(include));
+        }
+        for include in REACT_NATIVE_HEADERS {
+            compiler.arg("-isystem").arg(Path::new("node_modules").join(include));
+        }
+        compiler
+    };
+    // The generated code is compiled apart, because it has warnings.
+    let generated = "react-native/cpp/generated/throughline_attach.cpp";
+    step("generated C++", with_headers().args(["-w", "-c", generated, "-o", "build/throughline_attach.o"]))?;
+    let mut compiler = with_headers();
+    compiler.args(WARNINGS).args(["harness/hermes.cpp", "react-native/cpp/Door.cpp", "react-native/cpp/Module.cpp"]);
+    compiler.arg("build/throughline_attach.o").arg(library);
     for archive in HERMES_ARCHIVES {
         compiler.arg(build.join(archive));
     }
@@ -90,6 +106,12 @@ pub(crate) fn hermes_program(library: &Path) -> Result<PathBuf> {
     step("harness of Hermes", &mut compiler)?;
     Ok(program)
 }
+
+const WARNINGS: [&str; 3] = ["-Wall", "-Wextra", "-Werror"];
+
+/// Headers in npm packages: React Native's, and those of the generated code.
+const REACT_NATIVE_HEADERS: [&str; 3] =
+    ["react-native/ReactCommon/callinvoker", "react-native/ReactCommon", "uniffi-bindgen-react-native/cpp/includes"];
 
 /// What Hermes' build leaves.
 const HERMES_ARCHIVES: [&str; 4] = [

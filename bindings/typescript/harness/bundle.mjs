@@ -6,11 +6,17 @@ import { build } from "esbuild";
 
 const [out, form = "lowered", mode = "development"] = process.argv.slice(2);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const entries = readdirSync(here("build/test")).filter((name) => /\.(test|bench)\.js$/.test(name));
+const entries = ["test", "hermes"].flatMap((folder) =>
+  readdirSync(here(`build/${folder}`))
+    .filter((name) => /\.(test|bench|run)\.js$/.test(name))
+    .map((name) => here(`build/${folder}/${name}`)),
+);
 
 await build({
-  entryPoints: entries.map((name) => here(`build/test/${name}`)),
+  entryPoints: entries,
   outdir: out,
+  entryNames: "[name]",
+  inject: [here("shims/platform.mjs"), here("shims/fetch.mjs")],
   bundle: true,
   format: "iife",
   // Hermes has classes and private fields, which need not be lowered.
@@ -22,7 +28,11 @@ await build({
     "object-rest-spread": true,
     ...(form === "preserved" && { "async-await": true }),
   },
-  alias: { "node:test": here("shims/test.mjs"), "node:assert/strict": here("shims/assert.mjs") },
+  alias: {
+    "node:test": here("shims/test.mjs"),
+    "node:assert/strict": here("shims/assert.mjs"),
+    "react-native": here("shims/react-native.mjs"),
+  },
   define: { "process.env.NODE_ENV": JSON.stringify(mode), "import.meta.env": "undefined" },
   logLevel: "warning",
 });

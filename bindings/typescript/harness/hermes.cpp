@@ -1,18 +1,24 @@
-// Runs bundles of JavaScript in Hermes, with what a test needs of the platform: timers, a console,
-// the door, and the client and the backend that are behind `throughline_harness`.
+// Runs bundles of JavaScript in Hermes, with what a test needs of the platform: timers, microtasks,
+// calls from other threads, a console, the native module, and what is behind `throughline_harness`.
 
 #include <hermes/hermes.h>
 #include <jsi/jsi.h>
 
+#include <unistd.h>
+
 #include <chrono>
+#include <condition_variable>
+#include <deque>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <mutex>
 #include <sstream>
 #include <thread>
 
 #include "../react-native/cpp/Door.h"
 #include "../react-native/cpp/JsiArguments.h"
+#include "../react-native/cpp/Module.h"
 
 extern "C" {
 char* throughline_harness(const char* request);
@@ -29,6 +35,45 @@ struct Timers {
   double last = 0;
 };
 
+/// Calls into a runtime from any thread: they wait for the runtime's own thread.
+class Calls : public facebook::react::CallInvoker {
+ public:
+  void invokeAsync(facebook::react::CallFunc&& call) noexcept override {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(call));
+    arrived_.notify_one();
+  }
+  void invokeSync(facebook::react::CallFunc&&) override { throw std::runtime_error("nothing here may wait"); }
+
+  /// Runs what waits. Returns whether something did.
+  bool run(jsi::Runtime& runtime) {
+    std::deque<facebook::react::CallFunc> calls;
+    {
+      const std::lock_guard lock(mutex_);
+      calls.swap(waiting_);
+    }
+    for (auto& call : calls) {
+      call(runtime);
+      runtime.drainMicrotasks();
+    }
+    return !calls.empty();
+  }
+
+  /// Waits for a call, or until a time.
+  void wait(Clock::time_point until) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait_until(lock, until, [this] { return !waiting_.empty(); });
+  }
+
+  /// How many threads have not called yet. Of the runtime's own thread.
+  int expected = 0;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<facebook::react::CallFunc> waiting_;
+};
+
 std::string readFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + path);
@@ -43,8 +88,16 @@ void define(jsi::Runtime& runtime, jsi::Object& to, const char* name, jsi::HostF
       jsi::Function::createFromHostFunction(runtime, jsi::PropNameID::forAscii(runtime, name), 1, std::move(function)));
 }
 
+/// Asks the harness. The answer is JSON.
+std::string ask(const std::string& request) {
+  char* answer = throughline_harness(request.c_str());
+  std::string text(answer);
+  throughline_harness_free(answer);
+  return text;
+}
+
 /// What the tests get as `throughlineHost`.
-jsi::Object host(jsi::Runtime& runtime, const std::string& repository) {
+jsi::Object host(jsi::Runtime& runtime, const std::string& repository, const std::shared_ptr<Calls>& calls) {
   jsi::Object host(runtime);
   define(runtime, host, "draft", [](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t count) {
     throughline::DraftBuffer buffer;
@@ -65,10 +118,29 @@ jsi::Object host(jsi::Runtime& runtime, const std::string& repository) {
     return jsi::Value(std::move(door));
   });
   define(runtime, host, "harness", [](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t) {
-    char* answer = throughline_harness(values[0].getString(runtime).utf8(runtime).c_str());
-    auto text = jsi::String::createFromUtf8(runtime, answer);
-    throughline_harness_free(answer);
-    return jsi::Value(std::move(text));
+    return jsi::Value(jsi::String::createFromUtf8(runtime, ask(values[0].getString(runtime).utf8(runtime))));
+  });
+  define(runtime, host, "background",
+         [calls](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t) {
+           auto request = values[0].getString(runtime).utf8(runtime);
+           auto callback = std::make_shared<jsi::Function>(values[1].getObject(runtime).getFunction(runtime));
+           ++calls->expected;
+           std::thread([calls, request = std::move(request), callback = std::move(callback)]() mutable {
+             calls->invokeAsync([calls = calls.get(), answer = ask(request),
+                                 callback = std::move(callback)](jsi::Runtime& runtime) {
+               --calls->expected;
+               callback->call(runtime, jsi::String::createFromUtf8(runtime, answer));
+             });
+           }).detach();
+           return jsi::Value();
+         });
+  define(runtime, host, "install", [calls](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value*, size_t) {
+    throughline::installModule(runtime, calls);
+    return jsi::Value(true);
+  });
+  define(runtime, host, "write", [](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t) {
+    const auto text = values[0].getString(runtime).utf8(runtime);
+    return jsi::Value(static_cast<double>(::write(STDOUT_FILENO, text.data(), text.size())));
   });
   define(runtime, host, "readFile",
          [repository](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t) {
@@ -123,11 +195,14 @@ void platform(jsi::Runtime& runtime, Timers& timers) {
 }
 
 /// Runs what is due until nothing waits any more.
-void pump(jsi::Runtime& runtime, Timers& timers) {
+void pump(jsi::Runtime& runtime, Timers& timers, Calls& calls) {
   runtime.drainMicrotasks();
-  while (!timers.due.empty()) {
+  while (!timers.due.empty() || calls.expected > 0) {
+    const auto never = Clock::now() + std::chrono::seconds(1);
+    calls.wait(timers.due.empty() ? never : timers.due.begin()->first.first);
+    if (calls.run(runtime)) continue;
     const auto next = timers.due.begin();
-    std::this_thread::sleep_until(next->first.first);
+    if (next == timers.due.end() || next->first.first > Clock::now()) continue;
     const auto callback = next->second;
     timers.due.erase(next);
     callback->call(runtime);
@@ -135,24 +210,37 @@ void pump(jsi::Runtime& runtime, Timers& timers) {
   }
 }
 
-}  // namespace
-
-/// `hermes REPOSITORY BUNDLE`: exits with 1 when the bundle throws, or has set `exitCode`.
-int main(int count, char** arguments) {
-  if (count != 3) {
-    std::cerr << "usage: hermes REPOSITORY BUNDLE" << std::endl;
-    return 2;
-  }
+/// Runs a bundle in a runtime of its own. Returns the `exitCode` that it has set, or 0.
+int runBundle(const std::string& repository, const std::string& bundle, int reload) {
   const auto config = ::hermes::vm::RuntimeConfig::Builder().withMicrotaskQueue(true).build();
   const auto runtime = facebook::hermes::makeHermesRuntime(config);
   Timers timers;
+  const auto calls = std::make_shared<Calls>();
+  platform(*runtime, timers);
+  auto host = ::host(*runtime, repository, calls);
+  host.setProperty(*runtime, "reload", reload);
+  runtime->global().setProperty(*runtime, "throughlineHost", host);
+  runtime->evaluateJavaScript(std::make_shared<jsi::StringBuffer>(readFile(bundle)), bundle);
+  pump(*runtime, timers, *calls);
+  const auto code = runtime->global().getProperty(*runtime, "exitCode");
+  return code.isNumber() ? static_cast<int>(code.getNumber()) : 0;
+}
+
+}  // namespace
+
+/// `hermes REPOSITORY BUNDLE [RELOADS]`: exits with 1 when the bundle throws, or has set `exitCode`.
+/// With `RELOADS`, the bundle runs that often, each time in a new runtime of the same process.
+int main(int count, char** arguments) {
+  if (count != 3 && count != 4) {
+    std::cerr << "usage: hermes REPOSITORY BUNDLE [RELOADS]" << std::endl;
+    return 2;
+  }
+  const int reloads = count == 4 ? std::atoi(arguments[3]) : 1;
   try {
-    platform(*runtime, timers);
-    runtime->global().setProperty(*runtime, "throughlineHost", host(*runtime, arguments[1]));
-    runtime->evaluateJavaScript(std::make_shared<jsi::StringBuffer>(readFile(arguments[2])), arguments[2]);
-    pump(*runtime, timers);
-    const auto code = runtime->global().getProperty(*runtime, "exitCode");
-    return code.isNumber() ? static_cast<int>(code.getNumber()) : 0;
+    for (int reload = 0; reload < reloads; ++reload) {
+      if (const int code = runBundle(arguments[1], arguments[2], reload)) return code;
+    }
+    return 0;
   } catch (const std::exception& error) {
     std::cerr << error.what() << std::endl;
     return 1;

@@ -63,7 +63,7 @@ raise "the pod brings a library of its own" if Dir.glob(File.join(PACKAGE, "**/*
 # CocoaPods understands the same patterns.
 files = spec.set["source_files"].flat_map { |pattern| Dir.glob(File.join(PACKAGE, pattern)) }
 names = files.map { |file| File.basename(file) }
-%w[ThroughlineModule.mm ThroughlineStarter.swift Install.cpp Door.cpp].each do |name|
+%w[ThroughlineModule.mm ThroughlineStarter.swift Module.cpp Door.cpp].each do |name|
   raise "#{name} is not a source file" unless names.include?(name)
 end
 headers = spec.set["private_header_files"].flat_map { |pattern| Dir.glob(File.join(PACKAGE, pattern)) }

@@ -151,12 +151,16 @@ impl Scopes {
         Some(action.id)
     }
 
-    /// A resource has stopped that `action` caused.
+    /// A resource has stopped that `action` caused. What it leads to in the app belongs to the
+    /// action that is collecting now only if that is the same one.
     pub(crate) fn resource_stopped(&self, action: Option<Uuid>, now: BootTime) {
         let mut locked = self.lock();
-        if let Some(open) = locked.open.action.as_mut().filter(|open| Some(open.id) == action) {
-            open.pending = open.pending.saturating_sub(1);
-            open.happened(now);
+        match locked.open.action.as_mut().filter(|open| Some(open.id) == action) {
+            Some(open) => {
+                open.pending = open.pending.saturating_sub(1);
+                open.happened(now);
+            }
+            None => locked.open.foreign_effects = now.after(ACTION_QUIET),
         }
     }
 

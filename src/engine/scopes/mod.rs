@@ -92,6 +92,8 @@ struct OpenScopes {
     session: SessionState,
     views: Views,
     action: Option<ActionScope>,
+    /// Until when a request that the action has not caused may still have effects.
+    foreign_effects: BootTime,
     /// The latest taps on one target, which may become a rage tap.
     taps: Vec<(BootTime, String)>,
     stores: Stores,
@@ -126,6 +128,7 @@ impl Scopes {
                 session,
                 views: Views::default(),
                 action: None,
+                foreign_effects: BootTime::default(),
                 taps: Vec::new(),
                 stores: Stores::default(),
                 operations: Operations::default(),

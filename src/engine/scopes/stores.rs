@@ -195,8 +195,8 @@ impl Locked<'_> {
     }
 
     /// What caused a mutation. It is never guessed: it is the context that the mutation runs in;
-    /// without one it is the action that is collecting, unless an operation is running that could
-    /// have been the cause as well.
+    /// without one it is the action that is collecting, unless an operation that is running, or the
+    /// answer to a request of something else, could have been the cause as well.
     fn cause(&mut self, context: Option<&SpanContext>, now: BootTime) -> Cause {
         let operations = self.open.operations.len();
         let action: Option<(Uuid, _)> = self.collecting_action(now).map(|action| (action.id, action.trace));
@@ -207,6 +207,9 @@ impl Locked<'_> {
                 action: action.filter(|action| action.1.trace_id == context.trace.trace_id).map(|action| action.0),
             },
             (None, _) if operations > 0 => Cause { kind: CauseKind::Ambiguous, ..Cause::default() },
+            (None, Some(_)) if self.open.foreign_effects > now => {
+                Cause { kind: CauseKind::Ambiguous, ..Cause::default() }
+            }
             (None, Some((id, trace))) => {
                 if let Some(action) = self.collecting_action(now) {
                     action.is_traced = true;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use throughline::event::{Action, ActionType};
 use throughline::transport::Transport;
 use throughline::{Attribute, DebugOutput, Host, Telemetry};
+use throughline_attach::Attachable;
 
 use crate::client::Client;
 use crate::guard::guard;
@@ -63,7 +64,10 @@ impl TelemetryCore {
                 let too_many =
                     || TelemetryError::Closed { reason: "this process has started 4,096 clients already".to_owned() };
                 let (door, client) = Client::register(telemetry).ok_or_else(too_many)?;
-                Ok(Arc::new(Self { client, door, pull, switching: Arc::default() }))
+                let core = Arc::new(Self { client, door, pull, switching: Arc::default() });
+                let attachable: Arc<dyn Attachable> = Arc::<Self>::clone(&core);
+                throughline_attach::offer(&attachable);
+                Ok(core)
             },
         )
     }
@@ -157,6 +161,11 @@ impl TelemetryCore {
 }
 
 impl TelemetryCore {
+    /// Whether the client was not shut down yet. Unlike other calls, this one is never counted.
+    pub(crate) fn runs(&self) -> bool {
+        self.client.is_open()
+    }
+
     /// Asks the client. `otherwise` is the answer when it is shut down, and after a panic.
     fn ask<R>(&self, otherwise: R, ask: impl FnOnce(&Telemetry) -> R) -> R {
         guard(|| None, || self.client.with(ask)).unwrap_or(otherwise)

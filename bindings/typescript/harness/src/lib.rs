@@ -3,6 +3,7 @@
 //! function that takes and returns JSON.
 #![allow(unsafe_code, reason = "texts come from C and go there")]
 
+mod network;
 mod received;
 
 use std::ffi::{CStr, CString, c_char};
@@ -23,12 +24,41 @@ const LONG: HostDuration = HostDuration(Duration::from_secs(20));
 #[derive(Deserialize)]
 #[serde(tag = "ask", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Ask {
-    /// Starts a backend and a client. Answers its handle.
+    /// Starts a client as the platform's facade does in an app, with a backend that keeps what it
+    /// gets unless `endpoint` names another one. Answers its handle.
     Start {
         trace_hosts: Vec<String>,
+        endpoint: Option<String>,
+        data_dir: Option<String>,
     },
     /// Sends everything, and answers what the backend has received until now.
     Received,
+    /// Sends everything, for at most so many milliseconds.
+    Flush {
+        timeout_ms: u64,
+    },
+    Http(network::Request),
+    OpenSocket {
+        url: String,
+    },
+    Send {
+        socket: usize,
+        text: String,
+    },
+    Receive {
+        socket: usize,
+    },
+    CloseSocket {
+        socket: usize,
+    },
+    /// Starts a server that sends back what it is told to.
+    EchoServer,
+    /// The resident memory of the process, in KiB.
+    Memory,
+    /// A variable of the environment.
+    Environment {
+        name: String,
+    },
     Health,
     TraceHeaders {
         url: String,
@@ -44,8 +74,9 @@ enum Ask {
 /// A client that runs.
 struct Running {
     core: Arc<TelemetryCore>,
-    server: FaultServer,
-    _dir: tempfile::TempDir,
+    server: Option<Arc<FaultServer>>,
+    /// The directory of its data, when the test has named none.
+    _own_dir: Option<tempfile::TempDir>,
 }
 
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
@@ -77,47 +108,80 @@ pub unsafe extern "C" fn throughline_harness_free(answer: *mut c_char) {
 }
 
 fn answer(request: &[u8]) -> Result<Value, Box<dyn std::error::Error>> {
-    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-    let ask: Ask = serde_json::from_slice(request)?;
-    if let Ask::Start { trace_hosts } = ask {
-        let (dir, server) = (tempfile::tempdir()?, FaultServer::start()?);
-        let data_dir = dir.path().to_str().ok_or("the directory's path is not UTF-8")?;
-        let core =
-            TelemetryCore::start(config(data_dir, &server.url(), trace_hosts), Consent::Granted, None, None, None)?;
-        let handle = core.door();
-        *running = Some(Running { core, server, _dir: dir });
-        return Ok(json!(handle));
-    }
-    let Running { core, server, .. } = running.as_ref().ok_or("no client was started")?;
-    Ok(match ask {
-        Ask::Start { .. } => Value::Null,
+    match serde_json::from_slice(request)? {
+        Ask::Start { trace_hosts, endpoint, data_dir } => start(trace_hosts, endpoint, data_dir),
         Ask::Received => {
+            let (core, server) = (running()?, server()?);
             let flush = core.flush(LONG)?;
             if !flush.complete {
                 return Err(format!("the flush is not complete: {flush:?}").into());
             }
-            received::received(server)?
+            received::received(&server)
         }
-        Ask::Health => health(core),
+        Ask::Flush { timeout_ms } => {
+            let flush = running()?.flush(HostDuration(Duration::from_millis(timeout_ms)))?;
+            Ok(json!({
+                "isComplete": flush.complete, "delivered": flush.delivered, "waiting": flush.waiting,
+                "reason": flush.reason,
+            }))
+        }
+        Ask::Health => Ok(health(&*running()?)),
         Ask::TraceHeaders { url, slot, existing } => {
             let field = |(name, value): (String, Value)| HeaderField {
                 name,
                 value: value.as_str().unwrap_or_default().to_owned(),
             };
-            let headers = core.trace_headers(url, slot, existing.into_iter().map(field).collect());
-            headers
-                .into_iter()
-                .map(|field| (field.name, Value::from(field.value)))
-                .collect::<serde_json::Map<_, _>>()
-                .into()
+            let headers = running()?.trace_headers(url, slot, existing.into_iter().map(field).collect());
+            let headers = headers.into_iter().map(|field| (field.name, Value::from(field.value)));
+            Ok(headers.collect::<serde_json::Map<_, _>>().into())
         }
-        Ask::TraceId { slot } => core.trace_id(slot).into(),
+        Ask::TraceId { slot } => Ok(running()?.trace_id(slot).into()),
         Ask::Shutdown => {
-            let ended = core.shutdown(LONG)?;
-            *running = None;
-            ended.into()
+            let ended = running()?.shutdown(LONG)?;
+            *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            Ok(ended.into())
         }
-    })
+        Ask::Http(request) => network::http(request),
+        Ask::OpenSocket { url } => network::open(&url),
+        Ask::Send { socket, text } => network::send(socket, text),
+        Ask::Receive { socket } => network::receive(socket),
+        Ask::CloseSocket { socket } => network::close(socket),
+        Ask::EchoServer => network::echo(),
+        Ask::Memory => {
+            let pages = std::fs::read_to_string("/proc/self/statm")?;
+            let resident: u64 = pages.split(' ').nth(1).ok_or("no resident size")?.parse()?;
+            Ok(json!(resident * 4))
+        }
+        Ask::Environment { name } => Ok(std::env::var(name).ok().into()),
+    }
+}
+
+/// Starts a client, and a backend if it needs one.
+fn start(
+    trace_hosts: Vec<String>,
+    endpoint: Option<String>,
+    data_dir: Option<String>,
+) -> Result<Value, Box<dyn std::error::Error>> {
+    let server = if endpoint.is_none() { Some(Arc::new(FaultServer::start()?)) } else { None };
+    let endpoint = endpoint.or_else(|| Some(server.as_ref()?.url())).unwrap_or_default();
+    let own_dir = if data_dir.is_none() { Some(tempfile::tempdir()?) } else { None };
+    let own_path = own_dir.as_ref().and_then(|dir| dir.path().to_str()).map(str::to_owned);
+    let data_dir = data_dir.or(own_path).ok_or("the directory's path is not UTF-8")?;
+    let core = TelemetryCore::start(config(&data_dir, &endpoint, trace_hosts), Consent::Granted, None, None, None)?;
+    let handle = core.door();
+    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { core, server, _own_dir: own_dir });
+    Ok(json!(handle))
+}
+
+/// The client that runs. It is not locked while it is used.
+fn running() -> Result<Arc<TelemetryCore>, &'static str> {
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    running.as_ref().map(|running| Arc::clone(&running.core)).ok_or("no client was started")
+}
+
+fn server() -> Result<Arc<FaultServer>, &'static str> {
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    running.as_ref().and_then(|running| running.server.clone()).ok_or("the client has another backend")
 }
 
 fn health(core: &TelemetryCore) -> Value {

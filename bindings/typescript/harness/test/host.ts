@@ -11,6 +11,10 @@ interface Host {
   harness(request: string): string;
   /** A file of the repository. */
   readFile(path: string): string;
+  /** Writes to the standard output at once. In Hermes alone. */
+  write(text: string): number;
+  /** How often this bundle has run in the process before. In Hermes alone. */
+  readonly reload: number;
 }
 
 export const host = (globalThis as unknown as { throughlineHost: Host }).throughlineHost;
@@ -43,7 +47,8 @@ export interface Health {
   readonly stores: Record<string, StoreCounts>;
 }
 
-function ask<T>(request: object): T {
+/** Asks the harness around the tests. */
+export function ask<T>(request: object): T {
   const answer = JSON.parse(host.harness(JSON.stringify(request))) as { ok: T; error?: string };
   if (answer.error !== undefined) throw new Error(answer.error);
   return answer.ok;

@@ -27,7 +27,7 @@ const NEEDED = [
   "android/Installer.cpp",
   "android/src/main/AndroidManifest.xml",
   "android/src/main/java/dev/throughline/reactnative/ThroughlinePackage.kt",
-  "cpp/Install.h",
+  "cpp/Module.h",
   "cpp/uniffi/UniffiCallInvoker.h",
   "ios/ThroughlineModule.mm",
   "ios/ThroughlineStarter.swift",

@@ -4,7 +4,7 @@
 #include <fbjni/fbjni.h>
 #include <jsi/jsi.h>
 
-#include "Install.h"
+#include "Module.h"
 
 extern "C" JNIEXPORT jboolean JNICALL Java_dev_throughline_reactnative_ThroughlineModule_nativeInstall(
     JNIEnv*, jobject, jlong runtime, jobject invoker) {
@@ -12,7 +12,7 @@ extern "C" JNIEXPORT jboolean JNICALL Java_dev_throughline_reactnative_Throughli
   if (runtime == 0 || invoker == nullptr) return JNI_FALSE;
   try {
     const auto holder = facebook::jni::static_ref_cast<Holder::javaobject>(facebook::jni::make_local(invoker));
-    throughline::install(*reinterpret_cast<facebook::jsi::Runtime*>(runtime), holder->cthis()->getCallInvoker());
+    throughline::installModule(*reinterpret_cast<facebook::jsi::Runtime*>(runtime), holder->cthis()->getCallInvoker());
     return JNI_TRUE;
   } catch (const std::exception&) {
     // The runtime has refused it, for example because a global cannot be set.

@@ -1,6 +1,6 @@
 #import "ThroughlineModule.h"
 
-#import "Install.h"
+#import "Module.h"
 
 #if __has_include(<ThroughlineReactNative/ThroughlineReactNative-Swift.h>)
 #import <ThroughlineReactNative/ThroughlineReactNative-Swift.h>
@@ -25,7 +25,7 @@ class InstallingModule final : public react::NativeThroughlineSpecJSI {
  private:
   static jsi::Value install(jsi::Runtime &runtime, react::TurboModule &module, const jsi::Value *, size_t) {
     try {
-      throughline::install(runtime, static_cast<InstallingModule &>(module).jsInvoker_);
+      throughline::installModule(runtime, static_cast<InstallingModule &>(module).jsInvoker_);
       return jsi::Value(true);
     } catch (const std::exception &) {
       // The runtime has refused it, for example because a global cannot be set.

@@ -7,6 +7,8 @@ import type { Sink } from "@throughline/core";
 export interface Client {
   /** The handle that the door takes. */
   readonly handle: number;
+  /** Whether it was not shut down yet. */
+  isRunning(): boolean;
   traceHeaders(url: string, slot: number, existing: Record<string, string>): Record<string, string>;
   traceId(slot: number): string | undefined;
   sessionId(): string | undefined;

@@ -45,7 +45,7 @@ public class ThroughlineModule(private val context: ReactApplicationContext) : N
         }
     }
 
-    /** Puts the door and the generated code into a runtime. See `cpp/Install.h`. */
+    /** Puts the door and the generated code into a runtime. See `Module.h`. */
     private external fun nativeInstall(runtime: Long, invoker: CallInvokerHolder): Boolean
 
     private companion object {

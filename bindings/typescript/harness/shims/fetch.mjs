@@ -1,0 +1,2 @@
+// The package finds the `XMLHttpRequest` that `platform.mjs` has set.
+import "whatwg-fetch";
