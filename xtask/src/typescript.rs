@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use crate::bindings::{Mode, react_native_bindings};
 use crate::inspector::Inspector;
 use crate::libraries::{WORKSPACE, target};
+use crate::react_native_package::react_native_package;
 use crate::steps::{run, step};
 use crate::tools::{ensure_program, hermes};
 
@@ -45,7 +46,7 @@ pub(crate) fn typescript() -> Result<()> {
             step(&format!("{name} in Hermes ({form}, {mode})"), &mut test)?;
         }
     }
-    Ok(())
+    react_native_package()
 }
 
 /// Installs what the packages need.
