@@ -17,7 +17,7 @@ use crate::tools::{ensure_program, hermes};
 const FORMS: [[&str; 2]; 3] = [["lowered", "development"], ["preserved", "development"], ["lowered", "production"]];
 
 /// The tests that run in Hermes, too.
-const HERMES_TESTS: [&str; 4] = ["drafts", "native", "profile", "story"];
+const HERMES_TESTS: [&str; 5] = ["client", "drafts", "native", "profile", "story"];
 
 /// Tells a test where the inspector and the sample backend are.
 fn told(inspector: &Inspector, mut test: Command) -> Command {
