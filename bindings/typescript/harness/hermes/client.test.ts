@@ -41,7 +41,7 @@ test("before the start nothing runs, calls wait, and what needs a client says so
   assert.equal((await failure(() => flush())).kind, "closed");
   assert.equal((await failure(() => shutdown())).kind, "closed");
   startView("Early");
-  action("early");
+  action("early", {}, "tap");
 });
 
 test("a configuration that cannot work is refused with its reason, and calls go on waiting", async () => {
@@ -67,7 +67,7 @@ test("a started client records what waited, sends it, and says how it is", async
   start("granted", configuration);
   assert.equal(isRunning(), true);
   assert.match(sessionId()!, /-/);
-  action("late");
+  action("late", {}, "tap");
   await operation("Save", async (op) => {
     assert.match(op.traceHeaders("http://127.0.0.1/")["traceparent"]!, /^00-/);
     assert.deepEqual(traceHeaders("http://elsewhere.example/"), {});
@@ -107,7 +107,7 @@ test("after a shutdown calls are counted, and a client that was started natively
   ask({ ask: "start", traceHosts: [] });
   assert.equal(attach(), true);
   assert.equal(health()!.closedCalls, 1);
-  action("attached");
+  action("attached", {}, "tap");
   assert.ok(received().logs.some(({ attributes }) => attributes["app.widget.name"] === "attached"));
   assert.equal(await shutdown(20_000), true);
 });
