@@ -8,6 +8,7 @@ mod bindings;
 mod calls;
 mod cli;
 mod example;
+mod inspector;
 mod ios;
 mod kotlin;
 mod libraries;

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::bindings::{Mode, react_native_bindings};
+use crate::inspector::Inspector;
 use crate::libraries::{WORKSPACE, target};
 use crate::react_native_package::react_native_package;
 use crate::steps::{run, step};
@@ -15,14 +16,24 @@ use crate::tools::{ensure_program, hermes};
 /// builds for production leave out what only developers need.
 const FORMS: [[&str; 2]; 3] = [["lowered", "development"], ["preserved", "development"], ["lowered", "production"]];
 
+/// The tests that run in Hermes, too.
+const HERMES_TESTS: [&str; 5] = ["client", "drafts", "native", "profile", "story"];
+
+/// Tells a test where the inspector and the sample backend are.
+fn told(inspector: &Inspector, mut test: Command) -> Command {
+    test.env("THROUGHLINE_COLLECTOR", &inspector.collector).env("THROUGHLINE_BACKEND", &inspector.backend);
+    test
+}
+
 /// Tests both packages, in Node and in Hermes.
 pub(crate) fn typescript() -> Result<()> {
     packages()?;
     std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
     let library = harness(&[])?;
     addon(&library)?;
+    let inspector = Inspector::start(0)?;
     for mode in ["development", "production"] {
-        let mut tests = in_workspace("node");
+        let mut tests = told(&inspector, in_workspace("node"));
         tests.env("NODE_ENV", mode);
         tests.args(["--import", "./harness/preload.mjs", "--test", "core/build/test/", "harness/build/test/"]);
         step(&format!("tests in Node ({mode})"), &mut tests)?;
@@ -30,8 +41,9 @@ pub(crate) fn typescript() -> Result<()> {
     let program = hermes_program(&library)?;
     for [form, mode] in FORMS {
         let bundles = bundles(form, mode)?;
-        for name in ["drafts.test.js", "profile.test.js", "native.test.js"] {
-            step(&format!("{name} in Hermes ({form}, {mode})"), &mut in_hermes(&program, &bundles.join(name))?)?;
+        for name in HERMES_TESTS {
+            let mut test = told(&inspector, in_hermes(&program, &bundles.join(format!("{name}.test.js")))?);
+            step(&format!("{name} in Hermes ({form}, {mode})"), &mut test)?;
         }
     }
     react_native_package()

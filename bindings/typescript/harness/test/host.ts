@@ -59,8 +59,9 @@ export class App implements Sink {
   readonly record: Sink["record"];
   readonly recordAt: Sink["recordAt"];
 
-  constructor(traceHosts: string[] = ["127.0.0.1", "api.test"]) {
-    const { record, recordAt } = host.door(ask<number>({ ask: "start", traceHosts }));
+  /** Without an endpoint, the backend is one whose content {@link App.received} returns. */
+  constructor(traceHosts: string[] = ["127.0.0.1", "api.test"], endpoint?: string) {
+    const { record, recordAt } = host.door(ask<number>({ ask: "start", traceHosts, endpoint }));
     this.record = record;
     this.recordAt = recordAt;
     open(this, declareStores);
@@ -78,6 +79,13 @@ export class App implements Sink {
   received(): { logs: Arrived[]; spans: Arrived[] } {
     reportStores();
     return ask({ ask: "received" });
+  }
+
+  /** Sends everything to the endpoint. */
+  flush(): void {
+    reportStores();
+    const { isComplete } = ask<{ isComplete: boolean }>({ ask: "flush", timeoutMs: 20_000 });
+    if (!isComplete) throw new Error("not everything was sent");
   }
 
   health(): Health {

@@ -1,0 +1,23 @@
+// What is recorded without further calls.
+
+import { traceFetch } from "@throughline/core/fetch";
+import { traceXhr } from "@throughline/core/xhr";
+
+/** What is recorded without further calls. Everything that is true by default can be switched off. */
+export interface Instrumentation {
+  /** Requests of the global `fetch`. Default: true. */
+  readonly fetch?: boolean;
+  /** Requests of `XMLHttpRequest`, on which React Native's own `fetch` stands: each is recorded once. Default: true. */
+  readonly xhr?: boolean;
+}
+
+/** Begins to record, and returns what ends it. */
+export function instrument(instrumentation: Instrumentation): () => void {
+  const { fetch = true, xhr = true } = instrumentation;
+  const ends: (() => void)[] = [];
+  if (fetch) ends.push(traceFetch());
+  if (xhr) ends.push(traceXhr());
+  return () => {
+    for (const end of ends.splice(0).reverse()) end();
+  };
+}
