@@ -46,7 +46,7 @@ export class ErrorBoundary extends Component<ErrorBoundaryProps, State> {
     quietly(() => {
       const { name } = this.props;
       claimedIsFound(error, {
-        "error.component_stack": info?.componentStack ?? undefined,
+        ...(info?.componentStack && { "error.component_stack": info.componentStack }),
         "error.boundary": name,
       });
     });

@@ -96,7 +96,7 @@ function keep(thrown: unknown, attributes: Attributes, how: FoundError): void {
 function causes(thrown: unknown): string {
   const lines: string[] = [];
   const known = new Set([thrown]);
-  for (let next = thrown; lines.length < CAUSES; ) {
+  for (let next = thrown; lines.length < CAUSES;) {
     const cause = attempt(() => (next as { cause?: unknown }).cause);
     if (cause === undefined || cause === null || known.has(cause)) break;
     known.add(cause);
@@ -118,4 +118,3 @@ export function tell<T>(work: () => T): T {
 
 /** Runs work in a trace of its own: what it records is not said to be caused by anything. */
 export const apart = (work: () => void): void => TraceContext.from({}).run(work);
-
