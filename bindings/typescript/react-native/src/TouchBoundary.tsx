@@ -61,8 +61,9 @@ interface TouchEventLike {
  * Stands around the whole app and records each tap as an action that begins before the app's own `onPress` runs, so
  * that what follows belongs to it. Nothing of the app is wrapped or replaced.
  *
- * A tap is named after the nearest component, from the touched one outwards, that has a prop `throughlineName` or
- * `testID` (or `accessibilityLabel`, see `usesAccessibilityLabels`), else after the nearest component of the app's own.
+ * A tap is named after the nearest component, from the touched one outwards, that has a prop `throughlineName`, or up
+ * to the one with `onPress` a `testID` (or `accessibilityLabel`, see `usesAccessibilityLabels`), else after the nearest
+ * component of the app's own.
  * In a production build the names of components are shortened, so give those that matter one of these props, and no
  * personal data in them. What a component shows as text is never read. A touch that moves more than 10 points, is taken
  * over by a scroll view, or is joined by another finger is no tap.
@@ -133,17 +134,24 @@ function place({ nativeEvent }: TouchEventLike): [x: number, y: number] {
   return [touch?.pageX ?? 0, touch?.pageY ?? 0];
 }
 
-/** What the app calls the component, or a component around it. */
+/** What the app calls the component that was pressed, or a component around it. */
 function nameOf(touched: Fiber | null | undefined, usesLabels: boolean): string {
   let component: string | undefined;
+  let isPressed = false;
   let fiber = touched;
   for (let depth = 0; fiber && depth < DEPTH; depth++, fiber = fiber.return) {
     const { type, memoizedProps: props } = fiber;
     if (type === TouchBoundary) break;
-    for (const key of ["throughlineName", "testID", usesLabels ? "accessibilityLabel" : ""]) {
+    const isPressable = typeof props?.["onPress"] === "function";
+    // Beyond what was pressed, a `testID` is that of a list or a screen.
+    const ids = isPressed && !isPressable ? [] : ["testID", usesLabels ? "accessibilityLabel" : ""];
+    for (const key of ["throughlineName", ...ids]) {
       const name = props?.[key];
       if (typeof name === "string" && name !== "") return name;
     }
+    // What lies within a button, such as an icon, is not what was pressed.
+    if (isPressable && !isPressed) component = undefined;
+    isPressed ||= isPressable;
     component ??= displayName(type);
   }
   return component ?? "unknown";
