@@ -1,7 +1,7 @@
 // `console.error` as errors, for apps that want it.
 
 import type { Attributes } from "@throughline/core";
-import { found, quietly } from "./found.js";
+import { found, isKnown, quietly } from "./found.js";
 
 /** So many arguments of a call are looked at, and so many UTF-16 units of each. */
 const ARGUMENTS = 10;
@@ -39,6 +39,7 @@ function written(args: unknown[]): void {
   const isReported = (globalThis as { RN$inExceptionHandler?: () => boolean }).RN$inExceptionHandler;
   if (isReported?.()) return;
   const some = args.slice(0, ARGUMENTS);
+  if (some.some(isKnown)) return;
   const thrown = some.find((arg) => arg instanceof Error);
   const attributes: Attributes = { "log.logger": "console" };
   if (thrown) return void found(thrown, attributes, { source: "logger" });

@@ -61,16 +61,19 @@ export function claimedIsFound(thrown: unknown, attributes: Attributes): void {
   keep(thrown, attributes, {});
 }
 
+/** Whether another door has recorded this value a short while ago, or is going to. */
+export function isKnown(value: unknown): boolean {
+  if (!isObject(value)) return claimed !== undefined && Object.is(claimed.value, value);
+  const before = seen.get(value);
+  return before !== undefined && Math.abs(Date.now() - before.time) < SAME_MS;
+}
+
 /** Records an error, unless another door has done so. Returns whether it did. */
 export function found(thrown: unknown, attributes: Attributes = {}, how: FoundError = {}): boolean {
   if (told > 0) return false;
   const isFatal = how.isFatal === true;
-  if (isObject(thrown)) {
-    const before = seen.get(thrown);
-    if (before && Math.abs(Date.now() - before.time) < SAME_MS && (before.isFatal || !isFatal)) return false;
-  } else if (claimed && Object.is(claimed.value, thrown) && !isFatal) {
-    return false;
-  }
+  // What was recorded as handled, and kills the app nevertheless, is recorded once more.
+  if (isKnown(thrown) && !(isFatal && !(isObject(thrown) && seen.get(thrown)?.isFatal))) return false;
   keep(thrown, attributes, how);
   return true;
 }

@@ -17,6 +17,7 @@ import { RecordingSink } from "@throughline/core/testing";
 const { window } = new JSDOM("<main></main>");
 export const isProduction = process.env["NODE_ENV"] === "production";
 Object.assign(globalThis, { window, document: window.document, IS_REACT_ACT_ENVIRONMENT: !isProduction });
+Object.defineProperty(globalThis, "navigator", { value: window.navigator, configurable: true });
 export const dom = window;
 
 /** An error as it was recorded. */
@@ -106,7 +107,8 @@ export async function settle(work: () => unknown): Promise<void> {
   const { act } = await import("react");
   if (!isProduction) return act(async () => void (await work()));
   await work();
-  await new Promise((done) => setTimeout(done, 20));
+  // React's scheduler works in such turns.
+  for (let turn = 0; turn < 50; turn++) await new Promise((done) => setImmediate(done));
 }
 
 /** Runs work with a console of its own, and returns what was written to it as errors. */
