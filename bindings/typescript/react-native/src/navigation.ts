@@ -45,9 +45,11 @@ export function useTracedView(name: string, isFocused = true): void {
  * route that is pushed once more is one. The container need not be ready yet. Returns what ends this.
  */
 export function traceNavigation(ref: NavigationRefLike): () => void {
+  let isOn = true;
   const look = (): void =>
     quietly(() => {
-      if (!ref.isReady()) return;
+      // A container that StrictMode has shown twice keeps a listener that was taken back.
+      if (!isOn || !ref.isReady()) return;
       const { path, key } = focused(ref.getRootState() as StateLike | undefined);
       if (path !== "") show(ref, path, key);
     });
@@ -57,6 +59,7 @@ export function traceNavigation(ref: NavigationRefLike): () => void {
   quietly(() => ends.push(ref.addListener("ready", look)));
   look();
   return () => {
+    isOn = false;
     for (const end of ends.splice(0)) quietly(end);
     hide(ref);
   };

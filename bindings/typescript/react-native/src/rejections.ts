@@ -43,7 +43,7 @@ const REMEMBERED = 100;
  * a RangeError, 2 seconds for everything else. The record has the latest time at which the promise can have been
  * rejected, the attribute `error.unhandled_rejection`, and a trace of its own, because nothing says what has caused it.
  * When a handler comes later, a log with the same `error.rejection.id` and `error.handled_late` amends the record.
- * Returns what hands the place back to `others`, or leaves a tracker that does nothing.
+ * Returns what ends the recording. The tracker stays in its place, and passes on to `others`.
  */
 export function traceRejections({ others, polyfill }: RejectionOptions = {}): () => void {
   const hermes = (globalThis as { HermesInternal?: Hermes }).HermesInternal;
