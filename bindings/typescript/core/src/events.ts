@@ -25,6 +25,7 @@ import {
   CALL_SYNC_FAILURE,
   CALL_USER,
   CALL_VITAL,
+  ERROR_KIND_CRASH,
   ERROR_KIND_HANDLED,
   ERROR_SOURCE_CUSTOM,
   ERROR_SOURCE_LOGGER,
@@ -124,20 +125,40 @@ export const event = (what: string, attributes?: Attributes): void =>
   void record(addAttributes([CALL_CUSTOM, current(), 0, name(what)], attributes));
 
 /** Records an error that was handled. Anything that can be thrown is one. */
-export function error(thrown: unknown, attributes?: Attributes, source: ErrorSource = "source"): void {
+export const error = (thrown: unknown, attributes?: Attributes, source: ErrorSource = "source"): void =>
+  foundError(thrown, attributes, { source });
+
+/** What a package that finds errors by itself knows of one. */
+export interface FoundError {
+  readonly source?: ErrorSource;
+  /** The app does not go on after it. */
+  readonly isFatal?: boolean;
+  /** When it was thrown, ms since the epoch. Without one: now. */
+  readonly time?: number;
+}
+
+/**
+ * Records an error that the app has not handled itself. Anything that can be thrown is one. A fatal one counts as a
+ * crash.
+ */
+export function foundError(
+  thrown: unknown,
+  attributes?: Attributes,
+  { source = "source", isFatal, time }: FoundError = {},
+): void {
   const [type, message] = guarded(() => described(thrown), ["Error", ""]);
   const stack = guarded(() => (thrown instanceof Error ? (thrown.stack ?? "") : ""), "");
   const fields = [
     CALL_ERROR,
     current(),
     0,
-    ERROR_KIND_HANDLED,
+    isFatal ? ERROR_KIND_CRASH : ERROR_KIND_HANDLED,
     SOURCES[source],
     name(type),
     text(message, LIMIT_MESSAGE_UNITS),
     text(stack, LIMIT_STACK_UNITS),
   ];
-  record(addAttributes(fields, attributes));
+  record(addAttributes(fields, attributes), time);
 }
 
 /** Records a log. */

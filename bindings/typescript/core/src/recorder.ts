@@ -43,11 +43,14 @@ export function within<T>(slot: number, work: () => T): T {
   }
 }
 
-/** Records a call: see {@link Sink.record}. Before the start it waits; after the shutdown it is counted. */
-export function record(fields: Field[]): number {
+/**
+ * Records a call: see {@link Sink.record}. Before the start it waits; after the shutdown it is counted. With a time, ms
+ * since the epoch, it is a call of then.
+ */
+export function record(fields: Field[], time?: number): number {
   if (sink) {
     try {
-      return sink.record.apply(sink, fields);
+      return time === undefined ? sink.record.apply(sink, fields) : sink.recordAt(time, ...fields);
     } catch {
       counts.failures++;
       return ANSWER_MALFORMED;
@@ -61,7 +64,7 @@ export function record(fields: Field[]): number {
     waiting.shift();
     counts.lostEarlyCalls++;
   }
-  waiting.push({ time: Date.now(), fields });
+  waiting.push({ time: time ?? Date.now(), fields });
   return ANSWER_NOT_KEPT;
 }
 
