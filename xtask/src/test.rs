@@ -46,6 +46,7 @@ fn languages(options: &Test) -> Result<()> {
     }
     if wants(Language::ReactNative) {
         typescript(options.kills)?;
+        example(Language::ReactNative, After::End)?;
     }
     Ok(())
 }

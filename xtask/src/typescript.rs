@@ -183,3 +183,17 @@ pub(crate) fn hermes_figures() -> Result<String> {
     step("bytecode", &mut compiler)?;
     step_with_output("Hermes", &mut in_hermes(&program, &bytecode)?)
 }
+
+/// Runs the sample app in Hermes, against an inspector and its sample backend.
+pub(crate) fn profile_app(inspector: &Inspector) -> Result<()> {
+    packages()?;
+    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
+    let program = hermes_program(&harness()?)?;
+    let project = "../../examples/react-native/profile";
+    step("types of the sample app", in_workspace("npx").args(["tsc", "--project", project]))?;
+    let bundle = std::path::absolute(Path::new(WORKSPACE).join("build/profile-app.js"))?;
+    let mut bundler = in_workspace("node");
+    bundler.arg("harness/example.mjs").arg(&bundle).args([&inspector.collector, &inspector.backend]);
+    step("sample app", &mut bundler)?;
+    step("sample app in Hermes", &mut in_hermes(&program, &bundle)?)
+}
