@@ -1,5 +1,6 @@
 // What is recorded without further calls.
 
+import { addProblem } from "@throughline/core";
 import { traceFetch } from "@throughline/core/fetch";
 import { traceXhr } from "@throughline/core/xhr";
 
@@ -12,12 +13,21 @@ export interface Instrumentation {
 }
 
 /** Begins to record, and returns what ends it. */
-export function instrument(instrumentation: Instrumentation): () => void {
-  const { fetch = true, xhr = true } = instrumentation;
+export function instrument(instrumentation: Instrumentation | null | undefined): () => void {
+  const { fetch = true, xhr = true } = instrumentation ?? {};
   const ends: (() => void)[] = [];
-  if (fetch) ends.push(traceFetch());
-  if (xhr) ends.push(traceXhr());
+  if (fetch) attempt("fetch", () => ends.push(traceFetch()));
+  if (xhr) attempt("XMLHttpRequest", () => ends.push(traceXhr()));
   return () => {
-    for (const end of ends.splice(0).reverse()) end();
+    for (const end of ends.splice(0).reverse()) attempt("what was instrumented", end);
   };
+}
+
+/** A global that is missing, or that somebody has frozen, is no reason for the app not to start. */
+function attempt(what: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    addProblem(`${what} cannot be instrumented here: ${error instanceof Error ? error.message : typeof error}`);
+  }
 }
