@@ -9,7 +9,7 @@ use crate::bindings::{Mode, react_native_bindings};
 use crate::inspector::Inspector;
 use crate::libraries::{WORKSPACE, target};
 use crate::react_native_package::react_native_package;
-use crate::steps::{run, step};
+use crate::steps::{run, step, step_with_output};
 use crate::tools::{ensure_program, hermes};
 
 /// The forms in which an app may ship its code: React Native's preset lowers `async` functions, and
@@ -163,4 +163,17 @@ pub(crate) fn in_hermes(program: &Path, bundle: &Path) -> Result<Command> {
     let repository = std::env::current_dir().context("the working directory is gone")?;
     command.arg(repository).arg(bundle);
     Ok(command)
+}
+
+/// Measures in Hermes, with bytecode as an app has it. Returns what was printed.
+pub(crate) fn hermes_figures() -> Result<String> {
+    packages()?;
+    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
+    let program = hermes_program(&harness()?)?;
+    let bundles = bundles(FORMS[2])?;
+    let bytecode = bundles.join("figures.hbc");
+    let mut compiler = Command::new(hermes()?.join("build/bin/hermesc"));
+    compiler.args(["-O", "-emit-binary", "-out"]).arg(&bytecode).arg(bundles.join("figures.bench.js"));
+    step("bytecode", &mut compiler)?;
+    step_with_output("Hermes", &mut in_hermes(&program, &bytecode)?)
 }

@@ -20,10 +20,11 @@ export function entries(name) {
   return paths.map((path) => name + path.slice(1));
 }
 
-/** A module that imports everything. */
-export const everything = (names = packages) =>
+/** A module that imports everything but some entries. */
+export const everything = (names = packages, except = /^$/) =>
   names
     .flatMap(entries)
+    .filter((entry) => !except.test(entry))
     .map((entry, at) => `import * as entry${at} from "${entry}";\nconsole.log(entry${at});\n`)
     .join("");
 

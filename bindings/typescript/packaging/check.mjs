@@ -50,7 +50,11 @@ function copy(from, to) {
 }
 
 mkdirSync(cache, { recursive: true });
-const folder = mkdtempSync(join(tmpdir(), "throughline-app-"));
+// Always the same one for a checkout: Metro keeps what it has transformed by the app's path.
+const checkout = createHash("sha256").update(here("../../..")).digest("hex").slice(0, 16);
+const folder = join(tmpdir(), `throughline-app-${checkout}`);
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder);
 try {
   const app = join(folder, "app");
   copy(installed(), app);

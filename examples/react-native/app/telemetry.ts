@@ -2,8 +2,8 @@
 
 import { start } from "@throughline/react-native";
 
-start({
-  consent: "granted", // what the user has decided; "pending" keeps everything on the device
+// What the user has decided comes first. With "pending", everything stays on the device.
+start("granted", {
   serviceName: "profile-app",
   environment: __DEV__ ? "development" : "production",
   // The inspector, as Android's emulator reaches it.

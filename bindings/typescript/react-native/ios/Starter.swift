@@ -35,7 +35,7 @@ enum Starter {
             let outcome = try Throughline.flush(timeout: seconds(timeoutMs))
             return json(
                 Flushed(
-                    complete: outcome.isComplete, delivered: outcome.delivered, waiting: outcome.waiting,
+                    isComplete: outcome.isComplete, delivered: outcome.delivered, waiting: outcome.waiting,
                     reason: outcome.reason))
         }
     }
@@ -88,7 +88,7 @@ enum Starter {
     }
 
     private struct Flushed: Encodable {
-        let complete: Bool
+        let isComplete: Bool
         let delivered: UInt64
         let waiting: UInt64
         let reason: String?

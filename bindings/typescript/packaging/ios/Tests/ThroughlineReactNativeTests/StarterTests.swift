@@ -73,7 +73,7 @@ final class StarterTests: XCTestCase {
         _ = try start(["endpoint": "http://127.0.0.1:9"])
         Throughline.event("something")
         let flush = try answer(Starter.flush(500))
-        XCTAssertEqual(flush["complete"] as? Bool, false)
+        XCTAssertEqual(flush["isComplete"] as? Bool, false)
         XCTAssertGreaterThan(try XCTUnwrap(flush["waiting"] as? Int), 0)
         XCTAssertFalse(try XCTUnwrap(flush["reason"] as? String).isEmpty)
         XCTAssertEqual(try answer(Starter.shutdown(.infinity))["complete"] as? Bool, true)
@@ -88,7 +88,7 @@ final class StarterTests: XCTestCase {
         _ = try start()
         let answered = expectation(description: "answered")
         Starter.later({
-            if Starter.flush(1_000).contains("complete") { answered.fulfill() }
+            if Starter.flush(1_000).contains("isComplete") { answered.fulfill() }
         }, refused: { XCTFail($0) })
         wait(for: [answered], timeout: 60)
     }

@@ -119,7 +119,7 @@ class StarterTest {
         start("endpoint" to "http://127.0.0.1:9")
         Throughline.event("something")
         val flush = JSONObject(Starter.flush(500.0))
-        assertFalse(flush.getBoolean("complete"))
+        assertFalse(flush.getBoolean("isComplete"))
         assertTrue(flush.getLong("waiting") > 0)
         assertTrue(flush.getString("reason").isNotEmpty())
         assertTrue(JSONObject(Starter.shutdown(Double.POSITIVE_INFINITY)).getBoolean("complete"))

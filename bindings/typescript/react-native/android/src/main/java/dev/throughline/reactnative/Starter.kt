@@ -15,7 +15,7 @@ import kotlin.time.Duration.Companion.seconds
 
 /**
  * Starts and ends the client for JavaScript, through the facade that an app in Kotlin uses. The
- * answers are JSON, as `src/NativeThroughline.ts` describes them. Nothing is thrown.
+ * answers are JSON, as `NativeThroughline.ts` describes them. Nothing is thrown.
  */
 internal object Starter {
     /** How long JavaScript waits for a start, which usually takes some ten ms. */
@@ -50,7 +50,7 @@ internal object Starter {
     fun flush(timeoutMs: Double): String = answering {
         val outcome = Throughline.flush(duration(timeoutMs))
         JSONObject()
-            .put("complete", outcome.isComplete)
+            .put("isComplete", outcome.isComplete)
             .put("delivered", outcome.delivered)
             .put("waiting", outcome.waiting)
             // A value that is null is left out.
