@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import "./platform.js";
 
@@ -50,8 +53,15 @@ test("mutations name their store, also after the records were cleared", () => {
 test("a request is recorded once, and not after the shutdown, which gives the app its fetch back", async () => {
   const telemetry = recordTelemetry();
   throughline.start("granted", configuration, { xhr: false });
-  await fetch("data:text/plain,a");
-  assert.deepEqual(telemetry.names("request"), ["data:text/plain,a"]);
+  const server = createServer((_request, response) => response.end("a")).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a`;
+  try {
+    await (await fetch(url)).text();
+  } finally {
+    server.close();
+  }
+  assert.deepEqual(telemetry.names("request"), [url]);
   assert.deepEqual(await throughline.flush(), { isComplete: true, delivered: telemetry.records.length, waiting: 0 });
   assert.equal(await throughline.shutdown(), true);
   assert.equal(globalThis.fetch, platformFetch);

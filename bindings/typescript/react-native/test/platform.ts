@@ -7,7 +7,9 @@ const source = (text: string): string => `data:text/javascript,${encodeURICompon
 
 /** What the package imports that cannot be loaded in Node, and what is loaded instead. */
 const INSTEAD = {
-  "react-native": source("export const TurboModuleRegistry = { get: () => null };"),
+  "react-native": source(
+    'export const TurboModuleRegistry = { get: () => null }; export const AppState = { currentState: "active", addEventListener: () => ({ remove() {} }) };',
+  ),
   "./attach.js": source("export const attach = () => undefined; export default { initialize() {} };"),
 };
 
