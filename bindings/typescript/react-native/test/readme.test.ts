@@ -7,7 +7,7 @@ import { test } from "node:test";
 test("every example of the README compiles", () => {
   const here = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
   const examples = [...readFileSync(here("README.md"), "utf8").matchAll(/```ts\n(.*?)```/gs)];
-  assert.ok(examples.length >= 6);
+  assert.ok(examples.length >= 7);
   const folder = here("build/readme");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
