@@ -45,7 +45,7 @@ fn languages(options: &Test) -> Result<()> {
         example(Language::Swift, After::End)?;
     }
     if wants(Language::ReactNative) {
-        typescript()?;
+        typescript(options.kills)?;
     }
     Ok(())
 }

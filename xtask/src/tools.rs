@@ -125,7 +125,7 @@ pub(crate) fn hermes() -> Result<PathBuf> {
     configure.current_dir(&unfinished).args(["-S", "source", "-B", "build", "-G", "Ninja", "-Wno-dev"]).args(options);
     step("configuring Hermes", &mut configure)?;
     let mut build = Command::new("ninja");
-    build.current_dir(&unfinished).args(["-C", "build", "hermesvm_a", "jsi", "hermesapi", "boost_context"]);
+    build.current_dir(&unfinished).args(["-C", "build", "hermesvm_a", "jsi", "hermesapi", "boost_context", "hermesc"]);
     step("building Hermes, once (10 to 20 minutes)", &mut build)?;
     std::fs::rename(&unfinished, &root)?;
     Ok(root)

@@ -25,6 +25,7 @@ import {
   CALL_SYNC_FAILURE,
   CALL_USER,
   CALL_VITAL,
+  ERROR_KIND_CRASH,
   ERROR_KIND_HANDLED,
   ERROR_SOURCE_CUSTOM,
   ERROR_SOURCE_LOGGER,
@@ -47,7 +48,7 @@ import {
 } from "./calls.js";
 import { current, guarded, record } from "./recorder.js";
 import { described } from "./span.js";
-import { addAttributes, field, text, type Attributes, type AttributeValue } from "./values.js";
+import { addAttributes, field, number, text, type Attributes, type AttributeValue } from "./values.js";
 
 /** What the user did. */
 export type ActionType = "tap" | "scroll" | "swipe" | "back" | "custom";
@@ -93,8 +94,11 @@ const INSTRUMENTS: Record<Instrument, number> = {
 };
 
 const name = (value: string): string => text(value, LIMIT_NAME_UNITS);
-const nanoseconds = (ms: number): number => (ms > 0 ? Math.min(Math.round(ms * 1e6), Number.MAX_SAFE_INTEGER) : 0);
-const whole = (value: number): number => (value > 0 ? Math.min(Math.trunc(value), Number.MAX_SAFE_INTEGER) : 0);
+const nanoseconds = (ms: number): number => whole(Math.round(number(ms) * 1e6));
+const whole = (value: number): number => {
+  const known = number(value);
+  return known > 0 ? Math.min(Math.trunc(known), Number.MAX_SAFE_INTEGER) : 0;
+};
 
 /** A view is shown, and the one before it ends. */
 export const startView = (view: string): void => void record([CALL_START_VIEW, current(), 0, name(view)]);
@@ -121,20 +125,40 @@ export const event = (what: string, attributes?: Attributes): void =>
   void record(addAttributes([CALL_CUSTOM, current(), 0, name(what)], attributes));
 
 /** Records an error that was handled. Anything that can be thrown is one. */
-export function error(thrown: unknown, attributes?: Attributes, source: ErrorSource = "source"): void {
+export const error = (thrown: unknown, attributes?: Attributes, source: ErrorSource = "source"): void =>
+  foundError(thrown, attributes, { source });
+
+/** What a package that finds errors by itself knows of one. */
+export interface FoundError {
+  readonly source?: ErrorSource;
+  /** The app does not go on after it. */
+  readonly isFatal?: boolean;
+  /** When it was thrown, ms since the epoch. Without one: now. */
+  readonly time?: number;
+}
+
+/**
+ * Records an error that the app has not handled itself. Anything that can be thrown is one. A fatal one counts as a
+ * crash.
+ */
+export function foundError(
+  thrown: unknown,
+  attributes?: Attributes,
+  { source = "source", isFatal, time }: FoundError = {},
+): void {
   const [type, message] = guarded(() => described(thrown), ["Error", ""]);
   const stack = guarded(() => (thrown instanceof Error ? (thrown.stack ?? "") : ""), "");
   const fields = [
     CALL_ERROR,
     current(),
     0,
-    ERROR_KIND_HANDLED,
+    isFatal ? ERROR_KIND_CRASH : ERROR_KIND_HANDLED,
     SOURCES[source],
     name(type),
     text(message, LIMIT_MESSAGE_UNITS),
     text(stack, LIMIT_STACK_UNITS),
   ];
-  record(addAttributes(fields, attributes));
+  record(addAttributes(fields, attributes), time);
 }
 
 /** Records a log. */
@@ -156,14 +180,14 @@ export const measure = (
 ): void =>
   void record(
     addAttributes(
-      [CALL_MEASUREMENT, current(), 0, INSTRUMENTS[instrument], name(metric), name(unit), Number(value)],
+      [CALL_MEASUREMENT, current(), 0, INSTRUMENTS[instrument], name(metric), name(unit), number(value)],
       attributes,
     ),
   );
 
 /** Records a measured value of the app's performance. */
 export const vital = (what: string, value: number, unit = "", attributes?: Attributes): void =>
-  void record(addAttributes([CALL_VITAL, current(), 0, name(what), Number(value), name(unit)], attributes));
+  void record(addAttributes([CALL_VITAL, current(), 0, name(what), number(value), name(unit)], attributes));
 
 /** The JavaScript thread was busy for so many milliseconds. */
 export const longTask = (ms: number): void => void record([CALL_LONG_TASK, current(), 0, nanoseconds(ms), false]);

@@ -60,6 +60,8 @@ enum Ask {
     /// Starts a server that sends back what it is told to.
     EchoServer,
     SessionId,
+    /// Waits until everything is in the database.
+    Drain,
     /// The resident memory of the process, in KiB.
     Memory,
     /// A variable of the environment.
@@ -144,6 +146,7 @@ fn answer(request: &[u8]) -> Result<Value, Box<dyn std::error::Error>> {
             Ok(headers.collect::<serde_json::Map<_, _>>().into())
         }
         Ask::TraceId { slot } => Ok(running()?.trace_id(slot).into()),
+        Ask::Drain => Ok(running()?.drain(LONG).into()),
         Ask::SessionId => Ok(running()?.session_id().into()),
         Ask::Shutdown => {
             let ended = running()?.shutdown(LONG)?;

@@ -1,0 +1,184 @@
+// What the user taps.
+//
+// React Native hands a touch that ends to the component that has become its responder, which calls
+// `onPress`, and only then to those who listen to touches. So the end is taken from where the
+// renderer announces every event before anybody gets it.
+
+import { startAction } from "@throughline/core";
+import { createElement, Fragment, useEffect, useState, type ElementType, type ReactNode } from "react";
+import { markFirstRender } from "./appStart.js";
+import { quietly } from "./found.js";
+
+/** So many components are looked at, from the touched one outwards. */
+const DEPTH = 60;
+
+/** A finger that moves further does not tap, in points: what Android calls the touch slop is 8. */
+const SLOP = 10;
+
+/** Components of React Native's own, whose names say nothing. */
+const NAMELESS =
+  /^(RCT.*|RN.*|Animated.*|View|Text|TextImpl|Image|Pressable|Touchable.*|ScrollView.*|VirtualizedList.*|FlatList|Modal|Anonymous|_?[a-z]?)$/;
+
+/** See {@link TouchBoundary}. */
+export interface TouchBoundaryProps {
+  readonly children?: ReactNode;
+  /** The style of the view around the children. Default: it fills its place. */
+  readonly style?: unknown;
+  /**
+   * Whether taps may be named after `accessibilityLabel`. Default: false, because what is read aloud is often what the
+   * user sees, such as the name of a person.
+   */
+  readonly usesAccessibilityLabels?: boolean;
+  /** The component that gets the touches. Default: React Native's `View`. */
+  readonly view?: ElementType;
+  /** Where the renderer announces events. Default: React Native's own `RawEventEmitter`. */
+  readonly rawEvents?: RawEvents;
+}
+
+/** React Native's `RawEventEmitter`, as far as it is used. */
+export interface RawEvents {
+  addListener(type: string, listener: () => void): { remove(): void };
+}
+
+interface Fiber {
+  readonly type?: unknown;
+  readonly memoizedProps?: Readonly<Record<string, unknown>> | null;
+  readonly return?: Fiber | null;
+}
+
+/** A touch, as React Native and browsers describe it. */
+interface Touch {
+  readonly pageX?: number;
+  readonly pageY?: number;
+}
+
+interface TouchEventLike {
+  readonly _targetInst?: Fiber | null;
+  readonly nativeEvent?: Touch & { readonly touches?: ArrayLike<Touch>; readonly changedTouches?: ArrayLike<Touch> };
+}
+
+/**
+ * Stands around the whole app and records each tap as an action that begins before the app's own `onPress` runs, so
+ * that what follows belongs to it. Nothing of the app is wrapped or replaced.
+ *
+ * A tap is named after the nearest component, from the touched one outwards, that has a prop `throughlineName`, or up
+ * to the one with `onPress` a `testID` (or `accessibilityLabel`, see `usesAccessibilityLabels`), else after the nearest
+ * component of the app's own.
+ * In a production build the names of components are shortened, so give those that matter one of these props, and no
+ * personal data in them. What a component shows as text is never read. A touch that moves more than 10 points, is taken
+ * over by a scroll view, or is joined by another finger is no tap.
+ */
+export function TouchBoundary({
+  children,
+  style = { flex: 1 },
+  usesAccessibilityLabels = false,
+  view = platformView(),
+  rawEvents,
+}: TouchBoundaryProps): ReactNode {
+  const [taps] = useState(() => new Taps());
+  taps.usesLabels = usesAccessibilityLabels;
+  useEffect(() => markFirstRender(), []);
+  useEffect(() => {
+    let listener: { remove(): void } | undefined;
+    quietly(() => {
+      listener = (rawEvents ?? platformEvents())?.addListener("topTouchEnd", taps.end);
+    });
+    return () => quietly(() => listener?.remove());
+  }, [rawEvents, taps]);
+  if (!view) return createElement(Fragment, null, children);
+  return createElement(
+    view,
+    {
+      style,
+      onTouchStartCapture: taps.start,
+      onTouchMoveCapture: taps.move,
+      onTouchEndCapture: taps.end,
+      onTouchCancelCapture: taps.cancel,
+    },
+    children,
+  );
+}
+
+/** The touch that may become a tap. It holds a name and a place, and nothing of the app's. */
+class Taps {
+  usesLabels = false;
+  private touch: { readonly name: string; readonly x: number; readonly y: number } | undefined;
+
+  readonly start = (event: TouchEventLike): void =>
+    quietly(() => {
+      this.touch = undefined;
+      if ((event.nativeEvent?.touches?.length ?? 1) > 1) return;
+      const [x, y] = place(event);
+      this.touch = { name: nameOf(event._targetInst, this.usesLabels), x, y };
+    });
+
+  readonly move = (event: TouchEventLike): void =>
+    quietly(() => {
+      if (!this.touch) return;
+      const [x, y] = place(event);
+      if (Math.hypot(x - this.touch.x, y - this.touch.y) > SLOP) this.touch = undefined;
+    });
+
+  readonly end = (): void =>
+    quietly(() => {
+      const { touch } = this;
+      this.touch = undefined;
+      if (touch) startAction(touch.name, undefined, "tap");
+    });
+
+  readonly cancel = (): void => void (this.touch = undefined);
+}
+
+function place({ nativeEvent }: TouchEventLike): [x: number, y: number] {
+  const touch = nativeEvent?.changedTouches?.[0] ?? nativeEvent;
+  return [touch?.pageX ?? 0, touch?.pageY ?? 0];
+}
+
+/** What the app calls the component that was pressed, or a component around it. */
+function nameOf(touched: Fiber | null | undefined, usesLabels: boolean): string {
+  let component: string | undefined;
+  let isPressed = false;
+  let fiber = touched;
+  for (let depth = 0; fiber && depth < DEPTH; depth++, fiber = fiber.return) {
+    const { type, memoizedProps: props } = fiber;
+    if (type === TouchBoundary) break;
+    const isPressable = typeof props?.["onPress"] === "function";
+    // Beyond what was pressed, a `testID` is that of a list or a screen.
+    const ids = isPressed && !isPressable ? [] : ["testID", usesLabels ? "accessibilityLabel" : ""];
+    for (const key of ["throughlineName", ...ids]) {
+      const name = props?.[key];
+      if (typeof name === "string" && name !== "") return name;
+    }
+    // What lies within a button, such as an icon, is not what was pressed.
+    if (isPressable && !isPressed) component = undefined;
+    isPressed ||= isPressable;
+    component ??= displayName(type);
+  }
+  return component ?? "unknown";
+}
+
+function displayName(type: unknown, depth = 0): string | undefined {
+  if (typeof type !== "function" && (typeof type !== "object" || type === null)) return undefined;
+  const { displayName: given, name, render, type: inner } = type as Record<string, unknown>;
+  const found = typeof given === "string" ? given : typeof name === "string" ? name : "";
+  if (found !== "") return NAMELESS.test(found) ? undefined : found;
+  // What `memo` and `forwardRef` make has the component inside.
+  return depth < 2 ? displayName(render ?? inner, depth + 1) : undefined;
+}
+
+/** In Node and in a browser there is no React Native, and `require` may be missing. */
+function platformView(): ElementType | undefined {
+  try {
+    return (require("react-native") as { View?: ElementType }).View;
+  } catch {
+    return undefined;
+  }
+}
+
+function platformEvents(): RawEvents | undefined {
+  try {
+    return (require("react-native/Libraries/Core/RawEventEmitter") as { default?: RawEvents }).default;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,56 @@
+// `console.error` as errors, for apps that want it.
+
+import type { Attributes } from "@throughline/core";
+import { found, isKnown, quietly } from "./found.js";
+
+/** So many arguments of a call are looked at, and so many UTF-16 units of each. */
+const ARGUMENTS = 10;
+const UNITS = 1_000;
+
+let isInside = false;
+
+/**
+ * Records what the app gives to `console.error` as an error of the source `logger`. An Error among the first arguments
+ * is recorded with its stack; everything else becomes a text, in which objects are named by their kind and never
+ * written out. What another part of this package has recorded is not recorded again. The app's console is called in
+ * any case. Returns what takes this back; when somebody else has replaced `console.error` since, it stays and only
+ * passes on.
+ */
+export function traceConsoleErrors(): () => void {
+  const before = console.error;
+  let isOn = true;
+  const ours = function (this: unknown, ...args: unknown[]): void {
+    if (isOn && !isInside) {
+      isInside = true;
+      quietly(() => written(args));
+      isInside = false;
+    }
+    before.apply(this, args);
+  };
+  console.error = ours;
+  return () => {
+    isOn = false;
+    if (console.error === ours) console.error = before;
+  };
+}
+
+function written(args: unknown[]): void {
+  // React Native reports an exception to the console, and then to those who listen to exceptions.
+  const isReported = (globalThis as { RN$inExceptionHandler?: () => boolean }).RN$inExceptionHandler;
+  if (isReported?.()) return;
+  const some = args.slice(0, ARGUMENTS);
+  if (some.some(isKnown)) return;
+  const thrown = some.find((arg) => arg instanceof Error);
+  const attributes: Attributes = { "log.logger": "console" };
+  if (thrown) return void found(thrown, attributes, { source: "logger" });
+  found(some.map(shown).join(" "), attributes, { source: "logger" });
+}
+
+/** A value as a short text. Objects of the app are not looked into: they may hold anything. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return value.slice(0, UNITS);
+  if (typeof value === "symbol") return "Symbol()";
+  if (typeof value === "function") return "[function]";
+  if (typeof value !== "object" || value === null) return String(value).slice(0, UNITS);
+  return Array.isArray(value) ? `[Array of ${value.length}]` : Object.prototype.toString.call(value).slice(0, UNITS);
+}

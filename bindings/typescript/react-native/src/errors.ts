@@ -1,0 +1,129 @@
+// JavaScript errors that nobody has caught.
+
+import type { Attributes } from "@throughline/core";
+import { found, quietly, tell } from "./found.js";
+
+type Handler = (error: unknown, isFatal?: boolean) => unknown;
+
+/** React Native's global `ErrorUtils`, as far as it is used. */
+interface ErrorUtils {
+  getGlobalHandler(): Handler | undefined;
+  setGlobalHandler(handler: Handler | undefined): void;
+}
+
+/** What React Native gives a listener of `RN$registerExceptionListener`. */
+interface ExceptionData {
+  readonly message?: unknown;
+  readonly name?: unknown;
+  readonly componentStack?: unknown;
+  readonly isFatal?: unknown;
+  readonly stack?: readonly {
+    readonly file?: unknown;
+    readonly methodName?: unknown;
+    readonly lineNumber?: unknown;
+    readonly column?: unknown;
+  }[];
+  readonly extraData?: { readonly rawStack?: unknown };
+}
+
+interface Globals {
+  ErrorUtils?: ErrorUtils;
+  RN$useAlwaysAvailableJSErrorHandling?: boolean;
+  RN$registerExceptionListener?: (listener: (data: ExceptionData) => void) => void;
+}
+
+/** See {@link traceErrors}. */
+export interface ErrorOptions {
+  /**
+   * The default export of `react-native/Libraries/Core/ExceptionsManager`. React hands it the errors of components that
+   * no boundary has caught, which `ErrorUtils` does not see. Without it, they are seen only if `traceConsoleErrors` is
+   * on, or where React Native has exception listeners.
+   */
+  readonly exceptionsManager?: { handleException: (error: unknown, isFatal: boolean) => unknown };
+}
+
+const globals = globalThis as Globals;
+
+/** Whether errors are recorded that a listener is told of. Listeners cannot be taken back. */
+let isListening = 0;
+let listensTo: unknown;
+
+/**
+ * Records errors that nobody has caught, with a fatal one marked by the attribute `error.fatal` before any other handler
+ * runs. The handlers that were there before are called as before. Returns what takes the handler back; when another one
+ * was installed on top of it in the meantime, it stays and only passes errors on.
+ */
+export function traceErrors({ exceptionsManager }: ErrorOptions = {}): () => void {
+  const undo: (() => void)[] = [];
+  if (globals.RN$useAlwaysAvailableJSErrorHandling === true) quietly(() => undo.push(listen()));
+  else quietly(() => undo.push(handle()));
+  if (exceptionsManager) quietly(() => undo.push(watch(exceptionsManager)));
+  return () => {
+    for (const step of undo.splice(0)) quietly(step);
+  };
+}
+
+function handle(): () => void {
+  const utils = globals.ErrorUtils;
+  if (!utils) return () => {};
+  const before = utils.getGlobalHandler();
+  let isOn = true;
+  const ours: Handler = (error, isFatal) => {
+    if (isOn) quietly(() => found(error, {}, { isFatal: isFatal === true }));
+    // Where React Native has no handler of its own, the error goes on to the engine.
+    if (before) return isOn ? tell(() => before(error, isFatal)) : before(error, isFatal);
+    throw error;
+  };
+  utils.setGlobalHandler(ours);
+  return () => {
+    isOn = false;
+    if (utils.getGlobalHandler() === ours) utils.setGlobalHandler(before);
+  };
+}
+
+function watch(manager: NonNullable<ErrorOptions["exceptionsManager"]>): () => void {
+  const before = manager.handleException;
+  let isOn = true;
+  const ours = function (this: unknown, error: unknown, isFatal: boolean): unknown {
+    if (!isOn) return before.call(this, error, isFatal);
+    quietly(() => found(error, {}, { isFatal: isFatal === true }));
+    return tell(() => before.call(this, error, isFatal));
+  };
+  manager.handleException = ours;
+  return () => {
+    isOn = false;
+    if (manager.handleException === ours) manager.handleException = before;
+  };
+}
+
+function listen(): () => void {
+  const register = globals.RN$registerExceptionListener;
+  if (!register) return () => {};
+  if (listensTo !== register) {
+    register((data) => {
+      if (isListening > 0) quietly(() => foundData(data));
+    });
+    listensTo = register;
+  }
+  isListening++;
+  return () => void isListening--;
+}
+
+function foundData(data: ExceptionData): void {
+  const name = typeof data.name === "string" && data.name !== "" ? data.name : "Error";
+  const message = String(data.message ?? "");
+  const error = new Error(message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message);
+  error.name = name;
+  const raw = data.extraData?.rawStack;
+  error.stack =
+    typeof raw === "string"
+      ? raw
+      : `${name}: ${message}` +
+        (data.stack ?? [])
+          .slice(0, 100)
+          .map(({ file, methodName, lineNumber, column }) => `\n    at ${methodName} (${file}:${lineNumber}:${column})`)
+          .join("");
+  const attributes: Attributes =
+    typeof data.componentStack === "string" ? { "error.component_stack": data.componentStack } : {};
+  found(error, attributes, { isFatal: data.isFatal === true });
+}

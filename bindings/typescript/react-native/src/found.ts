@@ -1,0 +1,123 @@
+// Errors that this package finds by itself. Several doors see one error: React calls a boundary and
+// `console.error`, a handler calls the next one. Whatever the order, each error is recorded once.
+
+import { foundError, TraceContext, type Attributes, type FoundError } from "@throughline/core";
+
+/** How long the same object is the same error, ms. An app may throw one object again later. */
+const SAME_MS = 5_000;
+
+/** How deep the causes of an error are followed. */
+const CAUSES = 4;
+
+/** Errors that were recorded, or that a boundary is about to record. It keeps none of them alive. */
+const seen = new WeakMap<object, { readonly time: number; readonly isFatal: boolean }>();
+
+/** Values that are no objects, which a boundary is about to record: at most one. */
+let claimed: { readonly value: unknown } | undefined;
+
+/** Within the handlers of others, which are told of an error that is recorded already. */
+let told = 0;
+
+/** A fatal error that was recorded. */
+export interface FatalMark {
+  /** What the attribute `error.fatal.id` of the record says. */
+  readonly id: string;
+  /** When it was recorded, ms since the epoch. */
+  readonly time: number;
+}
+
+let lastMark: FatalMark | undefined;
+let marks = 0;
+
+/**
+ * The last fatal error of JavaScript that was recorded. The native exception that follows within 5 seconds is the same
+ * death.
+ */
+export const lastFatal = (): FatalMark | undefined => lastMark;
+
+const isObject = (value: unknown): value is object =>
+  (typeof value === "object" && value !== null) || typeof value === "function";
+
+const attempt = <T>(work: () => T): T | undefined => {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+};
+
+/** Runs work of ours within a call of the app's or of React Native's: what it throws is nobody's. */
+export const quietly: (work: () => void) => void = attempt;
+
+/** A boundary is going to record this error with more than others know of it. */
+export function claim(thrown: unknown): void {
+  if (isObject(thrown)) seen.set(thrown, { time: Date.now(), isFatal: false });
+  else claimed = { value: thrown };
+}
+
+/** A boundary records the error that it has claimed. */
+export function claimedIsFound(thrown: unknown, attributes: Attributes): void {
+  claimed = undefined;
+  keep(thrown, attributes, {});
+}
+
+/** Whether another door has recorded this value a short while ago, or is going to. */
+export function isKnown(value: unknown): boolean {
+  if (!isObject(value)) return claimed !== undefined && Object.is(claimed.value, value);
+  const before = seen.get(value);
+  return before !== undefined && Math.abs(Date.now() - before.time) < SAME_MS;
+}
+
+/** Records an error, unless another door has done so. Returns whether it did. */
+export function found(thrown: unknown, attributes: Attributes = {}, how: FoundError = {}): boolean {
+  if (told > 0) return false;
+  const isFatal = how.isFatal === true;
+  // What was recorded as handled, and kills the app nevertheless, is recorded once more.
+  if (isKnown(thrown) && !(isFatal && !(isObject(thrown) && seen.get(thrown)?.isFatal))) return false;
+  keep(thrown, attributes, how);
+  return true;
+}
+
+function keep(thrown: unknown, attributes: Attributes, how: FoundError): void {
+  const time = Date.now();
+  const isFatal = how.isFatal === true;
+  if (isObject(thrown)) seen.set(thrown, { time, isFatal });
+  const more: Record<string, string | boolean> = {};
+  const cause = attempt(() => causes(thrown));
+  if (cause) more["error.cause"] = cause;
+  const components = attempt(() => (thrown as { componentStack?: unknown }).componentStack);
+  if (typeof components === "string") more["error.component_stack"] = components;
+  if (isFatal) {
+    lastMark = { id: `${time.toString(36)}-${++marks}`, time };
+    more["error.fatal"] = true;
+    more["error.fatal.id"] = lastMark.id;
+  }
+  foundError(thrown, { ...more, ...attributes }, how);
+}
+
+/** The causes of an error, one a line. A cause that is among its own causes ends the list. */
+function causes(thrown: unknown): string {
+  const lines: string[] = [];
+  const known = new Set([thrown]);
+  for (let next = thrown; lines.length < CAUSES;) {
+    const cause = attempt(() => (next as { cause?: unknown }).cause);
+    if (cause === undefined || cause === null || known.has(cause)) break;
+    known.add(cause);
+    lines.push(attempt(() => String(cause).slice(0, 500)) ?? typeof cause);
+    next = cause;
+  }
+  return lines.join("\n");
+}
+
+/** Tells another's handler of an error. What it reports meanwhile is this error again. */
+export function tell<T>(work: () => T): T {
+  told++;
+  try {
+    return work();
+  } finally {
+    told--;
+  }
+}
+
+/** Runs work in a trace of its own: what it records is not said to be caused by anything. */
+export const apart = (work: () => void): void => TraceContext.from({}).run(work);
