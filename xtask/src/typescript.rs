@@ -38,7 +38,14 @@ pub(crate) fn typescript(kills: u32) -> Result<()> {
     for mode in ["development", "production"] {
         let mut tests = told(&inspector, in_workspace("node"));
         tests.env("NODE_ENV", mode);
-        tests.args(["--import", "./harness/preload.mjs", "--test", "core/build/test/", "harness/build/test/"]);
+        tests.args([
+            "--import",
+            "./harness/preload.mjs",
+            "--test",
+            "core/build/test/",
+            "react-native/build/test/",
+            "harness/build/test/",
+        ]);
         step(&format!("tests in Node ({mode})"), &mut tests)?;
     }
     let program = hermes_program(&library)?;

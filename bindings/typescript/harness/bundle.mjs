@@ -33,6 +33,6 @@ await build({
     "node:assert/strict": here("shims/assert.mjs"),
     "react-native": here("shims/react-native.mjs"),
   },
-  define: { "process.env.NODE_ENV": JSON.stringify(mode), "import.meta.env": "undefined" },
+  define: { "process.env.NODE_ENV": JSON.stringify(mode), "import.meta.env": "undefined", __DEV__: "false" },
   logLevel: "warning",
 });

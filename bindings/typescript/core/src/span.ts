@@ -262,14 +262,12 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
     },
   );
   // A library may have put something on its promise, such as `unwrap` and `abort` of Redux Toolkit.
+  // What the branch has itself stays: in Hermes, the state of a promise are properties of it.
   guarded(() => {
-    const {
-      then,
-      catch: rejected,
-      finally: settled,
-      ...others
-    } = Object.getOwnPropertyDescriptors(answer) as Record<string, PropertyDescriptor>;
-    Object.defineProperties(branch, others);
+    for (const key of Reflect.ownKeys(answer)) {
+      const known = key in branch ? undefined : Object.getOwnPropertyDescriptor(answer, key);
+      if (known) Object.defineProperty(branch, key, known);
+    }
   }, undefined);
   return branch as T;
 }

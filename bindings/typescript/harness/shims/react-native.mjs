@@ -16,3 +16,7 @@ const throughline = {
 const closed = (error) => JSON.stringify({ error: "closed", reason: error.message });
 
 export const TurboModuleRegistry = { get: (name) => (name === "Throughline" ? throughline : null) };
+
+export const AppState = { currentState: "active", addEventListener: () => ({ remove() {} }) };
+
+export const View = "View";

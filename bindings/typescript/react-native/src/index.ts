@@ -19,6 +19,15 @@ export {
 export type * from "./configuration.js";
 export { ThroughlineError, type ThroughlineErrorKind } from "./error.js";
 export type { Instrumentation } from "./instrument.js";
+export { markAppInteractive, markFirstRender, traceAppStart, type AppStartOptions } from "./appStart.js";
+export { traceConsoleErrors } from "./console.js";
+export { ErrorBoundary, type ErrorBoundaryProps } from "./ErrorBoundary.js";
+export { traceErrors, type ErrorOptions } from "./errors.js";
+export { useExpoRouterViews } from "./expoRouter.js";
+export { traceLongTasks, type LongTaskOptions } from "./longTasks.js";
+export { traceNavigation, useTracedView, type NavigationRefLike } from "./navigation.js";
+export { traceRejections, type RejectionOptions, type TrackerOptions } from "./rejections.js";
+export { TouchBoundary, type TouchBoundaryProps } from "./TouchBoundary.js";
 export {
   action,
   bind,
