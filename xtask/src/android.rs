@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 
 use crate::kotlin::kotlin;
 use crate::libraries::{Build, target};
@@ -25,6 +26,7 @@ pub(crate) fn android() -> Result<PathBuf> {
     let parts = dir.join("parts");
     copy_parts(&parts)?;
     native_libraries(&parts.join("jni"))?;
+    prefab(&parts)?;
     let aar = dir.join(format!("throughline-{VERSION}.aar"));
     let mut jar = Command::new("jar");
     jar.args(["--create", "--no-manifest", "--file"]).arg(&aar).arg("-C").arg(&parts).arg(".");
@@ -56,9 +58,11 @@ fn copy_parts(parts: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The processors that have a library.
+const ABIS: [&str; 4] = ["arm64-v8a", "armeabi-v7a", "x86_64", "x86"];
+
 /// Builds the native libraries for each processor. Without an NDK their folders stay empty.
 fn native_libraries(jni: &Path) -> Result<()> {
-    const ABIS: [&str; 4] = ["arm64-v8a", "armeabi-v7a", "x86_64", "x86"];
     for abi in ABIS {
         std::fs::create_dir_all(jni.join(abi))?;
     }
@@ -71,6 +75,66 @@ fn native_libraries(jni: &Path) -> Result<()> {
         build.args(["-t", abi]);
     }
     build.args(["-P", "24", "-o"]).arg(jni).args(["build", "--profile", "shipped", "--package", "throughline-ffi"]);
-    // Android 15 has devices with pages of 16 KiB.
-    step("libraries for Android", build.env("RUSTFLAGS", "-C link-arg=-Wl,-z,max-page-size=16384"))
+    // Android 15 has devices with pages of 16 KiB. Without a name in it, a library that is linked
+    // with this one would look for it under the path of the machine that has linked it.
+    let flags = format!("-C link-arg=-Wl,-z,max-page-size=16384 -C link-arg=-Wl,-soname,{SONAME}");
+    step("libraries for Android", build.env("RUSTFLAGS", flags))
+}
+
+/// The name of the native library on Android.
+const SONAME: &str = "libthroughline_ffi.so";
+
+/// Describes the native libraries for the C++ of other archives, as Gradle's Prefab reads it: the
+/// module for React Native links the library that the facade for Kotlin loads, so that there is one
+/// in an app.
+fn prefab(parts: &Path) -> Result<()> {
+    let module = parts.join("prefab/modules/throughline_ffi");
+    for abi in ABIS {
+        let library = parts.join("jni").join(abi).join(SONAME);
+        if !library.exists() {
+            continue;
+        }
+        let folder = module.join(format!("libs/android.{abi}"));
+        std::fs::create_dir_all(&folder)?;
+        std::fs::copy(&library, folder.join(SONAME))?;
+        // It uses no standard library of C++, and nothing that a later NDK has.
+        let about = json!({ "abi": abi, "api": 24, "ndk": 23, "stl": "none", "static": false });
+        std::fs::write(folder.join("abi.json"), format!("{about:#}\n"))?;
+    }
+    if !module.exists() {
+        return Ok(());
+    }
+    let about = json!({ "name": "throughline", "schema_version": 2, "dependencies": [], "version": VERSION });
+    std::fs::write(parts.join("prefab/prefab.json"), format!("{about:#}\n"))?;
+    let about = json!({ "export_libraries": [], "android": {} });
+    std::fs::write(module.join("module.json"), format!("{about:#}\n"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SONAME, prefab};
+
+    #[test]
+    fn a_module_of_another_archive_finds_the_library_to_link() -> anyhow::Result<()> {
+        let parts = std::env::temp_dir().join(format!("throughline-prefab-{}", std::process::id()));
+        std::fs::create_dir_all(parts.join("jni/x86_64"))?;
+        std::fs::create_dir_all(parts.join("jni/x86"))?;
+        // Without an NDK the folders are empty, and there is nothing to describe.
+        prefab(&parts)?;
+        assert!(!parts.join("prefab").exists());
+        std::fs::write(parts.join("jni/x86_64").join(SONAME), "a library")?;
+        prefab(&parts)?;
+        let module = parts.join("prefab/modules/throughline_ffi");
+        let read = |path: &std::path::Path| -> anyhow::Result<serde_json::Value> {
+            Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+        };
+        assert_eq!(read(&parts.join("prefab/prefab.json"))?["name"], "throughline");
+        assert!(read(&module.join("module.json"))?["export_libraries"].is_array());
+        assert_eq!(read(&module.join("libs/android.x86_64/abi.json"))?["abi"], "x86_64");
+        assert_eq!(std::fs::read_to_string(module.join("libs/android.x86_64").join(SONAME))?, "a library");
+        assert!(!module.join("libs/android.x86").exists());
+        std::fs::remove_dir_all(parts)?;
+        Ok(())
+    }
 }

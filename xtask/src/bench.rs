@@ -10,9 +10,16 @@ use crate::kotlin::maven;
 use crate::libraries::{Build, target};
 use crate::steps::{run, step_with_output};
 use crate::swift::command;
+use crate::typescript::hermes_figures;
 
 /// The most that a row of the facades may be. Rows that are not listed have no goal.
-const GOALS: [(&str, f64); 2] = [("swift_record_p50_ns", 300.0), ("kotlin_record_p50_ns", 500.0)];
+const GOALS: [(&str, f64); 5] = [
+    ("swift_record_p50_ns", 300.0),
+    ("kotlin_record_p50_ns", 500.0),
+    ("hermes_record_p50_ns", 700.0),
+    ("hermes_ignored_ns", 300.0),
+    ("hermes_lost_events", 0.0),
+];
 
 /// `cargo xtask bench`.
 pub(crate) fn bench(options: &Bench) -> Result<()> {
@@ -58,6 +65,7 @@ fn facades() -> Result<Vec<Value>> {
     let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing", "--filter", "BenchTests"];
     let mut swift = command(Build::Shipped, "bindings/swift", &tests, &[("THROUGHLINE_BENCH", "1")])?;
     rows.extend(rows_in(&step_with_output("Swift", &mut swift)?).context("Swift printed no figures")?);
+    rows.extend(rows_in(&hermes_figures()?).context("Hermes printed no figures")?);
     Ok(rows)
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct Test {
     /// Test one language only.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Language>,
-    /// How often a recording process is killed in Kotlin and in Swift.
+    /// How often a recording process is killed in Kotlin, in Swift and in Hermes.
     #[arg(long, default_value_t = 5)]
     pub(crate) kills: u32,
     /// Also write the time of each step to this file.

@@ -1,6 +1,6 @@
 //! Runs a sample app against the inspector and the sample backend.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::cli::Language;
 use crate::inspector::Inspector;
@@ -8,6 +8,7 @@ use crate::kotlin::kotlin;
 use crate::libraries::Build;
 use crate::steps::run;
 use crate::swift::swift;
+use crate::typescript::profile_app;
 
 /// What happens when the sample app has ended.
 #[derive(Clone, Copy, PartialEq)]
@@ -24,7 +25,7 @@ pub(crate) fn example(language: Language, after: After) -> Result<()> {
     let (collector, backend) = (inspector.collector.clone(), inspector.backend.clone());
     match language {
         Language::Rust => run("quickstart", &["run", "--quiet", "--example", "quickstart"])?,
-        Language::ReactNative => bail!("there is no sample app for React Native yet"),
+        Language::ReactNative => profile_app(&inspector)?,
         Language::Kotlin => {
             let arguments = format!("-Dexec.args={collector} {backend}");
             let app = ["--projects", "core,../../examples/kotlin", "--activate-profiles", "run", "process-classes"];

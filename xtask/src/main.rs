@@ -13,6 +13,7 @@ mod ios;
 mod kotlin;
 mod libraries;
 mod lint;
+mod react_native_package;
 mod size;
 mod steps;
 mod swift;

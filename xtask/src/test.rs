@@ -45,7 +45,8 @@ fn languages(options: &Test) -> Result<()> {
         example(Language::Swift, After::End)?;
     }
     if wants(Language::ReactNative) {
-        typescript()?;
+        typescript(options.kills)?;
+        example(Language::ReactNative, After::End)?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ const HERMES: (&str, &str) = ("hermes-engine", "0.0.1");
 const REACT_NATIVE_GENERATOR: (&str, &str) = ("uniffi-bindgen-react-native", "0.31.0-5");
 
 /// The directory that keeps tools across checkouts.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
     Ok(base.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("throughline"))
@@ -125,7 +125,7 @@ pub(crate) fn hermes() -> Result<PathBuf> {
     configure.current_dir(&unfinished).args(["-S", "source", "-B", "build", "-G", "Ninja", "-Wno-dev"]).args(options);
     step("configuring Hermes", &mut configure)?;
     let mut build = Command::new("ninja");
-    build.current_dir(&unfinished).args(["-C", "build", "hermesvm_a", "jsi", "hermesapi", "boost_context"]);
+    build.current_dir(&unfinished).args(["-C", "build", "hermesvm_a", "jsi", "hermesapi", "boost_context", "hermesc"]);
     step("building Hermes, once (10 to 20 minutes)", &mut build)?;
     std::fs::rename(&unfinished, &root)?;
     Ok(root)
@@ -200,7 +200,7 @@ pub(crate) fn ensure_library(library: &str, packages: &[&str]) -> Result<()> {
     install(library, packages)
 }
 
-fn install(missing: &str, packages: &[&str]) -> Result<()> {
+pub(crate) fn install(missing: &str, packages: &[&str]) -> Result<()> {
     // A new machine has no package lists, and an old one has old lists. Without a network the
     // installation itself says what is wrong.
     let _ = step("package lists", Command::new("apt-get").arg("update"));

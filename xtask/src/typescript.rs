@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use crate::bindings::{Mode, react_native_bindings};
 use crate::inspector::Inspector;
 use crate::libraries::{WORKSPACE, target};
-use crate::steps::{run, step};
+use crate::react_native_package::react_native_package;
+use crate::steps::{run, step, step_with_output};
 use crate::tools::{ensure_program, hermes};
 
 /// The forms in which an app may ship its code: React Native's preset lowers `async` functions, and
@@ -16,7 +17,7 @@ use crate::tools::{ensure_program, hermes};
 const FORMS: [[&str; 2]; 3] = [["lowered", "development"], ["preserved", "development"], ["lowered", "production"]];
 
 /// The tests that run in Hermes, too.
-const HERMES_TESTS: [&str; 4] = ["drafts", "native", "profile", "story"];
+const HERMES_TESTS: [&str; 6] = ["client", "drafts", "native", "panic", "profile", "story"];
 
 /// Tells a test where the inspector and the sample backend are.
 fn told(inspector: &Inspector, mut test: Command) -> Command {
@@ -24,28 +25,45 @@ fn told(inspector: &Inspector, mut test: Command) -> Command {
     test
 }
 
-/// Tests both packages, in Node and in Hermes.
-pub(crate) fn typescript() -> Result<()> {
+/// The seed of the times at which processes are killed.
+const KILL_SEED: &str = "20260101";
+
+/// Tests the packages, in Node and in Hermes. A recording Hermes is killed so often.
+pub(crate) fn typescript(kills: u32) -> Result<()> {
     packages()?;
     std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
-    let library = harness(&[])?;
+    let library = harness()?;
     addon(&library)?;
     let inspector = Inspector::start(0)?;
     for mode in ["development", "production"] {
         let mut tests = told(&inspector, in_workspace("node"));
         tests.env("NODE_ENV", mode);
-        tests.args(["--import", "./harness/preload.mjs", "--test", "core/build/test/", "harness/build/test/"]);
+        tests.args([
+            "--import",
+            "./harness/preload.mjs",
+            "--test",
+            "core/build/test/",
+            "react-native/build/test/",
+            "harness/build/test/",
+        ]);
         step(&format!("tests in Node ({mode})"), &mut tests)?;
     }
     let program = hermes_program(&library)?;
-    for [form, mode] in FORMS {
-        let bundles = bundles(form, mode)?;
+    for form in FORMS {
+        let bundles = bundles(form)?;
         for name in HERMES_TESTS {
             let mut test = told(&inspector, in_hermes(&program, &bundles.join(format!("{name}.test.js")))?);
-            step(&format!("{name} in Hermes ({form}, {mode})"), &mut test)?;
+            step(&format!("{name} in Hermes ({})", form.join(", ")), &mut test)?;
         }
     }
-    Ok(())
+    let mut processes = told(&inspector, in_workspace("node"));
+    processes
+        .env("THROUGHLINE_HERMES", &program)
+        .env("THROUGHLINE_BUNDLES", std::path::absolute(bundles_of(FORMS[2]))?);
+    processes.env("THROUGHLINE_KILLS", kills.to_string()).env("THROUGHLINE_SEED", KILL_SEED);
+    processes.args(["--import", "./harness/preload.mjs", "--test", "harness/build/parents/"]);
+    step(&format!("kills and reloads of Hermes (seed {KILL_SEED})"), &mut processes)?;
+    react_native_package()
 }
 
 /// Installs what the packages need.
@@ -69,11 +87,10 @@ fn in_workspace(program: &str) -> Command {
     command
 }
 
-/// Builds the core and the backend of the tests as one static library.
-pub(crate) fn harness(options: &[&str]) -> Result<PathBuf> {
-    run("harness", &[&["build", "--quiet", "--package", "throughline-harness"], options].concat())?;
-    let profile = if options.is_empty() { "debug" } else { "release" };
-    Ok(target()?.join(profile).join("libthroughline_harness.a"))
+/// Builds the core and the backend of the tests as one static library, in the shipped profile.
+pub(crate) fn harness() -> Result<PathBuf> {
+    run("harness", &["build", "--quiet", "--profile", "shipped", "--package", "throughline-harness"])?;
+    Ok(target()?.join("shipped/libthroughline_harness.a"))
 }
 
 fn compiler() -> Command {
@@ -132,12 +149,18 @@ const HERMES_ARCHIVES: [&str; 4] = [
     "external/boost/boost_1_86_0/libs/context/libboost_context.a",
 ];
 
+/// The folder of the bundles of a form and a mode, below the workspace.
+fn bundles_of(form: [&str; 2]) -> PathBuf {
+    Path::new(WORKSPACE).join("build").join(format!("hermes-{}", form.join("-")))
+}
+
 /// Bundles the tests. Returns their folder.
-pub(crate) fn bundles(form: &str, mode: &str) -> Result<PathBuf> {
-    let folder = format!("build/hermes-{form}-{mode}");
+pub(crate) fn bundles(form: [&str; 2]) -> Result<PathBuf> {
+    let folder = std::path::absolute(bundles_of(form))?;
     let mut bundle = in_workspace("node");
-    step(&format!("bundles ({form}, {mode})"), bundle.args(["harness/bundle.mjs", &folder, form, mode]))?;
-    Ok(Path::new(WORKSPACE).join(folder))
+    let bundle = bundle.arg("harness/bundle.mjs").arg(&folder).args(form);
+    step(&format!("bundles ({})", form.join(", ")), bundle)?;
+    Ok(folder)
 }
 
 /// A bundle in Hermes.
@@ -146,4 +169,31 @@ pub(crate) fn in_hermes(program: &Path, bundle: &Path) -> Result<Command> {
     let repository = std::env::current_dir().context("the working directory is gone")?;
     command.arg(repository).arg(bundle);
     Ok(command)
+}
+
+/// Measures in Hermes, with bytecode as an app has it. Returns what was printed.
+pub(crate) fn hermes_figures() -> Result<String> {
+    packages()?;
+    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
+    let program = hermes_program(&harness()?)?;
+    let bundles = bundles(FORMS[2])?;
+    let bytecode = bundles.join("figures.hbc");
+    let mut compiler = Command::new(hermes()?.join("build/bin/hermesc"));
+    compiler.args(["-O", "-emit-binary", "-out"]).arg(&bytecode).arg(bundles.join("figures.bench.js"));
+    step("bytecode", &mut compiler)?;
+    step_with_output("Hermes", &mut in_hermes(&program, &bytecode)?)
+}
+
+/// Runs the sample app in Hermes, against an inspector and its sample backend.
+pub(crate) fn profile_app(inspector: &Inspector) -> Result<()> {
+    packages()?;
+    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
+    let program = hermes_program(&harness()?)?;
+    let project = "../../examples/react-native/profile";
+    step("types of the sample app", in_workspace("npx").args(["tsc", "--project", project]))?;
+    let bundle = std::path::absolute(Path::new(WORKSPACE).join("build/profile-app.js"))?;
+    let mut bundler = in_workspace("node");
+    bundler.arg("harness/example.mjs").arg(&bundle).args([&inspector.collector, &inspector.backend]);
+    step("sample app", &mut bundler)?;
+    step("sample app in Hermes", &mut in_hermes(&program, &bundle)?)
 }

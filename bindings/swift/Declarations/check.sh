@@ -35,5 +35,10 @@ swiftc $flags -emit-sil -module-name ThroughlineUI -o /dev/null Sources/Throughl
 swiftc $flags -emit-sil -module-name ShopApp -o /dev/null ../../examples/swift/ios-app/*.swift
 swiftc $flags -emit-sil -module-name Neighbours -o /dev/null Declarations/Checks/Neighbours.swift
 swiftc $flags -typecheck -module-name Suspending -Xfrontend -verify Declarations/Checks/Suspending.swift
+# What JavaScript starts with. Its Objective-C++ finds `ThroughlineStarter` by `@objc`, which needs Apple's systems.
+ios=../typescript/react-native/ios
+sed 's/@objc //' $ios/ThroughlineStarter.swift >"$out/ThroughlineStarter.swift"
+swiftc $flags -emit-sil -module-name ThroughlineReactNative -o /dev/null "$out/ThroughlineStarter.swift" \
+    $ios/Fields.swift $ios/StartRequest.swift $ios/Starter.swift
 # For a system that has a log, as Linux has not.
 swiftc $flags -emit-sil -module-name SystemLog -o /dev/null Sources/Throughline/SystemLog.swift

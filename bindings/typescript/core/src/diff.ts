@@ -100,10 +100,20 @@ function partsOf({ path, old, new: next }: Part, spend: () => boolean): Part[] |
   }
   if (old instanceof Map && next instanceof Map) {
     const read = (map: Map<unknown, unknown>, key: unknown) => (map.has(key) ? map.get(key) : ABSENT);
-    for (const key of new Set([...old.keys(), ...next.keys()])) {
+    for (const key of old.keys()) {
       if (typeof key === "object" && key !== null) return undefined;
-      add(keyed(path, String(key)), read(old, key), read(next, key));
+      add(keyed(path, String(key)), old.get(key), read(next, key));
     }
+    for (const key of next.keys()) {
+      if (typeof key === "object" && key !== null) return undefined;
+      if (!old.has(key)) add(keyed(path, String(key)), ABSENT, next.get(key));
+    }
+    return parts;
+  }
+  // The members of a set have no paths.
+  if (old instanceof Set && next instanceof Set) {
+    for (const member of old) add(path, member, next.has(member) ? member : ABSENT);
+    for (const member of next) if (!old.has(member)) add(path, ABSENT, member);
     return parts;
   }
   if (!isPlain(old) || !isPlain(next)) return undefined;
@@ -113,7 +123,7 @@ function partsOf({ path, old, new: next }: Part, spend: () => boolean): Part[] |
   return parts;
 }
 
-function isPlain(value: unknown): value is Record<string, unknown> {
+export function isPlain(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;

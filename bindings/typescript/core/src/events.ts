@@ -48,7 +48,7 @@ import {
 } from "./calls.js";
 import { current, guarded, record } from "./recorder.js";
 import { described } from "./span.js";
-import { addAttributes, field, text, type Attributes, type AttributeValue } from "./values.js";
+import { addAttributes, field, number, text, type Attributes, type AttributeValue } from "./values.js";
 
 /** What the user did. */
 export type ActionType = "tap" | "scroll" | "swipe" | "back" | "custom";
@@ -94,8 +94,11 @@ const INSTRUMENTS: Record<Instrument, number> = {
 };
 
 const name = (value: string): string => text(value, LIMIT_NAME_UNITS);
-const nanoseconds = (ms: number): number => (ms > 0 ? Math.min(Math.round(ms * 1e6), Number.MAX_SAFE_INTEGER) : 0);
-const whole = (value: number): number => (value > 0 ? Math.min(Math.trunc(value), Number.MAX_SAFE_INTEGER) : 0);
+const nanoseconds = (ms: number): number => whole(Math.round(number(ms) * 1e6));
+const whole = (value: number): number => {
+  const known = number(value);
+  return known > 0 ? Math.min(Math.trunc(known), Number.MAX_SAFE_INTEGER) : 0;
+};
 
 /** A view is shown, and the one before it ends. */
 export const startView = (view: string): void => void record([CALL_START_VIEW, current(), 0, name(view)]);
@@ -177,14 +180,14 @@ export const measure = (
 ): void =>
   void record(
     addAttributes(
-      [CALL_MEASUREMENT, current(), 0, INSTRUMENTS[instrument], name(metric), name(unit), Number(value)],
+      [CALL_MEASUREMENT, current(), 0, INSTRUMENTS[instrument], name(metric), name(unit), number(value)],
       attributes,
     ),
   );
 
 /** Records a measured value of the app's performance. */
 export const vital = (what: string, value: number, unit = "", attributes?: Attributes): void =>
-  void record(addAttributes([CALL_VITAL, current(), 0, name(what), Number(value), name(unit)], attributes));
+  void record(addAttributes([CALL_VITAL, current(), 0, name(what), number(value), name(unit)], attributes));
 
 /** The JavaScript thread was busy for so many milliseconds. */
 export const longTask = (ms: number): void => void record([CALL_LONG_TASK, current(), 0, nanoseconds(ms), false]);

@@ -1,8 +1,20 @@
 // What changes the state of an immutable store, seen around each call that may change it.
 
-import { changes } from "./diff.js";
+import { changes, isPlain } from "./diff.js";
 import { counts } from "./recorder.js";
 import type { TracedStore } from "./store.js";
+import type { Attributes } from "./values.js";
+
+/** How a store is seen. */
+export interface Seen<State> {
+  readonly store: TracedStore;
+  /** The state as it is now. It may throw, or return `undefined` while there is none yet. */
+  readonly read: () => State;
+  /** Says what surrounds a mutation of this state. */
+  readonly context?: (() => Attributes) | undefined;
+  /** Whether a part of the state is left out. */
+  readonly isLeftOut?: (key: string, value: unknown) => boolean;
+}
 
 /**
  * Runs calls that may change a state, and records what each has changed.
@@ -12,23 +24,45 @@ import type { TracedStore } from "./store.js";
  */
 export class Door<State> {
   /** The state up to which each call that is under way has been recorded. */
-  private readonly recordedTo: State[] = [];
+  private readonly recordedTo: (State | undefined)[] = [];
 
-  constructor(
-    private readonly store: TracedStore,
-    private readonly read: () => State,
-    private readonly except?: ReadonlySet<string>,
-  ) {}
+  constructor(private readonly seen: Seen<State>) {}
 
+  /** Runs a call that the app makes. Whatever it returns or throws is the app's. */
   run<T>(call: () => T): T {
+    return this.around(call, () => this.catchUp());
+  }
+
+  /** Runs a call whose changes are none of the user's: it restores a state that was saved. */
+  restore<T>(call: () => T): T {
+    return this.around(call, () => this.skip());
+  }
+
+  private around<T>(call: () => T, finish: () => void): T {
     this.catchUp();
     this.recordedTo.push(this.read());
     try {
       return call();
     } finally {
-      this.catchUp();
+      finish();
       this.recordedTo.pop();
-      if (this.recordedTo.length > 0) this.recordedTo[this.recordedTo.length - 1] = this.read();
+      this.skip();
+    }
+  }
+
+  /** Takes the state as it is for recorded. */
+  private skip(): void {
+    const last = this.recordedTo.length - 1;
+    const now = last < 0 ? undefined : this.read();
+    if (now !== undefined) this.recordedTo[last] = now;
+  }
+
+  private read(): State | undefined {
+    try {
+      return this.seen.read();
+    } catch {
+      // Redux does not let its state be read while a reducer runs.
+      return undefined;
     }
   }
 
@@ -37,19 +71,24 @@ export class Door<State> {
     const last = this.recordedTo.length - 1;
     if (last < 0) return;
     const [before, after] = [this.recordedTo[last], this.read()];
+    // What cannot be read now is compared later. The first state is no mutation.
+    if (after === undefined) return;
     this.recordedTo[last] = after;
-    if (before === after) return;
+    if (before === after || before === undefined) return;
     try {
-      for (const mutation of changes(without(before, this.except), without(after, this.except)))
-        this.store.mutated(mutation);
+      const { store, context } = this.seen;
+      for (const mutation of changes(this.seenOf(before), this.seenOf(after))) store.mutated(mutation, context);
     } catch {
       counts.failures++;
     }
   }
-}
 
-/** A state without some of its keys, so that they are not searched. */
-function without(state: unknown, except: ReadonlySet<string> | undefined): unknown {
-  if (!except?.size || typeof state !== "object" || state === null || Array.isArray(state)) return state;
-  return Object.fromEntries(Object.entries(state).filter(([key]) => !except.has(key)));
+  /** A state without what is left out, so that it is not searched. */
+  private seenOf(state: unknown): unknown {
+    const { isLeftOut } = this.seen;
+    if (!isLeftOut || !isPlain(state)) return state;
+    const parts = Object.entries(state);
+    const kept = parts.filter(([key, value]) => !isLeftOut(key, value));
+    return kept.length === parts.length ? state : Object.fromEntries(kept);
+  }
 }

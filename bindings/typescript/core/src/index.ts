@@ -9,6 +9,6 @@ export type { Attributes, AttributeValue } from "./values.js";
 export { changes } from "./diff.js";
 
 // For the packages of platforms.
-export { declareStores, reportStores } from "./store.js";
-export { close, counts, open, type FacadeCounts } from "./recorder.js";
+export { close, declareStores, reportStores } from "./store.js";
+export { counts, open, type FacadeCounts } from "./recorder.js";
 export { addProblem, problems } from "./problems.js";

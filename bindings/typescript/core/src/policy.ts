@@ -35,6 +35,9 @@ export interface StorePolicy {
   readonly maxActionsPerSecond?: number;
 }
 
+/** A policy that the core refuses, and names in `health()`: its store records nothing. */
+export const UNREADABLE = '"it cannot be written as JSON"';
+
 /** A policy as the core reads it. */
 export function policyJson(policy: StorePolicy): string {
   const { coalesceMs, ignoreIfRevertedMs, maxActionsPerSecond, ...patterns } = policy;

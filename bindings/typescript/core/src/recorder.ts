@@ -1,6 +1,6 @@
 // Hands calls to the sink. While there is none yet, they wait in a ring.
 
-import { ANSWER_CLOSED, ANSWER_NOT_KEPT, FACADE_FIRST_SLOT } from "./calls.js";
+import { ANSWER_CLOSED, ANSWER_MALFORMED, ANSWER_NOT_KEPT, FACADE_FIRST_SLOT } from "./calls.js";
 import type { Field, Sink } from "./sink.js";
 
 /** How many calls wait for the start. Of more, the newest ones wait. */
@@ -21,7 +21,9 @@ export const counts: FacadeCounts = { failures: 0, closedCalls: 0, lostEarlyCall
 let sink: Sink | undefined;
 let isClosed = false;
 let waiting: { time: number; fields: Field[] }[] = [];
-let lastSlot = FACADE_FIRST_SLOT;
+// A runtime that was reloaded meets the client of the one before, which still has that one's slots.
+// Numbers at random, of 2^48, keep the two apart.
+let lastSlot = FACADE_FIRST_SLOT + Math.floor(Math.random() * (2 ** 48 - 2 ** 40));
 let currentSlot = 0;
 
 /** A slot that nobody has used yet. */
@@ -51,7 +53,7 @@ export function record(fields: Field[], time?: number): number {
       return time === undefined ? sink.record.apply(sink, fields) : sink.recordAt(time, ...fields);
     } catch {
       counts.failures++;
-      return ANSWER_NOT_KEPT;
+      return ANSWER_MALFORMED;
     }
   }
   if (isClosed) {
@@ -69,18 +71,25 @@ export function record(fields: Field[], time?: number): number {
 /** The sink that takes calls now. */
 export const openSink = (): Sink | undefined => sink;
 
+/** Whether calls are only counted. */
+export const isShut = (): boolean => isClosed;
+
+/** Counts a call after the shutdown. */
+export const countClosed = (): void => void counts.closedCalls++;
+
 /** Lets calls go to a sink from now on. `declare` runs first, then the calls of the ring, with their own times. */
 export function open(to: Sink, declare: () => void): void {
   sink = to;
   isClosed = false;
   declare();
-  for (const { time, fields } of waiting.splice(0)) to.recordAt(time, ...fields);
+  for (const { time, fields } of waiting.splice(0)) guarded(() => to.recordAt(time, ...fields), ANSWER_NOT_KEPT);
 }
 
 /** Only counts calls from now on. */
 export function close(): void {
   sink = undefined;
   isClosed = true;
+  counts.lostEarlyCalls += waiting.length;
   waiting = [];
 }
 

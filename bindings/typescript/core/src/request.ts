@@ -16,7 +16,7 @@ export interface RequestEnd {
   readonly bytes?: number | undefined;
   /** Why there was no answer. */
   readonly errorType?: string;
-  readonly attributes?: Attributes;
+  readonly attributes?: Attributes | undefined;
 }
 
 /** A request that runs. End it once; later calls do nothing. */
@@ -48,6 +48,32 @@ export class TracedRequest {
     record(addAttributes([...fields, 0], attributes));
   }
 }
+
+/**
+ * The address of a request, or `undefined` when it is none of the network: the address of a file or of data is what
+ * the user has, and not where.
+ */
+export function networkUrl(url: string): string | undefined {
+  const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1];
+  // What is whole stays as the app has written it: not every platform's `URL` reads it well.
+  if (scheme !== undefined) return /^https?$/i.test(scheme) ? url : undefined;
+  const base = (globalThis as { location?: { href?: string } }).location?.href;
+  if (base === undefined) return url;
+  const whole = guarded(() => new URL(url, base).href, url);
+  return /^(?!https?:)[a-z][a-z0-9+.-]*:/i.test(whole) ? undefined : whole;
+}
+
+/** Whether two addresses are the same, apart from the query, which libraries add to. */
+export const isSamePlace = (one: string, other: string): boolean =>
+  one === other || one.replace(/[?#].*/s, "") === other.replace(/[?#].*/s, "");
+
+/** What an error is called, for a request that has failed with it. */
+export const errorType = (error: unknown): string =>
+  guarded(() => {
+    if (!(error instanceof Error)) return typeof error;
+    const code = (error.cause as { code?: unknown } | undefined)?.code;
+    return typeof code === "string" && code !== "" ? code : String(error.name || "Error");
+  }, "Error");
 
 /** The number in a `content-length` header. */
 export const lengthOf = (header: string | null): number | undefined =>

@@ -26,9 +26,10 @@ import {
   OUTCOME_SUCCEEDED,
   OUTCOME_TIMED_OUT,
 } from "./calls.js";
+import { readHeaders } from "./headers.js";
 import { current, guarded, nextSlot, openSink, record, within } from "./recorder.js";
 import type { Field } from "./sink.js";
-import { addAttributes, text, type Attributes } from "./values.js";
+import { addAttributes, number, text, type Attributes } from "./values.js";
 
 /** The names of the headers that carry a trace. */
 const CARRIERS =
@@ -57,7 +58,7 @@ export class TraceContext {
     const slot = nextSlot();
     const pairs = guarded(
       () =>
-        Object.entries(headers)
+        Object.entries(readHeaders(headers)?.pairs ?? {})
           .filter(([name]) => CARRIERS.test(name))
           .slice(0, LIMIT_HEADERS),
       [],
@@ -106,7 +107,8 @@ export class TraceContext {
    * for hosts that the configuration does not list.
    */
   traceHeaders(url: string, existing: Record<string, string> = {}): Record<string, string> {
-    return guarded(() => openSink()?.traceHeaders(text(url, LIMIT_URL_UNITS), this.slot, existing) ?? {}, {});
+    const known = (): Record<string, string> => readHeaders(existing)?.pairs ?? {};
+    return guarded(() => openSink()?.traceHeaders(text(url, LIMIT_URL_UNITS), this.slot, known()) ?? {}, {});
   }
 
   /** The id of the trace, 32 hexadecimal digits. `undefined` while the client does not run. */
@@ -194,7 +196,7 @@ export function described(error: unknown): [type: string, message: string] {
 export class Operation extends Span {
   /** Records that the operation is tried again. `attempt` counts from 1. */
   retry(attempt: number): void {
-    record([CALL_RETRY, current(), 0, this.slot, Math.max(0, Math.trunc(attempt) || 0)]);
+    record([CALL_RETRY, current(), 0, this.slot, Math.max(0, Math.trunc(number(attempt)) || 0)]);
   }
 }
 
@@ -228,11 +230,11 @@ export interface OperationOptions {
  * ```
  */
 export function operation<T>(name: string, body: (op: Operation) => T, options: OperationOptions = {}): T {
-  const op = startOperation(name, options.attributes);
+  const op = startOperation(name, options?.attributes);
   const failed = (error: unknown): void => {
-    const { signal } = options;
+    const signal = options?.signal;
     if (!signal?.aborted) op.fail(error);
-    else if ((signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError") op.timeOut();
+    else if (guarded(() => (signal.reason as { name?: unknown }).name === "TimeoutError", false)) op.timeOut();
     else op.cancel();
   };
   let answer: T;
@@ -248,8 +250,9 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
   }
   // The app gets the branch that knows of the end, so that a rejection that it does not handle is
   // still one that nobody handles.
-  return answer.then(
-    (value) => {
+  const promise = answer instanceof Promise ? answer : Promise.resolve(answer);
+  const branch = promise.then(
+    (value: unknown) => {
       op.succeed();
       return value;
     },
@@ -257,11 +260,22 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
       failed(error);
       throw error;
     },
-  ) as T;
+  );
+  // A library may have put something on its promise, such as `unwrap` and `abort` of Redux Toolkit.
+  // What the branch has itself stays: in Hermes, the state of a promise are properties of it.
+  guarded(() => {
+    for (const key of Reflect.ownKeys(answer)) {
+      const known = key in branch ? undefined : Object.getOwnPropertyDescriptor(answer, key);
+      if (known) Object.defineProperty(branch, key, known);
+    }
+  }, undefined);
+  return branch as T;
 }
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+  typeof value === "object" &&
+  value !== null &&
+  guarded(() => typeof (value as { then?: unknown }).then === "function", false);
 
 /** Takes the current context along, for callbacks. */
 export const bind = <Args extends unknown[], T>(work: (...args: Args) => T): ((...args: Args) => T) =>

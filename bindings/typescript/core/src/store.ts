@@ -18,8 +18,10 @@ import {
   PATH_ANSWER_LAYOUT_RECORDS,
   PATH_ANSWER_LAYOUT_VERSION_SHIFT,
 } from "./calls.js";
-import { policyJson, type StorePolicy } from "./policy.js";
-import { current, guarded, openSink, record } from "./recorder.js";
+import { policyJson, UNREADABLE, type StorePolicy } from "./policy.js";
+import { addProblem } from "./problems.js";
+import { close as closeRecorder, countClosed, current, guarded, isShut, openSink, record } from "./recorder.js";
+import type { Field } from "./sink.js";
 import { addAttributes, field, text, type Attributes } from "./values.js";
 
 /** What happened to a path. */
@@ -35,7 +37,7 @@ const KINDS: Record<MutationKind, number> = {
 
 /** How many decisions about paths a store remembers. The core is asked about other paths each time. */
 const DECISIONS = 1_024;
-/** How many stores share their policy by name. A core has as many. */
+/** How many names there may be. A core has as many. */
 const STORES = 256;
 
 /** A mutation, as an adapter has seen it. */
@@ -56,9 +58,13 @@ export interface Mutation {
  */
 export class TracedStore {
   readonly name: string;
-  /** Says what surrounds a mutation. It runs when one is recorded, not for one that is ignored. */
+  /**
+   * Says what surrounds a mutation, unless its state has a context of its own. It runs when a mutation is recorded,
+   * not for one that is ignored.
+   */
   getContext: (() => Attributes) | undefined;
-  private readonly id: number;
+  /** @internal Its number in the core. */
+  readonly id: number;
   private policy: string;
   /** The version of the policy by which paths are decided. 0: the core was not asked yet. */
   private version = 0;
@@ -73,9 +79,13 @@ export class TracedStore {
     this.policy = policy;
   }
 
-  /** Replaces the policy. It holds for the next mutation of every path. */
+  /**
+   * Replaces the policy. It holds for the next mutation of every path. A policy that cannot be read is refused, and
+   * `health()` says so: the store keeps the one that it has.
+   */
   updatePolicy(policy: StorePolicy): void {
-    const json = guarded(() => policyJson(policy), this.policy);
+    const json = guarded(() => policyJson(policy), UNREADABLE);
+    if (json === UNREADABLE) return addProblem(`the new policy of the store \`${this.name}\` cannot be read`);
     if (json === this.policy) return;
     this.policy = json;
     // Before the start, the store is declared with it later.
@@ -102,38 +112,26 @@ export class TracedStore {
     this.suppressed++;
   }
 
-  /** An object that is another one whenever what {@link ignores} says may have changed. */
-  get decided(): object {
-    return this.decisions;
-  }
-
-  /** Records a mutation, unless the policy ignores its path. */
-  mutated(mutation: Mutation): void {
+  /** Records a mutation, unless the policy ignores its path. `context` says what surrounds it. */
+  mutated(mutation: Mutation, context = this.getContext): void {
+    if (isShut()) return countClosed();
     if (this.ignores(mutation.path)) return this.suppress();
-    const fields = [
+    const fields: Field[] = [
       CALL_MUTATION,
       mutation.context ?? current(),
-      // What waits for the start may be lost there, with the count.
-      openSink() ? this.takeSuppressed() : 0,
+      0,
       this.id,
-      KINDS[mutation.kind ?? "set"],
+      KINDS[mutation.kind ?? "set"] ?? MUTATION_KIND_SET,
       text(mutation.path, LIMIT_PATH_UNITS),
       field(mutation.old),
       field(mutation.new),
     ];
     if (mutation.isIncomplete) fields.push("search", "incomplete");
-    record(addAttributes(fields, this.surroundings()));
-  }
-
-  /** A context that changes a store would be asked for its own mutation, and so for ever. */
-  private surroundings(): Attributes | undefined {
-    if (!this.getContext || isInContext) return undefined;
-    isInContext = true;
-    try {
-      return guarded(this.getContext, undefined);
-    } finally {
-      isInContext = false;
-    }
+    addAttributes(fields, context && surroundings(context));
+    // What waits for the start may be lost there, with the count.
+    const taken = openSink() ? this.takeSuppressed() : 0;
+    fields[2] = taken;
+    if (record(fields) < 0) this.suppressed += taken;
   }
 
   /** Records that a path had the value `old` and has the value `next`, for state that no adapter traces. */
@@ -151,7 +149,16 @@ export class TracedStore {
 
   /** @internal Tells the core how many mutations were ignored here. */
   report(): void {
-    if (this.suppressed > 0 && openSink()) record([CALL_SUPPRESSED, 0, this.takeSuppressed(), this.id]);
+    if (this.suppressed === 0 || !openSink()) return;
+    const taken = this.takeSuppressed();
+    if (record([CALL_SUPPRESSED, 0, taken, this.id]) < 0) this.suppressed += taken;
+  }
+
+  /** @internal No decision of this client's holds for the next one. */
+  end(): void {
+    this.report();
+    this.suppressed = 0;
+    this.forget(0);
   }
 
   private keepVersion(version: number): void {
@@ -161,6 +168,7 @@ export class TracedStore {
   private forget(version: number): void {
     this.version = version;
     this.decisions = new Map();
+    decidedAnew();
   }
 
   private takeSuppressed(): number {
@@ -171,25 +179,62 @@ export class TracedStore {
 }
 
 let isInContext = false;
+
+/** A context that changes a store would be asked for its own mutation, and so for ever. */
+function surroundings(context: () => Attributes): Attributes | undefined {
+  if (isInContext) return undefined;
+  isInContext = true;
+  try {
+    return guarded(context, undefined);
+  } finally {
+    isInContext = false;
+  }
+}
+
 const stores = new Map<string, TracedStore>();
-let lastStore = FACADE_FIRST_STORE;
+const taken = new Set<number>();
+let decidedAnew = (): void => undefined;
+
+/** Calls `work` whenever what {@link TracedStore.ignores} says of any store may have changed. */
+export function whenDecidedAnew(work: () => void): void {
+  decidedAnew = work;
+}
+
+/**
+ * The number of a store, which a runtime that was reloaded gives it again: the client that goes on knows it by this
+ * number, and has room for 256.
+ */
+function numberOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+  for (let offset = (hash ^ (hash >>> 24)) & 0xff_ffff; ; offset++) {
+    const id = FACADE_FIRST_STORE + 1 + (offset % 0xff_fffe);
+    if (!taken.has(id)) return id;
+  }
+}
 
 /**
  * The store of a name. Stores of one name are one store. A policy that is given replaces the one
- * that it has; without one, it keeps its own.
+ * that it has; without one, it keeps its own. There may be 256 names. Stores of further ones record nothing, which
+ * `health()` says.
  */
 export function tracedStore(name: string, policy?: StorePolicy): TracedStore {
-  const known = stores.get(name);
+  const key = text(name);
+  const known = stores.get(key);
   if (known) {
     if (policy) known.updatePolicy(policy);
     return known;
   }
-  const store = new TracedStore(
-    name,
-    ++lastStore,
-    guarded(() => policyJson(policy ?? {}), "{}"),
-  );
-  if (stores.size < STORES) stores.set(name, store);
+  // A policy that is lost would be one that records everything.
+  const json = guarded(() => policyJson(policy ?? {}), UNREADABLE);
+  if (stores.size >= STORES) {
+    addProblem(`there are more than ${STORES} names of traced stores: further ones record nothing`);
+    // No store is declared with this number, so that the core counts the mutations as unknown.
+    return new TracedStore(key, FACADE_FIRST_STORE, json);
+  }
+  const store = new TracedStore(key, numberOf(key), json);
+  stores.set(key, store);
+  taken.add(store.id);
   if (openSink()) store.declare();
   return store;
 }
@@ -199,3 +244,9 @@ export const declareStores = (): void => stores.forEach((store) => store.declare
 
 /** Tells the core how many mutations were ignored here, so that its counts are complete when they are read. */
 export const reportStores = (): void => stores.forEach((store) => store.report());
+
+/** Tells the core how many mutations were ignored, and only counts calls from now on. */
+export function close(): void {
+  stores.forEach((store) => store.end());
+  closeRecorder();
+}

@@ -4,52 +4,68 @@
 import * as valtio from "valtio/vanilla";
 import { changes } from "./diff.js";
 import { addProblem } from "./problems.js";
-import { counts } from "./recorder.js";
-import type { TracedStore } from "./store.js";
+import { counts, guarded } from "./recorder.js";
+import type { Place } from "./valtio-node.js";
 
 /** States with more values than this are not compared by snapshots: one snapshot would take too long. */
 export const SNAPSHOT_NODES = 1_000;
 
-let outsideCount = 0;
+/** Where a proxy is, or `undefined` when what holds it is gone. */
+type Where = () => readonly Place[] | undefined;
+
+/** The comparisons that are under way, and what ends each. */
+const compared = new Map<Where, () => void>();
 
 /** How many proxies in traced states are not seen by the hook. */
-export const proxiesOutside = (): number => outsideCount;
+export const proxiesOutside = (): number => [...compared.keys()].filter((where) => (where()?.length ?? 0) > 0).length;
+
+/** Ends the comparisons for states that are gone, whenever the number has doubled. */
+function prune(): void {
+  const { size } = compared;
+  if (size < 16 || (size & (size - 1)) !== 0) return;
+  for (const [where, stop] of compared) if (!where()) stop();
+}
 
 export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /** Compares the snapshots of a proxy whenever it changes. Returns what ends that. */
-export function compareSnapshots(
-  proxy: object,
-  places: () => { store: TracedStore; path: string }[],
-  why: string,
-): () => void {
-  outsideCount++;
-  const stopCounting = () => void outsideCount--;
-  let before = valtio.snapshot(proxy);
-  if (sizeOf(before) > SNAPSHOT_NODES) {
-    addProblem(`${why}, and has more than ${SNAPSHOT_NODES} values: its mutations are not recorded`);
-    return stopCounting;
-  }
-  addProblem(`${why}: its mutations are found by comparing snapshots, which costs more`);
-  const stop = valtio.subscribe(
-    proxy,
-    () => {
-      const after = valtio.snapshot(proxy);
-      try {
-        const found = changes(before, after);
-        for (const { store, path } of places())
-          for (const mutation of found) store.mutated({ ...mutation, path: joined(path, mutation.path) });
-      } catch {
-        counts.failures++;
-      }
-      before = after;
-    },
-    true,
-  );
-  return () => {
-    stopCounting();
-    stop();
+export function compareSnapshots(proxy: object, where: Where, why: string): () => void {
+  prune();
+  let before: unknown;
+  let unsubscribe = (): void => undefined;
+  const stop = (): void => {
+    compared.delete(where);
+    unsubscribe();
+    before = undefined;
   };
+  compared.set(where, stop);
+  /** A snapshot, unless it is too large to be compared. A computed value of the app's may throw in it. */
+  const taken = (): unknown => {
+    const snapshot = guarded(() => valtio.snapshot(proxy) as unknown, undefined);
+    if (snapshot === undefined || sizeOf(snapshot) <= SNAPSHOT_NODES) return snapshot;
+    addProblem(`${why}, and has more than ${SNAPSHOT_NODES} values: its mutations are not recorded`);
+    unsubscribe();
+    unsubscribe = () => undefined;
+    return undefined;
+  };
+  const compare = (): void => {
+    const places = where();
+    if (!places) return stop();
+    const after = taken();
+    if (after === undefined) return;
+    for (const mutation of before === undefined ? [] : changes(before, after))
+      for (const { root, path } of places)
+        root.store.mutated({ ...mutation, path: joined(path, mutation.path) }, root.context);
+    before = after;
+  };
+  try {
+    unsubscribe = valtio.subscribe(proxy, () => guarded(compare, undefined), true);
+    addProblem(`${why}: its mutations are found by comparing snapshots, which costs more`);
+    before = taken();
+  } catch {
+    counts.failures++;
+  }
+  return stop;
 }
 
 const joined = (path: string, below: string): string =>
@@ -62,9 +78,9 @@ function sizeOf(value: unknown): number {
   const visit = (value: unknown): void => {
     if (!isObject(value) || seen.has(value) || size > SNAPSHOT_NODES) return;
     seen.add(value);
-    for (const part of Object.values(value)) {
-      size++;
-      visit(part);
+    for (const key of Object.keys(value)) {
+      if (++size > SNAPSHOT_NODES) return;
+      visit(Object.getOwnPropertyDescriptor(value, key)?.value);
     }
   };
   visit(value);

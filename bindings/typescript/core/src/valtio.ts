@@ -4,12 +4,13 @@
 // parents, and the path is found at the write.
 
 import * as valtio from "valtio/vanilla";
-import { isPathKey, newNode, step, type Node, type Place, type Target } from "./valtio-node.js";
-import { keyed } from "./path.js";
+import { addProblem } from "./problems.js";
 import type { StorePolicy } from "./policy.js";
-import { counts } from "./recorder.js";
-import { compareSnapshots, isObject, SNAPSHOT_NODES } from "./valtio-snapshots.js";
-import { tracedStore, type Mutation, type MutationKind, type TracedStore } from "./store.js";
+import { countClosed, counts, isShut } from "./recorder.js";
+import { wholeCalls } from "./valtio-calls.js";
+import { inspect, newNode, pathOf, step, type Node, type Place, type Root, type Target } from "./valtio-node.js";
+import { compareSnapshots, isObject } from "./valtio-snapshots.js";
+import { tracedStore, whenDecidedAnew, type MutationKind, type TracedStore } from "./store.js";
 import type { Attributes } from "./values.js";
 
 export { proxiesOutside } from "./valtio-snapshots.js";
@@ -19,10 +20,12 @@ export interface ValtioTracing<State> {
   /** The name of the store. */
   readonly name: string;
   readonly policy?: StorePolicy;
-  /** Says what surrounds a mutation. */
+  /** Says what surrounds a mutation of this state. Without it, the store's own context says so. */
   readonly getContext?: (state: State) => Attributes;
 }
 
+/** How many properties a proxy remembers as ignored, and begins anew: keys come and go. */
+const IGNORED = 1_024;
 /** How many steps the way up from a proxy to its roots may have, all ways together. */
 const STEPS = 256;
 
@@ -38,7 +41,11 @@ type NewProxy = (target: Target, handler: Handler) => object;
 const nodes = new WeakMap<object, Node>();
 /** Completes the node of a handler once its target is known. */
 const expected = new WeakMap<Handler, (target: Target) => Node>();
-/** Grows with every edge that comes or goes, so that places that were found before are old. */
+/** The same for the handler that was made last: another hook may have wrapped it in one of its own. */
+let awaited: ((target: Target) => Node) | undefined;
+/** States that are compared by their snapshots. */
+const comparedRoots = new WeakMap<object, Map<TracedStore, Root>>();
+/** Grows with whatever may change a place, or what is ignored there, so that what was found before is old. */
 let epoch = 1;
 let installed: boolean | undefined;
 const NOWHERE: readonly Place[] = [];
@@ -57,20 +64,39 @@ const NOWHERE: readonly Place[] = [];
  */
 export function createTracedState<State extends object>(initial: State, tracing: ValtioTracing<State>): State {
   const isHooked = install();
-  const store = tracedStore(tracing.name, tracing.policy);
-  const state = valtio.proxy(initial) as State;
-  const { getContext } = tracing;
-  if (getContext) store.getContext = () => getContext(state);
-  const node = isHooked ? nodes.get(state) : undefined;
-  if (node) {
-    node.roots.add(store);
-    epoch++;
-    adoptOutside(node);
-  } else {
-    const why = isHooked ? "was made before Throughline's hook" : "cannot be hooked in this version of Valtio";
-    compareSnapshots(state, () => [{ store, path: "" }], `the state of \`${tracing.name}\` ${why}`);
+  // A proxy of a proxy would not see what is written to the inner one.
+  const state = isObject(initial) && isProxy(initial) ? initial : (valtio.proxy(initial) as State);
+  try {
+    const name = tracing?.name ?? "Valtio";
+    const { getContext } = tracing ?? {};
+    trace(state, tracedStore(name, tracing?.policy), getContext && (() => getContext(state)), isHooked);
+  } catch {
+    counts.failures++;
   }
   return state;
+}
+
+function trace(state: object, store: TracedStore, context: Root["context"], isHooked: boolean): void {
+  const node = isHooked ? nodes.get(state) : undefined;
+  let roots = node ? node.roots : comparedRoots.get(state);
+  const known = roots?.get(store);
+  if (known) {
+    known.context = context ?? known.context;
+    return;
+  }
+  const root: Root = { store, context };
+  roots ??= new Map();
+  roots.set(store, root);
+  if (node) {
+    node.roots = roots;
+    epoch++;
+    attach(node, store.name);
+    return;
+  }
+  comparedRoots.set(state, roots);
+  const why = isHooked ? "was made before Throughline's hook" : "cannot be hooked in this version of Valtio";
+  const places = [{ root, path: "" }];
+  compareSnapshots(state, () => places, `the state of \`${store.name}\` ${why}`);
 }
 
 /** Hooks the functions by which Valtio makes proxies, once. False when this version has none. */
@@ -81,12 +107,17 @@ function install(): boolean {
   try {
     replace?.("createHandler", (inner: CreateHandler) => traced(inner));
     replace?.("newProxy", (inner: NewProxy): NewProxy => (target, handler) => {
-      const node = expected.get(handler)?.(target);
+      const node = (expected.get(handler) ?? awaited)?.(target);
+      awaited = undefined;
       const proxy = inner(target, handler);
-      if (node) nodes.set(proxy, node);
+      if (node) {
+        node.proxy = proxy;
+        nodes.set(proxy, node);
+      }
       return proxy;
     });
     installed = replace !== undefined;
+    whenDecidedAnew(() => void epoch++);
   } catch {
     installed = false;
   }
@@ -97,6 +128,10 @@ function install(): boolean {
 function traced(createInner: CreateHandler): CreateHandler {
   return (isInitializing, addPropListener, removePropListener, notifyUpdate) => {
     let node: Node | undefined;
+    // The property that is being written, if it is watched, and what it was before.
+    let pending: string | undefined;
+    let had = false;
+    let old: unknown;
     const inner = createInner(
       isInitializing,
       (prop, value) => {
@@ -107,47 +142,96 @@ function traced(createInner: CreateHandler): CreateHandler {
         removePropListener(prop);
         if (node && typeof prop === "string") removeEdge(node, prop);
       },
-      notifyUpdate,
+      (op) => {
+        // It is written, and nobody knows yet: a subscriber may write again, or throw.
+        if (pending !== undefined) {
+          const [prop, before] = [pending, old];
+          pending = old = undefined;
+          changed(node!, prop, had, before);
+        }
+        notifyUpdate(op);
+      },
     );
-    /** Where a property is that a trap is about to change. None: it is not to be watched. */
-    const watched = (prop: string | symbol): readonly Place[] =>
-      node === undefined || typeof prop === "symbol" || isInitializing() || node.accessors?.has(prop)
-        ? NOWHERE
-        : placesOf(node);
+    /** Whether a trap is about to change what is watched. */
+    const watches = (prop: string): boolean => {
+      const known = node!;
+      if (known.epoch !== epoch) locate(known);
+      return known.places.length > 0 && !known.accessors?.has(prop);
+    };
     const { set, deleteProperty } = inner;
     const handler: Handler = { ...inner };
     if (set) {
       handler.set = (target, prop, value, receiver) => {
-        const where = watched(prop);
-        if (where.length === 0) return set(target, prop, value, receiver);
-        const key = prop as string;
-        const old = target[key];
-        const had = old !== undefined || Object.hasOwn(target, key);
-        const answer = set(target, key, value, receiver);
-        changed(node!, where, key, had, old);
+        if (!node?.isAttached || typeof prop === "symbol" || !watches(prop)) return set(target, prop, value, receiver);
+        pending = prop;
+        old = target[prop];
+        had = old !== undefined || Object.hasOwn(target, prop);
+        if (receiver !== node.proxy) return setByOther(node, set, target, prop, value, receiver);
+        const answer = set(target, prop, value, receiver);
+        pending = undefined;
         return answer;
       };
     }
     if (deleteProperty) {
       handler.deleteProperty = (target, prop) => {
-        const where = watched(prop);
-        if (where.length === 0) return deleteProperty(target, prop);
-        const key = prop as string;
-        const old = target[key];
-        const had = old !== undefined || Object.hasOwn(target, key);
-        const answer = deleteProperty(target, key);
-        changed(node!, where, key, had, old);
+        if (!node?.isAttached || typeof prop === "symbol" || !watches(prop)) return deleteProperty(target, prop);
+        pending = prop;
+        old = target[prop];
+        had = old !== undefined || Object.hasOwn(target, prop);
+        const answer = deleteProperty(target, prop);
+        pending = undefined;
         return answer;
       };
     }
-    expected.set(handler, (target) => {
-      node = newNode(target);
-      if (node.isArray) handler.get = wholeCalls(node, ARRAY_CALLS);
-      if (node.keys) handler.get = wholeCalls(node, COLLECTION_CALLS);
+    const complete = (target: Target): Node => {
+      node = newNode(target, () => {
+        if (node!.isArray || node!.collection) handler.get = wholeCalls(node!, reader, handler.get);
+      });
       return node;
-    });
+    };
+    expected.set(handler, complete);
+    awaited = complete;
     return handler;
   };
+}
+
+/** A write through another proxy around ours, or to an object that has ours as its prototype. */
+function setByOther(
+  node: Node,
+  set: NonNullable<Handler["set"]>,
+  target: Target,
+  prop: string,
+  value: unknown,
+  receiver: unknown,
+): boolean {
+  const before = target[prop];
+  const answer = set(target, prop, value, receiver);
+  if (!Object.is(before, target[prop])) reportCopy(node.places[0]?.root.store.name ?? "");
+  return answer;
+}
+
+const reportCopy = (name: string): void =>
+  addProblem(
+    `a second copy of Valtio, or another library with proxies, holds objects of the traced state \`${name}\`: ` +
+      "what is written through its proxies alone is not recorded",
+  );
+
+/** Puts the traps in place below a proxy that is traced from now on. */
+function attach(start: Node, name: string): void {
+  const left = [start];
+  for (let node = left.pop(); node; node = left.pop()) {
+    if (node.isAttached) continue;
+    node.isAttached = true;
+    try {
+      inspect(node);
+      node.attach();
+    } catch {
+      counts.failures++;
+    }
+    if (node.isForeign) reportCopy(name);
+    if (node.outside) adoptOutside(node);
+    left.push(...node.children.values());
+  }
 }
 
 function addEdge(parent: Node, prop: string, value: unknown): void {
@@ -159,25 +243,25 @@ function addEdge(parent: Node, prop: string, value: unknown): void {
     if (props) props.add(prop);
     else child.parents.set(parent.self, new Set([prop]));
     prune(child);
-    epoch++;
-    if (hasOutside && placesOf(parent).length > 0) adoptOutside(child);
+    if (child.isRelied) epoch++;
+    if (parent.isAttached && !child.isAttached) attach(child, placesOf(parent)[0]?.root.store.name ?? "");
   } else if (isProxy(value)) {
-    hasOutside = true;
+    parent.outside ??= new Map();
     parent.outside.set(prop, { proxy: value });
-    if (placesOf(parent).length > 0) adoptOutside(parent);
+    if (parent.isAttached) adoptOutside(parent);
   }
 }
 
 function removeEdge(parent: Node, prop: string): void {
-  parent.outside.get(prop)?.stop?.();
-  parent.outside.delete(prop);
+  parent.outside?.get(prop)?.stop?.();
+  parent.outside?.delete(prop);
   const child = parent.children.get(prop);
   if (!child) return;
   parent.children.delete(prop);
   const props = child.parents.get(parent.self);
   props?.delete(prop);
   if (props?.size === 0) child.parents.delete(parent.self);
-  epoch++;
+  if (child.isRelied) epoch++;
 }
 
 /** Forgets parents that are gone, whenever their number has doubled. */
@@ -187,74 +271,77 @@ function prune(child: Node): void {
   for (const parent of child.parents.keys()) if (!parent.deref()) child.parents.delete(parent);
 }
 
-/** Where a proxy is: at most one place in each store. None when it is in no traced state. */
+/** Where a proxy is: at most one place in each state. None when it is in no traced state. */
 function placesOf(node: Node): readonly Place[] {
-  if (node.placesEpoch !== epoch) {
-    const found = new Map<TracedStore, string>();
-    walkUp(node, (path) => path, found, { left: STEPS });
-    node.places = [...found].map(([store, path]) => ({ store, path, ignored: new Map(), decidedBy: undefined }));
-    node.placesEpoch = epoch;
-  }
+  if (node.epoch !== epoch) locate(node);
   return node.places;
 }
 
+function locate(node: Node): void {
+  const found = new Map<Root, string>();
+  walkUp(node, (path) => path, found, { left: STEPS });
+  node.places = found.size === 0 ? NOWHERE : [...found].map(([root, path]) => ({ root, path }));
+  node.ignored = undefined;
+  node.epoch = epoch;
+}
+
 /** `below` completes the path of the node with the path from it down to where the walk began. */
-function walkUp(
-  node: Node,
-  below: (path: string) => string,
-  found: Map<TracedStore, string>,
-  steps: { left: number },
-): void {
+function walkUp(node: Node, below: (path: string) => string, found: Map<Root, string>, steps: { left: number }): void {
   if (node.isWalked || --steps.left < 0) return;
-  node.isWalked = true;
-  for (const store of node.roots) if (!found.has(store)) found.set(store, below(""));
+  node.isWalked = node.isRelied = true;
+  for (const root of node.roots?.values() ?? []) if (!found.has(root)) found.set(root, below(""));
   for (const [reference, props] of node.parents) {
     const parent = reference.deref();
-    const [prop] = props;
-    if (parent && prop !== undefined) walkUp(parent, (path) => below(step(parent, path, prop)), found, steps);
+    if (!parent) continue;
+    for (const prop of props) {
+      // Valtio keeps the edges of elements that a shorter length has cut off.
+      if (!parent.isForeign && parent.target[prop] !== node.proxy) continue;
+      walkUp(parent, (path) => below(step(parent, path, prop)), found, steps);
+      break;
+    }
   }
   node.isWalked = false;
 }
 
 /** Records what a trap has changed: it compares, because a trap alone is no change. */
-function changed(node: Node, where: readonly Place[], prop: string, had: boolean, old: unknown): void {
+function changed(node: Node, prop: string, had: boolean, old: unknown): void {
   const { target } = node;
   const next = target[prop];
   const has = next !== undefined || Object.hasOwn(target, prop);
   if (had === has && Object.is(old, next)) return;
   if (node.muted > 0) {
     node.isTouched = true;
-    return;
+  } else {
+    const ignored = node.ignored?.get(prop);
+    if (ignored === undefined) decide(node, prop, kindOf(had, has, old, next), old, next);
+    else for (const store of ignored) store.suppress();
   }
+  if (node.isArray && prop === "length" && node.children.size > 0) epoch++;
+}
+
+function decide(node: Node, prop: string, kind: MutationKind, old: unknown, next: unknown): void {
+  if (isShut()) return countClosed();
   try {
-    for (const place of where) {
-      const { store } = place;
-      if (place.decidedBy !== store.decided) {
-        place.decidedBy = store.decided;
-        place.ignored = new Map();
-      }
-      const known = place.ignored.get(prop);
-      if (known === true) {
-        store.suppress();
-        continue;
-      }
+    const ignoring: TracedStore[] = [];
+    const { places } = node;
+    for (const place of places) {
+      const { store, context } = place.root;
       const path = pathOf(node, place, prop);
-      // Without an answer nothing is remembered; and the answer may be of a new policy.
       if (store.ignores(path)) {
-        if (place.decidedBy === store.decided) place.ignored.set(prop, true);
         store.suppress();
+        ignoring.push(store);
       } else {
-        store.mutated({ path, old: read(old), new: read(next), kind: kindOf(had, has, old, next) });
+        store.mutated({ path, old: read(old), new: read(next), kind }, context);
       }
     }
+    // What was decided meanwhile, or has moved, is another question.
+    if (ignoring.length < places.length || node.epoch !== epoch) return;
+    if (node.ignored === undefined || node.ignored.size >= IGNORED) node.ignored = new Map();
+    node.ignored.set(prop, ignoring);
   } catch {
     counts.failures++;
   }
 }
-
-/** The path of a property. The length of an array is the array's own. */
-const pathOf = (node: Node, place: Place, prop: string): string =>
-  node.isArray && prop === "length" ? place.path : step(node, place.path, prop);
 
 function kindOf(had: boolean, has: boolean, old: unknown, next: unknown): MutationKind {
   if (!had) return "insert";
@@ -262,168 +349,27 @@ function kindOf(had: boolean, has: boolean, old: unknown, next: unknown): Mutati
   return isObject(old) && isObject(next) ? "replace" : "set";
 }
 
-const isProxy = (value: object): boolean => valtio.getVersion(value) !== undefined;
+/** Valtio's own answer may look at everything below. */
+const isProxy = (value: object): boolean => nodes.has(value) || valtio.getVersion(value) !== undefined;
 
 /** What is recorded of a value. `ref()` values are the app's own business. */
 function read(value: unknown): unknown {
   return isObject(value) && !(value instanceof Date) && !isProxy(value) ? undefined : value;
 }
 
-/** A call that is recorded as one mutation: what it has changed, if anything, and its answer. */
-type WholeCall = (
-  node: Node,
-  call: () => unknown,
-  args: readonly unknown[],
-) => [answer: unknown, mutation?: Omit<Mutation, "path"> & { readonly key?: unknown }];
+const reader = { read, kindOf, placesOf };
 
-/** A trap that hands out whole calls in place of some methods. */
-function wholeCalls(node: Node, calls: ReadonlyMap<string, WholeCall>): NonNullable<Handler["get"]> {
-  const wrapped = new Map<string, { readonly inner: unknown; readonly outer: unknown }>();
-  return (target, prop, receiver) => {
-    // An array has no getters, and is read much more often than it is called.
-    const inner: unknown = node.isArray ? target[prop as string] : Reflect.get(target, prop, receiver);
-    if (typeof inner !== "function" || typeof prop === "symbol") return inner;
-    const whole = calls.get(prop);
-    if (!whole) return inner;
-    const known = wrapped.get(prop);
-    if (known?.inner === inner) return known.outer;
-    const outer = function (this: unknown, ...args: unknown[]): unknown {
-      return recordWhole(node, whole, () => inner.apply(this, args), args);
-    };
-    wrapped.set(prop, { inner, outer });
-    return outer;
-  };
-}
-
-function recordWhole(node: Node, whole: WholeCall, call: () => unknown, args: readonly unknown[]): unknown {
-  const where = node.muted > 0 ? [] : placesOf(node);
-  if (where.length === 0) return call();
-  const data = node.keys ? node.children.get("data") : undefined;
-  node.muted++;
-  if (data) data.muted++;
-  node.isTouched = false;
-  let result;
-  try {
-    result = whole(node, call, args);
-  } finally {
-    node.muted--;
-    if (data) data.muted--;
+/** Compares the snapshots of the proxies in a node that the hook does not see, as long as the node is there. */
+function adoptOutside(node: Node): void {
+  const { self } = node;
+  for (const [prop, outside] of node.outside ?? []) {
+    outside.stop ??= compareSnapshots(
+      outside.proxy,
+      () => {
+        const holder = self.deref();
+        return holder && placesOf(holder).map((place) => ({ root: place.root, path: pathOf(holder, place, prop) }));
+      },
+      `a proxy under \`${prop}\` was made before Throughline's hook`,
+    );
   }
-  const [answer, mutation] = result;
-  if (mutation) {
-    try {
-      for (const { store, path } of where) {
-        const { key, ...what } = mutation;
-        const own = node.isArray ? key !== undefined : isPathKey(key);
-        store.mutated({
-          ...what,
-          path: !own ? path : node.isArray ? step(node, path, String(key)) : keyed(path, String(key)),
-        });
-      }
-    } catch {
-      counts.failures++;
-    }
-  }
-  return answer;
-}
-
-const batch: WholeCall = (node, call) => {
-  const answer = call();
-  return node.isTouched ? [answer, { kind: "batch" }] : [answer];
-};
-
-const ARRAY_CALLS: ReadonlyMap<string, WholeCall> = new Map<string, WholeCall>([
-  ...["shift", "unshift", "splice", "sort", "reverse", "fill", "copyWithin"].map((name): [string, WholeCall] => [
-    name,
-    batch,
-  ]),
-  [
-    "push",
-    (node, call, args) => {
-      const key = (node.target as unknown as unknown[]).length;
-      if (args.length !== 1) return batch(node, call, args);
-      const answer = call();
-      return [answer, { key, kind: "insert", new: read(node.target[key]) }];
-    },
-  ],
-  [
-    "pop",
-    (node, call) => {
-      const key = (node.target as unknown as unknown[]).length - 1;
-      const old = read(node.target[key]);
-      const answer = call();
-      return key >= 0 ? [answer, { key, kind: "delete", old }] : [answer];
-    },
-  ],
-]);
-
-type Collection = { has(key: unknown): boolean; get?(key: unknown): unknown; readonly size: number; index: number };
-
-/** Where a key is put next, or is. */
-const COLLECTION_CALLS: ReadonlyMap<string, WholeCall> = new Map<string, WholeCall>([
-  [
-    "set",
-    (node, call, [key, value]) => {
-      const map = node.target as unknown as Collection;
-      const had = map.has(key);
-      const old = map.get?.(key);
-      const index = map.index;
-      const answer = call();
-      if (!had) node.keys?.set(index, key);
-      const next = map.get?.(key);
-      if (had && (Object.is(old, next) || Object.is(old, value))) return [answer];
-      return [answer, { key, kind: kindOf(had, true, old, next), old: read(old), new: read(next) }];
-    },
-  ],
-  [
-    "add",
-    (node, call, [value]) => {
-      const set = node.target as unknown as Collection;
-      const before = set.index;
-      const answer = call();
-      return set.index !== before ? [answer, { kind: "insert", new: read(value) }] : [answer];
-    },
-  ],
-  [
-    "delete",
-    (node, call, [key]) => {
-      const map = node.target as unknown as Collection;
-      const old = map.get ? map.get(key) : key;
-      const answer = call();
-      return answer === true
-        ? [answer, map.get ? { key, kind: "delete", old: read(old) } : { kind: "delete", old: read(old) }]
-        : [answer];
-    },
-  ],
-  [
-    "clear",
-    (node, call) => {
-      const had = (node.target as unknown as Collection).size > 0;
-      const answer = call();
-      node.keys?.clear();
-      return had ? [answer, { kind: "batch" }] : [answer];
-    },
-  ],
-]);
-
-/** Whether any proxy was made before the hook. */
-let hasOutside = false;
-
-/** Compares the snapshots of the proxies below a node that the hook does not see. */
-function adoptOutside(root: Node): void {
-  if (!hasOutside) return;
-  const seen = new Set<Node>();
-  const visit = (node: Node): void => {
-    if (seen.has(node) || seen.size >= SNAPSHOT_NODES) return;
-    seen.add(node);
-    for (const [prop, outside] of node.outside) {
-      outside.stop ??= compareSnapshots(
-        outside.proxy,
-        () => placesOf(node).map((place) => ({ store: place.store, path: pathOf(node, place, prop) })),
-        `a proxy under \`${prop}\` was made before Throughline's hook`,
-      );
-    }
-    node.children.forEach(visit);
-  };
-  visit(root);
 }

@@ -32,6 +32,8 @@ export type Attributes = { readonly [key: string]: AttributeValue };
 
 /** How many elements of lists and maps one value may have in all, on every level. */
 const NODES = 1_000;
+/** Larger numbers are not written out. */
+const BIGINT_BITS = 4_096;
 
 /** A text, cut where the core cuts it too, but not within a pair of surrogates. */
 export function text(value: unknown, units = LIMIT_TEXT_UNITS): string {
@@ -40,6 +42,9 @@ export function text(value: unknown, units = LIMIT_TEXT_UNITS): string {
   const last = whole.charCodeAt(units - 1);
   return whole.slice(0, last >= 0xd800 && last < 0xdc00 ? units - 1 : units);
 }
+
+/** A number, of whatever the app hands over. `NaN`: it is none. */
+export const number = (value: unknown): number => (typeof value === "number" ? value : guarded(Number, NaN, value));
 
 /** A value as a sink takes it. `undefined`, functions and symbols are none. */
 export function field(value: unknown): Field {
@@ -64,7 +69,9 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
     case "boolean":
       return value;
     case "bigint":
-      return value === BigInt.asIntN(64, value) ? [TAG_INT, value.toString()] : text(value.toString());
+      if (value === BigInt.asIntN(64, value)) return [TAG_INT, value.toString()];
+      // The digits of a very large one take seconds, and are cut anyway.
+      return value === BigInt.asIntN(BIGINT_BITS, value) ? text(value.toString()) : "…";
     case "object":
       break;
     default:
@@ -74,7 +81,8 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
   if (value instanceof Error) return text(`${value.name}: ${value.message}`);
   if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, Math.min(value.byteLength, LIMIT_BLOB_BYTES));
+    // A copy, because the app may change its bytes while a call waits for the start.
+    return new Uint8Array(value.buffer, value.byteOffset, Math.min(value.byteLength, LIMIT_BLOB_BYTES)).slice();
   }
   // The core leaves out what is nested deeper, and marks that.
   if (depth >= LIMIT_DEPTH) return "…";
@@ -82,7 +90,7 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
     const list: Field[] = [TAG_LIST];
     for (const element of value) {
       if (list.length > LIMIT_ELEMENTS || --nodes.left < 0) break;
-      list.push(deep(element, depth + 1, nodes));
+      list.push(guarded(deep, null, element, depth + 1, nodes));
     }
     return list;
   }
@@ -100,12 +108,14 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
 
 /** Adds attributes to the fields of a call, as alternating keys and values. Those without a value are left out. */
 export function addAttributes(fields: Field[], attributes: Attributes | undefined): Field[] {
-  if (attributes === undefined || attributes === null) return fields;
+  if (typeof attributes !== "object" || attributes === null) return fields;
   const mark = fields.length;
+  const most = mark + 2 * LIMIT_ATTRIBUTES;
   try {
     // Of a plain object of primitives, which nearly all are, nothing has to be copied or caught.
     if (Object.getPrototypeOf(attributes) === Object.prototype) {
       for (const key in attributes) {
+        if (fields.length >= most) break;
         const value = attributes[key];
         const type = typeof value;
         if (
@@ -119,7 +129,6 @@ export function addAttributes(fields: Field[], attributes: Attributes | undefine
           if (known !== null) fields.push(text(key, LIMIT_KEY_UNITS), known);
         }
       }
-      if (fields.length - mark > 2 * LIMIT_ATTRIBUTES) fields.length = mark + 2 * LIMIT_ATTRIBUTES;
       return fields;
     }
   } catch {

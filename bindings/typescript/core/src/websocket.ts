@@ -6,6 +6,9 @@ import { TraceContext } from "./span.js";
 /** Reads the trace headers of a message, such as `traceparent`. `undefined`: the message begins a new trace. */
 export type MessageHeaders = (message: unknown) => Readonly<Record<string, string>> | undefined;
 
+/** Sockets whose messages have a context already. */
+const traced = new WeakSet<object>();
+
 /**
  * Gives every message of a WebSocket a context of its own: what the listeners do with it, up to their
  * first `await`, belongs to the message's trace.
@@ -15,6 +18,15 @@ export type MessageHeaders = (message: unknown) => Readonly<Record<string, strin
  * ```
  */
 export function traceWebSocket<Socket extends WebSocket>(socket: Socket, headers: MessageHeaders): Socket {
+  guarded(() => {
+    if (traced.has(socket) || !Object.isExtensible(socket)) return;
+    traced.add(socket);
+    trace(socket, headers);
+  }, undefined);
+  return socket;
+}
+
+function trace(socket: WebSocket, headers: MessageHeaders): void {
   const contexts = new WeakMap<object, TraceContext>();
   /** The context of a message, which all of its listeners share. */
   const contextOf = (event: Event): TraceContext => {
@@ -41,32 +53,35 @@ export function traceWebSocket<Socket extends WebSocket>(socket: Socket, headers
   const isOurs = (type: unknown, listener: unknown): listener is EventListenerOrEventListenerObject =>
     type === "message" && (typeof listener === "function" || (typeof listener === "object" && listener !== null));
   const { addEventListener, removeEventListener } = socket;
-  socket.addEventListener = ((type: string, listener: unknown, ...options: unknown[]) =>
-    addEventListener.call(
-      socket,
-      type,
-      (isOurs(type, listener) ? wrap(listener) : listener) as EventListener,
-      ...(options as []),
-    )) as typeof addEventListener;
-  socket.removeEventListener = ((type: string, listener: unknown, ...options: unknown[]) =>
-    removeEventListener.call(
-      socket,
-      type,
-      (isOurs(type, listener) ? wrap(listener) : listener) as EventListener,
-      ...(options as []),
-    )) as typeof removeEventListener;
+  const add = addEventListener as (...args: unknown[]) => void;
+  const remove = removeEventListener as (...args: unknown[]) => void;
+  socket.addEventListener = ((type: unknown, listener: unknown, ...options: unknown[]) => {
+    if (!isOurs(type, listener)) return add.call(socket, type, listener, ...options);
+    // It may have been added before we came, and is to be called once.
+    remove.call(socket, type, listener, ...options);
+    add.call(socket, type, wrap(listener), ...options);
+  }) as typeof addEventListener;
+  socket.removeEventListener = ((type: unknown, listener: unknown, ...options: unknown[]) => {
+    remove.call(socket, type, listener, ...options);
+    if (isOurs(type, listener)) remove.call(socket, type, wrap(listener), ...options);
+  }) as typeof removeEventListener;
   let onmessage: ((event: MessageEvent) => unknown) | null = null;
+  let isAdded = false;
   const called: EventListener = (event) =>
     void contextOf(event).run(() => onmessage?.call(socket, event as MessageEvent));
+  const handle = (listener: unknown): void => {
+    onmessage = typeof listener === "function" ? (listener as typeof onmessage) : null;
+    // A handler that replaces another takes its place among the listeners.
+    if (onmessage && !isAdded) add.call(socket, "message", called);
+    isAdded ||= onmessage !== null;
+  };
+  const before: unknown = socket.onmessage;
+  if (before) socket.onmessage = null;
+  handle(before);
   Object.defineProperty(socket, "onmessage", {
     configurable: true,
     enumerable: true,
     get: () => onmessage,
-    set: (listener: unknown) => {
-      removeEventListener.call(socket, "message", called);
-      onmessage = typeof listener === "function" ? (listener as typeof onmessage) : null;
-      if (onmessage) addEventListener.call(socket, "message", called);
-    },
+    set: handle,
   });
-  return socket;
 }

@@ -3,6 +3,7 @@
 import type { StateCreator, StoreMutatorIdentifier } from "zustand";
 import { Door } from "./immutable.js";
 import type { StorePolicy } from "./policy.js";
+import { guarded } from "./recorder.js";
 import { tracedStore } from "./store.js";
 import type { Attributes } from "./values.js";
 
@@ -24,23 +25,38 @@ type Traced = <
   tracing: ZustandTracing<State>,
 ) => StateCreator<State, In, Out>;
 
+/** What `persist` puts on a store. */
+interface Persisted {
+  readonly persist?: { readonly hasHydrated?: () => boolean };
+}
+
+/**
+ * Whether a call restores what was saved: `persist` replaces the whole state while it is not hydrated. It does so
+ * through us when it is inside.
+ */
+const restores = (api: Persisted, args: readonly unknown[]): boolean =>
+  args[1] === true && guarded(() => api.persist?.hasHydrated?.() === false, false);
+
 /**
  * A middleware that records what changes the state: the `set` of the creator, and `setState` of the
- * store. Put it innermost, around the creator, so that what `persist` restores is no mutation.
+ * store. What `persist` restores is no mutation. Put it innermost, around the creator: then it sees each value before
+ * other middleware changes it.
  *
  * ```ts
  * const useCart = create(persist(traceZustand((set) => ({ items: [] }), { name: "Cart" }), { name: "cart" }));
  * ```
  */
 export const traceZustand: Traced = (creator, tracing) => (set, get, api) => {
-  const store = tracedStore(tracing.name, tracing.policy);
-  const { getContext } = tracing;
-  if (getContext) store.getContext = () => getContext(get());
-  const door = new Door(store, get);
+  const { name = "Zustand", policy, getContext } = tracing ?? {};
+  const door = new Door({
+    store: tracedStore(name, policy),
+    read: get,
+    context: getContext && (() => getContext(get())),
+  });
   const traced =
     <Args extends unknown[]>(inner: (...args: Args) => void) =>
     (...args: Args): void =>
-      door.run(() => inner(...args));
+      restores(api as Persisted, args) ? door.restore(() => inner(...args)) : door.run(() => inner(...args));
   api.setState = traced(api.setState as (...args: unknown[]) => void) as typeof api.setState;
   return creator(traced(set as (...args: unknown[]) => void) as typeof set, get, api);
 };

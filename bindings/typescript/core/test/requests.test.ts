@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
-import axios from "axios";
-import { GraphQLClient } from "graphql-request";
 import { JSDOM } from "jsdom";
 import { WebSocketServer } from "ws";
 import { TraceContext, tracedStore } from "../src/index.js";
@@ -202,20 +200,6 @@ test("each send of an XMLHttpRequest is one request, also when the object is use
   ]);
   received.length = 0;
   undo();
-});
-
-test("axios and graphql-request are recorded once each", async () => {
-  const app = new App();
-  const { scope: page } = await dom();
-  const own = scope();
-  const [undoFetch, undoXhr] = [traceFetch(own), traceXhr(page)];
-  const client = new GraphQLClient(`${url}/graphql`, { fetch: own.fetch });
-  await client.request("query Me { ok }");
-  await axios.get(`${url}/axios`, { adapter: "fetch", env: { fetch: own.fetch } } as never);
-  assert.deepEqual(app.requests(), ["POST /graphql 200", "GET /axios 200"]);
-  assert.ok(traceparents().every((header) => String(header).startsWith("00-")));
-  undoFetch();
-  undoXhr();
 });
 
 test("50 interleaved messages of a WebSocket are each in their own trace", async () => {

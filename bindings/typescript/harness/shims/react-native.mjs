@@ -8,13 +8,15 @@ const ask = (request) => JSON.parse(host.harness(JSON.stringify(request)));
 
 const throughline = {
   install: () => host.install(),
-  start(json) {
-    if (ask({ ask: "isRunning" }).ok) return JSON.stringify({ attached: true });
-    const { ok, error } = ask({ ask: "startApp", configuration: JSON.parse(json) });
-    return JSON.stringify(error === undefined ? ok : { error: "storage", reason: error });
-  },
-  flush: (timeoutMs) => later({ ask: "flush", timeoutMs }).then(JSON.stringify),
-  shutdown: () => later({ ask: "shutdown" }).then((complete) => JSON.stringify({ complete })),
+  start: (json) => JSON.stringify(ask({ ask: "startApp", configuration: JSON.parse(json) }).ok),
+  flush: (timeoutMs) => later({ ask: "flush", timeoutMs }).then(JSON.stringify, closed),
+  shutdown: () => later({ ask: "shutdown" }).then((complete) => JSON.stringify({ complete }), closed),
 };
 
+const closed = (error) => JSON.stringify({ error: "closed", reason: error.message });
+
 export const TurboModuleRegistry = { get: (name) => (name === "Throughline" ? throughline : null) };
+
+export const AppState = { currentState: "active", addEventListener: () => ({ remove() {} }) };
+
+export const View = "View";

@@ -3,6 +3,7 @@
 //! function that takes and returns JSON.
 #![allow(unsafe_code, reason = "texts come from C and go there")]
 
+mod app;
 mod network;
 mod received;
 
@@ -31,6 +32,11 @@ enum Ask {
         endpoint: Option<String>,
         data_dir: Option<String>,
     },
+    /// Starts a client as the native module of an app does: with what JavaScript asks for. Without
+    /// an endpoint it gets a backend. Answers as the module does.
+    StartApp {
+        configuration: Value,
+    },
     /// Sends everything, and answers what the backend has received until now.
     Received,
     /// Sends everything, for at most so many milliseconds.
@@ -54,6 +60,8 @@ enum Ask {
     /// Starts a server that sends back what it is told to.
     EchoServer,
     SessionId,
+    /// Waits until everything is in the database.
+    Drain,
     /// The resident memory of the process, in KiB.
     Memory,
     /// A variable of the environment.
@@ -76,8 +84,8 @@ enum Ask {
 struct Running {
     core: Arc<TelemetryCore>,
     server: Option<Arc<FaultServer>>,
-    /// The directory of its data, when the test has named none.
-    _own_dir: Option<tempfile::TempDir>,
+    /// The directory of its data, unless the test has named one.
+    _own_dir: tempfile::TempDir,
 }
 
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
@@ -111,6 +119,7 @@ pub unsafe extern "C" fn throughline_harness_free(answer: *mut c_char) {
 fn answer(request: &[u8]) -> Result<Value, Box<dyn std::error::Error>> {
     match serde_json::from_slice(request)? {
         Ask::Start { trace_hosts, endpoint, data_dir } => start(trace_hosts, endpoint, data_dir),
+        Ask::StartApp { configuration } => Ok(start_app(configuration)),
         Ask::Received => {
             let (core, server) = (running()?, server()?);
             let flush = core.flush(LONG)?;
@@ -137,6 +146,7 @@ fn answer(request: &[u8]) -> Result<Value, Box<dyn std::error::Error>> {
             Ok(headers.collect::<serde_json::Map<_, _>>().into())
         }
         Ask::TraceId { slot } => Ok(running()?.trace_id(slot).into()),
+        Ask::Drain => Ok(running()?.drain(LONG).into()),
         Ask::SessionId => Ok(running()?.session_id().into()),
         Ask::Shutdown => {
             let ended = running()?.shutdown(LONG)?;
@@ -166,13 +176,47 @@ fn start(
 ) -> Result<Value, Box<dyn std::error::Error>> {
     let server = if endpoint.is_none() { Some(Arc::new(FaultServer::start()?)) } else { None };
     let endpoint = endpoint.or_else(|| Some(server.as_ref()?.url())).unwrap_or_default();
-    let own_dir = if data_dir.is_none() { Some(tempfile::tempdir()?) } else { None };
-    let own_path = own_dir.as_ref().and_then(|dir| dir.path().to_str()).map(str::to_owned);
-    let data_dir = data_dir.or(own_path).ok_or("the directory's path is not UTF-8")?;
+    let own_dir = tempfile::tempdir()?;
+    let data_dir = data_dir.unwrap_or_else(|| path(&own_dir));
     let core = TelemetryCore::start(config(&data_dir, &endpoint, trace_hosts), Consent::Granted, None, None, None)?;
+    Ok(json!(keep(core, server, own_dir)))
+}
+
+/// Starts a client with a configuration of JavaScript's.
+fn start_app(mut configuration: Value) -> Value {
+    if running().is_ok() {
+        return json!({ "attached": true });
+    }
+    let started = || -> Result<u64, Box<dyn std::error::Error>> {
+        let server = match configuration.as_object_mut() {
+            Some(fields) if !fields.contains_key("endpoint") && !fields.contains_key("destinations") => {
+                let server = Arc::new(FaultServer::start()?);
+                fields.insert("endpoint".to_owned(), server.url().into());
+                Some(server)
+            }
+            _ => None,
+        };
+        let configuration: app::Configuration = serde_json::from_value(configuration)?;
+        let own_dir = tempfile::tempdir()?;
+        let (config, consent) = configuration.to_core(&path(&own_dir))?;
+        let core = TelemetryCore::start(config, consent, None, None, None)?;
+        Ok(keep(core, server, own_dir))
+    };
+    match started() {
+        Ok(_) => json!({}),
+        Err(error) => json!({ "error": "invalidConfig", "reason": error.to_string() }),
+    }
+}
+
+/// Keeps what runs. Returns the handle of the client.
+fn keep(core: Arc<TelemetryCore>, server: Option<Arc<FaultServer>>, own_dir: tempfile::TempDir) -> u64 {
     let handle = core.door();
     *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { core, server, _own_dir: own_dir });
-    Ok(json!(handle))
+    handle
+}
+
+fn path(dir: &tempfile::TempDir) -> String {
+    dir.path().to_string_lossy().into_owned()
 }
 
 /// The client that runs. It is not locked while it is used.

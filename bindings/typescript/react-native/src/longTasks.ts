@@ -5,7 +5,7 @@ import { quietly } from "./found.js";
 
 /** React Native's `AppState`, as far as it is used. */
 export interface AppStateLike {
-  readonly currentState: string | null;
+  readonly currentState: string | null | undefined;
   addEventListener(type: "change", listener: (state: string) => void): { remove(): void };
 }
 

@@ -20,6 +20,7 @@ class GuidesTest {
         "README.md" to "readme.txt",
         "docs/first-event-kotlin.md" to "first-event-kotlin.txt",
         "docs/kotlin.md" to "kotlin.txt",
+        "docs/react-native.md" to "first-event-kotlin.txt",
     )
 
     private class Fence(val line: Int, val text: String)

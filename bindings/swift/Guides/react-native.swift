@@ -1,0 +1,3 @@
+import Throughline
+import ThroughlineUI
+import UIKit

@@ -1,0 +1,172 @@
+// Methods of arrays, of `proxyMap` and of `proxySet` that write several times: each is one mutation.
+
+import { keyed } from "./path.js";
+import { counts } from "./recorder.js";
+import type { Mutation, MutationKind } from "./store.js";
+import { forget, isPathKey, remember, step, type Node, type Place, type Target } from "./valtio-node.js";
+
+/** What was changed, if anything was: `key` is the part of the array or the collection. */
+type Change = Omit<Mutation, "path"> & { readonly key?: unknown };
+
+/** Makes a call, and says what it has changed. */
+type WholeCall = (node: Node, call: () => unknown, args: readonly unknown[]) => [answer: unknown, change?: Change];
+
+/** How this module reads values, and finds where a proxy is. */
+export interface Reader {
+  read(value: unknown): unknown;
+  kindOf(had: boolean, has: boolean, old: unknown, next: unknown): MutationKind;
+  placesOf(node: Node): readonly Place[];
+}
+
+/** A trap that hands out whole calls in place of some methods. `theirs` is the trap that is there already. */
+export function wholeCalls(
+  node: Node,
+  reader: Reader,
+  theirs: ProxyHandler<Target>["get"],
+): NonNullable<ProxyHandler<Target>["get"]> {
+  const calls = node.isArray ? arrayCalls(reader) : collectionCalls(reader);
+  const wrapped = new Map<string, { readonly inner: unknown; readonly outer: unknown }>();
+  const isSimple = node.isArray && theirs === undefined;
+  return (target, prop, receiver) => {
+    // An array has no getters, and is read much more often than it is called.
+    const inner: unknown = isSimple
+      ? target[prop as string]
+      : theirs
+        ? theirs(target, prop, receiver)
+        : Reflect.get(target, prop, receiver);
+    if (typeof inner !== "function" || typeof prop === "symbol") return inner;
+    const whole = calls.get(prop);
+    if (!whole) return inner;
+    const known = wrapped.get(prop);
+    if (known?.inner === inner) return known.outer;
+    const outer = function (this: unknown, ...args: unknown[]): unknown {
+      const call = () => inner.apply(this, args) as unknown;
+      // A method may be called on another object than the one that it was read from.
+      return this === node.proxy ? recordWhole(node, reader, whole, call, args) : call();
+    };
+    wrapped.set(prop, { inner, outer });
+    return outer;
+  };
+}
+
+function recordWhole(
+  node: Node,
+  reader: Reader,
+  whole: WholeCall,
+  call: () => unknown,
+  args: readonly unknown[],
+): unknown {
+  const where = node.muted > 0 ? [] : reader.placesOf(node);
+  if (where.length === 0) return call();
+  const data = node.collection ? node.children.get("data") : undefined;
+  node.muted++;
+  if (data) data.muted++;
+  node.isTouched = false;
+  let answer: unknown;
+  let change: Change | undefined;
+  try {
+    [answer, change] = whole(node, call, args);
+  } catch (error) {
+    // What was written before somebody has thrown stays written.
+    if (node.isTouched) change = { kind: "batch" };
+    throw error;
+  } finally {
+    node.muted--;
+    if (data) data.muted--;
+    if (change) record(node, where, change);
+  }
+  return answer;
+}
+
+function record(node: Node, where: readonly Place[], { key, ...what }: Change): void {
+  try {
+    for (const { root, path } of where) {
+      const own = node.isArray ? key !== undefined : isPathKey(key);
+      const full = !own ? path : node.isArray ? step(node, path, String(key)) : keyed(path, String(key));
+      root.store.mutated({ ...what, path: full }, root.context);
+    }
+  } catch {
+    counts.failures++;
+  }
+}
+
+const batch: WholeCall = (node, call) => {
+  const answer = call();
+  return node.isTouched ? [answer, { kind: "batch" }] : [answer];
+};
+
+const BATCHES = ["shift", "unshift", "splice", "sort", "reverse", "fill", "copyWithin"];
+
+const arrayCalls = ({ read }: Reader): ReadonlyMap<string, WholeCall> =>
+  new Map<string, WholeCall>([
+    ...BATCHES.map((name): [string, WholeCall] => [name, batch]),
+    [
+      "push",
+      (node, call, args) => {
+        const key = (node.target as unknown as unknown[]).length;
+        if (args.length !== 1) return batch(node, call, args);
+        const answer = call();
+        return node.isTouched ? [answer, { key, kind: "insert", new: read(node.target[key]) }] : [answer];
+      },
+    ],
+    [
+      "pop",
+      (node, call) => {
+        const key = (node.target as unknown as unknown[]).length - 1;
+        const old = read(node.target[key]);
+        const answer = call();
+        return node.isTouched ? [answer, { key, kind: "delete", old }] : [answer];
+      },
+    ],
+  ]);
+
+type Kept = { has(key: unknown): boolean; get?(key: unknown): unknown; readonly size: number; index: number };
+
+const collectionCalls = ({ read, kindOf }: Reader): ReadonlyMap<string, WholeCall> =>
+  new Map<string, WholeCall>([
+    [
+      "set",
+      (node, call, [key, value]) => {
+        const map = node.target as unknown as Kept;
+        const had = map.has(key);
+        const old = map.get?.(key);
+        const index = map.index;
+        // The path of what is below must be known to a subscriber that writes at once.
+        if (!had && node.collection) remember(node.collection, index, key);
+        const answer = call();
+        const next = map.get?.(key);
+        if (had && (Object.is(old, next) || Object.is(old, value))) return [answer];
+        return [answer, { key, kind: kindOf(had, true, old, next), old: read(old), new: read(next) }];
+      },
+    ],
+    [
+      "add",
+      (node, call, [value]) => {
+        const set = node.target as unknown as Kept;
+        const before = set.index;
+        const answer = call();
+        return set.index !== before ? [answer, { kind: "insert", new: read(value) }] : [answer];
+      },
+    ],
+    [
+      "delete",
+      (node, call, [key]) => {
+        const map = node.target as unknown as Kept;
+        const old = map.get ? map.get(key) : key;
+        const answer = call();
+        if (answer !== true) return [answer];
+        if (node.collection) forget(node.collection, key);
+        return [answer, map.get ? { key, kind: "delete", old: read(old) } : { kind: "delete", old: read(old) }];
+      },
+    ],
+    [
+      "clear",
+      (node, call) => {
+        const had = (node.target as unknown as Kept).size > 0;
+        const answer = call();
+        node.collection?.keys.clear();
+        node.collection?.indexes.clear();
+        return had ? [answer, { kind: "batch" }] : [answer];
+      },
+    ],
+  ]);

@@ -1,0 +1,135 @@
+package dev.throughline.reactnative
+
+import android.app.ActivityManager.RunningAppProcessInfo
+import android.app.Application
+import dev.throughline.Consent
+import dev.throughline.Throughline
+import org.json.JSONObject
+import org.junit.jupiter.api.AfterEach
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.BeforeEach
+import org.junit.jupiter.api.Test
+import java.io.File
+import java.util.concurrent.CountDownLatch
+import kotlin.concurrent.thread
+import kotlin.io.path.createTempDirectory
+
+/** An app on the framework's own classes. What it has not, the facade does without. */
+private class App(private val directory: File) : Application() {
+    override fun getNoBackupFilesDir(): File = directory
+    override fun getPackageName(): String = "com.example"
+    override fun getSystemService(name: String): Any? = null
+    override fun getSystemServiceName(type: Class<*>): String = type.simpleName
+}
+
+/** These start the real client, as the native module does. */
+class StarterTest {
+    private val directory = createTempDirectory("throughline").toFile()
+    private val app = App(directory)
+
+    /** The system's answer to what the process is to its user, which needs a device. */
+    @BeforeEach
+    fun showProcess() {
+        val companion = Class.forName("dev.throughline.android.ProcessState").getField("Companion").get(null)
+        val set = companion.javaClass.methods.single { it.name == "setImportance" }
+        set.invoke(companion, { RunningAppProcessInfo.IMPORTANCE_FOREGROUND })
+    }
+
+    @AfterEach
+    fun end() {
+        if (Throughline.isRunning) Throughline.shutdown()
+        directory.deleteRecursively()
+    }
+
+    private fun start(vararg fields: Pair<String, Any>): JSONObject {
+        val config = JSONObject().put("consent", "granted").put("serviceName", "shop").put("environment", "test")
+        for ((name, value) in fields) config.put(name, value)
+        return JSONObject(Starter.start(app, config.toString()))
+    }
+
+    @Test
+    fun the_client_runs_when_the_answer_is_there() {
+        assertEquals("{}", start().toString())
+        assertTrue(Throughline.isRunning)
+        assertTrue(File(directory, "throughline").isDirectory)
+    }
+
+    @Test
+    fun a_client_that_runs_stays_as_it_is() {
+        Throughline.start(Consent.GRANTED) {
+            serviceName = "native"
+            dataDir = File(directory, "native")
+        }
+        val session = Throughline.sessionId
+        assertEquals(true, start("serviceName" to "script").get("attached"))
+        assertEquals(session, Throughline.sessionId)
+        assertFalse(File(directory, "throughline").exists())
+    }
+
+    @Test
+    fun a_native_start_that_is_under_way_is_waited_for() {
+        val (begun, go) = listOf(CountDownLatch(1), CountDownLatch(1))
+        Throughline.startInBackground(Consent.GRANTED) {
+            begun.countDown()
+            go.await()
+            serviceName = "native"
+            dataDir = File(directory, "native")
+        }
+        begun.await()
+        var answer: JSONObject? = null
+        val script = thread { answer = start() }
+        go.countDown()
+        script.join()
+        assertEquals(true, answer!!.get("attached"))
+    }
+
+    @Test
+    fun a_value_that_cannot_work_is_an_error_and_starts_nothing() {
+        val answer = start("sessionSampleRate" to 7)
+        assertEquals("invalidConfig", answer.getString("error"))
+        assertTrue("session_sample_rate" in answer.getString("reason"), answer.toString())
+        assertFalse(Throughline.isRunning)
+        assertEquals("{}", start().toString())
+    }
+
+    @Test
+    fun a_field_that_is_misspelt_is_an_error_and_starts_nothing() {
+        val answer = start("serviceVresion" to "1")
+        assertEquals("invalidConfig", answer.getString("error"))
+        assertEquals("serviceVresion is not known", answer.getString("reason"))
+        assertFalse(Throughline.isRunning)
+    }
+
+    @Test
+    fun a_directory_that_cannot_be_used_is_an_error() {
+        val file = File(directory, "file").apply { writeText("not a directory") }
+        assertEquals("invalidConfig", start("dataDir" to file.path).getString("error"))
+    }
+
+    @Test
+    fun a_flush_and_a_shutdown_without_a_client_are_errors() {
+        assertEquals("closed", JSONObject(Starter.flush(10.0)).getString("error"))
+        assertEquals("closed", JSONObject(Starter.shutdown(10.0)).getString("error"))
+    }
+
+    @Test
+    fun a_flush_and_a_shutdown_answer_what_became_of_the_events() {
+        start("endpoint" to "http://127.0.0.1:9")
+        Throughline.event("something")
+        val flush = JSONObject(Starter.flush(500.0))
+        assertFalse(flush.getBoolean("isComplete"))
+        assertTrue(flush.getLong("waiting") > 0)
+        assertTrue(flush.getString("reason").isNotEmpty())
+        assertTrue(JSONObject(Starter.shutdown(Double.POSITIVE_INFINITY)).getBoolean("complete"))
+    }
+
+    @Test
+    fun a_time_that_is_none_does_not_throw() {
+        start()
+        for (time in listOf(Double.NaN, -1.0, Double.NEGATIVE_INFINITY)) {
+            assertFalse("error" in Starter.flush(time))
+        }
+    }
+}

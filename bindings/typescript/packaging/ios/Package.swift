@@ -1,0 +1,21 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// The Swift code of the npm package, as far as it needs no Objective-C: for the tests alone. In an
+// app, CocoaPods builds it.
+let package = Package(
+    name: "ThroughlineReactNative",
+    platforms: [.iOS(.v15), .macOS(.v12)],
+    dependencies: [.package(path: "../../../swift")],
+    targets: [
+        .target(
+            name: "ThroughlineReactNative",
+            dependencies: [
+                .product(name: "Throughline", package: "swift"),
+                .product(name: "ThroughlineUI", package: "swift"),
+            ],
+            exclude: ["ThroughlineModule.h", "ThroughlineModule.mm"]),
+        .testTarget(name: "ThroughlineReactNativeTests", dependencies: ["ThroughlineReactNative"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { app, everything, packages, write } from "../app.mjs";
+
+const require = createRequire(join(app, "package.json"));
+
+/** What an app has already. */
+const EXTERNAL = ["react", "react-native", "valtio", "redux", "zustand", "@react-navigation", "expo-router"];
+
+/** What is for tests, or for the other package alone, which brings what it needs of it. */
+const NOT_IN_APPS = /\/(testing|jest|calls|native)$/;
+
+/** How many bytes an app's bundle grows by, minified and compressed. */
+async function growth(names) {
+  const { build } = require("esbuild");
+  const { outputFiles } = await build({
+    stdin: { contents: everything(names, NOT_IN_APPS), resolveDir: app },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    target: "es2022",
+    external: EXTERNAL.flatMap((name) => [name, `${name}/*`]),
+    logLevel: "silent",
+  });
+  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+}
+
+test("an app's bundle grows by no more than was promised", async () => {
+  const [core, both] = [await growth(["@throughline/core"]), await growth(packages)];
+  console.log(`rn_bundle_bytes ${both} (core alone ${core})`);
+  if (process.env.THROUGHLINE_BUNDLE_FILE) {
+    writeFileSync(
+      process.env.THROUGHLINE_BUNDLE_FILE,
+      JSON.stringify({ rn_bundle_bytes: both, core_bundle_bytes: core }),
+    );
+  }
+  assert.ok(core <= 9 * 1024, `core: ${core} bytes`);
+  assert.ok(both <= 15 * 1024, `core and react-native: ${both} bytes`);
+});
+
+for (const platform of ["android", "ios"]) {
+  test(`Metro bundles an app for ${platform} that imports everything`, async () => {
+    write("everything.js", everything());
+    const { loadConfig, runBuild } = require("metro");
+    const config = { ...(await loadConfig({ cwd: app })), maxWorkers: 1, reporter: { update() {} } };
+    const out = join(app, `bundle.${platform}.js`);
+    await runBuild(config, { entry: "everything.js", platform, dev: false, minify: false, out });
+    const bundle = readFileSync(out, "utf8");
+    assert.ok(bundle.includes("throughlineDoor") || bundle.includes("Throughline"));
+    // Hermes reads no ES modules.
+    assert.doesNotMatch(bundle, /^\s*(import|export) /m);
+  });
+}

@@ -1,0 +1,95 @@
+package dev.throughline.reactnative
+
+import android.app.Application
+import dev.throughline.Setup
+import dev.throughline.StartFailure
+import dev.throughline.Throughline
+import dev.throughline.ThroughlineException
+import dev.throughline.android.AndroidOptions
+import dev.throughline.android.start
+import org.json.JSONObject
+import java.util.concurrent.atomic.AtomicReference
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+
+/**
+ * Starts and ends the client for JavaScript, through the facade that an app in Kotlin uses. The
+ * answers are JSON, as `NativeThroughline.ts` describes them. Nothing is thrown.
+ */
+internal object Starter {
+    /** How long JavaScript waits for a start, which usually takes some ten ms. */
+    private val LONGEST_START = 5.seconds
+
+    /** How long a flush or a shutdown may take at most, whatever JavaScript says. */
+    private const val LONGEST_CALL_MS = 600_000.0
+
+    /**
+     * Starts the client, unless it runs, or the app has begun to start it itself: then this waits
+     * for that start. A start that takes longer than 5 s goes on behind the answer.
+     */
+    fun start(application: Application, config: String): String = answering {
+        if (Throughline.awaitStart(LONGEST_START)) return ATTACHED
+        val request = StartRequest.read(config)
+        val failure = AtomicReference<ThroughlineException>()
+        val options = Setup<AndroidOptions> {
+            // The app has one activity. Its views are those that JavaScript names.
+            screenName = { null }
+        }
+        Throughline.start(application, request.consent, options, StartFailure(failure::set), request.configure)
+        Throughline.awaitStart(LONGEST_START)
+        when (val failed = failure.get()) {
+            null -> "{}"
+            // The app has started it at the same moment.
+            is ThroughlineException.Closed -> ATTACHED
+            else -> error(failed)
+        }
+    }
+
+    /** Sends everything. It waits. */
+    fun flush(timeoutMs: Double): String = answering {
+        val outcome = Throughline.flush(duration(timeoutMs))
+        JSONObject()
+            .put("isComplete", outcome.isComplete)
+            .put("delivered", outcome.delivered)
+            .put("waiting", outcome.waiting)
+            // A value that is null is left out.
+            .put("reason", outcome.reason)
+            .toString()
+    }
+
+    /** Ends the client. It waits. */
+    fun shutdown(timeoutMs: Double): String = answering {
+        JSONObject().put("complete", Throughline.shutdown(duration(timeoutMs))).toString()
+    }
+
+    private const val ATTACHED = "{\"attached\":true}"
+
+    private inline fun answering(work: () -> String): String = try {
+        work()
+    } catch (invalid: InvalidField) {
+        error("invalidConfig", invalid.message)
+    } catch (failure: ThroughlineException) {
+        error(failure)
+    } catch (failure: Throwable) {
+        // Whatever the system refuses must not end the app.
+        error("storage", failure.toString())
+    }
+
+    private fun error(failure: ThroughlineException): String = error(
+        when (failure) {
+            is ThroughlineException.InvalidConfiguration -> "invalidConfig"
+            is ThroughlineException.Storage -> "storage"
+            is ThroughlineException.Closed -> "closed"
+            is ThroughlineException.Library -> "library"
+        },
+        failure.message,
+    )
+
+    internal fun error(kind: String, reason: String?): String =
+        JSONObject().put("error", kind).put("reason", reason ?: kind).toString()
+
+    /** A time of JavaScript's. What is no time is none. */
+    private fun duration(ms: Double): Duration =
+        (if (ms.isNaN()) 0.0 else ms.coerceIn(0.0, LONGEST_CALL_MS)).milliseconds
+}

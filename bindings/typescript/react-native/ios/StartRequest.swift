@@ -1,0 +1,124 @@
+import Foundation
+import Throughline
+
+/// What JavaScript asks for with `start`: a `Configuration` of the package, read. Values
+/// that have the right type but cannot work are refused by the core, as in Swift.
+struct StartRequest {
+    let consent: Consent
+    var configuration: Configuration
+
+    /// Reads a configuration in JSON. Throws ``InvalidField``.
+    init(json: String) throws {
+        self = try Fields.read(json) { fields in
+            let consents: KeyValuePairs<String, Consent> = ["granted": .granted, "pending": .pending, "denied": .denied]
+            guard let consent = try fields.choice("consent", consents) else {
+                throw InvalidField(message: "consent is missing")
+            }
+            return StartRequest(consent: consent, configuration: try Configuration(fields))
+        }
+    }
+
+    private init(consent: Consent, configuration: Configuration) {
+        (self.consent, self.configuration) = (consent, configuration)
+    }
+}
+
+/// Sets a value, unless it is `nil`: then JavaScript has not set it, and the default stays.
+private func set<T>(_ field: inout T, _ value: T?) {
+    if let value { field = value }
+}
+
+extension Configuration {
+    fileprivate init(_ fields: Fields) throws {
+        let environments: KeyValuePairs<String, DeploymentEnvironment> = [
+            "development": .development, "test": .test, "staging": .staging, "production": .production,
+        ]
+        let uploads: KeyValuePairs<String, MeteredUploads> = [
+            "all": .all, "noBulk": .noBulk, "crashesOnly": .crashesOnly,
+        ]
+        self.init(serviceName: try fields.text("serviceName") ?? "", endpoint: try fields.text("endpoint"))
+        set(&serviceVersion, try fields.text("serviceVersion"))
+        dataDir = try fields.text("dataDir").map { URL(fileURLWithPath: $0, isDirectory: true) }
+        set(&installationId, try fields.flag("installationId"))
+        deviceTag = try fields.text("deviceTag")
+        set(&environment, try fields.choice("environment", environments))
+        set(&enabled, try fields.flag("enabled"))
+        set(&sessionSampleRate, try fields.number("sessionSampleRate"))
+        traceSampleRate = try fields.number("traceSampleRate")
+        flushInterval = try fields.time("flushIntervalMs")
+        flushEvents = try fields.count("flushEvents")
+        set(&meteredUploads, try fields.choice("meteredUploads", uploads))
+        dailyBytes = try fields.count("dailyBytes")
+        queueBytes = try fields.count("queueBytes")
+        maxAge = try fields.time("maxAgeMs")
+        set(&startJitter, try fields.flag("startJitter"))
+        set(&selfReport, try fields.flag("selfReport"))
+        set(&debug, try fields.flag("debug"))
+        set(&resource, try fields.pairs("resource"))
+        for destination in try fields.elements("destinations", Destination.init) ?? [] {
+            // As in Kotlin: the first one is called `default`, others without a name by their URL.
+            var destination = destination
+            if destination.name.isEmpty { destination.name = destinations.isEmpty ? "default" : destination.endpoint }
+            destinations.append(destination)
+        }
+        set(&traceHosts, try fields.elements("traceHosts", text: { TraceHost($0) }, TraceHost.init))
+        set(&redact, try fields.inner("redact", RedactRules.init))
+        tailSampling = try fields.inner("tailSampling", TailSampling.init)
+    }
+}
+
+extension Destination {
+    fileprivate init(_ fields: Fields) throws {
+        let encodings: KeyValuePairs<String, Encoding> = ["protobuf": .protobuf, "json": .json]
+        let temporalities: KeyValuePairs<String, Temporality> = ["cumulative": .cumulative, "delta": .delta]
+        let kinds: KeyValuePairs<String, Signal> = ["logs": .logs, "traces": .traces, "metrics": .metrics]
+        self.init(endpoint: try fields.text("endpoint") ?? "", name: try fields.text("name") ?? "")
+        set(&headers, try fields.pairs("headers"))
+        set(&encoding, try fields.choice("encoding", encodings))
+        set(&temporality, try fields.choice("temporality", temporalities))
+        set(&signals, try fields.choices("signals", kinds).map(Set.init))
+        _ = try fields.inner("signalEndpoints") { inner in
+            for (name, signal) in kinds { signalEndpoints[signal] = try inner.text(name) }
+        }
+    }
+}
+
+extension TraceHost {
+    fileprivate init(_ fields: Fields) throws {
+        let known: KeyValuePairs<String, Format> = [
+            "traceContext": .traceContext, "baggage": .baggage, "datadog": .datadog, "b3": .b3, "b3Multi": .b3Multi,
+            "correlation": .correlation,
+        ]
+        self.init(try fields.text("host") ?? "")
+        set(&formats, try fields.choices("formats", known))
+        set(&injection, try fields.choice("injection", ["sampled": .sampled, "all": .all]))
+        set(&baggageKeys, try fields.texts("baggageKeys"))
+    }
+}
+
+extension RedactRules {
+    fileprivate init(_ fields: Fields) throws {
+        self.init()
+        set(&denyKeys, try fields.texts("denyKeys"))
+        set(&allowKeys, try fields.texts("allowKeys"))
+        set(&keepQueries, try fields.flag("keepQueries"))
+        _ = try fields.inner("patterns") { inner in
+            set(&patterns.email, try inner.flag("email"))
+            set(&patterns.card, try inner.flag("card"))
+            set(&patterns.jwt, try inner.flag("jwt"))
+            set(&patterns.bearer, try inner.flag("bearer"))
+            set(&patterns.attributes, try inner.flag("attributes"))
+        }
+    }
+}
+
+extension TailSampling {
+    fileprivate init(_ fields: Fields) throws {
+        self.init()
+        set(&window, try fields.time("windowMs"))
+        set(&bytes, try fields.count("bytes"))
+        set(&allSessions, try fields.flag("allSessions"))
+        set(&onError, try fields.flag("onError"))
+        slowOperation = try fields.time("slowOperationMs")
+    }
+}

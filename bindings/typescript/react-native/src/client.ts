@@ -1,0 +1,209 @@
+// The client of the process, as JavaScript sees it: start, attach, end, switches, health.
+
+import {
+  addProblem,
+  close,
+  counts,
+  declareStores,
+  open,
+  problems,
+  reportStores,
+  type FacadeCounts,
+  type Sink,
+} from "@throughline/core";
+import type { Configuration, Consent } from "./configuration.js";
+import { ThroughlineError, type ThroughlineErrorKind } from "./error.js";
+import { instrument, type Instrumentation } from "./instrument.js";
+import type { Client, CoreHealth, Native } from "./native.js";
+import { findNative } from "./turbo.js";
+
+/** How a flush ended. */
+export interface FlushOutcome {
+  /** Whether everything that had been recorded was delivered, or dropped and counted. */
+  readonly isComplete: boolean;
+  /** How many events were delivered during the flush. */
+  readonly delivered: number;
+  /** How many events still wait. */
+  readonly waiting: number;
+  /** Why events still wait. */
+  readonly reason?: string | null;
+}
+
+/** The client's own condition, with what this side of it counts. */
+export interface Health extends CoreHealth, Omit<FacadeCounts, "closedCalls"> {}
+
+let found: Native | undefined | string;
+let client: Client | undefined;
+let uninstall: (() => void) | undefined;
+let hasWarned = false;
+
+/** The native side. Undefined where there is none: in Expo Go and in tests. */
+function native(): Native | undefined {
+  found ??= findNative();
+  if (typeof found === "string") throw new ThroughlineError("library", found);
+  return found;
+}
+
+/**
+ * Starts the client, and begins to record what {@link Instrumentation} lists. Calls that were made before are recorded
+ * with the times at which they were made; the latest 100 have waited.
+ *
+ * When the app has started the client natively, this attaches to it, and the configuration is not used: `health()` then
+ * says so. So it does when this is called again, as Fast Refresh does. Where there is no native module, as in Expo Go
+ * and in tests, nothing is recorded, and one warning says so.
+ *
+ * @throws ThroughlineError when the configuration cannot work, or when the native library is of another version.
+ */
+export function start(consent: Consent, configuration: Configuration, instrumentation: Instrumentation = {}): void {
+  const side = native();
+  if (!side) return warn();
+  const answer = read<{ attached?: boolean }>(side.start(json({ ...configuration, consent })));
+  if (answer.attached) {
+    addProblem("The client ran already when `start` was called in JavaScript, whose configuration was not used.");
+  }
+  if (!attach(instrumentation)) throw new ThroughlineError("storage", "the client has ended while it was started");
+}
+
+/**
+ * Attaches to the client that the app has started natively, in Swift or Kotlin.
+ *
+ * @returns false when none runs. Then calls go on waiting, and this may be called again.
+ * @throws ThroughlineError when the native library is of another version.
+ */
+export function attach(instrumentation: Instrumentation = {}): boolean {
+  const side = native();
+  if (!side) {
+    warn();
+    return false;
+  }
+  const running = side.running();
+  if (!running) return false;
+  if (running.handle === client?.handle) return true;
+  client = running;
+  uninstall?.();
+  const { record, recordAt } = side.door(running.handle);
+  const sink: Sink = {
+    record,
+    recordAt,
+    traceHeaders: (url, slot, existing) => running.traceHeaders(url, slot, existing),
+    traceId: (slot) => running.traceId(slot),
+  };
+  open(sink, declareStores);
+  uninstall = instrument(instrumentation);
+  return true;
+}
+
+/**
+ * Sends everything that was recorded, as far as the conditions and the destinations allow it, for at most `timeoutMs`.
+ * The JavaScript thread does not wait.
+ *
+ * @throws ThroughlineError (by the promise) when the client does not run.
+ */
+export async function flush(timeoutMs = 10_000): Promise<FlushOutcome> {
+  const side = native();
+  if (!side) return { isComplete: false, delivered: 0, waiting: 0, reason: NO_MODULE };
+  reportStores();
+  return read<FlushOutcome>(await side.flush(milliseconds(timeoutMs)));
+}
+
+/**
+ * Ends the client, also for the native side: writes what was recorded to the database, and closes it, for at most
+ * `timeoutMs`. What was not sent waits for the next start. What was patched is as before. Later calls are only counted.
+ *
+ * @returns false when that took longer.
+ * @throws ThroughlineError (by the promise) when the client does not run.
+ */
+export async function shutdown(timeoutMs = 5_000): Promise<boolean> {
+  const side = native();
+  if (!side) return true;
+  if (client) {
+    uninstall?.();
+    uninstall = undefined;
+    reportStores();
+    // Without a client, calls go on waiting for the start.
+    close();
+    client = undefined;
+  }
+  return read<{ complete: boolean }>(await side.shutdown(milliseconds(timeoutMs))).complete;
+}
+
+/** Whether the client runs, and this JavaScript is attached to it. */
+export const isRunning = (): boolean => asked((running) => running.isRunning()) ?? false;
+
+/** The client's own condition. Undefined while it does not run. */
+export function health(): Health | undefined {
+  reportStores();
+  return asked((running) => {
+    const report = running.health();
+    return {
+      ...report,
+      ...counts,
+      closedCalls: report.closedCalls + counts.closedCalls,
+      problems: [...report.problems, ...problems()],
+    };
+  });
+}
+
+/** The id of the session. Undefined while the client does not run. */
+export const sessionId = (): string | undefined => asked((running) => running.sessionId());
+
+/** The id of the installation. Undefined while the client does not run, and when the configuration wants none. */
+export const installationId = (): string | undefined => asked((running) => running.installationId());
+
+/**
+ * Sets what the user has decided. With `denied`, nothing is recorded from now on, and what was recorded is erased.
+ *
+ * @returns false when the client does not run, or when the decision could not be kept: `health()` then says why.
+ */
+export const setConsent = (consent: Consent): boolean => asked((running) => running.setConsent(consent)) ?? false;
+
+/** Switches recording on or off, and keeps that for later starts. Returns false when it could not be kept. */
+export const setEnabled = (enabled: boolean): boolean => asked((running) => running.setEnabled(!!enabled)) ?? false;
+
+/** Sets the share of sessions that is recorded, 0 to 1. Returns false for anything else. */
+export const setSessionSampleRate = (rate: number): boolean =>
+  asked((running) => running.setSessionSampleRate(Number(rate))) ?? false;
+
+/** Sets the share of traces that is recorded, 0 to 1. Returns false for anything else. */
+export const setTraceSampleRate = (rate: number): boolean =>
+  asked((running) => running.setTraceSampleRate(Number(rate))) ?? false;
+
+/** Asks the client. A failure of the native side is counted, and is no failure of the app's. */
+function asked<T>(question: (running: Client) => T): T | undefined {
+  if (!client) return undefined;
+  try {
+    return question(client);
+  } catch {
+    counts.failures++;
+    return undefined;
+  }
+}
+
+const NO_MODULE = "this app has no native module of Throughline";
+
+function warn(): void {
+  // Calls are only counted: nothing waits for a start that cannot come.
+  close();
+  if (hasWarned) return;
+  hasWarned = true;
+  console.warn(
+    `Throughline records nothing: ${NO_MODULE}. That is so in Expo Go and in tests; else install the pods, or build the Android app again.`,
+  );
+}
+
+function json(configuration: object): string {
+  try {
+    return JSON.stringify(configuration);
+  } catch (error) {
+    throw new ThroughlineError("invalidConfig", `the configuration is no JSON: ${String(error)}`);
+  }
+}
+
+/** What the native side answers. An error becomes one of ours. */
+function read<T>(answer: string): T {
+  const said = JSON.parse(answer) as T & { error?: ThroughlineErrorKind; reason?: string };
+  if (said.error !== undefined) throw new ThroughlineError(said.error, said.reason ?? said.error);
+  return said;
+}
+
+const milliseconds = (value: number): number => (value > 0 ? Math.min(value, 3_600_000) : 0);

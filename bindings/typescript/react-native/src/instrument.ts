@@ -1,0 +1,65 @@
+// What is recorded without further calls.
+
+import { traceFetch } from "@throughline/core/fetch";
+import { traceXhr } from "@throughline/core/xhr";
+import { AppState } from "react-native";
+import { traceConsoleErrors } from "./console.js";
+import { traceErrors, type ErrorOptions } from "./errors.js";
+import { traceLongTasks } from "./longTasks.js";
+import { traceRejections, type RejectionOptions, type TrackerOptions } from "./rejections.js";
+
+/** What is recorded without further calls. Everything that is on by default can be switched off. */
+export interface Instrumentation {
+  /** Requests of the global `fetch`. Default: true. */
+  readonly fetch?: boolean;
+  /** Requests of `XMLHttpRequest`, on which React Native's own `fetch` stands: each is recorded once. Default: true. */
+  readonly xhr?: boolean;
+  /** Errors that nobody has caught: see `traceErrors`. Default: true. */
+  readonly errors?: boolean | ErrorOptions;
+  /** Promises that were rejected and not handled, also in release builds: see `traceRejections`. Default: true. */
+  readonly rejections?: boolean | RejectionOptions;
+  /** Calls of `console.error`. Default: false. */
+  readonly consoleErrors?: boolean;
+  /**
+   * Tasks that keep the JavaScript thread busy: see `traceLongTasks`. Default: where the engine tells of them. `true`:
+   * elsewhere by a timer, too, which runs 20 times a second while the app is in the foreground.
+   */
+  readonly longTasks?: boolean;
+}
+
+declare const __DEV__: boolean;
+declare const require: (name: string) => unknown;
+
+/** The tracker that React Native has in development, where it shows rejections to the developer. */
+function developersTracker(): TrackerOptions | undefined {
+  try {
+    if (!__DEV__) return undefined;
+    const found = require("react-native/Libraries/promiseRejectionTrackingOptions") as { default?: TrackerOptions };
+    return found.default ?? (found as TrackerOptions);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Begins to record, and returns what ends it. */
+export function instrument(instrumentation: Instrumentation): () => void {
+  const { fetch = true, xhr = true, errors = true, rejections = true, consoleErrors, longTasks } = instrumentation;
+  const ends: (() => void)[] = [];
+  if (fetch) ends.push(traceFetch());
+  if (xhr) ends.push(traceXhr());
+  if (errors) ends.push(traceErrors(errors === true ? {} : errors));
+  if (rejections) {
+    const others = developersTracker();
+    ends.push(traceRejections({ ...(others && { others }), ...(rejections !== true && rejections) }));
+  }
+  if (consoleErrors) ends.push(traceConsoleErrors());
+  if (longTasks ?? tellsOfLongTasks()) ends.push(traceLongTasks({ appState: AppState }));
+  return () => {
+    for (const end of ends.splice(0).reverse()) end();
+  };
+}
+
+const tellsOfLongTasks = (): boolean =>
+  (
+    globalThis as { PerformanceObserver?: typeof PerformanceObserver }
+  ).PerformanceObserver?.supportedEntryTypes?.includes("longtask") === true;
