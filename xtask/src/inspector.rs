@@ -1,4 +1,4 @@
-//! A running inspector with the sample backend, for the sample apps and for tests that read from it.
+//! A running inspector with the sample backend, for the sample apps and for tests.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -12,12 +12,12 @@ import { quietly } from "./found.js";
 /** So many components are looked at, from the touched one outwards. */
 const DEPTH = 60;
 
-/** A finger that moves further does not tap, in points: what Android calls the touch slop is 8. */
+/** A finger that moves further does not tap, in points. Android's touch slop is 8. */
 const SLOP = 10;
 
 /** Components of React Native's own, whose names say nothing. */
 const NAMELESS =
-  /^(RCT.*|RN.*|Animated.*|View|Text|TextImpl|Image|Pressable|Touchable.*|ScrollView.*|VirtualizedList.*|FlatList|Modal|Anonymous|_?[a-z]?)$/;
+  /^((RCT|RN|Animated|Touchable|ScrollView|VirtualizedList).*|View|Text|Image|Pressable|FlatList|Modal|Anonymous|.)$/;
 
 /** See {@link TouchBoundary}. */
 export interface TouchBoundaryProps {
@@ -63,19 +63,21 @@ interface TouchEventLike {
  *
  * A tap is named after the nearest component, from the touched one outwards, that has a prop `throughlineName`, or up
  * to the one with `onPress` a `testID` (or `accessibilityLabel`, see `usesAccessibilityLabels`), else after the nearest
- * component of the app's own.
- * In a production build the names of components are shortened, so give those that matter one of these props, and no
- * personal data in them. What a component shows as text is never read. A touch that moves more than 10 points, is taken
- * over by a scroll view, or is joined by another finger is no tap.
+ * component of the app's own. In a production build the names of components are shortened, so give those that matter
+ * one of these props, and no personal data in them. What a component shows as text is never read.
+ *
+ * A touch that moves more than 10 points, is taken over by a scroll view, or is joined by another finger is no tap.
+ * What a screen reader activates comes without a touch and is not seen.
  */
 export function TouchBoundary({
   children,
   style = { flex: 1 },
   usesAccessibilityLabels = false,
-  view = platformView(),
+  view: givenView,
   rawEvents,
 }: TouchBoundaryProps): ReactNode {
   const [taps] = useState(() => new Taps());
+  const [view] = useState(() => givenView ?? platformView());
   taps.usesLabels = usesAccessibilityLabels;
   useEffect(() => markFirstRender(), []);
   useEffect(() => {

@@ -49,9 +49,9 @@ let isListening = 0;
 let listensTo: unknown;
 
 /**
- * Records errors that nobody has caught, with a fatal one marked by the attribute `error.fatal` before any other handler
- * runs. The handlers that were there before are called as before. Returns what takes the handler back; when another one
- * was installed on top of it in the meantime, it stays and only passes errors on.
+ * Records errors that nobody has caught. A fatal one is marked by the attribute `error.fatal` before any other handler
+ * runs. The handlers that were there before are called as before. Returns what takes the handler back. When another
+ * one was installed on top of it in the meantime, it stays and only passes errors on.
  */
 export function traceErrors({ exceptionsManager }: ErrorOptions = {}): () => void {
   const undo: (() => void)[] = [];

@@ -13,7 +13,7 @@ const CAUSES = 4;
 const seen = new WeakMap<object, { readonly time: number; readonly isFatal: boolean }>();
 
 /** Values that are no objects, which a boundary is about to record: at most one. */
-let claimed: { readonly value: unknown } | undefined;
+let claimed: { readonly value: unknown; readonly time: number } | undefined;
 
 /** Within the handlers of others, which are told of an error that is recorded already. */
 let told = 0;
@@ -52,7 +52,7 @@ export const quietly: (work: () => void) => void = attempt;
 /** A boundary is going to record this error with more than others know of it. */
 export function claim(thrown: unknown): void {
   if (isObject(thrown)) seen.set(thrown, { time: Date.now(), isFatal: false });
-  else claimed = { value: thrown };
+  else claimed = { value: thrown, time: Date.now() };
 }
 
 /** A boundary records the error that it has claimed. */
@@ -63,8 +63,7 @@ export function claimedIsFound(thrown: unknown, attributes: Attributes): void {
 
 /** Whether another door has recorded this value a short while ago, or is going to. */
 export function isKnown(value: unknown): boolean {
-  if (!isObject(value)) return claimed !== undefined && Object.is(claimed.value, value);
-  const before = seen.get(value);
+  const before = isObject(value) ? seen.get(value) : claimed && Object.is(claimed.value, value) ? claimed : undefined;
   return before !== undefined && Math.abs(Date.now() - before.time) < SAME_MS;
 }
 

@@ -22,8 +22,8 @@ const TICK_MS = 50;
 
 /**
  * Records long tasks of the JavaScript thread: as `PerformanceObserver` tells of them, else by a timer that runs in the
- * foreground alone and notices when it comes late. The timer's durations may be too short by 50 ms. A stop of more than a minute
- * is a process that was suspended, not a task. Returns what ends this.
+ * foreground alone and notices when it comes late. The timer's durations may be too short by 50 ms. A stop of more than
+ * a minute is a process that was suspended, not a task. Returns what ends this.
  */
 export function traceLongTasks({ thresholdMs = 50, appState }: LongTaskOptions = {}): () => void {
   const threshold = thresholdMs > 0 ? thresholdMs : 50;
