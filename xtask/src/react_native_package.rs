@@ -110,7 +110,7 @@ fn java_headers() -> Result<PathBuf> {
     Ok(Path::new(home).join("include"))
 }
 
-/// Compiles the Objective-C++ of the package against the Foundation of GNUstep. On a Mac, Xcode does.
+/// Compiles the Objective-C++ of the package against the Foundation of GNUstep. A Mac has Xcode.
 fn objective_cpp(react: &Path) -> Result<()> {
     if !cfg!(target_os = "linux") {
         return Ok(());

@@ -20,13 +20,12 @@ export function entries(name) {
   return paths.map((path) => name + path.slice(1));
 }
 
-/** A module that imports everything but some entries. */
-export const everything = (names = packages, except = /^$/) =>
-  names
-    .flatMap(entries)
-    .filter((entry) => !except.test(entry))
-    .map((entry, at) => `import * as entry${at} from "${entry}";\nconsole.log(entry${at});\n`)
-    .join("");
+/** A module that imports entries, and keeps all that they export. */
+export const importing = (entries) =>
+  entries.map((entry, at) => `import * as entry${at} from "${entry}";\nconsole.log(entry${at});\n`).join("");
+
+/** A module that imports everything. */
+export const everything = () => importing(packages.flatMap(entries));
 
 /** Runs a program that npm has installed, and returns what it prints. Fails with its output. */
 export function run(program, ...args) {

@@ -261,15 +261,17 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
       throw error;
     },
   );
-  // A library may have put something on its promise, such as `unwrap` and `abort` of Redux Toolkit.
-  // What the branch has itself stays: in Hermes, the state of a promise are properties of it.
-  guarded(() => {
-    for (const key of Reflect.ownKeys(answer)) {
-      const known = key in branch ? undefined : Object.getOwnPropertyDescriptor(answer, key);
-      if (known) Object.defineProperty(branch, key, known);
-    }
-  }, undefined);
+  guarded(() => adorn(branch, answer as object), undefined);
   return branch as T;
+}
+
+/**
+ * Gives a promise what a library has put on its own, such as `unwrap` and `abort` of Redux Toolkit. What every promise
+ * has is its state: in Hermes, those are properties.
+ */
+function adorn(branch: object, answer: object): void {
+  for (const [key, known] of Object.entries(Object.getOwnPropertyDescriptors(answer)))
+    if (!(key in branch)) Object.defineProperty(branch, key, known);
 }
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>

@@ -70,7 +70,8 @@ export class TracedStore {
   private version = 0;
   /** By path: whether its mutations are ignored. Of this version of the policy alone. */
   private decisions = new Map<string, boolean>();
-  private suppressed = 0;
+  /** @internal How many mutations were ignored here, of which the core does not know yet. */
+  suppressed = 0;
 
   /** @internal Use {@link tracedStore}. */
   constructor(name: string, id: number, policy: string) {

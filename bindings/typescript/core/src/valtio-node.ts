@@ -41,6 +41,8 @@ export interface Node {
   roots: Map<TracedStore, Root> | undefined;
   readonly parents: Map<WeakRef<Node>, Set<string>>;
   readonly children: Map<string, Node>;
+  /** Whether it ever had a child, or a proxy of before the hook. */
+  hasEdges: boolean;
   /** What ends the comparison of proxies that were made before the hook, by the property that holds them. */
   outside: Map<string, { readonly proxy: object; stop?: () => void }> | undefined;
   /** Where it is, as of an epoch of the edges. */
@@ -73,6 +75,7 @@ export function newNode(target: Target, attach: () => void): Node {
     roots: undefined,
     parents: new Map(),
     children: new Map(),
+    hasEdges: false,
     outside: undefined,
     places: [],
     epoch: 0,

@@ -136,16 +136,17 @@ function traced(createInner: CreateHandler): CreateHandler {
       isInitializing,
       (prop, value) => {
         addPropListener(prop, value);
-        if (node && typeof prop === "string") addEdge(node, prop, value);
+        if (typeof value === "object" && value !== null && node && typeof prop === "string") addEdge(node, prop, value);
       },
       (prop) => {
         removePropListener(prop);
-        if (node && typeof prop === "string") removeEdge(node, prop);
+        if (node?.hasEdges && typeof prop === "string") removeEdge(node, prop);
       },
       (op) => {
         // It is written, and nobody knows yet: a subscriber may write again, or throw.
         if (pending !== undefined) {
-          const [prop, before] = [pending, old];
+          const prop = pending;
+          const before = old;
           pending = old = undefined;
           changed(node!, prop, had, before);
         }
@@ -162,7 +163,10 @@ function traced(createInner: CreateHandler): CreateHandler {
     const handler: Handler = { ...inner };
     if (set) {
       handler.set = (target, prop, value, receiver) => {
-        if (!node?.isAttached || typeof prop === "symbol" || !watches(prop)) return set(target, prop, value, receiver);
+        // Without a call: this runs at every write.
+        if (!node?.isAttached || typeof prop === "symbol") return set(target, prop, value, receiver);
+        if (node.epoch !== epoch) locate(node);
+        if (node.places.length === 0 || node.accessors?.has(prop)) return set(target, prop, value, receiver);
         pending = prop;
         old = target[prop];
         had = old !== undefined || Object.hasOwn(target, prop);
@@ -234,10 +238,10 @@ function attach(start: Node, name: string): void {
   }
 }
 
-function addEdge(parent: Node, prop: string, value: unknown): void {
-  if (typeof value !== "object" || value === null) return;
+function addEdge(parent: Node, prop: string, value: object): void {
   const child = nodes.get(value);
   if (child) {
+    parent.hasEdges = true;
     parent.children.set(prop, child);
     const props = child.parents.get(parent.self);
     if (props) props.add(prop);
@@ -246,6 +250,7 @@ function addEdge(parent: Node, prop: string, value: unknown): void {
     if (child.isRelied) epoch++;
     if (parent.isAttached && !child.isAttached) attach(child, placesOf(parent)[0]?.root.store.name ?? "");
   } else if (isProxy(value)) {
+    parent.hasEdges = true;
     parent.outside ??= new Map();
     parent.outside.set(prop, { proxy: value });
     if (parent.isAttached) adoptOutside(parent);
@@ -308,13 +313,14 @@ function changed(node: Node, prop: string, had: boolean, old: unknown): void {
   const { target } = node;
   const next = target[prop];
   const has = next !== undefined || Object.hasOwn(target, prop);
-  if (had === has && Object.is(old, next)) return;
+  // Most writes change something that is no number, and need no call to tell.
+  if (had === has && (old === next || typeof old === "number") && Object.is(old, next)) return;
   if (node.muted > 0) {
     node.isTouched = true;
   } else {
     const ignored = node.ignored?.get(prop);
     if (ignored === undefined) decide(node, prop, kindOf(had, has, old, next), old, next);
-    else for (const store of ignored) store.suppress();
+    else for (let at = 0; at < ignored.length; at++) ignored[at]!.suppressed++;
   }
   if (node.isArray && prop === "length" && node.children.size > 0) epoch++;
 }

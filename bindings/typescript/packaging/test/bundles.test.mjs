@@ -4,21 +4,29 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { app, everything, packages, write } from "../app.mjs";
+import { app, entries, everything, importing, packages, write } from "../app.mjs";
 
 const require = createRequire(join(app, "package.json"));
 
 /** What an app has already. */
 const EXTERNAL = ["react", "react-native", "valtio", "redux", "zustand", "@react-navigation", "expo-router"];
 
+/** The libraries of stores. An app has one of them, as a rule: the one that costs most is counted. */
+const STORES = ["valtio", "redux", "zustand"].map((name) => `@throughline/core/${name}`);
+
 /** What is for tests, or for the other package alone, which brings what it needs of it. */
 const NOT_IN_APPS = /\/(testing|jest|calls|native)$/;
 
+/** What of core an app with one library imports itself. `fetch` and the like come with React Native's package. */
+const core = ["@throughline/core"];
+const all = packages.flatMap(entries).filter((entry) => !NOT_IN_APPS.test(entry));
+const ofReactNative = all.filter((entry) => entry.startsWith("@throughline/react-native"));
+
 /** How many bytes an app's bundle grows by, minified and compressed. */
-async function growth(names) {
+async function growth(entries) {
   const { build } = require("esbuild");
   const { outputFiles } = await build({
-    stdin: { contents: everything(names, NOT_IN_APPS), resolveDir: app },
+    stdin: { contents: importing(entries), resolveDir: app },
     bundle: true,
     minify: true,
     write: false,
@@ -31,15 +39,16 @@ async function growth(names) {
 }
 
 test("an app's bundle grows by no more than was promised", async () => {
-  const [core, both] = [await growth(["@throughline/core"]), await growth(packages)];
-  console.log(`rn_bundle_bytes ${both} (core alone ${core})`);
+  const most = async (entries) => Math.max(...(await Promise.all(STORES.map((store) => growth([...entries, store])))));
+  const [alone, both, whole] = [await most(core), await most([...core, ...ofReactNative]), await growth(all)];
+  console.log(`rn_bundle_bytes ${both} (core alone ${alone}, everything at once ${whole})`);
   if (process.env.THROUGHLINE_BUNDLE_FILE) {
     writeFileSync(
       process.env.THROUGHLINE_BUNDLE_FILE,
-      JSON.stringify({ rn_bundle_bytes: both, core_bundle_bytes: core }),
+      JSON.stringify({ rn_bundle_bytes: both, core_bundle_bytes: alone }),
     );
   }
-  assert.ok(core <= 9 * 1024, `core: ${core} bytes`);
+  assert.ok(alone <= 9 * 1024, `core: ${alone} bytes`);
   assert.ok(both <= 15 * 1024, `core and react-native: ${both} bytes`);
 });
 

@@ -44,6 +44,12 @@ function native(): Native | undefined {
   return found;
 }
 
+/** Takes another native side from now on, for the tests of apps. A client that was attached to is left. */
+export function useNative(side: Native): void {
+  leave();
+  found = side;
+}
+
 /**
  * Starts the client, and begins to record what {@link Instrumentation} lists. Calls that were made before are recorded
  * with the times at which they were made; the latest 100 have waited.
@@ -57,7 +63,8 @@ function native(): Native | undefined {
 export function start(consent: Consent, configuration: Configuration, instrumentation: Instrumentation = {}): void {
   const side = native();
   if (!side) return warn();
-  const answer = read<{ attached?: boolean }>(side.start(json({ ...configuration, consent })));
+  const config = json(configuration, consent);
+  const answer = read<{ attached?: boolean }>(asking(() => side.start(config)));
   if (answer.attached) {
     addProblem("The client ran already when `start` was called in JavaScript, whose configuration was not used.");
   }
@@ -76,12 +83,12 @@ export function attach(instrumentation: Instrumentation = {}): boolean {
     warn();
     return false;
   }
-  const running = side.running();
+  const running = asking(() => side.running());
   if (!running) return false;
   if (running.handle === client?.handle) return true;
+  const { record, recordAt } = asking(() => side.door(running.handle));
   client = running;
   uninstall?.();
-  const { record, recordAt } = side.door(running.handle);
   const sink: Sink = {
     record,
     recordAt,
@@ -103,7 +110,7 @@ export async function flush(timeoutMs = 10_000): Promise<FlushOutcome> {
   const side = native();
   if (!side) return { isComplete: false, delivered: 0, waiting: 0, reason: NO_MODULE };
   reportStores();
-  return read<FlushOutcome>(await side.flush(milliseconds(timeoutMs)));
+  return read<FlushOutcome>(await answered(() => side.flush(milliseconds(timeoutMs))));
 }
 
 /**
@@ -116,15 +123,18 @@ export async function flush(timeoutMs = 10_000): Promise<FlushOutcome> {
 export async function shutdown(timeoutMs = 5_000): Promise<boolean> {
   const side = native();
   if (!side) return true;
-  if (client) {
-    uninstall?.();
-    uninstall = undefined;
-    reportStores();
-    // Without a client, calls go on waiting for the start.
-    close();
-    client = undefined;
-  }
-  return read<{ complete: boolean }>(await side.shutdown(milliseconds(timeoutMs))).complete;
+  leave();
+  return read<{ complete: boolean }>(await answered(() => side.shutdown(milliseconds(timeoutMs)))).complete;
+}
+
+/** Undoes what {@link attach} has done. Without a client, calls go on waiting for the start. */
+function leave(): void {
+  if (!client) return;
+  uninstall?.();
+  uninstall = undefined;
+  reportStores();
+  close();
+  client = undefined;
 }
 
 /** Whether the client runs, and this JavaScript is attached to it. */
@@ -191,19 +201,53 @@ function warn(): void {
   );
 }
 
-function json(configuration: object): string {
+function json(configuration: Configuration, consent: Consent): string {
+  let text: string | undefined;
   try {
-    return JSON.stringify(configuration);
+    // The app's own object may have getters and a `toJSON`, which may do anything.
+    text = JSON.stringify({ ...configuration, consent });
   } catch (error) {
-    throw new ThroughlineError("invalidConfig", `the configuration is no JSON: ${String(error)}`);
+    throw new ThroughlineError("invalidConfig", `the configuration is no JSON: ${said(error)}`);
+  }
+  if (typeof text !== "string") throw new ThroughlineError("invalidConfig", "the configuration is no JSON");
+  return text;
+}
+
+/** Asks the native side, which may fail in any way: an app catches one type of error. */
+function asking<T>(question: () => T): T {
+  try {
+    return question();
+  } catch (error) {
+    throw new ThroughlineError("library", `the native module has failed: ${said(error)}`);
+  }
+}
+
+/** As {@link asking}, for an answer that comes later. */
+async function answered(question: () => Promise<string>): Promise<string> {
+  try {
+    return await question();
+  } catch (error) {
+    throw new ThroughlineError("library", `the native module has failed: ${said(error)}`);
+  }
+}
+
+/** What something that was thrown says. It may be anything, and even throw when it is asked. */
+function said(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return typeof thrown;
   }
 }
 
 /** What the native side answers. An error becomes one of ours. */
 function read<T>(answer: string): T {
-  const said = JSON.parse(answer) as T & { error?: ThroughlineErrorKind; reason?: string };
-  if (said.error !== undefined) throw new ThroughlineError(said.error, said.reason ?? said.error);
-  return said;
+  const known = asking(() => JSON.parse(answer) as T & { error?: ThroughlineErrorKind; reason?: string });
+  if (typeof known !== "object" || known === null) {
+    throw new ThroughlineError("library", "the native module has given no answer");
+  }
+  if (known.error !== undefined) throw new ThroughlineError(known.error, known.reason ?? known.error);
+  return known;
 }
 
 const milliseconds = (value: number): number => (value > 0 ? Math.min(value, 3_600_000) : 0);

@@ -1,5 +1,6 @@
 // What is recorded without further calls.
 
+import { addProblem } from "@throughline/core";
 import { traceFetch } from "@throughline/core/fetch";
 import { traceXhr } from "@throughline/core/xhr";
 import { AppState } from "react-native";
@@ -42,21 +43,38 @@ function developersTracker(): TrackerOptions | undefined {
 }
 
 /** Begins to record, and returns what ends it. */
-export function instrument(instrumentation: Instrumentation): () => void {
-  const { fetch = true, xhr = true, errors = true, rejections = true, consoleErrors, longTasks } = instrumentation;
+export function instrument(instrumentation: Instrumentation | null | undefined): () => void {
+  const on = instrumentation ?? {};
+  const { fetch = true, xhr = true, errors = true, rejections = true, consoleErrors, longTasks } = on;
   const ends: (() => void)[] = [];
-  if (fetch) ends.push(traceFetch());
-  if (xhr) ends.push(traceXhr());
-  if (errors) ends.push(traceErrors(errors === true ? {} : errors));
+  const add = (what: string, begin: () => () => void): void => attempt(what, () => ends.push(begin()));
+  if (fetch) add("fetch", () => traceFetch());
+  if (xhr) add("XMLHttpRequest", () => traceXhr());
+  if (errors) add("errors", () => traceErrors(errors === true ? {} : errors));
   if (rejections) {
-    const others = developersTracker();
-    ends.push(traceRejections({ ...(others && { others }), ...(rejections !== true && rejections) }));
+    add("rejections", () => {
+      const others = developersTracker();
+      return traceRejections({ ...(others && { others }), ...(rejections !== true && rejections) });
+    });
   }
-  if (consoleErrors) ends.push(traceConsoleErrors());
-  if (longTasks ?? tellsOfLongTasks()) ends.push(traceLongTasks({ appState: AppState }));
+  if (consoleErrors) add("console.error", traceConsoleErrors);
+  if (longTasks !== false) {
+    add("long tasks", () =>
+      (longTasks ?? tellsOfLongTasks()) ? traceLongTasks({ appState: AppState }) : () => undefined,
+    );
+  }
   return () => {
-    for (const end of ends.splice(0).reverse()) end();
+    for (const end of ends.splice(0).reverse()) attempt("what was instrumented", end);
   };
+}
+
+/** A global that is missing, or that somebody has frozen, is no reason for the app not to start. */
+function attempt(what: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    addProblem(`${what} cannot be instrumented here: ${error instanceof Error ? error.message : typeof error}`);
+  }
 }
 
 const tellsOfLongTasks = (): boolean =>

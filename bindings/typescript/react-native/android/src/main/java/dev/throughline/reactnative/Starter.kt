@@ -49,18 +49,17 @@ internal object Starter {
     /** Sends everything. It waits. */
     fun flush(timeoutMs: Double): String = answering {
         val outcome = Throughline.flush(duration(timeoutMs))
-        JSONObject()
-            .put("isComplete", outcome.isComplete)
-            .put("delivered", outcome.delivered)
-            .put("waiting", outcome.waiting)
-            // A value that is null is left out.
-            .put("reason", outcome.reason)
-            .toString()
+        json(
+            "isComplete" to outcome.isComplete,
+            "delivered" to outcome.delivered,
+            "waiting" to outcome.waiting,
+            "reason" to outcome.reason,
+        )
     }
 
     /** Ends the client. It waits. */
     fun shutdown(timeoutMs: Double): String = answering {
-        JSONObject().put("complete", Throughline.shutdown(duration(timeoutMs))).toString()
+        json("complete" to Throughline.shutdown(duration(timeoutMs)))
     }
 
     private const val ATTACHED = "{\"attached\":true}"
@@ -87,7 +86,11 @@ internal object Starter {
     )
 
     internal fun error(kind: String, reason: String?): String =
-        JSONObject().put("error", kind).put("reason", reason ?: kind).toString()
+        json("error" to kind, "reason" to (reason ?: kind))
+
+    /** What is null is left out. */
+    private fun json(vararg fields: Pair<String, Any?>): String =
+        JSONObject(fields.filter { it.second != null }.toMap()).toString()
 
     /** A time of JavaScript's. What is no time is none. */
     private fun duration(ms: Double): Duration =
