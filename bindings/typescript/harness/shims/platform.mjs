@@ -14,9 +14,25 @@ export const later = (request) =>
     });
   });
 
-/** Listeners, and the property `on…` of each event. */
+/** Listeners, and the property `on…` of each event, which is an accessor, as on every platform. */
 class Target {
   #listeners = [];
+  _handlers = {};
+
+  static handles(...types) {
+    // A function for each: this Hermes gives the turns of a loop one variable in common.
+    types.forEach((type) =>
+      Object.defineProperty(this.prototype, `on${type}`, {
+        configurable: true,
+        get() {
+          return this._handlers[type] ?? null;
+        },
+        set(handler) {
+          this._handlers[type] = typeof handler === "function" ? handler : null;
+        },
+      }),
+    );
+  }
 
   addEventListener(type, listener) {
     const isKnown = this.#listeners.some((known) => known.type === type && known.listener === listener);
@@ -29,7 +45,7 @@ class Target {
 
   dispatch(type, more = {}) {
     const event = { type, target: this, currentTarget: this, ...more };
-    this[`on${type}`]?.(event);
+    this._handlers[type]?.call(this, event);
     for (const { type: wanted, listener } of [...this.#listeners]) {
       if (wanted !== type) continue;
       if (typeof listener === "function") listener.call(this, event);
@@ -170,6 +186,8 @@ class WebSocket extends Target {
     void later({ ask: "closeSocket", socket: this.#number });
   }
 }
+
+Target.handles("readystatechange", "load", "error", "abort", "timeout", "loadend", "open", "message", "close");
 
 // The core reads the environment through `process`, as bundles do.
 Object.assign(globalThis, { XMLHttpRequest, WebSocket, self: globalThis });

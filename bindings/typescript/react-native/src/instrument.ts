@@ -42,6 +42,16 @@ function developersTracker(): TrackerOptions | undefined {
   }
 }
 
+/** Where React hands the errors of components that no boundary has caught. */
+function exceptionsManager(): ErrorOptions {
+  try {
+    const found = require("react-native/Libraries/Core/ExceptionsManager") as { default?: object };
+    return { exceptionsManager: found.default ?? found } as ErrorOptions;
+  } catch {
+    return {};
+  }
+}
+
 /** Begins to record, and returns what ends it. */
 export function instrument(instrumentation: Instrumentation | null | undefined): () => void {
   const on = instrumentation ?? {};
@@ -50,7 +60,7 @@ export function instrument(instrumentation: Instrumentation | null | undefined):
   const add = (what: string, begin: () => () => void): void => attempt(what, () => ends.push(begin()));
   if (fetch) add("fetch", () => traceFetch());
   if (xhr) add("XMLHttpRequest", () => traceXhr());
-  if (errors) add("errors", () => traceErrors(errors === true ? {} : errors));
+  if (errors) add("errors", () => traceErrors({ ...exceptionsManager(), ...(errors !== true && errors) }));
   if (rejections) {
     add("rejections", () => {
       const others = developersTracker();
