@@ -38,7 +38,7 @@ pub(crate) struct Configuration {
     resource: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Backend {
     name: Option<String>,
@@ -119,19 +119,6 @@ impl Configuration {
             debug: self.debug.unwrap_or(false),
         };
         Ok((config, consent))
-    }
-}
-
-impl Default for Backend {
-    fn default() -> Self {
-        Self {
-            name: None,
-            endpoint: String::new(),
-            headers: BTreeMap::new(),
-            encoding: None,
-            temporality: None,
-            signals: None,
-        }
     }
 }
 
