@@ -3,7 +3,6 @@
 
 #include <hermes/hermes.h>
 #include <jsi/jsi.h>
-
 #include <unistd.h>
 
 #include <chrono>
@@ -126,11 +125,11 @@ jsi::Object host(jsi::Runtime& runtime, const std::string& repository, const std
            auto callback = std::make_shared<jsi::Function>(values[1].getObject(runtime).getFunction(runtime));
            ++calls->expected;
            std::thread([calls, request = std::move(request), callback = std::move(callback)]() mutable {
-             calls->invokeAsync([calls = calls.get(), answer = ask(request),
-                                 callback = std::move(callback)](jsi::Runtime& runtime) {
-               --calls->expected;
-               callback->call(runtime, jsi::String::createFromUtf8(runtime, answer));
-             });
+             calls->invokeAsync(
+                 [calls = calls.get(), answer = ask(request), callback = std::move(callback)](jsi::Runtime& runtime) {
+                   --calls->expected;
+                   callback->call(runtime, jsi::String::createFromUtf8(runtime, answer));
+                 });
            }).detach();
            return jsi::Value();
          });

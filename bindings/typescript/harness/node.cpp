@@ -64,6 +64,7 @@ class Values {
     text.resize(length);
     return text;
   }
+  void textInto(size_t at, DraftBuffer& out) const { out.text(text(at)); }
   Values list(size_t at) const { return {env_, value(at)}; }
   template <class Visit>
   void bytes(size_t at, Visit visit) const {

@@ -110,20 +110,20 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
 export function addAttributes(fields: Field[], attributes: Attributes | undefined): Field[] {
   if (typeof attributes !== "object" || attributes === null) return fields;
   const mark = fields.length;
-  const most = mark + 2 * LIMIT_ATTRIBUTES;
   try {
     // Of a plain object of primitives, which nearly all are, nothing has to be copied or caught.
-    if (Object.getPrototypeOf(attributes) === Object.prototype) {
+    if (attributes.constructor === Object) {
+      let left = LIMIT_ATTRIBUTES;
       for (const key in attributes) {
-        if (fields.length >= most) break;
+        if (--left < 0) break;
         const value = attributes[key];
-        const type = typeof value;
         if (
-          type === "number" ||
-          type === "boolean" ||
-          (type === "string" && (value as string).length <= LIMIT_TEXT_UNITS)
+          (typeof value === "string"
+            ? value.length <= LIMIT_TEXT_UNITS
+            : typeof value === "number" || typeof value === "boolean") &&
+          key.length <= LIMIT_KEY_UNITS
         ) {
-          fields.push(key.length <= LIMIT_KEY_UNITS ? key : text(key, LIMIT_KEY_UNITS), value as Field);
+          fields.push(key, value as Field);
         } else {
           const known = field(value);
           if (known !== null) fields.push(text(key, LIMIT_KEY_UNITS), known);

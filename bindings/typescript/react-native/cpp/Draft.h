@@ -40,7 +40,15 @@ class DraftBuffer {
 
   /// Room for a number that is known later.
   size_t mark() const { return bytes_.size(); }
-  void patch(size_t at, uint16_t value) { std::memcpy(bytes_.data() + at, &value, sizeof value); }
+  template <class Number>
+  void patch(size_t at, Number value) {
+    std::memcpy(bytes_.data() + at, &value, sizeof value);
+  }
+
+  /// A part of a text whose size is patched later.
+  void part(const void* data, size_t size) { append(data, size); }
+  /// Forgets what was written after a mark.
+  void cut(size_t mark) { bytes_.resize(mark); }
 
  private:
   void append(const void* data, size_t size) {
@@ -67,8 +75,8 @@ Integer whole(double value) {
 /// were suppressed, and the fields.
 ///
 /// `Arguments` has `size()`, and by index `kind`, `boolean`, `number`, `text` (gives a
-/// `std::string`), `list` (gives other arguments) and `bytes` (calls a function with a pointer and
-/// a size).
+/// `std::string`), `textInto` (writes it into a buffer), `list` (gives other arguments) and `bytes` (calls a function
+/// with a pointer and a size).
 template <class Arguments>
 class DraftWriter {
  public:
@@ -113,7 +121,7 @@ class DraftWriter {
         return true;
       case 't':
         if (arguments_.kind(at) != Kind::Text) return false;
-        out_.text(arguments_.text(at));
+        arguments_.textInto(at, out_);
         return true;
       case 'v': return value(arguments_, at, 0);
       case 'p': return phases(at);
@@ -134,11 +142,11 @@ class DraftWriter {
       if (arguments_.kind(next_) != Kind::Text) return false;
       if (!areAttributes && arguments_.kind(next_ + 1) != Kind::Text) return false;
       if (arguments_.kind(next_ + 1) == Kind::None) continue;
-      out_.text(arguments_.text(next_));
+      arguments_.textInto(next_, out_);
       if (areAttributes) {
         if (!value(arguments_, next_ + 1, 0)) return false;
       } else {
-        out_.text(arguments_.text(next_ + 1));
+        arguments_.textInto(next_ + 1, out_);
       }
       ++count;
     }
@@ -169,7 +177,7 @@ class DraftWriter {
       }
       case Kind::Text:
         out_.number(static_cast<uint8_t>(TAG_TEXT));
-        out_.text(values.text(at));
+        values.textInto(at, out_);
         return true;
       case Kind::Bytes:
         out_.number(static_cast<uint8_t>(TAG_BYTES));
@@ -211,7 +219,7 @@ class DraftWriter {
       if (out_.size() > static_cast<size_t>(LIMIT_ATTRIBUTES_END_BYTES)) break;
       if (isMap) {
         if (values.kind(at) != Kind::Text) return false;
-        out_.text(values.text(at));
+        values.textInto(at, out_);
       }
       // An element that is none stands for an empty text: lists and maps have no gaps.
       const size_t element = at + each - 1;

@@ -16,6 +16,26 @@ inline Kind kindOf(jsi::Runtime& runtime, const jsi::Value& value) {
   return Kind::None;
 }
 
+/// Writes a text into a draft. Of what is ASCII, which nearly all names and keys are, the engine's own
+/// bytes are copied, where JSI can lend them: React Native 0.76 cannot yet.
+template <class Text>
+void textInto(jsi::Runtime& runtime, const Text& text, DraftBuffer& out) {
+  auto lend = [](bool, const void*, size_t) {};
+  if constexpr (requires { text.getStringData(runtime, lend); }) {
+    const size_t mark = out.mark();
+    out.number(uint32_t{0});
+    bool isAscii = true;
+    auto copy = [&](bool ascii, const void* data, size_t size) {
+      isAscii = isAscii && ascii;
+      if (isAscii) out.part(data, size);
+    };
+    text.getStringData(runtime, copy);
+    if (isAscii) return out.patch(mark, static_cast<uint32_t>(out.mark() - mark - sizeof(uint32_t)));
+    out.cut(mark);
+  }
+  out.text(text.utf8(runtime));
+}
+
 /// The elements of an array, which this package's own code has made.
 class JsiElements {
  public:
@@ -27,6 +47,9 @@ class JsiElements {
   bool boolean(size_t at) const { return value(at).getBool(); }
   double number(size_t at) const { return value(at).getNumber(); }
   std::string text(size_t at) const { return value(at).getString(runtime_).utf8(runtime_); }
+  void textInto(size_t at, DraftBuffer& out) const {
+    throughline::textInto(runtime_, value(at).getString(runtime_), out);
+  }
   JsiElements list(size_t at) const { return {runtime_, value(at).getObject(runtime_).getArray(runtime_)}; }
   template <class Visit>
   void bytes(size_t at, Visit visit) const;
@@ -69,6 +92,9 @@ class JsiArguments {
   bool boolean(size_t at) const { return values_[at].getBool(); }
   double number(size_t at) const { return values_[at].getNumber(); }
   std::string text(size_t at) const { return values_[at].getString(runtime_).utf8(runtime_); }
+  void textInto(size_t at, DraftBuffer& out) const {
+    throughline::textInto(runtime_, values_[at].getString(runtime_), out);
+  }
   JsiElements list(size_t at) const { return {runtime_, values_[at].getObject(runtime_).getArray(runtime_)}; }
   template <class Visit>
   void bytes(size_t at, Visit visit) const {
