@@ -132,7 +132,7 @@ fn every_test_that_guards_a_fragile_place_exists() {
             tests.insert(part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>());
         }
     }
-    let kotlin: String = files("", &["kt"]).iter().map(|path| read(path)).collect();
+    let sentences: String = files("", &["kt", "ts"]).iter().map(|path| read(path)).collect();
     let text = read(Path::new("docs/fragile.md"));
     let mut entries = 0;
     let mut guards = 0;
@@ -141,8 +141,8 @@ fn every_test_that_guards_a_fragile_place_exists() {
         let (_, guarded) = entry.split_once("Guarded by").unwrap_or_else(|| panic!("nothing guards \"{title}\""));
         for name in quoted(guarded) {
             if name.contains(' ') {
-                let is_command = name.starts_with("cargo ") || name.contains("a ") && kotlin.contains(name);
-                assert!(is_command || kotlin.contains(name), "{title}: no test is called `{name}`");
+                let is_command = name.starts_with("cargo ") || name.contains("a ") && sentences.contains(name);
+                assert!(is_command || sentences.contains(name), "{title}: no test is called `{name}`");
                 guards += 1;
             } else if name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_numeric()) {
                 let is_kill_point = read(Path::new("src/model/kill_point.rs")).contains(&format!("\"{name}\""));
