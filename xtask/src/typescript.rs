@@ -39,6 +39,7 @@ pub(crate) fn typescript(kills: u32) -> Result<()> {
         let mut tests = told(&inspector, in_workspace("node"));
         tests.env("NODE_ENV", mode);
         tests.args([
+            "--expose-gc",
             "--import",
             "./harness/preload.mjs",
             "--test",

@@ -33,6 +33,16 @@ const values = (app: App): string[] => {
   return found;
 };
 
+/** Waits until the garbage is collected, which Node does on demand with `--expose-gc` alone. */
+async function collected(): Promise<void> {
+  const { gc } = globalThis as { gc?: () => void };
+  assert.ok(gc, "run Node with --expose-gc");
+  for (let n = 0; n < 10; n++) {
+    await new Promise((done) => setTimeout(done, 1));
+    gc();
+  }
+}
+
 test("a write whose subscriber throws is recorded all the same", () => {
   const app = new App();
   const state = traced({ n: 0, list: [1, 2, 3] });
@@ -112,11 +122,8 @@ test("keys that come and go do not stay with the adapter", async () => {
     state.map.delete(key);
   }
   app.mutations();
-  for (let n = 0; n < 10; n++) {
-    await new Promise((done) => setTimeout(done, 1));
-    (globalThis as { gc?: () => void }).gc?.();
-  }
-  if ((globalThis as { gc?: () => void }).gc) assert.ok(gone.filter((key) => key.deref()).length < 5);
+  await collected();
+  assert.ok(gone.filter((key) => key.deref()).length < 5);
 });
 
 test("a proxy that exists already is traced itself, and not through another one", () => {
@@ -172,12 +179,7 @@ test("states that a screen has thrown away are not kept by a proxy that they sha
     screens.push(new WeakRef(screen));
   }
   app.calls.length = 0;
-  const { gc } = globalThis as { gc?: () => void };
-  if (!gc) return;
-  for (let n = 0; n < 10; n++) {
-    await new Promise((done) => setTimeout(done, 1));
-    gc();
-  }
+  await collected();
   assert.ok(screens.filter((screen) => screen.deref()).length < 3, "the screens are gone");
   earlyShared.n++;
   assert.ok(app.mutations().length < 3);
