@@ -79,6 +79,8 @@ pub(crate) fn react_native_bindings(mode: Mode) -> Result<()> {
     step("React Native bindings", &mut generator)?;
     for (file, place) in ATTACH_PLACES {
         let generated = std::fs::read_to_string(out.join(file))?;
+        // A table of callbacks would replace that of Swift or Kotlin in the same process.
+        ensure!(!generated.contains("callback_vtable"), "{file} registers callbacks: what JavaScript uses has none");
         apply(mode, &Path::new(WORKSPACE).join(place), &own_header(&generated)?)?;
     }
     Ok(())
