@@ -22,49 +22,57 @@ impl Attachable for TelemetryCore {
         self.record_tap(name.to_owned(), fields(attributes))
     }
 
-    fn trace_headers(&self, url: &str, slot: u64, existing: &HashMap<String, String>) -> HashMap<String, String> {
-        let headers = self.trace_headers(url.to_owned(), slot, fields(existing));
-        headers.into_iter().map(|field| (field.name, field.value)).collect()
+    fn answer(&self, question: &str, values: &str) -> String {
+        let values: Vec<Value> = serde_json::from_str(values).unwrap_or_default();
+        self.answered(question, &values).unwrap_or_default().to_string()
     }
+}
 
-    fn trace_id(&self, slot: u64) -> Option<String> {
-        let ids = self.trace_id(slot)?;
-        ids.split_once('-').map(|(trace, _)| trace.to_owned())
+impl TelemetryCore {
+    /// See `throughline_attach::ask`. None for what has no answer, and for values of other
+    /// types.
+    fn answered(&self, question: &str, values: &[Value]) -> Option<Value> {
+        let first = values.first();
+        let rate = || first?.as_f64();
+        Some(match question {
+            "isRunning" => self.runs().into(),
+            "traceHeaders" => {
+                let existing = values.get(2)?.as_object()?.iter().filter_map(|(name, value)| {
+                    Some(HeaderField { name: name.clone(), value: value.as_str()?.to_owned() })
+                });
+                let (url, slot) = (first?.as_str()?, values.get(1).and_then(slot)?);
+                let headers = self.trace_headers(url.to_owned(), slot, existing.collect());
+                headers.into_iter().map(|field| (field.name, field.value)).collect()
+            }
+            "traceId" => {
+                let ids = self.trace_id(slot(first?)?)?;
+                ids.split_once('-')?.0.into()
+            }
+            "sessionId" => self.session_id()?.into(),
+            "installationId" => self.installation_id()?.into(),
+            "setConsent" => {
+                let consent = match first?.as_str()? {
+                    "granted" => Consent::Granted,
+                    "pending" => Consent::Pending,
+                    "denied" => Consent::Denied,
+                    _ => return Some(false.into()),
+                };
+                self.set_consent(consent).into()
+            }
+            "setEnabled" => self.set_enabled(first?.as_bool()?).into(),
+            "setSessionSampleRate" => rate().is_some_and(|rate| self.set_session_sample_rate(rate)).into(),
+            "setTraceSampleRate" => rate().is_some_and(|rate| self.set_trace_sample_rate(rate)).into(),
+            "health" => self.health().to_json(),
+            _ => return None,
+        })
     }
+}
 
-    fn session_id(&self) -> Option<String> {
-        self.session_id()
-    }
-
-    fn installation_id(&self) -> Option<String> {
-        self.installation_id()
-    }
-
-    fn set_consent(&self, consent: &str) -> bool {
-        let consent = match consent {
-            "granted" => Consent::Granted,
-            "pending" => Consent::Pending,
-            "denied" => Consent::Denied,
-            _ => return false,
-        };
-        self.set_consent(consent)
-    }
-
-    fn set_enabled(&self, enabled: bool) -> bool {
-        self.set_enabled(enabled)
-    }
-
-    fn set_session_sample_rate(&self, rate: f64) -> bool {
-        self.set_session_sample_rate(rate)
-    }
-
-    fn set_trace_sample_rate(&self, rate: f64) -> bool {
-        self.set_trace_sample_rate(rate)
-    }
-
-    fn health(&self) -> String {
-        self.health().to_json().to_string()
-    }
+/// A slot. JavaScript's numbers are written with a fraction or an exponent where they are large.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+fn slot(value: &Value) -> Option<u64> {
+    let number = value.as_f64()?;
+    (0.0..=9_007_199_254_740_992.0).contains(&number).then_some(number as u64)
 }
 
 fn fields(map: &HashMap<String, String>) -> Vec<HeaderField> {

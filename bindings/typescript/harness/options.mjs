@@ -21,6 +21,9 @@ export const options = (form, mode, define = {}) => ({
     "node:test": here("shims/test.mjs"),
     "node:assert/strict": here("shims/assert.mjs"),
     "react-native": here("shims/react-native.mjs"),
+    // For the benchmark alone, which measures what the generated code costs.
+    "generated-for-the-benchmark": here("../react-native/generated/throughline_attach.ts"),
+    "@ubjs/core": here("../node_modules/uniffi-bindgen-react-native/typescript/src/index.ts"),
   },
   nodePaths: [here("../node_modules")],
   define: {

@@ -4,6 +4,8 @@ import { action } from "@throughline/core";
 import { createTracedState } from "@throughline/core/valtio";
 import { findNative, type Native } from "@throughline/react-native/native";
 import { health, shutdown, start } from "@throughline/react-native";
+// As the generated code would record, if it were used for that.
+import { recordTap } from "generated-for-the-benchmark";
 import { proxy } from "valtio/vanilla";
 import { ask, host } from "../test/host.js";
 
@@ -30,10 +32,6 @@ const drain = (): void => void ask({ ask: "drain" });
 start("granted", { serviceName: "bench", startJitter: false, endpoint: "http://127.0.0.1:9", selfReport: false });
 const native = findNative() as Native;
 const client = native.running()!;
-// As the generated code would record, if it were used for that.
-const generatedClient = (
-  client as unknown as { client: { recordTap(name: string, attributes: Map<string, string>): boolean } }
-).client;
 const { record } = native.door(client.handle);
 const skus = Array.from({ length: CALLS }, (_, n) => `A-${n}`);
 
@@ -43,7 +41,8 @@ const door = median(
 );
 const recorded = median((n) => action("checkout", { sku: skus[n % CALLS]!, count: n, gift: n % 2 === 0 }), drain);
 const generated = median((n) => {
-  generatedClient.recordTap(
+  recordTap(
+    client.handle,
     "checkout",
     new Map([
       ["sku", skus[n % CALLS]!],

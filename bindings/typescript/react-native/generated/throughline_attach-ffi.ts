@@ -66,36 +66,13 @@ interface NativeModuleInterface {
     ubrn_ffi_throughline_attach_rust_future_cancel_void(handle: bigint): void;
     ubrn_ffi_throughline_attach_rust_future_complete_void(handle: bigint, uniffi_out_err: UniffiRustCallStatus): void;
     ubrn_ffi_throughline_attach_rust_future_free_void(handle: bigint): void;
-    ubrn_uniffi_throughline_attach_fn_clone_attachedclient(ptr: bigint, uniffi_out_err: UniffiRustCallStatus): bigint;
-    ubrn_uniffi_throughline_attach_fn_free_attachedclient(ptr: bigint, uniffi_out_err: UniffiRustCallStatus): void;
-    ubrn_uniffi_throughline_attach_fn_func_attach(uniffi_out_err: UniffiRustCallStatus): Uint8Array;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_door(uniffiSelf: bigint, uniffi_out_err: UniffiRustCallStatus): bigint;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_health(uniffiSelf: bigint, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_installation_id(uniffiSelf: bigint, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_is_running(uniffiSelf: bigint, uniffi_out_err: UniffiRustCallStatus): number;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_record_tap(uniffiSelf: bigint, name: Uint8Array, attributes: Uint8Array, uniffi_out_err: UniffiRustCallStatus): number;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_session_id(uniffiSelf: bigint, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_consent(uniffiSelf: bigint, consent: Uint8Array, uniffi_out_err: UniffiRustCallStatus): number;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_enabled(uniffiSelf: bigint, enabled: number, uniffi_out_err: UniffiRustCallStatus): number;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_session_sample_rate(uniffiSelf: bigint, rate: number, uniffi_out_err: UniffiRustCallStatus): number;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_trace_sample_rate(uniffiSelf: bigint, rate: number, uniffi_out_err: UniffiRustCallStatus): number;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_trace_headers(uniffiSelf: bigint, url: Uint8Array, slot: bigint, existing: Uint8Array, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
-    ubrn_uniffi_throughline_attach_fn_method_attachedclient_trace_id(uniffiSelf: bigint, slot: bigint, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
+    ubrn_uniffi_throughline_attach_fn_func_ask(client: number, question: Uint8Array, values: Uint8Array, uniffi_out_err: UniffiRustCallStatus): Uint8Array;
+    ubrn_uniffi_throughline_attach_fn_func_record_tap(client: number, name: Uint8Array, attributes: Uint8Array, uniffi_out_err: UniffiRustCallStatus): number;
+    ubrn_uniffi_throughline_attach_fn_func_running(uniffi_out_err: UniffiRustCallStatus): number;
     ubrn_ffi_throughline_attach_uniffi_contract_version(): number;
-    ubrn_uniffi_throughline_attach_checksum_func_attach(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_door(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_health(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_installation_id(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_is_running(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_record_tap(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_session_id(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_consent(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_enabled(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_trace_headers(): number;
-    ubrn_uniffi_throughline_attach_checksum_method_attachedclient_trace_id(): number;
-    ubrn_uniffi_internal_fn_method_attachedclient_ffi__bless_pointer(pointer: bigint, uniffi_out_err: UniffiRustCallStatus): UniffiGcObject;
+    ubrn_uniffi_throughline_attach_checksum_func_ask(): number;
+    ubrn_uniffi_throughline_attach_checksum_func_record_tap(): number;
+    ubrn_uniffi_throughline_attach_checksum_func_running(): number;
     // Codegen call sites use these via `nativeModule().rustbuffer_alloc(...)`
     // and `nativeModule().rustbuffer_free(...)`. The JSI host object exposes
     // them as properties; see `props["rustbuffer_alloc"]` / `props["rustbuffer_free"]`

@@ -5,7 +5,7 @@
 import nativeModule from "./throughline_attach-ffi.js";
 import { type UniffiRustFutureContinuationCallback, type UniffiForeignFutureDroppedCallback, type UniffiForeignFutureDroppedCallbackStruct,
 } from "./throughline_attach-ffi.js";
-import { type FfiConverter, type UniffiByteArray, type UniffiGcObject, type UniffiHandle, type UniffiObjectFactory, FfiConverterBool, FfiConverterFloat64, FfiConverterMap, FfiConverterObject, FfiConverterOptional, FfiConverterUInt64, RustBuffer, UniffiAbstractObject, UniffiInternalError, UniffiRustCaller, destructorGuardSymbol, pointerLiteralSymbol, uniffiCreateFfiConverterString, uniffiTypeNameSymbol,
+import { type UniffiByteArray, FfiConverterBool, FfiConverterFloat64, FfiConverterMap, RustBuffer, UniffiInternalError, UniffiRustCaller, uniffiCreateFfiConverterString,
 } from "@ubjs/core";
 const uniffiCaller = new UniffiRustCaller(() => ({ code: 0 }));
 
@@ -19,21 +19,71 @@ const uniffiIsDebug =
 // Public interface members begin here.
 
 /**
- * The client that runs in this process, whoever has started it. None while no client runs.
+ * Asks the client with a handle. The question is a name, its values are an array in JSON, and
+ * the answer is JSON. There is one function of texts for all questions because code that converts
+ * other types is a large part of the bundle of every app.
+ *
+ * | question | values | answer |
+ * |---|---|---|
+ * | `isRunning` | | whether the client was not shut down yet |
+ * | `traceHeaders` | URL, slot, the app's own headers as an object | the headers for a request to the URL, as an object: those of the request that was started under the slot, else those of the context under it, else those of the current context |
+ * | `traceId` | slot | the id of the trace of the context under the slot, 32 hexadecimal digits |
+ * | `sessionId`, `installationId` | | the id, 32 hexadecimal digits with hyphens |
+ * | `setConsent` | `granted`, `pending` or `denied` | whether it was kept |
+ * | `setEnabled` | whether to record | whether it was kept |
+ * | `setSessionSampleRate`, `setTraceSampleRate` | 0.0 to 1.0 | whether it was taken |
+ * | `health` | | the client's own condition |
+ *
+ * The answer is `null` where there is none: while the client is off or has none, for another
+ * question, and when no client has the handle.
  */
-export function attach(): AttachedClientLike | undefined {
+export function ask(client: number, question: string, values: string): string {
     const __rb: Uint8Array = uniffiCaller.rustCall(
             /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_func_attach(
+                return nativeModule().ubrn_uniffi_throughline_attach_fn_func_ask(
+        FfiConverterFloat64.lower(client, nativeModule().rustbuffer_alloc),
+        FfiConverterString.lower(question, nativeModule().rustbuffer_alloc),
+        FfiConverterString.lower(values, nativeModule().rustbuffer_alloc),
                 callStatus);
             },
             /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
     );
     try {
-        return FfiConverterOptionalTypeAttachedClient.lift(__rb);
+        return FfiConverterString.lift(__rb);
     } finally {
         nativeModule().rustbuffer_free(__rb);
     }
+    }
+
+/**
+ * Records a tap without the door: the generated code converts every argument. The benchmark
+ * measures against this what the door saves, and no app's bundle has it. False when no client has
+ * the handle.
+ */
+export function recordTap(client: number, name: string, attributes: Map<string, string>): boolean {
+    return FfiConverterBool.lift(uniffiCaller.rustCall(
+            /*caller:*/ (callStatus) => {
+                return nativeModule().ubrn_uniffi_throughline_attach_fn_func_record_tap(
+        FfiConverterFloat64.lower(client, nativeModule().rustbuffer_alloc),
+        FfiConverterString.lower(name, nativeModule().rustbuffer_alloc),
+        FfiConverterMapStringString.lower(attributes, nativeModule().rustbuffer_alloc),
+                callStatus);
+            },
+            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
+    ));
+    }
+
+/**
+ * The handle of the client that runs in this process, whoever has started it. 0 while none runs.
+ */
+export function running(): number {
+    return FfiConverterFloat64.lift(uniffiCaller.rustCall(
+            /*caller:*/ (callStatus) => {
+                return nativeModule().ubrn_uniffi_throughline_attach_fn_func_running(
+                callStatus);
+            },
+            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
+    ));
     }
 
 // Hermes (React Native ≥ 0.74) ships TextEncoder and encodeInto, but not
@@ -88,381 +138,8 @@ const stringConverter = (() => {
 })();
 const FfiConverterString = uniffiCreateFfiConverterString(stringConverter);
 
-/**
- * A client that somebody else has started. After its shutdown every call does nothing.
- */
-export interface AttachedClientLike {
-
-/**
- * The handle that the door takes.
- */
-    door(): bigint;
-/**
- * The client's own condition, as JSON. It is a text because generated code that converts a
- * record is a large part of a bundle.
- */
-    health(): string;
-/**
- * The installation's id, in the same form. None while the client is off, or when the
- * configuration wants none.
- */
-    installationId(): string | undefined;
-/**
- * Whether the client was not shut down yet.
- */
-    isRunning(): boolean;
-/**
- * Records a tap without the door: the generated code converts every argument. The benchmark
- * measures against this what the door saves.
- */
-    recordTap(name: string, attributes: Map<string, string>): boolean;
-/**
- * The session's id, 32 hexadecimal digits with hyphens. None while the client is off.
- */
-    sessionId(): string | undefined;
-/**
- * Sets what the user has decided: `granted`, `pending` or `denied`. False for another text,
- * and when the decision could not be kept.
- */
-    setConsent(consent: string): boolean;
-/**
- * Switches recording on or off, and keeps that for later starts. False when it could not be
- * kept.
- */
-    setEnabled(enabled: boolean): boolean;
-/**
- * Sets the share of sessions that is recorded, 0.0 to 1.0. False for another number.
- */
-    setSessionSampleRate(rate: number): boolean;
-/**
- * Sets the share of traces that is recorded, 0.0 to 1.0. False for another number.
- */
-    setTraceSampleRate(rate: number): boolean;
-/**
- * The headers for a request to a URL: those of the request that was started under `slot`, else
- * those of the context under it, else those of the current context. `existing` are the app's
- * own headers.
- */
-    traceHeaders(url: string, slot: bigint, existing: Map<string, string>): Map<string, string>;
-/**
- * The id of the trace of the context under a slot, 32 hexadecimal digits. None when there is
- * no such context.
- */
-    traceId(slot: bigint): string | undefined;
-}
-/**
- * @deprecated Use `AttachedClientLike` instead.
- */
-export type AttachedClientInterface = AttachedClientLike;
-
-
-/**
- * A client that somebody else has started. After its shutdown every call does nothing.
- */
-export class AttachedClient extends UniffiAbstractObject implements AttachedClientLike {
-
-    readonly [uniffiTypeNameSymbol] = "AttachedClient";
-    readonly [destructorGuardSymbol]: UniffiGcObject;
-    readonly [pointerLiteralSymbol]: UniffiHandle;
-    // No primary constructor declared for this class.
-private constructor(pointer: UniffiHandle) {
-    super();
-    this[pointerLiteralSymbol] = pointer;
-    this[destructorGuardSymbol] = uniffiTypeAttachedClientObjectFactory.bless(pointer);
-}
-
-
-
-
-/**
- * The handle that the door takes.
- */
-    door(): bigint {
-    return FfiConverterUInt64.lift(uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_door(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    ));
-    }
-
-/**
- * The client's own condition, as JSON. It is a text because generated code that converts a
- * record is a large part of a bundle.
- */
-    health(): string {
-    const __rb: Uint8Array = uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_health(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    );
-    try {
-        return FfiConverterString.lift(__rb);
-    } finally {
-        nativeModule().rustbuffer_free(__rb);
-    }
-    }
-
-/**
- * The installation's id, in the same form. None while the client is off, or when the
- * configuration wants none.
- */
-    installationId(): string | undefined {
-    const __rb: Uint8Array = uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_installation_id(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    );
-    try {
-        return FfiConverterOptionalString.lift(__rb);
-    } finally {
-        nativeModule().rustbuffer_free(__rb);
-    }
-    }
-
-/**
- * Whether the client was not shut down yet.
- */
-    isRunning(): boolean {
-    return FfiConverterBool.lift(uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_is_running(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    ));
-    }
-
-/**
- * Records a tap without the door: the generated code converts every argument. The benchmark
- * measures against this what the door saves.
- */
-    recordTap(name: string, attributes: Map<string, string>): boolean {
-    return FfiConverterBool.lift(uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_record_tap(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-        FfiConverterString.lower(name, nativeModule().rustbuffer_alloc),
-        FfiConverterMapStringString.lower(attributes, nativeModule().rustbuffer_alloc),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    ));
-    }
-
-/**
- * The session's id, 32 hexadecimal digits with hyphens. None while the client is off.
- */
-    sessionId(): string | undefined {
-    const __rb: Uint8Array = uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_session_id(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    );
-    try {
-        return FfiConverterOptionalString.lift(__rb);
-    } finally {
-        nativeModule().rustbuffer_free(__rb);
-    }
-    }
-
-/**
- * Sets what the user has decided: `granted`, `pending` or `denied`. False for another text,
- * and when the decision could not be kept.
- */
-    setConsent(consent: string): boolean {
-    return FfiConverterBool.lift(uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_consent(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-        FfiConverterString.lower(consent, nativeModule().rustbuffer_alloc),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    ));
-    }
-
-/**
- * Switches recording on or off, and keeps that for later starts. False when it could not be
- * kept.
- */
-    setEnabled(enabled: boolean): boolean {
-    return FfiConverterBool.lift(uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_enabled(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-        FfiConverterBool.lower(enabled, nativeModule().rustbuffer_alloc),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    ));
-    }
-
-/**
- * Sets the share of sessions that is recorded, 0.0 to 1.0. False for another number.
- */
-    setSessionSampleRate(rate: number): boolean {
-    return FfiConverterBool.lift(uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_session_sample_rate(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-        FfiConverterFloat64.lower(rate, nativeModule().rustbuffer_alloc),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    ));
-    }
-
-/**
- * Sets the share of traces that is recorded, 0.0 to 1.0. False for another number.
- */
-    setTraceSampleRate(rate: number): boolean {
-    return FfiConverterBool.lift(uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_trace_sample_rate(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-        FfiConverterFloat64.lower(rate, nativeModule().rustbuffer_alloc),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    ));
-    }
-
-/**
- * The headers for a request to a URL: those of the request that was started under `slot`, else
- * those of the context under it, else those of the current context. `existing` are the app's
- * own headers.
- */
-    traceHeaders(url: string, slot: bigint, existing: Map<string, string>): Map<string, string> {
-    const __rb: Uint8Array = uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_trace_headers(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-        FfiConverterString.lower(url, nativeModule().rustbuffer_alloc),
-        FfiConverterUInt64.lower(slot, nativeModule().rustbuffer_alloc),
-        FfiConverterMapStringString.lower(existing, nativeModule().rustbuffer_alloc),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    );
-    try {
-        return FfiConverterMapStringString.lift(__rb);
-    } finally {
-        nativeModule().rustbuffer_free(__rb);
-    }
-    }
-
-/**
- * The id of the trace of the context under a slot, 32 hexadecimal digits. None when there is
- * no such context.
- */
-    traceId(slot: bigint): string | undefined {
-    const __rb: Uint8Array = uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => {
-                return nativeModule().ubrn_uniffi_throughline_attach_fn_method_attachedclient_trace_id(
-                uniffiTypeAttachedClientObjectFactory.clonePointer(this),
-        FfiConverterUInt64.lower(slot, nativeModule().rustbuffer_alloc),
-                callStatus);
-            },
-            /*liftString:*/ FfiConverterString.lift.bind(FfiConverterString),
-    );
-    try {
-        return FfiConverterOptionalString.lift(__rb);
-    } finally {
-        nativeModule().rustbuffer_free(__rb);
-    }
-    }
-
-
-    uniffiDestroy(): void {
-        const ptr = (this as any)[destructorGuardSymbol];
-        if (ptr !== undefined) {
-            const pointer = uniffiTypeAttachedClientObjectFactory.pointer(this);
-            uniffiTypeAttachedClientObjectFactory.freePointer(pointer);
-            uniffiTypeAttachedClientObjectFactory.unbless(ptr);
-            delete (this as any)[destructorGuardSymbol];
-        }
-    }
-
-    static instanceOf(obj_: any): obj_ is AttachedClient {
-        return uniffiTypeAttachedClientObjectFactory.isConcreteType(obj_);
-    }
-
-
-}
-
-const uniffiTypeAttachedClientObjectFactory: UniffiObjectFactory<AttachedClientLike> = (() => {
-
-    return {
-    create(pointer: UniffiHandle): AttachedClientLike {
-        const instance = Object.create(AttachedClient.prototype);
-        instance[pointerLiteralSymbol] = pointer;
-        instance[destructorGuardSymbol] = this.bless(pointer);
-        instance[uniffiTypeNameSymbol] = "AttachedClient";
-        return instance;
-    },
-
-
-    bless(p: UniffiHandle): UniffiGcObject {
-        return uniffiCaller.rustCall(
-            /*caller:*/ (status) =>
-                nativeModule().ubrn_uniffi_internal_fn_method_attachedclient_ffi__bless_pointer(p, status),
-            /*liftString:*/ FfiConverterString.lift
-        );
-    },
-
-    unbless(ptr_: UniffiGcObject) {
-        ptr_.markDestroyed();
-    },
-
-    pointer(obj_: AttachedClientLike): UniffiHandle {
-        if ((obj_ as any)[destructorGuardSymbol] === undefined) {
-            throw new UniffiInternalError.UnexpectedNullPointer();
-        }
-        return (obj_ as any)[pointerLiteralSymbol];
-    },
-
-    clonePointer(obj_: AttachedClientLike): UniffiHandle {
-        const pointer = this.pointer(obj_);
-        return uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => nativeModule().ubrn_uniffi_throughline_attach_fn_clone_attachedclient(pointer, callStatus),
-            /*liftString:*/ FfiConverterString.lift
-        );
-    },
-
-    freePointer(pointer: UniffiHandle): void {
-        uniffiCaller.rustCall(
-            /*caller:*/ (callStatus) => nativeModule().ubrn_uniffi_throughline_attach_fn_free_attachedclient(pointer, callStatus),
-            /*liftString:*/ FfiConverterString.lift
-        );
-    },
-
-    isConcreteType(obj_: any): obj_ is AttachedClientLike {
-        return obj_[destructorGuardSymbol] && obj_[uniffiTypeNameSymbol] === "AttachedClient";
-    },
-}})();
-const FfiConverterTypeAttachedClient = new FfiConverterObject(uniffiTypeAttachedClientObjectFactory);
-
-// FfiConverter for string | undefined
-const FfiConverterOptionalString = new FfiConverterOptional(FfiConverterString);
-
 // FfiConverter for Map<string, string>
 const FfiConverterMapStringString = new FfiConverterMap(FfiConverterString, FfiConverterString);
-
-// FfiConverter for AttachedClientLike | undefined
-const FfiConverterOptionalTypeAttachedClient = new FfiConverterOptional(FfiConverterTypeAttachedClient);
 
 
 /**
@@ -483,51 +160,18 @@ function uniffiEnsureInitialized() {
     if (bindingsContractVersion !== scaffoldingContractVersion) {
         throw new UniffiInternalError.ContractVersionMismatch(scaffoldingContractVersion, bindingsContractVersion);
     }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_attach() !== 1786) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_func_attach");
+    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_ask() !== 20054) {
+        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_func_ask");
     }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_door() !== 33662) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_door");
+    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_record_tap() !== 61954) {
+        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_func_record_tap");
     }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_health() !== 42449) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_health");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_installation_id() !== 32622) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_installation_id");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_is_running() !== 29853) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_is_running");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_record_tap() !== 36813) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_record_tap");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_session_id() !== 56576) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_session_id");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_consent() !== 29560) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_set_consent");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_enabled() !== 22989) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_set_enabled");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate() !== 7976) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate() !== 8491) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_trace_headers() !== 14268) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_trace_headers");
-    }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_method_attachedclient_trace_id() !== 32809) {
-        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_method_attachedclient_trace_id");
+    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_running() !== 55165) {
+        throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_func_running");
     }
 
     }
 
 export default Object.freeze({
   initialize: uniffiEnsureInitialized,
-  converters: {
-    FfiConverterTypeAttachedClient,
-  }
 });

@@ -1,23 +1,10 @@
 // What `generated/bundle.mjs` makes of the generated code: see `uniffi/attach`.
 
-/** A client that somebody else has started. After its shutdown every call does nothing. */
-export interface AttachedClient {
-  door(): bigint;
-  isRunning(): boolean;
-  recordTap(name: string, attributes: Map<string, string>): boolean;
-  traceHeaders(url: string, slot: bigint, existing: Map<string, string>): Map<string, string>;
-  traceId(slot: bigint): string | undefined;
-  sessionId(): string | undefined;
-  installationId(): string | undefined;
-  setConsent(consent: string): boolean;
-  setEnabled(enabled: boolean): boolean;
-  setSessionSampleRate(rate: number): boolean;
-  setTraceSampleRate(rate: number): boolean;
-  health(): string;
-}
+/** The handle of the client that runs in this process. 0 while none runs. */
+export function running(): number;
 
-/** The client that runs in this process. */
-export function attach(): AttachedClient | undefined;
+/** Asks the client with a handle. The values are an array in JSON, and the answer is JSON. */
+export function ask(client: number, question: string, values: string): string;
 
 declare const generated: {
   /** Throws when the library is of another version than the generated code. */

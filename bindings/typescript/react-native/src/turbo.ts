@@ -1,7 +1,7 @@
 // The native side as it is in an app: the turbo module, the door, and the generated code.
 
 import { DRAFT_LAYOUT_LIBRARY_VERSION } from "@throughline/core/calls";
-import generated, { attach, type AttachedClient } from "./attach.js";
+import generated, { ask, running } from "./attach.js";
 import type { Client, CoreHealth, Native } from "./native.js";
 import NativeThroughline from "./NativeThroughline.js";
 
@@ -26,7 +26,7 @@ export function findNative(): Native | undefined | string {
       );
     }
     generated.initialize();
-    return new Turbo(NativeThroughline, throughlineDoor);
+    return native(NativeThroughline, throughlineDoor);
   } catch (error) {
     return `the native library cannot be used: ${error instanceof Error ? error.message : typeof error}`;
   }
@@ -38,74 +38,41 @@ const shown = (version: number | undefined): string =>
     ? "none"
     : `${Math.floor(version / 2 ** 32)}.${Math.floor(version / 2 ** 16) % 2 ** 16}.${version % 2 ** 16}`;
 
-class Turbo implements Native {
-  constructor(
-    private readonly module: NonNullable<typeof NativeThroughline>,
-    readonly door: Native["door"],
-  ) {}
+const native = (module: NonNullable<typeof NativeThroughline>, door: Native["door"]): Native => ({
+  start: (config) => module.start(config),
+  flush: (timeoutMs) => module.flush(timeoutMs),
+  shutdown: (timeoutMs) => module.shutdown(timeoutMs),
+  running: () => {
+    const handle = running();
+    return handle > 0 ? attached(handle) : undefined;
+  },
+  door,
+});
 
-  start(config: string): string {
-    return this.module.start(config);
-  }
+/** See `ask` in `uniffi/attach`. */
+const QUESTIONS = [
+  "isRunning",
+  "traceHeaders",
+  "traceId",
+  "sessionId",
+  "installationId",
+  "setConsent",
+  "setEnabled",
+  "setSessionSampleRate",
+  "setTraceSampleRate",
+  "health",
+] as const satisfies readonly (keyof Client)[];
 
-  flush(timeoutMs: number): Promise<string> {
-    return this.module.flush(timeoutMs);
-  }
+/** The client with a handle. Each of its methods is a question. */
+const attached = (handle: number): Client =>
+  Object.fromEntries([
+    ["handle", handle],
+    ...QUESTIONS.map((question) => [
+      question,
+      (...args: unknown[]) => JSON.parse(ask(handle, question, json(args))) ?? undefined,
+    ]),
+  ]) as Client;
 
-  shutdown(timeoutMs: number): Promise<string> {
-    return this.module.shutdown(timeoutMs);
-  }
-
-  running(): Client | undefined {
-    const client = attach();
-    return client && new Attached(client);
-  }
-}
-
-class Attached implements Client {
-  readonly handle: number;
-
-  constructor(private readonly client: AttachedClient) {
-    this.handle = Number(client.door());
-  }
-
-  traceHeaders(url: string, slot: number, existing: Record<string, string>): Record<string, string> {
-    return Object.fromEntries(this.client.traceHeaders(url, BigInt(slot), new Map(Object.entries(existing))));
-  }
-
-  traceId(slot: number): string | undefined {
-    return this.client.traceId(BigInt(slot));
-  }
-
-  sessionId(): string | undefined {
-    return this.client.sessionId();
-  }
-
-  installationId(): string | undefined {
-    return this.client.installationId();
-  }
-
-  setConsent(consent: "granted" | "pending" | "denied"): boolean {
-    return this.client.setConsent(consent);
-  }
-
-  setEnabled(enabled: boolean): boolean {
-    return this.client.setEnabled(enabled);
-  }
-
-  setSessionSampleRate(rate: number): boolean {
-    return this.client.setSessionSampleRate(rate);
-  }
-
-  setTraceSampleRate(rate: number): boolean {
-    return this.client.setTraceSampleRate(rate);
-  }
-
-  isRunning(): boolean {
-    return this.client.isRunning();
-  }
-
-  health(): CoreHealth {
-    return JSON.parse(this.client.health()) as CoreHealth;
-  }
-}
+/** JSON without halves of a surrogate pair, which are no text anywhere else. */
+const json = (args: unknown[]): string =>
+  JSON.stringify(args).replace(/(\\\\)|\\ud[89a-f]../g, (_, backslash?: string) => backslash ?? "\\ufffd");

@@ -10,7 +10,9 @@ const INSTEAD = {
   "react-native": source(
     'export const TurboModuleRegistry = { get: () => null }; export const AppState = { currentState: "active", addEventListener: () => ({ remove() {} }) };',
   ),
-  "./attach.js": source("export const attach = () => undefined; export default { initialize() {} };"),
+  "./attach.js": source(
+    'export const running = () => 0; export const ask = () => "null"; export default { initialize() {} };',
+  ),
 };
 
 register(

@@ -128,73 +128,19 @@ extern "C" {
     uint64_t callback_data,
     UniffiForeignFutureResultVoid result
     );
-    /*handle*/ uint64_t uniffi_throughline_attach_fn_clone_attachedclient(
-        /*handle*/ uint64_t handle,
+    RustBuffer uniffi_throughline_attach_fn_func_ask(
+        double client,
+        RustBuffer question,
+        RustBuffer values,
         RustCallStatus *uniffi_out_err
     );
-    void uniffi_throughline_attach_fn_free_attachedclient(
-        /*handle*/ uint64_t handle,
-        RustCallStatus *uniffi_out_err
-    );
-    uint64_t uniffi_throughline_attach_fn_method_attachedclient_door(
-        /*handle*/ uint64_t ptr,
-        RustCallStatus *uniffi_out_err
-    );
-    RustBuffer uniffi_throughline_attach_fn_method_attachedclient_health(
-        /*handle*/ uint64_t ptr,
-        RustCallStatus *uniffi_out_err
-    );
-    RustBuffer uniffi_throughline_attach_fn_method_attachedclient_installation_id(
-        /*handle*/ uint64_t ptr,
-        RustCallStatus *uniffi_out_err
-    );
-    int8_t uniffi_throughline_attach_fn_method_attachedclient_is_running(
-        /*handle*/ uint64_t ptr,
-        RustCallStatus *uniffi_out_err
-    );
-    int8_t uniffi_throughline_attach_fn_method_attachedclient_record_tap(
-        /*handle*/ uint64_t ptr,
+    int8_t uniffi_throughline_attach_fn_func_record_tap(
+        double client,
         RustBuffer name,
         RustBuffer attributes,
         RustCallStatus *uniffi_out_err
     );
-    RustBuffer uniffi_throughline_attach_fn_method_attachedclient_session_id(
-        /*handle*/ uint64_t ptr,
-        RustCallStatus *uniffi_out_err
-    );
-    int8_t uniffi_throughline_attach_fn_method_attachedclient_set_consent(
-        /*handle*/ uint64_t ptr,
-        RustBuffer consent,
-        RustCallStatus *uniffi_out_err
-    );
-    int8_t uniffi_throughline_attach_fn_method_attachedclient_set_enabled(
-        /*handle*/ uint64_t ptr,
-        int8_t enabled,
-        RustCallStatus *uniffi_out_err
-    );
-    int8_t uniffi_throughline_attach_fn_method_attachedclient_set_session_sample_rate(
-        /*handle*/ uint64_t ptr,
-        double rate,
-        RustCallStatus *uniffi_out_err
-    );
-    int8_t uniffi_throughline_attach_fn_method_attachedclient_set_trace_sample_rate(
-        /*handle*/ uint64_t ptr,
-        double rate,
-        RustCallStatus *uniffi_out_err
-    );
-    RustBuffer uniffi_throughline_attach_fn_method_attachedclient_trace_headers(
-        /*handle*/ uint64_t ptr,
-        RustBuffer url,
-        uint64_t slot,
-        RustBuffer existing,
-        RustCallStatus *uniffi_out_err
-    );
-    RustBuffer uniffi_throughline_attach_fn_method_attachedclient_trace_id(
-        /*handle*/ uint64_t ptr,
-        uint64_t slot,
-        RustCallStatus *uniffi_out_err
-    );
-    RustBuffer uniffi_throughline_attach_fn_func_attach(RustCallStatus *uniffi_out_err
+    double uniffi_throughline_attach_fn_func_running(RustCallStatus *uniffi_out_err
     );
     RustBuffer ffi_throughline_attach_rustbuffer_alloc(
         uint64_t size,
@@ -393,31 +339,11 @@ extern "C" {
         /*handle*/ uint64_t handle,
         RustCallStatus *uniffi_out_err
     );
-    uint16_t uniffi_throughline_attach_checksum_func_attach(
+    uint16_t uniffi_throughline_attach_checksum_func_ask(
     );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_door(
+    uint16_t uniffi_throughline_attach_checksum_func_record_tap(
     );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_health(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_installation_id(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_is_running(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_record_tap(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_session_id(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_set_consent(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_set_enabled(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_trace_headers(
-    );
-    uint16_t uniffi_throughline_attach_checksum_method_attachedclient_trace_id(
+    uint16_t uniffi_throughline_attach_checksum_func_running(
     );
     uint32_t ffi_throughline_attach_uniffi_contract_version(
     );
@@ -1919,228 +1845,52 @@ NativeThroughlineAttach::NativeThroughlineAttach(
             return this->cpp_uniffi_internal_fn_func_ffi__read_string_from_buffer(rt, thisVal, args, count);
         }
     );
-    props["ubrn_uniffi_throughline_attach_fn_clone_attachedclient"] = jsi::Function::createFromHostFunction(
+    props["ubrn_uniffi_throughline_attach_fn_func_ask"] = jsi::Function::createFromHostFunction(
         rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_clone_attachedclient"),
-        1,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_clone_attachedclient(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_free_attachedclient"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_free_attachedclient"),
-        1,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_free_attachedclient(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_door"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_door"),
-        1,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_door(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_health"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_health"),
-        1,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_health(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_installation_id"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_installation_id"),
-        1,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_installation_id(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_is_running"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_is_running"),
-        1,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_is_running(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_record_tap"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_record_tap"),
+        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_func_ask"),
         3,
         [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_record_tap(rt, thisVal, args, count);
+            return this->cpp_uniffi_throughline_attach_fn_func_ask(rt, thisVal, args, count);
         }
     );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_session_id"] = jsi::Function::createFromHostFunction(
+    props["ubrn_uniffi_throughline_attach_fn_func_record_tap"] = jsi::Function::createFromHostFunction(
         rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_session_id"),
-        1,
+        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_func_record_tap"),
+        3,
         [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_session_id(rt, thisVal, args, count);
+            return this->cpp_uniffi_throughline_attach_fn_func_record_tap(rt, thisVal, args, count);
         }
     );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_consent"] = jsi::Function::createFromHostFunction(
+    props["ubrn_uniffi_throughline_attach_fn_func_running"] = jsi::Function::createFromHostFunction(
         rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_consent"),
-        2,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_set_consent(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_enabled"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_enabled"),
-        2,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_set_enabled(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_session_sample_rate"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_session_sample_rate"),
-        2,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_set_session_sample_rate(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_trace_sample_rate"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_set_trace_sample_rate"),
-        2,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_set_trace_sample_rate(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_trace_headers"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_trace_headers"),
-        4,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_trace_headers(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_method_attachedclient_trace_id"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_method_attachedclient_trace_id"),
-        2,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_method_attachedclient_trace_id(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_fn_func_attach"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_func_attach"),
+        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_fn_func_running"),
         0,
         [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_fn_func_attach(rt, thisVal, args, count);
+            return this->cpp_uniffi_throughline_attach_fn_func_running(rt, thisVal, args, count);
         }
     );
-    props["ubrn_uniffi_throughline_attach_checksum_func_attach"] = jsi::Function::createFromHostFunction(
+    props["ubrn_uniffi_throughline_attach_checksum_func_ask"] = jsi::Function::createFromHostFunction(
         rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_func_attach"),
+        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_func_ask"),
         0,
         [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_func_attach(rt, thisVal, args, count);
+            return this->cpp_uniffi_throughline_attach_checksum_func_ask(rt, thisVal, args, count);
         }
     );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_door"] = jsi::Function::createFromHostFunction(
+    props["ubrn_uniffi_throughline_attach_checksum_func_record_tap"] = jsi::Function::createFromHostFunction(
         rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_door"),
+        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_func_record_tap"),
         0,
         [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_door(rt, thisVal, args, count);
+            return this->cpp_uniffi_throughline_attach_checksum_func_record_tap(rt, thisVal, args, count);
         }
     );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_health"] = jsi::Function::createFromHostFunction(
+    props["ubrn_uniffi_throughline_attach_checksum_func_running"] = jsi::Function::createFromHostFunction(
         rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_health"),
+        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_func_running"),
         0,
         [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_health(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_installation_id"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_installation_id"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_installation_id(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_is_running"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_is_running"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_is_running(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_record_tap"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_record_tap"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_record_tap(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_session_id"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_session_id"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_session_id(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_consent"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_consent"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_set_consent(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_enabled"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_enabled"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_set_enabled(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_trace_headers"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_trace_headers"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_trace_headers(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_throughline_attach_checksum_method_attachedclient_trace_id"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_throughline_attach_checksum_method_attachedclient_trace_id"),
-        0,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_throughline_attach_checksum_method_attachedclient_trace_id(rt, thisVal, args, count);
+            return this->cpp_uniffi_throughline_attach_checksum_func_running(rt, thisVal, args, count);
         }
     );
     props["ubrn_ffi_throughline_attach_uniffi_contract_version"] = jsi::Function::createFromHostFunction(
@@ -2149,14 +1899,6 @@ NativeThroughlineAttach::NativeThroughlineAttach(
         0,
         [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
             return this->cpp_ffi_throughline_attach_uniffi_contract_version(rt, thisVal, args, count);
-        }
-    );
-    props["ubrn_uniffi_internal_fn_method_attachedclient_ffi__bless_pointer"] = jsi::Function::createFromHostFunction(
-        rt,
-        jsi::PropNameID::forAscii(rt, "ubrn_uniffi_internal_fn_method_attachedclient_ffi__bless_pointer"),
-        1,
-        [this](jsi::Runtime &rt, const jsi::Value &thisVal, const jsi::Value *args, size_t count) -> jsi::Value {
-            return this->cpp_uniffi_internal_fn_method_attachedclient_ffi__bless_pointer(rt, thisVal, args, count);
         }
     );
 
@@ -2312,51 +2054,12 @@ jsi::Value NativeThroughlineAttach::cpp_uniffi_internal_fn_func_ffi__string_from
 
 jsi::Value NativeThroughlineAttach::cpp_uniffi_internal_fn_func_ffi__read_string_from_buffer(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
     return uniffi_jsi::Bridging<std::string>::read_string_from_buffer(rt, args[0], args[1], args[2]);
-}jsi::Value NativeThroughlineAttach::cpp_uniffi_internal_fn_method_attachedclient_ffi__bless_pointer(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-    auto pointer = uniffi_jsi::Bridging<uint64_t>::fromJs(rt, callInvoker, args[0]);
-    auto static destructor = [](uint64_t p) {
-        RustCallStatus status = {0};
-        uniffi_throughline_attach_fn_free_attachedclient(p, &status);
-    };
-    auto ptrObj = std::make_shared<uniffi_jsi::DestructibleObject>(pointer, destructor);
-    auto obj = jsi::Object::createFromHostObject(rt, ptrObj);
-    return jsi::Value(rt, obj);
 }
 
 // Methods calling directly into the uniffi generated C API of the Rust crate.
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_clone_attachedclient(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
+jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_func_ask(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
         RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_clone_attachedclient(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi_jsi::Bridging</*handle*/ uint64_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_free_attachedclient(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        uniffi_throughline_attach_fn_free_attachedclient(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return jsi::Value::undefined();
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_door(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_door(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi_jsi::Bridging<uint64_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_health(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_health(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]),
+        auto value = uniffi_throughline_attach_fn_func_ask(uniffi_jsi::Bridging<double>::fromJs(rt, callInvoker, args[0]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[1]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[2]),
             &status
         );
         uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
@@ -2364,19 +2067,9 @@ jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_atta
 
         return uniffi::throughline_attach::Bridging<RustBuffer>::toJs(rt, callInvoker, value);
 }
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_installation_id(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
+jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_func_record_tap(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
         RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_installation_id(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi::throughline_attach::Bridging<RustBuffer>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_is_running(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_is_running(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]),
+        auto value = uniffi_throughline_attach_fn_func_record_tap(uniffi_jsi::Bridging<double>::fromJs(rt, callInvoker, args[0]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[1]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[2]),
             &status
         );
         uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
@@ -2384,181 +2077,31 @@ jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_atta
 
         return uniffi_jsi::Bridging<int8_t>::toJs(rt, callInvoker, value);
 }
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_record_tap(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
+jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_func_running(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
         RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_record_tap(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[1]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[2]),
-            &status
+        auto value = uniffi_throughline_attach_fn_func_running(&status
         );
         uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
 
 
-        return uniffi_jsi::Bridging<int8_t>::toJs(rt, callInvoker, value);
+        return uniffi_jsi::Bridging<double>::toJs(rt, callInvoker, value);
 }
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_session_id(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_session_id(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi::throughline_attach::Bridging<RustBuffer>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_set_consent(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_set_consent(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[1]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi_jsi::Bridging<int8_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_set_enabled(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_set_enabled(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]), uniffi_jsi::Bridging<int8_t>::fromJs(rt, callInvoker, args[1]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi_jsi::Bridging<int8_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_set_session_sample_rate(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_set_session_sample_rate(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]), uniffi_jsi::Bridging<double>::fromJs(rt, callInvoker, args[1]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi_jsi::Bridging<int8_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_set_trace_sample_rate(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_set_trace_sample_rate(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]), uniffi_jsi::Bridging<double>::fromJs(rt, callInvoker, args[1]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi_jsi::Bridging<int8_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_trace_headers(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_trace_headers(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[1]), uniffi_jsi::Bridging<uint64_t>::fromJs(rt, callInvoker, args[2]), uniffi::throughline_attach::Bridging<RustBuffer>::fromJs(rt, callInvoker, args[3]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi::throughline_attach::Bridging<RustBuffer>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_method_attachedclient_trace_id(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_method_attachedclient_trace_id(uniffi_jsi::Bridging</*handle*/ uint64_t>::fromJs(rt, callInvoker, args[0]), uniffi_jsi::Bridging<uint64_t>::fromJs(rt, callInvoker, args[1]),
-            &status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi::throughline_attach::Bridging<RustBuffer>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_fn_func_attach(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        RustCallStatus status = uniffi::throughline_attach::Bridging<RustCallStatus>::rustSuccess(rt);
-        auto value = uniffi_throughline_attach_fn_func_attach(&status
-        );
-        uniffi::throughline_attach::Bridging<RustCallStatus>::copyIntoJs(rt, callInvoker, status, args[count - 1]);
-
-
-        return uniffi::throughline_attach::Bridging<RustBuffer>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_func_attach(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_func_attach(
+jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_func_ask(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
+        auto value = uniffi_throughline_attach_checksum_func_ask(
         );
 
 
         return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
 }
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_door(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_door(
+jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_func_record_tap(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
+        auto value = uniffi_throughline_attach_checksum_func_record_tap(
         );
 
 
         return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
 }
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_health(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_health(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_installation_id(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_installation_id(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_is_running(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_is_running(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_record_tap(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_record_tap(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_session_id(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_session_id(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_set_consent(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_set_consent(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_set_enabled(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_set_enabled(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_set_session_sample_rate(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_set_trace_sample_rate(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_trace_headers(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_trace_headers(
-        );
-
-
-        return uniffi_jsi::Bridging<uint16_t>::toJs(rt, callInvoker, value);
-}
-jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_method_attachedclient_trace_id(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
-        auto value = uniffi_throughline_attach_checksum_method_attachedclient_trace_id(
+jsi::Value NativeThroughlineAttach::cpp_uniffi_throughline_attach_checksum_func_running(jsi::Runtime& rt, const jsi::Value& thisVal, const jsi::Value* args, size_t count) {
+        auto value = uniffi_throughline_attach_checksum_func_running(
         );
 
 
