@@ -68,17 +68,7 @@ fn kotlin(table: &Value) -> Result<String> {
         object(&name, &doc_of(codes)?, cases_of(codes, snake)?)?;
     }
     for group in list(table, "constants")? {
-        let mut constants = constants_of(group, str::to_owned)?;
-        if text(group, "name")? == "Limit" {
-            for limit in list(table, "text_limits")? {
-                constants.push(Constant {
-                    doc: format!("{} In UTF-16 units.", text(limit, "doc")?),
-                    name: format!("{}_UNITS", text(limit, "name")?),
-                    number: "usize".to_owned(),
-                    value: number(limit, "utf16_units")?,
-                });
-            }
-        }
+        let constants = with_units(table, group)?;
         object(text(group, "name")?, &doc_of(group)?, constants)?;
     }
     object("Facade", FACADE_DOC, facade_of(table, "kotlin", "FIRST_SLOT", "FIRST_STORE")?)?;
@@ -163,19 +153,7 @@ fn typescript(table: &Value) -> Result<String> {
         group(&doc_of(codes)?, &snake(text(codes, "name")?), cases_of(codes, snake)?)?;
     }
     for constants in list(table, "constants")? {
-        let name = text(constants, "name")?;
-        let mut all = constants_of(constants, str::to_owned)?;
-        if name == "Limit" {
-            for limit in list(table, "text_limits")? {
-                all.push(Constant {
-                    doc: format!("{} In UTF-16 units.", text(limit, "doc")?),
-                    name: format!("{}_UNITS", text(limit, "name")?),
-                    number: "usize".to_owned(),
-                    value: number(limit, "utf16_units")?,
-                });
-            }
-        }
-        group(&doc_of(constants)?, &snake(name), all)?;
+        group(&doc_of(constants)?, &snake(text(constants, "name")?), with_units(table, constants)?)?;
     }
     group(FACADE_DOC, "FACADE", facade_of(table, "typescript", "FIRST_SLOT", "FIRST_STORE")?)?;
     Ok(out)
@@ -217,7 +195,7 @@ fn cpp(table: &Value) -> Result<String> {
     for constants in list(table, "constants")? {
         let group = snake(text(constants, "name")?);
         writeln!(out)?;
-        for Constant { doc, name, value, .. } in constants_of(constants, str::to_owned)? {
+        for Constant { doc, name, value, .. } in with_units(table, constants)? {
             writeln!(out, "{}constexpr int64_t {group}_{name} = {value};", comment("", &doc))?;
         }
     }
@@ -273,6 +251,23 @@ fn constants_of(group: &Value, spell: fn(&str) -> String) -> Result<Vec<Constant
         })
     };
     list(group, "constants")?.iter().map(constant).collect()
+}
+
+/// The constants of a group. Those of the limits include the limits of texts, for languages whose
+/// texts are counted in UTF-16 units.
+fn with_units(table: &Value, group: &Value) -> Result<Vec<Constant>> {
+    let mut constants = constants_of(group, str::to_owned)?;
+    if text(group, "name")? == "Limit" {
+        for limit in list(table, "text_limits")? {
+            constants.push(Constant {
+                doc: format!("{} In UTF-16 units.", text(limit, "doc")?),
+                name: format!("{}_UNITS", text(limit, "name")?),
+                number: "usize".to_owned(),
+                value: number(limit, "utf16_units")?,
+            });
+        }
+    }
+    Ok(constants)
 }
 
 fn facade_of(table: &Value, language: &str, slot: &str, store: &str) -> Result<Vec<Constant>> {

@@ -30,7 +30,9 @@ Kind kindOf(napi_env env, napi_value value) {
       napi_is_array(env, value, &isArray);
       return isArray ? Kind::List : Kind::Bytes;
     }
-    default: return Kind::None;
+    case napi_undefined:
+    case napi_null: return Kind::None;
+    default: return Kind::Other;
   }
 }
 

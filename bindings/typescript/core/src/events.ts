@@ -46,7 +46,7 @@ import {
   SEVERITY_TRACE,
   SEVERITY_WARN,
 } from "./calls.js";
-import { current, guarded, record } from "./recorder.js";
+import { current, guarded, record, recordShort } from "./recorder.js";
 import { described } from "./span.js";
 import { addAttributes, field, number, text, type Attributes, type AttributeValue } from "./values.js";
 
@@ -113,8 +113,14 @@ export const stopView = (): void => void record([CALL_STOP_VIEW, current(), 0]);
 export const markInteractive = (): void => void record([CALL_MARK_INTERACTIVE, current(), 0]);
 
 /** Records something that the user did and that is over. */
-export const action = (target: string, attributes?: Attributes, type: ActionType = "custom"): void =>
-  void record(addAttributes([CALL_ACTION, current(), 0, ACTIONS[type], name(target)], attributes));
+export function action(target: string, attributes?: Attributes, type: ActionType = "custom"): void {
+  try {
+    if (recordShort(CALL_ACTION + 256 * ACTIONS[type], target, attributes)) return;
+  } catch {
+    // A getter has thrown: what the others return is kept.
+  }
+  record(addAttributes([CALL_ACTION, current(), 0, ACTIONS[type], name(target)], attributes));
+}
 
 /** Begins an action that collects what follows from it. */
 export const startAction = (target: string, attributes?: Attributes, type: ActionType = "tap"): void =>

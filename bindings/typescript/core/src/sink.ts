@@ -16,6 +16,11 @@ export interface Sink {
    * suppressed since the last call, and the fields of the call in the order of the layout, with the
    * attributes as alternating keys and values at the end.
    *
+   * In short, a call that has no context, when nothing was suppressed, begins with its code and 256 times its first
+   * field, which is a byte. Then comes its name, and then its attributes as the app gave them. When one of them is no
+   * primitive, or longer than the core keeps it, a sink records nothing and answers `ANSWER_MALFORMED`: then the call
+   * is made again in full.
+   *
    * @returns an answer of the layout, or what the call answers instead. It never throws.
    */
   record(...fields: Field[]): number;

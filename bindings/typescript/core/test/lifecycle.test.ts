@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import {
+  ACTION_TYPE_TAP,
+  CALL_ACTION,
   CALL_CUSTOM,
   CALL_DECLARE_STORE,
   CALL_MUTATION,
@@ -12,6 +14,7 @@ import {
   FACADE_FIRST_STORE,
 } from "../src/calls.js";
 import {
+  action,
   close,
   counts,
   declareStores,
@@ -211,4 +214,48 @@ test("headers of a message may be of the class of that name", () => {
   const app = new App();
   TraceContext.from(new Headers({ traceparent: "00-a", authorization: "secret" }) as never);
   assert.deepEqual(app.calls.at(-1)?.slice(4), ["traceparent", "00-a"]);
+});
+
+test("an action says the same in short as in full, whatever its attributes are", () => {
+  const app = new App();
+  const kept = () => fieldsOf(app, CALL_ACTION).at(-1)?.slice(3);
+  class Own {
+    a = 1;
+    get inherited(): number {
+      return assert.fail("a getter of the class");
+    }
+  }
+  const throws = {
+    a: 1,
+    get b(): number {
+      throw new Error("mine");
+    },
+  };
+  const expected: [attributes: unknown, fields: unknown[]][] = [
+    [undefined, []],
+    [null, []],
+    ["text", []],
+    [7, []],
+    [{}, []],
+    [{ a: 1, b: "x", c: true }, ["a", 1, "b", "x", "c", true]],
+    [{ a: 1, b: 2, c: 3, d: 4 }, ["a", 1, "b", 2, "c", 3, "d", 4]],
+    [{ a: undefined, b: null, c: 3 }, ["c", 3]],
+    [{ a: { b: 1 } }, ["a", [7, "b", 1]]],
+    [{ a: 1n }, ["a", [2, "1"]]],
+    [{ a: "x".repeat(3_000) }, ["a", "x".repeat(2_050)]],
+    [{ ["k".repeat(200)]: 1 }, ["k".repeat(130), 1]],
+    [new Own(), ["a", 1]],
+    [throws, ["a", 1]],
+  ];
+  for (const [attributes, fields] of expected) {
+    action("buy", attributes as never, "tap");
+    assert.deepEqual(kept(), [ACTION_TYPE_TAP, "buy", ...fields]);
+    startOperation("o").run(() => action("buy", attributes as never, "tap"));
+    assert.deepEqual(kept(), [ACTION_TYPE_TAP, "buy", ...fields], "within an operation");
+  }
+  action("x".repeat(1_000));
+  assert.equal(String(kept()?.[1]).length, 514);
+  action(Symbol("n") as never);
+  assert.equal(kept()?.[1], "Symbol(n)");
+  assert.equal(fieldsOf(app, CALL_ACTION).length, 2 * expected.length + 2, "each once");
 });

@@ -122,3 +122,41 @@ test("what is no call is not written", () => {
   );
   assert.ok(most && most.length <= codes["DRAFT_LAYOUT_MAX_DRAFT_BYTES"]!);
 });
+
+test("a call in short is the same draft as in full, and no draft when a value has to be converted or cut", () => {
+  const head = codes["CALL_ACTION"]! + 256 * 5;
+  const full = (...rest: Field[]) => host.draft(7, codes["CALL_ACTION"]!, 0, 0, 5, ...rest);
+  const written: Field[][] = [
+    ["tap"],
+    ["t\u00e4p \ud83d\ude00", "sku", "\u00e9", "count", 3, "gift", true],
+    ["tap", "none", null, "ratio", 0.5, "undefined", undefined as never],
+    ["x".repeat(500), "k".repeat(130), "v".repeat(2_050)],
+  ];
+  for (const fields of written) {
+    const [short, long] = [host.draft(7, head, ...fields), full(...fields)];
+    assert.ok(short && long);
+    assert.deepEqual(Array.from(short), Array.from(long), JSON.stringify(fields).slice(0, 80));
+  }
+  const unwritten: unknown[][] = [
+    [],
+    [5],
+    [Symbol("tap")],
+    ["x".repeat(515)],
+    ["tap", "k".repeat(131), 1],
+    ["tap", "k", "v".repeat(2_051)],
+    ["tap", "k", {}],
+    ["tap", "k", [codes["TAG_LIST"]!, 1]],
+    ["tap", "k", new Date(0)],
+    ["tap", "k", 1n],
+    ["tap", "k", Symbol("v")],
+    ["tap", "k", () => 1],
+    ["tap", 1, 1],
+  ];
+  for (const fields of unwritten) {
+    assert.equal(host.draft(7, head, ...(fields as Field[])), undefined, String(fields.length));
+  }
+  // A view has no byte at its beginning, and 77 is no call.
+  assert.equal(host.draft(7, codes["CALL_START_VIEW"]! + 256, "Home"), undefined);
+  assert.equal(host.draft(7, 77 + 256, "Home"), undefined);
+  assert.equal(host.draft(7, 65_536 + codes["CALL_ACTION"]!, "tap"), undefined);
+});

@@ -147,6 +147,22 @@ constexpr int64_t LIMIT_BLOB_BYTES = 4097;
 constexpr int64_t LIMIT_HEADERS = 64;
 /// Bytes of the body of an answer to an upload.
 constexpr int64_t LIMIT_RESPONSE_BYTES = 65537;
+/// A text as the value of an attribute. In UTF-16 units.
+constexpr int64_t LIMIT_TEXT_UNITS = 2050;
+/// The key of an attribute. In UTF-16 units.
+constexpr int64_t LIMIT_KEY_UNITS = 130;
+/// A name, and every other text that has no limit of its own. In UTF-16 units.
+constexpr int64_t LIMIT_NAME_UNITS = 514;
+/// The message of an error, the body of a log. In UTF-16 units.
+constexpr int64_t LIMIT_MESSAGE_UNITS = 16386;
+/// The stack of an error. In UTF-16 units.
+constexpr int64_t LIMIT_STACK_UNITS = 49154;
+/// A path of a store. In UTF-16 units.
+constexpr int64_t LIMIT_PATH_UNITS = 1026;
+/// A URL: long enough that the core finds the end of a query that it removes. In UTF-16 units.
+constexpr int64_t LIMIT_URL_UNITS = 8194;
+/// The policy of a store, as JSON. In UTF-16 units.
+constexpr int64_t LIMIT_POLICY_UNITS = 65538;
 
 /// It was recorded.
 constexpr int64_t ANSWER_DONE = 1;

@@ -15,7 +15,9 @@ double record(jsi::Runtime& runtime, DraftBuffer& buffer, uint64_t handle, doubl
   buffer.clear();
   const JsiArguments arguments(runtime, values, count);
   const bool isCall = DraftWriter<JsiArguments>(buffer, arguments).write(timeMs);
-  // What is no call is refused, and counted, by the core.
+  // A short call that cannot be written is made again in full. Anything else that is no call is refused, and counted,
+  // by the core.
+  if (!isCall && count > 0 && values[0].isNumber() && values[0].getNumber() >= SHORT_CALL) return MALFORMED;
   return static_cast<double>(throughline_record(handle, buffer.data(), isCall ? buffer.size() : 0));
 }
 

@@ -19,9 +19,9 @@ namespace throughline {
 /// A draft that is written in pieces. Numbers are little-endian, as on every device that runs this.
 class DraftBuffer {
  public:
-  void clear() { bytes_.clear(); }
+  void clear() { size_ = 0; }
   const uint8_t* data() const { return bytes_.data(); }
-  size_t size() const { return bytes_.size(); }
+  size_t size() const { return size_; }
 
   template <class Number>
   void number(Number value) {
@@ -39,7 +39,7 @@ class DraftBuffer {
   }
 
   /// Room for a number that is known later.
-  size_t mark() const { return bytes_.size(); }
+  size_t mark() const { return size_; }
   template <class Number>
   void patch(size_t at, Number value) {
     std::memcpy(bytes_.data() + at, &value, sizeof value);
@@ -48,19 +48,26 @@ class DraftBuffer {
   /// A part of a text whose size is patched later.
   void part(const void* data, size_t size) { append(data, size); }
   /// Forgets what was written after a mark.
-  void cut(size_t mark) { bytes_.resize(mark); }
+  void cut(size_t mark) { size_ = mark; }
 
  private:
   void append(const void* data, size_t size) {
-    const auto* from = static_cast<const uint8_t*>(data);
-    bytes_.insert(bytes_.end(), from, from + size);
+    if (size > bytes_.size() - size_) bytes_.resize(2 * (size_ + size));
+    // A size of 0 may come with no address.
+    if (size > 0) std::memcpy(bytes_.data() + size_, data, size);
+    size_ += size;
   }
 
-  std::vector<uint8_t> bytes_;
+  // The capacity, of which the first `size_` bytes are written. A draft is rarely longer.
+  std::vector<uint8_t> bytes_ = std::vector<uint8_t>(1024);
+  size_t size_ = 0;
 };
 
-/// What an argument of JavaScript's is.
-enum class Kind { None, Bool, Number, Text, List, Bytes };
+/// What an argument of JavaScript's is. `None` is `undefined` or `null`, `List` an array, `Bytes` another object.
+enum class Kind { None, Bool, Number, Text, List, Bytes, Other };
+
+/// A number of this size or above begins a short call: see `Sink.record` in TypeScript.
+constexpr double SHORT_CALL = 256;
 
 /// A whole number of a double, within the limits of the type. What is not a number is 0.
 template <class Integer>
@@ -72,7 +79,9 @@ Integer whole(double value) {
 }
 
 /// Writes drafts from arguments: the code of the call, the slot of its context, how many mutations
-/// were suppressed, and the fields.
+/// were suppressed, and the fields. Or from those of a short call, whose first number is the code and
+/// 256 times the call's first field: it has no context, nothing was suppressed, and its texts and
+/// attributes are as the app gave them. If one of them has to be converted or cut, it is no call.
 ///
 /// `Arguments` has `size()`, and by index `kind`, `boolean`, `number`, `text` (gives a
 /// `std::string`), `textInto` (writes it into a buffer), `list` (gives other arguments) and `bytes` (calls a function
@@ -84,18 +93,24 @@ class DraftWriter {
 
   /// Whether the arguments are a call. If they are not, nothing of the buffer may be used.
   bool write(double timeMs) {
-    if (arguments_.size() < 3) return false;
-    const auto call = whole<uint8_t>(numberAt(0));
+    if (arguments_.size() == 0) return false;
+    const auto head = whole<uint32_t>(numberAt(0));
+    isShort_ = head >= SHORT_CALL;
+    if (!isShort_ && arguments_.size() < 3) return false;
+    const auto call = static_cast<uint8_t>(isShort_ ? head % 256 : whole<uint8_t>(head));
     const char* fields = fieldsOf(call);
-    if (fields == nullptr) return false;
+    if (fields == nullptr || (isShort_ && (*fields != 'b' || head > 0xffff))) return false;
     out_.number(static_cast<uint8_t>(DRAFT_LAYOUT_VERSION));
     out_.number(call);
     out_.number(uint16_t{0});
-    const auto context = whole<uint64_t>(numberAt(1));
-    out_.number(whole<uint32_t>(numberAt(2)));
-    out_.number(context);
+    out_.number(isShort_ ? uint32_t{0} : whole<uint32_t>(numberAt(2)));
+    out_.number(isShort_ ? uint64_t{0} : whole<uint64_t>(numberAt(1)));
     out_.number(whole<uint64_t>(timeMs * 1e6));
-    next_ = 3;
+    next_ = isShort_ ? 1 : 3;
+    if (isShort_) {
+      out_.number(static_cast<uint8_t>(head / 256));
+      ++fields;
+    }
     for (; *fields != '\0'; ++fields) {
       if (!field(*fields)) return false;
     }
@@ -121,8 +136,7 @@ class DraftWriter {
         return true;
       case 't':
         if (arguments_.kind(at) != Kind::Text) return false;
-        arguments_.textInto(at, out_);
-        return true;
+        return text(at, LIMIT_NAME_UNITS);
       case 'v': return value(arguments_, at, 0);
       case 'p': return phases(at);
       default: return false;
@@ -130,6 +144,13 @@ class DraftWriter {
   }
 
   double numberAt(size_t at) const { return arguments_.kind(at) == Kind::Number ? arguments_.number(at) : 0; }
+
+  /// Writes a text. In a short call it must not be longer than the core keeps it.
+  bool text(size_t at, int64_t most) {
+    const size_t mark = out_.mark();
+    arguments_.textInto(at, out_);
+    return !isShort_ || out_.mark() - mark <= static_cast<size_t>(most) + sizeof(uint32_t);
+  }
 
   bool pairs(bool areAttributes) {
     const size_t mark = out_.mark();
@@ -140,13 +161,16 @@ class DraftWriter {
       // The core cuts what an event cannot hold, and says so. What it could not even read is left out here.
       if (out_.size() > static_cast<size_t>(LIMIT_ATTRIBUTES_END_BYTES)) break;
       if (arguments_.kind(next_) != Kind::Text) return false;
-      if (!areAttributes && arguments_.kind(next_ + 1) != Kind::Text) return false;
-      if (arguments_.kind(next_ + 1) == Kind::None) continue;
-      arguments_.textInto(next_, out_);
-      if (areAttributes) {
+      const Kind kind = arguments_.kind(next_ + 1);
+      if (!areAttributes && kind != Kind::Text) return false;
+      if (kind == Kind::None) continue;
+      if (isShort_ && (kind == Kind::List || kind == Kind::Bytes || kind == Kind::Other)) return false;
+      if (!text(next_, LIMIT_KEY_UNITS)) return false;
+      if (areAttributes && kind != Kind::Text) {
         if (!value(arguments_, next_ + 1, 0)) return false;
       } else {
-        arguments_.textInto(next_ + 1, out_);
+        if (areAttributes) out_.number(static_cast<uint8_t>(TAG_TEXT));
+        if (!text(next_ + 1, LIMIT_TEXT_UNITS)) return false;
       }
       ++count;
     }
@@ -157,7 +181,8 @@ class DraftWriter {
   template <class Values>
   bool value(const Values& values, size_t at, int depth) {
     switch (values.kind(at)) {
-      case Kind::None: out_.number(static_cast<uint8_t>(TAG_NONE)); return true;
+      case Kind::None:
+      case Kind::Other: out_.number(static_cast<uint8_t>(TAG_NONE)); return true;
       case Kind::Bool:
         out_.number(static_cast<uint8_t>(TAG_BOOL));
         out_.number(static_cast<uint8_t>(values.boolean(at)));
@@ -223,7 +248,7 @@ class DraftWriter {
       }
       // An element that is none stands for an empty text: lists and maps have no gaps.
       const size_t element = at + each - 1;
-      if (values.kind(element) == Kind::None) {
+      if (values.kind(element) == Kind::None || values.kind(element) == Kind::Other) {
         out_.number(static_cast<uint8_t>(TAG_TEXT));
         out_.text("");
       } else if (!value(values, element, depth + 1)) {
@@ -256,6 +281,7 @@ class DraftWriter {
   DraftBuffer& out_;
   const Arguments& arguments_;
   size_t next_ = 0;
+  bool isShort_ = false;
 };
 
 }  // namespace throughline

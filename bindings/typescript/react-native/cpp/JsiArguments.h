@@ -13,7 +13,7 @@ inline Kind kindOf(jsi::Runtime& runtime, const jsi::Value& value) {
   if (value.isString()) return Kind::Text;
   if (value.isBool()) return Kind::Bool;
   if (value.isObject()) return value.getObject(runtime).isArray(runtime) ? Kind::List : Kind::Bytes;
-  return Kind::None;
+  return value.isUndefined() || value.isNull() ? Kind::None : Kind::Other;
 }
 
 /// Writes a text into a draft. Of what is ASCII, which nearly all names and keys are, the engine's own

@@ -92,7 +92,7 @@ export function attach(instrumentation: Instrumentation = {}): boolean {
   const sink: Sink = {
     record,
     recordAt,
-    traceHeaders: (url, slot, existing) => running.traceHeaders(url, slot, existing),
+    traceHeaders: (url, slot, existing) => running.traceHeaders(url, slot, existing) ?? {},
     traceId: (slot) => running.traceId(slot),
   };
   open(sink, declareStores);
@@ -145,7 +145,7 @@ export function health(): Health | undefined {
   reportStores();
   return asked((running) => {
     const report = running.health();
-    return {
+    return report && {
       ...report,
       ...counts,
       closedCalls: report.closedCalls + counts.closedCalls,

@@ -3,22 +3,24 @@
 
 import type { Sink } from "@throughline/core";
 
-/** The client of the process, as the generated code gives it. Nothing of it waits, and nothing throws. */
+/**
+ * The client of the process. Nothing of it waits. When nobody keeps the client any more, every answer is `undefined`.
+ */
 export interface Client {
   /** The handle that the door takes. */
   readonly handle: number;
   /** Whether it was not shut down yet. */
-  isRunning(): boolean;
-  traceHeaders(url: string, slot: number, existing: Record<string, string>): Record<string, string>;
+  isRunning(): boolean | undefined;
+  traceHeaders(url: string, slot: number, existing: Record<string, string>): Record<string, string> | undefined;
   traceId(slot: number): string | undefined;
   sessionId(): string | undefined;
   installationId(): string | undefined;
-  setConsent(consent: "granted" | "pending" | "denied"): boolean;
-  setEnabled(enabled: boolean): boolean;
-  setSessionSampleRate(rate: number): boolean;
-  setTraceSampleRate(rate: number): boolean;
+  setConsent(consent: "granted" | "pending" | "denied"): boolean | undefined;
+  setEnabled(enabled: boolean): boolean | undefined;
+  setSessionSampleRate(rate: number): boolean | undefined;
+  setTraceSampleRate(rate: number): boolean | undefined;
   /** The core's report, without what this side counts. */
-  health(): CoreHealth;
+  health(): CoreHealth | undefined;
 }
 
 /** See `HealthReport` of the core. Counts are numbers: JavaScript's are exact up to 2^53. */
