@@ -20,6 +20,7 @@ export const counts: FacadeCounts = { failures: 0, closedCalls: 0, lostEarlyCall
 
 let sink: Sink | undefined;
 let isClosed = false;
+let seek = (): boolean => false;
 let waiting: { time: number; fields: Field[] }[] = [];
 // A runtime that was reloaded meets the client of the one before, which still has that one's slots.
 // Numbers at random, of 2^48, keep the two apart.
@@ -50,7 +51,8 @@ export function within<T>(slot: number, work: () => T): T {
 export function record(fields: Field[], time?: number): number {
   if (sink) {
     try {
-      return time === undefined ? sink.record.apply(sink, fields) : sink.recordAt(time, ...fields);
+      const answer = time === undefined ? sink.record.apply(sink, fields) : sink.recordAt(time, ...fields);
+      return answer === ANSWER_CLOSED && seek() ? record(fields, time) : answer;
     } catch {
       counts.failures++;
       return ANSWER_MALFORMED;
@@ -60,12 +62,22 @@ export function record(fields: Field[], time?: number): number {
     counts.closedCalls++;
     return ANSWER_CLOSED;
   }
+  if (seek()) return record(fields, time);
   if (waiting.length >= RING) {
     waiting.shift();
     counts.lostEarlyCalls++;
   }
   waiting.push({ time: time ?? Date.now(), fields });
   return ANSWER_NOT_KEPT;
+}
+
+/**
+ * Lets calls wait from now on, while there is no sink. When a call finds none, or one that says it is closed, `work` is
+ * called: it may {@link open} another, and returns whether it has. Then that one gets the call.
+ */
+export function whenUnheard(work: () => boolean): void {
+  seek = work;
+  isClosed = false;
 }
 
 /** The sink that takes calls now. */

@@ -31,9 +31,7 @@ start("granted", { serviceName: "bench", startJitter: false, endpoint: "http://1
 const native = findNative() as Native;
 const client = native.running()!;
 // As the generated code would record, if it were used for that.
-const generatedClient = (
-  client as unknown as { client: { recordTap(name: string, attributes: Map<string, string>): boolean } }
-).client;
+const generatedClient = client as unknown as { recordTap(name: string, attributes: Map<string, string>): boolean };
 const { record } = native.door(client.handle);
 const skus = Array.from({ length: CALLS }, (_, n) => `A-${n}`);
 

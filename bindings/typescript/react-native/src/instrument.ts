@@ -28,6 +28,8 @@ export interface Instrumentation {
   readonly longTasks?: boolean;
 }
 
+const globals = globalThis as { endThroughline?: () => void };
+
 declare const __DEV__: boolean;
 declare const require: (name: string) => unknown;
 
@@ -57,6 +59,9 @@ export function instrument(instrumentation: Instrumentation | null | undefined):
   const on = instrumentation ?? {};
   const { fetch = true, xhr = true, errors = true, rejections = true, consoleErrors, longTasks } = on;
   const ends: (() => void)[] = [];
+  // Another copy of this package, of a dependency or from before a refresh, would record everything once more.
+  const { endThroughline } = globals;
+  if (endThroughline) attempt("another copy", endThroughline);
   const add = (what: string, begin: () => () => void): void => attempt(what, () => ends.push(begin()));
   if (fetch) add("fetch", () => traceFetch());
   if (xhr) add("XMLHttpRequest", () => traceXhr());
@@ -73,9 +78,9 @@ export function instrument(instrumentation: Instrumentation | null | undefined):
       (longTasks ?? tellsOfLongTasks()) ? traceLongTasks({ appState: AppState }) : () => undefined,
     );
   }
-  return () => {
+  return (globals.endThroughline = () => {
     for (const end of ends.splice(0).reverse()) attempt("what was instrumented", end);
-  };
+  });
 }
 
 /** A global that is missing, or that somebody has frozen, is no reason for the app not to start. */

@@ -3,7 +3,7 @@
 import { DRAFT_LAYOUT_LIBRARY_VERSION } from "@throughline/core/calls";
 import generated, { attach, type AttachedClient } from "./attach.js";
 import type { Client, CoreHealth, Native } from "./native.js";
-import NativeThroughline from "./NativeThroughline.js";
+import findModule from "./NativeThroughline.js";
 
 export type { Client, CoreHealth, Native };
 
@@ -15,9 +15,10 @@ interface Installed {
 
 /** The native side, `undefined` when the app has none, or a text that says why it cannot be used. */
 export function findNative(): Native | undefined | string {
-  if (!NativeThroughline) return undefined;
   try {
-    if (!NativeThroughline.install()) return "the native module cannot be installed in this JavaScript runtime";
+    const module = findModule();
+    if (!module) return undefined;
+    if (!module.install()) return "the native module cannot be installed in this JavaScript runtime";
     const { throughlineDoor, throughlineVersion } = globalThis as Installed;
     if (!throughlineDoor || throughlineVersion !== DRAFT_LAYOUT_LIBRARY_VERSION) {
       return (
@@ -26,7 +27,16 @@ export function findNative(): Native | undefined | string {
       );
     }
     generated.initialize();
-    return new Turbo(NativeThroughline, throughlineDoor);
+    return {
+      start: (config) => module.start(config),
+      flush: (timeoutMs) => module.flush(timeoutMs),
+      shutdown: (timeoutMs) => module.shutdown(timeoutMs),
+      running: () => {
+        const client = attach();
+        return client && attached(client);
+      },
+      door: throughlineDoor,
+    };
   } catch (error) {
     return `the native library cannot be used: ${error instanceof Error ? error.message : typeof error}`;
   }
@@ -38,74 +48,12 @@ const shown = (version: number | undefined): string =>
     ? "none"
     : `${Math.floor(version / 2 ** 32)}.${Math.floor(version / 2 ** 16) % 2 ** 16}.${version % 2 ** 16}`;
 
-class Turbo implements Native {
-  constructor(
-    private readonly module: NonNullable<typeof NativeThroughline>,
-    readonly door: Native["door"],
-  ) {}
-
-  start(config: string): string {
-    return this.module.start(config);
-  }
-
-  flush(timeoutMs: number): Promise<string> {
-    return this.module.flush(timeoutMs);
-  }
-
-  shutdown(timeoutMs: number): Promise<string> {
-    return this.module.shutdown(timeoutMs);
-  }
-
-  running(): Client | undefined {
-    const client = attach();
-    return client && new Attached(client);
-  }
-}
-
-class Attached implements Client {
-  readonly handle: number;
-
-  constructor(private readonly client: AttachedClient) {
-    this.handle = Number(client.door());
-  }
-
-  traceHeaders(url: string, slot: number, existing: Record<string, string>): Record<string, string> {
-    return Object.fromEntries(this.client.traceHeaders(url, BigInt(slot), new Map(Object.entries(existing))));
-  }
-
-  traceId(slot: number): string | undefined {
-    return this.client.traceId(BigInt(slot));
-  }
-
-  sessionId(): string | undefined {
-    return this.client.sessionId();
-  }
-
-  installationId(): string | undefined {
-    return this.client.installationId();
-  }
-
-  setConsent(consent: "granted" | "pending" | "denied"): boolean {
-    return this.client.setConsent(consent);
-  }
-
-  setEnabled(enabled: boolean): boolean {
-    return this.client.setEnabled(enabled);
-  }
-
-  setSessionSampleRate(rate: number): boolean {
-    return this.client.setSessionSampleRate(rate);
-  }
-
-  setTraceSampleRate(rate: number): boolean {
-    return this.client.setTraceSampleRate(rate);
-  }
-
-  isRunning(): boolean {
-    return this.client.isRunning();
-  }
-
-  health(): CoreHealth {
-    return JSON.parse(this.client.health()) as CoreHealth;
-  }
-}
+/** A client with the types that JavaScript has. The rest is asked of the client itself. */
+const attached = (client: AttachedClient): Client =>
+  Object.assign(Object.create(client) as AttachedClient, {
+    handle: Number(client.door()),
+    traceHeaders: (url: string, slot: number, existing: Record<string, string>) =>
+      Object.fromEntries(client.traceHeaders(url, BigInt(slot), new Map(Object.entries(existing)))),
+    traceId: (slot: number) => client.traceId(BigInt(slot)),
+    health: () => JSON.parse(client.health()) as CoreHealth,
+  });

@@ -35,3 +35,8 @@ export function hide(owner: object): void {
     quietly(stopView);
   });
 }
+
+/** Tells a new client of the view that is shown. */
+export function showAgain(): void {
+  if (shown && !isLeaving) startView(shown.name);
+}
