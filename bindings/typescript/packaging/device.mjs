@@ -91,7 +91,8 @@ export class Device {
     context.globalThis = context;
     runInContext(code, context, { filename: "device.bundle.js" });
     this.globals = context;
-    Object.assign(this, context.bundle);
+    // What is thrown in the bundle is of its own realm.
+    Object.assign(this, context.bundle, runInContext("({ Error, TypeError })", context));
   }
 
   #renderer() {

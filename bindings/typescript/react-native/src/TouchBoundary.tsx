@@ -7,7 +7,7 @@
 import { startAction } from "@throughline/core";
 import { createElement, Fragment, useEffect, useState, type ElementType, type ReactNode } from "react";
 import { markFirstRender } from "./appStart.js";
-import { quietly } from "./found.js";
+import { attempt, quietly } from "./found.js";
 
 /** So many components are looked at, from the touched one outwards. */
 const DEPTH = 60;
@@ -175,14 +175,10 @@ function displayName(type: unknown, depth = 0): string | undefined {
 }
 
 /** In Node and in a browser there is no React Native, and `require` may be missing. */
-function platformView(): ElementType | undefined {
-  try {
-    return (require("react-native") as { View?: ElementType }).View;
-  } catch {
-    return undefined;
-  }
-}
+const platformView = (): ElementType | undefined =>
+  attempt(() => (require("react-native") as { View?: ElementType }).View);
 
+/** Metro leaves out what is missing if `require` stands in a `try`. */
 function platformEvents(): RawEvents | undefined {
   try {
     return (require("react-native/Libraries/Core/RawEventEmitter") as { default?: RawEvents }).default;

@@ -236,7 +236,7 @@ function asked<T>(question: (running: Client) => T): T | undefined {
 }
 
 const NO_MODULE =
-  "this app has no native module of Throughline. That is so in Expo Go and in tests; else install the pods, or build the Android app again.";
+  "there is no native module, as in Expo Go and in tests; else install the pods, or build the Android app again";
 
 function warn(why: string): void {
   // Calls are only counted: nothing waits for a start that cannot come.

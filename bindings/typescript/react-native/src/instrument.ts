@@ -6,7 +6,7 @@ import { traceXhr } from "@throughline/core/xhr";
 import { AppState } from "react-native";
 import { traceConsoleErrors } from "./console.js";
 import { traceErrors, type ErrorOptions } from "./errors.js";
-import { traceLongTasks } from "./longTasks.js";
+import { tellsOfLongTasks, traceLongTasks } from "./longTasks.js";
 import { traceRejections, type RejectionOptions, type TrackerOptions } from "./rejections.js";
 
 /** What is recorded without further calls. Everything that is on by default can be switched off. */
@@ -91,8 +91,3 @@ function attempt(what: string, work: () => void): void {
     addProblem(`${what} cannot be instrumented here: ${error instanceof Error ? error.message : typeof error}`);
   }
 }
-
-const tellsOfLongTasks = (): boolean =>
-  (
-    globalThis as { PerformanceObserver?: typeof PerformanceObserver }
-  ).PerformanceObserver?.supportedEntryTypes?.includes("longtask") === true;
