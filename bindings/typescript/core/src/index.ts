@@ -10,5 +10,5 @@ export { changes } from "./diff.js";
 
 // For the packages of platforms.
 export { close, declareStores, reportStores } from "./store.js";
-export { counts, open, type FacadeCounts } from "./recorder.js";
+export { counts, open, whenUnheard, type FacadeCounts } from "./recorder.js";
 export { addProblem, problems } from "./problems.js";

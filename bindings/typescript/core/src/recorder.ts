@@ -20,6 +20,7 @@ export const counts: FacadeCounts = { failures: 0, closedCalls: 0, lostEarlyCall
 
 let sink: Sink | undefined;
 let isClosed = false;
+let seek = (): boolean => false;
 let waiting: { time: number; fields: Field[] }[] = [];
 // A runtime that was reloaded meets the client of the one before, which still has that one's slots.
 // Numbers at random, of 2^48, keep the two apart.
@@ -50,7 +51,8 @@ export function within<T>(slot: number, work: () => T): T {
 export function record(fields: Field[], time?: number): number {
   if (sink) {
     try {
-      return time === undefined ? sink.record.apply(sink, fields) : sink.recordAt(time, ...fields);
+      const answer = time === undefined ? sink.record.apply(sink, fields) : sink.recordAt(time, ...fields);
+      return answer === ANSWER_CLOSED && seek() ? record(fields, time) : answer;
     } catch {
       counts.failures++;
       return ANSWER_MALFORMED;
@@ -60,6 +62,7 @@ export function record(fields: Field[], time?: number): number {
     counts.closedCalls++;
     return ANSWER_CLOSED;
   }
+  if (seek()) return record(fields, time);
   if (waiting.length >= RING) {
     waiting.shift();
     counts.lostEarlyCalls++;
@@ -76,19 +79,24 @@ export function record(fields: Field[], time?: number): number {
  */
 export function recordShort(head: number, name: string, attributes: unknown): boolean {
   if (!sink || currentSlot !== 0) return false;
-  const keys = typeof attributes === "object" && attributes !== null ? Object.keys(attributes) : [];
-  const values = attributes as Record<string, Field>;
-  const count = keys.length;
-  if (count > 3) return false;
-  if (count === 0) return sink.record(head, name) !== ANSWER_MALFORMED;
+  const values = (typeof attributes === "object" && attributes !== null ? attributes : {}) as Record<string, Field>;
+  const keys = Object.keys(values);
+  if (keys.length > 3) return false;
+  // A key that is missing ends the call.
   const first = keys[0]!;
-  const one = values[first]!;
-  if (count === 1) return sink.record(head, name, first, one) !== ANSWER_MALFORMED;
   const second = keys[1]!;
-  const two = values[second]!;
-  if (count === 2) return sink.record(head, name, first, one, second, two) !== ANSWER_MALFORMED;
   const third = keys[2]!;
-  return sink.record(head, name, first, one, second, two, third, values[third]!) !== ANSWER_MALFORMED;
+  const answer = sink.record(head, name, first, values[first]!, second, values[second]!, third, values[third]!);
+  return answer !== ANSWER_MALFORMED && (answer !== ANSWER_CLOSED || !seek());
+}
+
+/**
+ * Lets calls wait from now on, while there is no sink. When a call finds none, or one that says it is closed, `work` is
+ * called: it may {@link open} another, and returns whether it has. Then that one gets the call.
+ */
+export function whenUnheard(work: () => boolean): void {
+  seek = work;
+  isClosed = false;
 }
 
 /** The sink that takes calls now. */

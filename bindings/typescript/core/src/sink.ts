@@ -17,9 +17,9 @@ export interface Sink {
    * attributes as alternating keys and values at the end.
    *
    * In short, a call that has no context, when nothing was suppressed, begins with its code and 256 times its first
-   * field, which is a byte. Then comes its name, and then its attributes as the app gave them. When one of them is no
-   * primitive, or longer than the core keeps it, a sink records nothing and answers `ANSWER_MALFORMED`: then the call
-   * is made again in full.
+   * field, which is a byte. Then comes its name, and then its attributes as the app gave them, until a key is missing.
+   * When one of them is no primitive, or longer than the core keeps it, a sink records nothing and answers
+   * `ANSWER_MALFORMED`: then the call is made again in full.
    *
    * @returns an answer of the layout, or what the call answers instead. It never throws.
    */

@@ -41,6 +41,7 @@ export class RecordingSink implements Sink {
     if (typeof name !== "string" || !isShort(name, LIMIT_NAME_UNITS)) return ANSWER_MALFORMED;
     for (let at = 0; at < pairs.length; at += 2) {
       const [key, value] = [pairs[at]!, pairs[at + 1]];
+      if (key === undefined) break;
       if (value === undefined || value === null) continue;
       if (!isShort(key, LIMIT_KEY_UNITS) || !isShort(value, LIMIT_TEXT_UNITS)) return ANSWER_MALFORMED;
       fields.push(key, value);

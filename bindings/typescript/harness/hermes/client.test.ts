@@ -111,3 +111,18 @@ test("after a shutdown calls are counted, and a client that was started natively
   assert.ok(received().logs.some(({ attributes }) => attributes["app.widget.name"] === "attached"));
   assert.equal(await shutdown(20_000), true);
 });
+
+test("a client that native code ends and starts again is found by JavaScript, and nothing is lost in between", async () => {
+  ask({ ask: "start", traceHosts: [] });
+  assert.equal(attach(), true);
+  const session = sessionId();
+  ask({ ask: "shutdown" });
+  ask({ ask: "start", traceHosts: ["127.0.0.1"] });
+  action("next", {}, "tap");
+  assert.ok(sessionId() !== session);
+  await operation("Next", async (op) => {
+    assert.match(op.traceHeaders("http://127.0.0.1/")["traceparent"]!, /^00-/);
+  });
+  assert.ok(received().logs.some(({ attributes }) => attributes["app.widget.name"] === "next"));
+  assert.equal(await shutdown(20_000), true);
+});

@@ -137,6 +137,7 @@ test("a call in short is the same draft as in full, and no draft when a value ha
     assert.ok(short && long);
     assert.deepEqual(Array.from(short), Array.from(long), JSON.stringify(fields).slice(0, 80));
   }
+  assert.deepEqual(host.draft(7, head, "tap", "a", 1, undefined as never, 2), full("tap", "a", 1), "a key is missing");
   const unwritten: unknown[][] = [
     [],
     [5],

@@ -81,7 +81,8 @@ Integer whole(double value) {
 /// Writes drafts from arguments: the code of the call, the slot of its context, how many mutations
 /// were suppressed, and the fields. Or from those of a short call, whose first number is the code and
 /// 256 times the call's first field: it has no context, nothing was suppressed, and its texts and
-/// attributes are as the app gave them. If one of them has to be converted or cut, it is no call.
+/// attributes, which end where a key is missing, are as the app gave them. If one of them has to be
+/// converted or cut, it is no call.
 ///
 /// `Arguments` has `size()`, and by index `kind`, `boolean`, `number`, `text` (gives a
 /// `std::string`), `textInto` (writes it into a buffer), `list` (gives other arguments) and `bytes` (calls a function
@@ -160,6 +161,7 @@ class DraftWriter {
     for (; next_ + 1 < arguments_.size() && count < most; next_ += 2) {
       // The core cuts what an event cannot hold, and says so. What it could not even read is left out here.
       if (out_.size() > static_cast<size_t>(LIMIT_ATTRIBUTES_END_BYTES)) break;
+      if (isShort_ && arguments_.kind(next_) == Kind::None) break;
       if (arguments_.kind(next_) != Kind::Text) return false;
       const Kind kind = arguments_.kind(next_ + 1);
       if (!areAttributes && kind != Kind::Text) return false;

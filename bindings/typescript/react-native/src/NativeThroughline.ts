@@ -25,4 +25,6 @@ export interface Spec extends TurboModule {
   shutdown(timeoutMs: number): Promise<string>;
 }
 
-export default TurboModuleRegistry.get<Spec>("Throughline");
+/** The module, if the app has it. It is made when it is first asked for, which may throw. */
+const find = (): Spec | null | undefined => TurboModuleRegistry.get<Spec>("Throughline");
+export default find;

@@ -7,13 +7,16 @@
 import { startAction } from "@throughline/core";
 import { createElement, Fragment, useEffect, useState, type ElementType, type ReactNode } from "react";
 import { markFirstRender } from "./appStart.js";
-import { quietly } from "./found.js";
+import { attempt, quietly } from "./found.js";
 
 /** So many components are looked at, from the touched one outwards. */
 const DEPTH = 60;
 
 /** A finger that moves further does not tap, in points. Android's touch slop is 8. */
 const SLOP = 10;
+
+/** How long React Native's components wait until a press is a long one, ms, unless they are told otherwise. */
+const LONG_MS = 500;
 
 /** Components of React Native's own, whose names say nothing. */
 const NAMELESS =
@@ -53,7 +56,9 @@ interface Touch {
 }
 
 interface TouchEventLike {
+  /** Before 0.88. */
   readonly _targetInst?: Fiber | null;
+  readonly target?: { readonly __internalInstanceHandle?: Fiber | null } | null;
   readonly nativeEvent?: Touch & { readonly touches?: ArrayLike<Touch>; readonly changedTouches?: ArrayLike<Touch> };
 }
 
@@ -66,8 +71,9 @@ interface TouchEventLike {
  * component of the app's own. In a production build the names of components are shortened, so give those that matter
  * one of these props, and no personal data in them. What a component shows as text is never read.
  *
- * A touch that moves more than 10 points, is taken over by a scroll view, or is joined by another finger is no tap.
- * What a screen reader activates comes without a touch and is not seen.
+ * A touch that moves more than 10 points, is taken over by a scroll view, is joined by another finger, or is held until
+ * `onLongPress` is called is no tap. Of boundaries within one another, the innermost names it. What a screen reader
+ * activates comes without a touch and is not seen.
  */
 export function TouchBoundary({
   children,
@@ -76,87 +82,87 @@ export function TouchBoundary({
   view: givenView,
   rawEvents,
 }: TouchBoundaryProps): ReactNode {
-  const [taps] = useState(() => new Taps());
   const [view] = useState(() => givenView ?? platformView());
-  taps.usesLabels = usesAccessibilityLabels;
   useEffect(() => markFirstRender(), []);
   useEffect(() => {
     let listener: { remove(): void } | undefined;
     quietly(() => {
-      listener = (rawEvents ?? platformEvents())?.addListener("topTouchEnd", taps.end);
+      listener = (rawEvents ?? platformEvents())?.addListener("topTouchEnd", end);
     });
     return () => quietly(() => listener?.remove());
-  }, [rawEvents, taps]);
+  }, [rawEvents]);
   if (!view) return createElement(Fragment, null, children);
   return createElement(
     view,
     {
       style,
-      onTouchStartCapture: taps.start,
-      onTouchMoveCapture: taps.move,
-      onTouchEndCapture: taps.end,
-      onTouchCancelCapture: taps.cancel,
+      onTouchStartCapture: (event: TouchEventLike) => start(event, usesAccessibilityLabels),
+      onTouchMoveCapture: move,
+      onTouchEndCapture: end,
+      onTouchCancelCapture: cancel,
     },
     children,
   );
 }
 
-/** The touch that may become a tap. It holds a name and a place, and nothing of the app's. */
-class Taps {
-  usesLabels = false;
-  private touch: { readonly name: string; readonly x: number; readonly y: number } | undefined;
+/** The touch that may become a tap, whichever boundaries see it. It holds nothing of the app's. */
+let touch: { readonly name: string; readonly x: number; readonly y: number; readonly until: number } | undefined;
 
-  readonly start = (event: TouchEventLike): void =>
-    quietly(() => {
-      this.touch = undefined;
-      if ((event.nativeEvent?.touches?.length ?? 1) > 1) return;
-      const [x, y] = place(event);
-      this.touch = { name: nameOf(event._targetInst, this.usesLabels), x, y };
-    });
+const start = (event: TouchEventLike, usesLabels: boolean): void =>
+  quietly(() => {
+    touch = undefined;
+    if ((event.nativeEvent?.touches?.length ?? 1) > 1) return;
+    const [x, y] = place(event);
+    const [name, longMs] = nameOf(event._targetInst ?? event.target?.__internalInstanceHandle, usesLabels);
+    touch = { name, x, y, until: Date.now() + longMs };
+  });
 
-  readonly move = (event: TouchEventLike): void =>
-    quietly(() => {
-      if (!this.touch) return;
-      const [x, y] = place(event);
-      if (Math.hypot(x - this.touch.x, y - this.touch.y) > SLOP) this.touch = undefined;
-    });
+const move = (event: TouchEventLike): void =>
+  quietly(() => {
+    if (!touch) return;
+    const [x, y] = place(event);
+    if (Math.hypot(x - touch.x, y - touch.y) > SLOP) touch = undefined;
+  });
 
-  readonly end = (): void =>
-    quietly(() => {
-      const { touch } = this;
-      this.touch = undefined;
-      if (touch) startAction(touch.name, undefined, "tap");
-    });
+const end = (): void =>
+  quietly(() => {
+    const tap = touch;
+    touch = undefined;
+    if (tap && Date.now() < tap.until) startAction(tap.name, undefined, "tap");
+  });
 
-  readonly cancel = (): void => void (this.touch = undefined);
-}
+const cancel = (): void => void (touch = undefined);
 
 function place({ nativeEvent }: TouchEventLike): [x: number, y: number] {
   const touch = nativeEvent?.changedTouches?.[0] ?? nativeEvent;
   return [touch?.pageX ?? 0, touch?.pageY ?? 0];
 }
 
-/** What the app calls the component that was pressed, or a component around it. */
-function nameOf(touched: Fiber | null | undefined, usesLabels: boolean): string {
+/** What the app calls the component that was pressed, or one around it, and after how many ms its press is a long one. */
+function nameOf(touched: Fiber | null | undefined, usesLabels: boolean): [name: string, longMs: number] {
+  let name: unknown;
   let component: string | undefined;
   let isPressed = false;
+  let longMs = Infinity;
   let fiber = touched;
-  for (let depth = 0; fiber && depth < DEPTH; depth++, fiber = fiber.return) {
-    const { type, memoizedProps: props } = fiber;
+  for (let depth = 0; fiber && depth < DEPTH && !(name && isPressed); depth++, fiber = fiber.return) {
+    const { type, memoizedProps } = fiber;
     if (type === TouchBoundary) break;
-    const isPressable = typeof props?.["onPress"] === "function";
+    const props = memoizedProps ?? {};
+    const isLong = typeof props["onLongPress"] === "function";
+    const isPressable = isLong || typeof props["onPress"] === "function";
     // Beyond what was pressed, a `testID` is that of a list or a screen.
     const ids = isPressed && !isPressable ? [] : ["testID", usesLabels ? "accessibilityLabel" : ""];
-    for (const key of ["throughlineName", ...ids]) {
-      const name = props?.[key];
-      if (typeof name === "string" && name !== "") return name;
+    for (const key of ["throughlineName", ...ids]) name ||= typeof props[key] === "string" && props[key];
+    if (isPressable && !isPressed) {
+      isPressed = true;
+      if (isLong) longMs = (props["delayLongPress"] as number | undefined) ?? LONG_MS;
+      // What lies within a button, such as an icon, is not what was pressed.
+      component = undefined;
     }
-    // What lies within a button, such as an icon, is not what was pressed.
-    if (isPressable && !isPressed) component = undefined;
-    isPressed ||= isPressable;
     component ??= displayName(type);
   }
-  return component ?? "unknown";
+  return [String(name || component || "unknown"), longMs];
 }
 
 function displayName(type: unknown, depth = 0): string | undefined {
@@ -169,14 +175,10 @@ function displayName(type: unknown, depth = 0): string | undefined {
 }
 
 /** In Node and in a browser there is no React Native, and `require` may be missing. */
-function platformView(): ElementType | undefined {
-  try {
-    return (require("react-native") as { View?: ElementType }).View;
-  } catch {
-    return undefined;
-  }
-}
+const platformView = (): ElementType | undefined =>
+  attempt(() => (require("react-native") as { View?: ElementType }).View);
 
+/** Metro leaves out what is missing if `require` stands in a `try`. */
 function platformEvents(): RawEvents | undefined {
   try {
     return (require("react-native/Libraries/Core/RawEventEmitter") as { default?: RawEvents }).default;

@@ -8,14 +8,15 @@ import {
   open,
   problems,
   reportStores,
+  whenUnheard,
   type FacadeCounts,
-  type Sink,
 } from "@throughline/core";
 import type { Configuration, Consent } from "./configuration.js";
 import { ThroughlineError, type ThroughlineErrorKind } from "./error.js";
 import { instrument, type Instrumentation } from "./instrument.js";
 import type { Client, CoreHealth, Native } from "./native.js";
 import { findNative } from "./turbo.js";
+import { showAgain } from "./views.js";
 
 /** How a flush ended. */
 export interface FlushOutcome {
@@ -32,22 +33,33 @@ export interface FlushOutcome {
 /** The client's own condition, with what this side of it counts. */
 export interface Health extends CoreHealth, Omit<FacadeCounts, "closedCalls"> {}
 
+/** How often the client of the process is looked for while calls find none, ms. */
+const SEEK_MS = 1_000;
+
 let found: Native | undefined | string;
 let client: Client | undefined;
+/** Undoes what was instrumented. There is one from the time on at which the app has started or attached. */
 let uninstall: (() => void) | undefined;
 let hasWarned = false;
+let hasMet = false;
+let soughtAt = 0;
 
 /** The native side. Undefined where there is none: in Expo Go and in tests. */
 function native(): Native | undefined {
   found ??= findNative();
-  if (typeof found === "string") throw new ThroughlineError("library", found);
-  return found;
+  if (typeof found !== "string") return found;
+  // Nothing waits for a start that cannot come.
+  close();
+  throw new ThroughlineError("library", found);
 }
 
 /** Takes another native side from now on, for the tests of apps. A client that was attached to is left. */
 export function useNative(side: Native): void {
   leave();
   found = side;
+  hasMet = false;
+  soughtAt = 0;
+  whenUnheard(seek);
 }
 
 /**
@@ -55,49 +67,87 @@ export function useNative(side: Native): void {
  * with the times at which they were made; the latest 100 have waited.
  *
  * When the app has started the client natively, this attaches to it, and the configuration is not used: `health()` then
- * says so. So it does when this is called again, as Fast Refresh does. Where there is no native module, as in Expo Go
- * and in tests, nothing is recorded, and one warning says so.
+ * says so. So it does when this is called again, as Fast Refresh does. When the native start takes long, calls go on
+ * waiting until it is over. Where there is no native module, as in Expo Go and in tests, nothing is recorded, and one
+ * warning says so.
  *
- * @throws ThroughlineError when the configuration cannot work, or when the native library is of another version.
+ * @throws ThroughlineError when the configuration cannot work, or when the native library is of another version, which
+ * JavaScript that is updated over the air may meet.
  */
 export function start(consent: Consent, configuration: Configuration, instrumentation: Instrumentation = {}): void {
   const side = native();
-  if (!side) return warn();
+  if (!side) return warn(NO_MODULE);
   const config = json(configuration, consent);
   const answer = read<{ attached?: boolean }>(asking(() => side.start(config)));
   if (answer.attached) {
     addProblem("The client ran already when `start` was called in JavaScript, whose configuration was not used.");
   }
-  if (!attach(instrumentation)) throw new ThroughlineError("storage", "the client has ended while it was started");
+  join(side, instrumentation);
 }
 
 /**
- * Attaches to the client that the app has started natively, in Swift or Kotlin.
+ * Attaches to the client that the app has started natively, in Swift or Kotlin. It never throws.
  *
- * @returns false when none runs. Then calls go on waiting, and this may be called again.
- * @throws ThroughlineError when the native library is of another version.
+ * @returns false when none runs yet. Then calls go on waiting, and the client is found when it runs. Also false when
+ * the native library is missing or of another version: then nothing is recorded, and one warning says so.
  */
 export function attach(instrumentation: Instrumentation = {}): boolean {
-  const side = native();
-  if (!side) {
-    warn();
-    return false;
+  try {
+    const side = native();
+    if (side) return join(side, instrumentation);
+    warn(NO_MODULE);
+  } catch {
+    if (typeof found === "string") warn(found);
+    else counts.failures++;
   }
+  return false;
+}
+
+function join(side: Native, instrumentation: Instrumentation): boolean {
+  const isNew = reach(side);
+  // A second call, as Fast Refresh makes one, finds everything done.
+  if (isNew || !uninstall) {
+    uninstall?.();
+    uninstall = instrument(instrumentation);
+  }
+  whenUnheard(seek);
+  return client?.isRunning() ?? false;
+}
+
+/** Lets calls go to the client that runs, if that is another one than before. Returns whether it is. */
+function reach(side: Native): boolean {
   const running = asking(() => side.running());
-  if (!running) return false;
-  if (running.handle === client?.handle) return true;
+  if (!running || running.handle === client?.handle) return false;
   const { record, recordAt } = asking(() => side.door(running.handle));
   client = running;
-  uninstall?.();
-  const sink: Sink = {
+  // When this one ends, the next is looked for at once.
+  soughtAt = 0;
+  const sink = {
     record,
     recordAt,
-    traceHeaders: (url, slot, existing) => running.traceHeaders(url, slot, existing) ?? {},
-    traceId: (slot) => running.traceId(slot),
+    traceHeaders: (url: string, slot: number, existing: Record<string, string>) =>
+      running.traceHeaders(url, slot, existing) ?? {},
+    traceId: (slot: number) => running.traceId(slot),
   };
-  open(sink, declareStores);
-  uninstall = instrument(instrumentation);
-  return true;
+  open(sink, () => {
+    declareStores();
+    // The view began in the client before.
+    if (hasMet) showAgain();
+  });
+  return (hasMet = true);
+}
+
+/** Looks for a client, which native code may have started or replaced in the meantime. */
+function seek(): boolean {
+  const now = Date.now();
+  if (!uninstall || Math.abs(now - soughtAt) < SEEK_MS) return false;
+  soughtAt = now;
+  try {
+    return typeof found === "object" && reach(found);
+  } catch {
+    counts.failures++;
+    return false;
+  }
 }
 
 /**
@@ -123,13 +173,12 @@ export async function flush(timeoutMs = 10_000): Promise<FlushOutcome> {
 export async function shutdown(timeoutMs = 5_000): Promise<boolean> {
   const side = native();
   if (!side) return true;
-  leave();
+  if (client) leave();
   return read<{ complete: boolean }>(await answered(() => side.shutdown(milliseconds(timeoutMs)))).complete;
 }
 
-/** Undoes what {@link attach} has done. Without a client, calls go on waiting for the start. */
+/** Undoes what {@link attach} has done. */
 function leave(): void {
-  if (!client) return;
   uninstall?.();
   uninstall = undefined;
   reportStores();
@@ -145,12 +194,14 @@ export function health(): Health | undefined {
   reportStores();
   return asked((running) => {
     const report = running.health();
-    return report && {
-      ...report,
-      ...counts,
-      closedCalls: report.closedCalls + counts.closedCalls,
-      problems: [...report.problems, ...problems()],
-    };
+    return (
+      report && {
+        ...report,
+        ...counts,
+        closedCalls: report.closedCalls + counts.closedCalls,
+        problems: [...report.problems, ...problems()],
+      }
+    );
   });
 }
 
@@ -180,25 +231,24 @@ export const setTraceSampleRate = (rate: number): boolean =>
 
 /** Asks the client. A failure of the native side is counted, and is no failure of the app's. */
 function asked<T>(question: (running: Client) => T): T | undefined {
-  if (!client) return undefined;
   try {
-    return question(client);
+    if (!client?.isRunning()) seek();
+    return client && question(client);
   } catch {
     counts.failures++;
     return undefined;
   }
 }
 
-const NO_MODULE = "this app has no native module of Throughline";
+const NO_MODULE =
+  "there is no native module, as in Expo Go and in tests; else install the pods, or build the Android app again";
 
-function warn(): void {
+function warn(why: string): void {
   // Calls are only counted: nothing waits for a start that cannot come.
   close();
   if (hasWarned) return;
   hasWarned = true;
-  console.warn(
-    `Throughline records nothing: ${NO_MODULE}. That is so in Expo Go and in tests; else install the pods, or build the Android app again.`,
-  );
+  console.warn(`Throughline records nothing: ${why}`);
 }
 
 function json(configuration: Configuration, consent: Consent): string {

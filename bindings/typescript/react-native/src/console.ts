@@ -39,10 +39,9 @@ function written(args: unknown[]): void {
   const isReported = (globalThis as { RN$inExceptionHandler?: () => boolean }).RN$inExceptionHandler;
   if (isReported?.()) return;
   const some = args.slice(0, ARGUMENTS);
-  if (some.some(isKnown)) return;
-  const thrown = some.find((arg) => arg instanceof Error);
   const attributes: Attributes = { "log.logger": "console" };
-  if (thrown) return void found(thrown, attributes, { source: "logger" });
+  const isThrown = some.findIndex(isKnown) + 1 || some.findIndex((arg) => arg instanceof Error) + 1;
+  if (isThrown > 0) return void found(some[isThrown - 1], attributes, { source: "logger" });
   found(some.map(shown).join(" "), attributes, { source: "logger" });
 }
 

@@ -1,6 +1,7 @@
 // Views from Expo Router.
 
 import { useEffect, useState } from "react";
+import { attempt } from "./found.js";
 import { hide, show } from "./views.js";
 
 /**
@@ -16,4 +17,4 @@ export function useExpoRouterViews(segments: readonly string[], pathname?: strin
 }
 
 const patternOf = (segments: readonly string[]): string =>
-  `/${(Array.isArray(segments) ? segments : []).filter((segment) => !/^\(.*\)$/.test(segment)).join("/")}`;
+  `/${attempt(() => segments.filter((segment) => !/^\(.*\)$/.test(segment)).join("/")) ?? ""}`;

@@ -9,11 +9,18 @@ const SAME_MS = 5_000;
 /** How deep the causes of an error are followed. */
 const CAUSES = 4;
 
-/** Errors that were recorded, or that a boundary is about to record. It keeps none of them alive. */
-const seen = new WeakMap<object, { readonly time: number; readonly isFatal: boolean }>();
+/** That an error was recorded, or that a boundary is about to record it. */
+interface Mark {
+  readonly time: number;
+  readonly isFatal?: boolean;
+  readonly isClaim?: boolean;
+}
 
-/** Values that are no objects, which a boundary is about to record: at most one. */
-let claimed: { readonly value: unknown; readonly time: number } | undefined;
+/** Errors that were recorded, or that a boundary is about to record. It keeps none of them alive. */
+const seen = new WeakMap<object, Mark>();
+
+/** A value that is no object, which a boundary is about to record: at most one. */
+let claimed: (Mark & { readonly value: unknown }) | undefined;
 
 /** Within the handlers of others, which are told of an error that is recorded already. */
 let told = 0;
@@ -38,7 +45,8 @@ export const lastFatal = (): FatalMark | undefined => lastMark;
 const isObject = (value: unknown): value is object =>
   (typeof value === "object" && value !== null) || typeof value === "function";
 
-const attempt = <T>(work: () => T): T | undefined => {
+/** What work of ours returns, or nothing when it throws. */
+export const attempt = <T>(work: () => T): T | undefined => {
   try {
     return work();
   } catch {
@@ -51,28 +59,43 @@ export const quietly: (work: () => void) => void = attempt;
 
 /** A boundary is going to record this error with more than others know of it. */
 export function claim(thrown: unknown): void {
-  if (isObject(thrown)) seen.set(thrown, { time: Date.now(), isFatal: false });
-  else claimed = { value: thrown, time: Date.now() };
+  if (markOf(thrown)) return;
+  const mark = { time: Date.now(), isClaim: true };
+  if (isObject(thrown)) seen.set(thrown, mark);
+  else claimed = { ...mark, value: thrown };
 }
 
-/** A boundary records the error that it has claimed. */
+/** A boundary records the error that it has claimed, unless another one has done so. */
 export function claimedIsFound(thrown: unknown, attributes: Attributes): void {
+  const mark = markOf(thrown);
+  if (mark && !mark.isClaim) return;
   claimed = undefined;
   keep(thrown, attributes, {});
 }
 
-/** Whether another door has recorded this value a short while ago, or is going to. */
-export function isKnown(value: unknown): boolean {
-  const before = isObject(value) ? seen.get(value) : claimed && Object.is(claimed.value, value) ? claimed : undefined;
-  return before !== undefined && Math.abs(Date.now() - before.time) < SAME_MS;
+function markOf(value: unknown): Mark | undefined {
+  const isIt = isObject(value)
+    ? // React Native puts what is no error into one of its own.
+      attempt(() => (value as { isComponentError?: unknown }).isComponentError)
+    : claimed && Object.is(claimed.value, value);
+  const mark = (isObject(value) && seen.get(value)) || (isIt ? claimed : undefined);
+  return mark && Math.abs(Date.now() - mark.time) < SAME_MS ? mark : undefined;
 }
+
+/** Whether another door has recorded this value a short while ago, or is going to. */
+export const isKnown = (value: unknown): boolean => markOf(value) !== undefined;
 
 /** Records an error, unless another door has done so. Returns whether it did. */
 export function found(thrown: unknown, attributes: Attributes = {}, how: FoundError = {}): boolean {
   if (told > 0) return false;
-  const isFatal = how.isFatal === true;
+  const mark = markOf(thrown);
   // What was recorded as handled, and kills the app nevertheless, is recorded once more.
-  if (isKnown(thrown) && !(isFatal && !(isObject(thrown) && seen.get(thrown)?.isFatal))) return false;
+  if (mark && (!how.isFatal || mark.isFatal)) {
+    // A boundary whose fallback throws does not get to record what it has claimed.
+    const unlessRecorded = (): void => void (markOf(thrown) === mark && keep(thrown, attributes, how));
+    if (mark.isClaim) void Promise.resolve().then(() => quietly(unlessRecorded));
+    return false;
+  }
   keep(thrown, attributes, how);
   return true;
 }

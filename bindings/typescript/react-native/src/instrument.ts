@@ -6,7 +6,7 @@ import { traceXhr } from "@throughline/core/xhr";
 import { AppState } from "react-native";
 import { traceConsoleErrors } from "./console.js";
 import { traceErrors, type ErrorOptions } from "./errors.js";
-import { traceLongTasks } from "./longTasks.js";
+import { tellsOfLongTasks, traceLongTasks } from "./longTasks.js";
 import { traceRejections, type RejectionOptions, type TrackerOptions } from "./rejections.js";
 
 /** What is recorded without further calls. Everything that is on by default can be switched off. */
@@ -27,6 +27,8 @@ export interface Instrumentation {
    */
   readonly longTasks?: boolean;
 }
+
+const globals = globalThis as { endThroughline?: () => void };
 
 declare const __DEV__: boolean;
 declare const require: (name: string) => unknown;
@@ -57,6 +59,9 @@ export function instrument(instrumentation: Instrumentation | null | undefined):
   const on = instrumentation ?? {};
   const { fetch = true, xhr = true, errors = true, rejections = true, consoleErrors, longTasks } = on;
   const ends: (() => void)[] = [];
+  // Another copy of this package, of a dependency or from before a refresh, would record everything once more.
+  const { endThroughline } = globals;
+  if (endThroughline) attempt("another copy", endThroughline);
   const add = (what: string, begin: () => () => void): void => attempt(what, () => ends.push(begin()));
   if (fetch) add("fetch", () => traceFetch());
   if (xhr) add("XMLHttpRequest", () => traceXhr());
@@ -73,9 +78,9 @@ export function instrument(instrumentation: Instrumentation | null | undefined):
       (longTasks ?? tellsOfLongTasks()) ? traceLongTasks({ appState: AppState }) : () => undefined,
     );
   }
-  return () => {
+  return (globals.endThroughline = () => {
     for (const end of ends.splice(0).reverse()) attempt("what was instrumented", end);
-  };
+  });
 }
 
 /** A global that is missing, or that somebody has frozen, is no reason for the app not to start. */
@@ -86,8 +91,3 @@ function attempt(what: string, work: () => void): void {
     addProblem(`${what} cannot be instrumented here: ${error instanceof Error ? error.message : typeof error}`);
   }
 }
-
-const tellsOfLongTasks = (): boolean =>
-  (
-    globalThis as { PerformanceObserver?: typeof PerformanceObserver }
-  ).PerformanceObserver?.supportedEntryTypes?.includes("longtask") === true;

@@ -36,10 +36,13 @@ export function traceLongTasks({ thresholdMs = 50, appState }: LongTaskOptions =
   };
 }
 
+/** Whether the engine tells of long tasks itself. */
+export const tellsOfLongTasks = (): boolean =>
+  typeof PerformanceObserver === "function" && PerformanceObserver.supportedEntryTypes?.includes("longtask");
+
 function observed(threshold: number): (() => void) | undefined {
-  const Observer = (globalThis as { PerformanceObserver?: typeof PerformanceObserver }).PerformanceObserver;
-  if (!Observer?.supportedEntryTypes?.includes("longtask")) return undefined;
-  const observer = new Observer((list) =>
+  if (!tellsOfLongTasks()) return undefined;
+  const observer = new PerformanceObserver((list) =>
     quietly(() => {
       for (const { duration } of list.getEntries()) if (duration >= threshold) longTask(duration);
     }),

@@ -26,9 +26,10 @@ export interface NavigationRefLike {
 }
 
 /**
- * Records a view while the component is shown. A component that stays mounted under another screen says whether it has
- * the focus: `useTracedView("Cart", useIsFocused())`. It is one view under StrictMode, too, which runs effects twice.
- * Do not use it for screens that {@link traceNavigation} records.
+ * Records a view while the component is shown. What it covers, such as the screen under a sheet, is the view again when
+ * it is gone. A screen that stays mounted while another one is shown says whether it has the focus:
+ * `useTracedView("Cart", useIsFocused())`. It is one view under StrictMode, too, which runs effects twice. Do not use it
+ * for screens that {@link traceNavigation} records.
  */
 export function useTracedView(name: string, isFocused = true): void {
   const [owner] = useState<object>(() => ({}));

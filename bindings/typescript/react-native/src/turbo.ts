@@ -3,7 +3,7 @@
 import { DRAFT_LAYOUT_LIBRARY_VERSION } from "@throughline/core/calls";
 import generated, { ask, running } from "./attach.js";
 import type { Client, CoreHealth, Native } from "./native.js";
-import NativeThroughline from "./NativeThroughline.js";
+import findModule from "./NativeThroughline.js";
 
 export type { Client, CoreHealth, Native };
 
@@ -15,9 +15,10 @@ interface Installed {
 
 /** The native side, `undefined` when the app has none, or a text that says why it cannot be used. */
 export function findNative(): Native | undefined | string {
-  if (!NativeThroughline) return undefined;
   try {
-    if (!NativeThroughline.install()) return "the native module cannot be installed in this JavaScript runtime";
+    const module = findModule();
+    if (!module) return undefined;
+    if (!module.install()) return "the native module cannot be installed in this JavaScript runtime";
     const { throughlineDoor, throughlineVersion } = globalThis as Installed;
     if (!throughlineDoor || throughlineVersion !== DRAFT_LAYOUT_LIBRARY_VERSION) {
       return (
@@ -26,7 +27,16 @@ export function findNative(): Native | undefined | string {
       );
     }
     generated.initialize();
-    return native(NativeThroughline, throughlineDoor);
+    return {
+      start: (config) => module.start(config),
+      flush: (timeoutMs) => module.flush(timeoutMs),
+      shutdown: (timeoutMs) => module.shutdown(timeoutMs),
+      running: () => {
+        const handle = running();
+        return handle > 0 ? attached(handle) : undefined;
+      },
+      door: throughlineDoor,
+    };
   } catch (error) {
     return `the native library cannot be used: ${error instanceof Error ? error.message : typeof error}`;
   }
@@ -37,17 +47,6 @@ const shown = (version: number | undefined): string =>
   version === undefined
     ? "none"
     : `${Math.floor(version / 2 ** 32)}.${Math.floor(version / 2 ** 16) % 2 ** 16}.${version % 2 ** 16}`;
-
-const native = (module: NonNullable<typeof NativeThroughline>, door: Native["door"]): Native => ({
-  start: (config) => module.start(config),
-  flush: (timeoutMs) => module.flush(timeoutMs),
-  shutdown: (timeoutMs) => module.shutdown(timeoutMs),
-  running: () => {
-    const handle = running();
-    return handle > 0 ? attached(handle) : undefined;
-  },
-  door,
-});
 
 /** See `ask` in `uniffi/attach`. */
 const QUESTIONS = [

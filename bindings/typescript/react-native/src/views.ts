@@ -7,31 +7,46 @@ interface Shown {
   readonly owner: object;
   readonly name: string;
   readonly key: unknown;
+  isLeaving?: boolean;
 }
 
-let shown: Shown | undefined;
-let isLeaving = false;
+/** What is shown, the latest last: a sheet lies over the view that it has covered. */
+let shown: Shown[] = [];
+/** What the core knows of. */
+let current: Shown | undefined;
+
+const of = (owner: object): Shown | undefined => shown.find((known) => known.owner === owner);
 
 /**
  * An owner shows a view. That it shows the same one again, with the same key, is nothing new: React's StrictMode runs
  * effects twice, and a navigator tells of changes that have nothing to do with the view.
  */
 export function show(owner: object, name: string, key?: unknown): void {
-  const isSame = shown?.owner === owner && shown.name === name && Object.is(shown.key, key);
-  isLeaving = false;
-  if (isSame) return;
-  shown = { owner, name, key };
-  quietly(() => startView(name));
+  const known = of(owner);
+  if (known && known.name === name && Object.is(known.key, key)) {
+    known.isLeaving = false;
+    return;
+  }
+  become([...shown.filter((other) => other !== known), { owner, name, key }]);
 }
 
-/** An owner shows nothing any more. The view ends unless it, or another one, is shown in the same turn. */
+/** An owner shows nothing any more, unless it does again in the same turn. What it has covered is the view then. */
 export function hide(owner: object): void {
-  if (shown?.owner !== owner) return;
-  isLeaving = true;
-  void Promise.resolve().then(() => {
-    if (!isLeaving) return;
-    isLeaving = false;
-    shown = undefined;
-    quietly(stopView);
-  });
+  const known = of(owner);
+  if (!known) return;
+  known.isLeaving = true;
+  void Promise.resolve().then(() => become(shown.filter(({ isLeaving }) => !isLeaving)));
+}
+
+/** Tells a new client of the view that is shown. */
+export function showAgain(): void {
+  if (current) startView(current.name);
+}
+
+function become(next: Shown[]): void {
+  shown = next;
+  const last = next[next.length - 1];
+  if (last === current) return;
+  current = last;
+  quietly(() => (last ? startView(last.name) : stopView()));
 }

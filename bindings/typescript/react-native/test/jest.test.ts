@@ -82,8 +82,9 @@ test("a second test begins with nothing, and the first one's records stay as the
   throughline.start("granted", configuration);
   throughline.event("first");
   const second = recordTelemetry();
+  throughline.event("early");
   throughline.start("granted", configuration);
   throughline.event("second");
-  assert.deepEqual([first.names("event"), second.names("event")], [["first"], ["second"]]);
+  assert.deepEqual([first.names("event"), second.names("event")], [["first"], ["early", "second"]]);
   assert.notEqual(throughline.sessionId(), undefined);
 });
