@@ -49,7 +49,8 @@ export interface Node {
   places: readonly Place[];
   epoch: number;
   /** The stores that ignore a property, where all of its places do. Of the same epoch. */
-  ignored: Map<string, readonly TracedStore[]> | undefined;
+  ignored: Record<string, readonly TracedStore[]> | undefined;
+  ignoredCount: number;
   /** A search for places came through here: its edges matter to others. */
   isRelied: boolean;
   isWalked: boolean;
@@ -80,6 +81,7 @@ export function newNode(target: Target, attach: () => void): Node {
     places: [],
     epoch: 0,
     ignored: undefined,
+    ignoredCount: 0,
     isRelied: false,
     isWalked: false,
     muted: 0,

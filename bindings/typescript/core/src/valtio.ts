@@ -132,6 +132,8 @@ function traced(createInner: CreateHandler): CreateHandler {
     let pending: string | undefined;
     let had = false;
     let old: unknown;
+    // The stores that are known to ignore it, all of them.
+    let ignoring: readonly TracedStore[] | undefined;
     const inner = createInner(
       isInitializing,
       (prop, value) => {
@@ -148,7 +150,12 @@ function traced(createInner: CreateHandler): CreateHandler {
           const prop = pending;
           const before = old;
           pending = old = undefined;
-          changed(node!, prop, had, before);
+          if (ignoring === undefined) {
+            changed(node!, prop, had, before);
+          } else {
+            const { length } = ignoring;
+            if (!Object.is(before, node!.target[prop])) for (let at = 0; at < length; at++) ignoring[at]!.suppressed++;
+          }
         }
         notifyUpdate(op);
       },
@@ -166,6 +173,14 @@ function traced(createInner: CreateHandler): CreateHandler {
         // Without a call: this runs at every write.
         if (!node?.isAttached || typeof prop === "symbol") return set(target, prop, value, receiver);
         if (node.epoch !== epoch) locate(node);
+        ignoring = node.muted === 0 && receiver === node.proxy ? node.ignored?.[prop] : undefined;
+        if (ignoring !== undefined) {
+          pending = prop;
+          old = target[prop];
+          const answer = set(target, prop, value, receiver);
+          pending = undefined;
+          return answer;
+        }
         if (node.places.length === 0 || node.accessors?.has(prop)) return set(target, prop, value, receiver);
         pending = prop;
         old = target[prop];
@@ -179,6 +194,7 @@ function traced(createInner: CreateHandler): CreateHandler {
     if (deleteProperty) {
       handler.deleteProperty = (target, prop) => {
         if (!node?.isAttached || typeof prop === "symbol" || !watches(prop)) return deleteProperty(target, prop);
+        ignoring = undefined;
         pending = prop;
         old = target[prop];
         had = old !== undefined || Object.hasOwn(target, prop);
@@ -318,9 +334,7 @@ function changed(node: Node, prop: string, had: boolean, old: unknown): void {
   if (node.muted > 0) {
     node.isTouched = true;
   } else {
-    const ignored = node.ignored?.get(prop);
-    if (ignored === undefined) decide(node, prop, kindOf(had, has, old, next), old, next);
-    else for (let at = 0; at < ignored.length; at++) ignored[at]!.suppressed++;
+    decide(node, prop, kindOf(had, has, old, next), old, next);
   }
   if (node.isArray && prop === "length" && node.children.size > 0) epoch++;
 }
@@ -341,9 +355,13 @@ function decide(node: Node, prop: string, kind: MutationKind, old: unknown, next
       }
     }
     // What was decided meanwhile, or has moved, is another question.
-    if (ignoring.length < places.length || node.epoch !== epoch) return;
-    if (node.ignored === undefined || node.ignored.size >= IGNORED) node.ignored = new Map();
-    node.ignored.set(prop, ignoring);
+    if (ignoring.length < places.length || node.epoch !== epoch || (node.isArray && prop === "length")) return;
+    if (node.ignored === undefined || node.ignoredCount >= IGNORED) {
+      node.ignored = Object.create(null) as NonNullable<Node["ignored"]>;
+      node.ignoredCount = 0;
+    }
+    node.ignoredCount++;
+    node.ignored[prop] = ignoring;
   } catch {
     counts.failures++;
   }
