@@ -131,6 +131,8 @@ function reach(side: Native): boolean {
     // The view began in the client before.
     if (hasMet) showAgain();
   });
+  // Only looks that find none are rare.
+  soughtAt = 0;
   return (hasMet = true);
 }
 
