@@ -51,12 +51,12 @@ export function changes(old: unknown, next: unknown): Mutation[] {
     trail.pop();
   };
 
-  if (!differ(old, next)) return [];
   try {
+    if (!differ(old, next)) return [];
     search(root);
     return found.map(mutation);
-  } catch (bound) {
-    if (!(bound instanceof Bound)) throw bound;
+  } catch {
+    // At a bound, or at a getter of the app's that throws.
   }
   // Above it, every part has one part alone that differs.
   const parent = trail.find((part) => part.differing !== 1) ?? root;

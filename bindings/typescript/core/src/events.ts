@@ -93,6 +93,10 @@ const INSTRUMENTS: Record<Instrument, number> = {
   histogram: INSTRUMENT_HISTOGRAM,
 };
 
+/** A code, of whatever the app hands over: the core refuses, and counts, what has none. */
+const code = <Key extends string>(codes: Record<Key, number>, key: Key): number =>
+  typeof key === "string" ? codes[key] : 0;
+
 const name = (value: string): string => text(value, LIMIT_NAME_UNITS);
 const nanoseconds = (ms: number): number => whole(Math.round(number(ms) * 1e6));
 const whole = (value: number): number => {
@@ -114,17 +118,18 @@ export const markInteractive = (): void => void record([CALL_MARK_INTERACTIVE, c
 
 /** Records something that the user did and that is over. */
 export function action(target: string, attributes?: Attributes, type: ActionType = "custom"): void {
+  const kind = code(ACTIONS, type);
   try {
-    if (recordShort(CALL_ACTION + 256 * ACTIONS[type], target, attributes)) return;
+    if (recordShort(CALL_ACTION + 256 * kind, target, attributes)) return;
   } catch {
     // A getter has thrown: what the others return is kept.
   }
-  record(addAttributes([CALL_ACTION, current(), 0, ACTIONS[type], name(target)], attributes));
+  record(addAttributes([CALL_ACTION, current(), 0, kind, name(target)], attributes));
 }
 
 /** Begins an action that collects what follows from it. */
 export const startAction = (target: string, attributes?: Attributes, type: ActionType = "tap"): void =>
-  void record(addAttributes([CALL_START_ACTION, current(), 0, ACTIONS[type], name(target)], attributes));
+  void record(addAttributes([CALL_START_ACTION, current(), 0, code(ACTIONS, type), name(target)], attributes));
 
 /** Records an event that only the app understands. */
 export const event = (what: string, attributes?: Attributes): void =>
@@ -159,7 +164,7 @@ export function foundError(
     current(),
     0,
     isFatal ? ERROR_KIND_CRASH : ERROR_KIND_HANDLED,
-    SOURCES[source],
+    code(SOURCES, source),
     name(type),
     text(message, LIMIT_MESSAGE_UNITS),
     text(stack, LIMIT_STACK_UNITS),
@@ -171,7 +176,7 @@ export function foundError(
 export const log = (severity: Severity, body: string, attributes?: Attributes, logger = ""): void =>
   void record(
     addAttributes(
-      [CALL_LOG, current(), 0, SEVERITIES[severity], text(body, LIMIT_MESSAGE_UNITS), name(logger)],
+      [CALL_LOG, current(), 0, code(SEVERITIES, severity), text(body, LIMIT_MESSAGE_UNITS), name(logger)],
       attributes,
     ),
   );
@@ -186,7 +191,7 @@ export const measure = (
 ): void =>
   void record(
     addAttributes(
-      [CALL_MEASUREMENT, current(), 0, INSTRUMENTS[instrument], name(metric), name(unit), number(value)],
+      [CALL_MEASUREMENT, current(), 0, code(INSTRUMENTS, instrument), name(metric), name(unit), number(value)],
       attributes,
     ),
   );

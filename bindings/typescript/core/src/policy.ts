@@ -40,6 +40,8 @@ export const UNREADABLE = '"it cannot be written as JSON"';
 
 /** A policy as the core reads it. */
 export function policyJson(policy: StorePolicy): string {
+  // A text has as many members as letters.
+  if (typeof policy !== "object") return UNREADABLE;
   const { coalesceMs, ignoreIfRevertedMs, maxActionsPerSecond, ...patterns } = policy;
   return JSON.stringify({
     ...patterns,

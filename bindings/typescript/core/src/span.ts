@@ -139,7 +139,7 @@ export class Span extends TraceContext {
 
   /** Refers to another context, for example to that of a message which this span also answers. */
   link(other: TraceContext): void {
-    record([CALL_SPAN_LINK, current(), 0, this.slot, other.slot]);
+    record([CALL_SPAN_LINK, current(), 0, this.slot, guarded(() => number(other.slot), 0)]);
   }
 
   /** Begins a span inside this one. */
@@ -230,10 +230,13 @@ export interface OperationOptions {
  * ```
  */
 export function operation<T>(name: string, body: (op: Operation) => T, options: OperationOptions = {}): T {
-  const op = startOperation(name, options?.attributes);
+  const op = startOperation(
+    name,
+    guarded(() => options?.attributes, undefined),
+  );
   const failed = (error: unknown): void => {
-    const signal = options?.signal;
-    if (!signal?.aborted) op.fail(error);
+    const signal = guarded(() => (options?.signal?.aborted ? options.signal : undefined), undefined);
+    if (!signal) op.fail(error);
     else if (guarded(() => (signal.reason as { name?: unknown }).name === "TimeoutError", false)) op.timeOut();
     else op.cancel();
   };

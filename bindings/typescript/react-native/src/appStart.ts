@@ -1,7 +1,7 @@
 // How long the app takes until it shows something, and until it can be used.
 
 import { markInteractive, vital } from "@throughline/core";
-import { quietly } from "./found.js";
+import { options, quietly } from "./found.js";
 
 /** See {@link traceAppStart}. */
 export interface AppStartOptions {
@@ -23,7 +23,8 @@ let isUsable = false;
  * call, {@link markFirstRender} records `app.start.first_render`, and {@link markAppInteractive}
  * `app.start.interactive`, in ms, once a process each. Returns what ends the measurement.
  */
-export function traceAppStart({ processStart, isBackground = false }: AppStartOptions = {}): () => void {
+export function traceAppStart(given?: AppStartOptions): () => void {
+  const { processStart, isBackground } = options(given);
   quietly(() => {
     if (began !== undefined || isBackground || typeof processStart !== "number") return;
     began = processStart;

@@ -134,6 +134,8 @@ function reach(side: Native): boolean {
     // The view began in the client before.
     if (hasMet) showAgain();
   });
+  // Only looks that find none are rare.
+  soughtAt = 0;
   return (hasMet = true);
 }
 
@@ -255,7 +257,7 @@ function json(configuration: Configuration, consent: Consent): string {
   let text: string | undefined;
   try {
     // The app's own object may have getters and a `toJSON`, which may do anything.
-    text = JSON.stringify({ ...configuration, consent });
+    text = JSON.stringify({ ...(typeof configuration === "object" && configuration), consent });
   } catch (error) {
     throw new ThroughlineError("invalidConfig", `the configuration is no JSON: ${said(error)}`);
   }

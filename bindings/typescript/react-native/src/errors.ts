@@ -1,7 +1,7 @@
 // JavaScript errors that nobody has caught.
 
 import type { Attributes } from "@throughline/core";
-import { found, quietly, tell } from "./found.js";
+import { found, options, quietly, tell } from "./found.js";
 
 type Handler = (error: unknown, isFatal?: boolean) => unknown;
 
@@ -53,7 +53,8 @@ let listensTo: unknown;
  * runs. The handlers that were there before are called as before. Returns what takes the handler back. When another
  * one was installed on top of it in the meantime, it stays and only passes errors on.
  */
-export function traceErrors({ exceptionsManager }: ErrorOptions = {}): () => void {
+export function traceErrors(given?: ErrorOptions): () => void {
+  const { exceptionsManager } = options(given);
   const undo: (() => void)[] = [];
   if (globals.RN$useAlwaysAvailableJSErrorHandling === true) quietly(() => undo.push(listen()));
   else quietly(() => undo.push(handle()));

@@ -54,6 +54,10 @@ export const attempt = <T>(work: () => T): T | undefined => {
   }
 };
 
+/** Options as the app has given them, which are read once. Those that cannot be read are none. */
+export const options = <T extends object>(given: T | null | undefined): T =>
+  attempt(() => typeof given === "object" && ({ ...given } as T)) || ({} as T);
+
 /** Runs work of ours within a call of the app's or of React Native's: what it throws is nobody's. */
 export const quietly: (work: () => void) => void = attempt;
 

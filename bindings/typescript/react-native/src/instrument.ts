@@ -6,6 +6,7 @@ import { traceXhr } from "@throughline/core/xhr";
 import { AppState } from "react-native";
 import { traceConsoleErrors } from "./console.js";
 import { traceErrors, type ErrorOptions } from "./errors.js";
+import { options } from "./found.js";
 import { tellsOfLongTasks, traceLongTasks } from "./longTasks.js";
 import { traceRejections, type RejectionOptions, type TrackerOptions } from "./rejections.js";
 
@@ -56,8 +57,8 @@ function exceptionsManager(): ErrorOptions {
 
 /** Begins to record, and returns what ends it. */
 export function instrument(instrumentation: Instrumentation | null | undefined): () => void {
-  const on = instrumentation ?? {};
-  const { fetch = true, xhr = true, errors = true, rejections = true, consoleErrors, longTasks } = on;
+  const { fetch = true, xhr = true, errors = true, rejections = true, ...on } = options(instrumentation);
+  const { consoleErrors, longTasks } = on;
   const ends: (() => void)[] = [];
   // Another copy of this package, of a dependency or from before a refresh, would record everything once more.
   const { endThroughline } = globals;

@@ -1,7 +1,7 @@
 // Times in which the JavaScript thread did one thing only.
 
 import { longTask } from "@throughline/core";
-import { quietly } from "./found.js";
+import { options, quietly } from "./found.js";
 
 /** React Native's `AppState`, as far as it is used. */
 export interface AppStateLike {
@@ -25,8 +25,9 @@ const TICK_MS = 50;
  * foreground alone and notices when it comes late. The timer's durations may be too short by 50 ms. A stop of more than
  * a minute is a process that was suspended, not a task. Returns what ends this.
  */
-export function traceLongTasks({ thresholdMs = 50, appState }: LongTaskOptions = {}): () => void {
-  const threshold = thresholdMs > 0 ? thresholdMs : 50;
+export function traceLongTasks(given?: LongTaskOptions): () => void {
+  const { thresholdMs, appState } = options(given);
+  const threshold = typeof thresholdMs === "number" && thresholdMs > 0 ? thresholdMs : 50;
   let end: (() => void) | undefined;
   quietly(() => void (end = observed(threshold)));
   if (!end) quietly(() => void (end = timed(threshold, appState)));

@@ -5,7 +5,7 @@
 // have been, and a trace of its own.
 
 import { log } from "@throughline/core";
-import { apart, found, quietly, tell } from "./found.js";
+import { apart, found, options, quietly, tell } from "./found.js";
 
 /** What a tracker of rejections takes, in Hermes and in the package `promise`. */
 export interface TrackerOptions {
@@ -45,7 +45,8 @@ const REMEMBERED = 100;
  * When a handler comes later, a log with the same `error.rejection.id` and `error.handled_late` amends the record.
  * Returns what ends the recording. The tracker stays in its place, and passes on to `others`.
  */
-export function traceRejections({ others, polyfill }: RejectionOptions = {}): () => void {
+export function traceRejections(given?: RejectionOptions): () => void {
+  const { others, polyfill } = options(given);
   const hermes = (globalThis as { HermesInternal?: Hermes }).HermesInternal;
   const enable = (options: TrackerOptions): void => {
     if (hermes?.hasPromise?.() !== false && hermes?.enablePromiseRejectionTracker) {

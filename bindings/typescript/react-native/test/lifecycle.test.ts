@@ -92,8 +92,7 @@ test("a client that native code has replaced gets the call that finds the old on
     assert.deepEqual([process.named(first), process.named(second)], [["one"], ["two", "three"]]);
     assert.equal(throughline.sessionId(), `session-${second}`);
     const third = process.startNatively();
-    assert.equal(throughline.sessionId(), `session-${second}`, "it was looked for a moment ago");
-    assert.equal(process.named(third).length, 0);
+    assert.equal(throughline.sessionId(), `session-${third}`, "a question finds it, too");
     await throughline.shutdown();
   }));
 
