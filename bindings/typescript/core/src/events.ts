@@ -133,7 +133,10 @@ export interface FoundError {
   readonly source?: ErrorSource;
   /** The app does not go on after it. */
   readonly isFatal?: boolean;
-  /** When it was thrown, ms since the epoch. Without one: now. */
+  /**
+   * When it was thrown, ms since the epoch. The error belongs to the session, the view and the action of that time,
+   * which are known for at least 10 s. Without one: now.
+   */
   readonly time?: number;
 }
 
