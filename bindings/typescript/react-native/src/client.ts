@@ -96,7 +96,7 @@ export function attach(instrumentation: Instrumentation = {}): boolean {
     traceId: (slot) => running.traceId(slot),
   };
   open(sink, declareStores);
-  uninstall = instrument(instrumentation);
+  uninstall = instrument(instrumentation, () => side.processStart());
   return true;
 }
 

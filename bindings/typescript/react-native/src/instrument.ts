@@ -4,6 +4,7 @@ import { addProblem } from "@throughline/core";
 import { traceFetch } from "@throughline/core/fetch";
 import { traceXhr } from "@throughline/core/xhr";
 import { AppState } from "react-native";
+import { traceAppStart } from "./appStart.js";
 import { traceConsoleErrors } from "./console.js";
 import { traceErrors, type ErrorOptions } from "./errors.js";
 import { traceLongTasks } from "./longTasks.js";
@@ -11,6 +12,12 @@ import { traceRejections, type RejectionOptions, type TrackerOptions } from "./r
 
 /** What is recorded without further calls. Everything that is on by default can be switched off. */
 export interface Instrumentation {
+  /**
+   * How long the app took from the start of its process, if the user has opened it: until JavaScript started or
+   * attached to the client (`app.start.javascript`), to the first render (`app.start.first_render`, by `TouchBoundary`
+   * or `markFirstRender`), and to the first `markInteractive` (`app.start.interactive`). Default: true.
+   */
+  readonly appStart?: boolean;
   /** Requests of the global `fetch`. Default: true. */
   readonly fetch?: boolean;
   /** Requests of `XMLHttpRequest`, on which React Native's own `fetch` stands: each is recorded once. Default: true. */
@@ -26,6 +33,11 @@ export interface Instrumentation {
    * elsewhere by a timer, too, which runs 20 times a second while the app is in the foreground.
    */
   readonly longTasks?: boolean;
+  /**
+   * More that begins with the client, and that `shutdown` ends: functions such as `traceWebSockets` of
+   * `@throughline/core/websocket`, which return what ends them. Default: none.
+   */
+  readonly more?: readonly (() => () => void)[];
 }
 
 declare const __DEV__: boolean;
@@ -52,12 +64,25 @@ function exceptionsManager(): ErrorOptions {
   }
 }
 
-/** Begins to record, and returns what ends it. */
-export function instrument(instrumentation: Instrumentation | null | undefined): () => void {
+/** Begins to record, and returns what ends it. `processStart` asks the native side: see `Spec.processStart`. */
+export function instrument(
+  instrumentation: Instrumentation | null | undefined,
+  processStart: () => number,
+): () => void {
   const on = instrumentation ?? {};
-  const { fetch = true, xhr = true, errors = true, rejections = true, consoleErrors, longTasks } = on;
+  const {
+    appStart = true,
+    fetch = true,
+    xhr = true,
+    errors = true,
+    rejections = true,
+    consoleErrors,
+    longTasks,
+    more = [],
+  } = on;
   const ends: (() => void)[] = [];
   const add = (what: string, begin: () => () => void): void => attempt(what, () => ends.push(begin()));
+  if (appStart) add("the start of the app", () => traceAppStart(processStart()));
   if (fetch) add("fetch", () => traceFetch());
   if (xhr) add("XMLHttpRequest", () => traceXhr());
   if (errors) add("errors", () => traceErrors({ ...exceptionsManager(), ...(errors !== true && errors) }));
@@ -73,6 +98,7 @@ export function instrument(instrumentation: Instrumentation | null | undefined):
       (longTasks ?? tellsOfLongTasks()) ? traceLongTasks({ appState: AppState }) : () => undefined,
     );
   }
+  for (const begin of more) add("more", begin);
   return () => {
     for (const end of ends.splice(0).reverse()) attempt("what was instrumented", end);
   };

@@ -56,6 +56,10 @@ class Turbo implements Native {
     return this.module.shutdown(timeoutMs);
   }
 
+  processStart(): number {
+    return this.module.processStart();
+  }
+
   running(): Client | undefined {
     const client = attach();
     return client && new Attached(client);
