@@ -53,7 +53,9 @@ interface Touch {
 }
 
 interface TouchEventLike {
+  /** What was touched. React Native 0.88 has it at the element instead. */
   readonly _targetInst?: Fiber | null;
+  readonly target?: { readonly __internalInstanceHandle?: Fiber | null } | null;
   readonly nativeEvent?: Touch & { readonly touches?: ArrayLike<Touch>; readonly changedTouches?: ArrayLike<Touch> };
 }
 
@@ -111,7 +113,7 @@ class Taps {
       this.touch = undefined;
       if ((event.nativeEvent?.touches?.length ?? 1) > 1) return;
       const [x, y] = place(event);
-      this.touch = { name: nameOf(event._targetInst, this.usesLabels), x, y };
+      this.touch = { name: nameOf(event._targetInst ?? event.target?.__internalInstanceHandle, this.usesLabels), x, y };
     });
 
   readonly move = (event: TouchEventLike): void =>
