@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use super::client::Telemetry;
-use crate::engine::recorder::replaying;
 use crate::model::event::{Custom, ErrorEvent, Log, LongTask, Metric, Resource, Session, Span, View, Vital};
 
 impl Telemetry {
@@ -72,11 +71,13 @@ impl Telemetry {
     }
 
     /// Runs `work` as if its calls had been made at a wall time in the past, in ns since the Unix
-    /// epoch: for calls that an app made before it started the client.
+    /// epoch: for calls that an app made before it started the client, and for what is known late.
+    /// What is recorded belongs to the user, the session, the view and the action of that time, as
+    /// far as the client still knows them, which is for at least 10 s; else to the current ones.
     pub fn replay<R>(&self, wall_ns: u64, work: impl FnOnce() -> R) -> R {
         let Some(shared) = self.on() else { return work() };
-        let now = shared.recorder().wall(shared.recorder().boot());
-        replaying(now.saturating_sub(wall_ns), work)
+        let recorder = shared.recorder();
+        recorder.replaying(recorder.wall(recorder.boot()).saturating_sub(wall_ns), work)
     }
 
     /// A new id for an action, a view or a resource that other events will refer to. `None` when

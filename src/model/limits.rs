@@ -442,6 +442,11 @@ pub const VIEW_SEND_EVERY: Duration = Duration::from_secs(30);
 /// Time between two snapshots of a running operation whose attributes are replaced: a progress that
 /// is set with each chunk must not fill the journal. What is added is written at once.
 pub const OPERATION_AMEND_EVERY: Duration = Duration::from_secs(1);
+/// How long it is known what events belonged to: an engine tells of a rejected promise after 2 s,
+/// and its thread may be busy for longer.
+pub const PAST_KEPT: Duration = Duration::from_secs(10);
+/// How many views, actions and users that were current one after the other are known.
+pub const MAX_PAST: usize = 64;
 /// Views on the stack.
 pub const MAX_VIEWS: usize = 32;
 /// An operation that has not ended after this long is abandoned.

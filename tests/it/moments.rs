@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use throughline::event::{Action, ErrorEvent};
 use throughline::state::StorePolicy;
 use throughline::testing::FaultServer;
+use throughline::time::Clock;
 use throughline::{Telemetry, User, Value};
 
 use crate::app::{app, received, text};
@@ -54,6 +55,76 @@ fn what_ends_on_the_next_screen_is_not_taken_for_the_next_users() {
     }
     let later = received.named("Later")[0];
     assert_eq!(whose(&later.attributes), ("Receipt".to_owned(), "bob".to_owned()));
+}
+
+#[test]
+fn what_is_known_late_belongs_to_the_view_the_action_and_the_user_of_its_own_time() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    sign_in(telemetry, "alice");
+    telemetry.start_view("Cart");
+    let action = telemetry.start_action(&Action::tap("Buy")).unwrap();
+    app.pass(Duration::from_millis(50));
+    // A promise is rejected here, of which the engine will tell in two seconds.
+    let then = Clock::Manual(app.clock.clone()).wall();
+    app.pass(Duration::from_millis(50));
+    telemetry.start_view("Receipt");
+    sign_in(telemetry, "bob");
+    telemetry.renew_session();
+    telemetry.start_action(&Action::tap("Close")).unwrap();
+    app.pass(Duration::from_millis(1_900));
+    telemetry.start_action(&Action::tap("Later")).unwrap();
+    telemetry.replay(then, || telemetry.record_error(&ErrorEvent::new("Rejected", "late")).unwrap());
+    telemetry.record_error(&ErrorEvent::new("Thrown", "now")).unwrap();
+    let received = app.end();
+    let errors = received.named("exception");
+    let (late, now) = (&errors[0].attributes, &errors[1].attributes);
+    assert_eq!(text(late, "exception.type"), "Rejected");
+    assert_eq!(whose(late), ("Cart".to_owned(), "alice".to_owned()));
+    assert_eq!(text(late, "rum.action.id"), action.to_string());
+    assert_ne!(text(late, "session.id"), text(now, "session.id"));
+    assert_eq!(errors[0].time_unix_nano, then);
+    assert_eq!(whose(now), ("Receipt".to_owned(), "bob".to_owned()));
+    // It is counted where it happened, or not at all: that view and that action are over.
+    for view in received.named("app.screen.view") {
+        let expected = if text(&view.attributes, "session.id") == text(now, "session.id") { "1" } else { "" };
+        assert_eq!(text(&view.attributes, "rum.view.error.count"), expected, "{:?}", view.attributes);
+    }
+    let clicks = received.named("app.widget.click");
+    let errors_of = |name: &str| {
+        let click = clicks.iter().find(|log| text(&log.attributes, "app.widget.name") == name);
+        text(&click.unwrap_or_else(|| panic!("no {name}")).attributes, "rum.action.error.count")
+    };
+    assert_eq!((errors_of("Buy"), errors_of("Later")), (String::new(), "1".to_owned()));
+}
+
+#[test]
+fn what_is_known_late_and_belongs_to_the_open_action_is_counted_there() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    telemetry.start_view("Cart");
+    telemetry.start_action(&Action::tap("Buy")).unwrap();
+    let request = telemetry.start_resource("GET", "https://api.example.com/slow");
+    app.pass(Duration::from_millis(50));
+    let then = Clock::Manual(app.clock.clone()).wall();
+    app.pass(Duration::from_secs(2));
+    telemetry.replay(then, || telemetry.record_error(&ErrorEvent::new("Rejected", "late")).unwrap());
+    assert!(request.stop(200, |resource| resource).is_some());
+    let received = app.end();
+    assert_eq!(text(&received.named("app.widget.click")[0].attributes, "rum.action.error.count"), "1");
+}
+
+#[test]
+fn what_happened_before_all_that_is_known_belongs_to_what_is_current() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let before = Clock::Manual(app.clock.clone()).wall() - 5_000_000_000;
+    telemetry.replay(before, || telemetry.record_error(&ErrorEvent::new("Early", "before the start")).unwrap());
+    telemetry.start_view("Cart");
+    telemetry.replay(before, || telemetry.record_error(&ErrorEvent::new("Early", "also")).unwrap());
+    let received = app.end();
+    let screens: Vec<_> = received.named("exception").iter().map(|e| whose(&e.attributes).0).collect();
+    assert_eq!(screens.last().unwrap(), "Cart");
 }
 
 #[test]

@@ -17,7 +17,19 @@ use crate::tools::{ensure_program, hermes};
 const FORMS: [[&str; 2]; 3] = [["lowered", "development"], ["preserved", "development"], ["lowered", "production"]];
 
 /// The tests that run in Hermes, too.
-const HERMES_TESTS: [&str; 8] = ["client", "drafts", "native", "panic", "profile", "rejections", "story", "websocket"];
+const HERMES_TESTS: [&str; 11] = [
+    "adapters",
+    "client",
+    "context",
+    "drafts",
+    "heap",
+    "native",
+    "panic",
+    "profile",
+    "rejections",
+    "story",
+    "websocket",
+];
 
 /// Tells a test where the inspector and the sample backend are.
 fn told(inspector: &Inspector, mut test: Command) -> Command {

@@ -5,11 +5,12 @@
 mod keeping;
 mod moments;
 mod owed;
+mod past;
 mod thread;
 mod versions;
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use uuid::Uuid;
 
@@ -30,13 +31,9 @@ use keeping::{Admission, Keeping};
 pub use moments::Moment;
 use moments::{Began, Moments};
 use owed::Owed;
+use past::Past;
 use versions::CurrentVersions;
 pub use versions::Versions;
-
-/// Runs `work` as if its calls had been made `ago` ns ago.
-pub(crate) fn replaying<R>(ago: u64, work: impl FnOnce() -> R) -> R {
-    thread::replaying(ago, work)
-}
 
 /// Marks the current thread as one of ours: `record` does nothing on it.
 pub fn mark_own_thread() {
@@ -62,12 +59,14 @@ pub struct Open {
 
 /// What has to be looked at before an event is recorded: flags of [`Recorder::watch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u32)]
 enum Watch {
     /// An action is collecting what it causes.
     Action = 1,
     /// A context or scope is owed.
     Owed = 2,
+    /// A thread replays calls. This bit and those above it count such threads.
+    Replay = 256,
 }
 
 /// Whether events of a kind take the context that is current on their thread.
@@ -107,8 +106,10 @@ pub struct Recorder {
     trace_rate: AtomicU64,
     moments: Moments,
     owed: Owed,
-    /// What has to be looked at before an event is recorded, by [`Watch`].
-    watch: AtomicU8,
+    past: Past,
+    /// What has to be looked at before an event is recorded, by [`Watch`], and how many threads
+    /// replay calls.
+    watch: AtomicU32,
     action: Mutex<Option<Uuid>>,
     redactor: Redactor,
     wake: Box<dyn Fn() + Send + Sync>,
@@ -141,7 +142,8 @@ impl Recorder {
             trace_rate: AtomicU64::new(1f64.to_bits()),
             moments: Moments::default(),
             owed: Owed::default(),
-            watch: AtomicU8::new(0),
+            past: Past::default(),
+            watch: AtomicU32::new(0),
             action: Mutex::new(None),
             redactor,
             wake,
@@ -386,15 +388,9 @@ impl Recorder {
         }
     }
 
-    /// The action that events belong to from now on, unless they name another.
-    pub fn set_action(&self, action: Option<Uuid>) {
-        *self.action.lock().unwrap_or_else(PoisonError::into_inner) = action;
-        self.set_watch(Watch::Action, action.is_some());
-    }
-
     #[inline]
     fn is_owed(&self) -> bool {
-        self.watch.load(Ordering::Relaxed) & Watch::Owed as u8 != 0
+        self.watch.load(Ordering::Relaxed) & Watch::Owed as u32 != 0
     }
 
     /// What must not be recorded.
@@ -403,7 +399,7 @@ impl Recorder {
     }
 
     fn set_watch(&self, watch: Watch, is_on: bool) {
-        let flag = watch as u8;
+        let flag = watch as u32;
         if is_on {
             self.watch.fetch_or(flag, Ordering::Relaxed);
         } else {
@@ -423,8 +419,8 @@ impl Recorder {
             return None;
         }
         let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
-        let action = is_caused.then(|| *self.action.lock().unwrap_or_else(PoisonError::into_inner)).flatten();
-        Some(Began { versions: self.versions.get(), action })
+        let Began { versions, action } = self.surroundings();
+        Some(Began { versions, action: action.filter(|_| is_caused) })
     }
 
     /// Versions of the context and of the scope that events refer to now.

@@ -42,7 +42,7 @@ impl Moments {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The moment with these versions, which are the current ones.
+    /// The moment with these versions, which exist.
     pub(super) fn now(&self, versions: Versions) -> Moment {
         let mut known = self.known();
         if let Some(last) = known.last().and_then(Weak::upgrade).filter(|last| **last == versions) {
@@ -80,7 +80,7 @@ impl Recorder {
     /// The moment that something belongs to that begins now.
     pub fn moment(&self) -> Moment {
         self.pay();
-        self.moments.now(self.versions.get())
+        self.moments.now(self.surroundings().versions)
     }
 
     /// As [`Recorder::open`], for an event that began at this moment.
@@ -92,11 +92,15 @@ impl Recorder {
     /// belongs to what comes next.
     pub fn forget_moments(&self) {
         self.moments.forget(self.next_version.load(Ordering::Relaxed));
+        self.past.forget();
     }
 
-    /// Versions of the contexts and scopes that something belongs to that has begun and not ended.
+    /// Versions of the contexts and scopes that something belongs to that has begun and not ended,
+    /// or that a late call may still name.
     pub fn versions_in_use(&self) -> Vec<u32> {
-        self.moments.in_use().iter().flat_map(|versions| [versions.context, versions.scope]).collect()
+        let mut in_use = self.moments.in_use();
+        in_use.extend(self.past.in_use(self.clock.boot()));
+        in_use.iter().flat_map(|versions| [versions.context, versions.scope]).collect()
     }
 }
 

@@ -97,6 +97,7 @@ impl Recorder {
                     Part::Context => versions.context = version,
                     Part::Scope => versions.scope = version,
                 });
+                self.note_change();
             }
         }
         self.set_watch(Watch::Owed, owed.is_any());

@@ -260,11 +260,20 @@ impl Scopes {
             self.keep_session_if(|rule| rule.on_error || matches!(count, Count::Crash));
         }
         if self.watch.load(Ordering::Relaxed) & ACTION != 0 {
-            self.note_for_action(count, event.common().action_id, now);
+            let named = match self.recorder.then() {
+                Some(then) if then.action.is_none() => return,
+                Some(then) => then.action,
+                None => event.common().action_id,
+            };
+            self.note_for_action(count, named, now);
         }
     }
 
+    /// Counts something on the view that is shown. A view that has ended counts nothing any more.
     fn count(&self, count: Count) {
+        if self.recorder.then().is_some_and(|then| !then.is_of_shown_view) {
+            return;
+        }
         if let Some(counter) = self.counts.get(count as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }

@@ -36,6 +36,15 @@ public final class AppStory: NSObject {
         if taps { TapWatch.install() }
     }
 
+    /// When this process was started, in seconds since 1970, if the user has opened the app. `nil`
+    /// for one that was started for a push, for a fetch, or to be ready. Any thread may call it.
+    public nonisolated static func opened() -> TimeInterval? {
+        // The system prewarms processes that nobody has asked for yet.
+        let isPrewarmed = ProcessInfo.processInfo.environment["ActivePrewarm"] != nil
+        let started = throughline_process_started()
+        return isPrewarmed || started <= 0 || !throughline_process_is_in_front() ? nil : started
+    }
+
     private func watch() {
         observe(UIApplication.didBecomeActiveNotification) { $0.enteredForeground() }
         observe(UIApplication.didEnterBackgroundNotification) { $0.enteredBackground() }
@@ -50,9 +59,7 @@ public final class AppStory: NSObject {
         network.start(queue: .main)
         conditions.foreground = throughline_process_is_in_front()
         if conditions.foreground {
-            // The system prewarms processes that nobody has asked for yet.
-            let isPrewarmed = ProcessInfo.processInfo.environment["ActivePrewarm"] != nil
-            started = isPrewarmed ? nil : throughline_process_started()
+            started = Self.opened()
             enteredForeground()
         } else {
             deviceChanged()
@@ -120,7 +127,7 @@ public final class AppStory: NSObject {
         if let started {
             self.started = nil
             let took = Date().timeIntervalSince1970 - started
-            if started > 0, (0..<60).contains(took) {
+            if (0..<60).contains(took) {
                 Throughline.processStart("cold", took)
                 Throughline.initialDisplay(took)
             }

@@ -95,7 +95,7 @@ const INSTRUMENTS: Record<Instrument, number> = {
 
 /** A code, of whatever the app hands over: the core refuses, and counts, what has none. */
 const code = <Key extends string>(codes: Record<Key, number>, key: Key): number =>
-  typeof key === "string" ? codes[key] : 0;
+  (typeof key === "string" ? codes[key] : undefined) ?? 0;
 
 const name = (value: string): string => text(value, LIMIT_NAME_UNITS);
 const nanoseconds = (ms: number): number => whole(Math.round(number(ms) * 1e6));
@@ -144,7 +144,10 @@ export interface FoundError {
   readonly source?: ErrorSource;
   /** The app does not go on after it. */
   readonly isFatal?: boolean;
-  /** When it was thrown, ms since the epoch. Without one: now. */
+  /**
+   * When it was thrown, ms since the epoch. The error belongs to the session, the view and the action of that time,
+   * which are known for at least 10 s. Without one: now.
+   */
   readonly time?: number;
 }
 

@@ -24,7 +24,10 @@ export interface Sink {
    * @returns an answer of the layout, or what the call answers instead. It never throws.
    */
   record(...fields: Field[]): number;
-  /** As {@link Sink.record}, for a call that was made at a time (ms since the epoch). */
+  /**
+   * As {@link Sink.record}, for a call that was made at a time (ms since the epoch). What it records belongs to the
+   * session, the view and the action of that time.
+   */
   recordAt(time: number, ...fields: Field[]): number;
   /** The headers for a request in the context under a slot. `existing` are the app's own. */
   traceHeaders(url: string, slot: number, existing: Record<string, string>): Record<string, string>;

@@ -1,7 +1,7 @@
 // Operations, spans, and the context that they are.
 //
 // JavaScript carries a context through one synchronous turn. After an `await`, it is gone: what goes
-// on then takes the operation along (`op.run`, `op.bind`), or has no context.
+// on then takes the operation along (`op.run`, `op.bind`, `op.fetch`), or has no context.
 
 import {
   ANSWER_DONE,
@@ -100,6 +100,14 @@ export class TraceContext {
   /** A function that runs `work` in this context, for callbacks. */
   bind<Args extends unknown[], T>(work: (...args: Args) => T): (...args: Args) => T {
     return (...args) => within(this.slot, () => work(...args));
+  }
+
+  /**
+   * Calls the global `fetch` in this context, also behind an `await`: the request belongs to its trace where `fetch`
+   * is traced. Arguments, answer and errors are those of `fetch`.
+   */
+  fetch(...args: Parameters<typeof globalThis.fetch>): ReturnType<typeof globalThis.fetch> {
+    return this.run(() => globalThis.fetch(...args));
   }
 
   /**
@@ -220,7 +228,7 @@ export interface OperationOptions {
  * with what it throws. When `signal` is aborted by then, it was cancelled, or has timed out if the
  * reason is a `TimeoutError`.
  *
- * The context lasts up to the first `await` of the body. Behind it, use `op.run` and `op.bind`.
+ * The context lasts up to the first `await` of the body. Behind it, use `op.run`, `op.bind` and `op.fetch`.
  *
  * ```ts
  * await operation("UpdateDisplayName", async (op) => {

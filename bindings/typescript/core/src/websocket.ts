@@ -17,16 +17,67 @@ const traced = new WeakSet<object>();
  * const socket = traceWebSocket(new WebSocket(url), (message) => JSON.parse(String(message)).trace);
  * ```
  */
-export function traceWebSocket<Socket extends WebSocket>(socket: Socket, headers: MessageHeaders): Socket {
+export const traceWebSocket = <Socket extends WebSocket>(socket: Socket, headers: MessageHeaders): Socket =>
+  withContexts(socket, headers, () => true);
+
+/** Something that has a `WebSocket`: the global object. */
+export interface WebSocketScope {
+  WebSocket?: typeof WebSocket;
+}
+
+/** Our class in the place of a scope's, which others may have wrapped since. */
+interface Patch {
+  readonly outer: typeof WebSocket;
+  readonly undo: () => void;
+}
+const inForce = new WeakMap<object, Patch>();
+
+/**
+ * Gives every message of every WebSocket a context of its own that the app makes from now on: see
+ * {@link traceWebSocket}. The app may go on to extend `WebSocket`, to ask for `instanceof`, and to read its constants.
+ *
+ * @param headers reads the trace headers of a message. Default: each message begins a new trace.
+ * @returns a function that ends it, also for sockets that are open. What others have put around the class stays.
+ */
+export function traceWebSockets(
+  headers: MessageHeaders = () => undefined,
+  scope: WebSocketScope = globalThis,
+): () => void {
+  const known = inForce.get(scope);
+  if (known && scope.WebSocket === known.outer) return known.undo;
+  const inner = scope.WebSocket;
+  if (typeof inner !== "function") return () => undefined;
+  const isOn = (): boolean => inForce.get(scope) === mine;
+  const outer = new Proxy(inner, {
+    construct(_, args, by) {
+      const socket = Reflect.construct(inner, args, by === outer ? inner : by) as WebSocket;
+      return isOn() ? withContexts(socket, headers, isOn) : socket;
+    },
+  });
+  const undo = (): void => {
+    if (isOn()) inForce.delete(scope);
+    guarded(() => {
+      if (scope.WebSocket === outer) scope.WebSocket = inner;
+    }, undefined);
+  };
+  const mine: Patch = { outer, undo };
+  guarded(() => {
+    scope.WebSocket = outer;
+    inForce.set(scope, mine);
+  }, undefined);
+  return undo;
+}
+
+function withContexts<Socket extends WebSocket>(socket: Socket, headers: MessageHeaders, isOn: () => boolean): Socket {
   guarded(() => {
     if (traced.has(socket) || !Object.isExtensible(socket)) return;
     traced.add(socket);
-    trace(socket, headers);
+    trace(socket, headers, isOn);
   }, undefined);
   return socket;
 }
 
-function trace(socket: WebSocket, headers: MessageHeaders): void {
+function trace(socket: WebSocket, headers: MessageHeaders, isOn: () => boolean): void {
   const contexts = new WeakMap<object, TraceContext>();
   /** The context of a message, which all of its listeners share. */
   const contextOf = (event: Event): TraceContext => {
@@ -37,13 +88,14 @@ function trace(socket: WebSocket, headers: MessageHeaders): void {
     }
     return context;
   };
+  const inside = <T>(event: Event, work: () => T): T => (isOn() ? contextOf(event).run(work) : work());
   /** By the app's own listener, so that it can be removed, and is called once however often it is added. */
   const wrapped = new WeakMap<object, EventListener>();
   const wrap = (listener: EventListenerOrEventListenerObject): EventListener => {
     let known = wrapped.get(listener);
     if (!known) {
       known = (event) =>
-        contextOf(event).run(() =>
+        inside(event, () =>
           typeof listener === "function" ? listener.call(socket, event) : listener.handleEvent(event),
         );
       wrapped.set(listener, known);
@@ -67,8 +119,7 @@ function trace(socket: WebSocket, headers: MessageHeaders): void {
   }) as typeof removeEventListener;
   let onmessage: ((event: MessageEvent) => unknown) | null = null;
   let isAdded = false;
-  const called: EventListener = (event) =>
-    void contextOf(event).run(() => onmessage?.call(socket, event as MessageEvent));
+  const called: EventListener = (event) => void inside(event, () => onmessage?.call(socket, event as MessageEvent));
   const handle = (listener: unknown): void => {
     onmessage = typeof listener === "function" ? (listener as typeof onmessage) : null;
     // A handler that replaces another takes its place among the listeners.

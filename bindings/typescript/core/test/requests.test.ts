@@ -4,11 +4,12 @@ import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { JSDOM } from "jsdom";
 import { WebSocketServer } from "ws";
-import { TraceContext, tracedStore } from "../src/index.js";
+import { operation, TraceContext, tracedStore } from "../src/index.js";
 import { traceFetch } from "../src/fetch.js";
-import { traceWebSocket } from "../src/websocket.js";
+import { traceWebSocket, traceWebSockets } from "../src/websocket.js";
 import { traceXhr } from "../src/xhr.js";
-import { App, freshName } from "./support.js";
+import { CALL_READ_CONTEXT, CALL_START_OPERATION, CALL_START_REQUEST } from "../src/calls.js";
+import { App, fieldsOf, freshName } from "./support.js";
 
 const received: IncomingMessage[] = [];
 const server = createServer((request, response) => {
@@ -242,4 +243,106 @@ test("50 interleaved messages of a WebSocket are each in their own trace", async
   socket.close();
   sockets.close();
   for (const client of sockets.clients) client.terminate();
+});
+
+test("op.fetch is the platform's fetch within the operation, also behind an await", async () => {
+  const app = new App();
+  const undo = traceFetch();
+  const answer: Response = await operation("Load", async (op) => {
+    await Promise.resolve();
+    return op.fetch(`${url}/a`, { method: "POST", body: "x" });
+  });
+  assert.equal(answer.status, 200);
+  const slot = fieldsOf(app, CALL_START_OPERATION)[0]![3];
+  assert.deepEqual(
+    fieldsOf(app, CALL_START_REQUEST).map((fields) => fields[1]),
+    [slot],
+  );
+  undo();
+  await assert.rejects(TraceContext.current.fetch("http://"), TypeError);
+  received.length = 0;
+  app.end();
+});
+
+test("every WebSocket of the app is traced, and the class stays what it was", async () => {
+  const app = new App();
+  const sockets = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await new Promise((done) => sockets.once("listening", done));
+  sockets.on("connection", (socket) => {
+    socket.on("message", (text) => socket.send(String(text)));
+    socket.send(JSON.stringify({ traceparent: "00-first" }));
+  });
+  const address = `ws://127.0.0.1:${(sockets.address() as AddressInfo).port}`;
+  const { window } = await dom();
+  const scope = window as unknown as { WebSocket: typeof WebSocket };
+  const Platform = scope.WebSocket;
+  const read = (message: unknown) => JSON.parse(String(message)) as Record<string, string>;
+  const undo = traceWebSockets(read, scope);
+  assert.equal(traceWebSockets(read, scope), undo, "tracing twice is once");
+  const Traced = scope.WebSocket;
+  assert.deepEqual(
+    [Traced.OPEN, Traced.name, Traced.prototype, Traced.length],
+    [1, Platform.name, Platform.prototype, Platform.length],
+  );
+  class Own extends Traced {
+    readonly kind = "own";
+    greet(): string {
+      return `${this.kind} ${this.url}`;
+    }
+  }
+  const plain = new Traced(address);
+  const own = new Own(address);
+  assert.ok(plain instanceof Traced && plain instanceof Platform && own instanceof Own && own instanceof Platform);
+  assert.equal(own.greet(), `own ${address}/`);
+  assert.throws(() => (Traced as unknown as () => void)(), TypeError);
+  assert.throws(() => new Traced("nowhere"), { name: "SyntaxError" });
+  const contextOfNext = (socket: WebSocket): Promise<TraceContext> =>
+    new Promise((done) => socket.addEventListener("message", () => done(TraceContext.current), { once: true }));
+  const [first, second] = await Promise.all([contextOfNext(plain), contextOfNext(own)]);
+  assert.notEqual(first.slot, second.slot);
+  assert.deepEqual(
+    fieldsOf(app, CALL_READ_CONTEXT).map((fields) => fields[5]),
+    ["00-first", "00-first"],
+  );
+  undo();
+  assert.equal(scope.WebSocket, Platform);
+  // Neither a socket that is open nor a class that an app has kept records anything more.
+  const after = contextOfNext(plain);
+  plain.send("{}");
+  assert.equal((await after).slot, 0);
+  const late = new Traced(address);
+  assert.equal((await contextOfNext(late)).slot, 0);
+  assert.equal(fieldsOf(app, CALL_READ_CONTEXT).length, 2);
+  app.end();
+  for (const socket of [plain, own, late]) socket.close();
+  sockets.close();
+  for (const client of sockets.clients) client.terminate();
+});
+
+test("a second SDK around WebSocket goes on, in whichever order the two end", async () => {
+  for (const isOursFirst of [true, false]) {
+    const made: string[] = [];
+    class Platform {}
+    const scope = { WebSocket: Platform as unknown as typeof WebSocket };
+    const theirs = (): (() => void) => {
+      const before = scope.WebSocket;
+      scope.WebSocket = new Proxy(before, {
+        construct: (inner, args, by) => (made.push("theirs"), Reflect.construct(inner, args, by) as object),
+      });
+      return () => void (scope.WebSocket = before);
+    };
+    const [first, second] = isOursFirst
+      ? [traceWebSockets(undefined, scope), theirs()]
+      : [theirs(), traceWebSockets(undefined, scope)];
+    new scope.WebSocket("ws://a");
+    assert.deepEqual(made, ["theirs"]);
+    first();
+    new scope.WebSocket("ws://a");
+    second();
+    assert.ok(new scope.WebSocket("ws://a") instanceof Platform);
+  }
+  assert.doesNotThrow(traceWebSockets(undefined, {}));
+  assert.doesNotThrow(
+    traceWebSockets(undefined, Object.freeze({ WebSocket: class {} as unknown as typeof WebSocket })),
+  );
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tracedStore } from "@throughline/core";
-import { traceWebSocket } from "@throughline/core/websocket";
+import { TraceContext, tracedStore } from "@throughline/core";
+import { traceWebSocket, traceWebSockets } from "@throughline/core/websocket";
 import { App, ask } from "../test/host.js";
 
 const trace = (n: number): string => (n + 1).toString(16).padStart(32, "a");
@@ -36,5 +36,30 @@ test("of 50 messages that come at once, each mutation is in its own message's tr
     }
   }
   assert.equal(app.health().stores["Inbox"]?.ambiguous, 0);
+  app.end();
+});
+
+test("a class of the app's that extends a traced WebSocket is its own, and its messages are traced", async () => {
+  const app = new App();
+  const undo = traceWebSockets();
+  const Traced = WebSocket;
+  class Inbox extends WebSocket {
+    readonly seen: TraceContext[] = [];
+    listen(): this {
+      this.addEventListener("message", () => this.seen.push(TraceContext.current));
+      return this;
+    }
+  }
+  const inbox = new Inbox(ask<string>({ ask: "echoServer" })).listen();
+  assert.ok(inbox instanceof Inbox && inbox instanceof WebSocket);
+  await new Promise<void>((done) => {
+    inbox.onopen = () => inbox.send(JSON.stringify(["a", "b"]));
+    inbox.onmessage = () => void (inbox.seen.length === 2 && done());
+  });
+  const traces = inbox.seen.map(({ traceId }) => traceId);
+  assert.ok(traces[0] && traces[1] && traces[0] !== traces[1]);
+  inbox.close();
+  undo();
+  assert.notEqual(WebSocket, Traced);
   app.end();
 });

@@ -30,6 +30,7 @@ export default {
   ok: (value, message) => check(value, `${shown(value)} is not true`, message),
   equal: (actual, expected, message) =>
     check(Object.is(actual, expected), `${shown(actual)} is not ${shown(expected)}`, message),
+  notEqual: (actual, other, message) => check(!Object.is(actual, other), `it is ${shown(actual)}`, message),
   deepEqual: (actual, expected, message) =>
     check(same(actual, expected), `${shown(actual)} is not ${shown(expected)}`, message),
   match: (text, pattern, message) => check(pattern.test(text), `${shown(text)} does not match ${pattern}`, message),

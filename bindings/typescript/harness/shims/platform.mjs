@@ -189,5 +189,23 @@ class WebSocket extends Target {
 
 Target.handles("readystatechange", "load", "error", "abort", "timeout", "loadend", "open", "message", "close");
 
+/** Timers that repeat, as React Native has them. */
+const intervals = new Map();
+let lastInterval = 0;
+const setInterval = (work, ms) => {
+  const id = `interval-${++lastInterval}`;
+  const next = () =>
+    intervals.set(
+      id,
+      setTimeout(() => (next(), work()), ms),
+    );
+  next();
+  return id;
+};
+const clearInterval = (id) => {
+  clearTimeout(intervals.get(id) ?? 0);
+  intervals.delete(id);
+};
+
 // The core reads the environment through `process`, as bundles do.
-Object.assign(globalThis, { XMLHttpRequest, WebSocket, self: globalThis });
+Object.assign(globalThis, { XMLHttpRequest, WebSocket, setInterval, clearInterval, self: globalThis });

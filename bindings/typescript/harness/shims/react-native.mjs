@@ -10,8 +10,16 @@ const throughline = {
   install: () => host.install(),
   start: (json) => JSON.stringify(ask({ ask: "startApp", configuration: JSON.parse(json) }).ok),
   flush: (timeoutMs) => later({ ask: "flush", timeoutMs }).then(JSON.stringify, closed),
+  processStart: () => {
+    const first = started;
+    started = 0;
+    return first;
+  },
   shutdown: () => later({ ask: "shutdown" }).then((complete) => JSON.stringify({ complete }), closed),
 };
+
+/** The harness is started by its user. As on a device, one runtime of the process is told. */
+let started = host.reload ? 0 : Date.now();
 
 const closed = (error) => JSON.stringify({ error: "closed", reason: error.message });
 

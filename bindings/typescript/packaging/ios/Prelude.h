@@ -31,6 +31,7 @@ extern id kCFNull;
 // What Swift writes for the class of `ThroughlineStarter.swift`.
 @interface ThroughlineStarter : NSObject
 + (NSString *)start:(NSString *)config;
++ (double)processStart;
 + (void)flush:(double)timeoutMs answered:(void (^)(NSString *))answered;
 + (void)shutdown:(double)timeoutMs answered:(void (^)(NSString *))answered;
 @end

@@ -9,13 +9,26 @@ import { app, entries, everything, importing, packages, write } from "../app.mjs
 const require = createRequire(join(app, "package.json"));
 
 /** What an app has already. */
-const EXTERNAL = ["react", "react-native", "valtio", "redux", "zustand", "@react-navigation", "expo-router"];
+const EXTERNAL = [
+  "react",
+  "react-native",
+  "valtio",
+  "redux",
+  "zustand",
+  "jotai",
+  "mobx",
+  "@react-navigation",
+  "expo-router",
+];
 
 /** The libraries of stores. An app has one of them, as a rule: the one that costs most is counted. */
-const STORES = ["valtio", "redux", "zustand"].map((name) => `@throughline/core/${name}`);
+const STORES = ["valtio", "redux", "zustand", "jotai", "mobx"].map((name) => `@throughline/core/${name}`);
 
-/** What is for tests, or for the other package alone, which brings what it needs of it. */
-const NOT_IN_APPS = /\/(testing|jest|calls|native)$/;
+/**
+ * What is for tests, or for the other package alone, which brings what it needs of it, and what an app imports only if
+ * it asks for more than others.
+ */
+const NOT_IN_APPS = /\/(testing|jest|calls|native|heap)$/;
 
 /** How much an app may download for both packages. */
 const GOAL = 15 * 1024;

@@ -29,6 +29,14 @@ enum Starter {
         }
     }
 
+    /// When the process was started for its user, in ms since 1970, the first time that somebody
+    /// asks in this process. Else 0.
+    ///
+    /// - Parameter opened: Says when that was, in seconds.
+    static func processStart(_ opened: () -> TimeInterval?) -> Double {
+        asked.enter(atMost: 1) ? (opened() ?? 0) * 1_000 : 0
+    }
+
     /// Sends everything. It waits.
     static func flush(_ timeoutMs: Double) -> String {
         answering {
@@ -48,7 +56,7 @@ enum Starter {
     /// Does what waits on another thread: two at a time, so that a shutdown need not wait for a
     /// flush.
     static func later(_ work: @escaping @Sendable () -> Void, refused: (String) -> Void) {
-        guard waiting.enter() else { return refused(error("closed", "too many calls wait")) }
+        guard waiting.enter(atMost: maxWaiting) else { return refused(error("closed", "too many calls wait")) }
         calls.addOperation {
             work()
             waiting.leave()
@@ -65,17 +73,20 @@ enum Starter {
         return calls
     }()
 
-    private static let waiting = Waiting()
+    private static let waiting = Places()
 
-    /// How many calls wait or run.
-    private final class Waiting: @unchecked Sendable {
+    /// One, for the first who asks.
+    private static let asked = Places()
+
+    /// How many places are taken.
+    private final class Places: @unchecked Sendable {
         private let lock = NSLock()
         private var count = 0
 
-        func enter() -> Bool {
+        func enter(atMost most: Int) -> Bool {
             lock.lock()
             defer { lock.unlock() }
-            if count >= maxWaiting { return false }
+            if count >= most { return false }
             count += 1
             return true
         }

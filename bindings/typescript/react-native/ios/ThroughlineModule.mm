@@ -53,6 +53,10 @@ RCT_EXPORT_MODULE(Throughline)
   return [ThroughlineStarter start:config];
 }
 
+- (NSNumber *)processStart {
+  return @([ThroughlineStarter processStart]);
+}
+
 - (void)flush:(double)timeoutMs resolve:(RCTPromiseResolveBlock)resolve reject:(RCTPromiseRejectBlock)reject {
   [ThroughlineStarter flush:timeoutMs
                    answered:^(NSString *answer) {

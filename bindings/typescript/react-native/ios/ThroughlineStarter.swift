@@ -12,6 +12,9 @@ import ThroughlineUI
         }
     }
 
+    /// See `processStart` of `src/NativeThroughline.ts`. Called on the thread of JavaScript.
+    @objc public static func processStart() -> Double { Starter.processStart(AppStory.opened) }
+
     /// See `flush` of `src/NativeThroughline.ts`.
     @objc public static func flush(_ timeoutMs: Double, answered: @escaping @Sendable (String) -> Void) {
         Starter.later({ answered(Starter.flush(timeoutMs)) }, refused: answered)

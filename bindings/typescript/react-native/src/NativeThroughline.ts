@@ -23,6 +23,11 @@ export interface Spec extends TurboModule {
   flush(timeoutMs: number): Promise<string>;
   /** Ends the client. The promise is fulfilled with `{"complete": BOOL}`, or as `start` with an error. */
   shutdown(timeoutMs: number): Promise<string>;
+  /**
+   * When the process was started because the user opened the app, ms since the epoch. 0: it was started for something
+   * else, such as a push or to be ready, or somebody has asked already, as a runtime before this one.
+   */
+  processStart(): number;
 }
 
 /** The module, if the app has it. It is made when it is first asked for, which may throw. */

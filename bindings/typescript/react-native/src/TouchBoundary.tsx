@@ -56,7 +56,7 @@ interface Touch {
 }
 
 interface TouchEventLike {
-  /** Before 0.88. */
+  /** What was touched. React Native 0.88 has it at the element instead. */
   readonly _targetInst?: Fiber | null;
   readonly target?: { readonly __internalInstanceHandle?: Fiber | null } | null;
   readonly nativeEvent?: Touch & { readonly touches?: ArrayLike<Touch>; readonly changedTouches?: ArrayLike<Touch> };

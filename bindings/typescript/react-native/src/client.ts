@@ -108,7 +108,7 @@ function join(side: Native, instrumentation: Instrumentation): boolean {
   // A second call, as Fast Refresh makes one, finds everything done.
   if (isNew || !uninstall) {
     uninstall?.();
-    uninstall = instrument(instrumentation);
+    uninstall = instrument(instrumentation, () => side.processStart());
   }
   whenUnheard(seek);
   return client?.isRunning() ?? false;
@@ -120,8 +120,6 @@ function reach(side: Native): boolean {
   if (!running || running.handle === client?.handle) return false;
   const { record, recordAt } = asking(() => side.door(running.handle));
   client = running;
-  // When this one ends, the next is looked for at once.
-  soughtAt = 0;
   const sink = {
     record,
     recordAt,

@@ -19,7 +19,7 @@ export {
 export type * from "./configuration.js";
 export { ThroughlineError, type ThroughlineErrorKind } from "./error.js";
 export type { Instrumentation } from "./instrument.js";
-export { markAppInteractive, markFirstRender, traceAppStart, type AppStartOptions } from "./appStart.js";
+export { markFirstRender, markInteractive } from "./appStart.js";
 export { traceConsoleErrors } from "./console.js";
 export { ErrorBoundary, type ErrorBoundaryProps } from "./ErrorBoundary.js";
 export { traceErrors, type ErrorOptions } from "./errors.js";
@@ -37,7 +37,6 @@ export {
   event,
   log,
   longTask,
-  markInteractive,
   measure,
   operation,
   Operation,

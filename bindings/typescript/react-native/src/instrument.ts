@@ -4,6 +4,7 @@ import { addProblem } from "@throughline/core";
 import { traceFetch } from "@throughline/core/fetch";
 import { traceXhr } from "@throughline/core/xhr";
 import { AppState } from "react-native";
+import { traceAppStart } from "./appStart.js";
 import { traceConsoleErrors } from "./console.js";
 import { traceErrors, type ErrorOptions } from "./errors.js";
 import { options } from "./found.js";
@@ -12,6 +13,12 @@ import { traceRejections, type RejectionOptions, type TrackerOptions } from "./r
 
 /** What is recorded without further calls. Everything that is on by default can be switched off. */
 export interface Instrumentation {
+  /**
+   * How long the app took from the start of its process, if the user has opened it: until JavaScript started or
+   * attached to the client (`app.start.javascript`), to the first render (`app.start.first_render`, by `TouchBoundary`
+   * or `markFirstRender`), and to the first `markInteractive` (`app.start.interactive`). Default: true.
+   */
+  readonly appStart?: boolean;
   /** Requests of the global `fetch`. Default: true. */
   readonly fetch?: boolean;
   /** Requests of `XMLHttpRequest`, on which React Native's own `fetch` stands: each is recorded once. Default: true. */
@@ -27,6 +34,11 @@ export interface Instrumentation {
    * elsewhere by a timer, too, which runs 20 times a second while the app is in the foreground.
    */
   readonly longTasks?: boolean;
+  /**
+   * More that begins with the client, and that `shutdown` ends: functions such as `traceWebSockets` of
+   * `@throughline/core/websocket`, which return what ends them. Default: none.
+   */
+  readonly more?: readonly (() => () => void)[];
 }
 
 const globals = globalThis as { endThroughline?: () => void };
@@ -55,15 +67,27 @@ function exceptionsManager(): ErrorOptions {
   }
 }
 
-/** Begins to record, and returns what ends it. */
-export function instrument(instrumentation: Instrumentation | null | undefined): () => void {
-  const { fetch = true, xhr = true, errors = true, rejections = true, ...on } = options(instrumentation);
-  const { consoleErrors, longTasks } = on;
+/** Begins to record, and returns what ends it. `processStart` asks the native side: see `Spec.processStart`. */
+export function instrument(
+  instrumentation: Instrumentation | null | undefined,
+  processStart: () => number,
+): () => void {
+  const {
+    appStart = true,
+    fetch = true,
+    xhr = true,
+    errors = true,
+    rejections = true,
+    consoleErrors,
+    longTasks,
+    more = [],
+  } = options(instrumentation);
   const ends: (() => void)[] = [];
   // Another copy of this package, of a dependency or from before a refresh, would record everything once more.
   const { endThroughline } = globals;
   if (endThroughline) attempt("another copy", endThroughline);
   const add = (what: string, begin: () => () => void): void => attempt(what, () => ends.push(begin()));
+  if (appStart) add("the start of the app", () => traceAppStart(processStart()));
   if (fetch) add("fetch", () => traceFetch());
   if (xhr) add("XMLHttpRequest", () => traceXhr());
   if (errors) add("errors", () => traceErrors({ ...exceptionsManager(), ...(errors !== true && errors) }));
@@ -79,6 +103,7 @@ export function instrument(instrumentation: Instrumentation | null | undefined):
       (longTasks ?? tellsOfLongTasks()) ? traceLongTasks({ appState: AppState }) : () => undefined,
     );
   }
+  for (const begin of Array.isArray(more) ? (more as typeof more) : []) add("more", begin);
   return (globals.endThroughline = () => {
     for (const end of ends.splice(0).reverse()) attempt("what was instrumented", end);
   });

@@ -105,6 +105,10 @@ class Double implements Native, Telemetry {
     return '{"complete":true}';
   }
 
+  processStart(): number {
+    return 0;
+  }
+
   running(): Client | undefined {
     return this.client;
   }

@@ -64,6 +64,8 @@ export interface Native {
   flush(timeoutMs: number): Promise<string>;
   /** See `Spec.shutdown`. */
   shutdown(timeoutMs: number): Promise<string>;
+  /** See `Spec.processStart`. */
+  processStart(): number;
   /** The client that runs in this process, whoever has started it. */
   running(): Client | undefined;
   /** The functions that record, for the client with a handle. */

@@ -2,7 +2,8 @@
 //
 // The engine has one place for a tracker, and tells it of a rejection by a timer. It does not say
 // when the promise was rejected, nor within what. So a record has the latest time at which that can
-// have been, and a trace of its own.
+// have been, the session, the view and the action that were current then, which the core knows, and
+// a trace of its own.
 
 import { log } from "@throughline/core";
 import { apart, found, options, quietly, tell } from "./found.js";
@@ -41,7 +42,8 @@ const REMEMBERED = 100;
 /**
  * Records promises that were rejected and that nobody has handled in time: 100 ms for a TypeError, a ReferenceError and
  * a RangeError, 2 seconds for everything else. The record has the latest time at which the promise can have been
- * rejected, the attribute `error.unhandled_rejection`, and a trace of its own, because nothing says what has caused it.
+ * rejected, the session, the view and the action of that time, the attribute `error.unhandled_rejection`, and a trace
+ * of its own, because nothing says which operation has caused it.
  * When a handler comes later, a log with the same `error.rejection.id` and `error.handled_late` amends the record.
  * Returns what ends the recording. The tracker stays in its place, and passes on to `others`.
  */

@@ -31,6 +31,7 @@ export function findNative(): Native | undefined | string {
       start: (config) => module.start(config),
       flush: (timeoutMs) => module.flush(timeoutMs),
       shutdown: (timeoutMs) => module.shutdown(timeoutMs),
+      processStart: () => module.processStart(),
       running: () => {
         const handle = running();
         return handle > 0 ? attached(handle) : undefined;

@@ -114,13 +114,20 @@ test("after a reset, or with another key, the children are tried again", async (
   app.end();
 });
 
+/** Whether events have the component that was touched at their target, as since React Native 0.88, or themselves. */
+let isAtTarget = false;
+
 /** A view whose events have the component that was touched, as those of React Native's renderer have. */
 const View = ({ children, style: _, ...handlers }: { children?: ReactNode; style?: unknown }) => {
   const given = Object.entries(handlers as Record<string, (event: object) => void>).map(([name, handler]) => [
     name,
     ({ target, nativeEvent }: { target: Element; nativeEvent: object }) => {
       const key = Object.keys(target).find((known) => known.startsWith("__reactFiber$"))!;
-      handler({ nativeEvent, _targetInst: (target as unknown as Record<string, unknown>)[key] });
+      const fiber = (target as unknown as Record<string, unknown>)[key];
+      handler({
+        nativeEvent,
+        ...(isAtTarget ? { target: { __internalInstanceHandle: fiber } } : { _targetInst: fiber }),
+      });
     },
   ]);
   return <div {...Object.fromEntries(given)}>{children}</div>;
@@ -295,6 +302,25 @@ test("events that lack everything, and components whose props throw, harm nobody
   assert.deepEqual(app.story(), ["tap unknown", "tap unknown", "tap unknown"]);
   await settle(() => root.unmount());
   app.end();
+});
+
+test("a tap has its name in every form in which React Native says what was touched", async () => {
+  for (isAtTarget of [true, false]) {
+    const app = new App();
+    const Button = ({ onPress: _ }: { onPress: () => void; testID: string }) => <button />;
+    const { main, root } = await shown(
+      <TouchBoundary view={View}>
+        <Button testID="buy" onPress={() => undefined} />
+      </TouchBoundary>,
+    );
+    await touch(main.querySelector("button")!, [
+      ["touchstart", 0],
+      ["touchend", 0],
+    ]);
+    assert.deepEqual(app.story(), ["tap buy"]);
+    await settle(() => root.unmount());
+    app.end();
+  }
 });
 
 test("without React Native the boundary shows its children and nothing else", async () => {

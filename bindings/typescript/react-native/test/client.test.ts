@@ -24,6 +24,7 @@ const broken = (answers: Partial<Native>): Native => ({
   start: () => "{}",
   flush: async () => "{}",
   shutdown: async () => "{}",
+  processStart: () => 0,
   running: () => undefined,
   door: () => ({ record: () => 1, recordAt: () => 1 }),
   ...answers,

@@ -19,7 +19,7 @@ Object.assign(globalThis, {
 });
 
 const { recordTelemetry } = await import("../src/jest.js");
-const { shutdown, start } = await import("../src/index.js");
+const { health, shutdown, start } = await import("../src/index.js");
 
 const configuration = { serviceName: "shop" };
 let failures = 0;
@@ -128,4 +128,36 @@ test("fifty starts and shutdowns leave the globals as they were", async () => {
     await shutdown();
   }
   assert.deepEqual([handler === redBox, console.error === consoleError, fetch === platformFetch], [true, true, true]);
+});
+
+test("what an app adds begins with the client and ends with it, and a failure of it is no failure of the start", async () => {
+  const { traceWebSockets } = await import("@throughline/core/websocket");
+  class Platform {}
+  Object.assign(globalThis, { WebSocket: Platform });
+  recordTelemetry();
+  const broken = (): never => {
+    throw new Error("not here");
+  };
+  start("granted", configuration, { more: [broken, traceWebSockets] });
+  assert.notEqual(globalThis.WebSocket, Platform);
+  assert.ok(new WebSocket("ws://127.0.0.1") instanceof Platform);
+  assert.match(health()!.problems.join(), /not here/);
+  await shutdown();
+  assert.equal(globalThis.WebSocket, Platform);
+});
+
+test("the start of the process is what the native side knows, and is measured without a further call", async () => {
+  const telemetry = recordTelemetry();
+  const asked: string[] = [];
+  const side = telemetry as unknown as { processStart(): number };
+  side.processStart = () => (asked.push("processStart"), asked.length === 1 ? Date.now() - 700 : 0);
+  start("granted", configuration);
+  await shutdown();
+  start("granted", configuration);
+  assert.equal(asked.length, 2);
+  const starts = telemetry.of("vital");
+  assert.deepEqual(telemetry.names("vital"), ["app.start.javascript"]);
+  assert.ok((starts[0]!.details["value"] as number) >= 700);
+  assert.deepEqual(starts[0]!.attributes, { "app.start.type": "cold" });
+  await shutdown();
 });

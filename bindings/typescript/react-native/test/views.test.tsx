@@ -10,7 +10,8 @@ import {
   useNavigationBuilder,
 } from "@react-navigation/core";
 import { StrictMode, type ComponentType, type ReactNode } from "react";
-import { markAppInteractive, markFirstRender, traceAppStart } from "../src/appStart.js";
+import { CALL_MARK_INTERACTIVE } from "@throughline/core/calls";
+import { markFirstRender, markInteractive, traceAppStart } from "../src/appStart.js";
 import { useExpoRouterViews } from "../src/expoRouter.js";
 import { traceLongTasks } from "../src/longTasks.js";
 import { traceNavigation, useTracedView } from "../src/navigation.js";
@@ -243,15 +244,18 @@ test("a busy thread is noticed by a timer, which rests in the background", async
 test("the app's start is measured once, and only from a start that a user waited for", () => {
   const app = new App();
   markFirstRender();
-  traceAppStart({ processStart: undefined });
-  traceAppStart({ processStart: Date.now() - 500, isBackground: true });
+  markInteractive();
+  traceAppStart(0);
+  traceAppStart(NaN);
+  markFirstRender();
   assert.deepEqual(app.vitals(), []);
-  traceAppStart({ processStart: Date.now() - 500 });
-  traceAppStart({ processStart: Date.now() - 900 });
+  const end = traceAppStart(Date.now() - 500);
+  traceAppStart(Date.now() - 900);
   markFirstRender();
   markFirstRender();
-  markAppInteractive();
-  markAppInteractive();
+  markInteractive();
+  markInteractive();
+  assert.equal(app.calls.filter(([call]) => call === CALL_MARK_INTERACTIVE).length, 3, "each view may be complete");
   assert.deepEqual(
     app.vitals().map(([name, value, unit]) => [name, (value as number) >= 500, unit]),
     [
@@ -260,5 +264,8 @@ test("the app's start is measured once, and only from a start that a user waited
       ["app.start.interactive", true, "ms"],
     ],
   );
+  end();
+  traceAppStart(Date.now() - 100);
+  assert.equal(app.vitals().length, 3);
   app.end();
 });

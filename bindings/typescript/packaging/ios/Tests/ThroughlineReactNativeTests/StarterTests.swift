@@ -31,6 +31,12 @@ final class StarterTests: XCTestCase {
         try XCTUnwrap(JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
     }
 
+    func testTheStartOfTheProcessIsToldOnce() {
+        XCTAssertEqual(Starter.processStart { 1_700_000_000.5 }, 1_700_000_000_500)
+        // A runtime that is reloaded has started nothing.
+        XCTAssertEqual(Starter.processStart { 1_700_000_000.5 }, 0)
+    }
+
     func testTheClientRunsWhenTheAnswerIsThere() throws {
         var isTold = false
         XCTAssertEqual(try start { isTold = true }.count, 0)

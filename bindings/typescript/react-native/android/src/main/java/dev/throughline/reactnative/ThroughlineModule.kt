@@ -37,6 +37,8 @@ public class ThroughlineModule(private val context: ReactApplicationContext) : N
 
     override fun shutdown(timeoutMs: Double, promise: Promise?): Unit = later(promise) { Starter.shutdown(timeoutMs) }
 
+    override fun processStart(): Double = ProcessStart.tell(context)
+
     private fun later(promise: Promise?, work: () -> String) {
         try {
             WAITING.execute { promise?.resolve(work()) }
