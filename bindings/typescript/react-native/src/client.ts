@@ -58,17 +58,31 @@ export function useNative(side: Native): void {
  * says so. So it does when this is called again, as Fast Refresh does. Where there is no native module, as in Expo Go
  * and in tests, nothing is recorded, and one warning says so.
  *
+ * A start that takes longer than a second goes on behind this call: calls wait for it, and {@link isRunning} says when it
+ * has ended.
+ *
  * @throws ThroughlineError when the configuration cannot work, or when the native library is of another version.
  */
 export function start(consent: Consent, configuration: Configuration, instrumentation: Instrumentation = {}): void {
   const side = native();
   if (!side) return warn();
   const config = json(configuration, consent);
-  const answer = read<{ attached?: boolean }>(asking(() => side.start(config)));
+  const answer = read<{ attached?: boolean; starting?: boolean }>(asking(() => side.start(config)));
   if (answer.attached) {
     addProblem("The client ran already when `start` was called in JavaScript, whose configuration was not used.");
   }
+  if (answer.starting) return attachLater(instrumentation);
   if (!attach(instrumentation)) throw new ThroughlineError("storage", "the client has ended while it was started");
+}
+
+/** Attaches as soon as a start that goes on has ended. One that never ends is given up after a minute. */
+function attachLater(instrumentation: Instrumentation, tries = 600): void {
+  try {
+    if (attach(instrumentation) || tries <= 0) return;
+  } catch {
+    // Nobody could catch it. The native side may answer the next time.
+  }
+  setTimeout(attachLater, 100, instrumentation, tries - 1);
 }
 
 /**
