@@ -116,6 +116,8 @@ final class DraftTests: XCTestCase {
             let headers = vector["headers"] as! [[String]]
             draft.u16(UInt16(headers.count))
             for part in headers.joined() { draft.text(part, limit: long) }
+        case "action_context":
+            draft.u64(number("slot"))
         case "keep_context":
             draft.text(text("key"))
         case "take_context":
