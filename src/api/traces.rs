@@ -30,6 +30,14 @@ impl Telemetry {
         shared.scopes.beginning(shared.recorder().boot()).parent
     }
 
+    /// The context of the action that is collecting. Ask for it where the action has begun: a
+    /// mutation in this context is caused by the action for certain, whatever else is under way.
+    /// `None` without such an action, and when the client is off.
+    pub fn action_context(&self) -> Option<SpanContext> {
+        let shared = self.on()?;
+        shared.scopes.action_context(shared.recorder().boot())
+    }
+
     /// Runs `work` with `context` as the current one of this thread.
     pub fn with_context<R>(&self, context: &SpanContext, work: impl FnOnce() -> R) -> R {
         if self.on().is_none() { work() } else { with_context(context, work) }

@@ -365,3 +365,42 @@ fn the_late_answer_of_an_earlier_tap_is_not_blamed_on_the_next_one() {
     assert_eq!(causes, ["action", "action", "ambiguous", "action", "action", "ambiguous"]);
     assert_eq!((store.counts().ambiguous, store.counts().recorded), (2, 6));
 }
+
+#[test]
+fn an_app_that_polls_does_not_lose_the_cause_of_what_a_tap_changes_in_its_own_turn() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let policy = StorePolicy::default().coalesce(Duration::ZERO).max_actions_per_second(10_000);
+    let store = telemetry.traced_store("S", &policy).unwrap();
+    let ms = |ms| app.clock.advance(Duration::from_millis(ms));
+    let turn = |name: &str, waits: u64| {
+        let action = telemetry.tap(name).unwrap();
+        let context = telemetry.action_context().unwrap();
+        ms(waits);
+        telemetry.with_context(&context, || store.set(name, 0, 1));
+        (action, context)
+    };
+    // An answer that has come just now, and an operation that is running.
+    telemetry.start_resource("GET", "https://api.test/poll").stop(200, |resource| resource);
+    let (_, polled) = turn("polled", 0);
+    let upload = telemetry.start_operation("Upload");
+    let (_, busy) = turn("busy", 0);
+    // What follows later could have been caused by either.
+    store.set("later", 0, 1);
+    upload.succeed();
+    // The handler of a tap computes for longer than an action collects.
+    ms(1_000);
+    turn("slow", 150);
+    ms(1_000);
+    assert!(telemetry.action_context().is_none());
+    let received = app.end();
+    let log = |path: &str| received.named(&format!("S.{path}.Update"))[0].clone();
+    let cause = |path: &str| text(&log(path).attributes, "state.cause");
+    assert_eq!(["polled", "busy", "later", "slow"].map(cause), ["action", "action", "ambiguous", "action"]);
+    for (path, context) in [("polled", polled), ("busy", busy)] {
+        let root = received.spans.iter().find(|span| span.name == path).unwrap();
+        assert_eq!(root.span_id, context.trace.span_id.to_vec(), "the tap roots the trace of {path}");
+        assert_eq!(log(path).trace_id, root.trace_id, "{path}");
+    }
+    assert_eq!(store.counts().ambiguous, 1);
+}

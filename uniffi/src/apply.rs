@@ -187,6 +187,10 @@ fn begin_or_end(client: &Client, telemetry: &Telemetry, call: &Call<'_>) -> Serv
             }
             Ok(Answer::DONE)
         }
+        Call::ActionContext { slot } => {
+            let context = telemetry.action_context();
+            Ok(Answer::kept(context.is_some_and(|context| slots.put(*slot, &context, Live::Ended))))
+        }
         Call::ReadContext { slot, headers } => headers.read_all().map(|headers| {
             let context = telemetry.extract(headers);
             Answer::kept(context.is_some_and(|context| slots.put(*slot, &context, Live::Ended)))

@@ -12,6 +12,7 @@ use crate::model::limits::{ACTION_MAX, ACTION_QUIET, RAGE_TAPS, RAGE_WINDOW};
 use crate::model::names::{self, app_attributes, words};
 use crate::model::time::{BootTime, nanos};
 use crate::model::value::{OwnedAttributes, Value, lend};
+use crate::policy::state::{Cause, CauseKind};
 use crate::policy::trace::SpanContext;
 
 /// An action that is collecting, as far as it is known.
@@ -96,6 +97,12 @@ impl ActionScope {
         self.happened(now);
     }
 
+    /// Says that it causes a mutation.
+    pub(super) fn causes(&mut self) -> Cause {
+        self.is_traced = true;
+        Cause { kind: CauseKind::Action, trace: Some(self.trace), action: Some(self.id) }
+    }
+
     /// The context of its span.
     pub(super) fn context(&self) -> SpanContext {
         SpanContext { random: self.random, ..SpanContext::new(self.trace) }
@@ -125,6 +132,11 @@ impl Scopes {
         if locked.open.action.as_ref().is_some_and(|action| action.id == id) {
             locked.close_action(self.recorder.boot());
         }
+    }
+
+    /// The context of the action that is collecting.
+    pub(crate) fn action_context(&self, now: BootTime) -> Option<SpanContext> {
+        self.lock().collecting_action(now).map(|action| action.context())
     }
 
     /// Attributes an event to the action that is collecting, unless the event names another one.
@@ -201,6 +213,7 @@ impl Locked<'_> {
         if action.open.is_some() {
             scopes.count(Count::Action);
         }
+        self.open.latest_action = Some((id, action.trace));
         self.open.action = Some(action);
         scopes.watch_for(ACTION);
         recorder.set_action(Some(id));

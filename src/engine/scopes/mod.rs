@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::engine::recorder::{Moment, Recorder};
 use crate::model::config::{Config, TailSampling};
-use crate::model::event::{ActionType, ErrorEvent, ErrorKind, Event, EventKind, Lane};
+use crate::model::event::{ActionType, ErrorEvent, ErrorKind, Event, EventKind, Lane, TraceContext};
 use crate::model::names::{self, app_attributes};
 use crate::model::time::BootTime;
 use crate::model::value::lend;
@@ -92,6 +92,8 @@ struct OpenScopes {
     session: SessionState,
     views: Views,
     action: Option<ActionScope>,
+    /// The id and the trace of the action that has begun last, also after it has ended.
+    latest_action: Option<(Uuid, TraceContext)>,
     /// Until when a request that the action has not caused may still have effects.
     foreign_effects: BootTime,
     /// The latest taps on one target, which may become a rage tap.
@@ -128,6 +130,7 @@ impl Scopes {
                 session,
                 views: Views::default(),
                 action: None,
+                latest_action: None,
                 foreign_effects: BootTime::default(),
                 taps: Vec::new(),
                 stores: Stores::default(),

@@ -335,10 +335,10 @@ impl Scopes {
         };
         let wall = action.wall(now).unwrap_or_else(|| self.recorder.wall(now));
         let id = Some(action.id);
+        action.is_traced |= parent.as_ref().is_none_or(|parent| parent.trace == action.trace);
         if parent.is_some() {
             return Beginning { parent, action: id, wall };
         }
-        action.is_traced = true;
         Beginning { parent: Some(action.context()), action: id, wall }
     }
 }

@@ -1,7 +1,5 @@
 //! Traced stores: their mutations become actions with a cause.
 
-use uuid::Uuid;
-
 use super::{Locked, Scopes};
 use crate::engine::recorder::{Open, Recorder};
 use crate::model::error::Error;
@@ -194,29 +192,28 @@ impl Locked<'_> {
         }
     }
 
-    /// What caused a mutation. It is never guessed: it is the context that the mutation runs in;
-    /// without one it is the action that is collecting, unless an operation that is running, or the
-    /// answer to a request of something else, could have been the cause as well.
+    /// What caused a mutation. It is never guessed: it is the context that the mutation runs in,
+    /// which may be that of the action itself; without one it is the action that is collecting,
+    /// unless an operation that is running, or the answer to a request of something else, could
+    /// have been the cause as well.
     fn cause(&mut self, context: Option<&SpanContext>, now: BootTime) -> Cause {
-        let operations = self.open.operations.len();
-        let action: Option<(Uuid, _)> = self.collecting_action(now).map(|action| (action.id, action.trace));
-        match (context, action) {
+        let has_operations = self.open.operations.len() > 0;
+        let is_ambiguous = has_operations || self.open.foreign_effects > now;
+        let latest = self.open.latest_action;
+        match (context, self.collecting_action(now)) {
+            (Some(context), Some(action)) if context.trace == action.trace => action.causes(),
+            // The action has not collected any more, for example because its own turn took long.
+            (Some(context), None) if latest.is_some_and(|latest| latest.1 == context.trace) => {
+                Cause { kind: CauseKind::Action, trace: None, action: latest.map(|latest| latest.0) }
+            }
             (Some(context), action) => Cause {
                 kind: CauseKind::Operation,
                 trace: Some(context.trace),
-                action: action.filter(|action| action.1.trace_id == context.trace.trace_id).map(|action| action.0),
+                action: action.filter(|action| action.trace.trace_id == context.trace.trace_id).map(|action| action.id),
             },
-            (None, _) if operations > 0 => Cause { kind: CauseKind::Ambiguous, ..Cause::default() },
-            (None, Some(_)) if self.open.foreign_effects > now => {
-                Cause { kind: CauseKind::Ambiguous, ..Cause::default() }
-            }
-            (None, Some((id, trace))) => {
-                if let Some(action) = self.collecting_action(now) {
-                    action.is_traced = true;
-                }
-                Cause { kind: CauseKind::Action, trace: Some(trace), action: Some(id) }
-            }
-            (None, None) => Cause::default(),
+            (None, Some(action)) if !is_ambiguous => action.causes(),
+            (None, None) if !has_operations => Cause::default(),
+            (None, _) => Cause { kind: CauseKind::Ambiguous, ..Cause::default() },
         }
     }
 }

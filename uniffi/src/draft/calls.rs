@@ -115,6 +115,9 @@ calls! {
     36 StartAction { action_type: ActionType, name: &'a str, attributes: Attributes<'a> }
     /// The session ends, and another begins.
     37 RenewSession {}
+    /// The context of the action that has just begun is put under a slot, for what happens in the
+    /// same turn.
+    38 ActionContext { slot: u64 }
     /// An operation begins under a slot.
     40 StartOperation { slot: u64, name: &'a str, attributes: Attributes<'a> }
     /// A span begins under a slot.

@@ -224,6 +224,7 @@ fn shown(draft: &Draft<'_>) -> Json {
         }
         Call::Retry { slot, attempt } => json!({"call": "retry", "slot": n(*slot), "attempt": attempt}),
         Call::KeepContext { key } => json!({"call": "keep_context", "key": key}),
+        Call::ActionContext { slot } => json!({"call": "action_context", "slot": n(*slot)}),
         Call::TakeContext { slot, key } => json!({"call": "take_context", "slot": n(*slot), "key": key}),
         Call::StartRequest { slot, method, url } => {
             json!({"call": "start_request", "slot": n(*slot), "method": method, "url": url})

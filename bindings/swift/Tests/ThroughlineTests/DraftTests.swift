@@ -116,6 +116,8 @@ final class DraftTests: XCTestCase {
             let headers = vector["headers"] as! [[String]]
             draft.u16(UInt16(headers.count))
             for part in headers.joined() { draft.text(part, limit: long) }
+        case "action_context":
+            draft.u64(number("slot"))
         case "keep_context":
             draft.text(text("key"))
         case "take_context":
@@ -213,7 +215,7 @@ final class DraftTests: XCTestCase {
         "renew_session": .renewSession, "start_operation": .startOperation, "start_span": .startSpan,
         "span_attributes": .spanAttributes, "span_event": .spanEvent, "span_link": .spanLink, "end_span": .endSpan,
         "read_context": .readContext, "retry": .retry, "start_request": .startRequest, "end_request": .endRequest,
-        "keep_context": .keepContext, "take_context": .takeContext,
+        "action_context": .actionContext, "keep_context": .keepContext, "take_context": .takeContext,
         "declare_store": .declareStore, "mutation": .mutation, "decide": .decide, "update_policy": .updatePolicy,
         "suppressed": .suppressed, "frames": .frames, "slow_frame": .slowFrame, "memory": .memory,
         "cpu_time": .cpuTime, "process_start": .processStart, "initial_display": .initialDisplay,

@@ -42,6 +42,11 @@ export const CALL_MARK_INTERACTIVE = 35;
 export const CALL_START_ACTION = 36;
 /** The session ends, and another begins. No fields. */
 export const CALL_RENEW_SESSION = 37;
+/**
+ * The context of the action that has just begun is put under a slot, for what happens in the same
+ * turn. Fields: slot (u64).
+ */
+export const CALL_ACTION_CONTEXT = 38;
 /** An operation begins under a slot. Fields: slot (u64), name (text), attributes. */
 export const CALL_START_OPERATION = 40;
 /** A span begins under a slot. Fields: slot (u64), name (text), attributes. */

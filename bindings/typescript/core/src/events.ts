@@ -46,7 +46,7 @@ import {
   SEVERITY_TRACE,
   SEVERITY_WARN,
 } from "./calls.js";
-import { current, guarded, record, recordShort } from "./recorder.js";
+import { causesThisTurn, current, guarded, record, recordShort } from "./recorder.js";
 import { described } from "./span.js";
 import { addAttributes, field, number, text, type Attributes, type AttributeValue } from "./values.js";
 
@@ -128,8 +128,10 @@ export function action(target: string, attributes?: Attributes, type: ActionType
 }
 
 /** Begins an action that collects what follows from it. */
-export const startAction = (target: string, attributes?: Attributes, type: ActionType = "tap"): void =>
-  void record(addAttributes([CALL_START_ACTION, current(), 0, code(ACTIONS, type), name(target)], attributes));
+export const startAction = (target: string, attributes?: Attributes, type: ActionType = "tap"): void => {
+  record(addAttributes([CALL_START_ACTION, current(), 0, code(ACTIONS, type), name(target)], attributes));
+  causesThisTurn();
+};
 
 /** Records an event that only the app understands. */
 export const event = (what: string, attributes?: Attributes): void =>

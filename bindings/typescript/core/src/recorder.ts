@@ -1,6 +1,13 @@
 // Hands calls to the sink. While there is none yet, they wait in a ring.
 
-import { ANSWER_CLOSED, ANSWER_MALFORMED, ANSWER_NOT_KEPT, FACADE_FIRST_SLOT } from "./calls.js";
+import {
+  ANSWER_CLOSED,
+  ANSWER_DONE,
+  ANSWER_MALFORMED,
+  ANSWER_NOT_KEPT,
+  CALL_ACTION_CONTEXT,
+  FACADE_FIRST_SLOT,
+} from "./calls.js";
 import type { Field, Sink } from "./sink.js";
 
 /** How many calls wait for the start. Of more, the newest ones wait. */
@@ -26,12 +33,28 @@ let waiting: { time: number; fields: Field[] }[] = [];
 // Numbers at random, of 2^48, keep the two apart.
 let lastSlot = FACADE_FIRST_SLOT + Math.floor(Math.random() * (2 ** 48 - 2 ** 40));
 let currentSlot = 0;
+let actionSlot = 0;
 
 /** A slot that nobody has used yet. */
 export const nextSlot = (): number => ++lastSlot;
 
 /** The slot of the context of this synchronous turn. 0: none. */
 export const current = (): number => currentSlot;
+
+/** The slot of the context, or else of the action that has begun in this synchronous turn. 0: none. */
+export const cause = (): number => currentSlot || actionSlot;
+
+/** Makes the context of the action that has just begun the cause of what this synchronous turn changes. */
+export function causesThisTurn(): void {
+  // A microtask runs right after the turn. What a library puts in its place may run after the next one.
+  if (!sink || typeof queueMicrotask !== "function") return;
+  const slot = nextSlot();
+  if (record([CALL_ACTION_CONTEXT, 0, 0, slot]) !== ANSWER_DONE) return;
+  actionSlot = slot;
+  queueMicrotask(() => {
+    if (actionSlot === slot) actionSlot = 0;
+  });
+}
 
 /** Makes the context under a slot current while `work` runs: until it returns, not until its promise does. */
 export function within<T>(slot: number, work: () => T): T {

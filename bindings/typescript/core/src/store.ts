@@ -20,7 +20,7 @@ import {
 } from "./calls.js";
 import { policyJson, UNREADABLE, type StorePolicy } from "./policy.js";
 import { addProblem } from "./problems.js";
-import { close as closeRecorder, countClosed, current, guarded, isShut, openSink, record } from "./recorder.js";
+import { cause, close as closeRecorder, countClosed, guarded, isShut, openSink, record } from "./recorder.js";
 import type { Field } from "./sink.js";
 import { addAttributes, field, text, type Attributes } from "./values.js";
 
@@ -119,7 +119,7 @@ export class TracedStore {
     if (this.ignores(mutation.path)) return this.suppress();
     const fields: Field[] = [
       CALL_MUTATION,
-      mutation.context ?? current(),
+      mutation.context ?? cause(),
       0,
       this.id,
       KINDS[mutation.kind ?? "set"] ?? MUTATION_KIND_SET,

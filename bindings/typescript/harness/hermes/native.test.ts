@@ -50,3 +50,24 @@ test("after a shutdown nothing is found, and the old client answers without harm
   assert.equal(native().door(client.handle).record(CALL_ACTION, 0, 0, 4, "closed"), -1);
   assert.equal(native().door(999).record(CALL_ACTION, 0, 0, 4, "nobody"), -1);
 });
+
+test("a getter that records while the door writes a call harms neither, and numbers that are no tags are no calls", () => {
+  const handle = ask<number>({ ask: "start", traceHosts: [] });
+  const { record } = native().door(handle);
+  const nested: number[] = [];
+  const bytes = {
+    get buffer(): ArrayBuffer {
+      nested.push(record(CALL_ACTION, 0, 0, 4, "inner", "long", "x".repeat(2_000)));
+      return new ArrayBuffer(8);
+    },
+    byteOffset: 0,
+    byteLength: 8,
+  };
+  assert.equal(record(CALL_ACTION, 0, 0, 4, "outer", "bytes", bytes as never, "after", 1), 1);
+  assert.deepEqual(nested, [1]);
+  for (const tag of [NaN, 1e300, -1e300, Infinity]) {
+    assert.equal(record(CALL_ACTION, 0, 0, 4, "tap", "k", [tag, 1]), -2);
+    assert.equal(native().door(tag).record(CALL_ACTION, 0, 0, 4, "nobody"), -1);
+  }
+  ask({ ask: "shutdown" });
+});

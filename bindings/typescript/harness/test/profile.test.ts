@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startAction, startView, operation, tracedStore } from "@throughline/core";
+import { operation, startAction, startOperation, startView, tracedStore } from "@throughline/core";
 import { createTracedState } from "@throughline/core/valtio";
 import { App } from "./host.js";
 
@@ -85,5 +85,29 @@ test("without it, what cannot be told is counted as ambiguous and not guessed", 
   const counts = app.health().stores["Guess"]!;
   assert.equal(counts.ambiguous, found.filter(({ attributes }) => attributes["state.cause"] === "ambiguous").length);
   assert.ok(counts.ambiguous >= 1);
+  app.end();
+});
+
+test("beside an upload that runs, a tap is the cause of what its own turn changes, and later changes are not guessed", async () => {
+  const app = new App();
+  const store = tracedStore("Turns", { coalesceMs: 0, maxActionsPerSecond: 10_000 });
+  const upload = startOperation("Upload");
+  for (let n = 0; n < 20; n++) {
+    await new Promise((done) => setTimeout(done));
+    startAction(`tap${n}`);
+    store.record(`now${n}`, 0, 1);
+    await undefined;
+    store.record(`later${n}`, 0, 1);
+  }
+  upload.succeed();
+  const { logs, spans } = app.received();
+  const update = (path: string) => logs.find(({ name }) => name === `Turns.${path}.Update`)!;
+  for (let n = 0; n < 20; n++) {
+    const { attributes, trace } = update(`now${n}`);
+    assert.equal(attributes["state.cause"], "action", `${n}`);
+    assert.equal(trace, spans.find(({ name }) => name === `tap${n}`)?.trace, `${n}`);
+    assert.equal(update(`later${n}`).attributes["state.cause"], "ambiguous", `${n}`);
+  }
+  assert.deepEqual([app.health().stores["Turns"]?.ambiguous, app.health().unknown], [20, 0]);
   app.end();
 });

@@ -39,6 +39,8 @@ constexpr const char *fieldsOf(uint8_t call) {
     return "bta";
   case 37: // RenewSession
     return "";
+  case 38: // ActionContext
+    return "q";
   case 40: // StartOperation
     return "qta";
   case 41: // StartSpan

@@ -9,9 +9,15 @@ namespace {
 
 constexpr double MALFORMED = ANSWER_MALFORMED;
 
+/// The buffer of a door, which its calls share.
+struct Shared {
+  DraftBuffer buffer;
+  bool isBusy = false;
+};
+
 /// Writes a call into a buffer and hands it over.
-double record(jsi::Runtime& runtime, DraftBuffer& buffer, uint64_t handle, double timeMs, const jsi::Value* values,
-              size_t count) {
+double recordWith(jsi::Runtime& runtime, DraftBuffer& buffer, uint64_t handle, double timeMs, const jsi::Value* values,
+                  size_t count) {
   buffer.clear();
   const JsiArguments arguments(runtime, values, count);
   const bool isCall = DraftWriter<JsiArguments>(buffer, arguments).write(timeMs);
@@ -21,23 +27,38 @@ double record(jsi::Runtime& runtime, DraftBuffer& buffer, uint64_t handle, doubl
   return static_cast<double>(throughline_record(handle, buffer.data(), isCall ? buffer.size() : 0));
 }
 
+/// Records a call. A getter that runs while it is written may record another, which gets a buffer of its own.
+double record(jsi::Runtime& runtime, Shared& shared, uint64_t handle, double timeMs, const jsi::Value* values,
+              size_t count) {
+  if (shared.isBusy) {
+    DraftBuffer own;
+    return recordWith(runtime, own, handle, timeMs, values, count);
+  }
+  struct Busy {
+    bool& flag;
+    explicit Busy(bool& flag) : flag(flag) { flag = true; }
+    ~Busy() { flag = false; }
+  } busy(shared.isBusy);
+  return recordWith(runtime, shared.buffer, handle, timeMs, values, count);
+}
+
 }  // namespace
 
 void installDoor(jsi::Runtime& runtime, jsi::Object& to, uint64_t handle) {
-  const auto buffer = std::make_shared<DraftBuffer>();
+  const auto shared = std::make_shared<Shared>();
   auto define = [&](const char* name, unsigned arity, jsi::HostFunctionType function) {
     to.setProperty(runtime, name,
                    jsi::Function::createFromHostFunction(runtime, jsi::PropNameID::forAscii(runtime, name), arity,
                                                          std::move(function)));
   };
   define("record", 3,
-         [buffer, handle](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t count) {
-           return jsi::Value(record(runtime, *buffer, handle, 0, values, count));
+         [shared, handle](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t count) {
+           return jsi::Value(record(runtime, *shared, handle, 0, values, count));
          });
   define("recordAt", 4,
-         [buffer, handle](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t count) {
+         [shared, handle](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t count) {
            if (count == 0 || !values[0].isNumber()) return jsi::Value(MALFORMED);
-           return jsi::Value(record(runtime, *buffer, handle, values[0].getNumber(), values + 1, count - 1));
+           return jsi::Value(record(runtime, *shared, handle, values[0].getNumber(), values + 1, count - 1));
          });
 }
 

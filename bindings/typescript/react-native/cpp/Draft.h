@@ -219,7 +219,7 @@ class DraftWriter {
   template <class Values>
   bool tagged(const Values& values, int depth) {
     if (values.size() == 0 || values.kind(0) != Kind::Number || depth > LIMIT_DEPTH) return false;
-    const auto tag = static_cast<int64_t>(values.number(0));
+    const auto tag = whole<int64_t>(values.number(0));
     if (tag == TAG_INT && values.size() == 2 && values.kind(1) == Kind::Text) {
       const std::string digits = values.text(1);
       errno = 0;

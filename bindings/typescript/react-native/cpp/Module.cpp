@@ -1,6 +1,7 @@
 #include "Module.h"
 
 #include "Door.h"
+#include "Draft.h"
 #include "generated/throughline_attach.hpp"
 
 extern "C" uint64_t throughline_version();
@@ -19,7 +20,7 @@ void installModule(jsi::Runtime& runtime, std::shared_ptr<facebook::react::CallI
                            jsi::Object door(runtime);
                            const bool isNumber = count > 0 && values[0].isNumber();
                            // A handle that is none leads to a door whose calls are answered with "closed".
-                           installDoor(runtime, door, isNumber ? static_cast<uint64_t>(values[0].getNumber()) : 0);
+                           installDoor(runtime, door, isNumber ? whole<uint64_t>(values[0].getNumber()) : 0);
                            return jsi::Value(std::move(door));
                          }));
 }

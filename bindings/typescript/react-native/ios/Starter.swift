@@ -21,8 +21,8 @@ enum Starter {
             do {
                 try Throughline.start(request.configuration, consent: request.consent)
             } catch ThroughlineError.closed {
-                // The app has started it at the same moment.
-                return attached
+                // The app has started it at the same moment, and may not have ended that.
+                return Throughline.isRunning ? attached : #"{"attached":true,"starting":true}"#
             }
             started()
             return "{}"

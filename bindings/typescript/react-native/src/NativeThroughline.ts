@@ -16,7 +16,8 @@ export interface Spec extends TurboModule {
    * has started it natively, that one stays as it is.
    *
    * @param config a `Configuration`, as JSON.
-   * @returns JSON: `{}`, `{"attached": true}` when a client ran already, or `{"error": KIND, "reason": TEXT}`.
+   * @returns JSON: `{}`, `{"attached": true}` when a client ran already, or `{"error": KIND, "reason": TEXT}`. With
+   * `"starting": true`, the client does not run yet: the start goes on behind the answer.
    */
   start(config: string): string;
   /** Sends everything. The promise is fulfilled with a `FlushOutcome` as JSON, or as `start` with an error. */

@@ -67,9 +67,9 @@ export function useNative(side: Native): void {
  * with the times at which they were made; the latest 100 have waited.
  *
  * When the app has started the client natively, this attaches to it, and the configuration is not used: `health()` then
- * says so. So it does when this is called again, as Fast Refresh does. When the native start takes long, calls go on
- * waiting until it is over. Where there is no native module, as in Expo Go and in tests, nothing is recorded, and one
- * warning says so.
+ * says so. So it does when this is called again, as Fast Refresh does. When the native start takes more than a second,
+ * calls go on waiting until it is over, and {@link isRunning} says when. Where there is no native module, as in Expo Go
+ * and in tests, nothing is recorded, and one warning says so.
  *
  * @throws ThroughlineError when the configuration cannot work, or when the native library is of another version, which
  * JavaScript that is updated over the air may meet.

@@ -34,6 +34,9 @@ enum Call: UInt8 {
     case startAction = 36
     /// The session ends, and another begins. No fields.
     case renewSession = 37
+    /// The context of the action that has just begun is put under a slot, for what happens in the
+    /// same turn. Fields: slot (u64).
+    case actionContext = 38
     /// An operation begins under a slot. Fields: slot (u64), name (text), attributes.
     case startOperation = 40
     /// A span begins under a slot. Fields: slot (u64), name (text), attributes.

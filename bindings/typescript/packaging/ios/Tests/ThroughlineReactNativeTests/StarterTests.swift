@@ -55,6 +55,25 @@ final class StarterTests: XCTestCase {
         XCTAssertFalse(FileManager.default.fileExists(atPath: directory.appendingPathComponent("script").path))
     }
 
+    func testAStartBesideAnotherSaysWhetherTheClientRuns() throws {
+        for turn in 0..<50 {
+            var configuration = Configuration(serviceName: "native")
+            configuration.dataDir = directory.appendingPathComponent("native\(turn)")
+            let native = configuration
+            let ended = DispatchSemaphore(value: 0)
+            DispatchQueue.global().async {
+                // One of the two is refused.
+                try? Throughline.start(native, consent: .granted)
+                ended.signal()
+            }
+            let answer = try start()
+            XCTAssertTrue(Throughline.isRunning || answer["starting"] as? Bool == true, "\(answer)")
+            ended.wait()
+            XCTAssertTrue(Throughline.isRunning)
+            try Throughline.shutdown()
+        }
+    }
+
     func testAValueThatCannotWorkIsAnErrorAndStartsNothing() throws {
         let answer = try start(["sessionSampleRate": 7]) { XCTFail("this has started nothing") }
         XCTAssertEqual(answer["error"] as? String, "invalidConfig")

@@ -2,10 +2,10 @@ package dev.throughline
 
 import dev.throughline.internal.Call
 import dev.throughline.internal.ErrorSourceCode
-import dev.throughline.internal.Library
 import dev.throughline.internal.Limit
 import dev.throughline.internal.Recorder
 import dev.throughline.internal.Running
+import dev.throughline.internal.Starts
 import dev.throughline.internal.TracedStores
 import dev.throughline.internal.attributes
 import dev.throughline.internal.fields
@@ -27,9 +27,6 @@ import kotlin.time.Duration.Companion.seconds
  * at which they were made. Only [start], [flush] and [shutdown] throw.
  */
 public object Throughline {
-    /** The threads of [startInBackground] that live: a start that is refused ends at once. */
-    private val starters = ArrayList<Thread>()
-
     // region Start and end
 
     /**
@@ -40,7 +37,7 @@ public object Throughline {
      * loaded, or when the client runs already.
      */
     @JvmStatic @Throws(ThroughlineException::class)
-    public fun start(consent: Consent, configure: Setup<Configuration>): Unit = Running.start(consent, configure)
+    public fun start(consent: Consent, configure: Setup<Configuration>): Unit = Starts.here(consent, configure)
 
     /**
      * Starts the client on a thread of its own, and returns at once. Calls wait in memory
@@ -54,26 +51,7 @@ public object Throughline {
         consent: Consent,
         onFailure: StartFailure? = null,
         configure: Setup<Configuration>,
-    ) {
-        val starter = Thread(
-            {
-                Library.load()
-                Running.startQuietly(consent, onFailure, configure)
-            },
-            "throughline-start",
-        )
-        starter.isDaemon = true
-        // Loads the classes that every call needs before the new thread loads others beside it.
-        Recorder.threadDraft()
-        synchronized(starters) {
-            // By hand: Kotlin's own collections are some hundred KB of classes, which the app's
-            // main thread would load here.
-            val known = starters.iterator()
-            while (known.hasNext()) if (!known.next().isAlive) known.remove()
-            starters.add(starter)
-            starter.start()
-        }
-    }
+    ): Unit = Starts.inBackground(consent, onFailure, configure)
 
     /**
      * Waits until a [startInBackground] that is under way has ended, for at most [timeout]. For a
@@ -82,20 +60,7 @@ public object Throughline {
      *
      * @return whether the client runs.
      */
-    @JvmStatic public fun awaitStart(timeout: Duration = 5.seconds): Boolean {
-        val until = System.nanoTime() + timeout.inWholeNanoseconds.coerceIn(0, Long.MAX_VALUE / 2)
-        val underWay = synchronized(starters) { ArrayList(starters) }
-        try {
-            for (starter in underWay) {
-                // Waiting for 0 ms would be waiting for ever.
-                val left = maxOf(1, (until - System.nanoTime()) / 1_000_000)
-                if (starter !== Thread.currentThread()) starter.join(left)
-            }
-        } catch (ended: InterruptedException) {
-            Thread.currentThread().interrupt()
-        }
-        return isRunning
-    }
+    @JvmStatic public fun awaitStart(timeout: Duration = 5.seconds): Boolean = Starts.await(timeout)
 
     /**
      * Ends the client: writes what was recorded to the database, and closes it, for at most
@@ -120,6 +85,12 @@ public object Throughline {
 
     /** Whether the client was started and not shut down since. */
     @JvmStatic public val isRunning: Boolean get() = Running.core != null
+
+    /**
+     * Whether a start is under way: it was called, and has neither ended nor failed. Another one
+     * would be refused.
+     */
+    @JvmStatic public val isStarting: Boolean get() = Starts.isUnderWay
 
     /** The client's own condition. Null while it does not run. */
     @JvmStatic public fun health(): Health? {

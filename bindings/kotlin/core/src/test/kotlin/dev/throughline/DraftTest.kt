@@ -171,6 +171,7 @@ class DraftTest {
                 u16(headers.size())
                 for (header in headers) for (part in header.asJsonArray) text(part.asString)
             }),
+            "action_context" to Layout(Call.ACTION_CONTEXT, SLOT),
             "keep_context" to Layout(Call.KEEP_CONTEXT, text("key")),
             "take_context" to Layout(Call.TAKE_CONTEXT, SLOT, text("key")),
             "retry" to Layout(Call.RETRY, SLOT, u32("attempt")),

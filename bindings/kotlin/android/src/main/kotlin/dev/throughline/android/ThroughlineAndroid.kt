@@ -93,12 +93,8 @@ public fun Throughline.start(
 ) {
     val chosen = AndroidOptions()
     options.run { chosen.setUp() }
-    val process = ProcessState.now()
-    val screens = Screens(chosen, process)
-    ThroughlineSink.foreground(process.isForeground)
-    Screens.replace(application, screens)
-    guarded { Handler(Looper.getMainLooper()).post(screens::turned) }
-    if (chosen.crashes) captureUncaughtExceptions()
+    // A start that will be refused must not take the screens from the client that runs.
+    if (!isStarting && !isRunning) watch(application, chosen)
     startInBackground(consent, onFailure ?: StartFailure { Log.e(TAG, "Throughline did not start", it) }) {
         debugLog = DebugLog { Log.d(TAG, it) }
         dataDir = File(application.noBackupFilesDir, "throughline")
@@ -121,6 +117,16 @@ public fun Throughline.start(
         }
         UploadService.jobId = chosen.uploadJobId
     }
+}
+
+/** Watches what the app does from now on. */
+private fun Throughline.watch(application: Application, options: AndroidOptions) {
+    val process = ProcessState.now()
+    val screens = Screens(options, process)
+    ThroughlineSink.foreground(process.isForeground)
+    Screens.replace(application, screens)
+    guarded { Handler(Looper.getMainLooper()).post(screens::turned) }
+    if (options.crashes) captureUncaughtExceptions()
 }
 
 /** The tag of what Throughline writes to the log. */

@@ -59,6 +59,12 @@ internal object Call {
     /** The session ends, and another begins. No fields. */
     const val RENEW_SESSION: Int = 37
 
+    /**
+     * The context of the action that has just begun is put under a slot, for what happens in the
+     * same turn. Fields: slot (u64).
+     */
+    const val ACTION_CONTEXT: Int = 38
+
     /** An operation begins under a slot. Fields: slot (u64), name (text), attributes. */
     const val START_OPERATION: Int = 40
 

@@ -4,7 +4,6 @@ import dev.throughline.Configuration
 import dev.throughline.Consent
 import dev.throughline.FlushOutcome
 import dev.throughline.Setup
-import dev.throughline.StartFailure
 import dev.throughline.ThroughlineException
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.TelemetryCore
@@ -41,22 +40,16 @@ internal object Running {
         for (work in configuration.started) guardedBlock { work.run() }
     }
 
-    /** Starts on the thread of `startInBackground`, where nobody catches. */
-    fun startQuietly(
-        consent: Consent,
-        onFailure: StartFailure?,
-        configure: Setup<Configuration>,
-    ) {
-        val failure = try {
-            return start(consent, configure)
-        } catch (failure: ThroughlineException) {
-            failure
-        } catch (failure: Throwable) {
-            // A configuration block that throws must not end the app from a thread that the app
-            // does not know.
-            ThroughlineException.InvalidConfiguration(failure.toString())
-        }
-        if (onFailure != null) onFailure.failed(failure) else System.err.println("Throughline did not start: $failure")
+    /** Starts on the thread of `startInBackground`, where nobody catches. Returns the failure. */
+    fun startOrFail(consent: Consent, configure: Setup<Configuration>): ThroughlineException? = try {
+        start(consent, configure)
+        null
+    } catch (failure: ThroughlineException) {
+        failure
+    } catch (failure: Throwable) {
+        // A configuration block that throws must not end the app from a thread that the app does
+        // not know.
+        ThroughlineException.InvalidConfiguration(failure.toString())
     }
 
     private fun claim(): Unit = synchronized(this) {

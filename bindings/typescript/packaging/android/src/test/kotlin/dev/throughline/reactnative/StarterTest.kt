@@ -4,6 +4,7 @@ import android.app.ActivityManager.RunningAppProcessInfo
 import android.app.Application
 import dev.throughline.Consent
 import dev.throughline.Throughline
+import dev.throughline.android.start
 import org.json.JSONObject
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -12,13 +13,34 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
 import java.io.File
+import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.CountDownLatch
 import kotlin.concurrent.thread
 import kotlin.io.path.createTempDirectory
+import kotlin.time.Duration.Companion.seconds
 
 /** An app on the framework's own classes. What it has not, the facade does without. */
 private class App(private val directory: File) : Application() {
-    override fun getNoBackupFilesDir(): File = directory
+    /** Who watches the activities. */
+    val watchers = CopyOnWriteArrayList<ActivityLifecycleCallbacks>()
+
+    /** A disk that is slow until it is let go. */
+    @Volatile
+    var disk: CountDownLatch? = null
+
+    override fun getNoBackupFilesDir(): File {
+        disk?.await()
+        return directory
+    }
+
+    override fun registerActivityLifecycleCallbacks(callback: ActivityLifecycleCallbacks) {
+        watchers.add(callback)
+    }
+
+    override fun unregisterActivityLifecycleCallbacks(callback: ActivityLifecycleCallbacks) {
+        watchers.remove(callback)
+    }
+
     override fun getPackageName(): String = "com.example"
     override fun getSystemService(name: String): Any? = null
     override fun getSystemServiceName(type: Class<*>): String = type.simpleName
@@ -83,6 +105,38 @@ class StarterTest {
         go.countDown()
         script.join()
         assertEquals(true, answer!!.get("attached"))
+    }
+
+    @Test
+    fun a_native_start_that_takes_long_is_not_waited_for_and_keeps_its_screens() {
+        app.disk = CountDownLatch(1)
+        Throughline.start(app, Consent.GRANTED) { serviceName = "native" }
+        val watchers = app.watchers.toList()
+        val answer = start("serviceName" to "script")
+        assertEquals(listOf(true, true), listOf(answer.get("attached"), answer.get("starting")))
+        assertEquals(watchers, app.watchers.toList())
+        assertFalse(Throughline.isRunning)
+        app.disk!!.countDown()
+        assertTrue(Throughline.awaitStart(60.seconds))
+        assertEquals("{\"attached\":true}", start().toString())
+    }
+
+    @Test
+    fun a_start_that_takes_long_does_not_hold_the_thread_of_JavaScript_and_is_no_failure() {
+        app.disk = CountDownLatch(1)
+        assertEquals("{\"starting\":true}", start().toString())
+        app.disk!!.countDown()
+        assertTrue(Throughline.awaitStart(60.seconds))
+    }
+
+    @Test
+    fun a_start_that_the_app_makes_beside_takes_no_screens_away() {
+        start()
+        val watchers = app.watchers.toList()
+        val refused = CountDownLatch(1)
+        Throughline.start(app, Consent.GRANTED, onFailure = { refused.countDown() }) { serviceName = "native" }
+        refused.await()
+        assertEquals(watchers, app.watchers.toList())
     }
 
     @Test

@@ -1,6 +1,7 @@
 package dev.throughline.reactnative
 
 import android.app.Application
+import android.util.Log
 import dev.throughline.Setup
 import dev.throughline.StartFailure
 import dev.throughline.Throughline
@@ -18,31 +19,40 @@ import kotlin.time.Duration.Companion.seconds
  * answers are JSON, as `NativeThroughline.ts` describes them. Nothing is thrown.
  */
 internal object Starter {
-    /** How long JavaScript waits for a start, which usually takes some ten ms. */
-    private val LONGEST_START = 5.seconds
+    /**
+     * How long JavaScript waits for a start, which usually takes some ten ms. Its thread draws the
+     * app's screens, so it must not wait for a slow disk.
+     */
+    private val LONGEST_START = 1.seconds
 
     /** How long a flush or a shutdown may take at most, whatever JavaScript says. */
     private const val LONGEST_CALL_MS = 600_000.0
 
     /**
      * Starts the client, unless it runs, or the app has begun to start it itself: then this waits
-     * for that start. A start that takes longer than 5 s goes on behind the answer.
+     * for that start. A start that takes longer goes on behind the answer, which says so.
      */
     fun start(application: Application, config: String): String = answering {
         if (Throughline.awaitStart(LONGEST_START)) return ATTACHED
+        if (Throughline.isStarting) return ATTACHED_LATER
         val request = StartRequest.read(config)
         val failure = AtomicReference<ThroughlineException>()
         val options = Setup<AndroidOptions> {
             // The app has one activity. Its views are those that JavaScript names.
             screenName = { null }
         }
-        Throughline.start(application, request.consent, options, StartFailure(failure::set), request.configure)
-        Throughline.awaitStart(LONGEST_START)
-        when (val failed = failure.get()) {
-            null -> "{}"
+        val failed = StartFailure {
+            failure.set(it)
+            // Nobody may wait for the answer any more.
+            if (it !is ThroughlineException.Closed) Log.e("Throughline", "Throughline did not start", it)
+        }
+        Throughline.start(application, request.consent, options, failed, request.configure)
+        val isRunning = Throughline.awaitStart(LONGEST_START)
+        when (val reason = failure.get()) {
+            null -> if (isRunning) STARTED else STARTED_LATER
             // The app has started it at the same moment.
-            is ThroughlineException.Closed -> ATTACHED
-            else -> error(failed)
+            is ThroughlineException.Closed -> if (isRunning) ATTACHED else ATTACHED_LATER
+            else -> error(reason)
         }
     }
 
@@ -62,7 +72,10 @@ internal object Starter {
         json("complete" to Throughline.shutdown(duration(timeoutMs)))
     }
 
+    private const val STARTED = "{}"
+    private const val STARTED_LATER = "{\"starting\":true}"
     private const val ATTACHED = "{\"attached\":true}"
+    private const val ATTACHED_LATER = "{\"attached\":true,\"starting\":true}"
 
     private inline fun answering(work: () -> String): String = try {
         work()

@@ -1,6 +1,7 @@
 package dev.throughline.reactnative
 
 import android.app.Application
+import android.util.Log
 import com.facebook.react.bridge.Promise
 import com.facebook.react.bridge.ReactApplicationContext
 import com.facebook.react.module.annotations.ReactModule
@@ -22,7 +23,9 @@ public class ThroughlineModule(private val context: ReactApplicationContext) : N
             System.loadLibrary("throughline_ffi")
             System.loadLibrary("throughline_react_native")
             nativeInstall(runtime, invoker)
-        } catch (missing: LinkageError) {
+        } catch (missing: Throwable) {
+            // JavaScript only learns that it cannot be used.
+            Log.e("Throughline", "the native module cannot be used", missing)
             false
         }
     }
@@ -41,9 +44,20 @@ public class ThroughlineModule(private val context: ReactApplicationContext) : N
 
     private fun later(promise: Promise?, work: () -> String) {
         try {
-            WAITING.execute { promise?.resolve(work()) }
+            WAITING.execute { answer(promise, work()) }
         } catch (full: RejectedExecutionException) {
-            promise?.resolve(Starter.error("closed", "too many calls wait"))
+            answer(promise, Starter.error("closed", "too many calls wait"))
+        } catch (none: OutOfMemoryError) {
+            answer(promise, Starter.error("closed", "there is no thread"))
+        }
+    }
+
+    /** The runtime that has asked may be gone, which React Native may throw for. */
+    private fun answer(promise: Promise?, answer: String) {
+        try {
+            promise?.resolve(answer)
+        } catch (gone: RuntimeException) {
+            Log.e("Throughline", "nobody waits for an answer", gone)
         }
     }
 
