@@ -99,6 +99,8 @@ test("beside an upload that runs, a tap is the cause of what its own turn change
     await undefined;
     store.record(`later${n}`, 0, 1);
   }
+  // The next action ends the last one, whose span is known then.
+  startAction("end");
   upload.succeed();
   const { logs, spans } = app.received();
   const update = (path: string) => logs.find(({ name }) => name === `Turns.${path}.Update`)!;
