@@ -62,13 +62,16 @@ pub fn running() -> f64 {
 /// | question | values | answer |
 /// |---|---|---|
 /// | `isRunning` | | whether the client was not shut down yet |
-/// | `traceHeaders` | URL, slot, the app's own headers as an object | the headers for a request to the URL, as an object: those of the request that was started under the slot, else those of the context under it, else those of the current context |
-/// | `traceId` | slot | the id of the trace of the context under the slot, 32 hexadecimal digits |
+/// | `traceHeaders` | URL, slot, the app's own headers | the headers for a request, see below |
+/// | `traceId` | slot | the id of the trace of the context, 32 hexadecimal digits |
 /// | `sessionId`, `installationId` | | the id, 32 hexadecimal digits with hyphens |
 /// | `setConsent` | `granted`, `pending` or `denied` | whether it was kept |
 /// | `setEnabled` | whether to record | whether it was kept |
 /// | `setSessionSampleRate`, `setTraceSampleRate` | 0.0 to 1.0 | whether it was taken |
 /// | `health` | | the client's own condition |
+///
+/// Headers are objects. Those for a request are of the request that was started under the slot,
+/// else of the context under it, else of the current context.
 ///
 /// The answer is `null` where there is none: while the client is off or has none, for another
 /// question, and when no client has the handle.

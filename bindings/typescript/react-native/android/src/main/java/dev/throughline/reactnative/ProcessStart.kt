@@ -19,6 +19,8 @@ internal object ProcessStart {
         ApplicationStartInfo.START_REASON_START_ACTIVITY,
     )
 
+    private val VISIBLE = setOf(RunningAppProcessInfo.IMPORTANCE_FOREGROUND, RunningAppProcessInfo.IMPORTANCE_VISIBLE)
+
     /** ms since the epoch, the first time that somebody asks in this process. Else 0. */
     fun tell(context: Context): Double = try {
         if (isTold.compareAndSet(false, true) && isForUser(reason(context), ::importance)) {
@@ -34,10 +36,11 @@ internal object ProcessStart {
 
     /**
      * Whether the user has opened the app, by why the system has started the process. Before Android
-     * 15, it does not say why. What is visible now is taken for the reason then.
+     * 15, it does not say why. What is visible now is taken for the reason then, which a service in
+     * the foreground is not.
      */
     fun isForUser(reason: Int?, importance: () -> Int): Boolean =
-        if (reason != null) reason in USERS else importance() <= RunningAppProcessInfo.IMPORTANCE_VISIBLE
+        if (reason != null) reason in USERS else importance() in VISIBLE
 
     private fun reason(context: Context): Int? {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.VANILLA_ICE_CREAM) return null
