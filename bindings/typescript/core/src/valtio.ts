@@ -160,12 +160,6 @@ function traced(createInner: CreateHandler): CreateHandler {
         notifyUpdate(op);
       },
     );
-    /** Whether a trap is about to change what is watched. */
-    const watches = (prop: string): boolean => {
-      const known = node!;
-      if (known.epoch !== epoch) locate(known);
-      return known.places.length > 0 && !known.accessors?.has(prop);
-    };
     const { set, deleteProperty } = inner;
     const handler: Handler = { ...inner };
     if (set) {
@@ -174,14 +168,8 @@ function traced(createInner: CreateHandler): CreateHandler {
         if (!node?.isAttached || typeof prop === "symbol") return set(target, prop, value, receiver);
         if (node.epoch !== epoch) locate(node);
         ignoring = node.muted === 0 && receiver === node.proxy ? node.ignored?.[prop] : undefined;
-        if (ignoring !== undefined) {
-          pending = prop;
-          old = target[prop];
-          const answer = set(target, prop, value, receiver);
-          pending = undefined;
-          return answer;
-        }
-        if (node.places.length === 0 || node.accessors?.has(prop)) return set(target, prop, value, receiver);
+        if (ignoring === undefined && (node.places.length === 0 || node.accessors?.has(prop)))
+          return set(target, prop, value, receiver);
         pending = prop;
         old = target[prop];
         had = old !== undefined || Object.hasOwn(target, prop);
@@ -193,7 +181,8 @@ function traced(createInner: CreateHandler): CreateHandler {
     }
     if (deleteProperty) {
       handler.deleteProperty = (target, prop) => {
-        if (!node?.isAttached || typeof prop === "symbol" || !watches(prop)) return deleteProperty(target, prop);
+        if (!node?.isAttached || typeof prop === "symbol" || placesOf(node).length === 0 || node.accessors?.has(prop))
+          return deleteProperty(target, prop);
         ignoring = undefined;
         pending = prop;
         old = target[prop];
