@@ -26,13 +26,16 @@ const uniffiIsDebug =
  * | question | values | answer |
  * |---|---|---|
  * | `isRunning` | | whether the client was not shut down yet |
- * | `traceHeaders` | URL, slot, the app's own headers as an object | the headers for a request to the URL, as an object: those of the request that was started under the slot, else those of the context under it, else those of the current context |
- * | `traceId` | slot | the id of the trace of the context under the slot, 32 hexadecimal digits |
+ * | `traceHeaders` | URL, slot, the app's own headers | the headers for a request, see below |
+ * | `traceId` | slot | the id of the trace of the context, 32 hexadecimal digits |
  * | `sessionId`, `installationId` | | the id, 32 hexadecimal digits with hyphens |
  * | `setConsent` | `granted`, `pending` or `denied` | whether it was kept |
  * | `setEnabled` | whether to record | whether it was kept |
  * | `setSessionSampleRate`, `setTraceSampleRate` | 0.0 to 1.0 | whether it was taken |
  * | `health` | | the client's own condition |
+ *
+ * Headers are objects. Those for a request are of the request that was started under the slot,
+ * else of the context under it, else of the current context.
  *
  * The answer is `null` where there is none: while the client is off or has none, for another
  * question, and when no client has the handle.
@@ -160,7 +163,7 @@ function uniffiEnsureInitialized() {
     if (bindingsContractVersion !== scaffoldingContractVersion) {
         throw new UniffiInternalError.ContractVersionMismatch(scaffoldingContractVersion, bindingsContractVersion);
     }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_ask() !== 20054) {
+    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_ask() !== 5686) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_func_ask");
     }
     if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_record_tap() !== 61954) {
