@@ -95,8 +95,8 @@ export function record(fields: Field[], time?: number): number {
 }
 
 /**
- * Records a call in short: see {@link Sink.record}. It costs half of a call in full. Hermes hands eight values to a
- * native function without an allocation, so a call of more attributes is made in full.
+ * Records a call in short: see {@link Sink.record}. It costs less than a call in full, because Hermes hands eight
+ * values to a native function without an allocation. A call of more attributes is made in full.
  *
  * @returns whether it was recorded. Else the call has to be made in full. Throws what a getter of the app's throws.
  */

@@ -24,6 +24,11 @@ test("JavaScript attaches to a client that was started natively, and reaches all
   const headers = client.traceHeaders("http://127.0.0.1/", FACADE_FIRST_SLOT + 1, { Accept: "text/plain" });
   assert.match(headers!["traceparent"]!, new RegExp(`^00-${client.traceId(FACADE_FIRST_SLOT + 1)}-`));
   assert.deepEqual(client.traceHeaders("http://127.0.0.2/", FACADE_FIRST_SLOT + 1, {}), {});
+  // Half of a pair is no text, and what only looks like one is.
+  for (const odd of ["\ud800", "\udc00x", "\\ud800", "\ud83d\ude00"]) {
+    const existing = { [`x-${odd}`]: odd };
+    assert.ok(client.traceHeaders(`http://127.0.0.1/${odd}`, FACADE_FIRST_SLOT + 1, existing)?.["traceparent"], odd);
+  }
   const { isEnabled, journal, panics, problems } = client.health()!;
   assert.deepEqual([isEnabled, journal === "off", panics, problems.length], [true, false, 0, 0]);
 });
