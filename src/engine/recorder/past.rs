@@ -88,17 +88,17 @@ impl Recorder {
     pub fn set_action(&self, action: Option<Uuid>) {
         *self.action.lock().unwrap_or_else(PoisonError::into_inner) = action;
         self.set_watch(Watch::Action, action.is_some());
-        self.note_change();
+        self.note_change(self.boot());
     }
 
     fn current_action(&self) -> Option<Uuid> {
         *self.action.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Events belong to something else from now on.
-    pub(super) fn note_change(&self) {
+    /// Events belong to something else since a time.
+    pub(super) fn note_change(&self, since: BootTime) {
         let began = Began { versions: self.versions.get(), action: self.current_action() };
-        self.past.note(self.boot(), began, self.clock.boot());
+        self.past.note(since, began, self.clock.boot());
     }
 
     /// What an event belongs to that is recorded now: what the thread replays belongs to what was
