@@ -223,3 +223,22 @@ fn what_began_before_an_erasure_has_a_service_and_names_nobody() {
     let body = server.received().into_iter().find(|request| request.path.ends_with("/v1/traces")).unwrap().body;
     assert!(body.windows(12).any(|part| part == b"service.name"));
 }
+
+#[test]
+fn what_was_thrown_before_many_attributes_changed_at_once_keeps_its_user() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    sign_in(telemetry, "alice");
+    telemetry.start_view("Secret");
+    app.pass(Duration::from_millis(500));
+    let then = Clock::Manual(app.clock.clone()).wall();
+    app.pass(Duration::from_millis(500));
+    for n in 0..70i64 {
+        telemetry.set_global_attribute("n", Some(n.into()));
+    }
+    sign_in(telemetry, "bob");
+    telemetry.start_view("Public");
+    telemetry.replay(then, || telemetry.record_error(&ErrorEvent::new("Rejected", "late"))).unwrap();
+    let received = app.end();
+    assert_eq!(whose(&received.named("exception")[0].attributes), ("Secret".to_owned(), "alice".to_owned()));
+}
