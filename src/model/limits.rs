@@ -445,6 +445,9 @@ pub const OPERATION_AMEND_EVERY: Duration = Duration::from_secs(1);
 /// How long it is known what events belonged to: an engine tells of a rejected promise after 2 s,
 /// and its thread may be busy for longer.
 pub const PAST_KEPT: Duration = Duration::from_secs(10);
+/// Changes within this time are one step: an app that sets a hundred global attributes in a row
+/// must not have forgotten the user of a second ago. JavaScript's clock knows no shorter time.
+pub const PAST_STEP: Duration = Duration::from_millis(1);
 /// How many views, actions and users that were current one after the other are known.
 pub const MAX_PAST: usize = 64;
 /// Views on the stack.

@@ -159,6 +159,34 @@ fn a_logout_while_the_journal_is_full_is_not_forgotten() {
 }
 
 #[test]
+fn what_was_thrown_before_a_view_that_the_full_journal_refused_is_not_taken_for_that_views() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let telemetry = start(dir.path(), &server.url());
+    sign_in(&telemetry, "alice");
+    telemetry.start_view("Secret");
+    let then = Clock::System.wall();
+    assert!(telemetry.drain(LONG) && telemetry.suspend(LONG));
+    let blob = vec![7u8; 4096];
+    let big: Vec<_> = (0..20).map(|_| ("blob", Value::Bytes(&blob))).collect();
+    while telemetry.record_error(&ErrorEvent::new("E", "m").attributes(&big)).is_some() {}
+    while telemetry.record_error(&ErrorEvent::crash("E", "m", "s").attributes(&big)).is_some() {}
+    while telemetry.record_error(&ErrorEvent::crash("E", "m", "s")).is_some() {}
+    for n in 0..400i64 {
+        assert!(telemetry.set_global_attribute("n", Some(n.into())));
+    }
+    assert!(telemetry.set_user(None));
+    telemetry.start_view("Public");
+    assert!(telemetry.resume(LONG) && telemetry.drain(LONG));
+    telemetry.replay(then, || telemetry.record_error(&ErrorEvent::new("Rejected", "alice's")).unwrap());
+    assert!(telemetry.flush(LONG).complete);
+    let received = received(&server);
+    let errors = received.named("exception");
+    let late = errors.iter().find(|log| text(&log.attributes, "exception.type") == "Rejected").unwrap();
+    assert_eq!(whose(&late.attributes), ("Secret".to_owned(), "alice".to_owned()));
+}
+
+#[test]
 fn a_request_that_outlives_many_screens_keeps_the_user_who_made_it() {
     let dir = tempfile::tempdir().unwrap();
     let server = FaultServer::start().unwrap();
@@ -194,4 +222,23 @@ fn what_began_before_an_erasure_has_a_service_and_names_nobody() {
     assert_eq!(whose(&received(&server).spans[0].attributes), (String::new(), String::new()));
     let body = server.received().into_iter().find(|request| request.path.ends_with("/v1/traces")).unwrap().body;
     assert!(body.windows(12).any(|part| part == b"service.name"));
+}
+
+#[test]
+fn what_was_thrown_before_many_attributes_changed_at_once_keeps_its_user() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    sign_in(telemetry, "alice");
+    telemetry.start_view("Secret");
+    app.pass(Duration::from_millis(500));
+    let then = Clock::Manual(app.clock.clone()).wall();
+    app.pass(Duration::from_millis(500));
+    for n in 0..70i64 {
+        telemetry.set_global_attribute("n", Some(n.into()));
+    }
+    sign_in(telemetry, "bob");
+    telemetry.start_view("Public");
+    telemetry.replay(then, || telemetry.record_error(&ErrorEvent::new("Rejected", "late"))).unwrap();
+    let received = app.end();
+    assert_eq!(whose(&received.named("exception")[0].attributes), ("Secret".to_owned(), "alice".to_owned()));
 }

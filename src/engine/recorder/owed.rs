@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Recorder, Watch};
 use crate::model::event::encode::{ContextAttributes, encode_context, encode_scope};
 use crate::model::event::scrub::Author;
+use crate::model::time::BootTime;
 use crate::storage::frame::{self, FrameType};
 
 /// What a version is of.
@@ -73,17 +74,18 @@ impl Recorder {
     fn set_version(&self, part: Part, record: Vec<u8>) {
         let mut owed = self.owed.lock();
         *owed.of(part) = Some(record);
-        self.pay_locked(&mut owed);
+        self.pay_locked(&mut owed, self.boot());
     }
 
     /// Writes the contexts that are owed, if there is room for them now.
     pub(super) fn pay(&self) {
         if self.is_owed() {
-            self.pay_locked(&mut self.owed.lock());
+            // Now, also for a call of the past: that one was made before what is owed.
+            self.pay_locked(&mut self.owed.lock(), self.clock.boot());
         }
     }
 
-    fn pay_locked(&self, owed: &mut Debts) {
+    fn pay_locked(&self, owed: &mut Debts, since: BootTime) {
         for part in [Part::Context, Part::Scope] {
             let Some(record) = owed.of(part) else { continue };
             let version = self.next_version.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +99,7 @@ impl Recorder {
                     Part::Context => versions.context = version,
                     Part::Scope => versions.scope = version,
                 });
-                self.note_change();
+                self.note_change(since);
             }
         }
         self.set_watch(Watch::Owed, owed.is_any());

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::moments::Began;
 use super::versions::Versions;
 use super::{Recorder, Watch, thread};
-use crate::model::limits::{MAX_PAST, PAST_KEPT};
+use crate::model::limits::{MAX_PAST, PAST_KEPT, PAST_STEP};
 use crate::model::time::BootTime;
 
 /// What events have belonged to, and since when. The newest is the last.
@@ -27,8 +27,10 @@ impl Past {
     /// Events belong to this since a time. What was over long before `now` is forgotten.
     fn note(&self, since: BootTime, began: Began, now: BootTime) {
         let mut known = self.known();
-        if known.back().is_none_or(|(_, last)| *last != began) {
-            known.push_back((since, began));
+        match known.back_mut() {
+            Some((last, of_last)) if (*last..last.after(PAST_STEP)).contains(&since) => *of_last = began,
+            Some((_, of_last)) if *of_last == began => {}
+            _ => known.push_back((since, began)),
         }
         forget_old(&mut known, now);
     }
@@ -88,17 +90,17 @@ impl Recorder {
     pub fn set_action(&self, action: Option<Uuid>) {
         *self.action.lock().unwrap_or_else(PoisonError::into_inner) = action;
         self.set_watch(Watch::Action, action.is_some());
-        self.note_change();
+        self.note_change(self.boot());
     }
 
     fn current_action(&self) -> Option<Uuid> {
         *self.action.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Events belong to something else from now on.
-    pub(super) fn note_change(&self) {
+    /// Events belong to something else since a time.
+    pub(super) fn note_change(&self, since: BootTime) {
         let began = Began { versions: self.versions.get(), action: self.current_action() };
-        self.past.note(self.boot(), began, self.clock.boot());
+        self.past.note(since, began, self.clock.boot());
     }
 
     /// What an event belongs to that is recorded now: what the thread replays belongs to what was
@@ -149,6 +151,11 @@ mod tests {
         assert_eq!(past.in_use(at(60)).len(), 1);
         for scope in 0..10_000 {
             past.note(at(70), began(scope), at(70));
+        }
+        assert_eq!((past.at(at(69)), past.at(at(70))), (Some(began(2)), Some(began(9_999))), "a burst is one step");
+        for step in 0..10_000 {
+            let then = at(71).after(Duration::from_micros(1_000 * step));
+            past.note(then, began(step as u32), then);
         }
         assert_eq!(past.known().len(), MAX_PAST);
     }

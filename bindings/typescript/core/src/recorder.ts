@@ -101,7 +101,8 @@ export function record(fields: Field[], time?: number): number {
  * @returns whether it was recorded. Else the call has to be made in full. Throws what a getter of the app's throws.
  */
 export function recordShort(head: number, name: string, attributes: unknown): boolean {
-  if (!sink || currentSlot !== 0) return false;
+  // A type that is unknown has no place in a head: the core refuses, and counts, the call in full.
+  if (!sink || currentSlot !== 0 || !(head > 255)) return false;
   const values = (typeof attributes === "object" && attributes !== null ? attributes : {}) as Record<string, Field>;
   const keys = Object.keys(values);
   if (keys.length > 3) return false;

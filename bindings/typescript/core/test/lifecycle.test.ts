@@ -259,3 +259,19 @@ test("an action says the same in short as in full, whatever its attributes are",
   assert.equal(kept()?.[1], "Symbol(n)");
   assert.equal(fieldsOf(app, CALL_ACTION).length, 2 * expected.length + 2, "each once");
 });
+
+test("an action of an unknown type does not become another action, which its attributes name", () => {
+  const app = new App();
+  for (const type of ["longPress", "toString"]) action("Checkout", { count: 1, Buy: "x" }, type as "tap");
+  const made = fieldsOf(app, CALL_ACTION);
+  assert.deepEqual(
+    made.map(([, , , , ...what]) => what),
+    [
+      ["Checkout", "count", 1, "Buy", "x"],
+      ["Checkout", "count", 1, "Buy", "x"],
+    ],
+  );
+  // No type of the core's, which refuses and counts the call.
+  assert.ok(made.every(([, context, suppressed, type]) => context === 0 && suppressed === 0 && !(Number(type) > 0)));
+  app.end();
+});

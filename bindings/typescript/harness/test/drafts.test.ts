@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Field } from "@throughline/core";
-import { host } from "./host.js";
+import { App, host } from "./host.js";
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type Vector = { [key: string]: Json };
@@ -160,4 +160,23 @@ test("a call in short is the same draft as in full, and no draft when a value ha
   assert.equal(host.draft(7, codes["CALL_START_VIEW"]! + 256, "Home"), undefined);
   assert.equal(host.draft(7, 77 + 256, "Home"), undefined);
   assert.equal(host.draft(7, 65_536 + codes["CALL_ACTION"]!, "tap"), undefined);
+});
+
+test("one very long value does not hold on to its memory after its call", () => {
+  // Hermes does not say how much memory the process has. Its door has the same buffer.
+  const { process, gc } = globalThis as unknown as { process?: { memoryUsage?(): { rss: number } }; gc?(): void };
+  if (!process?.memoryUsage || !gc) return;
+  const app = new App();
+  const head = codes["CALL_ACTION"]! + 256 * 5;
+  const used = () => {
+    gc();
+    app.record(head, "tap");
+    return process.memoryUsage!().rss / 2 ** 20;
+  };
+  const before = used();
+  app.record(head, "tap", "body", "v".repeat(2 ** 26));
+  const after = used();
+  // The text itself may still be there. The buffer would have twice its size.
+  assert.ok(after - before < 100, `${Math.round(after - before)} MiB more`);
+  app.end();
 });

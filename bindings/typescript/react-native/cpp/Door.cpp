@@ -18,7 +18,6 @@ struct Shared {
 /// Writes a call into a buffer and hands it over.
 double recordWith(jsi::Runtime& runtime, DraftBuffer& buffer, uint64_t handle, double timeMs, const jsi::Value* values,
                   size_t count) {
-  buffer.clear();
   const JsiArguments arguments(runtime, values, count);
   const bool isCall = DraftWriter<JsiArguments>(buffer, arguments).write(timeMs);
   // A short call that cannot be written is made again in full. Anything else that is no call is refused, and counted,
@@ -35,10 +34,13 @@ double record(jsi::Runtime& runtime, Shared& shared, uint64_t handle, double tim
     return recordWith(runtime, own, handle, timeMs, values, count);
   }
   struct Busy {
-    bool& flag;
-    explicit Busy(bool& flag) : flag(flag) { flag = true; }
-    ~Busy() { flag = false; }
-  } busy(shared.isBusy);
+    Shared& of;
+    explicit Busy(Shared& of) : of(of) { of.isBusy = true; }
+    ~Busy() {
+      of.buffer.clear();
+      of.isBusy = false;
+    }
+  } busy(shared);
   return recordWith(runtime, shared.buffer, handle, timeMs, values, count);
 }
 

@@ -19,7 +19,11 @@ namespace throughline {
 /// A draft that is written in pieces. Numbers are little-endian, as on every device that runs this.
 class DraftBuffer {
  public:
-  void clear() { size_ = 0; }
+  /// Makes it empty. One large draft must not hold on to its memory.
+  void clear() {
+    size_ = 0;
+    if (bytes_.size() > KEPT) std::vector<uint8_t>(LEAST).swap(bytes_);
+  }
   const uint8_t* data() const { return bytes_.data(); }
   size_t size() const { return size_; }
 
@@ -58,8 +62,12 @@ class DraftBuffer {
     size_ += size;
   }
 
-  // The capacity, of which the first `size_` bytes are written. A draft is rarely longer.
-  std::vector<uint8_t> bytes_ = std::vector<uint8_t>(1024);
+  // A draft is rarely longer.
+  static constexpr size_t LEAST = 1024;
+  static constexpr size_t KEPT = 64 * LEAST;
+
+  // The capacity, of which the first `size_` bytes are written.
+  std::vector<uint8_t> bytes_ = std::vector<uint8_t>(LEAST);
   size_t size_ = 0;
 };
 
