@@ -1,5 +1,6 @@
 //! What the user has decided about data being collected, and erasing what was.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,10 @@ impl Telemetry {
                     shared.begin_anew();
                 }
                 lifecycle.give_consent(consent, &self.client.parts)?;
+                if let Some(shared) = lifecycle.shared() {
+                    let now = shared.recorder().wall(shared.recorder().boot());
+                    lifecycle.consented_at().store(now, Ordering::Relaxed);
+                }
             }
             (_, consent) => lifecycle.change_consent(consent),
         }

@@ -1,8 +1,11 @@
 //! One recording method for each kind of event. All of them are [`Telemetry::record`].
 
+use std::sync::atomic::Ordering;
+
 use uuid::Uuid;
 
 use super::client::Telemetry;
+use crate::engine::recorder::unrecorded;
 use crate::model::event::{Custom, ErrorEvent, Log, LongTask, Metric, Resource, Session, Span, View, Vital};
 
 impl Telemetry {
@@ -74,9 +77,14 @@ impl Telemetry {
     /// epoch: for calls that an app made before it started the client, and for what is known late.
     /// What is recorded belongs to the user, the session, the view and the action of that time, as
     /// far as the client still knows them, which is for at least 10 s; else to the current ones.
+    /// When the user has denied consent in this process and granted it again, nothing of before the
+    /// grant is recorded.
     pub fn replay<R>(&self, wall_ns: u64, work: impl FnOnce() -> R) -> R {
         let Some(shared) = self.on() else { return work() };
         let recorder = shared.recorder();
+        if wall_ns < self.client.lifecycle.consented_at().load(Ordering::Relaxed) {
+            return unrecorded(work);
+        }
         recorder.replaying(recorder.wall(recorder.boot()).saturating_sub(wall_ns), work)
     }
 

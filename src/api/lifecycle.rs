@@ -1,6 +1,6 @@
 //! [`Lifecycle`]: starting and stopping the worker, and what the client asks of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub(super) struct Lifecycle {
     denied: Mutex<Vec<Denied>>,
     /// A worker that died was replaced once.
     was_revived: AtomicBool,
+    /// When a denial of this process has ended, in ns since the Unix epoch. 0: there was none.
+    consented_at: AtomicU64,
 }
 
 impl Lifecycle {
@@ -51,7 +53,13 @@ impl Lifecycle {
             consent: Mutex::new(()),
             denied: Mutex::default(),
             was_revived: AtomicBool::new(false),
+            consented_at: AtomicU64::new(0),
         }
+    }
+
+    /// A denial has ended at a wall time, ns: what happened before is none of ours.
+    pub(super) fn consented_at(&self) -> &AtomicU64 {
+        &self.consented_at
     }
 
     /// The byte that says whether the client is on.

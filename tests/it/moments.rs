@@ -8,7 +8,7 @@ use throughline::event::{Action, ErrorEvent};
 use throughline::state::StorePolicy;
 use throughline::testing::FaultServer;
 use throughline::time::Clock;
-use throughline::{Telemetry, User, Value};
+use throughline::{Consent, Telemetry, User, Value};
 
 use crate::app::{app, received, text};
 use crate::support::{LONG, start};
@@ -112,6 +112,30 @@ fn what_is_known_late_and_belongs_to_the_open_action_is_counted_there() {
     assert!(request.stop(200, |resource| resource).is_some());
     let received = app.end();
     assert_eq!(text(&received.named("app.widget.click")[0].attributes, "rum.action.error.count"), "1");
+}
+
+#[test]
+fn what_happened_while_consent_was_denied_is_never_recorded_however_late_it_is_known() {
+    let app = app();
+    let telemetry = &app.telemetry;
+    let wall = || Clock::Manual(app.clock.clone()).wall();
+    let late = |message: &'static str| telemetry.record_error(&ErrorEvent::new("Late", message));
+    let before = wall();
+    app.pass(Duration::from_secs(1));
+    telemetry.set_consent(Consent::Denied).unwrap();
+    let denied = wall();
+    app.clock.advance(Duration::from_secs(1));
+    telemetry.set_consent(Consent::Granted).unwrap();
+    app.pass(Duration::from_secs(1));
+    let after = wall();
+    assert_eq!(telemetry.replay(before, || late("before the denial")), None);
+    assert_eq!(telemetry.replay(denied, || late("while it was denied")), None);
+    assert!(telemetry.replay(after, || late("after it")).is_some());
+    assert!(late("now").is_some(), "and the thread records as before");
+    let received = app.end();
+    let messages: Vec<_> =
+        received.named("exception").iter().map(|error| text(&error.attributes, "exception.message")).collect();
+    assert_eq!(messages, ["after it", "now"]);
 }
 
 #[test]

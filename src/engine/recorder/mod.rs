@@ -35,6 +35,11 @@ use past::Past;
 use versions::CurrentVersions;
 pub use versions::Versions;
 
+/// Runs `work`, of which nothing is recorded on this thread.
+pub(crate) fn unrecorded<R>(work: impl FnOnce() -> R) -> R {
+    thread::unrecorded(work)
+}
+
 /// Marks the current thread as one of ours: `record` does nothing on it.
 pub fn mark_own_thread() {
     thread::mark_as_ours();

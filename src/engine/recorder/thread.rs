@@ -53,6 +53,21 @@ pub(super) fn replaying<R>(ago: u64, work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Sets the mark back to what it was.
+struct EndOfSilence(bool);
+
+impl Drop for EndOfSilence {
+    fn drop(&mut self) {
+        MARKS.with(|marks| marks.is_ours.set(self.0));
+    }
+}
+
+/// Runs `work`, of which nothing is recorded.
+pub(super) fn unrecorded<R>(work: impl FnOnce() -> R) -> R {
+    let _end = EndOfSilence(MARKS.with(|marks| marks.is_ours.replace(true)));
+    work()
+}
+
 /// Takes the thread's buffer. An empty one takes its place, for an event that is recorded while
 /// another is being encoded; and there is none left when a destructor of the thread records.
 #[inline]

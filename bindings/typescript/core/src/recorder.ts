@@ -48,6 +48,7 @@ export const cause = (): number => currentSlot || actionSlot;
 export function causesThisTurn(): void {
   // A microtask runs right after the turn. What a library puts in its place may run after the next one.
   if (!sink || typeof queueMicrotask !== "function") return;
+  actionSlot = 0;
   const slot = nextSlot();
   if (record([CALL_ACTION_CONTEXT, 0, 0, slot]) !== ANSWER_DONE) return;
   actionSlot = slot;
