@@ -19,6 +19,7 @@ use crate::model::event::{Action, Common, Event, EventKind};
 use crate::model::limits::DROP_TIMEOUT;
 use crate::model::value::Attribute;
 use crate::policy::trace::TraceHosts;
+use crate::storage::crash::give_main_stack;
 use crate::storage::journal::forked;
 
 /// The client. It is cheap to clone, and every clone is the same client.
@@ -88,6 +89,9 @@ impl Telemetry {
         };
         if consent == Consent::Denied {
             erase_left_behind(client.parts.config.data_dir.clone());
+        }
+        if client.parts.config.enabled && client.parts.config.capture_crashes {
+            give_main_stack();
         }
         client.lifecycle.start(&client.parts)?;
         let cell = Arc::clone(client.lifecycle.cell());

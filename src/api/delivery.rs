@@ -80,6 +80,7 @@ impl Telemetry {
         health.enabled = is_on;
         health.journal = Some(shared.recorder().journal().mode());
         health.journal_bytes = shared.recorder().journal().waiting();
+        health.captures_crashes = shared.recorder().crash().is_on();
         health.panics = shared.panics.load(Ordering::Relaxed);
         self.client.parts.hook_counts.report(&mut health);
         health.contexts = shared.scopes.contexts(|store| store.counts());

@@ -1,6 +1,7 @@
 //! Where storage, wire and time meet. Events are recorded on the caller's thread. Everything else
 //! happens on the worker's.
 
+pub(crate) mod crash;
 pub(crate) mod debug;
 pub(crate) mod directory;
 pub(crate) mod globals;

@@ -39,6 +39,20 @@ pub fn panic_at(name: &str) {
     MAY_BE_WANTED.store(true, Ordering::Release);
 }
 
+/// A name, and what is done there.
+#[cfg(feature = "testing")]
+type Act = (String, fn());
+/// What is done once when its name is reached.
+#[cfg(feature = "testing")]
+static ACT_AT: Mutex<Option<Act>> = Mutex::new(None);
+
+/// Does something once when `name` is reached next: crashes, in tests of what survives that.
+#[cfg(feature = "testing")]
+pub fn act_at(name: &str, act: fn()) {
+    *ACT_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some((name.to_owned(), act));
+    MAY_BE_WANTED.store(true, Ordering::Release);
+}
+
 /// Kills the process here if the harness asked for it.
 #[cfg(feature = "testing")]
 #[inline(always)]
@@ -57,6 +71,10 @@ fn look_at_kill_point(name: &str) {
     static WANTED: OnceLock<Option<(String, u32)>> = OnceLock::new();
     static SEEN: AtomicU32 = AtomicU32::new(0);
     panic_if_wanted(name);
+    let act = ACT_AT.lock().unwrap_or_else(PoisonError::into_inner).take_if(|(wanted, _)| wanted == name);
+    if let Some((_, act)) = act {
+        act();
+    }
     let wanted = WANTED.get_or_init(|| {
         let value = std::env::var("THROUGHLINE_KILL").ok()?;
         let (name, count) = value.split_once(':')?;
@@ -64,7 +82,8 @@ fn look_at_kill_point(name: &str) {
     });
     let Some((wanted, count)) = wanted else {
         let at = PANIC_AT.lock().unwrap_or_else(PoisonError::into_inner);
-        MAY_BE_WANTED.store(at.is_some(), Ordering::Release);
+        let acts = ACT_AT.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        MAY_BE_WANTED.store(at.is_some() || acts, Ordering::Release);
         return;
     };
     if wanted == name && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == *count {

@@ -5,6 +5,7 @@
 //! numbers, codes) stands with the format.
 
 mod contexts;
+mod crashes;
 mod diagnosis;
 mod frames;
 mod journal;
@@ -15,6 +16,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use contexts::*;
+pub(crate) use crashes::*;
 pub(crate) use diagnosis::*;
 pub use frames::*;
 pub use journal::*;

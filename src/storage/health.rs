@@ -95,6 +95,10 @@ pub struct Health {
     pub hook_slow: u64,
     /// What became of the trace contexts that were kept for a later event.
     pub contexts: StoreCounts,
+    /// Whether a crash of this process would be written down. False in the first moments after the
+    /// start, when it is switched off, when the disk refuses the file, and in all clients of a
+    /// process but one.
+    pub captures_crashes: bool,
     /// Panics of Throughline itself that were caught.
     pub panics: u64,
     /// What a developer should know: for example that no endpoint is configured.

@@ -8,6 +8,7 @@
 mod acknowledged;
 mod child;
 mod corrupt;
+mod crash;
 mod death;
 mod disk_full;
 mod kill;
@@ -33,6 +34,8 @@ enum Torture {
     /// Flips bits, truncates files and writes random bytes into a store. Nothing may panic, and no
     /// wrong payload may be delivered.
     Corrupt(corrupt::Options),
+    /// Crashes processes in every way, and looks what the next one reports.
+    Crash(crash::Options),
     /// Fills a small file system under a recording process. Needs the right to mount.
     DiskFull(disk_full::Options),
     /// The process that is killed.
@@ -44,6 +47,7 @@ fn main() -> Result<()> {
     let failed = match Cli::parse().torture {
         Torture::Kill(options) => kill::run(&options)?,
         Torture::Corrupt(options) => corrupt::run(&options)?,
+        Torture::Crash(options) => crash::run(&options)?,
         Torture::DiskFull(options) => disk_full::run(&options)?,
         Torture::Child(options) => return child::run(&options),
     };

@@ -8,15 +8,18 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use super::dead_crash::{DeadCrash, deaths};
+use crate::engine::crash::CrashRecord;
 use crate::model::ids::RunKey;
 use crate::model::kill_point::kill_point;
 use crate::model::limits::{CAREFUL_AFTER_ATTEMPTS, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, QUARANTINE_AFTER_ATTEMPTS};
 use crate::model::time::nanos;
+use crate::policy::redact::Redactor;
+use crate::storage::crash::beside;
 use crate::storage::dirlock::RUNS;
 use crate::storage::journal::run_file::{RunFile, file_name, key_of};
 use crate::storage::journal::{DrainEnd, Drained, RunCounters, RunStart};
 use crate::storage::queue::{Queue, QueueError, Source};
-use crate::storage::replace::read;
 
 /// A run whose journal is being read.
 #[derive(Debug)]
@@ -44,11 +47,16 @@ impl DeadRun {
         let Some(key) = run_of(path) else { return Ok(Opened::Over) };
         let known = queue.find_run(key).map(|(id, run)| (id, run.done));
         if let Some((_, true)) = known {
+            DeadCrash::erase_beside(path);
             let _ = std::fs::remove_file(path);
             return Ok(Opened::Over);
         }
         let file = match RunFile::open(path, key) {
             Ok(file) => file,
+            // The journal was on the heap, or it has been read, and the run file is left.
+            Err(error) if error.kind() == ErrorKind::NotFound && beside(path).exists() => {
+                RunFile::from_bytes(Vec::new(), key)
+            }
             Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::NotFound) => {
                 if let Some((run, _)) = known {
                     queue.finish_run(run, &RunCounters::default())?;
@@ -65,7 +73,10 @@ impl DeadRun {
             // The ids of the run's events depend on its base time, so it is entered once, with the
             // time that the file gives. When its preamble cannot be read, the time of the file's
             // last change takes its place.
-            None => queue.enter_run(file.start().unwrap_or_else(|| RunStart { key, base_wall: modified(path) }))?,
+            None => {
+                let start = file.start().or_else(|| DeadCrash::start(path));
+                queue.enter_run(start.unwrap_or_else(|| RunStart { key, base_wall: modified(path) }))?
+            }
         };
         let marker = path.with_extension("reading");
         let deaths = deaths(&marker);
@@ -81,19 +92,34 @@ impl DeadRun {
 
     /// Reads the next records into the queue. At the end the run is over in the books and its file
     /// is removed: then the answer is false.
-    pub(super) fn read(&self, queue: &mut Queue) -> Result<bool, QueueError> {
+    pub(super) fn read(&self, queue: &mut Queue, quarantine: &Path, redactor: &Redactor) -> Result<bool, QueueError> {
         let absorbed = queue.absorb(self.run, &self.file, self.step, MAX_DRAIN_BYTES)?;
         kill_point("recovery");
         if absorbed.more {
             return Ok(true);
         }
         let counters = self.file.counters();
-        queue.finish_run(self.run, &counters)?;
+        let crash = DeadCrash::read(&self.path, self.start(queue), quarantine, redactor);
+        match &crash.record {
+            Some(CrashRecord { n, record }) => queue.finish_crashed_run(self.run, &counters, (*n, record))?,
+            None => queue.finish_run(self.run, &counters)?,
+        }
+        if crash.is_quarantined {
+            queue.note_quarantined()?;
+        }
         kill_point("recovery");
+        crash.erase();
         // For a process that lives although it was taken for dead.
         let _ = RunFile::mark_taken(&self.path, absorbed.to, &counters);
         let _ = std::fs::remove_file(&self.path);
         Ok(false)
+    }
+}
+
+impl DeadRun {
+    /// What identifies the run, as it was entered.
+    fn start(&self, queue: &Queue) -> Option<RunStart> {
+        queue.run_start(self.run)
     }
 }
 
@@ -104,15 +130,6 @@ impl DeadRun {
 struct WatchedFile {
     file: RunFile,
     marker: PathBuf,
-}
-
-/// Processes that died while they read the marker's file.
-fn deaths(marker: &Path) -> u32 {
-    read(marker)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(0)
 }
 
 impl Source for WatchedFile {
@@ -143,7 +160,11 @@ impl DeadRuns {
     pub(super) fn find(dir: &Path, queue: &Queue, own: Option<RunKey>) -> Self {
         let entries = std::fs::read_dir(dir.join(RUNS)).into_iter().flatten().flatten();
         let is_dead = |path: &PathBuf| run_of(path).is_some_and(|key| Some(key) != own);
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_dead).collect();
+        // A run file stands for the journal beside which it is.
+        let journal = |path: PathBuf| if is_run_file(&path) { path.with_extension("journal") } else { path };
+        let mut files: Vec<PathBuf> = entries.map(|entry| journal(entry.path())).filter(is_dead).collect();
+        files.sort();
+        files.dedup();
         files.sort_by_cached_key(|path| std::cmp::Reverse((modified(path), path.clone())));
         let has_file = |key: RunKey| files.iter().any(|path| path.ends_with(file_name(key)));
         let without_file =
@@ -159,6 +180,10 @@ impl DeadRuns {
 /// The run whose journal `path` is, from its name.
 fn run_of(path: &Path) -> Option<RunKey> {
     path.file_name().and_then(|name| key_of(&name.to_string_lossy()))
+}
+
+fn is_run_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "crash")
 }
 
 /// Moves a file that cannot be read into the folder `quarantine`.

@@ -6,6 +6,7 @@
 //! queue.db         the queue, and its WAL
 //! ballast          space that is given up to get out of a full disk
 //! runs/*.journal   one journal for each run of the process, which says whether that lives
+//! runs/*.crash     beside it, what the run was doing and what it died of
 //! quarantine/      files that could not be read
 //! switches.json    settings that were changed at run time
 //! erase            says that the directory is to be erased before anything of it is sent
@@ -14,9 +15,11 @@
 //!
 //! - `recovery.rs`: the steps of recovering what earlier runs left;
 //! - `dead_run.rs`: finding and reading the journals of those runs;
+//! - `dead_crash.rs`: reading what such a run died of;
 //! - `destinations.rs`: what the queue and the uploader know of the configured destinations;
 //! - `erase.rs`: erasing everything.
 
+mod dead_crash;
 mod dead_run;
 mod destinations;
 mod erase;
@@ -30,6 +33,7 @@ use crate::engine::uploader::Uploader;
 use crate::model::config::{Config, Destination};
 use crate::model::ids::RunKey;
 use crate::model::time::Clock;
+use crate::policy::redact::Redactor;
 use crate::storage::dirlock::{DirLock, RUNS};
 use crate::storage::journal::RunStart;
 use crate::storage::journal::run_file::file_name;
@@ -120,13 +124,14 @@ impl Directory {
         Ok(run)
     }
 
-    /// Takes one short step of recovery: at most one transaction's worth of records.
+    /// Takes one short step of recovery: at most one transaction's worth of records. What an
+    /// earlier run died of is redacted before it is stored.
     ///
     /// # Errors
     /// Those of the queue. The step is taken again by the next call.
-    pub(crate) fn recover(&mut self) -> Result<(), QueueError> {
+    pub(crate) fn recover(&mut self, redactor: &Redactor) -> Result<(), QueueError> {
         let Self { queue, uploader, destinations, recovery, lock, .. } = self;
-        recovery.step(queue, &lock.dir().join("quarantine"), |queue| {
+        recovery.step(queue, &lock.dir().join("quarantine"), redactor, |queue| {
             queue.configure(&fingerprints(destinations))?;
             uploader.set_exporters(exporters(queue, destinations));
             Ok(())

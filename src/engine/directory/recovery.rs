@@ -14,6 +14,7 @@
 use std::path::Path;
 
 use super::dead_run::{DeadRun, DeadRuns, Opened};
+use crate::policy::redact::Redactor;
 use crate::storage::journal::RunCounters;
 use crate::storage::queue::{Queue, QueueError};
 
@@ -94,6 +95,7 @@ impl Recovery {
         &mut self,
         queue: &mut Queue,
         quarantine: &Path,
+        redactor: &Redactor,
         configure: impl FnOnce(&mut Queue) -> Result<(), QueueError>,
     ) -> Result<(), QueueError> {
         let next = match self {
@@ -104,7 +106,7 @@ impl Recovery {
             }
             Self::EndRun(runs) => Some(end_run(queue, runs)?),
             Self::Open(runs) => Some(open(queue, quarantine, runs)?),
-            Self::Read(reading, runs) => read(queue, reading, runs)?,
+            Self::Read(reading, runs) => read(queue, reading, runs, quarantine, redactor)?,
             Self::Release => {
                 queue.end_recovery()?;
                 Some(Self::Done)
@@ -144,7 +146,13 @@ fn open(queue: &mut Queue, quarantine: &Path, runs: &mut DeadRuns) -> Result<Rec
     })
 }
 
-fn read(queue: &mut Queue, reading: &DeadRun, runs: &mut DeadRuns) -> Result<Option<Recovery>, QueueError> {
-    let has_more = reading.read(queue)?;
+fn read(
+    queue: &mut Queue,
+    reading: &DeadRun,
+    runs: &mut DeadRuns,
+    quarantine: &Path,
+    redactor: &Redactor,
+) -> Result<Option<Recovery>, QueueError> {
+    let has_more = reading.read(queue, quarantine, redactor)?;
     Ok((!has_more).then(|| Recovery::of_runs(queue, std::mem::take(runs))))
 }

@@ -24,6 +24,7 @@ use crate::model::time::{BootTime, Clock, nanos};
 use crate::policy::redact::Redactor;
 use crate::policy::sampling;
 use crate::policy::trace::{SpanContext, current_trace};
+use crate::storage::crash::Capture;
 use crate::storage::frame::{self, FrameType};
 use crate::storage::journal::{Appended, Journal, RunStart, forked};
 pub use keeping::Aside;
@@ -116,6 +117,8 @@ pub struct Recorder {
     /// replay calls.
     watch: AtomicU32,
     action: Mutex<Option<Uuid>>,
+    /// What a crash would belong to.
+    crash: Capture,
     redactor: Redactor,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -150,6 +153,7 @@ impl Recorder {
             past: Past::default(),
             watch: AtomicU32::new(0),
             action: Mutex::new(None),
+            crash: Capture::default(),
             redactor,
             wake,
         })
@@ -426,11 +430,6 @@ impl Recorder {
         let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
         let Began { versions, action } = self.surroundings();
         Some(Began { versions, action: action.filter(|_| is_caused) })
-    }
-
-    /// Versions of the context and of the scope that events refer to now.
-    pub fn versions(&self) -> Versions {
-        self.versions.get()
     }
 
     /// Decides anew whether the current session is kept. One in which something happened stays so.

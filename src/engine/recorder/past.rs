@@ -14,6 +14,7 @@ use super::versions::Versions;
 use super::{Recorder, Watch, thread};
 use crate::model::limits::{MAX_PAST, PAST_KEPT, PAST_STEP};
 use crate::model::time::BootTime;
+use crate::storage::crash::Capture;
 
 /// What events have belonged to, and since when. The newest is the last.
 #[derive(Debug, Default)]
@@ -97,10 +98,24 @@ impl Recorder {
         *self.action.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Versions of the context and of the scope that events refer to now.
+    pub fn versions(&self) -> Versions {
+        self.versions.get()
+    }
+
+    /// What writes down how this run dies.
+    pub(crate) fn crash(&self) -> &Capture {
+        &self.crash
+    }
+
     /// Events belong to something else since a time.
     pub(super) fn note_change(&self, since: BootTime) {
         let began = Began { versions: self.versions.get(), action: self.current_action() };
         self.past.note(since, began, self.clock.boot());
+        self.crash.note(|state| {
+            let Began { versions, action } = began;
+            (state.context, state.scope, state.action) = (versions.context, versions.scope, action);
+        });
     }
 
     /// What an event belongs to that is recorded now: what the thread replays belongs to what was

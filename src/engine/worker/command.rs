@@ -10,6 +10,7 @@ use crate::model::config::Consent;
 use crate::model::limits::LONGEST_FLUSH;
 use crate::model::time::BootTime;
 use crate::policy::schedule::Conditions;
+use crate::storage::crash::Phase;
 use crate::storage::queue::DestinationBooks;
 use crate::storage::switches::Switches;
 
@@ -107,6 +108,8 @@ impl Worker<'_> {
                     self.follow_others();
                 }
                 self.conditions = conditions;
+                let phase = if conditions.foreground { Phase::Running } else { Phase::Background };
+                self.shared.recorder().crash().set_phase(phase);
                 self.directories(|directory| directory.uploader.set_conditions(conditions, at));
             }
             Command::Suspend { reply } => {

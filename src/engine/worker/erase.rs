@@ -98,6 +98,7 @@ impl Worker<'_> {
     pub(super) fn forget_recorded(&mut self) {
         let (journal, scopes) = (self.shared.recorder().journal(), &self.shared.scopes);
         self.in_flight.clear();
+        self.shared.recorder().crash().end();
         scopes.close();
         let counters = journal.counters();
         *self.shared.settled() = Some(Settled { dir: None, head: journal.skip(), counters, contexts: Vec::new() });

@@ -185,8 +185,10 @@ impl<'a> Worker<'a> {
     fn close(&mut self) {
         self.cancel_requests("the client was shut down");
         let closing = self.closing.take().unwrap_or(Closing { ending: Ending::Shutdown, reply: None });
+        self.shared.recorder().crash().end();
         if closing.ending == Ending::Shutdown {
             self.finish_run();
+            // The run has ended as it should. A crash from here on is none of a run's.
             self.shared.recorder().journal().give_up_file();
         }
         self.publish();

@@ -9,11 +9,12 @@ use crate::model::config::Consent;
 impl Worker<'_> {
     /// Takes one step of recovery in one directory. True when more is to do.
     pub(super) fn recover(&mut self) -> bool {
+        let shared = self.shared;
         let Some(open) = self.storage.open() else { return false };
         let Some((place, directory)) = open.directories().find(|(_, directory)| directory.is_recovering()) else {
             return false;
         };
-        match directory.recover() {
+        match directory.recover(shared.recorder().redactor()) {
             Ok(()) => true,
             Err(error) => {
                 self.directory_failed(place, error);
@@ -24,10 +25,11 @@ impl Worker<'_> {
 
     /// Reads a damaged database to its end. Before that the books are not whole.
     pub(super) fn finish_salvage(&mut self) {
+        let shared = self.shared;
         while self.storage.open().is_some_and(|open| !open.own.is_configured()) {
             self.drain();
             let Some(open) = self.storage.open() else { return };
-            if let Err(error) = open.own.recover() {
+            if let Err(error) = open.own.recover(shared.recorder().redactor()) {
                 self.storage_failed(error);
                 return;
             }

@@ -7,6 +7,7 @@ use super::settled::{Settled, contexts_from};
 use super::{Shared, Worker};
 use crate::engine::directory::{Directory, erase_dir, owes_erasure};
 use crate::model::limits::{HOME_LOCK_PAUSE, HOME_LOCK_TRIES, REOPEN_AFTER, REOPEN_AT_MOST_AFTER, TICK};
+use crate::storage::crash::{Facts, beside};
 use crate::storage::dirlock::{self, DirLock, RUNS};
 use crate::storage::health::StorageState;
 use crate::storage::journal::JournalMode;
@@ -156,6 +157,7 @@ impl Worker<'_> {
             self.begin_anew_with_others();
         }
         self.map_journal(lock.dir())?;
+        self.capture_crashes(lock.dir());
         let journal = shared.recorder().journal();
         journal.confirm_owner();
         let is_main = lock.is_main(&shared.config.data_dir);
@@ -238,6 +240,27 @@ impl Worker<'_> {
         }
         self.shared.health().hints = hint.into_iter().collect();
         Ok(())
+    }
+
+    /// Begins to capture crashes, if that is wanted and has not begun. Without it the client does
+    /// everything else.
+    fn capture_crashes(&self, dir: &Path) {
+        let (config, recorder) = (&self.shared.config, self.shared.recorder());
+        if !config.capture_crashes || recorder.crash().is_on() {
+            return;
+        }
+        let start = recorder.journal().start();
+        let path = beside(&dir.join(RUNS).join(file_name(start.key)));
+        let facts = Facts {
+            base_wall: start.base_wall,
+            boot: self.shared.clock.boot_id().0,
+            started: self.shared.clock.boot().0,
+            process: std::process::id().into(),
+            app_version: config.service_version.clone(),
+        };
+        if let Err(error) = recorder.crash().begin(&path, start.key, &facts) {
+            self.shared.debug.log(&format!("crashes are not captured: {error}"));
+        }
     }
 
     /// Maps the journal again if somebody has removed its file meanwhile.

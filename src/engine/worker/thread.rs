@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::{Command, Shared, Worker};
 use crate::engine::recorder::mark_own_thread;
 use crate::model::limits::{IO_THREAD_KEEP_ALIVE, WORKER_STARTS};
+use crate::storage::crash::AlternateStack;
 use crate::storage::health::StorageState;
 
 /// Starts the thread.
@@ -76,9 +77,20 @@ fn work(
 /// Prepares one of the client's own threads.
 fn begin_thread(on_thread_start: Option<fn()>) {
     mark_own_thread();
+    give_stack();
     if let Some(begin) = on_thread_start {
         let _ = std::panic::catch_unwind(begin);
     }
+}
+
+thread_local! {
+    /// The stack on which this thread's crash is written when its own has overflowed.
+    static STACK: Option<AlternateStack> = AlternateStack::give();
+}
+
+/// Gives this thread an alternate stack for as long as it lives.
+fn give_stack() {
+    let _ = STACK.try_with(|_| {});
 }
 
 /// Lowers this thread's priority. On Darwin a thread's priority is its quality of service. Setting

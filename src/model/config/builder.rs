@@ -49,6 +49,7 @@ impl Config {
             synthetic_views: true,
             redact: RedactRules::default(),
             tail_sampling: None,
+            capture_crashes: true,
             temporality: Temporality::Cumulative,
         }
     }
@@ -111,6 +112,7 @@ pub struct ConfigBuilder {
     pub(super) synthetic_views: bool,
     pub(super) redact: RedactRules,
     pub(super) tail_sampling: Option<TailSampling>,
+    pub(super) capture_crashes: bool,
     pub(super) temporality: Temporality,
 }
 
@@ -180,6 +182,9 @@ setters! {
     self_report: bool;
     /// Whether the start and the end of a session are recorded as events. Default: true.
     session_events: bool;
+    /// Whether the signals that end a process are caught and reported at the next start. Default
+    /// true. Of several clients in a process, the first one catches them.
+    capture_crashes: bool;
     /// Whether events that occur while no view is shown get one: `ApplicationLaunch`, later
     /// `Background`. Default: true.
     synthetic_views: bool;
@@ -274,6 +279,7 @@ impl ConfigBuilder {
             synthetic_views: self.synthetic_views,
             redact: self.redact,
             tail_sampling: self.tail_sampling,
+            capture_crashes: self.capture_crashes,
         };
         config.check()?;
         Ok(config)

@@ -129,6 +129,7 @@ pub struct Config {
     pub(crate) synthetic_views: bool,
     pub(crate) redact: RedactRules,
     pub(crate) tail_sampling: Option<TailSampling>,
+    pub(crate) capture_crashes: bool,
 }
 
 impl Config {

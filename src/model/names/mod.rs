@@ -238,3 +238,21 @@ pub const VITAL_PROCESS_START: &str = "process_start";
 pub const VITAL_INITIAL_DISPLAY: &str = "time_to_initial_display";
 /// The time from the start of the process until the first complete screen, in seconds.
 pub const VITAL_FULL_DISPLAY: &str = "time_to_full_display";
+
+// Crashes.
+
+/// The name of the signal that ended the process.
+pub const CRASH_SIGNAL: &str = "throughline.crash.signal";
+/// Why the signal was raised: the name of its `si_code`, or its number.
+pub const CRASH_CODE: &str = "throughline.crash.code";
+/// The address that was accessed, in hexadecimal digits.
+pub const CRASH_ADDRESS: &str = "throughline.crash.address";
+/// How the frames were found: `cfi`, `frame_pointers` or `registers`.
+pub const CRASH_UNWINDING: &str = "throughline.crash.unwinding";
+/// How far the report was written before the process ended: `registers`, `frames`, `stack`.
+/// Missing when it is whole.
+pub const CRASH_TRUNCATED: &str = "throughline.crash.truncated";
+/// How many other threads crashed at the same time.
+pub const CRASH_OTHERS: &str = "throughline.crash.others";
+/// The time that the handler took, in nanoseconds.
+pub const CRASH_HANDLER_TIME: &str = "throughline.crash.handler_time";

@@ -78,6 +78,12 @@ pub const EXCEPTION_TYPE: &str = "exception.type";
 pub const EXCEPTION_MESSAGE: &str = "exception.message";
 /// The stack trace of an error.
 pub const EXCEPTION_STACKTRACE: &str = "exception.stacktrace";
+/// The number of the process.
+pub const PROCESS_PID: &str = "process.pid";
+/// The number of the thread, as the system counts.
+pub const THREAD_ID: &str = "thread.id";
+/// The name of the thread.
+pub const THREAD_NAME: &str = "thread.name";
 /// The id of a crash: the same in every attempt to deliver it.
 pub const CRASH_ID: &str = "app.crash.id";
 /// Why a request or an operation failed.

@@ -7,17 +7,17 @@
 #![allow(unsafe_code, reason = "mapping and copying the ring")]
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::FallocateFlags;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::preamble::PREAMBLE;
 use super::sigbus;
 use crate::model::limits::{CACHE_LINE_BYTES, JOURNAL_BYTES, PREFETCHED_LINES};
+use crate::storage::preallocate::preallocate;
 
 /// Bytes of the block. Because this is a constant, the compiler can prove most checks of a place in
 /// the ring.
@@ -184,23 +184,5 @@ impl Drop for Memory {
         self.guard = None;
         // SAFETY: the mapping is ours, and nothing borrows from it.
         let _ = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), LEN) };
-    }
-}
-
-/// Allocates the blocks of the whole file. Where the file system cannot do that, zeros are written.
-fn preallocate(file: &File, len: usize) -> io::Result<()> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len as u64) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::NOSPC) => Err(rustix::io::Errno::NOSPC.into()),
-        Err(_) => {
-            let zeros = vec![0u8; 64 * 1024];
-            let (mut file, mut left) = (file, len);
-            while left > 0 {
-                let part = left.min(zeros.len());
-                file.write_all(zeros.get(..part).unwrap_or_default())?;
-                left -= part;
-            }
-            Ok(())
-        }
     }
 }

@@ -46,6 +46,7 @@ pub use preamble::RunStart;
 use preamble::{COUNTERS_AT, HEAD_AT, OWNER_AT, PREAMBLE, TAIL_AT, TAKEN_AT, TAKEN_WORDS, position};
 use scan::scan;
 pub use scan::{DrainEnd, Drained};
+pub(crate) use sigbus::{Guard as MappingGuard, repair};
 
 /// Installs the handler of SIGBUS, and what notices a fork, once in a process.
 pub(crate) fn install_guards() {

@@ -37,12 +37,12 @@ static INSTALL: Once = Once::new();
 
 /// Keeps a mapping in the table until it is dropped.
 #[derive(Debug)]
-pub(super) struct Guard(Option<usize>);
+pub(crate) struct Guard(Option<usize>);
 
 impl Guard {
     /// Enters a mapping into the table. With more than [`MAX_GUARDED_MAPPINGS`] mappings, the
     /// further ones are not guarded.
-    pub(super) fn protect(start: usize, len: usize) -> Self {
+    pub(crate) fn protect(start: usize, len: usize) -> Self {
         install();
         let free = TABLE
             .iter()
@@ -91,36 +91,43 @@ pub(crate) fn install() {
     });
 }
 
-extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: the kernel passes a valid siginfo to an SA_SIGINFO handler.
-    let address = unsafe { (*info).si_addr() } as usize;
+/// Puts an anonymous page at an address that lies in one of the mappings, whose page is gone. False
+/// when it lies in none of them. It is called in signal handlers.
+pub(crate) fn repair(address: usize) -> bool {
     for slot in &TABLE {
         let start = slot.start.load(Ordering::Acquire);
         let len = slot.len.load(Ordering::Relaxed);
-        if start != 0 && address.wrapping_sub(start) < len {
-            slot.lost.store(true, Ordering::Relaxed);
-            let page = PAGE.load(Ordering::Relaxed);
-            let at = address & !(page - 1);
-            // SAFETY: this replaces one page inside our own mapping, whose contents are gone.
-            // `errno` is left as it was.
-            unsafe {
-                let errno = errno_location();
-                let saved = *errno;
-                let mapped = libc::mmap(
-                    at as *mut libc::c_void,
-                    page,
-                    libc::PROT_READ | libc::PROT_WRITE,
-                    libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED,
-                    -1,
-                    0,
-                );
-                *errno = saved;
-                if mapped != libc::MAP_FAILED {
-                    return;
-                }
-            }
-            break;
+        if start == 0 || address.wrapping_sub(start) >= len {
+            continue;
         }
+        slot.lost.store(true, Ordering::Relaxed);
+        let page = PAGE.load(Ordering::Relaxed);
+        let at = address & !(page - 1);
+        // SAFETY: this replaces one page inside our own mapping, whose contents are gone. `errno`
+        // is left as it was.
+        return unsafe {
+            let errno = errno_location();
+            let saved = *errno;
+            let mapped = libc::mmap(
+                at as *mut libc::c_void,
+                page,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED,
+                -1,
+                0,
+            );
+            *errno = saved;
+            mapped != libc::MAP_FAILED
+        };
+    }
+    false
+}
+
+extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes a valid siginfo to an SA_SIGINFO handler.
+    let address = unsafe { (*info).si_addr() } as usize;
+    if repair(address) {
+        return;
     }
     // SAFETY: the previous action was filled by the kernel when ours was installed.
     unsafe { pass_on(signal, info, context) }

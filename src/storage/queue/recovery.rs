@@ -169,7 +169,8 @@ fn trim_quarantine(dir: &Path) {
 }
 
 impl Queue {
-    fn note_quarantined(&mut self) -> Result<(), QueueError> {
+    /// Counts a file that was set aside because it killed its readers or could not be read.
+    pub fn note_quarantined(&mut self) -> Result<(), QueueError> {
         self.transact(|queue| {
             queue.control.books.quarantined_files += 1;
             Ok(())

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::apart::admit;
-use super::held;
+use super::apart::{self, admit};
+use super::held::{self, Route};
 use super::lanes::{Entry, Writer};
 use super::state::RunState;
 use super::{Queue, QueueError, contexts};
@@ -104,6 +104,28 @@ impl Queue {
     /// lost. Its file may be deleted afterwards.
     pub fn finish_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {
         self.transact(|queue| queue.end_run(run, counters, DropReason::JournalLost))
+    }
+
+    /// As [`Queue::finish_run`], for a run that died of a crash, which its own process could not
+    /// record: the counter of its id, and its record. It is taken in the same transaction, so that
+    /// it is taken once, and synced to the disk.
+    pub fn finish_crashed_run(
+        &mut self,
+        run: u32,
+        counters: &RunCounters,
+        crash: (u64, &[u8]),
+    ) -> Result<(), QueueError> {
+        self.transact_synced(|queue| {
+            let (age, (n, record)) = (queue.age(), crash);
+            // It is worth the events that were kept aside, those that are closed now included.
+            apart::release(&queue.db, &mut queue.control, run, age)?;
+            queue.end_run(run, counters, DropReason::JournalLost)?;
+            let Self { db, control, .. } = queue;
+            control.accept(run, Lane::Crash);
+            let entry = Entry { run, lane: Lane::Crash, n, record };
+            admit(db, control, &mut Writer::new(db, age)?, entry, Route::Lane)
+        })?;
+        self.enforce_quotas()
     }
 
     /// Ends a run whose file killed its reader and is set aside. Events that were not found are

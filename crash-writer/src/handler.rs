@@ -1,0 +1,421 @@
+//! The signal handler.
+//!
+//! What it does with a signal. "Ask" means: call the handler that was there before ours
+//! with the same arguments and the mask that it would have had. "End" means: set the system's own
+//! action and let the signal come again, so that the process dies of it as if we were not there.
+//!
+//! - Nobody writes a slot: take slot 0 and write it; then ask, or end if nobody is to be asked.
+//! - This thread writes one, from below:
+//!   - it is being written: our handler has crashed. Write the registers into the last slot, once;
+//!     confirm what is written, and ask or end for the *first* signal;
+//!   - it is provisional: the handler before has crashed, or aborts. Confirm the slot, write
+//!     nothing, ask or end;
+//!   - it is confirmed: end.
+//! - Another thread writes one:
+//!   - it is being written, or confirmed: write a small slot, wait at most 2 s for the end of the
+//!     process, then ask or end;
+//!   - it is provisional: write a small slot, then ask or end.
+//!
+//! "From below" means that the writer's frame is still on the stack: a thread that has left the
+//! handler with `longjmp` begins anew.
+//!
+//! It must never allocate, take a lock, call into a library, or panic.
+
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crate::actions::{self, Previous};
+use crate::layout::{SLOT_AT, slot};
+use crate::memory::Memory;
+use crate::registers::Context;
+use crate::sys;
+use crate::words::{Stage, Verdict, flags};
+use crate::write::write;
+
+/// The file that is written; null when there is none.
+static FILE: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
+/// How many handlers are running.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
+/// How many crashes have been written.
+static ORDER: AtomicU32 = AtomicU32::new(0);
+/// What repairs an address of a mapping of ours, of the type [`Repair`]; 0 when there is none.
+static REPAIR: AtomicUsize = AtomicUsize::new(0);
+/// The process whose file it is. A forked child has the mapping too, and must not write there.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+/// How often the handler has crashed itself.
+static CRASHES: AtomicU32 = AtomicU32::new(0);
+
+/// Makes an address valid again that lies in a mapping of the host's and has lost its page. True if
+/// it has. It is called in the signal handler, and must keep to the same rules.
+pub type Repair = fn(address: usize) -> bool;
+
+/// What a thread that writes a slot has left for the handler of a further signal.
+struct Frame {
+    /// Where the writer's token is on its stack.
+    at: AtomicUsize,
+    /// What stands there while the writer's frame is.
+    token: AtomicU64,
+    signal: AtomicU32,
+    info: AtomicUsize,
+    context: AtomicUsize,
+}
+
+static FRAMES: [Frame; SLOT_AT.len()] = [const {
+    Frame {
+        at: AtomicUsize::new(0),
+        token: AtomicU64::new(0),
+        signal: AtomicU32::new(0),
+        info: AtomicUsize::new(0),
+        context: AtomicUsize::new(0),
+    }
+}; SLOT_AT.len()];
+
+/// The last fault of which the handler before came back without having changed anything.
+static RETURNED: Fault = Fault {
+    thread: AtomicU32::new(0),
+    pc: AtomicU64::new(0),
+    sp: AtomicU64::new(0),
+    address: AtomicU64::new(0),
+    at: AtomicU64::new(0),
+};
+
+struct Fault {
+    thread: AtomicU32,
+    pc: AtomicU64,
+    sp: AtomicU64,
+    address: AtomicU64,
+    at: AtomicU64,
+}
+
+/// How far below the writer's frame a handler of the same stack can be, in bytes.
+const REACH: usize = 1 << 20;
+/// How long after a return the same fault confirms the first one, in ns.
+const AGAIN: u64 = 1_000_000;
+/// How long a thread waits for the process to end of another thread's crash, in naps of 1 ms.
+const WAIT: u32 = 2000;
+/// How long a confirmed crash keeps others out of its slot, in ns. The process is dead by then, or
+/// it does not die of it.
+const HOLD: u64 = 2_000_000_000;
+
+/// Sets the file that crashes are written to. Null: none is.
+pub(crate) fn set_file(base: *mut u8) {
+    OWNER.store(sys::process(), Ordering::Release);
+    FILE.store(base, Ordering::Release);
+}
+
+/// The file that crashes are written to.
+pub(crate) fn file() -> *mut u8 {
+    FILE.load(Ordering::Acquire)
+}
+
+/// Whether a handler is running, in whichever thread.
+pub(crate) fn is_running() -> bool {
+    RUNNING.load(Ordering::Acquire) != 0
+}
+
+/// Sets what repairs the host's mappings.
+pub(crate) fn set_repair(repair: Repair) {
+    REPAIR.store(repair as usize, Ordering::Release);
+}
+
+/// A signal, as the kernel hands it over.
+#[derive(Clone, Copy)]
+pub(crate) struct Signal {
+    pub(crate) number: c_int,
+    pub(crate) info: *mut libc::siginfo_t,
+    pub(crate) context: *mut c_void,
+}
+
+impl Signal {
+    pub(crate) fn code(self) -> i32 {
+        // SAFETY: the kernel passes a valid siginfo to a handler of our kind.
+        unsafe { (*self.info).si_code }
+    }
+
+    /// Whether a process has sent the signal, not the processor.
+    pub(crate) fn is_sent(self) -> bool {
+        self.code() <= 0
+    }
+
+    /// The address that was accessed; 0 for a signal that was sent.
+    pub(crate) fn address(self) -> u64 {
+        if self.is_sent() {
+            return 0;
+        }
+        // SAFETY: as above; a fault carries an address.
+        unsafe { (*self.info).si_addr() as usize as u64 }
+    }
+
+    pub(crate) fn context(self) -> Context {
+        // SAFETY: the kernel passes a valid context to a handler of our kind, which is running.
+        unsafe { Context::new(self.context) }
+    }
+
+    /// Whether the instruction faults again when it is run again. A trap and a refused system call
+    /// are not run again, and a hardware error that only announces itself is none of the thread's.
+    fn comes_again(self) -> bool {
+        const ANNOUNCED: i32 = 5;
+        let is_fault = matches!(self.number, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL);
+        is_fault && !self.is_sent() && !(self.number == libc::SIGBUS && self.code() == ANNOUNCED)
+    }
+}
+
+/// The handler of all signals.
+///
+/// # Safety
+/// Called by the kernel, or by a handler that was installed later, with the kernel's arguments.
+pub unsafe extern "C" fn handler(number: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    if actions::was_registered_without_info(number) {
+        // Somebody has put us back with `signal`. The arguments are not there; with the right
+        // flags the fault comes again.
+        return;
+    }
+    RUNNING.fetch_add(1, Ordering::AcqRel);
+    #[cfg(feature = "testing")]
+    crate::faults::entered();
+    handle(Signal { number, info, context });
+    #[cfg(feature = "testing")]
+    crate::faults::left();
+    RUNNING.fetch_sub(1, Ordering::AcqRel);
+}
+
+fn handle(signal: Signal) {
+    if signal.number == libc::SIGBUS && repair(signal.address() as usize) {
+        return;
+    }
+    let previous = actions::previous(signal.number);
+    let file = FILE.load(Ordering::Acquire);
+    if file.is_null() || OWNER.load(Ordering::Acquire) != sys::process() {
+        return pass_on(signal, previous);
+    }
+    // SAFETY: the file stays mapped while a handler is running.
+    let memory = unsafe { Memory::new(file) };
+    let is_ignored = previous.is_ignored() && signal.is_sent();
+    // `abort` ends a process whose SIGABRT is ignored; every other signal is just ignored.
+    if is_ignored && signal.number != libc::SIGABRT {
+        return;
+    }
+    let thread = sys::thread();
+    let sp = signal.context().core().sp as usize;
+    if let Some((index, at)) = interrupted(memory, thread, sp) {
+        return meet_own(memory, index, at, signal, previous);
+    }
+    let Some((index, at)) = take(memory, thread) else {
+        wait(memory);
+        return pass_on(signal, previous);
+    };
+    record(memory, index, at, signal, previous, is_ignored);
+}
+
+/// Whether a SIGBUS concerns a mapping of the host's, which has repaired it.
+fn repair(address: usize) -> bool {
+    let repair = REPAIR.load(Ordering::Acquire);
+    if repair == 0 || address == 0 {
+        return false;
+    }
+    // SAFETY: only `set_repair` stores there, a function of this type.
+    let repair: Repair = unsafe { core::mem::transmute(repair) };
+    repair(address)
+}
+
+/// The slot that this thread was writing when it was interrupted.
+fn interrupted(memory: Memory, thread: u32, sp: usize) -> Option<(usize, usize)> {
+    let mut index = 0;
+    while let (Some(at), Some(frame)) = (SLOT_AT.get(index), FRAMES.get(index)) {
+        if memory.half(at.wrapping_add(slot::OWNER)).load(Ordering::Acquire) == thread {
+            let token_at = frame.at.load(Ordering::Acquire);
+            let is_below = sp < token_at && token_at.wrapping_sub(sp) < REACH && token_at & 7 == 0;
+            // SAFETY: the address is on the stack of this thread, above a frame that is in use.
+            if is_below && unsafe { (token_at as *const u64).read_volatile() } == frame.token.load(Ordering::Acquire) {
+                return Some((index, *at));
+            }
+            // The writer's frame is gone: it was left with `longjmp`.
+            memory.half(at.wrapping_add(slot::OWNER)).store(0, Ordering::Release);
+        }
+        index = index.wrapping_add(1);
+    }
+    None
+}
+
+/// Takes a slot for a thread: the large one, else a small one. The last is kept for our own crash.
+fn take(memory: Memory, thread: u32) -> Option<(usize, usize)> {
+    let mut index = 0;
+    while let Some(at) = SLOT_AT.get(index).filter(|_| index < SLOT_AT.len().wrapping_sub(1)) {
+        let owner = memory.half(at.wrapping_add(slot::OWNER));
+        let is_held = verdict(memory, *at) == Verdict::Confirmed && is_recent(memory, *at);
+        if !is_held && owner.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            return Some((index, *at));
+        }
+        index = index.wrapping_add(1);
+    }
+    None
+}
+
+fn is_recent(memory: Memory, at: usize) -> bool {
+    let base = at.wrapping_add(slot::REGISTERS).wrapping_add(8);
+    let boot = memory.word(base.wrapping_add(crate::words::word::BOOT.wrapping_mul(8)));
+    sys::clock(libc::CLOCK_BOOTTIME).wrapping_sub(boot) < HOLD
+}
+
+fn verdict(memory: Memory, at: usize) -> Verdict {
+    Verdict::from_code(memory.half(at.wrapping_add(slot::VERDICT)).load(Ordering::Acquire))
+}
+
+fn judge(memory: Memory, at: usize, verdict: Verdict) {
+    memory.publish(at.wrapping_add(slot::VERDICT), verdict as u32);
+}
+
+fn release(memory: Memory, at: usize) {
+    memory.half(at.wrapping_add(slot::OWNER)).store(0, Ordering::Release);
+}
+
+fn flag(memory: Memory, at: usize, bit: u32) {
+    memory.half(at.wrapping_add(slot::FLAGS)).fetch_or(bit, Ordering::AcqRel);
+}
+
+/// Writes a slot and decides what it is worth.
+#[inline(never)]
+fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Previous, is_ignored: bool) {
+    let started = sys::clock(libc::CLOCK_MONOTONIC);
+    // What a further signal on this thread looks for. It stays on the stack until we return.
+    let token = started.rotate_left(20) ^ 0x7468_726f_7567_686c;
+    let mark = core::hint::black_box(token);
+    let mark_at = &raw const mark;
+    if let Some(frame) = FRAMES.get(index) {
+        frame.token.store(token, Ordering::Release);
+        frame.signal.store(signal.number as u32, Ordering::Release);
+        frame.info.store(signal.info as usize, Ordering::Release);
+        frame.context.store(signal.context as usize, Ordering::Release);
+        frame.at.store(mark_at as usize, Ordering::Release);
+    }
+    memory.put_half(at.wrapping_add(slot::ORDER), ORDER.fetch_add(1, Ordering::AcqRel));
+    memory.half(at.wrapping_add(slot::FLAGS)).store(if is_ignored { flags::IGNORED } else { 0 }, Ordering::Release);
+    memory.publish(at.wrapping_add(slot::STAGE), Stage::Empty as u32);
+    memory.put_half(at.wrapping_add(slot::STACK_PAGES), 0);
+    judge(memory, at, Verdict::Writing);
+    write(memory, at, index != 0, previous.function().is_some(), signal);
+    memory.put_word(at.wrapping_add(slot::TOOK), sys::clock(libc::CLOCK_MONOTONIC).wrapping_sub(started));
+    memory.publish(at.wrapping_add(slot::STAGE), Stage::Done as u32);
+
+    // Another thread's crash comes first: the process is about to end of it.
+    if index != 0 {
+        wait(memory);
+    }
+    if previous.function().is_none() {
+        judge(memory, at, if is_ignored { Verdict::Provisional } else { Verdict::Confirmed });
+        if is_ignored {
+            return release(memory, at);
+        }
+        return end(signal);
+    }
+    let before = signal.context().core();
+    let again = is_again(signal, before.pc, before.sp);
+    judge(memory, at, if again { Verdict::Confirmed } else { Verdict::Provisional });
+    actions::call(signal, previous);
+    // The frame must be there until here.
+    core::hint::black_box(mark_at);
+    let after = signal.context().core();
+    if after.pc != before.pc || after.sp != before.sp {
+        judge(memory, at, Verdict::None);
+    } else if !actions::is_ours(signal.number) {
+        // The handler before has put another in our place, and lets the instruction run again or
+        // has raised the signal again: it wants to die of it.
+        judge(memory, at, Verdict::Confirmed);
+    } else if !signal.comes_again() {
+        judge(memory, at, Verdict::None);
+    } else if !again {
+        judge(memory, at, Verdict::Returned);
+        RETURNED.thread.store(sys::thread(), Ordering::Relaxed);
+        RETURNED.pc.store(before.pc, Ordering::Relaxed);
+        RETURNED.sp.store(before.sp, Ordering::Relaxed);
+        RETURNED.address.store(signal.address(), Ordering::Relaxed);
+        RETURNED.at.store(sys::clock(libc::CLOCK_MONOTONIC), Ordering::Release);
+    }
+    release(memory, at);
+}
+
+/// Whether this is the fault of which the handler before has just come back.
+fn is_again(signal: Signal, pc: u64, sp: u64) -> bool {
+    let at = RETURNED.at.load(Ordering::Acquire);
+    at != 0
+        && RETURNED.pc.load(Ordering::Relaxed) == pc
+        && RETURNED.sp.load(Ordering::Relaxed) == sp
+        && RETURNED.address.load(Ordering::Relaxed) == signal.address()
+        && RETURNED.thread.load(Ordering::Relaxed) == sys::thread()
+        && sys::clock(libc::CLOCK_MONOTONIC).wrapping_sub(at) < AGAIN
+}
+
+/// A signal that came while this thread was handling another.
+#[inline(never)]
+fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: Previous) {
+    match verdict(memory, at) {
+        Verdict::Writing => {
+            flag(memory, at, flags::INTERRUPTED);
+            judge(memory, at, Verdict::Confirmed);
+            let first = first_signal(index).unwrap_or(signal);
+            if CRASHES.fetch_add(1, Ordering::AcqRel) == 0
+                && let Some(own) = SLOT_AT.last()
+            {
+                memory.half(own.wrapping_add(slot::FLAGS)).store(flags::NESTED, Ordering::Release);
+                judge(memory, *own, Verdict::Writing);
+                crate::write::registers(memory, *own, signal);
+                judge(memory, *own, Verdict::Confirmed);
+                pass_on(first, actions::previous(first.number));
+            }
+            end_now(first);
+        }
+        Verdict::Provisional => {
+            flag(memory, at, flags::MERGED);
+            judge(memory, at, Verdict::Confirmed);
+            pass_on(signal, previous);
+        }
+        _ => end(signal),
+    }
+}
+
+/// The signal that the writer of a slot was handling.
+fn first_signal(index: usize) -> Option<Signal> {
+    let frame = FRAMES.get(index)?;
+    Some(Signal {
+        number: frame.signal.load(Ordering::Acquire) as c_int,
+        info: frame.info.load(Ordering::Acquire) as *mut libc::siginfo_t,
+        context: frame.context.load(Ordering::Acquire) as *mut c_void,
+    })
+}
+
+/// Asks the handler before, or ends the process.
+fn pass_on(signal: Signal, previous: Previous) {
+    if previous.function().is_some() {
+        actions::call(signal, previous);
+    } else if !(previous.is_ignored() && signal.is_sent()) {
+        end(signal);
+    }
+}
+
+/// Lets the system's own action follow when the handler returns.
+fn end(signal: Signal) {
+    actions::set_default(signal.number);
+    if !signal.comes_again() {
+        // SAFETY: `info` is the one that the kernel has handed over.
+        unsafe { sys::queue(signal.number, signal.info) };
+    }
+}
+
+/// Ends the process with a signal whose instruction will not run again, because this is not the
+/// handler of that signal.
+fn end_now(signal: Signal) {
+    actions::set_default(signal.number);
+    sys::set_mask(0);
+    // SAFETY: the frame of the first handler is on the stack above, and `info` in it.
+    unsafe { sys::queue(signal.number, signal.info) };
+}
+
+/// Waits while the process is ending because of the crash in the large slot.
+fn wait(memory: Memory) {
+    let Some(at) = SLOT_AT.first() else { return };
+    let mut naps = 0;
+    while naps < WAIT && matches!(verdict(memory, *at), Verdict::Writing | Verdict::Confirmed) {
+        sys::nap();
+        naps = naps.wrapping_add(1);
+    }
+}

@@ -1,0 +1,37 @@
+//! Writes down how a process died, while it dies.
+//!
+//! A [`RunFile`] is a mapped file of one run of the process. Two things go into it:
+//!
+//! - what the run was doing, whenever that changes: [`RunFile::write_state`], [`RunFile::beat`],
+//!   [`RunFile::set_phase`]. It is there after every kind of death, also if no handler ever ran.
+//! - what a signal handler finds when the process crashes: the signal, the registers, the frames
+//!   that frame pointers lead to, and 64 KiB of the stack, from which the next launch unwinds.
+//!
+//! [`layout`] says what lies where; the reader is elsewhere, and takes every byte for hostile.
+//!
+//! The crate has no `std` and no allocator. What runs in the handler takes no lock, cannot panic,
+//! and calls no function of a library: on 64-bit Linux and Android its system calls are
+//! instructions. That is checked mechanically on the compiled code, see `proof/`.
+#![no_std]
+
+mod actions;
+mod crc;
+#[cfg(feature = "testing")]
+pub mod faults;
+mod handler;
+pub mod layout;
+mod memory;
+mod modules;
+mod registers;
+mod run_file;
+mod stack;
+mod sys;
+mod words;
+mod write;
+
+pub use actions::SIGNALS;
+pub use handler::{Repair, handler};
+pub use registers::ARCHITECTURE;
+pub use run_file::{RunFile, checksum, install, set_repair, uninstall};
+pub use stack::AlternateStack;
+pub use words::{Beat, Phase, Stage, Verdict, flags, word};

@@ -1,0 +1,128 @@
+//! The next launch: from the run file of a run that died to an event of that run.
+//!
+//! The event has the session, the view, the action and the operation that were current when the
+//! process died, because it refers to that run's contexts by their versions. Its id depends on the
+//! run and on the slot, so whoever reads the file again makes the same event.
+//!
+//! - `unwind.rs`: from registers and a stack to frames;
+//! - `text.rs`: the crash in words.
+
+mod text;
+mod unwind;
+
+use crate::model::event::encode::{Stamp, encode_scrubbed};
+use crate::model::event::scrub::Author;
+use crate::model::event::{Common, ErrorEvent};
+use crate::model::ids::RunKey;
+use crate::model::names::semconv::{PROCESS_PID, THREAD_ID, THREAD_NAME};
+use crate::model::names::{
+    CRASH_ADDRESS, CRASH_CODE, CRASH_HANDLER_TIME, CRASH_OTHERS, CRASH_SIGNAL, CRASH_TRUNCATED, CRASH_UNWINDING,
+    OPERATION_NAME,
+};
+use crate::model::value::Value;
+use crate::policy::redact::Redactor;
+use crate::storage::crash::{Crash, CrashFile, Phase, Stage};
+use crate::storage::journal::RunStart;
+
+/// The event of a crash, as the queue takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CrashRecord {
+    /// The counter of its id.
+    pub(crate) n: u64,
+    /// The canonical record.
+    pub(crate) record: Vec<u8>,
+}
+
+/// How careful the reader of a run file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// It reads the unwind tables of the modules.
+    Tables,
+    /// It takes the frames that the handler found: the tables may have killed the last reader.
+    FramePointers,
+}
+
+/// What was made of a crash.
+struct Found {
+    stack: String,
+    unwinding: &'static str,
+    /// How many other threads crashed.
+    others: usize,
+}
+
+/// The counter of the id of a run's crash. The counters of other events begin at 1 and never come
+/// so far.
+fn counter(slot: usize) -> u64 {
+    u64::MAX - slot as u64
+}
+
+/// The event of the crash in a run file, if there is one. `start` is that of the run.
+pub(crate) fn report(file: &CrashFile, start: RunStart, redactor: &Redactor, care: Care) -> Option<CrashRecord> {
+    // A run that has ended as it should may crash while the process ends. It was none of the app's.
+    if file.phase() == Some(Phase::CleanExit) {
+        return None;
+    }
+    let crashes = file.crashes();
+    let (crash, others) = crashes.split_first()?;
+    let others = others.iter().filter(|other| !other.is_nested()).count();
+    let modules = file.modules();
+    let frames = unwind::unwind(crash, &modules, file.is_native() && care == Care::Tables);
+    let stack = text::stack(&frames, &modules);
+    let found = Found { unwinding: text::unwinding(&frames), stack, others };
+    encode(file, crash, &found, start, redactor)
+}
+
+fn encode(file: &CrashFile, crash: &Crash, found: &Found, start: RunStart, redactor: &Redactor) -> Option<CrashRecord> {
+    let (name, message) = (text::signal(crash.signal), text::message(crash));
+    let code = text::code(crash.signal, crash.code).map_or_else(|| crash.code.to_string(), str::to_owned);
+    let address = text::address(crash.address);
+    let state = file.state().unwrap_or_default();
+    let truncated = match crash.stage {
+        Stage::Done => None,
+        Stage::Stack => Some("stack"),
+        Stage::Frames => Some("frames"),
+        Stage::Registers | Stage::Empty => Some("registers"),
+    };
+    let mut attributes = vec![
+        (CRASH_SIGNAL, Value::Text(&name)),
+        (CRASH_CODE, Value::Text(&code)),
+        (CRASH_UNWINDING, Value::Text(found.unwinding)),
+        (THREAD_ID, Value::Int(crash.thread.into())),
+        (PROCESS_PID, Value::Int(crash.process.into())),
+    ];
+    if !crash.thread_name.is_empty() {
+        attributes.push((THREAD_NAME, Value::Text(&crash.thread_name)));
+    }
+    if text::has_address(crash) {
+        attributes.push((CRASH_ADDRESS, Value::Text(&address)));
+    }
+    if let Some(truncated) = truncated {
+        attributes.push((CRASH_TRUNCATED, Value::Text(truncated)));
+    }
+    if found.others > 0 {
+        attributes.push((CRASH_OTHERS, Value::Int(found.others as i64)));
+    }
+    if crash.took > 0 {
+        attributes.push((CRASH_HANDLER_TIME, Value::Int(crash.took.min(i64::MAX as u64) as i64)));
+    }
+    if !state.operation_name.is_empty() {
+        attributes.push((OPERATION_NAME, Value::Text(&state.operation_name)));
+    }
+    let common = Common { attributes: &attributes, trace: state.operation, action_id: state.action, time: None };
+    let event = ErrorEvent { common, ..ErrorEvent::crash(&name, &message, &found.stack) };
+    let stamp = Stamp {
+        time_delta: crash.wall.wrapping_sub(start.base_wall) as i64,
+        context: state.context,
+        scope: state.scope,
+        action: None,
+        trace: None,
+    };
+    let mut record = Vec::new();
+    encode_scrubbed(&event, stamp, redactor.rules(Author::Core), &mut record)
+        .then(|| CrashRecord { n: counter(crash.slot), record })
+}
+
+/// Where a run begins whose journal is not there: by its run file.
+pub(crate) fn start_of(file: &CrashFile, key: RunKey) -> Option<RunStart> {
+    file.facts().map(|facts| RunStart { key, base_wall: facts.base_wall })
+}

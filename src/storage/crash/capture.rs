@@ -1,0 +1,139 @@
+//! The run file of this process, and the handlers that write into it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use throughline_crash_writer::{Phase, RunFile, install, layout, set_repair, uninstall};
+
+use super::{CrashState, Facts};
+use crate::model::ids::RunKey;
+use crate::storage::journal::{MappingGuard, repair};
+use crate::storage::preallocate::preallocate;
+
+/// Whether a client of this process captures crashes: only one can.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Writes down what this run is doing, and how it dies.
+///
+/// There is one capture in a process. A second client has none: the crash belongs to the first.
+#[derive(Debug, Default)]
+pub struct Capture {
+    state: Mutex<CrashState>,
+    open: Mutex<Option<Open>>,
+}
+
+/// A capture that has its file.
+#[derive(Debug)]
+struct Open {
+    // Before the guard, so that the file is not mapped any more when its pages are not repaired.
+    file: RunFile,
+    _guard: MappingGuard,
+    path: PathBuf,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        uninstall();
+        TAKEN.store(false, Ordering::Release);
+    }
+}
+
+impl Capture {
+    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to capture into the file at `path`. Does nothing when it has begun, or when another
+    /// client of this process has.
+    ///
+    /// # Errors
+    /// When the file cannot be made, allocated or mapped: then nothing is captured.
+    pub fn begin(&self, path: &Path, run: RunKey, facts: &Facts) -> io::Result<()> {
+        if self.is_on() || TAKEN.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // Without the lock: a caller that says what the run is doing must not wait for a disk.
+        match Self::map(path, run, facts) {
+            Ok(mapped) => {
+                let mut open = self.open();
+                self.write(&mapped.file);
+                set_repair(repair);
+                mapped.file.arm();
+                install();
+                *open = Some(mapped);
+                Ok(())
+            }
+            Err(error) => {
+                let _ = std::fs::remove_file(path);
+                TAKEN.store(false, Ordering::Release);
+                Err(error)
+            }
+        }
+    }
+
+    fn map(path: &Path, run: RunKey, facts: &Facts) -> io::Result<Open> {
+        // Nobody else's file: a link would lead elsewhere.
+        let _ = std::fs::remove_file(path);
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
+        preallocate(&file, layout::FILE_BYTES)?;
+        let mapped = RunFile::map(file.as_raw_fd(), run.0, &facts.to_bytes()).ok_or_else(io::Error::last_os_error)?;
+        let (start, len) = mapped.range();
+        Ok(Open { file: mapped, _guard: MappingGuard::protect(start, len), path: path.to_owned() })
+    }
+
+    /// Whether crashes are captured into a file.
+    pub fn is_on(&self) -> bool {
+        self.open().is_some()
+    }
+
+    /// Notes what the run is doing from now on.
+    pub fn note(&self, change: impl FnOnce(&mut CrashState)) {
+        {
+            let mut state = self.state();
+            let before = state.clone();
+            change(&mut state);
+            if *state == before {
+                return;
+            }
+        }
+        if let Some(open) = &*self.open() {
+            self.write(&open.file);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, CrashState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, file: &RunFile) {
+        let bytes = self.state().to_bytes();
+        file.write_state(&bytes, crc32c::crc32c(&bytes));
+    }
+
+    /// Says whether the app is in the foreground.
+    pub fn set_phase(&self, phase: Phase) {
+        if let Some(open) = &*self.open() {
+            open.file.set_phase(phase);
+        }
+    }
+
+    /// Looks whether libraries have been loaded.
+    pub fn refresh_modules(&self) {
+        if let Some(open) = &*self.open() {
+            open.file.refresh_modules();
+        }
+    }
+
+    /// Ends the capture: the run is over, or everything is erased. The file is removed.
+    pub fn end(&self) {
+        let open = self.open().take();
+        if let Some(open) = open {
+            open.file.set_phase(Phase::CleanExit);
+            let _ = std::fs::remove_file(&open.path);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The handlers that are there before the client's.
+
+use std::ffi::{c_int, c_void};
+use std::fmt::Write as _;
+
+use clap::ValueEnum;
+use throughline_crash_writer::SIGNALS;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Chain {
+    /// The one of Rust's standard library, which looks for stack overflows; else none.
+    None,
+    /// One that wants to know everything.
+    Info,
+    /// One that was installed with `signal`.
+    Plain,
+    /// The signals are ignored.
+    Ignore,
+}
+
+/// Installs what is to be there before the client.
+pub fn install(chain: Chain) {
+    for signal in SIGNALS {
+        // SAFETY: zero is valid for every field; the handlers are functions of the right types.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            match chain {
+                Chain::None => continue,
+                Chain::Info => {
+                    action.sa_sigaction = with_info as *const () as usize;
+                    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+                }
+                Chain::Plain => {
+                    action.sa_sigaction = plain as *const () as usize;
+                    action.sa_flags = libc::SA_ONSTACK;
+                }
+                Chain::Ignore => action.sa_sigaction = libc::SIG_IGN,
+            }
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+        }
+    }
+}
+
+/// A text that needs no allocation.
+struct Line {
+    bytes: [u8; 128],
+    len: usize,
+}
+
+impl std::fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for byte in text.bytes() {
+            let Some(place) = self.bytes.get_mut(self.len) else { return Err(std::fmt::Error) };
+            *place = byte;
+            self.len += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    fn say(text: std::fmt::Arguments<'_>) {
+        let mut line = Line { bytes: [0; 128], len: 0 };
+        let _ = line.write_fmt(text);
+        // SAFETY: the bytes are ours.
+        unsafe { libc::write(1, line.bytes.as_ptr().cast(), line.len) };
+    }
+}
+
+extern "C" fn with_info(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: what the kernel hands over.
+    let (address, code, pc) = unsafe {
+        let context = &*context.cast::<libc::ucontext_t>();
+        #[cfg(target_arch = "x86_64")]
+        let pc = context.uc_mcontext.gregs[libc::REG_RIP as usize];
+        #[cfg(target_arch = "aarch64")]
+        let pc = context.uc_mcontext.pc;
+        ((*info).si_addr() as usize, (*info).si_code, pc)
+    };
+    // What differs between two runs is left out: where code and stacks lie, and who has sent it.
+    let address = if code > 0 && address < 0x10000 { address } else { 0 };
+    Line::say(format_args!("before: signal {signal} code {code} address {address:x} pc {}\n", pc != 0));
+    end(signal);
+}
+
+extern "C" fn plain(signal: c_int) {
+    Line::say(format_args!("before: signal {signal}\n"));
+    end(signal);
+}
+
+/// Dies of the signal, as handlers do.
+fn end(signal: c_int) {
+    // SAFETY: as the manual pages ask for.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+}

@@ -1,0 +1,249 @@
+//! Lets processes crash in every way, with and without us, and compares.
+//!
+//! Each cell of the matrix is a way to crash, a place, and the handlers that were there before. It
+//! runs once without our handlers: that tells how the process ends, and what the handlers before
+//! ours see. Then it runs with them. It must hold that
+//!
+//! - the process ends as it did without us, and the handlers before ours see the same;
+//! - the next process delivers the crash exactly once, with the view that was shown;
+//! - a process that survives reports nothing.
+
+mod next_launch;
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use indicatif::ProgressBar;
+
+use next_launch::{Reported, next_launch};
+
+/// The ways to crash, with the signal that is reported.
+const KINDS: [(&str, &str); 16] = [
+    ("null-write", "SIGSEGV"),
+    ("null-read", "SIGSEGV"),
+    ("high", "SIGSEGV"),
+    ("write-text", "SIGSEGV"),
+    ("past-end", "SIGBUS"),
+    ("divide", "SIGFPE"),
+    ("illegal", "SIGILL"),
+    ("trap", "SIGTRAP"),
+    ("abort", "SIGABRT"),
+    ("double-free", "SIGABRT"),
+    ("panic", "SIGABRT"),
+    ("overflow", "SIGSEGV"),
+    ("jump-null", "SIGSEGV"),
+    ("smash", "SIGSEGV"),
+    ("forbidden", "SIGSYS"),
+    ("sent", "SIGSEGV"),
+];
+const PLACES: [&str; 5] = ["main", "thread", "small", "allocator", "journal"];
+const CHAINS: [&str; 4] = ["none", "info", "plain", "ignore"];
+/// How long a process may take to die. The longest wait in a handler is 2 s.
+const MOST: Duration = Duration::from_secs(20);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How often each cell of the matrix runs.
+    #[arg(short, default_value_t = 3)]
+    n: u32,
+    /// Only cells whose name contains this text.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How many processes run side by side.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+}
+
+/// A process to run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Cell {
+    kind: &'static str,
+    signal: &'static str,
+    place: &'static str,
+    chain: &'static str,
+    threads: usize,
+    /// Behind which stages the handler crashes, a bit each, and how often.
+    faults: (u32, u32),
+}
+
+impl Cell {
+    fn name(&self) -> String {
+        let Self { kind, place, chain, threads, faults, .. } = self;
+        match (threads, faults) {
+            (1, (0, _)) => format!("{kind}/{place}/{chain}"),
+            (1, (stages, times)) => format!("{kind}/{place}/{chain}/nested-{stages}-{times}"),
+            (threads, _) => format!("{kind}/{place}/{chain}/{threads}-threads"),
+        }
+    }
+
+    /// Whether no handler can run: the stack is used up and there is no other.
+    fn has_no_stack(&self) -> bool {
+        matches!(self.kind, "overflow" | "panic") && self.place == "small"
+    }
+
+    fn run(&self, dir: &Path, is_bare: bool) -> Result<End> {
+        let program = std::env::current_exe()?.with_file_name("throughline-crashme");
+        let mut command = Command::new(&program);
+        command.args(["--kind", self.kind, "--place", self.place, "--chain", self.chain]).arg("--dir").arg(dir);
+        command.args(["--threads", &self.threads.to_string()]);
+        command.args(["--crash-behind", &self.faults.0.to_string(), "--nested", &self.faults.1.to_string()]);
+        if is_bare {
+            command.arg("--bare");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().with_context(|| format!("{} must be built", program.display()))?;
+        let timer = Timer::start(child.id());
+        let mut said = String::new();
+        if let Some(mut out) = child.stdout.take() {
+            std::io::Read::read_to_string(&mut out, &mut said)?;
+        }
+        let status = child.wait()?;
+        ensure!(!timer.has_fired(), "it did not die");
+        let said: Vec<String> = said.lines().map(str::to_owned).collect();
+        Ok(End { status, survived: said.iter().any(|line| line == "survived"), said })
+    }
+}
+
+/// How a process ended.
+#[derive(Debug)]
+struct End {
+    status: ExitStatus,
+    survived: bool,
+    said: Vec<String>,
+}
+
+impl End {
+    /// What the handlers before ours saw, without what another run changes.
+    fn before(&self) -> Vec<&String> {
+        self.said.iter().filter(|line| line.starts_with("before:")).collect()
+    }
+
+    fn action(&self) -> Option<&str> {
+        self.said.iter().find_map(|line| line.split_once("action ")).map(|(_, id)| id)
+    }
+}
+
+/// Kills a process that takes too long.
+struct Timer {
+    fired: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    done: std::sync::mpsc::Sender<()>,
+}
+
+impl Timer {
+    fn start(pid: u32) -> Self {
+        let fired = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (done, is_done) = std::sync::mpsc::channel();
+        let mark = std::sync::Arc::clone(&fired);
+        std::thread::spawn(move || {
+            if is_done.recv_timeout(MOST) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                mark.store(true, Ordering::SeqCst);
+                if let Some(pid) = rustix::process::Pid::from_raw(pid as i32) {
+                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                }
+            }
+        });
+        Self { fired, done }
+    }
+
+    fn has_fired(self) -> bool {
+        let _ = self.done.send(());
+        self.fired.load(Ordering::SeqCst)
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<u64> {
+    let mut cells = Vec::new();
+    for (kind, signal) in KINDS {
+        for place in PLACES {
+            for chain in CHAINS {
+                cells.push(Cell { kind, signal, place, chain, threads: 1, faults: (0, 0) });
+            }
+        }
+    }
+    run_cells(cells, options)
+}
+
+/// Runs each cell without us once, and with us as often as asked.
+fn run_cells(cells: Vec<Cell>, options: &Options) -> Result<u64> {
+    let cells: Vec<Cell> = cells.into_iter().filter(|cell| cell.name().contains(&options.only)).collect();
+    ensure!(!cells.is_empty(), "no cell has `{}` in its name", options.only);
+    let bar = ProgressBar::new(cells.len() as u64 * u64::from(options.n));
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, Vec<String>>::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let failed = |error: anyhow::Error| {
+                        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+                        failures.entry(cell.name()).or_default().push(format!("{error:#}"));
+                    };
+                    let bare = scratch().and_then(|dir| cell.run(dir.path(), true));
+                    match bare {
+                        Ok(bare) => {
+                            for _ in 0..options.n {
+                                check(cell, &bare).unwrap_or_else(failed);
+                                bar.inc(1);
+                            }
+                        }
+                        Err(error) => failed(error),
+                    }
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let failed: usize = failures.values().map(Vec::len).sum();
+    for (cell, errors) in &failures {
+        println!("{cell}: {} of {}: {}", errors.len(), options.n, errors.first().map_or("", String::as_str));
+    }
+    println!("{} passed, {failed} failed", cells.len() * options.n as usize - failed);
+    Ok(failed as u64)
+}
+
+fn scratch() -> Result<tempfile::TempDir> {
+    Ok(tempfile::tempdir()?)
+}
+
+/// Runs a cell with us and compares.
+fn check(cell: &Cell, bare: &End) -> Result<()> {
+    let dir = scratch()?;
+    let ours = cell.run(dir.path(), false)?;
+    let reported = next_launch(dir.path())?;
+    let outcome = compare(cell, bare, &ours, &reported);
+    if outcome.is_err() {
+        let kept: PathBuf = dir.keep();
+        return outcome.with_context(|| format!("in {}", kept.display()));
+    }
+    let again = next_launch(dir.path())?;
+    ensure!(again.crashes.is_empty(), "the crash was delivered twice");
+    Ok(())
+}
+
+fn compare(cell: &Cell, bare: &End, ours: &End, reported: &Reported) -> Result<()> {
+    ensure!(ours.status == bare.status, "it ended with {:?} instead of {:?}", ours.status, bare.status);
+    if cell.threads == 1 {
+        ensure!(ours.before() == bare.before(), "before us: {:?} instead of {:?}", ours.before(), bare.before());
+    }
+    ensure!(ours.survived == bare.survived, "survived: {}", ours.survived);
+    let crashes = &reported.crashes;
+    if ours.survived || cell.has_no_stack() {
+        ensure!(crashes.is_empty(), "there was no crash that could be reported, and there is {crashes:?}");
+        return Ok(());
+    }
+    let [crash] = crashes.as_slice() else { bail!("{} crashes were reported instead of one", crashes.len()) };
+    ensure!(crash.error_type == cell.signal, "{} was reported instead of {}", crash.error_type, cell.signal);
+    ensure!(crash.view == "Checkout", "the view is `{}`", crash.view);
+    ensure!(!crash.stack.is_empty(), "there is no stack");
+    let tap = ours.action().unwrap_or_default();
+    ensure!(reported.actions.iter().any(|id| id == tap), "the tap before the crash is lost");
+    ensure!(ours.status.signal().is_some(), "the process was not ended by a signal: {:?}", ours.status);
+    Ok(())
+}
