@@ -42,8 +42,8 @@ static ORDER: AtomicU32 = AtomicU32::new(0);
 static REPAIR: AtomicUsize = AtomicUsize::new(0);
 /// The process whose file it is. A forked child has the mapping too, and must not write there.
 static OWNER: AtomicU32 = AtomicU32::new(0);
-/// How often the handler has crashed itself.
-static CRASHES: AtomicU32 = AtomicU32::new(0);
+/// Whether a crash of the handler itself is being written.
+static WRITES_OWN: AtomicU32 = AtomicU32::new(0);
 
 /// Makes an address valid again that lies in a mapping of the host's and has lost its page. True if
 /// it has. It is called in the signal handler, and must keep to the same rules.
@@ -348,22 +348,23 @@ fn is_again(signal: Signal, pc: u64, sp: u64) -> bool {
 /// A signal that came while this thread was handling another.
 #[inline(never)]
 fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: Previous) {
+    let first = first_signal(index).unwrap_or(signal);
     match verdict(memory, at) {
         Verdict::Writing => {
             flag(memory, at, flags::INTERRUPTED);
             judge(memory, at, Verdict::Confirmed);
-            let first = first_signal(index).unwrap_or(signal);
-            if CRASHES.fetch_add(1, Ordering::AcqRel) == 0
-                && let Some(own) = SLOT_AT.last()
-            {
+            WRITES_OWN.store(1, Ordering::Release);
+            if let Some(own) = SLOT_AT.last() {
                 memory.half(own.wrapping_add(slot::FLAGS)).store(flags::NESTED, Ordering::Release);
                 judge(memory, *own, Verdict::Writing);
                 crate::write::registers(memory, *own, signal);
                 judge(memory, *own, Verdict::Confirmed);
-                pass_on(first, actions::previous(first.number));
             }
-            end_now(first);
+            WRITES_OWN.store(0, Ordering::Release);
+            give_up(first);
         }
+        // Not even the registers could be written.
+        Verdict::Confirmed if WRITES_OWN.swap(0, Ordering::AcqRel) == 1 => give_up(first),
         Verdict::Provisional => {
             flag(memory, at, flags::MERGED);
             judge(memory, at, Verdict::Confirmed);
@@ -371,6 +372,12 @@ fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: P
         }
         _ => end(signal),
     }
+}
+
+/// Does with the first signal what would have been done at the end, from inside another handler.
+fn give_up(first: Signal) {
+    pass_on(first, actions::previous(first.number));
+    end_now(first);
 }
 
 /// The signal that the writer of a slot was handling.

@@ -82,8 +82,10 @@ fn a_journal_truncated_under_the_mapping_is_said_and_survived() {
     let server = FaultServer::start().unwrap();
     let telemetry = start(dir.path(), &server.url());
     assert!(telemetry.drain(LONG));
-    let journal = fs::read_dir(dir.path().join("runs")).unwrap().flatten().next().unwrap().path();
-    File::options().write(true).open(journal).unwrap().set_len(0).unwrap();
+    // The run file too, into which a crash would be written.
+    for file in fs::read_dir(dir.path().join("runs")).unwrap().flatten() {
+        File::options().write(true).open(file.path()).unwrap().set_len(0).unwrap();
+    }
     let ids: Vec<_> = (0..500).map(|n| record_mixed(&telemetry, n).unwrap()).collect();
     assert!(telemetry.flush(LONG).complete);
     assert_eq!(telemetry.health().journal, Some(throughline::health::JournalMode::Lost));

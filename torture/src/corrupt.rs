@@ -195,7 +195,9 @@ fn case(random: &mut Random, damage: Damage, file: Option<StoreFile>, totals: &m
 
 /// One of the store's files that are not empty: the database, its log, or a journal.
 fn target(dir: &Path, file: Option<StoreFile>, random: &mut Random) -> Result<PathBuf> {
-    let journals = fs::read_dir(dir.join("runs"))?.flatten().map(|entry| (StoreFile::Journal, entry.path()));
+    let runs = fs::read_dir(dir.join("runs"))?.flatten().map(|entry| entry.path());
+    let is_journal = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "journal");
+    let journals = runs.filter(is_journal).map(|path| (StoreFile::Journal, path));
     let files = [(StoreFile::Database, dir.join("queue.db")), (StoreFile::Wal, dir.join("queue.db-wal"))];
     let is_filled = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.len() > 0);
     let filled: Vec<_> = files.into_iter().chain(journals).filter(|(_, path)| is_filled(path)).collect();

@@ -12,6 +12,7 @@ use super::dead_crash::{DeadCrash, deaths};
 use crate::engine::crash::CrashRecord;
 use crate::model::ids::RunKey;
 use crate::model::kill_point::kill_point;
+use crate::model::ledger::DropReason;
 use crate::model::limits::{CAREFUL_AFTER_ATTEMPTS, MAX_DRAIN_BYTES, MAX_DRAIN_EVENTS, QUARANTINE_AFTER_ATTEMPTS};
 use crate::model::time::nanos;
 use crate::policy::redact::Redactor;
@@ -25,7 +26,7 @@ use crate::storage::queue::{Queue, QueueError, Source};
 #[derive(Debug)]
 pub(super) struct DeadRun {
     pub(super) path: PathBuf,
-    file: WatchedFile,
+    journal: Journal,
     /// Its number in the queue.
     run: u32,
     /// Records that are read in one transaction.
@@ -52,17 +53,15 @@ impl DeadRun {
             return Ok(Opened::Over);
         }
         let file = match RunFile::open(path, key) {
-            Ok(file) => file,
+            Ok(file) => Some(file),
             // The journal was on the heap, or it has been read, and the run file is left.
-            Err(error) if error.kind() == ErrorKind::NotFound && beside(path).exists() => {
-                RunFile::from_bytes(Vec::new(), key)
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound && beside(path).exists() => None,
             Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::NotFound) => {
-                if let Some((run, _)) = known {
-                    queue.finish_run(run, &RunCounters::default())?;
-                }
                 set_aside(path, quarantine);
-                return Ok(Opened::Over);
+                if known.is_none() && !beside(path).exists() {
+                    return Ok(Opened::Over);
+                }
+                None
             }
             // The device is locked, or access is denied. The file stays and is opened again at the
             // next start.
@@ -71,56 +70,75 @@ impl DeadRun {
         let run = match known {
             Some((run, _)) => run,
             // The ids of the run's events depend on its base time, so it is entered once, with the
-            // time that the file gives. When its preamble cannot be read, the time of the file's
-            // last change takes its place.
+            // time that a file gives. When none can be read, the time of the file's last change
+            // takes its place.
             None => {
-                let start = file.start().or_else(|| DeadCrash::start(path));
+                let start = file.as_ref().and_then(RunFile::start).or_else(|| DeadCrash::start(path));
                 queue.enter_run(start.unwrap_or_else(|| RunStart { key, base_wall: modified(path) }))?
             }
         };
         let marker = path.with_extension("reading");
         let deaths = deaths(&marker);
-        if deaths >= QUARANTINE_AFTER_ATTEMPTS {
-            queue.quarantine_run(run, &file.counters())?;
-            set_aside(path, quarantine);
-            let _ = std::fs::remove_file(marker);
-            return Ok(Opened::Over);
-        }
+        let journal = match file {
+            Some(file) if deaths >= QUARANTINE_AFTER_ATTEMPTS => Journal::Deadly(file.counters()),
+            Some(file) => Journal::File(WatchedFile { file, marker }),
+            None => Journal::Missing,
+        };
         let step = if deaths >= CAREFUL_AFTER_ATTEMPTS { 1 } else { MAX_DRAIN_EVENTS };
-        Ok(Opened::Run(Self { path: path.to_owned(), file: WatchedFile { file, marker }, run, step }))
+        Ok(Opened::Run(Self { path: path.to_owned(), journal, run, step }))
     }
 
-    /// Reads the next records into the queue. At the end the run is over in the books and its file
-    /// is removed: then the answer is false.
+    /// Reads the next records into the queue. At the end the run is over in the books, with what it
+    /// died of, and its files are removed or set aside: then the answer is false.
     pub(super) fn read(&self, queue: &mut Queue, quarantine: &Path, redactor: &Redactor) -> Result<bool, QueueError> {
-        let absorbed = queue.absorb(self.run, &self.file, self.step, MAX_DRAIN_BYTES)?;
-        kill_point("recovery");
-        if absorbed.more {
-            return Ok(true);
+        let mut taken = None;
+        if let Journal::File(file) = &self.journal {
+            let absorbed = queue.absorb(self.run, file, self.step, MAX_DRAIN_BYTES)?;
+            kill_point("recovery");
+            if absorbed.more {
+                return Ok(true);
+            }
+            taken = Some(absorbed.to);
         }
-        let counters = self.file.counters();
-        let crash = DeadCrash::read(&self.path, self.start(queue), quarantine, redactor);
+        let (counters, reason) = match &self.journal {
+            Journal::File(file) => (file.counters(), DropReason::JournalLost),
+            Journal::Missing => (RunCounters::default(), DropReason::JournalLost),
+            Journal::Deadly(counters) => (*counters, DropReason::Quarantined),
+        };
+        let crash = DeadCrash::read(&self.path, queue.run_start(self.run), quarantine, redactor);
         match &crash.record {
-            Some(CrashRecord { n, record }) => queue.finish_crashed_run(self.run, &counters, (*n, record))?,
+            Some(CrashRecord { n, record }) => queue.finish_crashed_run(self.run, &counters, reason, (*n, record))?,
+            None if reason == DropReason::Quarantined => queue.quarantine_run(self.run, &counters)?,
             None => queue.finish_run(self.run, &counters)?,
         }
-        if crash.is_quarantined {
+        let is_deadly = matches!(self.journal, Journal::Deadly(_));
+        for _ in [is_deadly, crash.is_quarantined].into_iter().filter(|is_set_aside| *is_set_aside) {
             queue.note_quarantined()?;
         }
         kill_point("recovery");
         crash.erase();
-        // For a process that lives although it was taken for dead.
-        let _ = RunFile::mark_taken(&self.path, absorbed.to, &counters);
-        let _ = std::fs::remove_file(&self.path);
+        if is_deadly {
+            set_aside(&self.path, quarantine);
+            let _ = std::fs::remove_file(self.path.with_extension("reading"));
+        }
+        if let Some(to) = taken {
+            // For a process that lives although it was taken for dead.
+            let _ = RunFile::mark_taken(&self.path, to, &counters);
+            let _ = std::fs::remove_file(&self.path);
+        }
         Ok(false)
     }
 }
 
-impl DeadRun {
-    /// What identifies the run, as it was entered.
-    fn start(&self, queue: &Queue) -> Option<RunStart> {
-        queue.run_start(self.run)
-    }
+/// The journal of a run that is over.
+#[derive(Debug)]
+enum Journal {
+    /// It is read.
+    File(WatchedFile),
+    /// There is none, or something else lies in its place.
+    Missing,
+    /// It has killed its readers: it is set aside. These are its counters.
+    Deadly(RunCounters),
 }
 
 /// A journal with a marker beside it that exists only while a record is being read. A marker that

@@ -246,9 +246,10 @@ impl Worker<'_> {
     /// everything else.
     fn capture_crashes(&self, dir: &Path) {
         let (config, recorder) = (&self.shared.config, self.shared.recorder());
-        if !config.capture_crashes || recorder.crash().is_on() {
+        if !config.capture_crashes || recorder.crash().has_file() {
             return;
         }
+        recorder.crash().end();
         let start = recorder.journal().start();
         let path = beside(&dir.join(RUNS).join(file_name(start.key)));
         let facts = Facts {
@@ -271,6 +272,7 @@ impl Worker<'_> {
             if is_mapped && let Err(error) = self.map_journal(&dir) {
                 self.shared.debug.log(&format!("the journal could not be mapped again: {error}"));
             }
+            self.capture_crashes(&dir);
         }
     }
 

@@ -85,6 +85,13 @@ impl Capture {
         Ok(Open { file: mapped, _guard: MappingGuard::protect(start, len), path: path.to_owned() })
     }
 
+    /// Whether crashes are captured into a file that is still in its folder. Somebody who took this
+    /// process for dead, or has cleaned up, may have removed it.
+    pub fn has_file(&self) -> bool {
+        let path = self.open().as_ref().map(|open| open.path.clone());
+        path.is_some_and(|path| path.exists())
+    }
+
     /// Whether crashes are captured into a file.
     pub fn is_on(&self) -> bool {
         self.open().is_some()

@@ -108,18 +108,20 @@ impl Queue {
 
     /// As [`Queue::finish_run`], for a run that died of a crash, which its own process could not
     /// record: the counter of its id, and its record. It is taken in the same transaction, so that
-    /// it is taken once, and synced to the disk.
+    /// it is taken once, and synced to the disk. Events that were not found are booked for this
+    /// reason.
     pub fn finish_crashed_run(
         &mut self,
         run: u32,
         counters: &RunCounters,
+        reason: DropReason,
         crash: (u64, &[u8]),
     ) -> Result<(), QueueError> {
         self.transact_synced(|queue| {
             let (age, (n, record)) = (queue.age(), crash);
             // It is worth the events that were kept aside, those that are closed now included.
             apart::release(&queue.db, &mut queue.control, run, age)?;
-            queue.end_run(run, counters, DropReason::JournalLost)?;
+            queue.end_run(run, counters, reason)?;
             let Self { db, control, .. } = queue;
             control.accept(run, Lane::Crash);
             let entry = Entry { run, lane: Lane::Crash, n, record };
@@ -131,10 +133,7 @@ impl Queue {
     /// Ends a run whose file killed its reader and is set aside. Events that were not found are
     /// booked as quarantined.
     pub fn quarantine_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {
-        self.transact(|queue| {
-            queue.control.books.quarantined_files += 1;
-            queue.end_run(run, counters, DropReason::Quarantined)
-        })
+        self.transact(|queue| queue.end_run(run, counters, DropReason::Quarantined))
     }
 
     fn end_run(&mut self, run: u32, counters: &RunCounters, reason: DropReason) -> Result<(), QueueError> {

@@ -80,6 +80,9 @@ fn main() -> Result<()> {
         let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
     }
+    if options.nested > 0 {
+        roomy_stack();
+    }
     let _ = KIND.set(options.kind);
     chains::install(options.chain);
     let config =
@@ -107,6 +110,15 @@ fn main() -> Result<()> {
     println!("survived");
     telemetry.shutdown(Duration::from_secs(5));
     Ok(())
+}
+
+/// Gives the main thread an alternate stack on which several handlers find room. That of Rust's
+/// standard library has 8 KiB, of which each signal takes up to 3.5.
+fn roomy_stack() {
+    let memory = Box::leak(vec![0u8; 64 * 1024].into_boxed_slice());
+    let stack = libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: memory.len() };
+    // SAFETY: the memory is never freed.
+    unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) };
 }
 
 fn wait_until_ready(telemetry: &Telemetry, captures: bool) -> Result<()> {

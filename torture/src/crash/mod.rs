@@ -53,6 +53,12 @@ pub(crate) struct Options {
     /// How often each cell of the matrix runs.
     #[arg(short, default_value_t = 3)]
     n: u32,
+    /// How often 2, 8 and 64 threads crash at once.
+    #[arg(long, default_value_t = 50)]
+    together: u32,
+    /// How often each way of crashing inside the handler runs, of which there are 48.
+    #[arg(long, default_value_t = 2)]
+    nested: u32,
     /// Only cells whose name contains this text.
     #[arg(long, default_value = "")]
     only: String,
@@ -167,14 +173,43 @@ pub(crate) fn run(options: &Options) -> Result<u64> {
             }
         }
     }
-    run_cells(cells, options)
+    let matrix = cells.len() as u64 * u64::from(options.n);
+    println!("{matrix} processes of {} cells", cells.len());
+    let mut failed = run_cells(cells, options, options.n)?;
+    println!("crashes of several threads at once");
+    let together = |threads| Cell {
+        kind: "null-write",
+        signal: "SIGSEGV",
+        place: "thread",
+        chain: "none",
+        threads,
+        faults: (0, 0),
+    };
+    failed += run_cells([2, 8, 64].map(together).to_vec(), options, options.together)?;
+    println!("crashes inside the handler");
+    let nested = [1, 2, 3].into_iter().flat_map(|times| {
+        let stages = (1..=3).map(|stage| 1 << stage).chain([0b1110]);
+        stages.flat_map(move |stages| CHAINS.map(|chain| (stages, times, chain)))
+    });
+    let nested = nested.map(|(stages, times, chain)| Cell {
+        kind: "null-write",
+        signal: "SIGSEGV",
+        place: "main",
+        chain,
+        threads: 1,
+        faults: (stages, times),
+    });
+    failed += run_cells(nested.collect(), options, options.nested)?;
+    Ok(failed)
 }
 
 /// Runs each cell without us once, and with us as often as asked.
-fn run_cells(cells: Vec<Cell>, options: &Options) -> Result<u64> {
+fn run_cells(cells: Vec<Cell>, options: &Options, times: u32) -> Result<u64> {
     let cells: Vec<Cell> = cells.into_iter().filter(|cell| cell.name().contains(&options.only)).collect();
-    ensure!(!cells.is_empty(), "no cell has `{}` in its name", options.only);
-    let bar = ProgressBar::new(cells.len() as u64 * u64::from(options.n));
+    if cells.is_empty() {
+        return Ok(0);
+    }
+    let bar = ProgressBar::new(cells.len() as u64 * u64::from(times));
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<String, Vec<String>>::new()));
     std::thread::scope(|scope| {
         for _ in 0..options.jobs.max(1) {
@@ -187,7 +222,7 @@ fn run_cells(cells: Vec<Cell>, options: &Options) -> Result<u64> {
                     let bare = scratch().and_then(|dir| cell.run(dir.path(), true));
                     match bare {
                         Ok(bare) => {
-                            for _ in 0..options.n {
+                            for _ in 0..times {
                                 check(cell, &bare).unwrap_or_else(failed);
                                 bar.inc(1);
                             }
@@ -202,9 +237,9 @@ fn run_cells(cells: Vec<Cell>, options: &Options) -> Result<u64> {
     let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     let failed: usize = failures.values().map(Vec::len).sum();
     for (cell, errors) in &failures {
-        println!("{cell}: {} of {}: {}", errors.len(), options.n, errors.first().map_or("", String::as_str));
+        println!("{cell}: {} of {}: {}", errors.len(), times, errors.first().map_or("", String::as_str));
     }
-    println!("{} passed, {failed} failed", cells.len() * options.n as usize - failed);
+    println!("{} passed, {failed} failed", cells.len() * times as usize - failed);
     Ok(failed as u64)
 }
 
