@@ -36,6 +36,7 @@ impl Crc {
         self.0 = entry ^ (self.0 >> 8);
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn word(&mut self, word: u64) {
         for byte in word.to_le_bytes() {
             self.byte(byte);

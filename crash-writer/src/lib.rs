@@ -14,24 +14,38 @@
 //! instructions. That is checked mechanically on the compiled code, see `proof/`.
 #![no_std]
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod actions;
+mod architecture;
 mod crc;
-#[cfg(feature = "testing")]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod elsewhere;
+#[cfg(all(feature = "testing", any(target_os = "linux", target_os = "android")))]
 pub mod faults;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod handler;
 pub mod layout;
 mod memory;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod registers;
 mod run_file;
 mod stack;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 mod words;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod write;
 
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use elsewhere::{actions, handler, modules, sys};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use handler::handler;
+
 pub use actions::SIGNALS;
-pub use handler::{Repair, handler};
-pub use registers::ARCHITECTURE;
+pub use architecture::ARCHITECTURE;
+pub use handler::Repair;
 pub use run_file::{RunFile, checksum, install, set_repair, uninstall};
 pub use stack::AlternateStack;
 pub use words::{Beat, Phase, Stage, Verdict, flags, word};

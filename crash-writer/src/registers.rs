@@ -7,22 +7,6 @@ use core::ffi::c_void;
 /// How many registers are kept at most.
 pub(crate) const MAX: usize = 40;
 
-/// The architecture that a file was written on, as it stands in its header.
-#[cfg(target_arch = "x86_64")]
-pub const ARCHITECTURE: u32 = 1;
-/// The architecture that a file was written on, as it stands in its header.
-#[cfg(target_arch = "aarch64")]
-pub const ARCHITECTURE: u32 = 2;
-/// The architecture that a file was written on, as it stands in its header.
-#[cfg(target_arch = "arm")]
-pub const ARCHITECTURE: u32 = 3;
-/// The architecture that a file was written on, as it stands in its header.
-#[cfg(target_arch = "x86")]
-pub const ARCHITECTURE: u32 = 4;
-/// The architecture that a file was written on, as it stands in its header.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm", target_arch = "x86")))]
-pub const ARCHITECTURE: u32 = 0;
-
 /// What the handler needs of the registers.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Core {
@@ -46,9 +30,14 @@ impl Context {
 
     /// The signals that were blocked when the thread was interrupted.
     pub(crate) fn mask(self) -> u64 {
-        // SAFETY: see `new`; a mask of the kernel's has at least eight bytes on 64-bit systems, and
-        // libc's has them everywhere.
-        unsafe { (&raw const (*self.0).uc_sigmask).cast::<u64>().read_unaligned() }
+        #[cfg(not(all(target_os = "android", not(target_arch = "aarch64"))))]
+        // SAFETY: see `new`.
+        let mask = unsafe { &raw const (*self.0).uc_sigmask };
+        #[cfg(all(target_os = "android", not(target_arch = "aarch64")))]
+        // SAFETY: see `new`.
+        let mask = unsafe { &raw const (*self.0).uc_sigmask__c_anonymous_union };
+        // SAFETY: the kernel's mask has eight bytes, and the structure has room for it everywhere.
+        unsafe { mask.cast::<u64>().read_unaligned() }
     }
 
     /// Visits the registers in the order of DWARF's numbers.

@@ -3,11 +3,12 @@
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::architecture::ARCHITECTURE;
 use crate::crc::Crc;
 use crate::layout::*;
 use crate::memory::Memory;
 use crate::words::{Beat, Phase};
-use crate::{actions, handler, modules, registers, sys};
+use crate::{actions, handler, modules, sys};
 
 /// Whether a thread is writing the state or the modules: 0 or 1 each.
 static WRITES_STATE: AtomicU32 = AtomicU32::new(0);
@@ -57,7 +58,7 @@ impl RunFile {
         memory.put_half(FACTS_AT, facts.len() as u32);
         memory.put_half(FACTS_AT.wrapping_add(4), checksum(facts));
         memory.put_half(8, VERSION);
-        memory.put_half(12, registers::ARCHITECTURE);
+        memory.put_half(12, ARCHITECTURE);
         memory.put_half(16, FILE_BYTES as u32);
         memory.put_bytes(RUN_AT, &run);
         memory.put_word(0, MAGIC);

@@ -69,6 +69,7 @@ pub enum Verdict {
     Confirmed = 4,
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 impl Verdict {
     pub(crate) const fn from_code(code: u32) -> Self {
         match code {
