@@ -30,10 +30,14 @@ impl Context {
 
     /// The signals that were blocked when the thread was interrupted.
     pub(crate) fn mask(self) -> u64 {
+        // libc calls the field by three names.
         #[cfg(not(all(target_os = "android", not(target_arch = "aarch64"))))]
         // SAFETY: see `new`.
         let mask = unsafe { &raw const (*self.0).uc_sigmask };
-        #[cfg(all(target_os = "android", not(target_arch = "aarch64")))]
+        #[cfg(all(target_os = "android", target_arch = "x86_64"))]
+        // SAFETY: see `new`.
+        let mask = unsafe { &raw const (*self.0).uc_sigmask64 };
+        #[cfg(all(target_os = "android", target_pointer_width = "32"))]
         // SAFETY: see `new`.
         let mask = unsafe { &raw const (*self.0).uc_sigmask__c_anonymous_union };
         // SAFETY: the kernel's mask has eight bytes, and the structure has room for it everywhere.
