@@ -162,7 +162,7 @@ export function foundError(
   attributes?: Attributes,
   { source = "source", isFatal, time }: FoundError = {},
 ): void {
-  const [type, message] = guarded(() => described(thrown), ["Error", ""]);
+  const [type, message] = described(thrown);
   const stack = guarded(() => (thrown instanceof Error ? (thrown.stack ?? "") : ""), "");
   const fields = [
     CALL_ERROR,

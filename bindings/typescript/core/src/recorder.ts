@@ -150,7 +150,9 @@ export function close(): void {
 }
 
 /** Runs code that may be the app's. When it throws, that is counted, and the answer is `otherwise`. */
-export function guarded<T, Args extends unknown[]>(work: (...args: Args) => T, otherwise: T, ...args: Args): T {
+export function guarded<T>(work: () => T): T | undefined;
+export function guarded<T, Args extends unknown[]>(work: (...args: Args) => T, otherwise: T, ...args: Args): T;
+export function guarded<T>(work: (...args: unknown[]) => T, otherwise?: T, ...args: unknown[]): T | undefined {
   try {
     return work(...args);
   } catch {

@@ -28,12 +28,22 @@ import {
 } from "./calls.js";
 import { readHeaders } from "./headers.js";
 import { current, guarded, nextSlot, openSink, record, within } from "./recorder.js";
-import type { Field } from "./sink.js";
-import { addAttributes, number, text, type Attributes } from "./values.js";
+import { addAttributes, isObject, number, text, type Attributes } from "./values.js";
 
 /** The names of the headers that carry a trace. */
-const CARRIERS =
-  /^(traceparent|tracestate|baggage|b3|x-b3-(traceid|spanid|parentspanid|sampled|flags)|x-datadog-(trace-id|parent-id|sampling-priority|origin|tags)|x-correlation-id)$/i;
+const CARRIERS = /^(trace(parent|state)|baggage|b3|x-(b3|datadog)-.*|x-correlation-id)$/i;
+
+/** Why a request has no answer, in the words that all languages have. */
+export const CANCELLED = "cancelled";
+export const TIMED_OUT = "timeout";
+
+/** Whether a signal was aborted by the user or the app, or by a time that was over. `undefined`: it is not aborted. */
+export const abortedBy = (signal: AbortSignal | undefined): string | undefined =>
+  signal?.aborted
+    ? (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError"
+      ? TIMED_OUT
+      : CANCELLED
+    : undefined;
 
 /** A place in a trace. It may be kept and used after the operation that it came from has ended. */
 export class TraceContext {
@@ -60,12 +70,11 @@ export class TraceContext {
       () =>
         Object.entries(readHeaders(headers)?.pairs ?? {})
           .filter(([name]) => CARRIERS.test(name))
-          .slice(0, LIMIT_HEADERS),
+          .slice(0, LIMIT_HEADERS)
+          .flatMap(([name, value]) => [text(name), text(value, LIMIT_URL_UNITS)]),
       [],
     );
-    const fields: Field[] = [CALL_READ_CONTEXT, 0, 0, slot];
-    for (const [name, value] of pairs) fields.push(text(name), text(value, LIMIT_URL_UNITS));
-    record(fields);
+    record([CALL_READ_CONTEXT, 0, 0, slot, ...pairs]);
     return new TraceContext(slot);
   }
 
@@ -115,13 +124,15 @@ export class TraceContext {
    * for hosts that the configuration does not list.
    */
   traceHeaders(url: string, existing: Record<string, string> = {}): Record<string, string> {
-    const known = (): Record<string, string> => readHeaders(existing)?.pairs ?? {};
-    return guarded(() => openSink()?.traceHeaders(text(url, LIMIT_URL_UNITS), this.slot, known()) ?? {}, {});
+    return guarded(
+      () => openSink()?.traceHeaders(text(url, LIMIT_URL_UNITS), this.slot, readHeaders(existing)?.pairs ?? {}) ?? {},
+      {},
+    );
   }
 
   /** The id of the trace, 32 hexadecimal digits. `undefined` while the client does not run. */
   get traceId(): string | undefined {
-    return guarded(() => openSink()?.traceId(this.slot), undefined);
+    return guarded(() => openSink()?.traceId(this.slot));
   }
 }
 
@@ -165,7 +176,7 @@ export class Span extends TraceContext {
    * trace.
    */
   fail(error: unknown): void {
-    const [type, message] = guarded(() => described(error), ["Error", ""]);
+    const [type, message] = described(error);
     this.end(OUTCOME_FAILED, type, message);
   }
 
@@ -192,10 +203,12 @@ export class Span extends TraceContext {
 }
 
 /** What an error is, and what it says. */
-export function described(error: unknown): [type: string, message: string] {
-  if (error instanceof Error) return [String(error.name), String(error.message)];
-  return [typeof error, typeof error === "string" ? error : guarded(() => String(error), "")];
-}
+export const described = (error: unknown): [type: string, message: string] =>
+  guarded(
+    () =>
+      error instanceof Error ? [String(error.name), String(error.message)] : [typeof error, guarded(String, "", error)],
+    ["Error", ""],
+  );
 
 /**
  * A unit of work that a user would name, for example `UpdateDisplayName`. One operation is one
@@ -240,13 +253,13 @@ export interface OperationOptions {
 export function operation<T>(name: string, body: (op: Operation) => T, options: OperationOptions = {}): T {
   const op = startOperation(
     name,
-    guarded(() => options?.attributes, undefined),
+    guarded(() => options?.attributes),
   );
   const failed = (error: unknown): void => {
-    const signal = guarded(() => (options?.signal?.aborted ? options.signal : undefined), undefined);
-    if (!signal) op.fail(error);
-    else if (guarded(() => (signal.reason as { name?: unknown }).name === "TimeoutError", false)) op.timeOut();
-    else op.cancel();
+    const why = guarded(() => abortedBy(options?.signal));
+    if (why === TIMED_OUT) op.timeOut();
+    else if (why) op.cancel();
+    else op.fail(error);
   };
   let answer: T;
   try {
@@ -255,25 +268,35 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
     failed(error);
     throw error;
   }
-  if (!isThenable(answer)) {
+  const branch = followed(answer, () => op.succeed(), failed);
+  if (!branch) {
     op.succeed();
     return answer;
   }
-  // The app gets the branch that knows of the end, so that a rejection that it does not handle is
-  // still one that nobody handles.
-  const promise = answer instanceof Promise ? answer : Promise.resolve(answer);
-  const branch = promise.then(
+  guarded(() => adorn(branch, answer as object));
+  return branch as T;
+}
+
+/**
+ * Waits for the end of a promise, of whatever library. The app gets the branch that knows of the end, so that a
+ * rejection that it does not handle is still one that nobody handles. `undefined`: it is no promise.
+ */
+export function followed(
+  answer: unknown,
+  fulfilled: (value: unknown) => void,
+  rejected: (error: unknown) => void,
+): Promise<unknown> | undefined {
+  if (!isObject(answer) || !guarded(() => typeof (answer as { then?: unknown }).then === "function")) return undefined;
+  return (answer instanceof Promise ? answer : Promise.resolve(answer)).then(
     (value: unknown) => {
-      op.succeed();
+      fulfilled(value);
       return value;
     },
     (error: unknown) => {
-      failed(error);
+      rejected(error);
       throw error;
     },
   );
-  guarded(() => adorn(branch, answer as object), undefined);
-  return branch as T;
 }
 
 /**
@@ -284,11 +307,6 @@ function adorn(branch: object, answer: object): void {
   for (const [key, known] of Object.entries(Object.getOwnPropertyDescriptors(answer)))
     if (!(key in branch)) Object.defineProperty(branch, key, known);
 }
-
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === "object" &&
-  value !== null &&
-  guarded(() => typeof (value as { then?: unknown }).then === "function", false);
 
 /** Takes the current context along, for callbacks. */
 export const bind = <Args extends unknown[], T>(work: (...args: Args) => T): ((...args: Args) => T) =>

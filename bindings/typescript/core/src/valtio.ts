@@ -4,14 +4,15 @@
 // parents, and the path is found at the write.
 
 import * as valtio from "valtio/vanilla";
+import { kindOf } from "./diff.js";
 import { addProblem } from "./problems.js";
 import type { StorePolicy } from "./policy.js";
 import { countClosed, counts, isShut } from "./recorder.js";
 import { wholeCalls } from "./valtio-calls.js";
 import { inspect, newNode, pathOf, step, type Node, type Place, type Root, type Target } from "./valtio-node.js";
-import { compareSnapshots, isObject } from "./valtio-snapshots.js";
+import { compareSnapshots } from "./valtio-snapshots.js";
 import { tracedStore, whenDecidedAnew, type MutationKind, type TracedStore } from "./store.js";
-import type { Attributes } from "./values.js";
+import { isObject, type Attributes } from "./values.js";
 
 export { proxiesOutside } from "./valtio-snapshots.js";
 
@@ -138,7 +139,7 @@ function traced(createInner: CreateHandler): CreateHandler {
       isInitializing,
       (prop, value) => {
         addPropListener(prop, value);
-        if (typeof value === "object" && value !== null && node && typeof prop === "string") addEdge(node, prop, value);
+        if (isObject(value) && node && typeof prop === "string") addEdge(node, prop, value);
       },
       (prop) => {
         removePropListener(prop);
@@ -221,8 +222,8 @@ function setByOther(
 
 const reportCopy = (name: string): void =>
   addProblem(
-    `a second copy of Valtio, or another library with proxies, holds objects of the traced state \`${name}\`: ` +
-      "what is written through its proxies alone is not recorded",
+    `a second copy of Valtio, or another library, has proxies of the state \`${name}\`: ` +
+      "what is written through them alone is not recorded",
   );
 
 /** Puts the traps in place below a proxy that is traced from now on. */
@@ -356,12 +357,6 @@ function decide(node: Node, prop: string, kind: MutationKind, old: unknown, next
   }
 }
 
-function kindOf(had: boolean, has: boolean, old: unknown, next: unknown): MutationKind {
-  if (!had) return "insert";
-  if (!has) return "delete";
-  return isObject(old) && isObject(next) ? "replace" : "set";
-}
-
 /** Valtio's own answer may look at everything below. */
 const isProxy = (value: object): boolean => nodes.has(value) || valtio.getVersion(value) !== undefined;
 
@@ -370,7 +365,7 @@ function read(value: unknown): unknown {
   return isObject(value) && !(value instanceof Date) && !isProxy(value) ? undefined : value;
 }
 
-const reader = { read, kindOf, placesOf };
+const reader = { read, placesOf };
 
 /** Compares the snapshots of the proxies in a node that the hook does not see, as long as the node is there. */
 function adoptOutside(node: Node): void {
