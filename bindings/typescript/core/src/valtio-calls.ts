@@ -24,18 +24,10 @@ export function wholeCalls(
   reader: Reader,
   theirs: ProxyHandler<Target>["get"],
 ): NonNullable<ProxyHandler<Target>["get"]> {
-  const calls = node.isArray ? arrayCalls(reader) : collectionCalls(reader);
-  const wrapped = new Map<string, { readonly inner: unknown; readonly outer: unknown }>();
-  const isSimple = node.isArray && theirs === undefined;
-  return (target, prop, receiver) => {
-    // An array has no getters, and is read much more often than it is called.
-    const inner: unknown = isSimple
-      ? target[prop as string]
-      : theirs
-        ? theirs(target, prop, receiver)
-        : Reflect.get(target, prop, receiver);
-    if (typeof inner !== "function" || typeof prop === "symbol") return inner;
-    const whole = calls.get(prop);
+  const calls: ReadonlyMap<string | symbol, WholeCall> = node.isArray ? arrayCalls(reader) : collectionCalls(reader);
+  const wrapped = new Map<string | symbol, { readonly inner: unknown; readonly outer: unknown }>();
+  const traced = (prop: string | symbol, inner: unknown): unknown => {
+    const whole = typeof inner === "function" && calls.get(prop);
     if (!whole) return inner;
     const known = wrapped.get(prop);
     if (known?.inner === inner) return known.outer;
@@ -46,6 +38,13 @@ export function wholeCalls(
     };
     wrapped.set(prop, { inner, outer });
     return outer;
+  };
+  if (theirs) return (target, prop, receiver) => traced(prop, theirs(target, prop, receiver));
+  if (!node.isArray) return (target, prop, receiver) => traced(prop, Reflect.get(target, prop, receiver));
+  // An array has no getters, and is read much more often than it is called.
+  return (target, prop) => {
+    const inner = target[prop as string];
+    return typeof inner === "function" ? traced(prop, inner) : inner;
   };
 }
 

@@ -137,13 +137,18 @@ function traced(createInner: CreateHandler): CreateHandler {
     let ignoring: readonly TracedStore[] | undefined;
     const inner = createInner(
       isInitializing,
+      // Valtio listens to objects alone. That a primitive is none costs it more to find out than us.
       (prop, value) => {
+        if (typeof value !== "object" || value === null) return;
         addPropListener(prop, value);
-        if (isObject(value) && node && typeof prop === "string") addEdge(node, prop, value);
+        if (!node) return;
+        if (typeof prop === "string") addEdge(node, prop, value);
+        else node.hasEdges = true;
       },
       (prop) => {
+        if (node && !node.hasEdges) return;
         removePropListener(prop);
-        if (node?.hasEdges && typeof prop === "string") removeEdge(node, prop);
+        if (node && typeof prop === "string") removeEdge(node, prop);
       },
       (op) => {
         // It is written, and nobody knows yet: a subscriber may write again, or throw.
@@ -168,14 +173,21 @@ function traced(createInner: CreateHandler): CreateHandler {
         // Without a call: this runs at every write.
         if (!node?.isAttached || typeof prop === "symbol") return set(target, prop, value, receiver);
         if (node.epoch !== epoch) locate(node);
-        ignoring = node.muted === 0 && receiver === node.proxy ? node.ignored?.[prop] : undefined;
-        if (ignoring === undefined && (node.places.length === 0 || node.accessors?.has(prop)))
-          return set(target, prop, value, receiver);
+        let answer: boolean;
+        if (node.muted === 0 && receiver === node.proxy && (ignoring = node.ignored?.[prop]) !== undefined) {
+          pending = prop;
+          old = target[prop];
+          answer = set(target, prop, value, receiver);
+          pending = undefined;
+          return answer;
+        }
+        ignoring = undefined;
+        if (node.places.length === 0 || node.accessors?.has(prop)) return set(target, prop, value, receiver);
         pending = prop;
         old = target[prop];
         had = old !== undefined || Object.hasOwn(target, prop);
         if (receiver !== node.proxy) return setByOther(node, set, target, prop, value, receiver);
-        const answer = set(target, prop, value, receiver);
+        answer = set(target, prop, value, receiver);
         pending = undefined;
         return answer;
       };
