@@ -2,7 +2,7 @@
 
 import { CALL_END_REQUEST, CALL_START_REQUEST, LIMIT_NAME_UNITS, LIMIT_URL_UNITS } from "./calls.js";
 import { operationOf } from "./graphql.js";
-import { current, guarded, nextSlot, record } from "./recorder.js";
+import { currentSlot, guarded, nextSlot, record } from "./recorder.js";
 import { TraceContext } from "./span.js";
 import { addAttributes, text, type Attributes } from "./values.js";
 
@@ -28,7 +28,7 @@ export class TracedRequest extends TraceContext {
     this.operation = operationOf(url, body);
     record([
       CALL_START_REQUEST,
-      current(),
+      currentSlot,
       0,
       this.slot,
       text(method, LIMIT_NAME_UNITS).toUpperCase(),

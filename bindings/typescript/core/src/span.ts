@@ -27,7 +27,7 @@ import {
   OUTCOME_TIMED_OUT,
 } from "./calls.js";
 import { readHeaders } from "./headers.js";
-import { current, guarded, nextSlot, openSink, record, within } from "./recorder.js";
+import { currentSlot, guarded, nextSlot, sink, record, within } from "./recorder.js";
 import { addAttributes, isObject, number, text, type Attributes } from "./values.js";
 
 /** The names of the headers that carry a trace. */
@@ -57,7 +57,7 @@ export class TraceContext {
 
   /** The context of this synchronous turn, to be kept for later. */
   static get current(): TraceContext {
-    return new TraceContext(current());
+    return new TraceContext(currentSlot);
   }
 
   /**
@@ -125,14 +125,14 @@ export class TraceContext {
    */
   traceHeaders(url: string, existing: Record<string, string> = {}): Record<string, string> {
     return guarded(
-      () => openSink()?.traceHeaders(text(url, LIMIT_URL_UNITS), this.slot, readHeaders(existing)?.pairs ?? {}) ?? {},
+      () => sink?.traceHeaders(text(url, LIMIT_URL_UNITS), this.slot, readHeaders(existing)?.pairs ?? {}) ?? {},
       {},
     );
   }
 
   /** The id of the trace, 32 hexadecimal digits. `undefined` while the client does not run. */
   get traceId(): string | undefined {
-    return guarded(() => openSink()?.traceId(this.slot));
+    return guarded(() => sink?.traceId(this.slot));
   }
 }
 
@@ -148,17 +148,17 @@ export class Span extends TraceContext {
 
   /** Sets attributes. */
   set(attributes: Attributes): void {
-    record(addAttributes([CALL_SPAN_ATTRIBUTES, current(), 0, this.slot], attributes));
+    record(addAttributes([CALL_SPAN_ATTRIBUTES, currentSlot, 0, this.slot], attributes));
   }
 
   /** Records that something happened within the span. */
   event(name: string, attributes?: Attributes): void {
-    record(addAttributes([CALL_SPAN_EVENT, current(), 0, this.slot, text(name, LIMIT_NAME_UNITS)], attributes));
+    record(addAttributes([CALL_SPAN_EVENT, currentSlot, 0, this.slot, text(name, LIMIT_NAME_UNITS)], attributes));
   }
 
   /** Refers to another context, for example to that of a message which this span also answers. */
   link(other: TraceContext): void {
-    record([CALL_SPAN_LINK, current(), 0, this.slot, guarded(() => number(other.slot), 0)]);
+    record([CALL_SPAN_LINK, currentSlot, 0, this.slot, guarded(() => number(other.slot), 0)]);
   }
 
   /** Begins a span inside this one. */
@@ -217,17 +217,17 @@ export const described = (error: unknown): [type: string, message: string] =>
 export class Operation extends Span {
   /** Records that the operation is tried again. `attempt` counts from 1. */
   retry(attempt: number): void {
-    record([CALL_RETRY, current(), 0, this.slot, Math.max(0, Math.trunc(number(attempt)) || 0)]);
+    record([CALL_RETRY, currentSlot, 0, this.slot, Math.max(0, Math.trunc(number(attempt)) || 0)]);
   }
 }
 
 /** Begins an operation in the current context. */
 export const startOperation = (name: string, attributes?: Attributes): Operation =>
-  new Operation(CALL_START_OPERATION, current(), name, attributes);
+  new Operation(CALL_START_OPERATION, currentSlot, name, attributes);
 
 /** Begins a span in the current context. */
 export const startSpan = (name: string, attributes?: Attributes): Span =>
-  new Span(CALL_START_SPAN, current(), name, attributes);
+  new Span(CALL_START_SPAN, currentSlot, name, attributes);
 
 /** What may end an operation besides its body. */
 export interface OperationOptions {

@@ -20,7 +20,7 @@ import {
 } from "./calls.js";
 import { policyJson, UNREADABLE, type StorePolicy } from "./policy.js";
 import { addProblem } from "./problems.js";
-import { cause, close as closeRecorder, countClosed, guarded, isShut, openSink, record } from "./recorder.js";
+import { cause, close as closeRecorder, countClosed, guarded, isClosed, sink, record } from "./recorder.js";
 import type { Field } from "./sink.js";
 import { addAttributes, field, text, type Attributes } from "./values.js";
 
@@ -90,7 +90,7 @@ export class TracedStore {
     if (json === this.policy) return;
     this.policy = json;
     // Before the start, the store is declared with it later.
-    if (openSink()) this.keepVersion(record([CALL_UPDATE_POLICY, 0, 0, this.id, text(json, LIMIT_POLICY_UNITS)]));
+    if (sink) this.keepVersion(record([CALL_UPDATE_POLICY, 0, 0, this.id, text(json, LIMIT_POLICY_UNITS)]));
   }
 
   /** Whether mutations of a path are ignored. The caller counts one that is, by {@link suppress}. */
@@ -98,7 +98,7 @@ export class TracedStore {
     const known = this.decisions.get(path);
     if (known !== undefined) return known;
     // The ring keeps what happened, not questions.
-    if (!openSink()) return false;
+    if (!sink) return false;
     const answer = record([CALL_DECIDE, 0, 0, this.id, text(path, LIMIT_PATH_UNITS)]);
     // Without an answer, nothing is remembered.
     if (answer <= 0) return false;
@@ -115,7 +115,7 @@ export class TracedStore {
 
   /** Records a mutation, unless the policy ignores its path. `context` says what surrounds it. */
   mutated(mutation: Mutation, context = this.getContext): void {
-    if (isShut()) return countClosed();
+    if (isClosed) return countClosed();
     if (this.ignores(mutation.path)) return this.suppress();
     const fields: Field[] = [
       CALL_MUTATION,
@@ -147,7 +147,7 @@ export class TracedStore {
 
   /** @internal Tells the core how many mutations were ignored here. */
   report(): void {
-    if (this.suppressed > 0 && openSink()) this.tell([CALL_SUPPRESSED, 0, 0, this.id]);
+    if (this.suppressed > 0 && sink) this.tell([CALL_SUPPRESSED, 0, 0, this.id]);
   }
 
   /** @internal No decision of this client's holds for the next one. */
@@ -170,7 +170,7 @@ export class TracedStore {
   /** Records a call with the number of what was ignored. */
   private tell(fields: Field[]): void {
     // What waits for the start may be lost there, with the count.
-    const taken = openSink() ? Math.min(this.suppressed, 0xffff_ffff) : 0;
+    const taken = sink ? Math.min(this.suppressed, 0xffff_ffff) : 0;
     this.suppressed -= taken;
     fields[2] = taken;
     if (record(fields) < 0) this.suppressed += taken;
@@ -232,7 +232,7 @@ export function tracedStore(name: string, policy?: StorePolicy): TracedStore {
   }
   const store = new TracedStore(key, numberOf(key), json);
   stores.set(key, store);
-  if (openSink()) store.declare();
+  if (sink) store.declare();
   return store;
 }
 

@@ -7,7 +7,7 @@ import * as valtio from "valtio/vanilla";
 import { kindOf } from "./diff.js";
 import { addProblem } from "./problems.js";
 import type { StorePolicy } from "./policy.js";
-import { countClosed, counts, isShut } from "./recorder.js";
+import { countClosed, counts, isClosed } from "./recorder.js";
 import { wholeCalls } from "./valtio-calls.js";
 import { inspect, newNode, pathOf, step, type Node, type Place, type Root, type Target } from "./valtio-node.js";
 import { compareSnapshots } from "./valtio-snapshots.js";
@@ -342,7 +342,7 @@ function changed(node: Node, prop: string, had: boolean, old: unknown): void {
 }
 
 function decide(node: Node, prop: string, kind: MutationKind, old: unknown, next: unknown): void {
-  if (isShut()) return countClosed();
+  if (isClosed) return countClosed();
   try {
     const ignoring: TracedStore[] = [];
     const { places } = node;
