@@ -2,10 +2,10 @@
 
 import { isPlain } from "./diff.js";
 import { readHeaders, type ReadHeaders } from "./headers.js";
+import { abortedBy, followed } from "./outcome.js";
 import { patcher } from "./patch.js";
 import { guarded } from "./recorder.js";
 import { errorType, isSamePlace, lengthOf, networkUrl, TracedRequest } from "./request.js";
-import { abortedBy, followed } from "./span.js";
 import { isObject } from "./values.js";
 
 type Fetch = typeof globalThis.fetch;
@@ -124,7 +124,7 @@ function traced(by: object, inner: AnyFetch, self: unknown, args: unknown[]): un
         attributes: { "throughline.ended": mine.wasSeen ? undefined : "headers" },
       });
     },
-    (error) => request.end({ errorType: guarded(() => abortedBy(signal)) ?? errorType(error) }),
+    (error) => request.end({ errorType: abortedBy(signal) ?? errorType(error) }),
   );
   if (promise) return promise;
   // A test of the app's may answer with anything.

@@ -27,23 +27,12 @@ import {
   OUTCOME_TIMED_OUT,
 } from "./calls.js";
 import { readHeaders } from "./headers.js";
+import { abortedBy, followed, TIMED_OUT } from "./outcome.js";
 import { currentSlot, guarded, nextSlot, sink, record, within } from "./recorder.js";
-import { addAttributes, isObject, number, text, type Attributes } from "./values.js";
+import { addAttributes, number, text, type Attributes } from "./values.js";
 
 /** The names of the headers that carry a trace. */
 const CARRIERS = /^(trace(parent|state)|baggage|b3|x-(b3|datadog)-.*|x-correlation-id)$/i;
-
-/** Why a request has no answer, in the words that all languages have. */
-export const CANCELLED = "cancelled";
-export const TIMED_OUT = "timeout";
-
-/** Whether a signal was aborted by the user or the app, or by a time that was over. `undefined`: it is not aborted. */
-export const abortedBy = (signal: AbortSignal | undefined): string | undefined =>
-  signal?.aborted
-    ? (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError"
-      ? TIMED_OUT
-      : CANCELLED
-    : undefined;
 
 /** A place in a trace. It may be kept and used after the operation that it came from has ended. */
 export class TraceContext {
@@ -256,7 +245,7 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
     guarded(() => options?.attributes),
   );
   const failed = (error: unknown): void => {
-    const why = guarded(() => abortedBy(options?.signal));
+    const why = abortedBy(guarded(() => options?.signal));
     if (why === TIMED_OUT) op.timeOut();
     else if (why) op.cancel();
     else op.fail(error);
@@ -275,28 +264,6 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
   }
   guarded(() => adorn(branch, answer as object));
   return branch as T;
-}
-
-/**
- * Waits for the end of a promise, of whatever library. The app gets the branch that knows of the end, so that a
- * rejection that it does not handle is still one that nobody handles. `undefined`: it is no promise.
- */
-export function followed(
-  answer: unknown,
-  fulfilled: (value: unknown) => void,
-  rejected: (error: unknown) => void,
-): Promise<unknown> | undefined {
-  if (!isObject(answer) || !guarded(() => typeof (answer as { then?: unknown }).then === "function")) return undefined;
-  return (answer instanceof Promise ? answer : Promise.resolve(answer)).then(
-    (value: unknown) => {
-      fulfilled(value);
-      return value;
-    },
-    (error: unknown) => {
-      rejected(error);
-      throw error;
-    },
-  );
 }
 
 /**

@@ -1,10 +1,10 @@
 // `XMLHttpRequest`: each `send` is one request, unless a `fetch` has made it.
 
 import { claimedByFetch } from "./fetch.js";
+import { CANCELLED, TIMED_OUT } from "./outcome.js";
 import { patcher } from "./patch.js";
 import { guarded } from "./recorder.js";
 import { errorType, lengthOf, networkUrl, TracedRequest, type RequestEnd } from "./request.js";
-import { CANCELLED, TIMED_OUT } from "./span.js";
 
 /** Something that has an `XMLHttpRequest`: the global object. */
 export interface XhrScope {
