@@ -2,6 +2,7 @@
 
 import { indexed, keyed } from "./path.js";
 import type { Mutation, MutationKind } from "./store.js";
+import { isObject } from "./values.js";
 
 /** How deep states are compared. */
 const DEPTH = 8;
@@ -22,9 +23,6 @@ interface Part {
   differing: number;
 }
 
-/** The search has come to one of its bounds. */
-class Bound extends Error {}
-
 /**
  * Compares two states by reference, and what differs by its parts: at most 8 levels, 1,000 values
  * and 100 mutations. When a bound is met, one mutation of the deepest part that holds all changes
@@ -36,17 +34,20 @@ export function changes(old: unknown, next: unknown): Mutation[] {
   /** The parts that the search is in, from the root. */
   const trail: Part[] = [];
   let nodes = NODES;
+  const spend = (): void => {
+    if (--nodes < 0) throw RangeError();
+  };
 
   const search = (part: Part): void => {
     trail.push(part);
-    const parts = trail.length <= DEPTH ? partsOf(part, () => --nodes >= 0) : undefined;
+    const parts = trail.length <= DEPTH ? partsOf(part, spend) : undefined;
     if (parts) {
       part.differing = parts.length;
       parts.forEach(search);
     } else if (found.length < MUTATIONS) {
       found.push(part);
     } else {
-      throw new Bound();
+      throw RangeError();
     }
     trail.pop();
   };
@@ -73,23 +74,25 @@ const differ = (old: unknown, next: unknown): boolean =>
   isState(next) &&
   !(old instanceof Date && next instanceof Date && Object.is(old.getTime(), next.getTime()));
 
+/** What has happened to a part that was there, or not, and that is there now, or not. */
+export const kindOf = (had: boolean, has: boolean, old: unknown, next: unknown): MutationKind =>
+  !had ? "insert" : !has ? "delete" : isObject(old) && isObject(next) ? "replace" : "set";
+
 function mutation({ path, old, new: next }: Part): Mutation {
-  const isObject = (value: unknown) => typeof value === "object" && value !== null;
-  const kind: MutationKind =
-    old === ABSENT ? "insert" : next === ABSENT ? "delete" : isObject(old) && isObject(next) ? "replace" : "set";
+  const kind = kindOf(old !== ABSENT, next !== ABSENT, old, next);
   const known = (value: unknown) => (value === ABSENT ? undefined : value);
   return { path, old: known(old), new: known(next), kind };
 }
 
 /**
  * The parts of a part that differ, or `undefined` when it is compared as a whole: a primitive, an
- * instance of a class, two values of different kinds. `spend` says whether another value may be
- * compared.
+ * instance of a class, two values of different kinds. `spend` throws when no further value may
+ * be compared.
  */
-function partsOf({ path, old, new: next }: Part, spend: () => boolean): Part[] | undefined {
+function partsOf({ path, old, new: next }: Part, spend: () => void): Part[] | undefined {
   const parts: Part[] = [];
   const add = (path: string, old: unknown, next: unknown): void => {
-    if (!spend()) throw new Bound();
+    spend();
     if (differ(old, next)) parts.push({ path, old, new: next, differing: 0 });
   };
   if (Array.isArray(old) && Array.isArray(next)) {
@@ -101,11 +104,11 @@ function partsOf({ path, old, new: next }: Part, spend: () => boolean): Part[] |
   if (old instanceof Map && next instanceof Map) {
     const read = (map: Map<unknown, unknown>, key: unknown) => (map.has(key) ? map.get(key) : ABSENT);
     for (const key of old.keys()) {
-      if (typeof key === "object" && key !== null) return undefined;
+      if (isObject(key)) return undefined;
       add(keyed(path, String(key)), old.get(key), read(next, key));
     }
     for (const key of next.keys()) {
-      if (typeof key === "object" && key !== null) return undefined;
+      if (isObject(key)) return undefined;
       if (!old.has(key)) add(keyed(path, String(key)), ABSENT, next.get(key));
     }
     return parts;
@@ -124,7 +127,7 @@ function partsOf({ path, old, new: next }: Part, spend: () => boolean): Part[] |
 }
 
 export function isPlain(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null) return false;
+  if (!isObject(value)) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

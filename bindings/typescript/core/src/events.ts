@@ -1,6 +1,8 @@
 // Everything else that an app records.
 
 import {
+  ANSWER_CLOSED,
+  ANSWER_MALFORMED,
   ACTION_TYPE_BACK,
   ACTION_TYPE_CUSTOM,
   ACTION_TYPE_SCROLL,
@@ -46,7 +48,8 @@ import {
   SEVERITY_TRACE,
   SEVERITY_WARN,
 } from "./calls.js";
-import { causesThisTurn, current, guarded, record, recordShort } from "./recorder.js";
+import { causesThisTurn, currentSlot, guarded, record, seek, sink } from "./recorder.js";
+import type { Field, Sink } from "./sink.js";
 import { described } from "./span.js";
 import { addAttributes, field, number, text, type Attributes, type AttributeValue } from "./values.js";
 
@@ -105,37 +108,61 @@ const whole = (value: number): number => {
 };
 
 /** A view is shown, and the one before it ends. */
-export const startView = (view: string): void => void record([CALL_START_VIEW, current(), 0, name(view)]);
+export const startView = (view: string): void => void record([CALL_START_VIEW, currentSlot, 0, name(view)]);
 
 /** A view is shown over the current one, for example a sheet. */
-export const pushView = (view: string): void => void record([CALL_PUSH_VIEW, current(), 0, name(view)]);
+export const pushView = (view: string): void => void record([CALL_PUSH_VIEW, currentSlot, 0, name(view)]);
 
 /** The current view ends. */
-export const stopView = (): void => void record([CALL_STOP_VIEW, current(), 0]);
+export const stopView = (): void => void record([CALL_STOP_VIEW, currentSlot, 0]);
 
 /** The current view is complete and can be used. */
-export const markInteractive = (): void => void record([CALL_MARK_INTERACTIVE, current(), 0]);
+export const markInteractive = (): void => void record([CALL_MARK_INTERACTIVE, currentSlot, 0]);
 
-/** Records something that the user did and that is over. */
+const NONE = {};
+const keysOf = Object.keys;
+
+/**
+ * Records something that the user did and that is over.
+ *
+ * Where it can, it makes the call in short: see {@link Sink.record}. That costs less, because Hermes hands eight values
+ * to a native function without an allocation. For the same reason nothing here is a function of its own.
+ */
 export function action(target: string, attributes?: Attributes, type: ActionType = "custom"): void {
-  const kind = code(ACTIONS, type);
+  const kind = type === "custom" ? ACTION_TYPE_CUSTOM : code(ACTIONS, type);
   try {
-    if (recordShort(CALL_ACTION + 256 * kind, target, attributes)) return;
+    // A type that is unknown has no place in a head: the core refuses, and counts, the call in full.
+    if (sink && currentSlot === 0 && kind > 0) {
+      const values = (typeof attributes === "object" && attributes !== null ? attributes : NONE) as Record<
+        string,
+        Field
+      >;
+      const keys = keysOf(values);
+      if (keys.length <= 3) {
+        // A key that is missing ends the call.
+        const first = keys[0]!;
+        const second = keys[1]!;
+        const third = keys[2]!;
+        const head = CALL_ACTION + 256 * kind;
+        const answer = sink.record(head, target, first, values[first]!, second, values[second]!, third, values[third]!);
+        if (answer !== ANSWER_MALFORMED && (answer !== ANSWER_CLOSED || !seek())) return;
+      }
+    }
   } catch {
     // A getter has thrown: what the others return is kept.
   }
-  record(addAttributes([CALL_ACTION, current(), 0, kind, name(target)], attributes));
+  record(addAttributes([CALL_ACTION, currentSlot, 0, kind, name(target)], attributes));
 }
 
 /** Begins an action that collects what follows from it. */
 export const startAction = (target: string, attributes?: Attributes, type: ActionType = "tap"): void => {
-  record(addAttributes([CALL_START_ACTION, current(), 0, code(ACTIONS, type), name(target)], attributes));
+  record(addAttributes([CALL_START_ACTION, currentSlot, 0, code(ACTIONS, type), name(target)], attributes));
   causesThisTurn();
 };
 
 /** Records an event that only the app understands. */
 export const event = (what: string, attributes?: Attributes): void =>
-  void record(addAttributes([CALL_CUSTOM, current(), 0, name(what)], attributes));
+  void record(addAttributes([CALL_CUSTOM, currentSlot, 0, name(what)], attributes));
 
 /** Records an error that was handled. Anything that can be thrown is one. */
 export const error = (thrown: unknown, attributes?: Attributes, source: ErrorSource = "source"): void =>
@@ -162,11 +189,11 @@ export function foundError(
   attributes?: Attributes,
   { source = "source", isFatal, time }: FoundError = {},
 ): void {
-  const [type, message] = guarded(() => described(thrown), ["Error", ""]);
+  const [type, message] = described(thrown);
   const stack = guarded(() => (thrown instanceof Error ? (thrown.stack ?? "") : ""), "");
   const fields = [
     CALL_ERROR,
-    current(),
+    currentSlot,
     0,
     isFatal ? ERROR_KIND_CRASH : ERROR_KIND_HANDLED,
     code(SOURCES, source),
@@ -181,7 +208,7 @@ export function foundError(
 export const log = (severity: Severity, body: string, attributes?: Attributes, logger = ""): void =>
   void record(
     addAttributes(
-      [CALL_LOG, current(), 0, code(SEVERITIES, severity), text(body, LIMIT_MESSAGE_UNITS), name(logger)],
+      [CALL_LOG, currentSlot, 0, code(SEVERITIES, severity), text(body, LIMIT_MESSAGE_UNITS), name(logger)],
       attributes,
     ),
   );
@@ -196,29 +223,37 @@ export const measure = (
 ): void =>
   void record(
     addAttributes(
-      [CALL_MEASUREMENT, current(), 0, code(INSTRUMENTS, instrument), name(metric), name(unit), number(value)],
+      [CALL_MEASUREMENT, currentSlot, 0, code(INSTRUMENTS, instrument), name(metric), name(unit), number(value)],
       attributes,
     ),
   );
 
 /** Records a measured value of the app's performance. */
 export const vital = (what: string, value: number, unit = "", attributes?: Attributes): void =>
-  void record(addAttributes([CALL_VITAL, current(), 0, name(what), number(value), name(unit)], attributes));
+  void record(addAttributes([CALL_VITAL, currentSlot, 0, name(what), number(value), name(unit)], attributes));
 
 /** The JavaScript thread was busy for so many milliseconds. */
-export const longTask = (ms: number): void => void record([CALL_LONG_TASK, current(), 0, nanoseconds(ms), false]);
+export const longTask = (ms: number): void => void record([CALL_LONG_TASK, currentSlot, 0, nanoseconds(ms), false]);
 
 /** The app's own synchronization failed. */
 export const recordSyncFailure = (rpc: string, code: string, retries: number, offline: boolean): void =>
-  void record([CALL_SYNC_FAILURE, current(), 0, name(rpc), name(code), Math.min(whole(retries), 0xffff_ffff), offline]);
+  void record([
+    CALL_SYNC_FAILURE,
+    currentSlot,
+    0,
+    name(rpc),
+    name(code),
+    Math.min(whole(retries), 0xffff_ffff),
+    offline,
+  ]);
 
 /** The app's own queue was flushed. */
 export const recordQueueFlush = (depth: number, ok: boolean): void =>
-  void record([CALL_QUEUE_FLUSH, current(), 0, whole(depth), ok]);
+  void record([CALL_QUEUE_FLUSH, currentSlot, 0, whole(depth), ok]);
 
 /** The user, or the app, reports that something is wrong. */
 export const reportProblem = (message: string): void =>
-  void record([CALL_REPORT_PROBLEM, current(), 0, text(message, LIMIT_MESSAGE_UNITS)]);
+  void record([CALL_REPORT_PROBLEM, currentSlot, 0, text(message, LIMIT_MESSAGE_UNITS)]);
 
 /** Who uses the app. */
 export const setUser = (

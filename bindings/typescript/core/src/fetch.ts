@@ -1,10 +1,12 @@
 // `fetch`: each call is one request, with the headers of its trace.
 
-import { operationOf } from "./graphql.js";
+import { isPlain } from "./diff.js";
 import { readHeaders, type ReadHeaders } from "./headers.js";
+import { abortedBy, followed } from "./outcome.js";
+import { patcher } from "./patch.js";
 import { guarded } from "./recorder.js";
-import { CANCELLED, errorType, isSamePlace, lengthOf, networkUrl, TIMED_OUT, TracedRequest } from "./request.js";
-import type { Attributes } from "./values.js";
+import { errorType, isSamePlace, lengthOf, networkUrl, TracedRequest } from "./request.js";
+import { isObject } from "./values.js";
 
 type Fetch = typeof globalThis.fetch;
 /** A `fetch` of whatever form: that of the platform, or a library's, such as `expo/fetch`. */
@@ -26,19 +28,15 @@ interface Running {
 
 let running: Running | undefined;
 
-/** Whether the `fetch` that runs now, if one does, makes its request by this one on another API. */
-export function claimedByFetch(method: string, url: string): boolean {
-  if (!running || running.method.toUpperCase() !== method.toUpperCase() || !isSamePlace(running.url, url)) return false;
-  running.wasSeen = true;
-  return true;
-}
+/** Whether a request is the one that the `fetch` makes which runs now. */
+const isOfRunning = (method: string, url: string): boolean =>
+  running?.method.toUpperCase() === method.toUpperCase() && isSamePlace(running.url, url);
 
-/** Our patch of a scope. Others may have wrapped earlier ones, which only pass calls on. */
-interface Patch {
-  readonly outer: Fetch;
-  readonly undo: () => void;
-}
-const inForce = new WeakMap<object, Patch>();
+/** Whether the `fetch` that runs now, if one does, makes its request by this one on another API. */
+export const claimedByFetch = (method: string, url: string): boolean =>
+  isOfRunning(method, url) && (running!.wasSeen = true);
+
+const patch = patcher();
 /** By the function that an app gave us, and by itself: its traced form. */
 const wrapped = new WeakMap<AnyFetch, AnyFetch>();
 
@@ -59,7 +57,14 @@ export function traceFetch(scope?: FetchScope): () => void;
  */
 export function traceFetch<F extends AnyFetch>(fetch: F): F;
 export function traceFetch(of: FetchScope | AnyFetch = globalThis): AnyFetch {
-  return typeof of === "function" ? wrap(of) : patch(of);
+  if (typeof of === "function") return wrap(of);
+  const inner = of.fetch as AnyFetch;
+  if (typeof inner !== "function") return () => undefined;
+  return patch(of, (isInForce) => ({
+    fetch: like(inner, function (this: unknown, ...args: never[]) {
+      return isInForce() ? traced(of, inner, this, args) : inner.apply(this, args);
+    }) as Fetch,
+  }));
 }
 
 function wrap(inner: AnyFetch): AnyFetch {
@@ -74,50 +79,27 @@ function wrap(inner: AnyFetch): AnyFetch {
   return outer;
 }
 
-function patch(scope: FetchScope): () => void {
-  const known = inForce.get(scope);
-  if (known && scope.fetch === known.outer) return known.undo;
-  const inner = scope.fetch as AnyFetch;
-  if (typeof inner !== "function") return () => undefined;
-  const outer = like(inner, function (this: unknown, ...args: never[]) {
-    return inForce.get(scope) === mine ? traced(scope, inner, this, args) : inner.apply(this, args);
-  }) as Fetch;
-  const undo = (): void => {
-    if (inForce.get(scope) === mine) inForce.delete(scope);
-    guarded(() => {
-      if (scope.fetch === outer) scope.fetch = inner as Fetch;
-    }, undefined);
-  };
-  const mine: Patch = { outer, undo };
-  guarded(() => {
-    scope.fetch = outer;
-    inForce.set(scope, mine);
-  }, undefined);
-  return undo;
-}
-
 /** Gives a function what the one that it stands for has besides: its name, and marks such as `polyfill`. */
 function like(inner: AnyFetch, outer: AnyFetch): AnyFetch {
   guarded(() => {
-    for (const key of Reflect.ownKeys(inner)) {
-      const known = key === "prototype" ? undefined : Object.getOwnPropertyDescriptor(inner, key);
-      if (known && (Object.getOwnPropertyDescriptor(outer, key)?.configurable ?? true))
-        Object.defineProperty(outer, key, known);
-    }
-  }, undefined);
+    for (const key of Reflect.ownKeys(inner))
+      Reflect.defineProperty(outer, key, Reflect.getOwnPropertyDescriptor(inner, key)!);
+  });
   return outer;
 }
 
 function traced(by: object, inner: AnyFetch, self: unknown, args: unknown[]): unknown {
   const call = (all: unknown[]): unknown => inner.apply(self, all as never[]);
-  const known = args.length > 0 ? guarded(() => describe(args), undefined) : undefined;
+  const known = args.length > 0 ? guarded(() => describe(args)) : undefined;
   // What cannot be read here is the platform's to refuse.
   if (!known) return call(args);
-  const { method, url, headers, signal, operation } = known;
+  const { method, url, headers, signal, body } = known;
   // One traced `fetch` on top of another makes one request. A call of the same one is another request.
-  if (running && running.by !== by && running.method === method && isSamePlace(running.url, url)) return call(args);
-  const request = new TracedRequest(method, url);
-  const all = headers ? guarded(() => withHeaders(args, headers, request.headers(headers.pairs)), args) : args;
+  if (isOfRunning(method, url) && running!.by !== by) return call(args);
+  const request = new TracedRequest(method, url, body);
+  const all = headers
+    ? guarded(() => withHeaders(args, headers, request.traceHeaders(url, headers.pairs)), args)
+    : args;
   const outer = running;
   const mine: Running = { by, method, url, wasSeen: false };
   running = mine;
@@ -125,33 +107,29 @@ function traced(by: object, inner: AnyFetch, self: unknown, args: unknown[]): un
   try {
     answer = call(all);
   } catch (error) {
-    request.end({ errorType: errorType(error), attributes: operation });
+    request.end({ errorType: errorType(error) });
     throw error;
   } finally {
     running = outer;
   }
-  // A test of the app's may answer with anything.
-  if (typeof (answer as PromiseLike<unknown> | undefined)?.then !== "function") {
-    request.end({ attributes: operation });
-    return answer;
-  }
-  const promise = answer instanceof Promise ? answer : Promise.resolve(answer as PromiseLike<unknown>);
-  return promise.then(
+  const promise = followed(
+    answer,
     (response) => {
-      // `fetch` on top of another API is over with its body; a `fetch` of the platform's is over
-      // with its headers, and its body cannot be watched without touching it.
-      const attributes = mine.wasSeen ? operation : { ...operation, "throughline.ended": "headers" };
       const { status, headers } = (response ?? {}) as Partial<Response>;
-      const bytes = guarded(() => lengthOf(headers?.get("content-length") ?? null), undefined);
-      request.end({ status: typeof status === "number" ? status : 0, bytes, attributes });
-      return response;
+      request.end({
+        status: typeof status === "number" ? status : 0,
+        bytes: guarded(() => lengthOf(headers?.get("content-length"))),
+        // `fetch` on top of another API is over with its body; a `fetch` of the platform's is over
+        // with its headers, and its body cannot be watched without touching it.
+        attributes: { "throughline.ended": mine.wasSeen ? undefined : "headers" },
+      });
     },
-    (error: unknown) => {
-      const why = guarded(() => (signal?.aborted ? abortedBy(signal) : errorType(error)), "Error");
-      request.end({ errorType: why, attributes: operation });
-      throw error;
-    },
+    (error) => request.end({ errorType: abortedBy(signal) ?? errorType(error) }),
   );
+  if (promise) return promise;
+  // A test of the app's may answer with anything.
+  request.end({});
+  return answer;
 }
 
 interface Described {
@@ -160,23 +138,24 @@ interface Described {
   /** The headers that the request has. `undefined`: they cannot be read, and stay as they are. */
   readonly headers: ReadHeaders | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly operation: Attributes | undefined;
+  readonly body: unknown;
 }
 
 /** Says what a call asks for. `undefined`: nothing of the network. */
 function describe([input, options]: unknown[]): Described | undefined {
   const init = options as RequestInit | undefined;
-  const request = typeof input === "object" && input !== null && "url" in input ? (input as Request) : undefined;
+  const request = isRequest(input) ? input : undefined;
   const url = networkUrl(request ? String(request.url) : String(input));
   if (url === undefined) return undefined;
   // What `init` has replaces what the request has, on every platform.
-  const has = (key: keyof RequestInit): boolean => init !== undefined && init !== null && init[key] !== undefined;
+  const of = <Key extends "method" | "headers" | "signal">(key: Key) =>
+    init?.[key] === undefined ? request?.[key] : init[key];
   return {
-    method: String(has("method") ? init?.method : (request?.method ?? "GET")),
+    method: String(of("method") ?? "GET"),
     url,
-    headers: readHeaders(has("headers") ? init?.headers : request?.headers),
-    signal: (has("signal") ? init?.signal : request?.signal) ?? undefined,
-    operation: operationOf(url, init?.body),
+    headers: readHeaders(of("headers")),
+    signal: of("signal") ?? undefined,
+    body: init?.body,
   };
 }
 
@@ -187,46 +166,22 @@ function withHeaders(args: unknown[], { pairs, instead }: ReadHeaders, added: Re
   const headers: Record<string, string> | [string, string][] = names.length === 0 && instead ? instead : { ...pairs };
   if (!Array.isArray(headers)) for (const name of names) headers[name.toLowerCase()] = added[name]!;
   const [input, init, ...rest] = args;
-  const options: Record<string, unknown> = { ...copied(init as object | undefined), headers };
-  if (typeof input === "object" && input !== null && "url" in input) {
+  const options = changed(init as Record<string, unknown> | null | undefined, { headers });
+  if (isRequest(input)) {
     // Options take both away from a request, and the app may have hidden where it comes from.
-    const { referrer, referrerPolicy } = input as Partial<Request>;
-    if (typeof referrer === "string") options["referrer"] ??= referrer;
-    if (typeof referrerPolicy === "string") options["referrerPolicy"] ??= referrerPolicy;
+    for (const key of ["referrer", "referrerPolicy"] as const)
+      if (typeof input[key] === "string") options[key] ??= input[key];
   }
   return [input, options, ...rest];
 }
 
-/** What options may have, where they are an instance of a class such as `Request`. */
-const MEMBERS = [
-  "body",
-  "cache",
-  "credentials",
-  "duplex",
-  "integrity",
-  "keepalive",
-  "method",
-  "mode",
-  "priority",
-  "redirect",
-  "referrer",
-  "referrerPolicy",
-  "signal",
-  "window",
-] as const;
+const isRequest = (input: unknown): input is Request => isObject(input) && "url" in input;
 
-function copied(init: object | null | undefined): object {
-  if (!init) return {};
-  const copy: Record<string, unknown> = { ...init };
-  const prototype: unknown = Object.getPrototypeOf(init);
-  if (prototype === Object.prototype || prototype === null) return copy;
-  for (const member of MEMBERS) {
-    const value = (init as Record<string, unknown>)[member];
-    if (!(member in copy) && value !== undefined && value !== null) copy[member] = value;
-  }
-  return copy;
+/** Options with others in their place. The options of an instance of a class, such as `Request`, are its own to read. */
+function changed(init: Record<string, unknown> | null | undefined, others: Record<string, unknown>) {
+  const copy: Record<string, unknown> = { ...init, ...others };
+  if (!init || isPlain(init)) return copy;
+  return new Proxy(Object.setPrototypeOf(copy, init) as typeof copy, {
+    get: (_, key) => (Object.hasOwn(copy, key) ? copy : init)[key as string],
+  });
 }
-
-/** Whether a signal was aborted by the user or the app, or by a time that was over. */
-const abortedBy = (signal: AbortSignal): string =>
-  (signal.reason as { name?: unknown } | undefined)?.name === "TimeoutError" ? TIMED_OUT : CANCELLED;

@@ -1,5 +1,7 @@
 // Headers, in every form in which an app may have them.
 
+import { isObject } from "./values.js";
+
 /** Headers that were read. */
 export interface ReadHeaders {
   /** By names in lower case. Those of one name are joined with a comma. */
@@ -18,19 +20,15 @@ export function readHeaders(headers: unknown): ReadHeaders | undefined {
     return true;
   };
   if (headers === undefined) return { pairs };
-  if (typeof headers !== "object" || headers === null) return undefined;
+  if (!isObject(headers)) return undefined;
   const { forEach, get } = headers as Partial<Map<string, string>>;
   if (typeof forEach === "function" && typeof get === "function") {
     (headers as Map<string, string>).forEach((value, name) => void add(value, name));
     return { pairs };
   }
-  if (!(Symbol.iterator in headers)) {
-    const isRead = Object.entries(headers).every(([name, value]) => add(value, name));
-    return isRead ? { pairs } : undefined;
-  }
-  const isArray = Array.isArray(headers);
-  const list = isArray ? (headers as unknown[]) : [...(headers as Iterable<unknown>)];
+  const isList = Symbol.iterator in headers;
+  const list: unknown[] = isList ? [...(headers as Iterable<unknown>)] : Object.entries(headers);
   const isRead = list.every((pair) => Array.isArray(pair) && pair.length === 2 && add(pair[1], pair[0]));
-  if (isArray) return isRead ? { pairs } : undefined;
-  return { pairs, instead: list as [string, string][] };
+  if (isList && !Array.isArray(headers)) return { pairs, instead: list as [string, string][] };
+  return isRead ? { pairs } : undefined;
 }

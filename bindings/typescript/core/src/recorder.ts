@@ -25,21 +25,22 @@ export interface FacadeCounts {
 
 export const counts: FacadeCounts = { failures: 0, closedCalls: 0, lostEarlyCalls: 0 };
 
-let sink: Sink | undefined;
-let isClosed = false;
-let seek = (): boolean => false;
+/** The sink that takes calls now. */
+export let sink: Sink | undefined;
+/** Whether calls are only counted. */
+export let isClosed = false;
+/** Looks for a sink: see {@link whenUnheard}. */
+export let seek = (): boolean => false;
 let waiting: { time: number; fields: Field[] }[] = [];
 // A runtime that was reloaded meets the client of the one before, which still has that one's slots.
 // Numbers at random, of 2^48, keep the two apart.
 let lastSlot = FACADE_FIRST_SLOT + Math.floor(Math.random() * (2 ** 48 - 2 ** 40));
-let currentSlot = 0;
+/** The slot of the context of this synchronous turn. 0: none. */
+export let currentSlot = 0;
 let actionSlot = 0;
 
 /** A slot that nobody has used yet. */
 export const nextSlot = (): number => ++lastSlot;
-
-/** The slot of the context of this synchronous turn. 0: none. */
-export const current = (): number => currentSlot;
 
 /** The slot of the context, or else of the action that has begun in this synchronous turn. 0: none. */
 export const cause = (): number => currentSlot || actionSlot;
@@ -96,26 +97,6 @@ export function record(fields: Field[], time?: number): number {
 }
 
 /**
- * Records a call in short: see {@link Sink.record}. It costs less than a call in full, because Hermes hands eight
- * values to a native function without an allocation. A call of more attributes is made in full.
- *
- * @returns whether it was recorded. Else the call has to be made in full. Throws what a getter of the app's throws.
- */
-export function recordShort(head: number, name: string, attributes: unknown): boolean {
-  // A type that is unknown has no place in a head: the core refuses, and counts, the call in full.
-  if (!sink || currentSlot !== 0 || !(head > 255)) return false;
-  const values = (typeof attributes === "object" && attributes !== null ? attributes : {}) as Record<string, Field>;
-  const keys = Object.keys(values);
-  if (keys.length > 3) return false;
-  // A key that is missing ends the call.
-  const first = keys[0]!;
-  const second = keys[1]!;
-  const third = keys[2]!;
-  const answer = sink.record(head, name, first, values[first]!, second, values[second]!, third, values[third]!);
-  return answer !== ANSWER_MALFORMED && (answer !== ANSWER_CLOSED || !seek());
-}
-
-/**
  * Lets calls wait from now on, while there is no sink. When a call finds none, or one that says it is closed, `work` is
  * called: it may {@link open} another, and returns whether it has. Then that one gets the call.
  */
@@ -123,12 +104,6 @@ export function whenUnheard(work: () => boolean): void {
   seek = work;
   isClosed = false;
 }
-
-/** The sink that takes calls now. */
-export const openSink = (): Sink | undefined => sink;
-
-/** Whether calls are only counted. */
-export const isShut = (): boolean => isClosed;
 
 /** Counts a call after the shutdown. */
 export const countClosed = (): void => void counts.closedCalls++;
@@ -150,7 +125,9 @@ export function close(): void {
 }
 
 /** Runs code that may be the app's. When it throws, that is counted, and the answer is `otherwise`. */
-export function guarded<T, Args extends unknown[]>(work: (...args: Args) => T, otherwise: T, ...args: Args): T {
+export function guarded<T>(work: () => T): T | undefined;
+export function guarded<T, Args extends unknown[]>(work: (...args: Args) => T, otherwise: T, ...args: Args): T;
+export function guarded<T>(work: (...args: unknown[]) => T, otherwise?: T, ...args: unknown[]): T | undefined {
   try {
     return work(...args);
   } catch {

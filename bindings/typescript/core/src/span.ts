@@ -27,13 +27,12 @@ import {
   OUTCOME_TIMED_OUT,
 } from "./calls.js";
 import { readHeaders } from "./headers.js";
-import { current, guarded, nextSlot, openSink, record, within } from "./recorder.js";
-import type { Field } from "./sink.js";
+import { abortedBy, followed, TIMED_OUT } from "./outcome.js";
+import { currentSlot, guarded, nextSlot, sink, record, within } from "./recorder.js";
 import { addAttributes, number, text, type Attributes } from "./values.js";
 
 /** The names of the headers that carry a trace. */
-const CARRIERS =
-  /^(traceparent|tracestate|baggage|b3|x-b3-(traceid|spanid|parentspanid|sampled|flags)|x-datadog-(trace-id|parent-id|sampling-priority|origin|tags)|x-correlation-id)$/i;
+const CARRIERS = /^(trace(parent|state)|baggage|b3|x-(b3|datadog)-.*|x-correlation-id)$/i;
 
 /** A place in a trace. It may be kept and used after the operation that it came from has ended. */
 export class TraceContext {
@@ -47,7 +46,7 @@ export class TraceContext {
 
   /** The context of this synchronous turn, to be kept for later. */
   static get current(): TraceContext {
-    return new TraceContext(current());
+    return new TraceContext(currentSlot);
   }
 
   /**
@@ -60,12 +59,11 @@ export class TraceContext {
       () =>
         Object.entries(readHeaders(headers)?.pairs ?? {})
           .filter(([name]) => CARRIERS.test(name))
-          .slice(0, LIMIT_HEADERS),
+          .slice(0, LIMIT_HEADERS)
+          .flatMap(([name, value]) => [text(name), text(value, LIMIT_URL_UNITS)]),
       [],
     );
-    const fields: Field[] = [CALL_READ_CONTEXT, 0, 0, slot];
-    for (const [name, value] of pairs) fields.push(text(name), text(value, LIMIT_URL_UNITS));
-    record(fields);
+    record([CALL_READ_CONTEXT, 0, 0, slot, ...pairs]);
     return new TraceContext(slot);
   }
 
@@ -115,13 +113,15 @@ export class TraceContext {
    * for hosts that the configuration does not list.
    */
   traceHeaders(url: string, existing: Record<string, string> = {}): Record<string, string> {
-    const known = (): Record<string, string> => readHeaders(existing)?.pairs ?? {};
-    return guarded(() => openSink()?.traceHeaders(text(url, LIMIT_URL_UNITS), this.slot, known()) ?? {}, {});
+    return guarded(
+      () => sink?.traceHeaders(text(url, LIMIT_URL_UNITS), this.slot, readHeaders(existing)?.pairs ?? {}) ?? {},
+      {},
+    );
   }
 
   /** The id of the trace, 32 hexadecimal digits. `undefined` while the client does not run. */
   get traceId(): string | undefined {
-    return guarded(() => openSink()?.traceId(this.slot), undefined);
+    return guarded(() => sink?.traceId(this.slot));
   }
 }
 
@@ -137,17 +137,17 @@ export class Span extends TraceContext {
 
   /** Sets attributes. */
   set(attributes: Attributes): void {
-    record(addAttributes([CALL_SPAN_ATTRIBUTES, current(), 0, this.slot], attributes));
+    record(addAttributes([CALL_SPAN_ATTRIBUTES, currentSlot, 0, this.slot], attributes));
   }
 
   /** Records that something happened within the span. */
   event(name: string, attributes?: Attributes): void {
-    record(addAttributes([CALL_SPAN_EVENT, current(), 0, this.slot, text(name, LIMIT_NAME_UNITS)], attributes));
+    record(addAttributes([CALL_SPAN_EVENT, currentSlot, 0, this.slot, text(name, LIMIT_NAME_UNITS)], attributes));
   }
 
   /** Refers to another context, for example to that of a message which this span also answers. */
   link(other: TraceContext): void {
-    record([CALL_SPAN_LINK, current(), 0, this.slot, guarded(() => number(other.slot), 0)]);
+    record([CALL_SPAN_LINK, currentSlot, 0, this.slot, guarded(() => number(other.slot), 0)]);
   }
 
   /** Begins a span inside this one. */
@@ -165,7 +165,7 @@ export class Span extends TraceContext {
    * trace.
    */
   fail(error: unknown): void {
-    const [type, message] = guarded(() => described(error), ["Error", ""]);
+    const [type, message] = described(error);
     this.end(OUTCOME_FAILED, type, message);
   }
 
@@ -192,10 +192,12 @@ export class Span extends TraceContext {
 }
 
 /** What an error is, and what it says. */
-export function described(error: unknown): [type: string, message: string] {
-  if (error instanceof Error) return [String(error.name), String(error.message)];
-  return [typeof error, typeof error === "string" ? error : guarded(() => String(error), "")];
-}
+export const described = (error: unknown): [type: string, message: string] =>
+  guarded(
+    () =>
+      error instanceof Error ? [String(error.name), String(error.message)] : [typeof error, guarded(String, "", error)],
+    ["Error", ""],
+  );
 
 /**
  * A unit of work that a user would name, for example `UpdateDisplayName`. One operation is one
@@ -204,17 +206,17 @@ export function described(error: unknown): [type: string, message: string] {
 export class Operation extends Span {
   /** Records that the operation is tried again. `attempt` counts from 1. */
   retry(attempt: number): void {
-    record([CALL_RETRY, current(), 0, this.slot, Math.max(0, Math.trunc(number(attempt)) || 0)]);
+    record([CALL_RETRY, currentSlot, 0, this.slot, Math.max(0, Math.trunc(number(attempt)) || 0)]);
   }
 }
 
 /** Begins an operation in the current context. */
 export const startOperation = (name: string, attributes?: Attributes): Operation =>
-  new Operation(CALL_START_OPERATION, current(), name, attributes);
+  new Operation(CALL_START_OPERATION, currentSlot, name, attributes);
 
 /** Begins a span in the current context. */
 export const startSpan = (name: string, attributes?: Attributes): Span =>
-  new Span(CALL_START_SPAN, current(), name, attributes);
+  new Span(CALL_START_SPAN, currentSlot, name, attributes);
 
 /** What may end an operation besides its body. */
 export interface OperationOptions {
@@ -240,13 +242,13 @@ export interface OperationOptions {
 export function operation<T>(name: string, body: (op: Operation) => T, options: OperationOptions = {}): T {
   const op = startOperation(
     name,
-    guarded(() => options?.attributes, undefined),
+    guarded(() => options?.attributes),
   );
   const failed = (error: unknown): void => {
-    const signal = guarded(() => (options?.signal?.aborted ? options.signal : undefined), undefined);
-    if (!signal) op.fail(error);
-    else if (guarded(() => (signal.reason as { name?: unknown }).name === "TimeoutError", false)) op.timeOut();
-    else op.cancel();
+    const why = abortedBy(guarded(() => options?.signal));
+    if (why === TIMED_OUT) op.timeOut();
+    else if (why) op.cancel();
+    else op.fail(error);
   };
   let answer: T;
   try {
@@ -255,24 +257,12 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
     failed(error);
     throw error;
   }
-  if (!isThenable(answer)) {
+  const branch = followed(answer, () => op.succeed(), failed);
+  if (!branch) {
     op.succeed();
     return answer;
   }
-  // The app gets the branch that knows of the end, so that a rejection that it does not handle is
-  // still one that nobody handles.
-  const promise = answer instanceof Promise ? answer : Promise.resolve(answer);
-  const branch = promise.then(
-    (value: unknown) => {
-      op.succeed();
-      return value;
-    },
-    (error: unknown) => {
-      failed(error);
-      throw error;
-    },
-  );
-  guarded(() => adorn(branch, answer as object), undefined);
+  guarded(() => adorn(branch, answer as object));
   return branch as T;
 }
 
@@ -284,11 +274,6 @@ function adorn(branch: object, answer: object): void {
   for (const [key, known] of Object.entries(Object.getOwnPropertyDescriptors(answer)))
     if (!(key in branch)) Object.defineProperty(branch, key, known);
 }
-
-const isThenable = (value: unknown): value is PromiseLike<unknown> =>
-  typeof value === "object" &&
-  value !== null &&
-  guarded(() => typeof (value as { then?: unknown }).then === "function", false);
 
 /** Takes the current context along, for callbacks. */
 export const bind = <Args extends unknown[], T>(work: (...args: Args) => T): ((...args: Args) => T) =>

@@ -20,7 +20,7 @@ import {
 } from "./calls.js";
 import { policyJson, UNREADABLE, type StorePolicy } from "./policy.js";
 import { addProblem } from "./problems.js";
-import { cause, close as closeRecorder, countClosed, guarded, isShut, openSink, record } from "./recorder.js";
+import { cause, close as closeRecorder, countClosed, guarded, isClosed, sink, record } from "./recorder.js";
 import type { Field } from "./sink.js";
 import { addAttributes, field, text, type Attributes } from "./values.js";
 
@@ -90,7 +90,7 @@ export class TracedStore {
     if (json === this.policy) return;
     this.policy = json;
     // Before the start, the store is declared with it later.
-    if (openSink()) this.keepVersion(record([CALL_UPDATE_POLICY, 0, 0, this.id, text(json, LIMIT_POLICY_UNITS)]));
+    if (sink) this.keepVersion(record([CALL_UPDATE_POLICY, 0, 0, this.id, text(json, LIMIT_POLICY_UNITS)]));
   }
 
   /** Whether mutations of a path are ignored. The caller counts one that is, by {@link suppress}. */
@@ -98,7 +98,7 @@ export class TracedStore {
     const known = this.decisions.get(path);
     if (known !== undefined) return known;
     // The ring keeps what happened, not questions.
-    if (!openSink()) return false;
+    if (!sink) return false;
     const answer = record([CALL_DECIDE, 0, 0, this.id, text(path, LIMIT_PATH_UNITS)]);
     // Without an answer, nothing is remembered.
     if (answer <= 0) return false;
@@ -115,7 +115,7 @@ export class TracedStore {
 
   /** Records a mutation, unless the policy ignores its path. `context` says what surrounds it. */
   mutated(mutation: Mutation, context = this.getContext): void {
-    if (isShut()) return countClosed();
+    if (isClosed) return countClosed();
     if (this.ignores(mutation.path)) return this.suppress();
     const fields: Field[] = [
       CALL_MUTATION,
@@ -129,10 +129,7 @@ export class TracedStore {
     ];
     if (mutation.isIncomplete) fields.push("search", "incomplete");
     addAttributes(fields, context && surroundings(context));
-    // What waits for the start may be lost there, with the count.
-    const taken = openSink() ? this.takeSuppressed() : 0;
-    fields[2] = taken;
-    if (record(fields) < 0) this.suppressed += taken;
+    this.tell(fields);
   }
 
   /** Records that a path had the value `old` and has the value `next`, for state that no adapter traces. */
@@ -150,9 +147,7 @@ export class TracedStore {
 
   /** @internal Tells the core how many mutations were ignored here. */
   report(): void {
-    if (this.suppressed === 0 || !openSink()) return;
-    const taken = this.takeSuppressed();
-    if (record([CALL_SUPPRESSED, 0, taken, this.id]) < 0) this.suppressed += taken;
+    if (this.suppressed > 0 && sink) this.tell([CALL_SUPPRESSED, 0, 0, this.id]);
   }
 
   /** @internal No decision of this client's holds for the next one. */
@@ -172,10 +167,13 @@ export class TracedStore {
     decidedAnew();
   }
 
-  private takeSuppressed(): number {
-    const taken = Math.min(this.suppressed, 0xffff_ffff);
+  /** Records a call with the number of what was ignored. */
+  private tell(fields: Field[]): void {
+    // What waits for the start may be lost there, with the count.
+    const taken = sink ? Math.min(this.suppressed, 0xffff_ffff) : 0;
     this.suppressed -= taken;
-    return taken;
+    fields[2] = taken;
+    if (record(fields) < 0) this.suppressed += taken;
   }
 }
 
@@ -186,14 +184,13 @@ function surroundings(context: () => Attributes): Attributes | undefined {
   if (isInContext) return undefined;
   isInContext = true;
   try {
-    return guarded(context, undefined);
+    return guarded(context);
   } finally {
     isInContext = false;
   }
 }
 
 const stores = new Map<string, TracedStore>();
-const taken = new Set<number>();
 let decidedAnew = (): void => undefined;
 
 /** Calls `work` whenever what {@link TracedStore.ignores} says of any store may have changed. */
@@ -210,7 +207,7 @@ function numberOf(name: string): number {
   for (let at = 0; at < name.length; at++) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
   for (let offset = (hash ^ (hash >>> 24)) & 0xff_ffff; ; offset++) {
     const id = FACADE_FIRST_STORE + 1 + (offset % 0xff_fffe);
-    if (!taken.has(id)) return id;
+    if (![...stores.values()].some((store) => store.id === id)) return id;
   }
 }
 
@@ -229,14 +226,13 @@ export function tracedStore(name: string, policy?: StorePolicy): TracedStore {
   // A policy that is lost would be one that records everything.
   const json = guarded(() => policyJson(policy ?? {}), UNREADABLE);
   if (stores.size >= STORES) {
-    addProblem(`there are more than ${STORES} names of traced stores: further ones record nothing`);
+    addProblem(`more than ${STORES} names of traced stores: further ones record nothing`);
     // No store is declared with this number, so that the core counts the mutations as unknown.
     return new TracedStore(key, FACADE_FIRST_STORE, json);
   }
   const store = new TracedStore(key, numberOf(key), json);
   stores.set(key, store);
-  taken.add(store.id);
-  if (openSink()) store.declare();
+  if (sink) store.declare();
   return store;
 }
 

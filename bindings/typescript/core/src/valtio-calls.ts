@@ -1,20 +1,20 @@
 // Methods of arrays, of `proxyMap` and of `proxySet` that write several times: each is one mutation.
 
+import { kindOf } from "./diff.js";
 import { keyed } from "./path.js";
 import { counts } from "./recorder.js";
-import type { Mutation, MutationKind } from "./store.js";
+import type { Mutation } from "./store.js";
 import { forget, isPathKey, remember, step, type Node, type Place, type Target } from "./valtio-node.js";
 
 /** What was changed, if anything was: `key` is the part of the array or the collection. */
 type Change = Omit<Mutation, "path"> & { readonly key?: unknown };
 
-/** Makes a call, and says what it has changed. */
-type WholeCall = (node: Node, call: () => unknown, args: readonly unknown[]) => [answer: unknown, change?: Change];
+/** Looks at what a call is going to change. What it returns says, after the call, what that has changed. */
+type WholeCall = (node: Node, args: readonly unknown[]) => (answer: unknown) => Change | undefined;
 
 /** How this module reads values, and finds where a proxy is. */
 export interface Reader {
   read(value: unknown): unknown;
-  kindOf(had: boolean, has: boolean, old: unknown, next: unknown): MutationKind;
   placesOf(node: Node): readonly Place[];
 }
 
@@ -24,18 +24,10 @@ export function wholeCalls(
   reader: Reader,
   theirs: ProxyHandler<Target>["get"],
 ): NonNullable<ProxyHandler<Target>["get"]> {
-  const calls = node.isArray ? arrayCalls(reader) : collectionCalls(reader);
-  const wrapped = new Map<string, { readonly inner: unknown; readonly outer: unknown }>();
-  const isSimple = node.isArray && theirs === undefined;
-  return (target, prop, receiver) => {
-    // An array has no getters, and is read much more often than it is called.
-    const inner: unknown = isSimple
-      ? target[prop as string]
-      : theirs
-        ? theirs(target, prop, receiver)
-        : Reflect.get(target, prop, receiver);
-    if (typeof inner !== "function" || typeof prop === "symbol") return inner;
-    const whole = calls.get(prop);
+  const calls: ReadonlyMap<string | symbol, WholeCall> = node.isArray ? arrayCalls(reader) : collectionCalls(reader);
+  const wrapped = new Map<string | symbol, { readonly inner: unknown; readonly outer: unknown }>();
+  const traced = (prop: string | symbol, inner: unknown): unknown => {
+    const whole = typeof inner === "function" && calls.get(prop);
     if (!whole) return inner;
     const known = wrapped.get(prop);
     if (known?.inner === inner) return known.outer;
@@ -46,6 +38,13 @@ export function wholeCalls(
     };
     wrapped.set(prop, { inner, outer });
     return outer;
+  };
+  if (theirs) return (target, prop, receiver) => traced(prop, theirs(target, prop, receiver));
+  if (!node.isArray) return (target, prop, receiver) => traced(prop, Reflect.get(target, prop, receiver));
+  // An array has no getters, and is read much more often than it is called.
+  return (target, prop) => {
+    const inner = target[prop as string];
+    return typeof inner === "function" ? traced(prop, inner) : inner;
   };
 }
 
@@ -65,7 +64,9 @@ function recordWhole(
   let answer: unknown;
   let change: Change | undefined;
   try {
-    [answer, change] = whole(node, call, args);
+    const after = whole(node, args);
+    answer = call();
+    change = after(answer);
   } catch (error) {
     // What was written before somebody has thrown stays written.
     if (node.isTouched) change = { kind: "batch" };
@@ -90,10 +91,7 @@ function record(node: Node, where: readonly Place[], { key, ...what }: Change): 
   }
 }
 
-const batch: WholeCall = (node, call) => {
-  const answer = call();
-  return node.isTouched ? [answer, { kind: "batch" }] : [answer];
-};
+const batch: WholeCall = (node) => () => (node.isTouched ? { kind: "batch" } : undefined);
 
 const BATCHES = ["shift", "unshift", "splice", "sort", "reverse", "fill", "copyWithin"];
 
@@ -102,71 +100,70 @@ const arrayCalls = ({ read }: Reader): ReadonlyMap<string, WholeCall> =>
     ...BATCHES.map((name): [string, WholeCall] => [name, batch]),
     [
       "push",
-      (node, call, args) => {
+      (node, args) => {
         const key = (node.target as unknown as unknown[]).length;
-        if (args.length !== 1) return batch(node, call, args);
-        const answer = call();
-        return node.isTouched ? [answer, { key, kind: "insert", new: read(node.target[key]) }] : [answer];
+        if (args.length !== 1) return batch(node, args);
+        return () => (node.isTouched ? { key, kind: "insert", new: read(node.target[key]) } : undefined);
       },
     ],
     [
       "pop",
-      (node, call) => {
+      (node) => {
         const key = (node.target as unknown as unknown[]).length - 1;
         const old = read(node.target[key]);
-        const answer = call();
-        return node.isTouched ? [answer, { key, kind: "delete", old }] : [answer];
+        return () => (node.isTouched ? { key, kind: "delete", old } : undefined);
       },
     ],
   ]);
 
 type Kept = { has(key: unknown): boolean; get?(key: unknown): unknown; readonly size: number; index: number };
 
-const collectionCalls = ({ read, kindOf }: Reader): ReadonlyMap<string, WholeCall> =>
+const collectionCalls = ({ read }: Reader): ReadonlyMap<string, WholeCall> =>
   new Map<string, WholeCall>([
     [
       "set",
-      (node, call, [key, value]) => {
+      (node, [key, value]) => {
         const map = node.target as unknown as Kept;
         const had = map.has(key);
         const old = map.get?.(key);
-        const index = map.index;
         // The path of what is below must be known to a subscriber that writes at once.
-        if (!had && node.collection) remember(node.collection, index, key);
-        const answer = call();
-        const next = map.get?.(key);
-        if (had && (Object.is(old, next) || Object.is(old, value))) return [answer];
-        return [answer, { key, kind: kindOf(had, true, old, next), old: read(old), new: read(next) }];
+        if (!had && node.collection) remember(node.collection, map.index, key);
+        return () => {
+          const next = map.get?.(key);
+          if (had && (Object.is(old, next) || Object.is(old, value))) return undefined;
+          return { key, kind: kindOf(had, true, old, next), old: read(old), new: read(next) };
+        };
       },
     ],
     [
       "add",
-      (node, call, [value]) => {
+      (node, [value]) => {
         const set = node.target as unknown as Kept;
         const before = set.index;
-        const answer = call();
-        return set.index !== before ? [answer, { kind: "insert", new: read(value) }] : [answer];
+        return () => (set.index !== before ? { kind: "insert", new: read(value) } : undefined);
       },
     ],
     [
       "delete",
-      (node, call, [key]) => {
+      (node, [key]) => {
         const map = node.target as unknown as Kept;
-        const old = map.get ? map.get(key) : key;
-        const answer = call();
-        if (answer !== true) return [answer];
-        if (node.collection) forget(node.collection, key);
-        return [answer, map.get ? { key, kind: "delete", old: read(old) } : { kind: "delete", old: read(old) }];
+        const old = read(map.get ? map.get(key) : key);
+        return (answer) => {
+          if (answer !== true) return undefined;
+          if (node.collection) forget(node.collection, key);
+          return { key: map.get && key, kind: "delete", old };
+        };
       },
     ],
     [
       "clear",
-      (node, call) => {
+      (node) => {
         const had = (node.target as unknown as Kept).size > 0;
-        const answer = call();
-        node.collection?.keys.clear();
-        node.collection?.indexes.clear();
-        return had ? [answer, { kind: "batch" }] : [answer];
+        return () => {
+          node.collection?.keys.clear();
+          node.collection?.indexes.clear();
+          return had ? { kind: "batch" } : undefined;
+        };
       },
     ],
   ]);

@@ -94,10 +94,8 @@ export function newNode(target: Target, attach: () => void): Node {
 /** Whether a target is what `proxyMap` and `proxySet` are made of. */
 const isCollection = (target: Target): boolean =>
   "epoch" in target &&
-  Object.hasOwn(target, "epoch") &&
-  Object.hasOwn(target, "data") &&
   Symbol.iterator in target &&
-  Object.hasOwn(target, Symbol.toStringTag);
+  ["epoch", "data", Symbol.toStringTag].every((key) => Object.hasOwn(target, key));
 
 function collectionOf(target: Target): Collection {
   const collection: Collection = { keys: new Map(), indexes: new Map() };
@@ -150,24 +148,17 @@ export const isPathKey = (key: unknown): key is string | number => typeof key ==
 
 /** Learns what only matters of a proxy that is traced: its accessors, and whether another library has made it. */
 export function inspect(node: Node): void {
-  const { target } = node;
-  const isPlain = node.isArray || isRootPrototype(Object.getPrototypeOf(target));
+  const { target, isArray } = node;
   const accessors = new Set<string>();
-  let data: string | undefined = node.isArray ? "length" : undefined;
-  if (!node.isArray) {
-    for (const key of Object.keys(target)) {
-      const known = Object.getOwnPropertyDescriptor(target, key);
-      if (known?.get ?? known?.set) accessors.add(key);
-      else if (known?.writable) data ??= key;
+  let data: string | undefined = isArray ? "length" : undefined;
+  let holder: unknown = isArray ? Object.getPrototypeOf(target) : target;
+  for (let depth = 0; depth < 16 && !isRootPrototype(holder); depth++) {
+    for (const [key, known] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
+      if (holder !== target && Object.hasOwn(target, key)) continue;
+      if (known.get ?? known.set) accessors.add(key);
+      else if (holder === target && known.writable) data ??= key;
     }
-  }
-  if (!isPlain) {
-    let holder: unknown = Object.getPrototypeOf(target);
-    for (let depth = 0; depth < 16 && !isRootPrototype(holder); depth++) {
-      for (const [key, known] of Object.entries(Object.getOwnPropertyDescriptors(holder)))
-        if ((known.get ?? known.set) && !Object.hasOwn(target, key)) accessors.add(key);
-      holder = Object.getPrototypeOf(holder);
-    }
+    holder = Object.getPrototypeOf(holder);
   }
   if (accessors.size > 0) node.accessors = accessors;
   node.isForeign = data !== undefined && hasTrap(target, data);

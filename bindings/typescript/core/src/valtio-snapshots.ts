@@ -6,6 +6,7 @@ import { changes } from "./diff.js";
 import { addProblem } from "./problems.js";
 import { counts, guarded } from "./recorder.js";
 import type { Place } from "./valtio-node.js";
+import { isObject } from "./values.js";
 
 /** States with more values than this are not compared by snapshots: one snapshot would take too long. */
 export const SNAPSHOT_NODES = 1_000;
@@ -26,8 +27,6 @@ function prune(): void {
   for (const [where, stop] of compared) if (!where()) stop();
 }
 
-export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
-
 /** Compares the snapshots of a proxy whenever it changes. Returns what ends that. */
 export function compareSnapshots(proxy: object, where: Where, why: string): () => void {
   prune();
@@ -41,7 +40,7 @@ export function compareSnapshots(proxy: object, where: Where, why: string): () =
   compared.set(where, stop);
   /** A snapshot, unless it is too large to be compared. A computed value of the app's may throw in it. */
   const taken = (): unknown => {
-    const snapshot = guarded(() => valtio.snapshot(proxy) as unknown, undefined);
+    const snapshot = guarded(() => valtio.snapshot(proxy) as unknown);
     if (snapshot === undefined || sizeOf(snapshot) <= SNAPSHOT_NODES) return snapshot;
     addProblem(`${why}, and has more than ${SNAPSHOT_NODES} values: its mutations are not recorded`);
     unsubscribe();
@@ -59,8 +58,8 @@ export function compareSnapshots(proxy: object, where: Where, why: string): () =
     before = after;
   };
   try {
-    unsubscribe = valtio.subscribe(proxy, () => guarded(compare, undefined), true);
-    addProblem(`${why}: its mutations are found by comparing snapshots, which costs more`);
+    unsubscribe = valtio.subscribe(proxy, () => guarded(compare), true);
+    addProblem(`${why}: its snapshots are compared, which costs more`);
     before = taken();
   } catch {
     counts.failures++;

@@ -4,14 +4,15 @@
 // parents, and the path is found at the write.
 
 import * as valtio from "valtio/vanilla";
+import { kindOf } from "./diff.js";
 import { addProblem } from "./problems.js";
 import type { StorePolicy } from "./policy.js";
-import { countClosed, counts, isShut } from "./recorder.js";
+import { countClosed, counts, isClosed } from "./recorder.js";
 import { wholeCalls } from "./valtio-calls.js";
 import { inspect, newNode, pathOf, step, type Node, type Place, type Root, type Target } from "./valtio-node.js";
-import { compareSnapshots, isObject } from "./valtio-snapshots.js";
+import { compareSnapshots } from "./valtio-snapshots.js";
 import { tracedStore, whenDecidedAnew, type MutationKind, type TracedStore } from "./store.js";
-import type { Attributes } from "./values.js";
+import { isObject, type Attributes } from "./values.js";
 
 export { proxiesOutside } from "./valtio-snapshots.js";
 
@@ -136,13 +137,18 @@ function traced(createInner: CreateHandler): CreateHandler {
     let ignoring: readonly TracedStore[] | undefined;
     const inner = createInner(
       isInitializing,
+      // Valtio listens to objects alone. That a primitive is none costs it more to find out than us.
       (prop, value) => {
+        if (typeof value !== "object" || value === null) return;
         addPropListener(prop, value);
-        if (typeof value === "object" && value !== null && node && typeof prop === "string") addEdge(node, prop, value);
+        if (!node) return;
+        if (typeof prop === "string") addEdge(node, prop, value);
+        else node.hasEdges = true;
       },
       (prop) => {
+        if (node && !node.hasEdges) return;
         removePropListener(prop);
-        if (node?.hasEdges && typeof prop === "string") removeEdge(node, prop);
+        if (node && typeof prop === "string") removeEdge(node, prop);
       },
       (op) => {
         // It is written, and nobody knows yet: a subscriber may write again, or throw.
@@ -167,14 +173,21 @@ function traced(createInner: CreateHandler): CreateHandler {
         // Without a call: this runs at every write.
         if (!node?.isAttached || typeof prop === "symbol") return set(target, prop, value, receiver);
         if (node.epoch !== epoch) locate(node);
-        ignoring = node.muted === 0 && receiver === node.proxy ? node.ignored?.[prop] : undefined;
-        if (ignoring === undefined && (node.places.length === 0 || node.accessors?.has(prop)))
-          return set(target, prop, value, receiver);
+        let answer: boolean;
+        if (node.muted === 0 && receiver === node.proxy && (ignoring = node.ignored?.[prop]) !== undefined) {
+          pending = prop;
+          old = target[prop];
+          answer = set(target, prop, value, receiver);
+          pending = undefined;
+          return answer;
+        }
+        ignoring = undefined;
+        if (node.places.length === 0 || node.accessors?.has(prop)) return set(target, prop, value, receiver);
         pending = prop;
         old = target[prop];
         had = old !== undefined || Object.hasOwn(target, prop);
         if (receiver !== node.proxy) return setByOther(node, set, target, prop, value, receiver);
-        const answer = set(target, prop, value, receiver);
+        answer = set(target, prop, value, receiver);
         pending = undefined;
         return answer;
       };
@@ -221,8 +234,8 @@ function setByOther(
 
 const reportCopy = (name: string): void =>
   addProblem(
-    `a second copy of Valtio, or another library with proxies, holds objects of the traced state \`${name}\`: ` +
-      "what is written through its proxies alone is not recorded",
+    `a second copy of Valtio, or another library, has proxies of the state \`${name}\`: ` +
+      "what is written through them alone is not recorded",
   );
 
 /** Puts the traps in place below a proxy that is traced from now on. */
@@ -329,7 +342,7 @@ function changed(node: Node, prop: string, had: boolean, old: unknown): void {
 }
 
 function decide(node: Node, prop: string, kind: MutationKind, old: unknown, next: unknown): void {
-  if (isShut()) return countClosed();
+  if (isClosed) return countClosed();
   try {
     const ignoring: TracedStore[] = [];
     const { places } = node;
@@ -356,12 +369,6 @@ function decide(node: Node, prop: string, kind: MutationKind, old: unknown, next
   }
 }
 
-function kindOf(had: boolean, has: boolean, old: unknown, next: unknown): MutationKind {
-  if (!had) return "insert";
-  if (!has) return "delete";
-  return isObject(old) && isObject(next) ? "replace" : "set";
-}
-
 /** Valtio's own answer may look at everything below. */
 const isProxy = (value: object): boolean => nodes.has(value) || valtio.getVersion(value) !== undefined;
 
@@ -370,7 +377,7 @@ function read(value: unknown): unknown {
   return isObject(value) && !(value instanceof Date) && !isProxy(value) ? undefined : value;
 }
 
-const reader = { read, kindOf, placesOf };
+const reader = { read, placesOf };
 
 /** Compares the snapshots of the proxies in a node that the hook does not see, as long as the node is there. */
 function adoptOutside(node: Node): void {

@@ -11,7 +11,7 @@ import {
   TAG_LIST,
   TAG_MAP,
 } from "./calls.js";
-import { guarded } from "./recorder.js";
+import { counts, guarded } from "./recorder.js";
 import type { Field } from "./sink.js";
 
 /** What an attribute may have. Other values are left out, or become a text. */
@@ -46,22 +46,14 @@ export function text(value: unknown, units = LIMIT_TEXT_UNITS): string {
 /** A number, of whatever the app hands over. `NaN`: it is none. */
 export const number = (value: unknown): number => (typeof value === "number" ? value : guarded(Number, NaN, value));
 
+/** Whether a value is an object. A function is none. */
+export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+
 /** A value as a sink takes it. `undefined`, functions and symbols are none. */
-export function field(value: unknown): Field {
-  switch (typeof value) {
-    case "string":
-      return text(value);
-    case "number":
-    case "boolean":
-      return value;
-    default:
-      return value === null || value === undefined ? null : guarded(deepField, null, value);
-  }
-}
+export const field = (value: unknown): Field =>
+  typeof value === "object" ? guarded<Field, [unknown]>(deep, null, value) : deep(value);
 
-const deepField = (value: unknown): Field => deep(value, 0, { left: NODES });
-
-function deep(value: unknown, depth: number, nodes: { left: number }): Field {
+function deep(value: unknown, depth = 0, nodes = { left: NODES }): Field {
   switch (typeof value) {
     case "string":
       return text(value);
@@ -72,12 +64,8 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
       if (value === BigInt.asIntN(64, value)) return [TAG_INT, value.toString()];
       // The digits of a very large one take seconds, and are cut anyway.
       return value === BigInt.asIntN(BIGINT_BITS, value) ? text(value.toString()) : "…";
-    case "object":
-      break;
-    default:
-      return null;
   }
-  if (value === null) return null;
+  if (!isObject(value)) return null;
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
   if (value instanceof Error) return text(`${value.name}: ${value.message}`);
   if (ArrayBuffer.isView(value)) {
@@ -108,37 +96,21 @@ function deep(value: unknown, depth: number, nodes: { left: number }): Field {
 
 /** Adds attributes to the fields of a call, as alternating keys and values. Those without a value are left out. */
 export function addAttributes(fields: Field[], attributes: Attributes | undefined): Field[] {
-  if (typeof attributes !== "object" || attributes === null) return fields;
-  const mark = fields.length;
-  try {
-    // Of a plain object of primitives, which nearly all are, nothing has to be copied or caught.
-    if (attributes.constructor === Object) {
-      let left = LIMIT_ATTRIBUTES;
-      for (const key in attributes) {
-        if (--left < 0) break;
-        const value = attributes[key];
-        if (
-          (typeof value === "string"
-            ? value.length <= LIMIT_TEXT_UNITS
-            : typeof value === "number" || typeof value === "boolean") &&
-          key.length <= LIMIT_KEY_UNITS
-        ) {
-          fields.push(key, value as Field);
-        } else {
-          const known = field(value);
-          if (known !== null) fields.push(text(key, LIMIT_KEY_UNITS), known);
-        }
+  const keys = isObject(attributes) ? guarded(Object.keys, [], attributes) : [];
+  const end = Math.min(keys.length, LIMIT_ATTRIBUTES);
+  for (let at = 0; at < end;) {
+    try {
+      while (at < end) {
+        const key = keys[at++]!;
+        const value = attributes![key];
+        // Where everything is a primitive, as in nearly all attributes, nothing has to be converted.
+        const known = typeof value === "number" || typeof value === "boolean" ? value : field(value);
+        if (known !== null) fields.push(text(key, LIMIT_KEY_UNITS), known);
       }
-      return fields;
+    } catch {
+      // A getter has thrown: what the others return is kept.
+      counts.failures++;
     }
-  } catch {
-    // A getter has thrown: what the others return is kept.
-    fields.length = mark;
-  }
-  const keys = guarded(Object.keys, [], attributes);
-  for (const key of keys.slice(0, LIMIT_ATTRIBUTES)) {
-    const known = guarded(() => field(attributes[key]), null);
-    if (known !== null) fields.push(text(key, LIMIT_KEY_UNITS), known);
   }
   return fields;
 }

@@ -1,7 +1,9 @@
 // `WebSocket`: each message has a context of its own.
 
+import { patcher } from "./patch.js";
 import { guarded } from "./recorder.js";
 import { TraceContext } from "./span.js";
+import { isObject } from "./values.js";
 
 /** Reads the trace headers of a message, such as `traceparent`. `undefined`: the message begins a new trace. */
 export type MessageHeaders = (message: unknown) => Readonly<Record<string, string>> | undefined;
@@ -25,12 +27,7 @@ export interface WebSocketScope {
   WebSocket?: typeof WebSocket;
 }
 
-/** Our class in the place of a scope's, which others may have wrapped since. */
-interface Patch {
-  readonly outer: typeof WebSocket;
-  readonly undo: () => void;
-}
-const inForce = new WeakMap<object, Patch>();
+const patch = patcher();
 
 /**
  * Gives every message of every WebSocket a context of its own that the app makes from now on: see
@@ -43,29 +40,17 @@ export function traceWebSockets(
   headers: MessageHeaders = () => undefined,
   scope: WebSocketScope = globalThis,
 ): () => void {
-  const known = inForce.get(scope);
-  if (known && scope.WebSocket === known.outer) return known.undo;
   const inner = scope.WebSocket;
   if (typeof inner !== "function") return () => undefined;
-  const isOn = (): boolean => inForce.get(scope) === mine;
-  const outer = new Proxy(inner, {
-    construct(_, args, by) {
-      const socket = Reflect.construct(inner, args, by === outer ? inner : by) as WebSocket;
-      return isOn() ? withContexts(socket, headers, isOn) : socket;
-    },
+  return patch(scope, (isInForce) => {
+    const outer = new Proxy(inner, {
+      construct(_, args, by) {
+        const socket = Reflect.construct(inner, args, by === outer ? inner : by) as WebSocket;
+        return isInForce() ? withContexts(socket, headers, isInForce) : socket;
+      },
+    });
+    return { WebSocket: outer };
   });
-  const undo = (): void => {
-    if (isOn()) inForce.delete(scope);
-    guarded(() => {
-      if (scope.WebSocket === outer) scope.WebSocket = inner;
-    }, undefined);
-  };
-  const mine: Patch = { outer, undo };
-  guarded(() => {
-    scope.WebSocket = outer;
-    inForce.set(scope, mine);
-  }, undefined);
-  return undo;
 }
 
 function withContexts<Socket extends WebSocket>(socket: Socket, headers: MessageHeaders, isOn: () => boolean): Socket {
@@ -73,7 +58,7 @@ function withContexts<Socket extends WebSocket>(socket: Socket, headers: Message
     if (traced.has(socket) || !Object.isExtensible(socket)) return;
     traced.add(socket);
     trace(socket, headers, isOn);
-  }, undefined);
+  });
   return socket;
 }
 
@@ -83,7 +68,7 @@ function trace(socket: WebSocket, headers: MessageHeaders, isOn: () => boolean):
   const contextOf = (event: Event): TraceContext => {
     let context = contexts.get(event);
     if (!context) {
-      context = TraceContext.from(guarded(() => headers((event as MessageEvent).data), undefined) ?? {});
+      context = TraceContext.from(guarded(() => headers((event as MessageEvent).data)) ?? {});
       contexts.set(event, context);
     }
     return context;
@@ -103,7 +88,7 @@ function trace(socket: WebSocket, headers: MessageHeaders, isOn: () => boolean):
     return known;
   };
   const isOurs = (type: unknown, listener: unknown): listener is EventListenerOrEventListenerObject =>
-    type === "message" && (typeof listener === "function" || (typeof listener === "object" && listener !== null));
+    type === "message" && (typeof listener === "function" || isObject(listener));
   const { addEventListener, removeEventListener } = socket;
   const add = addEventListener as (...args: unknown[]) => void;
   const remove = removeEventListener as (...args: unknown[]) => void;

@@ -276,3 +276,38 @@ test("without a description of the tracing, the state is still the app's", () =>
   state.n = 1;
   assert.equal(state.n, 1);
 });
+
+test("whom Valtio listens to is as without us, whatever a property held before", () => {
+  const key = Symbol("key");
+  const make = () => ({ n: 1 });
+  for (const [name, at] of [
+    ["a text", "part"],
+    ["a symbol", key],
+  ] as const) {
+    for (const wrap of [(value: object) => value, proxy, ref]) {
+      const heard = (state: Record<string | symbol, unknown>): number[] => {
+        let times = 0;
+        subscribe(state, () => times++, true);
+        const counts: number[] = [];
+        const write = (to: unknown) => {
+          (to as { n: number }).n++;
+          counts.push(times);
+        };
+        write(state[at]);
+        const before = state[at];
+        state[at] = 5;
+        write(before);
+        state[at] = wrap(make());
+        write(state[at]);
+        state[at] = () => undefined;
+        state[at] = before;
+        write(before);
+        Reflect.deleteProperty(state, at);
+        write(before);
+        return counts;
+      };
+      const plain = heard(proxy({ [at]: wrap(make()) }));
+      assert.deepEqual(heard(traced({ [at]: wrap(make()) })), plain, `${name}, ${wrap.name}`);
+    }
+  }
+});

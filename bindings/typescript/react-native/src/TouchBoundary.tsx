@@ -7,7 +7,7 @@
 import { startAction } from "@throughline/core";
 import { createElement, Fragment, useEffect, useState, type ElementType, type ReactNode } from "react";
 import { markFirstRender } from "./appStart.js";
-import { attempt, quietly } from "./found.js";
+import { attempt, isObject, quietly } from "./found.js";
 
 /** So many components are looked at, from the touched one outwards. */
 const DEPTH = 60;
@@ -166,7 +166,7 @@ function nameOf(touched: Fiber | null | undefined, usesLabels: boolean): [name: 
 }
 
 function displayName(type: unknown, depth = 0): string | undefined {
-  if (typeof type !== "function" && (typeof type !== "object" || type === null)) return undefined;
+  if (!isObject(type)) return undefined;
   const { displayName: given, name, render, type: inner } = type as Record<string, unknown>;
   const found = typeof given === "string" ? given : typeof name === "string" ? name : "";
   if (found !== "") return NAMELESS.test(found) ? undefined : found;

@@ -10,8 +10,10 @@ import {
   reportStores,
   whenUnheard,
   type FacadeCounts,
+  type Sink,
 } from "@throughline/core";
 import type { Configuration, Consent } from "./configuration.js";
+import { attempt, isObject, said } from "./found.js";
 import { ThroughlineError, type ThroughlineErrorKind } from "./error.js";
 import { instrument, type Instrumentation } from "./instrument.js";
 import type { Client, CoreHealth, Native } from "./native.js";
@@ -80,7 +82,7 @@ export function start(consent: Consent, configuration: Configuration, instrument
   const config = json(configuration, consent);
   const answer = read<{ attached?: boolean }>(asking(() => side.start(config)));
   if (answer.attached) {
-    addProblem("The client ran already when `start` was called in JavaScript, whose configuration was not used.");
+    addProblem("the client ran already: the configuration of `start` in JavaScript was not used");
   }
   join(side, instrumentation);
 }
@@ -120,12 +122,11 @@ function reach(side: Native): boolean {
   if (!running || running.handle === client?.handle) return false;
   const { record, recordAt } = asking(() => side.door(running.handle));
   client = running;
-  const sink = {
+  const sink: Sink = {
     record,
     recordAt,
-    traceHeaders: (url: string, slot: number, existing: Record<string, string>) =>
-      running.traceHeaders(url, slot, existing) ?? {},
-    traceId: (slot: number) => running.traceId(slot),
+    traceHeaders: (...of) => running.traceHeaders(...of) ?? {},
+    traceId: (slot) => running.traceId(slot),
   };
   open(sink, () => {
     declareStores();
@@ -187,53 +188,56 @@ function leave(): void {
 }
 
 /** Whether the client runs, and this JavaScript is attached to it. */
-export const isRunning = (): boolean => asked((running) => running.isRunning()) ?? false;
+export const isRunning = (): boolean => asked("isRunning") ?? false;
 
 /** The client's own condition. Undefined while it does not run. */
 export function health(): Health | undefined {
   reportStores();
-  return asked((running) => {
-    const report = running.health();
-    return (
+  const report = asked("health");
+  return attempt(
+    () =>
       report && {
         ...report,
         ...counts,
         closedCalls: report.closedCalls + counts.closedCalls,
         problems: [...report.problems, ...problems()],
-      }
-    );
-  });
+      },
+  );
 }
 
 /** The id of the session. Undefined while the client does not run. */
-export const sessionId = (): string | undefined => asked((running) => running.sessionId());
+export const sessionId = (): string | undefined => asked("sessionId");
 
 /** The id of the installation. Undefined while the client does not run, and when the configuration wants none. */
-export const installationId = (): string | undefined => asked((running) => running.installationId());
+export const installationId = (): string | undefined => asked("installationId");
 
 /**
  * Sets what the user has decided. With `denied`, nothing is recorded from now on, and what was recorded is erased.
  *
  * @returns false when the client does not run, or when the decision could not be kept: `health()` then says why.
  */
-export const setConsent = (consent: Consent): boolean => asked((running) => running.setConsent(consent)) ?? false;
+export const setConsent = (consent: Consent): boolean => asked("setConsent", consent) ?? false;
 
 /** Switches recording on or off, and keeps that for later starts. Returns false when it could not be kept. */
-export const setEnabled = (enabled: boolean): boolean => asked((running) => running.setEnabled(!!enabled)) ?? false;
+export const setEnabled = (enabled: boolean): boolean => asked("setEnabled", !!enabled) ?? false;
 
 /** Sets the share of sessions that is recorded, 0 to 1. Returns false for anything else. */
-export const setSessionSampleRate = (rate: number): boolean =>
-  asked((running) => running.setSessionSampleRate(Number(rate))) ?? false;
+export const setSessionSampleRate = (rate: number): boolean => asked("setSessionSampleRate", share(rate)) ?? false;
 
 /** Sets the share of traces that is recorded, 0 to 1. Returns false for anything else. */
-export const setTraceSampleRate = (rate: number): boolean =>
-  asked((running) => running.setTraceSampleRate(Number(rate))) ?? false;
+export const setTraceSampleRate = (rate: number): boolean => asked("setTraceSampleRate", share(rate)) ?? false;
+
+/** A share. What cannot even be converted is none. */
+const share = (rate: unknown): number => attempt(() => Number(rate)) ?? NaN;
 
 /** Asks the client. A failure of the native side is counted, and is no failure of the app's. */
-function asked<T>(question: (running: Client) => T): T | undefined {
+function asked<Question extends Exclude<keyof Client, "handle">>(
+  question: Question,
+  ...values: Parameters<Client[Question]>
+): ReturnType<Client[Question]> | undefined {
   try {
     if (!client?.isRunning()) seek();
-    return client && question(client);
+    return (client as Record<string, (...values: unknown[]) => never> | undefined)?.[question]?.(...values);
   } catch {
     counts.failures++;
     return undefined;
@@ -241,7 +245,7 @@ function asked<T>(question: (running: Client) => T): T | undefined {
 }
 
 const NO_MODULE =
-  "there is no native module, as in Expo Go and in tests; else install the pods, or build the Android app again";
+  "there is no native module, as in Expo Go and in tests: else install the pods and build the app again";
 
 function warn(why: string): void {
   // Calls are only counted: nothing waits for a start that cannot come.
@@ -252,50 +256,47 @@ function warn(why: string): void {
 }
 
 function json(configuration: Configuration, consent: Consent): string {
-  let text: string | undefined;
+  let why = "undefined";
   try {
     // The app's own object may have getters and a `toJSON`, which may do anything.
-    text = JSON.stringify({ ...(typeof configuration === "object" && configuration), consent });
+    const text: unknown = JSON.stringify({ ...(typeof configuration === "object" && configuration), consent });
+    if (typeof text === "string") return text;
   } catch (error) {
-    throw new ThroughlineError("invalidConfig", `the configuration is no JSON: ${said(error)}`);
+    why = said(error);
   }
-  if (typeof text !== "string") throw new ThroughlineError("invalidConfig", "the configuration is no JSON");
-  return text;
+  throw new ThroughlineError("invalidConfig", `the configuration is no JSON: ${why}`);
 }
 
-/** Asks the native side, which may fail in any way: an app catches one type of error. */
+/** An app catches one type of error, in whatever way the native side fails. */
+function failed(error: unknown): never {
+  throw new ThroughlineError("library", `the native module has failed: ${said(error)}`);
+}
+
+/** Asks the native side. */
 function asking<T>(question: () => T): T {
   try {
     return question();
   } catch (error) {
-    throw new ThroughlineError("library", `the native module has failed: ${said(error)}`);
+    return failed(error);
   }
 }
 
 /** As {@link asking}, for an answer that comes later. */
-async function answered(question: () => Promise<string>): Promise<string> {
+const answered = async (question: () => Promise<string>): Promise<string> => {
   try {
     return await question();
   } catch (error) {
-    throw new ThroughlineError("library", `the native module has failed: ${said(error)}`);
+    return failed(error);
   }
-}
-
-/** What something that was thrown says. It may be anything, and even throw when it is asked. */
-function said(thrown: unknown): string {
-  try {
-    return thrown instanceof Error ? thrown.message : String(thrown);
-  } catch {
-    return typeof thrown;
-  }
-}
+};
 
 /** What the native side answers. An error becomes one of ours. */
 function read<T>(answer: string): T {
-  const known = asking(() => JSON.parse(answer) as T & { error?: ThroughlineErrorKind; reason?: string });
-  if (typeof known !== "object" || known === null) {
-    throw new ThroughlineError("library", "the native module has given no answer");
-  }
+  const known = asking(() => {
+    const value: unknown = JSON.parse(answer);
+    if (!isObject(value)) throw new Error("it has given no answer");
+    return value as T & { error?: ThroughlineErrorKind; reason?: string };
+  });
   if (known.error !== undefined) throw new ThroughlineError(known.error, known.reason ?? known.error);
   return known;
 }

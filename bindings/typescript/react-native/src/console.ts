@@ -1,7 +1,6 @@
 // `console.error` as errors, for apps that want it.
 
-import type { Attributes } from "@throughline/core";
-import { found, isKnown, quietly } from "./found.js";
+import { found, inPlace, isKnown, isObject, quietly } from "./found.js";
 
 /** So many arguments of a call are looked at, and so many UTF-16 units of each. */
 const ARGUMENTS = 10;
@@ -17,21 +16,19 @@ let isInside = false;
  * passes on.
  */
 export function traceConsoleErrors(): () => void {
-  const before = console.error;
-  let isOn = true;
-  const ours = function (this: unknown, ...args: unknown[]): void {
-    if (isOn && !isInside) {
-      isInside = true;
-      quietly(() => written(args));
-      isInside = false;
-    }
-    before.apply(this, args);
-  };
-  console.error = ours;
-  return () => {
-    isOn = false;
-    if (console.error === ours) console.error = before;
-  };
+  return inPlace(
+    console,
+    "error",
+    (before, isOn) =>
+      function (this: unknown, ...args: unknown[]): void {
+        if (isOn() && !isInside) {
+          isInside = true;
+          quietly(() => written(args));
+          isInside = false;
+        }
+        before.apply(this, args);
+      },
+  );
 }
 
 function written(args: unknown[]): void {
@@ -39,17 +36,15 @@ function written(args: unknown[]): void {
   const isReported = (globalThis as { RN$inExceptionHandler?: () => boolean }).RN$inExceptionHandler;
   if (isReported?.()) return;
   const some = args.slice(0, ARGUMENTS);
-  const attributes: Attributes = { "log.logger": "console" };
-  const isThrown = some.findIndex(isKnown) + 1 || some.findIndex((arg) => arg instanceof Error) + 1;
-  if (isThrown > 0) return void found(some[isThrown - 1], attributes, { source: "logger" });
-  found(some.map(shown).join(" "), attributes, { source: "logger" });
+  const at = some.findIndex(isKnown) + 1 || some.findIndex((arg) => arg instanceof Error) + 1;
+  const what = at > 0 ? some[at - 1] : some.map(shown).join(" ");
+  found(what, { "log.logger": "console" }, { source: "logger" });
 }
 
 /** A value as a short text. Objects of the app are not looked into: they may hold anything. */
 function shown(value: unknown): string {
-  if (typeof value === "string") return value.slice(0, UNITS);
   if (typeof value === "symbol") return "Symbol()";
   if (typeof value === "function") return "[function]";
-  if (typeof value !== "object" || value === null) return String(value).slice(0, UNITS);
+  if (!isObject(value)) return String(value).slice(0, UNITS);
   return Array.isArray(value) ? `[Array of ${value.length}]` : Object.prototype.toString.call(value).slice(0, UNITS);
 }

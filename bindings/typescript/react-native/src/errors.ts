@@ -1,9 +1,13 @@
 // JavaScript errors that nobody has caught.
 
-import type { Attributes } from "@throughline/core";
-import { found, options, quietly, tell } from "./found.js";
+import { found, inPlace, options, quietly, tell } from "./found.js";
 
 type Handler = (error: unknown, isFatal?: boolean) => unknown;
+
+/** What has a handler. */
+interface Place {
+  handleException: Handler | undefined;
+}
 
 /** React Native's global `ErrorUtils`, as far as it is used. */
 interface ErrorUtils {
@@ -15,7 +19,7 @@ interface ErrorUtils {
 interface ExceptionData {
   readonly message?: unknown;
   readonly name?: unknown;
-  readonly componentStack?: unknown;
+  readonly componentStack?: string | null;
   readonly isFatal?: unknown;
   readonly stack?: readonly {
     readonly file?: unknown;
@@ -56,46 +60,43 @@ let listensTo: unknown;
 export function traceErrors(given?: ErrorOptions): () => void {
   const { exceptionsManager } = options(given);
   const undo: (() => void)[] = [];
-  if (globals.RN$useAlwaysAvailableJSErrorHandling === true) quietly(() => undo.push(listen()));
-  else quietly(() => undo.push(handle()));
-  if (exceptionsManager) quietly(() => undo.push(watch(exceptionsManager)));
+  quietly(() => {
+    if (globals.RN$useAlwaysAvailableJSErrorHandling === true) return void undo.push(listen());
+    const utils = globals.ErrorUtils;
+    if (!utils) return;
+    const place = {
+      get handleException() {
+        return utils.getGlobalHandler();
+      },
+      set handleException(to) {
+        utils.setGlobalHandler(to);
+      },
+    };
+    undo.push(intercept(place));
+  });
+  if (exceptionsManager) quietly(() => undo.push(intercept(exceptionsManager as Place)));
   return () => {
     for (const step of undo.splice(0)) quietly(step);
   };
 }
 
-function handle(): () => void {
-  const utils = globals.ErrorUtils;
-  if (!utils) return () => {};
-  const before = utils.getGlobalHandler();
-  let isOn = true;
-  const ours: Handler = (error, isFatal) => {
-    if (isOn) quietly(() => found(error, {}, { isFatal: isFatal === true }));
-    // Where React Native has no handler of its own, the error goes on to the engine.
-    if (before) return isOn ? tell(() => before(error, isFatal)) : before(error, isFatal);
-    throw error;
-  };
-  utils.setGlobalHandler(ours);
-  return () => {
-    isOn = false;
-    if (utils.getGlobalHandler() === ours) utils.setGlobalHandler(before);
-  };
-}
-
-function watch(manager: NonNullable<ErrorOptions["exceptionsManager"]>): () => void {
-  const before = manager.handleException;
-  let isOn = true;
-  const ours = function (this: unknown, error: unknown, isFatal: boolean): unknown {
-    if (!isOn) return before.call(this, error, isFatal);
-    quietly(() => found(error, {}, { isFatal: isFatal === true }));
-    return tell(() => before.call(this, error, isFatal));
-  };
-  manager.handleException = ours;
-  return () => {
-    isOn = false;
-    if (manager.handleException === ours) manager.handleException = before;
-  };
-}
+/** Records what a handler gets, before it does. */
+const intercept = (place: Place): (() => void) =>
+  inPlace(
+    place,
+    "handleException",
+    (before, isOn) =>
+      function (this: unknown, error, isFatal) {
+        const goOn = (): unknown => {
+          if (before) return before.call(this, error, isFatal);
+          // Where React Native has no handler of its own, the error goes on to the engine.
+          throw error;
+        };
+        if (!isOn()) return goOn();
+        quietly(() => found(error, {}, { isFatal: isFatal === true }));
+        return tell(goOn);
+      },
+  );
 
 function listen(): () => void {
   const register = globals.RN$registerExceptionListener;
@@ -124,7 +125,5 @@ function foundData(data: ExceptionData): void {
           .slice(0, 100)
           .map(({ file, methodName, lineNumber, column }) => `\n    at ${methodName} (${file}:${lineNumber}:${column})`)
           .join("");
-  const attributes: Attributes =
-    typeof data.componentStack === "string" ? { "error.component_stack": data.componentStack } : {};
-  found(error, attributes, { isFatal: data.isFatal === true });
+  found(error, { "error.component_stack": data.componentStack }, { isFatal: data.isFatal === true });
 }

@@ -42,8 +42,8 @@ let marks = 0;
  */
 export const lastFatal = (): FatalMark | undefined => lastMark;
 
-const isObject = (value: unknown): value is object =>
-  (typeof value === "object" && value !== null) || typeof value === "function";
+/** Whether a value is an object or a function. */
+export const isObject = (value: unknown): value is object => Object(value) === value;
 
 /** What work of ours returns, or nothing when it throws. */
 export const attempt = <T>(work: () => T): T | undefined => {
@@ -53,6 +53,10 @@ export const attempt = <T>(work: () => T): T | undefined => {
     return undefined;
   }
 };
+
+/** What something that was thrown says. It may be anything, and even throw when it is asked. */
+export const said = (thrown: unknown): string =>
+  attempt(() => (thrown instanceof Error ? thrown.message : String(thrown))) ?? typeof thrown;
 
 /** Options as the app has given them, which are read once. Those that cannot be read are none. */
 export const options = <T extends object>(given: T | null | undefined): T =>
@@ -108,17 +112,15 @@ function keep(thrown: unknown, attributes: Attributes, how: FoundError): void {
   const time = Date.now();
   const isFatal = how.isFatal === true;
   if (isObject(thrown)) seen.set(thrown, { time, isFatal });
-  const more: Record<string, string | boolean> = {};
-  const cause = attempt(() => causes(thrown));
-  if (cause) more["error.cause"] = cause;
   const components = attempt(() => (thrown as { componentStack?: unknown }).componentStack);
-  if (typeof components === "string") more["error.component_stack"] = components;
-  if (isFatal) {
-    lastMark = { id: `${time.toString(36)}-${++marks}`, time };
-    more["error.fatal"] = true;
-    more["error.fatal.id"] = lastMark.id;
-  }
-  foundError(thrown, { ...more, ...attributes }, how);
+  if (isFatal) lastMark = { id: `${time.toString(36)}-${++marks}`, time };
+  const more: Attributes = {
+    "error.cause": attempt(() => causes(thrown)) || undefined,
+    "error.component_stack": typeof components === "string" ? components : undefined,
+    ...(isFatal && { "error.fatal": true, "error.fatal.id": lastMark!.id }),
+    ...attributes,
+  };
+  foundError(thrown, more, how);
 }
 
 /** The causes of an error, one a line. A cause that is among its own causes ends the list. */
@@ -143,6 +145,25 @@ export function tell<T>(work: () => T): T {
   } finally {
     told--;
   }
+}
+
+/**
+ * Puts a function of ours in the place of another. Returns what takes it back; when somebody else has replaced ours
+ * since, it stays, and `isOn` says no.
+ */
+export function inPlace<T, Key extends keyof T>(
+  of: T,
+  key: Key,
+  make: (before: T[Key], isOn: () => boolean) => T[Key],
+): () => void {
+  const before = of[key];
+  let isOn = true;
+  const ours = make(before, () => isOn);
+  of[key] = ours;
+  return () => {
+    isOn = false;
+    if (of[key] === ours) of[key] = before;
+  };
 }
 
 /** Runs work in a trace of its own: what it records is not said to be caused by anything. */

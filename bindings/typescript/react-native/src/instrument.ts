@@ -7,7 +7,7 @@ import { AppState } from "react-native";
 import { traceAppStart } from "./appStart.js";
 import { traceConsoleErrors } from "./console.js";
 import { traceErrors, type ErrorOptions } from "./errors.js";
-import { options } from "./found.js";
+import { options, said } from "./found.js";
 import { tellsOfLongTasks, traceLongTasks } from "./longTasks.js";
 import { traceRejections, type RejectionOptions, type TrackerOptions } from "./rejections.js";
 
@@ -88,8 +88,8 @@ export function instrument(
   if (endThroughline) attempt("another copy", endThroughline);
   const add = (what: string, begin: () => () => void): void => attempt(what, () => ends.push(begin()));
   if (appStart) add("the start of the app", () => traceAppStart(processStart()));
-  if (fetch) add("fetch", () => traceFetch());
-  if (xhr) add("XMLHttpRequest", () => traceXhr());
+  if (fetch) add("fetch", traceFetch as () => () => void);
+  if (xhr) add("XMLHttpRequest", traceXhr);
   if (errors) add("errors", () => traceErrors({ ...exceptionsManager(), ...(errors !== true && errors) }));
   if (rejections) {
     add("rejections", () => {
@@ -114,6 +114,6 @@ function attempt(what: string, work: () => void): void {
   try {
     work();
   } catch (error) {
-    addProblem(`${what} cannot be instrumented here: ${error instanceof Error ? error.message : typeof error}`);
+    addProblem(`${what} cannot be instrumented here: ${said(error)}`);
   }
 }

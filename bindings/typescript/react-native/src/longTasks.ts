@@ -1,7 +1,7 @@
 // Times in which the JavaScript thread did one thing only.
 
 import { longTask } from "@throughline/core";
-import { options, quietly } from "./found.js";
+import { attempt, options, quietly } from "./found.js";
 
 /** React Native's `AppState`, as far as it is used. */
 export interface AppStateLike {
@@ -28,9 +28,7 @@ const TICK_MS = 50;
 export function traceLongTasks(given?: LongTaskOptions): () => void {
   const { thresholdMs, appState } = options(given);
   const threshold = typeof thresholdMs === "number" && thresholdMs > 0 ? thresholdMs : 50;
-  let end: (() => void) | undefined;
-  quietly(() => void (end = observed(threshold)));
-  if (!end) quietly(() => void (end = timed(threshold, appState)));
+  let end = attempt(() => observed(threshold)) ?? attempt(() => timed(threshold, appState));
   return () => {
     if (end) quietly(end);
     end = undefined;

@@ -55,38 +55,30 @@ export function traceRejections(given?: RejectionOptions): () => void {
       hermes.enablePromiseRejectionTracker(options);
     } else polyfill?.enable(options);
   };
-  const reported = new Map<number, string>();
+  const reported = new Set<number>();
   let isOn = true;
   const started = Date.now().toString(36);
+  const nameOf = (id: number): string => `${started}-${id}`;
   quietly(() =>
     enable({
       allRejections: true,
       onUnhandled: (id, rejection) => {
         if (isOn) {
           quietly(() => {
-            const rejectionId = `${started}-${id}`;
-            if (!rejected(rejection, rejectionId)) return;
-            reported.set(id, rejectionId);
-            for (const oldest of reported.keys()) {
-              if (reported.size <= REMEMBERED) break;
-              reported.delete(oldest);
-            }
+            if (!rejected(rejection, nameOf(id))) return;
+            reported.add(id);
+            for (const oldest of reported) if (reported.size > REMEMBERED) reported.delete(oldest);
           });
         }
         if (others?.onUnhandled) tell(() => others.onUnhandled!(id, rejection));
       },
       onHandled: (id, rejection) => {
-        const rejectionId = reported.get(id);
-        if (isOn && rejectionId !== undefined) {
-          reported.delete(id);
-          quietly(() => amended(rejectionId));
-        }
+        if (isOn && reported.delete(id)) quietly(() => amended(nameOf(id)));
         if (others?.onHandled) tell(() => others.onHandled!(id, rejection));
       },
     }),
   );
   return () => {
-    if (!isOn) return;
     // The place may have another's tracker by now, which cannot be asked. It would be lost if the
     // place were written again, so ours stays and only passes on.
     isOn = false;

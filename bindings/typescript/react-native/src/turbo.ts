@@ -2,6 +2,7 @@
 
 import { DRAFT_LAYOUT_LIBRARY_VERSION } from "@throughline/core/calls";
 import generated, { ask, running } from "./attach.js";
+import { said } from "./found.js";
 import type { Client, CoreHealth, Native } from "./native.js";
 import findModule from "./NativeThroughline.js";
 
@@ -39,7 +40,7 @@ export function findNative(): Native | undefined | string {
       door: throughlineDoor,
     };
   } catch (error) {
-    return `the native library cannot be used: ${error instanceof Error ? error.message : typeof error}`;
+    return `the native library cannot be used: ${said(error)}`;
   }
 }
 
@@ -49,29 +50,14 @@ const shown = (version: number | undefined): string =>
     ? "none"
     : `${Math.floor(version / 2 ** 32)}.${Math.floor(version / 2 ** 16) % 2 ** 16}.${version % 2 ** 16}`;
 
-/** See `ask` in `uniffi/attach`. */
-const QUESTIONS = [
-  "isRunning",
-  "traceHeaders",
-  "traceId",
-  "sessionId",
-  "installationId",
-  "setConsent",
-  "setEnabled",
-  "setSessionSampleRate",
-  "setTraceSampleRate",
-  "health",
-] as const satisfies readonly (keyof Client)[];
-
-/** The client with a handle. Each of its methods is a question. */
+/** The client with a handle. Each of its methods is a question: see `ask` in `uniffi/attach`. */
 const attached = (handle: number): Client =>
-  Object.fromEntries([
-    ["handle", handle],
-    ...QUESTIONS.map((question) => [
-      question,
-      (...args: unknown[]) => JSON.parse(ask(handle, question, json(args))) ?? undefined,
-    ]),
-  ]) as Client;
+  new Proxy({} as Client, {
+    get: (_, question: string) =>
+      question === "handle"
+        ? handle
+        : (...args: unknown[]) => JSON.parse(ask(handle, question, json(args))) ?? undefined,
+  });
 
 /** JSON without halves of a surrogate pair, which are no text anywhere else. */
 const json = (args: unknown[]): string =>
