@@ -129,6 +129,7 @@ pub use wire::transport;
 /// without notice.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::engine::crash::crash_report;
     pub use crate::engine::{recorder, uploader};
     pub use crate::model::config::SendPolicy;
     pub use crate::model::event::{decode, encode, scrub};

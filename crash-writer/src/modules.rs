@@ -17,8 +17,14 @@ pub(crate) fn forget() {
     CHANGES.store(0, Ordering::Release);
 }
 
+/// Bytes of the path of the program that are read.
+const PROGRAM: usize = 1024;
+
 struct Filling {
     memory: Memory,
+    /// The path of the program, which the linker's list does not name.
+    program: [u8; PROGRAM],
+    program_len: usize,
     index: usize,
     is_needed: bool,
 }
@@ -26,7 +32,11 @@ struct Filling {
 /// Fills the table anew if a library has been loaded or unloaded since the last time. True if it
 /// was. Only one thread at a time may call it.
 pub(crate) fn refresh(memory: Memory) -> bool {
-    let mut filling = Filling { memory, index: 0, is_needed: true };
+    let mut program = [0u8; PROGRAM];
+    // SAFETY: the system writes at most so many bytes.
+    let len = unsafe { libc::readlink(c"/proc/self/exe".as_ptr(), program.as_mut_ptr().cast(), PROGRAM) };
+    let program_len = usize::try_from(len).unwrap_or(0);
+    let mut filling = Filling { memory, program, program_len, index: 0, is_needed: true };
     // SAFETY: the function is of the type that is asked for and keeps to its arguments.
     unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut filling).cast::<c_void>()) };
     if !filling.is_needed {
@@ -95,6 +105,10 @@ unsafe fn enter(filling: &mut Filling, info: &libc::dl_phdr_info) {
         true => &[],
         // SAFETY: the linker's name is a C string.
         false => unsafe { core::ffi::CStr::from_ptr(info.dlpi_name) }.to_bytes(),
+    };
+    let name = match name {
+        [] if filling.index == 0 => filling.program.get(..filling.program_len).unwrap_or_default(),
+        name => name,
     };
     let entry = Entry { bias, start, end, build_id, path: name };
     entry.write(filling.memory, place(filling.index));

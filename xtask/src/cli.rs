@@ -47,6 +47,8 @@ pub(crate) enum Task {
     /// Checks the shipped static library: it shows only our symbols, and links beside another
     /// SQLite.
     Archive,
+    /// Proves on the compiled code that the crash handler calls nobody but the kernel.
+    Proof,
     /// Prints the size of the shipped libraries.
     Size,
     /// Runs a torture: `cargo xtask torture kill -n 2000`.

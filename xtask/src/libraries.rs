@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::proof::is_bound_at_load;
 use crate::steps::run;
 
 /// The name of the static library.
@@ -42,8 +43,12 @@ pub(crate) fn libraries(build: Build) -> Result<PathBuf> {
         arguments.extend(["--features", "testing"]);
     }
     run("libraries for Swift and Kotlin", &arguments)?;
+    let folder = target()?.join("shipped");
+    if cfg!(target_os = "linux") {
+        is_bound_at_load(&folder.join(SHARED))?;
+    }
     inspector()?;
-    Ok(target()?.join("shipped"))
+    Ok(folder)
 }
 
 /// Builds the command line, whose `inspect` the facades' tests and the examples send to.

@@ -13,6 +13,7 @@ mod ios;
 mod kotlin;
 mod libraries;
 mod lint;
+mod proof;
 mod react_native_package;
 mod size;
 mod steps;
@@ -43,6 +44,7 @@ fn main() -> Result<()> {
         Task::Android => android::android().map(|_| ()),
         Task::Ios => ios::ios(),
         Task::Archive => archive::archive(),
+        Task::Proof => proof::proof(&libraries::target()?),
         Task::Size => size::size(),
         Task::Torture { arguments } => test::torture(&arguments.iter().map(String::as_str).collect::<Vec<_>>()),
         Task::Fuzz { target, seconds } => {

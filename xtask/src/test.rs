@@ -8,8 +8,9 @@ use crate::bindings::{self, bindings};
 use crate::cli::{Language, Test};
 use crate::example::{After, example};
 use crate::kotlin::kotlin;
-use crate::libraries::Build;
+use crate::libraries::{Build, target};
 use crate::lint::{FEATURES, lint};
+use crate::proof::proof;
 use crate::steps::{cargo, report, run, step};
 use crate::swift::{declarations, guides, swift};
 use crate::typescript::typescript;
@@ -62,10 +63,12 @@ fn rust() -> Result<()> {
     emit()?;
     bindings(bindings::Mode::Check)?;
     archive()?;
+    proof(&target()?)?;
     // Always the same cases, so that a failure can be repeated. The long tortures choose new ones.
     torture(&["kill", "-n", "200", "--seed", SEED])?;
     torture(&["corrupt", "-n", "60", "--seed", SEED])?;
-    torture(&["disk-full", "-n", "3", "--seed", SEED])
+    torture(&["disk-full", "-n", "3", "--seed", SEED])?;
+    torture(&["crash"])
 }
 
 /// Calls the command line as the README does.
@@ -80,6 +83,9 @@ fn emit() -> Result<()> {
 
 /// `cargo xtask torture`.
 pub(crate) fn torture(arguments: &[&str]) -> Result<()> {
+    if arguments.first() == Some(&"crash") {
+        run("the process that crashes", &["build", "--quiet", "--package", "throughline-crashme"])?;
+    }
     let mut all = vec!["run", "--quiet", "--package", "throughline-torture", "--"];
     all.extend(arguments);
     run(&format!("torture {}", arguments.join(" ")), &all)

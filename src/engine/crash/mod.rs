@@ -10,6 +10,7 @@
 mod text;
 mod unwind;
 
+use crate::model::config::RedactRules;
 use crate::model::event::encode::{Stamp, encode_scrubbed};
 use crate::model::event::scrub::Author;
 use crate::model::event::{Common, ErrorEvent};
@@ -120,6 +121,13 @@ fn encode(file: &CrashFile, crash: &Crash, found: &Found, start: RunStart, redac
     let mut record = Vec::new();
     encode_scrubbed(&event, stamp, redactor.rules(Author::Core), &mut record)
         .then(|| CrashRecord { n: counter(crash.slot), record })
+}
+
+/// The canonical record of the crash in a run file's bytes, for the torture and for fuzzing.
+pub fn crash_report(bytes: Vec<u8>, key: RunKey) -> Option<Vec<u8>> {
+    let file = CrashFile::from_bytes(bytes, key)?;
+    let start = RunStart { key, base_wall: 0 };
+    report(&file, start, &Redactor::new(RedactRules::default()), Care::Tables).map(|crash| crash.record)
 }
 
 /// Where a run begins whose journal is not there: by its run file.

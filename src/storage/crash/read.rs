@@ -32,8 +32,7 @@ pub struct Module {
     pub end: u64,
     /// The build id; empty when the module has none.
     pub build_id: Vec<u8>,
-    /// The path of its file, of which a very long one has lost its beginning. The program itself
-    /// has none.
+    /// The path of its file, of which a very long one has lost its beginning.
     pub path: String,
 }
 

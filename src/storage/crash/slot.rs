@@ -77,6 +77,10 @@ pub(super) fn read_slot(bytes: &[u8], slot: usize) -> Option<Crash> {
     let stage = stage(half(bytes, STAGE))?;
     let verdict = verdict(half(bytes, VERDICT))?;
     let words = words(bytes, REGISTERS, (FRAMES - REGISTERS) / 8)?;
+    // Nothing was written there.
+    if words.len() < WORDS {
+        return None;
+    }
     let at = |index: usize| words.get(index).copied().unwrap_or(0);
     let signal = i32::try_from(at(place::SIGNAL)).ok()?;
     let registers = words.get(WORDS..)?;

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::ValueEnum;
 use throughline_crash_writer::SIGNALS;
@@ -39,6 +40,26 @@ pub fn install(chain: Chain) {
             libc::sigaction(signal, &raw const action, std::ptr::null_mut());
         }
     }
+}
+
+/// Bytes of the roomy alternate stack.
+pub const ROOM: usize = 64 * 1024;
+/// What it is filled with.
+pub const PAINT: u8 = 0xa5;
+/// Where it is; 0 when there is none.
+pub static STACK: AtomicUsize = AtomicUsize::new(0);
+
+/// How many bytes of the alternate stack have been used: by the kernel, by the handlers before this
+/// one, and by this function. 0 when there is none.
+#[inline(never)]
+fn used() -> usize {
+    let at = STACK.load(Ordering::SeqCst);
+    if at == 0 {
+        return 0;
+    }
+    // SAFETY: the memory is never freed.
+    let untouched = (0..ROOM).take_while(|place| unsafe { (at as *const u8).add(*place).read_volatile() } == PAINT);
+    ROOM - untouched.count()
 }
 
 /// A text that needs no allocation.
@@ -79,7 +100,10 @@ extern "C" fn with_info(signal: c_int, info: *mut libc::siginfo_t, context: *mut
     };
     // What differs between two runs is left out: where code and stacks lie, and who has sent it.
     let address = if code > 0 && address < 0x10000 { address } else { 0 };
+    // First, because printing takes more.
+    let used = used();
     Line::say(format_args!("before: signal {signal} code {code} address {address:x} pc {}\n", pc != 0));
+    Line::say(format_args!("stack: {used}\n"));
     end(signal);
 }
 

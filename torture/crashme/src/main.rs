@@ -70,6 +70,7 @@ static KIND: OnceLock<Kind> = OnceLock::new();
 #[inline(never)]
 fn provoke() {
     kinds::crash(*KIND.get().unwrap_or(&Kind::NullWrite));
+    black_box(());
 }
 
 fn main() -> Result<()> {
@@ -80,7 +81,7 @@ fn main() -> Result<()> {
         let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
     }
-    if options.nested > 0 {
+    if options.nested > 0 || options.chain == Chain::Info {
         roomy_stack();
     }
     let _ = KIND.set(options.kind);
@@ -115,7 +116,8 @@ fn main() -> Result<()> {
 /// Gives the main thread an alternate stack on which several handlers find room. That of Rust's
 /// standard library has 8 KiB, of which each signal takes up to 3.5.
 fn roomy_stack() {
-    let memory = Box::leak(vec![0u8; 64 * 1024].into_boxed_slice());
+    let memory = Box::leak(vec![chains::PAINT; chains::ROOM].into_boxed_slice());
+    chains::STACK.store(memory.as_ptr() as usize, std::sync::atomic::Ordering::SeqCst);
     let stack = libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: memory.len() };
     // SAFETY: the memory is never freed.
     unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) };

@@ -8,7 +8,9 @@
 //! - the next process delivers the crash exactly once, with the view that was shown;
 //! - a process that survives reports nothing.
 
+mod damage;
 mod next_launch;
+mod symbols;
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -21,8 +23,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
+use throughline::names::CRASH_HANDLER_TIME;
 
+use damage::Files;
 use next_launch::{Reported, next_launch};
+use symbols::Functions;
+
+use crate::random::Random;
 
 /// The ways to crash, with the signal that is reported.
 const KINDS: [(&str, &str); 16] = [
@@ -45,6 +52,8 @@ const KINDS: [(&str, &str); 16] = [
 ];
 const PLACES: [&str; 5] = ["main", "thread", "small", "allocator", "journal"];
 const CHAINS: [&str; 4] = ["none", "info", "plain", "ignore"];
+/// Bytes of the alternate stack that our handler may take, with what the kernel puts there.
+const MOST_STACK: u64 = 8 * 1024;
 /// How long a process may take to die. The longest wait in a handler is 2 s.
 const MOST: Duration = Duration::from_secs(20);
 
@@ -59,6 +68,15 @@ pub(crate) struct Options {
     /// How often each way of crashing inside the handler runs, of which there are 48.
     #[arg(long, default_value_t = 2)]
     nested: u32,
+    /// How many places of a run file are damaged.
+    #[arg(long, default_value_t = 2_000)]
+    damaged: u64,
+    /// Damage every byte of it instead.
+    #[arg(long)]
+    every_byte: bool,
+    /// The seed of the damage.
+    #[arg(long)]
+    seed: Option<u64>,
     /// Only cells whose name contains this text.
     #[arg(long, default_value = "")]
     only: String,
@@ -200,6 +218,28 @@ pub(crate) fn run(options: &Options) -> Result<u64> {
         faults: (stages, times),
     });
     failed += run_cells(nested.collect(), options, options.nested)?;
+    failed += damaged_files(options)?;
+    Ok(failed)
+}
+
+/// Damages a run file in many places.
+fn damaged_files(options: &Options) -> Result<u64> {
+    let seed = options.seed.unwrap_or_else(Random::fresh_seed);
+    println!("damaged run files (seed {seed})");
+    let dir = scratch()?;
+    let cell = Cell { kind: "abort", signal: "SIGABRT", place: "main", chain: "none", threads: 1, faults: (0, 0) };
+    cell.run(dir.path(), false)?;
+    let files = Files::take(dir.path())?;
+    let (mut failed, mut random) = (0, Random::new(seed));
+    let count = if options.every_byte { files.len() as u64 } else { options.damaged };
+    for n in 0..count {
+        let at = if options.every_byte { n } else { random.below(files.len() as u64) };
+        if let Err(error) = files.damage(at as usize, seed ^ n) {
+            println!("{error:#}");
+            failed += 1;
+        }
+    }
+    println!("{} passed, {failed} failed", count - failed);
     Ok(failed)
 }
 
@@ -234,6 +274,7 @@ fn run_cells(cells: Vec<Cell>, options: &Options, times: u32) -> Result<u64> {
         }
     });
     bar.finish_and_clear();
+    figures();
     let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
     let failed: usize = failures.values().map(Vec::len).sum();
     for (cell, errors) in &failures {
@@ -245,6 +286,27 @@ fn run_cells(cells: Vec<Cell>, options: &Options, times: u32) -> Result<u64> {
 
 fn scratch() -> Result<tempfile::TempDir> {
     Ok(tempfile::tempdir()?)
+}
+
+/// What was measured in the processes: how long the handler took, in ns, and how much of a stack it
+/// took together with the kernel, in bytes.
+static TIMES: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+static STACKS: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+
+fn note(figures: &Mutex<Vec<u64>>, figure: Option<u64>) {
+    figures.lock().unwrap_or_else(PoisonError::into_inner).extend(figure.filter(|figure| *figure > 0));
+}
+
+/// Prints what was measured since the last time.
+fn figures() {
+    for (what, figures) in [("handler, ns", &TIMES), ("stack of the handler, bytes", &STACKS)] {
+        let mut figures = std::mem::take(&mut *figures.lock().unwrap_or_else(PoisonError::into_inner));
+        figures.sort_unstable();
+        let at = |share: usize| figures.get((figures.len() * share / 100).min(figures.len().saturating_sub(1)));
+        if let (Some(median), Some(p99), Some(most)) = (at(50), at(99), figures.last()) {
+            println!("{what}: median {median}, p99 {p99}, most {most}, of {}", figures.len());
+        }
+    }
 }
 
 /// Runs a cell with us and compares.
@@ -276,9 +338,44 @@ fn compare(cell: &Cell, bare: &End, ours: &End, reported: &Reported) -> Result<(
     let [crash] = crashes.as_slice() else { bail!("{} crashes were reported instead of one", crashes.len()) };
     ensure!(crash.error_type == cell.signal, "{} was reported instead of {}", crash.error_type, cell.signal);
     ensure!(crash.view == "Checkout", "the view is `{}`", crash.view);
-    ensure!(!crash.stack.is_empty(), "there is no stack");
+    expect_functions(cell, crash)?;
+    let time = crash.attributes.iter().find(|(key, _)| key == CRASH_HANDLER_TIME);
+    note(&TIMES, time.and_then(|(_, value)| value.trim_matches(|c: char| !c.is_ascii_digit()).parse().ok()));
+    let stack = ours.said.iter().find_map(|line| line.strip_prefix("stack: ")).and_then(|bytes| bytes.parse().ok());
+    note(&STACKS, stack);
+    let is_within = cell.faults.1 > 0 || stack.is_none_or(|bytes| bytes <= MOST_STACK);
+    ensure!(is_within, "the handler took {stack:?} bytes of the stack");
     let tap = ours.action().unwrap_or_default();
     ensure!(reported.actions.iter().any(|id| id == tap), "the tap before the crash is lost");
     ensure!(ours.status.signal().is_some(), "the process was not ended by a signal: {:?}", ours.status);
+    Ok(())
+}
+
+/// The functions that the process was in when it crashed, the innermost first.
+fn expected(cell: &Cell) -> Vec<String> {
+    let own = if cell.kind == "panic" { "panic_in_c".to_owned() } else { cell.kind.replace('-', "_") };
+    match (cell.kind, cell.place) {
+        ("overflow", _) => vec![own; 5],
+        (_, "main" | "thread" | "small") => {
+            [own.as_str(), "crash", "provoke", "third", "second"].map(str::to_owned).to_vec()
+        }
+        _ => [own.as_str(), "crash", "provoke"].map(str::to_owned).to_vec(),
+    }
+}
+
+/// Checks that the stack holds the functions that the process was in, one behind the other.
+fn expect_functions(cell: &Cell, crash: &next_launch::Crash) -> Result<()> {
+    static FUNCTIONS: std::sync::OnceLock<Option<Functions>> = std::sync::OnceLock::new();
+    let program = std::env::current_exe()?.with_file_name("throughline-crashme");
+    let functions = FUNCTIONS.get_or_init(|| Functions::of(&program).ok());
+    let Some(functions) = functions else { bail!("{} has no symbols", program.display()) };
+    let found = functions.of_stack(&crash.stack);
+    // Nothing is left of a stack that was overwritten, and a signal from elsewhere finds the thread
+    // anywhere. Of a process that crashes in its handler, not much may have been written.
+    let is_unknown = cell.kind == "smash" || cell.kind == "sent" || cell.faults.1 > 0 || cell.threads > 1;
+    let expected = expected(cell);
+    let has_all = found.windows(expected.len()).any(|frames| frames == expected);
+    ensure!(is_unknown || has_all, "the frames {expected:?} are not in {found:?} of\n{}", crash.stack);
+    ensure!(!found.is_empty(), "there is no stack");
     Ok(())
 }

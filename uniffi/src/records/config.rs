@@ -137,6 +137,8 @@ impl TelemetryConfig {
             .start_jitter(self.start_jitter)
             .self_report(self.self_report)
             .tail_sampling(self.tail_sampling.as_ref().map(TailSampling::to_core))
+            // Not before it was tried with the runtimes of the hosts, which handle signals too.
+            .capture_crashes(false)
             .metered_uploads(match self.metered_uploads {
                 Some(MeteredUploads::All) | None => config::MeteredUploads::All,
                 Some(MeteredUploads::NoBulk) => config::MeteredUploads::NoBulk,
