@@ -241,6 +241,16 @@ impl Operations {
         self.running.values().filter(|running| running.span.is_of(action, trace)).count()
     }
 
+    /// Notes which operation a crash would belong to: the one that is running, if it is one. Nobody
+    /// knows which of several a thread was working for.
+    fn note(&self, recorder: &Recorder) {
+        let mut running = self.running.values();
+        let only = running.next().filter(|_| self.running.len() == 1);
+        let name = only.map(|running| recorder.redactor().name(&running.span.name).into_owned());
+        let trace = only.map(|running| running.span.context.trace);
+        recorder.crash().note(|state| (state.operation, state.operation_name) = (trace, name.unwrap_or_default()));
+    }
+
     /// Those whose deadline is `now` or earlier.
     fn overdue(&self, now: BootTime) -> Vec<u64> {
         self.running.iter().filter(|(_, running)| running.deadline() <= now).map(|(id, _)| *id).collect()
@@ -288,6 +298,7 @@ impl Scopes {
         let id = operations.next;
         let amended = span.started;
         operations.running.insert(id, Running { span, open, amended, is_stale: false });
+        operations.note(&self.recorder);
         Some(id)
     }
 
@@ -346,6 +357,7 @@ impl Scopes {
 impl Locked<'_> {
     fn end_operation(&mut self, id: u64, now: BootTime, ended: Ended<'_>) {
         let Some(running) = self.open.operations.running.remove(&id) else { return };
+        self.open.operations.note(&self.scopes.recorder);
         if let Some(open) = running.open {
             running.span.with_span(now, Some(ended), |span| self.scopes.recorder.close(open, span));
         }

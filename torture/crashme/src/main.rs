@@ -93,6 +93,9 @@ fn main() -> Result<()> {
     telemetry.start_view("Checkout");
     let Some(id) = telemetry.record_action(&Action::tap("pay")) else { bail!("the tap was not recorded") };
     faults::crash_behind(options.crash_behind, options.nested);
+    let operation = telemetry.start_operation("Pay");
+    let Some(context) = operation.context() else { bail!("the operation was not kept") };
+    println!("trace {:032x}", u128::from_be_bytes(context.trace.trace_id));
     println!("view Checkout, action {id}");
     match options.place {
         Place::Main => first(),

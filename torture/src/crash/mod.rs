@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
-use throughline::names::CRASH_HANDLER_TIME;
+use throughline::names::{CRASH_HANDLER_TIME, OPERATION_NAME};
 
 use damage::Files;
 use next_launch::{Reported, next_launch};
@@ -338,6 +338,10 @@ fn compare(cell: &Cell, bare: &End, ours: &End, reported: &Reported) -> Result<(
     let [crash] = crashes.as_slice() else { bail!("{} crashes were reported instead of one", crashes.len()) };
     ensure!(crash.error_type == cell.signal, "{} was reported instead of {}", crash.error_type, cell.signal);
     ensure!(crash.view == "Checkout", "the view is `{}`", crash.view);
+    let trace = ours.said.iter().find_map(|line| line.strip_prefix("trace ")).unwrap_or_default();
+    ensure!(crash.trace == trace, "the trace is `{}` and not `{trace}`", crash.trace);
+    let operation = crash.attributes.iter().find(|(key, _)| key == OPERATION_NAME).map(|(_, name)| name.as_str());
+    ensure!(operation == Some("Text(\"Pay\")"), "the operation is {operation:?}");
     expect_functions(cell, crash)?;
     let time = crash.attributes.iter().find(|(key, _)| key == CRASH_HANDLER_TIME);
     note(&TIMES, time.and_then(|(_, value)| value.trim_matches(|c: char| !c.is_ascii_digit()).parse().ok()));

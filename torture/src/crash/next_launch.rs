@@ -17,6 +17,8 @@ pub(crate) struct Crash {
     pub(crate) error_type: String,
     pub(crate) stack: String,
     pub(crate) view: String,
+    /// The trace that it belongs to, in hexadecimal digits; empty when there is none.
+    pub(crate) trace: String,
     pub(crate) attributes: Vec<(String, String)>,
 }
 
@@ -50,6 +52,10 @@ impl Exporter for Reader {
                     error_type: error.error_type.to_owned(),
                     stack: error.stack.to_owned(),
                     view: row.view_name().to_owned(),
+                    trace: row
+                        .trace()
+                        .map(|trace| format!("{:032x}", u128::from_be_bytes(trace.trace_id)))
+                        .unwrap_or_default(),
                     attributes: row
                         .attributes()
                         .iter()
