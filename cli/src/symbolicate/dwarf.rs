@@ -1,0 +1,157 @@
+//! Functions and lines of an ELF or Mach-O file: from its DWARF, else from its symbol table.
+//!
+//! `addr2line` reads the one unit that has an address. A session of `symbolic-debuginfo` reads every
+//! function of the file to find one.
+
+use std::borrow::Cow;
+
+use addr2line::Context;
+use addr2line::gimli::{self, DwarfSections, EndianSlice, RunTimeEndian};
+use anyhow::Result;
+use goblin::mach::MachO;
+use goblin::mach::load_command::CommandVariant;
+use symbolic_common::Arch;
+use symbolic_debuginfo::dwarf::{Dwarf, Endian};
+use symbolic_debuginfo::elf::ElfObject;
+use symbolic_debuginfo::macho::MachObject;
+
+use super::found::Frame;
+use super::names::demangled;
+
+/// Frames by address, in the order of the addresses that were asked for. An entry is empty if the
+/// file has nothing at that address.
+pub(super) type Answers = Vec<Vec<Frame>>;
+
+pub(super) fn of_elf(object: &ElfObject<'_>, addresses: &[u64]) -> Result<Answers> {
+    let mut answers = from_dwarf(object, addresses)?;
+    // The lowest bit of a 32-bit ARM function says that it is Thumb code.
+    let mask = if object.arch() == Arch::Arm { !1 } else { !0 };
+    let load = object.load_address();
+    let symbols = object.symbols().map(|symbol| Symbol {
+        start: symbol.address.wrapping_add(load) & mask,
+        size: symbol.size,
+        name: symbol.name,
+    });
+    from_symbols(symbols, addresses, &mut answers, |symbol, address| address - symbol.start < symbol.size.max(1));
+    Ok(answers)
+}
+
+pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Answers> {
+    let mut answers = from_dwarf(object, addresses)?;
+    let load = object.load_address();
+    let starts = function_starts(object.data(), load);
+    let symbols = object.symbols().map(|symbol| Symbol {
+        start: symbol.address.wrapping_add(load),
+        size: symbol.size,
+        name: symbol.name,
+    });
+    // A symbol of Mach-O has no size. In a stripped file many functions have none, and the one before
+    // them would take their addresses: the list of all functions tells where each one begins.
+    from_symbols(symbols, addresses, &mut answers, |symbol, address| {
+        match starts.partition_point(|start| *start <= address).checked_sub(1).and_then(|index| starts.get(index)) {
+            Some(start) => *start <= symbol.start,
+            None => starts.is_empty(),
+        }
+    });
+    Ok(answers)
+}
+
+fn from_dwarf<'d>(object: &impl Dwarf<'d>, addresses: &[u64]) -> Result<Answers> {
+    let endian = match object.endianity() {
+        Endian::Little => RunTimeEndian::Little,
+        Endian::Big => RunTimeEndian::Big,
+    };
+    let sections = DwarfSections::load(|id| -> gimli::Result<Cow<'d, [u8]>> {
+        let name = id.name().trim_start_matches('.');
+        Ok(object.section(name).map(|section| section.data).unwrap_or_default())
+    })?;
+    let context = Context::from_dwarf(sections.borrow(|data| EndianSlice::new(data, endian)))?;
+    Ok(addresses.iter().map(|address| frames_at(&context, *address).unwrap_or_default()).collect())
+}
+
+/// The functions at an address, the innermost first. An error is damage in one unit, and the symbol
+/// table may still know the function.
+fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) -> gimli::Result<Vec<Frame>> {
+    let mut found = Vec::new();
+    let mut frames = context.find_frames(address).skip_all_loads()?;
+    while let Some(frame) = frames.next()? {
+        let function = match &frame.function {
+            Some(name) => demangled(&name.raw_name()?),
+            None => String::new(),
+        };
+        let location = frame.location;
+        found.push(Frame {
+            function,
+            file: location.as_ref().and_then(|location| location.file).map(str::to_owned),
+            line: location.as_ref().and_then(|location| location.line).filter(|line| *line > 0),
+            column: location.and_then(|location| location.column).filter(|column| *column > 0),
+        });
+    }
+    Ok(found)
+}
+
+struct Symbol<'d> {
+    start: u64,
+    size: u64,
+    name: Option<Cow<'d, str>>,
+}
+
+/// Names from the symbol table, where DWARF has none: of the symbols that own an address, the one that
+/// begins last.
+fn from_symbols<'d>(
+    symbols: impl Iterator<Item = Symbol<'d>>,
+    addresses: &[u64],
+    answers: &mut Answers,
+    owns: impl Fn(&Symbol<'d>, u64) -> bool,
+) {
+    let lacks_a_name = |frames: &Vec<Frame>| frames.last().is_none_or(|frame| frame.function.is_empty());
+    let mut open: Vec<_> = addresses
+        .iter()
+        .zip(answers)
+        .filter(|(_, frames)| lacks_a_name(frames))
+        .map(|(address, frames)| (*address, frames, None::<Symbol<'d>>))
+        .collect();
+    if open.is_empty() {
+        return;
+    }
+    for symbol in symbols.filter(|symbol| symbol.name.as_ref().is_some_and(|name| !name.is_empty())) {
+        for (address, _, best) in &mut open {
+            let is_better = best.as_ref().is_none_or(|best| symbol.start > best.start);
+            if symbol.start <= *address && is_better && owns(&symbol, *address) {
+                *best = Some(Symbol { name: symbol.name.clone(), ..symbol });
+            }
+        }
+    }
+    for (_, frames, best) in open {
+        let Some(symbol) = best else { continue };
+        let function = demangled(&symbol.name.unwrap_or_default());
+        match frames.last_mut() {
+            Some(last) => last.function = function,
+            None => frames.push(Frame { function, ..Frame::default() }),
+        }
+    }
+}
+
+/// Where the functions of a Mach-O file begin, in order: `LC_FUNCTION_STARTS`, a list of distances
+/// in LEB128 from the beginning of the code.
+fn function_starts(data: &[u8], load: u64) -> Vec<u64> {
+    let Ok(file) = MachO::parse(data, 0) else { return Vec::new() };
+    let table = file.load_commands.iter().find_map(|command| match command.command {
+        CommandVariant::FunctionStarts(table) => Some(table),
+        _ => None,
+    });
+    let Some(table) = table else { return Vec::new() };
+    let (start, size) = (table.dataoff as usize, table.datasize as usize);
+    let bytes = data.get(start..).and_then(|rest| rest.get(..size)).unwrap_or_default();
+    let mut reader = EndianSlice::new(bytes, RunTimeEndian::Little);
+    let (mut starts, mut address) = (Vec::new(), load);
+    while let Ok(distance) = gimli::Reader::read_uleb128(&mut reader) {
+        // The list is filled up with zeros.
+        if distance == 0 {
+            break;
+        }
+        address = address.wrapping_add(distance);
+        starts.push(address);
+    }
+    starts
+}

@@ -1,0 +1,289 @@
+//! Java stack traces that R8 or ProGuard has made unreadable, and their mappings.
+//!
+//! A mapping is chosen by the id that R8 writes into the frames (`r8-map-id-…`), or that the report
+//! names. Without one, a mapping is used only if it is the only one in the folders.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use memchr::memmem;
+use proguard::{ProguardCache, ProguardMapping, ProguardRecord, StackFrame, class_name_to_descriptor};
+use symbolic_common::ByteView;
+
+use super::found::{Found, Frame, Missing};
+use super::line::{Java, Place, Thrown};
+use super::quiet::quietly;
+use super::recent::Recent;
+
+/// What R8 writes in the place of a source file, before the id of the mapping.
+const MAP_ID: &str = "r8-map-id-";
+/// Shortest id that is compared: R8's short form.
+const MIN_ID: usize = 7;
+/// Most lines of comments before the first class.
+const MAX_HEADER: usize = 64;
+
+/// The mappings of the symbol folders.
+#[derive(Default)]
+pub(super) struct Mappings {
+    all: Vec<Mapping>,
+    read: Recent<Loaded>,
+}
+
+struct Mapping {
+    path: PathBuf,
+    /// `pg_map_id` and the hash in `pg_map_hash`.
+    ids: Vec<String>,
+}
+
+/// A mapping that is in use: the file, and its index.
+struct Loaded {
+    text: ByteView<'static>,
+    index: Vec<u8>,
+}
+
+/// The ids in the comments of a mapping. None if the text is no mapping: its first line that is no
+/// comment names a class, `a.b.C -> d.e:`.
+pub(super) fn ids(beginning: &str) -> Option<Vec<String>> {
+    let mut ids = Vec::new();
+    for line in beginning.lines().take(MAX_HEADER) {
+        let Some(comment) = line.strip_prefix('#') else {
+            let class = line.trim_end();
+            if class.is_empty() {
+                continue;
+            }
+            let is_class = class.ends_with(':') && class.matches(" -> ").count() == 1 && !class.starts_with(' ');
+            return is_class.then_some(ids);
+        };
+        if let Some((key, value)) = comment.split_once(": ") {
+            // The hash stands behind the name of its algorithm.
+            let value = value.split_whitespace().last().unwrap_or_default();
+            if matches!(key.trim(), "pg_map_id" | "pg_map_hash") && value.len() >= MIN_ID {
+                ids.push(value.to_ascii_lowercase());
+            }
+        }
+    }
+    None
+}
+
+impl Mappings {
+    pub(super) fn add(&mut self, path: &Path, ids: Vec<String>) {
+        self.all.push(Mapping { path: path.to_owned(), ids });
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    /// What is known about each line of a stack, in order; None for lines of other kinds. `named` is
+    /// the id that the report names beside the stack.
+    pub(super) fn retrace(&self, places: &[Place<'_>], named: Option<&str>) -> Vec<Option<Found>> {
+        let nothing = || places.iter().map(|_| None).collect();
+        let lacks = |missing: Missing| {
+            let found = Found { missing: Some(missing), ..Found::default() };
+            places.iter().map(|place| matches!(place, Place::Java(_)).then(|| found.clone())).collect()
+        };
+        let frames = places.iter().filter_map(|place| match place {
+            Place::Java(java) => Some(java),
+            _ => None,
+        });
+        if frames.clone().next().is_none() {
+            return nothing();
+        }
+        let named = frames.clone().find_map(|java| java.file.strip_prefix(MAP_ID)).or(named);
+        let (number, mapping) = match self.choose(named) {
+            Ok(Some(chosen)) => chosen,
+            Ok(None) => return nothing(),
+            Err(missing) => return lacks(missing),
+        };
+        let retraced = self.read.get_or(number, || mapping.load()).map(|loaded| {
+            quietly(|| retrace(&loaded, places)).unwrap_or_else(|| Err("the mapping is damaged".to_owned()))
+        });
+        retraced
+            .and_then(|retraced| retraced)
+            .unwrap_or_else(|why| lacks(Missing { of: mapping.path.display().to_string(), why }))
+    }
+
+    /// The mapping of a stack. None if there is none and the stack needs none, as far as one can see.
+    fn choose(&self, named: Option<&str>) -> Result<Option<(usize, &Mapping)>, Missing> {
+        let Some(id) = named else {
+            return match self.all.as_slice() {
+                [] => Ok(None),
+                [mapping] => Ok(Some((0, mapping))),
+                several => Err(Missing {
+                    of: "a Java stack trace".to_owned(),
+                    why: format!("it does not name its mapping, and {} mappings are there", several.len()),
+                }),
+            };
+        };
+        let wanted = id.trim().to_ascii_lowercase();
+        let fits = |id: &String| wanted.len() >= MIN_ID && (id.starts_with(&wanted) || wanted.starts_with(id.as_str()));
+        match self.all.iter().enumerate().find(|(_, mapping)| mapping.ids.iter().any(fits)) {
+            Some(chosen) => Ok(Some(chosen)),
+            None => {
+                let others: Vec<_> = self.all.iter().map(|mapping| mapping.path.display().to_string()).collect();
+                let others =
+                    if others.is_empty() { String::new() } else { format!("; {} has another", others.join(", ")) };
+                Err(Missing { of: format!("the mapping {id}"), why: format!("no mapping has this id{others}") })
+            }
+        }
+    }
+}
+
+impl Mapping {
+    fn load(&self) -> Result<Loaded, String> {
+        let text = ByteView::open(&self.path).map_err(|error| error.to_string())?;
+        let index = quietly(|| {
+            let mut index = Vec::new();
+            ProguardCache::write(&ProguardMapping::new(&text), &mut index).map(|()| index)
+        });
+        match index {
+            Some(Ok(index)) => Ok(Loaded { text, index }),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("the mapping is damaged".to_owned()),
+        }
+    }
+}
+
+fn retrace(loaded: &Loaded, places: &[Place<'_>]) -> Result<Vec<Option<Found>>, String> {
+    let cache = ProguardCache::parse(&loaded.index).map_err(|error| error.to_string())?;
+    // An outlined piece of code carries its place to the frame that called it, and the first frame of
+    // an exception may have helpers of R8 on top.
+    let (mut outlined, mut thrown) = (None, None);
+    let mut all = Vec::with_capacity(places.len());
+    for place in places {
+        all.push(match place {
+            Place::Thrown(exception) => {
+                let original = cache.remap_class(exception.class);
+                thrown = Some(class_name_to_descriptor(original.unwrap_or(exception.class)));
+                original.map(|class| renamed(exception, class))
+            }
+            Place::Java(java) => {
+                let frame = StackFrame::with_file(java.class, java.method, java.line, java.file);
+                let descriptor = thrown.take();
+                let remapped =
+                    cache.remap_frame_with_context(&frame, descriptor.as_deref(), descriptor.is_some(), &mut outlined);
+                match remapped {
+                    // The code of an outline is nobody's: the next frame has the place.
+                    None => {
+                        thrown = descriptor;
+                        Some(note("R8 has moved this code out of its function, which is the next frame"))
+                    }
+                    Some(frames) => {
+                        let had_some = frames.had_mappings();
+                        let frames: Vec<Frame> = frames.map(|frame| frame_of(&frame)).collect();
+                        if frames.is_empty() && had_some {
+                            Some(note("R8 has added this function"))
+                        } else {
+                            Some(one_or_several(loaded, &cache, java, frames))
+                        }
+                    }
+                }
+            }
+            _ => {
+                thrown = None;
+                None
+            }
+        });
+    }
+    Ok(all)
+}
+
+fn note(text: &str) -> Found {
+    Found { note: Some(text.to_owned()), ..Found::default() }
+}
+
+fn renamed(exception: &Thrown<'_>, class: &str) -> Found {
+    Found { text: Some(format!("{}{class}{}", exception.before, exception.after)), ..Found::default() }
+}
+
+fn frame_of(frame: &StackFrame<'_>) -> Frame {
+    let line = frame.line().and_then(|line| u32::try_from(line).ok()).filter(|line| *line > 0);
+    Frame { function: frame.full_method(), file: frame.file().map(str::to_owned), line, column: None }
+}
+
+/// Decides whether the frames are calls that were inlined into each other, or functions of which any
+/// may be meant.
+fn one_or_several(loaded: &Loaded, cache: &ProguardCache<'_>, java: &Java<'_>, frames: Vec<Frame>) -> Found {
+    let Some(class) = cache.remap_class(java.class) else { return Found::default() };
+    let candidates = candidates(loaded, class, java);
+    if candidates.len() > 1 {
+        let file = |function: &str| {
+            frames.iter().find(|frame| frame.function == function).and_then(|frame| frame.file.clone())
+        };
+        let candidates =
+            candidates.into_iter().map(|function| Frame { file: file(&function), function, ..Frame::default() });
+        return Found { candidates: candidates.collect(), ..Found::default() };
+    }
+    // One function whose line may be any of several.
+    if let Some(first) = frames.first().filter(|_| frames.len() > 1)
+        && frames.iter().all(|frame| frame.function == first.function)
+    {
+        return Found::frames(vec![Frame { line: None, ..first.clone() }]);
+    }
+    Found::frames(frames)
+}
+
+/// An entry of a mapping for a method: the lines of the obfuscated code, and the original function.
+struct Entry {
+    start: Option<usize>,
+    end: Option<usize>,
+    function: String,
+}
+
+/// The functions that a frame may mean, if the mapping has more than one for it that are not inlined
+/// into each other. Entries with the same range of lines are one stack of inlined calls, whose last
+/// one is the function that the class really has. A frame with a line inside of a range means that
+/// range; a frame without a line, or a mapping without ranges, leaves all that bear the name.
+fn candidates(loaded: &Loaded, original: &str, java: &Java<'_>) -> BTreeSet<String> {
+    let (mut with_range, mut without_range) = (BTreeSet::new(), BTreeSet::new());
+    let mut last: Option<Entry> = None;
+    let mut covers = false;
+    let mut close = |group: Option<Entry>| {
+        if let Some(Entry { start, end, function }) = group {
+            let is_range = end.unwrap_or(0) > 0;
+            covers |= is_range && (start.unwrap_or(0)..=end.unwrap_or(0)).contains(&java.line);
+            if is_range { &mut with_range } else { &mut without_range }.insert(function);
+        }
+    };
+    for record in ProguardMapping::new(class_block(&loaded.text, java.class)).iter().flatten() {
+        let ProguardRecord::Method { original: method, obfuscated, original_class, line_mapping, .. } = record else {
+            continue;
+        };
+        if obfuscated != java.method {
+            continue;
+        }
+        let (start, end) = line_mapping.map_or((None, None), |mapping| (mapping.startline, mapping.endline));
+        let function = format!("{}.{method}", original_class.unwrap_or(original));
+        // Entries without any range are functions of their own.
+        let is_same = start.is_some() && last.as_ref().is_some_and(|last| (last.start, last.end) == (start, end));
+        let before = last.replace(Entry { start, end, function });
+        if !is_same {
+            close(before);
+        }
+    }
+    close(last.take());
+    if covers || (java.line > 0 && !with_range.is_empty()) {
+        return BTreeSet::new();
+    }
+    // As `retrace` does, entries without lines count before those with lines.
+    if without_range.is_empty() { with_range } else { without_range }
+}
+
+/// The lines of a class in a mapping, by its obfuscated name.
+fn class_block<'t>(text: &'t [u8], class: &str) -> &'t [u8] {
+    let needle = format!(" -> {class}:");
+    for start in memmem::find_iter(text, &needle) {
+        let line = text.get(..start).and_then(|before| memchr::memrchr(b'\n', before)).map_or(0, |end| end + 1);
+        let rest = text.get(line..).unwrap_or_default();
+        let is_class = !rest.first().is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'#');
+        let after = text.get(start + needle.len()..).unwrap_or_default();
+        if !is_class || !after.first().is_none_or(|byte| matches!(byte, b'\n' | b'\r')) {
+            continue;
+        }
+        // The next class begins at the next line that is neither indented nor a comment.
+        let next = memchr::memchr_iter(b'\n', rest)
+            .find(|end| rest.get(end + 1).is_some_and(|byte| !byte.is_ascii_whitespace() && *byte != b'#'));
+        return rest.get(..next.unwrap_or(rest.len())).unwrap_or_default();
+    }
+    &[]
+}
