@@ -91,11 +91,18 @@ impl Maps {
             Ok(chosen) => chosen,
             Err(why) => return Found::missing(of, why),
         };
-        let found =
-            self.read.get_or(number, || map.load()).map(|decoded| quietly(|| frame(&decoded, script)).flatten());
+        let found = self
+            .read
+            .get_or(number, || map.load())
+            .map(|decoded| quietly(|| frame(&decoded, script, script.line, script.column)).flatten());
         match found {
             Ok(Some(frame)) => Found { note, ..Found::frames(vec![frame]) },
-            Ok(None) => Found::missing(of, format!("{} has nothing at this place", map.path.display())),
+            // Not missing: the map knows the bundle, and the place is none of the app's code.
+            Ok(None) => {
+                let said =
+                    format!("{} has no source for this place, which the bundler may have added", map.path.display());
+                Found { note: Some(said), ..Found::default() }
+            }
             Err(error) => Found::missing(of, format!("{} cannot be read: {error}", map.path.display())),
         }
     }
@@ -138,22 +145,22 @@ impl Maps {
 impl Map {
     fn load(&self) -> Result<DecodedMap, String> {
         let view = ByteView::open(&self.path).map_err(|error| error.to_string())?;
-        let decoded = quietly(|| decode_slice(&view)).ok_or("it is damaged")?.map_err(|error| error.to_string())?;
-        // Sections count their lines from their own beginning. Flattened, all count from the file's.
-        match decoded {
-            DecodedMap::Index(index) => {
-                let flat = quietly(|| index.flatten()).ok_or("it is damaged")?.map_err(|error| error.to_string())?;
-                Ok(DecodedMap::Regular(flat))
-            }
-            decoded => Ok(decoded),
-        }
+        quietly(|| decode_slice(&view)).ok_or("it is damaged")?.map_err(|error| error.to_string())
     }
 }
 
-fn frame(map: &DecodedMap, script: &Script<'_>) -> Option<Frame> {
-    let token = map.lookup_token(script.line, script.column)?;
+/// The place in the source. `line` and `column` count from the beginning of the map.
+fn frame(map: &DecodedMap, script: &Script<'_>, line: u32, column: u32) -> Option<Frame> {
+    if let DecodedMap::Index(index) = map {
+        // Sections are in order, and each counts from its own beginning.
+        let section = index.sections().filter(|section| section.get_offset() <= (line, column)).last()?;
+        let (first_line, first_column) = section.get_offset();
+        let column = if line == first_line { column - first_column } else { column };
+        return frame(section.get_sourcemap()?, script, line - first_line, column);
+    }
+    let token = map.lookup_token(line, column)?;
     // The nearest entry may stand in an earlier line, which says nothing about this one.
-    if token.get_dst_line() != script.line || !token.has_source() {
+    if token.get_dst_line() != line || !token.has_source() {
         return None;
     }
     let scope = match map {

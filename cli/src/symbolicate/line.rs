@@ -189,7 +189,9 @@ fn position_of<'t>(position: &'t str, function: &'t str, is_bytecode: bool) -> O
     // Engines count columns from 1, and Hermes counts its bytecode from 0.
     let column = if is_bytecode { column } else { column.saturating_sub(1) };
     let line = line.checked_sub(1)?;
-    (!bundle.is_empty()).then_some(Script { function, bundle, line, column, is_bytecode })
+    // Node's own modules have no map.
+    let is_of_an_app = !bundle.is_empty() && !file.starts_with("node:");
+    is_of_an_app.then_some(Script { function, bundle, line, column, is_bytecode })
 }
 
 #[cfg(test)]
@@ -240,7 +242,15 @@ mod tests {
         assert_eq!(place(v8), script("Object.pay [as x]", "index.bundle", 122, 44, false));
         assert_eq!(place("at /x/main.jsbundle:3:9"), script("", "main.jsbundle", 2, 8, false));
         assert_eq!(place("pay@file:///x/main.jsbundle:3:9"), script("pay", "main.jsbundle", 2, 8, false));
-        for text in ["at apply (native)", "... 12 more", "at least one", "a@b.example:80:1", "src/a.rs:3:4", ""] {
+        for text in [
+            "at apply (native)",
+            "... 12 more",
+            "at least one",
+            "a@b.example:80:1",
+            "src/a.rs:3:4",
+            "at node:vm:1:2",
+            "",
+        ] {
             assert_eq!(place(text), Place::Text, "{text}");
         }
     }

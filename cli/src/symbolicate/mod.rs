@@ -18,8 +18,6 @@ mod r8;
 mod recent;
 mod report;
 mod symbols;
-#[cfg(test)]
-mod tests;
 
 use std::io::Read;
 use std::path::PathBuf;

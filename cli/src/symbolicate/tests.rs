@@ -1,1 +1,0 @@
-//! Tests of the whole: real compilers, damaged files, every format.
