@@ -20,7 +20,7 @@ pub(super) fn of_breakpad(object: &BreakpadObject<'_>, is_apple: bool, addresses
         .collect();
     let mut answers: Answers = vec![Vec::new(); addresses.len()];
     let session = object.debug_session()?;
-    // A record that cannot be read costs itself, and not those around it.
+    // The session ends at the first record that cannot be read. The names come from `without_lines`.
     for function in session.functions().flatten() {
         for (address, frames) in wanted.iter().zip(&mut answers) {
             if frames.is_empty() && contains(&function, *address) {
@@ -28,7 +28,7 @@ pub(super) fn of_breakpad(object: &BreakpadObject<'_>, is_apple: bool, addresses
             }
         }
     }
-    publics(object, &wanted, &mut answers);
+    without_lines(object, &wanted, &mut answers);
     Ok(answers)
 }
 
@@ -53,9 +53,10 @@ fn descend(function: &Function<'_>, address: u64, frames: &mut Vec<Frame>) {
     });
 }
 
-/// Names of functions without lines. A `PUBLIC` record has no size: it reaches to the next record,
-/// and an address behind a `FUNC` that ends before it belongs to neither.
-fn publics(object: &BreakpadObject<'_>, wanted: &[u64], answers: &mut Answers) {
+/// Names where there are no lines: of functions from a damaged record on, and from `PUBLIC` records. Those
+/// have no size and reach to the next record; an address behind a `FUNC` that ends before it belongs
+/// to neither.
+fn without_lines(object: &BreakpadObject<'_>, wanted: &[u64], answers: &mut Answers) {
     let open = wanted.iter().zip(answers).filter(|(_, frames)| frames.is_empty());
     let mut open: Vec<_> = open.map(|(address, frames)| (*address, frames, 0, None)).collect();
     if open.is_empty() {
@@ -70,8 +71,10 @@ fn publics(object: &BreakpadObject<'_>, wanted: &[u64], answers: &mut Answers) {
     }
     for function in object.func_records().flatten() {
         for (address, _, start, name) in &mut open {
-            if function.address <= *address && function.address > *start {
-                *name = None;
+            if function.range().contains(address) {
+                (*start, *name) = (function.address, Some(function.name.to_owned()));
+            } else if function.address <= *address && function.address > *start {
+                (*start, *name) = (function.address, None);
             }
         }
     }

@@ -23,7 +23,7 @@ use super::names::demangled;
 pub(super) type Answers = Vec<Vec<Frame>>;
 
 pub(super) fn of_elf(object: &ElfObject<'_>, addresses: &[u64]) -> Result<Answers> {
-    let mut answers = from_dwarf(object, addresses)?;
+    let mut known = from_dwarf(object, addresses)?;
     // The lowest bit of a 32-bit ARM function says that it is Thumb code.
     let mask = if object.arch() == Arch::Arm { !1 } else { !0 };
     let load = object.load_address();
@@ -32,12 +32,12 @@ pub(super) fn of_elf(object: &ElfObject<'_>, addresses: &[u64]) -> Result<Answer
         size: symbol.size,
         name: symbol.name,
     });
-    from_symbols(symbols, addresses, &mut answers, |symbol, address| address - symbol.start < symbol.size.max(1));
-    Ok(answers)
+    from_symbols(symbols, addresses, &mut known, |symbol, address| address - symbol.start < symbol.size.max(1));
+    Ok(known.into_iter().map(|known| known.frames).collect())
 }
 
 pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Answers> {
-    let mut answers = from_dwarf(object, addresses)?;
+    let mut known = from_dwarf(object, addresses)?;
     let load = object.load_address();
     let starts = function_starts(object.data(), load);
     let symbols = object.symbols().map(|symbol| Symbol {
@@ -47,16 +47,16 @@ pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Ans
     });
     // A symbol of Mach-O has no size. In a stripped file many functions have none, and the one before
     // them would take their addresses: the list of all functions tells where each one begins.
-    from_symbols(symbols, addresses, &mut answers, |symbol, address| {
+    from_symbols(symbols, addresses, &mut known, |symbol, address| {
         match starts.partition_point(|start| *start <= address).checked_sub(1).and_then(|index| starts.get(index)) {
             Some(start) => *start <= symbol.start,
             None => starts.is_empty(),
         }
     });
-    Ok(answers)
+    Ok(known.into_iter().map(|known| known.frames).collect())
 }
 
-fn from_dwarf<'d>(object: &impl Dwarf<'d>, addresses: &[u64]) -> Result<Answers> {
+fn from_dwarf<'d>(object: &impl Dwarf<'d>, addresses: &[u64]) -> Result<Vec<Known>> {
     let endian = match object.endianity() {
         Endian::Little => RunTimeEndian::Little,
         Endian::Big => RunTimeEndian::Big,
@@ -69,16 +69,27 @@ fn from_dwarf<'d>(object: &impl Dwarf<'d>, addresses: &[u64]) -> Result<Answers>
     Ok(addresses.iter().map(|address| frames_at(&context, *address).unwrap_or_default()).collect())
 }
 
+/// What DWARF knows about an address.
+#[derive(Default)]
+struct Known {
+    frames: Vec<Frame>,
+    /// The outermost function has its bare name, and the symbol table may have the whole one.
+    is_short: bool,
+}
+
 /// The functions at an address, the innermost first. An error is damage in one unit, and the symbol
 /// table may still know the function.
-fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) -> gimli::Result<Vec<Frame>> {
-    let mut found = Vec::new();
+fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) -> gimli::Result<Known> {
+    let (mut found, mut is_short) = (Vec::new(), false);
     let mut frames = context.find_frames(address).skip_all_loads()?;
     while let Some(frame) = frames.next()? {
         let function = match &frame.function {
             Some(name) => demangled(&name.raw_name()?),
             None => String::new(),
         };
+        // What rustc writes as `line-tables-only` has short names alone.
+        is_short =
+            frame.function.is_some_and(|name| name.language == Some(gimli::DW_LANG_Rust)) && !function.contains("::");
         let location = frame.location;
         found.push(Frame {
             function,
@@ -87,7 +98,7 @@ fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) ->
             column: location.and_then(|location| location.column).filter(|column| *column > 0),
         });
     }
-    Ok(found)
+    Ok(Known { frames: found, is_short })
 }
 
 struct Symbol<'d> {
@@ -96,20 +107,20 @@ struct Symbol<'d> {
     name: Option<Cow<'d, str>>,
 }
 
-/// Names from the symbol table, where DWARF has none: of the symbols that own an address, the one that
-/// begins last.
+/// Names from the symbol table, where DWARF has none or a short one: of the symbols that own an
+/// address, the one that begins last.
 fn from_symbols<'d>(
     symbols: impl Iterator<Item = Symbol<'d>>,
     addresses: &[u64],
-    answers: &mut Answers,
+    known: &mut [Known],
     owns: impl Fn(&Symbol<'d>, u64) -> bool,
 ) {
-    let lacks_a_name = |frames: &Vec<Frame>| frames.last().is_none_or(|frame| frame.function.is_empty());
+    let lacks_a_name = |known: &Known| known.frames.last().is_none_or(|frame| frame.function.is_empty());
     let mut open: Vec<_> = addresses
         .iter()
-        .zip(answers)
-        .filter(|(_, frames)| lacks_a_name(frames))
-        .map(|(address, frames)| (*address, frames, None::<Symbol<'d>>))
+        .zip(known)
+        .filter(|(_, known)| known.is_short || lacks_a_name(known))
+        .map(|(address, known)| (*address, known, None::<Symbol<'d>>))
         .collect();
     if open.is_empty() {
         return;
@@ -122,14 +133,24 @@ fn from_symbols<'d>(
             }
         }
     }
-    for (_, frames, best) in open {
+    for (_, known, best) in open {
         let Some(symbol) = best else { continue };
         let function = demangled(&symbol.name.unwrap_or_default());
-        match frames.last_mut() {
-            Some(last) => last.function = function,
-            None => frames.push(Frame { function, ..Frame::default() }),
+        match known.frames.last_mut() {
+            Some(last) if last.function.is_empty() || is_whole_name_of(&function, &last.function) => {
+                last.function = function;
+            }
+            Some(_) => {}
+            None => known.frames.push(Frame { function, ..Frame::default() }),
         }
     }
+}
+
+/// Whether `shop::cart::total` is the whole name of `total<u8>`. Functions with the same code may
+/// share it, and then the symbol may be another function's.
+fn is_whole_name_of(whole: &str, short: &str) -> bool {
+    let bare = short.split('<').next().unwrap_or(short);
+    whole.rsplit("::").next().is_some_and(|last| last == bare || (last.starts_with('{') && short.starts_with('{')))
 }
 
 /// Where the functions of a Mach-O file begin, in order: `LC_FUNCTION_STARTS`, a list of distances

@@ -71,7 +71,7 @@ Caused by: a.c
         ("com.shop.cart.CartException: no cart", "Caused by: com.shop.cart.CartException")
     );
     let frames = answer.frames();
-    assert_eq!(frames[1], ["com.shop.cart.Price.of Price.java:7", "com.shop.cart.Cart.total Cart.kt:14"]);
+    assert_eq!(frames[1], ["com.shop.cart.Price.of Price.kt:7", "com.shop.cart.Cart.total Cart.kt:14"]);
     assert_eq!(frames[2], ["com.shop.cart.Cart.total Cart.kt:11"]);
     assert_eq!(frames[3], ["com.shop.cart.Cart.clear Cart.kt:20"]);
     let candidates: Vec<_> = lines.iter().map(|line| calls(&line["candidates"])).collect();

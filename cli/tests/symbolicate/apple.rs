@@ -53,7 +53,7 @@ fn breakpad(module: &str, code_id: Option<&str>) -> String {
     }
     text + "FILE 0 /src/cart.cpp\nFILE 1 /src/price.h\nINLINE_ORIGIN 0 _ZN4shop5priceEi\n\
             FUNC 1000 40 0 shop::Cart::total() const\nINLINE 0 12 0 0 1010 10\n1000 10 10 0\n1010 10 3 1\n1020 20 13 0\n\
-            PUBLIC 2000 0 checkout\nFUNC 3000 10 0 _ZN4shop3payEv\nnot a record\n3000 10 20 0\nSTACK CFI INIT 1000 40 .cfa: sp 0 +\n"
+            PUBLIC 2000 0 checkout\nFUNC 3000 10 0 _ZN4shop3payEv\nnot a record\n3000 10 20 0\nFUNC 4000 10 0 last\n4000 10 30 0\nSTACK CFI INIT 1000 40 .cfa: sp 0 +\n"
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_breakpad_file_is_found_by_its_whole_id_or_by_the_half_that_it_states() {
     let frames_of = |file: &str, id: &str| {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("libshop.so.sym"), file).unwrap();
-        let addresses = [0x1004, 0x1014, 0x1030, 0x1040, 0x2004, 0x3004];
+        let addresses = [0x1004, 0x1014, 0x1030, 0x1040, 0x2004, 0x3004, 0x4004];
         let report: String = addresses.iter().map(|pc| frame(*pc, id)).collect();
         symbolicate(&report, &["--json"], &[folder.path()]).frames()
     };
@@ -74,7 +74,9 @@ fn a_breakpad_file_is_found_by_its_whole_id_or_by_the_half_that_it_states() {
         &["shop::Cart::total() const cart.cpp:13"],
         &[],
         &["checkout"],
-        &["shop::pay() cart.cpp:20"],
+        // A record that cannot be read costs the lines from there on. The names stay.
+        &["shop::pay()"],
+        &["last"],
     ];
     assert_eq!(frames_of(&breakpad(module, Some(&id.to_uppercase())), id), expected);
     assert_eq!(frames_of(&breakpad(module, None), id), expected);
@@ -89,7 +91,7 @@ fn a_breakpad_file_of_an_apple_executable_counts_from_its_beginning() {
     let folder = tempfile::tempdir().unwrap();
     let file = breakpad("mac arm64 E3E6B9890E7A3773B4094D77B472699E0", None);
     std::fs::write(folder.path().join("Shop.sym"), file).unwrap();
-    let report = format!("{}{}", frame(0x1_0000_3004, ARM64), frame(0x3004, ARM64));
+    let report = format!("{}{}", frame(0x1_0000_4004, ARM64), frame(0x4004, ARM64));
     let frames = symbolicate(&report, &["--json"], &[folder.path()]).frames();
-    assert_eq!(frames, [["shop::pay() cart.cpp:20"], ["shop::pay() cart.cpp:20"]]);
+    assert_eq!(frames, [["last"], ["last"]]);
 }
