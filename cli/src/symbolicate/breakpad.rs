@@ -53,9 +53,9 @@ fn descend(function: &Function<'_>, address: u64, frames: &mut Vec<Frame>) {
     });
 }
 
-/// Names where there are no lines: of functions from a damaged record on, and from `PUBLIC` records. Those
-/// have no size and reach to the next record; an address behind a `FUNC` that ends before it belongs
-/// to neither.
+/// Names where there are no lines: of functions from a damaged record on, and from `PUBLIC` records.
+/// Those have no size and reach to the next record; an address behind a `FUNC` that ends before it
+/// belongs to neither.
 fn without_lines(object: &BreakpadObject<'_>, wanted: &[u64], answers: &mut Answers) {
     let open = wanted.iter().zip(answers).filter(|(_, frames)| frames.is_empty());
     let mut open: Vec<_> = open.map(|(address, frames)| (*address, frames, 0, None)).collect();

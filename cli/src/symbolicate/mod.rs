@@ -29,7 +29,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output;
-use symbols::{Stack, Symbols};
+use serde_json::Value;
+use symbols::Stack;
+pub(crate) use symbols::Symbols;
 
 /// The status of a run that has lacked symbols.
 const INCOMPLETE: u8 = 3;
@@ -53,7 +55,7 @@ pub(crate) struct Options {
 }
 
 /// A path that exists: a folder that is misspelled would look like one without symbols.
-fn existing(path: &str) -> Result<PathBuf> {
+pub(crate) fn existing(path: &str) -> Result<PathBuf> {
     let path = PathBuf::from(path);
     path.metadata().with_context(|| format!("cannot open {}", path.display()))?;
     Ok(path)
@@ -96,8 +98,25 @@ fn read(options: &Options) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Stacks with functions and lines, and with what is missing; None for a text that the symbols say
+/// nothing about. Beside each text come the attributes of its record and of its resource, which may
+/// name the bundle and the mapping.
+pub(crate) fn named<'t>(
+    symbols: &Symbols,
+    texts: impl Iterator<Item = (&'t str, &'t Value, &'t Value)>,
+) -> Vec<Option<String>> {
+    let reports: Vec<_> =
+        texts.map(|(text, attributes, resource)| report::of_record(text, attributes, resource)).collect();
+    let stacks: Vec<_> = reports.iter().map(|report| report.stack()).collect();
+    let lines = symbols.stacks(&stacks);
+    lines
+        .into_iter()
+        .map(|lines| lines.iter().any(|line| line.found.says_something()).then(|| print::short(&lines)))
+        .collect()
+}
+
 /// Makes the index. Progress is drawn on standard error if that is a terminal.
-fn index(folders: &[PathBuf]) -> Symbols {
+pub(crate) fn index(folders: &[PathBuf]) -> Symbols {
     let bar = ProgressBar::new_spinner().with_message("reading the symbol folders");
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {pos} files") {
         bar.set_style(style);

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use symbolic_common::ByteView;
@@ -20,6 +21,9 @@ use super::quiet::quietly;
 /// Largest section that is unpacked, in bytes. A damaged file may say any size.
 const MAX_SECTION: usize = 2 << 30;
 
+/// Most answers that are kept.
+const MAX_KNOWN: usize = 50_000;
+
 /// Every object of the symbol folders, by what it is found with.
 #[derive(Default)]
 pub(super) struct Modules {
@@ -30,6 +34,8 @@ pub(super) struct Modules {
     by_half: HashMap<String, Vec<usize>>,
     /// By the name of the file.
     by_name: HashMap<String, Vec<usize>>,
+    /// Answers of before. A page of the inspector asks the same again each second.
+    known: Mutex<HashMap<(String, u64), Found>>,
 }
 
 /// One object: a file, or a slice of a fat file.
@@ -96,20 +102,29 @@ impl Modules {
 
     /// Looks up frames of any number of modules. Each file is opened once.
     pub(super) fn look_up<'t>(&self, frames: impl Iterator<Item = &'t Native<'t>>) -> HashMap<(String, u64), Found> {
-        let mut wanted: BTreeMap<&str, (Vec<u64>, &str)> = BTreeMap::new();
+        let (mut found, mut wanted) = (HashMap::new(), BTreeMap::<&str, (Vec<u64>, &str)>::new());
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for frame in frames {
-            if let Some(id) = &frame.build_id {
-                let (addresses, _) = wanted.entry(id).or_insert_with(|| (Vec::new(), frame.module.unwrap_or_default()));
-                addresses.push(frame.pc);
+            let Some(id) = &frame.build_id else { continue };
+            let key = (id.clone(), frame.pc);
+            if let Some(known) = lock().get(&key).cloned() {
+                found.insert(key, known);
+                continue;
             }
+            let module = frame.module.unwrap_or_default();
+            wanted.entry(id).or_insert_with(|| (Vec::new(), module)).0.push(frame.pc);
         }
-        let mut found = HashMap::new();
         for (id, (mut addresses, module)) in wanted {
             addresses.sort_unstable();
             addresses.dedup();
             let answers = self.of_module(id, module, &addresses);
             found.extend(addresses.into_iter().zip(answers).map(|(pc, answer)| ((id.to_owned(), pc), answer)));
         }
+        let mut known = lock();
+        if known.len() + found.len() > MAX_KNOWN {
+            known.clear();
+        }
+        known.extend(found.iter().map(|(key, answer)| (key.clone(), answer.clone())));
         found
     }
 

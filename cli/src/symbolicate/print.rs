@@ -25,6 +25,37 @@ pub(super) fn text(reports: &[Report], lines: &[Vec<Line>]) -> String {
             write_line(&mut text, line);
         }
     }
+    write_sum(&mut text, lines);
+    text.truncate(text.trim_end_matches('\n').len());
+    text
+}
+
+/// A stack for a reader who has the report at hand: functions and lines instead of addresses.
+pub(super) fn short(lines: &[Line]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let found = &line.found;
+        if found.frames.is_empty() {
+            write_line(&mut text, line);
+            continue;
+        }
+        // `#03`, or the beginning of `at`.
+        let indent = line.raw.len() - line.raw.trim_start().len();
+        let start = line.raw.split_once(" pc ").map_or(indent, |(before, _)| before.trim_end().len());
+        let start = line.raw.get(..start).unwrap_or_default();
+        for (index, frame) in found.frames.iter().enumerate() {
+            let start = if index == 0 { start.to_owned() } else { " ".repeat(start.chars().count()) };
+            let inlined = if index + 1 < found.frames.len() { " (inlined)" } else { "" };
+            let _ = writeln!(text, "{start} {}{inlined}", call(frame));
+        }
+    }
+    write_sum(&mut text, std::slice::from_ref(&lines.to_vec()));
+    text.truncate(text.trim_end_matches('\n').len());
+    text
+}
+
+/// What holds for the whole: how files were chosen, and what is missing.
+fn write_sum(text: &mut String, lines: &[Vec<Line>]) {
     let notes = counted(lines, |line| line.found.note.clone().filter(|_| line.found.says_something()));
     for (note, _) in &notes {
         let _ = write!(text, "\nNote: {note}.\n");
@@ -37,8 +68,6 @@ pub(super) fn text(reports: &[Report], lines: &[Vec<Line>]) -> String {
         let frames = if *count == 1 { "frame" } else { "frames" };
         let _ = writeln!(text, "  {of}, {count} {frames}: {why}");
     }
-    text.truncate(text.trim_end_matches('\n').len());
-    text
 }
 
 fn write_line(text: &mut String, line: &Line) {
@@ -61,7 +90,7 @@ fn write_line(text: &mut String, line: &Line) {
 }
 
 /// A function and its place: `shop::cart::total at src/cart.rs:41:9`.
-pub(crate) fn call(frame: &Frame) -> String {
+fn call(frame: &Frame) -> String {
     let function = if frame.function.is_empty() { "a function without a name" } else { &frame.function };
     match frame.place() {
         place if place.is_empty() => function.to_owned(),

@@ -47,6 +47,13 @@ pub(super) fn reports(document: &str) -> Vec<Report> {
     vec![Report { text: document.to_owned(), ..Report::default() }]
 }
 
+/// A text of a record of the inspector's.
+pub(super) fn of_record(text: &str, attributes: &Value, resource: &Value) -> Report {
+    let members = [("attributes", attributes), ("resource", resource)];
+    let record = members.into_iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    Report { text: text.to_owned(), ..with_names(&record, &Report::default()) }
+}
+
 /// Collects the stacks in a value. `around` holds what is known from the objects around it.
 fn walk(value: &Value, around: &Report, found: &mut Vec<Report>) {
     match value {

@@ -4,6 +4,7 @@ mod android;
 mod apple;
 mod elf;
 mod folders;
+mod inspector;
 mod script;
 
 use std::io::Write;
