@@ -69,6 +69,17 @@ fn from_dwarf<'d>(object: &impl Dwarf<'d>, addresses: &[u64]) -> Result<Vec<Know
     Ok(addresses.iter().map(|address| frames_at(&context, *address).unwrap_or_default()).collect())
 }
 
+/// Languages whose functions have a path and a short name. `line-tables-only` has the short one.
+const LONG_NAMES: [gimli::DwLang; 7] = [
+    gimli::DW_LANG_Rust,
+    gimli::DW_LANG_C_plus_plus,
+    gimli::DW_LANG_C_plus_plus_03,
+    gimli::DW_LANG_C_plus_plus_11,
+    gimli::DW_LANG_C_plus_plus_14,
+    gimli::DW_LANG_C_plus_plus_17,
+    gimli::DW_LANG_C_plus_plus_20,
+];
+
 /// What DWARF knows about an address.
 #[derive(Default)]
 struct Known {
@@ -83,13 +94,13 @@ fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) ->
     let (mut found, mut is_short) = (Vec::new(), false);
     let mut frames = context.find_frames(address).skip_all_loads()?;
     while let Some(frame) = frames.next()? {
-        let function = match &frame.function {
-            Some(name) => demangled(&name.raw_name()?),
+        let raw = match &frame.function {
+            Some(name) => name.raw_name()?.into_owned(),
             None => String::new(),
         };
-        // What rustc writes as `line-tables-only` has short names alone.
-        is_short =
-            frame.function.is_some_and(|name| name.language == Some(gimli::DW_LANG_Rust)) && !function.contains("::");
+        let function = demangled(&raw);
+        let language = frame.function.and_then(|name| name.language);
+        is_short = function == raw && language.is_some_and(|language| LONG_NAMES.contains(&language));
         let location = frame.location;
         found.push(Frame {
             function,
@@ -150,7 +161,10 @@ fn from_symbols<'d>(
 /// share it, and then the symbol may be another function's.
 fn is_whole_name_of(whole: &str, short: &str) -> bool {
     let bare = short.split('<').next().unwrap_or(short);
-    whole.rsplit("::").next().is_some_and(|last| last == bare || (last.starts_with('{') && short.starts_with('{')))
+    // C++ has parameters behind the name, which may have paths of their own.
+    let without = whole.split('(').next().unwrap_or(whole);
+    let last = |name: &str| name.rsplit("::").next().unwrap_or(name).to_owned();
+    last(whole) == bare || last(without) == bare || (last(whole).starts_with('{') && short.starts_with('{'))
 }
 
 /// Where the functions of a Mach-O file begin, in order: `LC_FUNCTION_STARTS`, a list of distances
@@ -175,4 +189,24 @@ fn function_starts(data: &[u8], load: u64) -> Vec<u64> {
         starts.push(address);
     }
     starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_whole_name_of;
+
+    #[test]
+    fn a_whole_name_is_told_from_that_of_a_function_with_the_same_code() {
+        for (whole, short) in [
+            ("shop::cart::total", "total<u8>"),
+            ("<shop::Cart as core::iter::Iterator>::next", "next<shop::Cart>"),
+            ("shop::Cart::add(shop::Item const&)", "add"),
+            ("shop::checkout::{{closure}}", "{closure#0}"),
+        ] {
+            assert!(is_whole_name_of(whole, short), "{whole}");
+        }
+        for (whole, short) in [("shop::cart::clear", "total"), ("shop::subtotal", "total"), ("total::shop", "total")] {
+            assert!(!is_whole_name_of(whole, short), "{whole}");
+        }
+    }
 }

@@ -39,17 +39,18 @@ pub(super) fn short(lines: &[Line]) -> String {
             write_line(&mut text, line);
             continue;
         }
-        // `#03`, or the beginning of `at`.
-        let indent = line.raw.len() - line.raw.trim_start().len();
-        let start = line.raw.split_once(" pc ").map_or(indent, |(before, _)| before.trim_end().len());
-        let start = line.raw.get(..start).unwrap_or_default();
+        let number = line.raw.split_once(" pc ").map(|(before, _)| before.trim_end());
         for (index, frame) in found.frames.iter().enumerate() {
-            let start = if index == 0 { start.to_owned() } else { " ".repeat(start.chars().count()) };
             let inlined = if index + 1 < found.frames.len() { " (inlined)" } else { "" };
-            let _ = writeln!(text, "{start} {}{inlined}", call(frame));
+            let _ = match number {
+                Some(number) if index == 0 => writeln!(text, "{number} {}{inlined}", call(frame)),
+                Some(number) => writeln!(text, "{:1$} {2}{inlined}", "", number.chars().count(), call(frame)),
+                // As Java and JavaScript write it.
+                None => writeln!(text, "    at {} ({}){inlined}", frame.function, frame.place()),
+            };
         }
     }
-    write_sum(&mut text, std::slice::from_ref(&lines.to_vec()));
+    write_sum(&mut text, &[lines.to_vec()]);
     text.truncate(text.trim_end_matches('\n').len());
     text
 }

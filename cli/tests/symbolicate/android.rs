@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Answer, INCOMPLETE, calls, symbolicate};
 
-const MAPPING: &str = "\
+pub(super) const MAPPING: &str = "\
 # compiler: R8
 # compiler_version: 8.5.35
 # pg_map_id: 0123abc

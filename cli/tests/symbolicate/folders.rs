@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::android::MAPPING;
 use super::{Answer, INCOMPLETE, fixture, symbolicate, throughline, tool, unpack};
 
 const FRAME: &str = "#00 pc 0000000100001498  Shop (BuildId: e3e6b9890e7a3773b4094d77b472699e) [context]\n";
@@ -62,6 +63,51 @@ fn all_reports_of_a_document_are_done_in_order_and_what_is_none_is_said() {
     assert!(text.starts_with("Report 1 of 3: first\n#00 pc") && text.contains("\n\nReport 2 of 3: second\n"), "{text}");
     let none = symbolicate("{\"a\": 1}", &["--json"], &[folder.path()]);
     assert!(none.status == 0 && none.said.contains("no stack trace in the report"), "{}", none.said);
+}
+
+/// Damages a symbol file in many ways, and has a report looked up in each of them.
+pub(super) fn damage(name: &str, whole: &[u8], report: &str) {
+    let seed = 0x5eed_0017_u64;
+    println!("{name}: seed {seed:#x}");
+    let mut state = seed;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..45 {
+        let mut bytes = whole.to_vec();
+        // A few bits anywhere, or some bytes near the beginning, or the end is gone.
+        match round % 3 {
+            0 => (0..20).for_each(|_| bytes[random(whole.len())] ^= 1 << random(8)),
+            1 => (0..4).for_each(|_| bytes[random(whole.len().min(4096))] = random(256) as u8),
+            _ => bytes.truncate(random(whole.len())),
+        }
+        std::fs::write(folder.path().join(name), &bytes).unwrap();
+        let answer = symbolicate(report, &["--json"], &[folder.path()]);
+        assert!([0, INCOMPLETE].contains(&answer.status), "{name}, round {round}: {}", answer.said);
+        assert_eq!(answer.frames().len(), report.lines().count(), "{name}, round {round}");
+        assert!(answer.said.lines().all(|line| line.starts_with("Note: ")), "{name}, round {round}: {}", answer.said);
+    }
+}
+
+#[test]
+fn no_damage_of_a_symbol_file_ends_the_command_or_loses_a_line() {
+    let unpacked = |name: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        unpack(name, file.path());
+        std::fs::read(file.path()).unwrap()
+    };
+    let stripped = FRAME.replace("e3e6b9890e7a3773b4094d77b472699e", "4c4c445b55553144a151c8d537240b97");
+    damage("Shop", &unpacked("shop.dwarf.gz"), &FRAME.repeat(3));
+    damage("libshop.dylib", &unpacked("libshop.dylib.gz"), &stripped.replace("0000000100001498", "00000000000002e8"));
+    let map = std::fs::read(fixture("index.android.bundle.map")).unwrap();
+    damage("index.android.bundle.map", &map, "    at f (address at index.android.bundle:1:3554)\n");
+    damage("mapping.txt", MAPPING.as_bytes(), "a.c: x\n    at a.b.a(SourceFile:5)\n    at a.d.a(SourceFile)\n");
+    let id = "67452301AB89EFCD0123456789ABCDEF0";
+    let breakpad = format!("MODULE Linux arm64 {id} Shop\nFILE 0 a.c\nFUNC 10 20 0 f\n10 20 3 0\nPUBLIC 40 0 g\n");
+    let frame = FRAME.replace("e3e6b9890e7a3773b4094d77b472699e", "0123456789abcdef0123456789abcdef");
+    damage("Shop.sym", breakpad.as_bytes(), &frame.replace("0000000100001498", "0000000000000018"));
 }
 
 fn run(arguments: &[&str]) -> Answer {

@@ -34,7 +34,7 @@ fn a_stack_on_a_page_has_functions_and_lines_and_the_text_as_it_was_sent() {
             // Twice: the second time, answers are there already.
             for _ in 0..2 {
                 let page = inspector.get(page);
-                assert_eq!(page.contains("price at src/cart.js:13:"), is_named, "{page}");
+                assert_eq!(page.contains("    at price (src/cart.js:13:15)"), is_named, "{page}");
                 assert_eq!(page.contains("As it was sent"), is_named);
                 assert_eq!(page.contains("other.android.bundle, 1 frame: no source map has this name"), is_named);
                 assert!(page.contains("address at index.android.bundle:1:3554") && page.contains("at map (native)"));
