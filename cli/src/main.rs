@@ -41,8 +41,8 @@ enum Command {
     /// Continues traces: reads lines `{"headers":[[name,value],…],"n":N}` and prints the headers of
     /// N child spans each.
     Propagate(propagate::Options),
-    /// Names the functions and lines of a stack trace with the symbol files of the build: ELF, dSYM,
-    /// Breakpad, R8 mappings and source maps.
+    /// Names the functions and lines of a stack trace with the symbol files of the build: ELF,
+    /// dSYM, Breakpad, R8 mappings and source maps.
     Symbolicate(symbolicate::Options),
     /// The app process that `demo` starts.
     #[command(hide = true)]

@@ -10,13 +10,11 @@ use throughline::names::{
 };
 
 use super::received::{Item, Signal, plausible};
-use super::shown::{NO_TIME, ODD_TIME, counted, cut, duration, grouped, href, one_line};
-use super::stacks::Stacks;
+use super::shown::{MAX_NAME, NO_TIME, ODD_TIME, counted, cut, duration, grouped, href, one_line};
+use super::stacks::{Stacks, long_texts};
 
 /// Most text, and longest JSON, of a record in a page, in characters. The JSON API has all.
 const MAX_DETAIL: usize = 32 * 1024;
-/// Longest name, service and screen in a page, in characters.
-const MAX_NAME: usize = 200;
 pub(super) const MAX_LABEL: usize = 80;
 
 /// Most text and JSON of all records of a page, in characters: a browser must be able to show it,
@@ -123,18 +121,9 @@ fn length(item: &Item) -> String {
     }
 }
 
-/// The texts of a record that have several lines: the body, if it has more than the name says, and
-/// attributes.
-pub(super) fn long_texts(item: &Item) -> impl Iterator<Item = (&str, &str)> {
-    let has_more = item.body != item.name || item.body.contains('\n') || item.body.chars().count() > MAX_NAME;
-    let body = (!item.body.is_empty() && has_more).then_some(("body", item.body.as_str()));
-    let attributes = item.attributes.as_object().into_iter().flatten();
-    let lines = attributes.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
-    body.into_iter().chain(lines.filter(|(_, text)| text.trim().contains('\n')))
-}
-
-/// The same as a page shows them. Together they are no longer than one long text; of a stack, the
-/// functions and lines come first and the text as it was sent behind them.
+/// The texts of a record that have several lines, as a page shows them. Together they are no longer
+/// than one long text; of a stack, the functions and lines come first and the text as it was sent
+/// behind them.
 fn texts(item: &Item, stacks: &Stacks) -> Vec<Text> {
     let (mut shown, mut room, mut left) = (Vec::new(), MAX_DETAIL, 0);
     for (label, text) in long_texts(item) {

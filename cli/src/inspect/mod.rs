@@ -46,8 +46,8 @@ pub(crate) struct Options {
     /// and the addresses of the loopback interface. May be given several times.
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     allow_host: Vec<String>,
-    /// Folders with symbol files, at any depth, or single files: stacks are shown with functions and
-    /// lines. They are read when the inspector starts.
+    /// Folders with symbol files, at any depth, or single files: stacks are shown with functions
+    /// and lines. They are read when the inspector starts.
     #[arg(long, num_args = 1.., value_name = "DIR", value_parser = symbolicate::existing)]
     symbols: Vec<PathBuf>,
     /// Print the addresses as JSON.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::line::long_texts;
 use super::received::Item;
+use super::shown::MAX_NAME;
 use crate::symbolicate::{Symbols, named};
 
 /// The stacks of a page that symbols say something about, by the record and the name of the text.
@@ -26,4 +26,14 @@ impl Stacks {
     pub(super) fn of(&self, record: i64, label: &str) -> Option<&str> {
         self.0.get(&(record, label.to_owned())).map(String::as_str)
     }
+}
+
+/// The texts of a record that have several lines: the body, if it has more than the name says, and
+/// attributes.
+pub(super) fn long_texts(item: &Item) -> impl Iterator<Item = (&str, &str)> {
+    let has_more = item.body != item.name || item.body.contains('\n') || item.body.chars().count() > MAX_NAME;
+    let body = (!item.body.is_empty() && has_more).then_some(("body", item.body.as_str()));
+    let attributes = item.attributes.as_object().into_iter().flatten();
+    let lines = attributes.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+    body.into_iter().chain(lines.filter(|(_, text)| text.trim().contains('\n')))
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use symbolic_debuginfo::Function;
 use symbolic_debuginfo::breakpad::BreakpadObject;
 
-use super::dwarf::Answers;
+use super::dwarf::{Answer, Answers};
 use super::found::Frame;
 use super::names::demangled;
 
@@ -18,9 +18,10 @@ pub(super) fn of_breakpad(object: &BreakpadObject<'_>, is_apple: bool, addresses
         .iter()
         .map(|address| address.checked_sub(EXECUTABLE).filter(|_| is_apple).unwrap_or(*address))
         .collect();
-    let mut answers: Answers = vec![Vec::new(); addresses.len()];
+    let mut answers: Vec<Vec<Frame>> = vec![Vec::new(); addresses.len()];
     let session = object.debug_session()?;
-    // The session ends at the first record that cannot be read. The names come from `without_lines`.
+    // The session ends at the first record that cannot be read. The names come from
+    // `without_lines`.
     for function in session.functions().flatten() {
         for (address, frames) in wanted.iter().zip(&mut answers) {
             if frames.is_empty() && contains(&function, *address) {
@@ -29,7 +30,7 @@ pub(super) fn of_breakpad(object: &BreakpadObject<'_>, is_apple: bool, addresses
         }
     }
     without_lines(object, &wanted, &mut answers);
-    Ok(answers)
+    Ok(answers.into_iter().map(|frames| Answer { frames, note: None }).collect())
 }
 
 fn contains(function: &Function<'_>, address: u64) -> bool {
@@ -53,10 +54,10 @@ fn descend(function: &Function<'_>, address: u64, frames: &mut Vec<Frame>) {
     });
 }
 
-/// Names where there are no lines: of functions from a damaged record on, and from `PUBLIC` records.
-/// Those have no size and reach to the next record; an address behind a `FUNC` that ends before it
-/// belongs to neither.
-fn without_lines(object: &BreakpadObject<'_>, wanted: &[u64], answers: &mut Answers) {
+/// Names where there are no lines: of functions from a damaged record on, and from `PUBLIC`
+/// records. Those have no size and reach to the next record; an address behind a `FUNC` that ends
+/// before it belongs to neither.
+fn without_lines(object: &BreakpadObject<'_>, wanted: &[u64], answers: &mut [Vec<Frame>]) {
     let open = wanted.iter().zip(answers).filter(|(_, frames)| frames.is_empty());
     let mut open: Vec<_> = open.map(|(address, frames)| (*address, frames, 0, None)).collect();
     if open.is_empty() {

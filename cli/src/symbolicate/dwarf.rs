@@ -1,12 +1,13 @@
 //! Functions and lines of an ELF or Mach-O file: from its DWARF, else from its symbol table.
 //!
-//! `addr2line` reads the one unit that has an address. A session of `symbolic-debuginfo` reads every
-//! function of the file to find one.
+//! `addr2line` reads the one unit that has an address. A session of `symbolic-debuginfo` reads
+//! every function of the file to find one.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use addr2line::Context;
 use addr2line::gimli::{self, DwarfSections, EndianSlice, RunTimeEndian};
+use addr2line::{Context, LookupContinuation, LookupResult};
 use anyhow::Result;
 use goblin::mach::MachO;
 use goblin::mach::load_command::CommandVariant;
@@ -17,13 +18,21 @@ use symbolic_debuginfo::macho::MachObject;
 
 use super::found::Frame;
 use super::names::demangled;
+use super::split::{Piece, Pieces, Slice, name_of};
 
-/// Frames by address, in the order of the addresses that were asked for. An entry is empty if the
-/// file has nothing at that address.
-pub(super) type Answers = Vec<Vec<Frame>>;
+/// What a file says about addresses, in the order in which they were asked for.
+pub(super) type Answers = Vec<Answer>;
 
-pub(super) fn of_elf(object: &ElfObject<'_>, addresses: &[u64]) -> Result<Answers> {
-    let mut known = from_dwarf(object, addresses)?;
+/// What a file says about an address.
+#[derive(Clone, Default)]
+pub(super) struct Answer {
+    /// The innermost first. Empty if the file has nothing at the address.
+    pub(super) frames: Vec<Frame>,
+    pub(super) note: Option<String>,
+}
+
+pub(super) fn of_elf(object: &ElfObject<'_>, pieces: &Pieces, addresses: &[u64]) -> Result<Answers> {
+    let mut known = from_dwarf(object, pieces, addresses)?;
     // The lowest bit of a 32-bit ARM function says that it is Thumb code.
     let mask = if object.arch() == Arch::Arm { !1 } else { !0 };
     let load = object.load_address();
@@ -33,11 +42,11 @@ pub(super) fn of_elf(object: &ElfObject<'_>, addresses: &[u64]) -> Result<Answer
         name: symbol.name,
     });
     from_symbols(symbols, addresses, &mut known, |symbol, address| address - symbol.start < symbol.size.max(1));
-    Ok(known.into_iter().map(|known| known.frames).collect())
+    Ok(known.into_iter().map(|known| known.answer).collect())
 }
 
 pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Answers> {
-    let mut known = from_dwarf(object, addresses)?;
+    let mut known = from_dwarf(object, &Pieces::default(), addresses)?;
     let load = object.load_address();
     let starts = function_starts(object.data(), load);
     let symbols = object.symbols().map(|symbol| Symbol {
@@ -45,18 +54,19 @@ pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Ans
         size: symbol.size,
         name: symbol.name,
     });
-    // A symbol of Mach-O has no size. In a stripped file many functions have none, and the one before
-    // them would take their addresses: the list of all functions tells where each one begins.
+    // A symbol of Mach-O has no size. In a stripped file many functions have none, and the one
+    // before them would take their addresses: the list of all functions tells where each one
+    // begins.
     from_symbols(symbols, addresses, &mut known, |symbol, address| {
         match starts.partition_point(|start| *start <= address).checked_sub(1).and_then(|index| starts.get(index)) {
             Some(start) => *start <= symbol.start,
             None => starts.is_empty(),
         }
     });
-    Ok(known.into_iter().map(|known| known.frames).collect())
+    Ok(known.into_iter().map(|known| known.answer).collect())
 }
 
-fn from_dwarf<'d>(object: &impl Dwarf<'d>, addresses: &[u64]) -> Result<Vec<Known>> {
+fn from_dwarf<'d>(object: &impl Dwarf<'d>, pieces: &Pieces, addresses: &[u64]) -> Result<Vec<Known>> {
     let endian = match object.endianity() {
         Endian::Little => RunTimeEndian::Little,
         Endian::Big => RunTimeEndian::Big,
@@ -65,8 +75,17 @@ fn from_dwarf<'d>(object: &impl Dwarf<'d>, addresses: &[u64]) -> Result<Vec<Know
         let name = id.name().trim_start_matches('.');
         Ok(object.section(name).map(|section| section.data).unwrap_or_default())
     })?;
-    let context = Context::from_dwarf(sections.borrow(|data| EndianSlice::new(data, endian)))?;
-    Ok(addresses.iter().map(|address| frames_at(&context, *address).unwrap_or_default()).collect())
+    let context = || Context::from_dwarf(sections.borrow(|data| EndianSlice::new(data, endian)));
+    let names = split_names(&context()?, addresses);
+    let views = if names.is_empty() { Vec::new() } else { pieces.open(names.iter()) };
+    let pieces: Vec<_> = views.iter().filter_map(Piece::read).collect();
+    let context = context()?;
+    Ok(addresses.iter().map(|address| frames_at(&context, &pieces, endian, *address).unwrap_or_default()).collect())
+}
+
+/// The files of split DWARF that the addresses need.
+fn split_names(context: &Context<Slice<'_>>, addresses: &[u64]) -> BTreeSet<String> {
+    addresses.iter().flat_map(|address| context.preload_units(*address)).map(|(load, _)| name_of(&load)).collect()
 }
 
 /// Languages whose functions have a path and a short name. `line-tables-only` has the short one.
@@ -83,16 +102,33 @@ const LONG_NAMES: [gimli::DwLang; 7] = [
 /// What DWARF knows about an address.
 #[derive(Default)]
 struct Known {
-    frames: Vec<Frame>,
+    answer: Answer,
     /// The outermost function has its bare name, and the symbol table may have the whole one.
     is_short: bool,
 }
 
 /// The functions at an address, the innermost first. An error is damage in one unit, and the symbol
 /// table may still know the function.
-fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) -> gimli::Result<Known> {
-    let (mut found, mut is_short) = (Vec::new(), false);
-    let mut frames = context.find_frames(address).skip_all_loads()?;
+fn frames_at<'a>(
+    context: &'a Context<Slice<'a>>,
+    pieces: &'a [Piece<'_>],
+    endian: RunTimeEndian,
+    address: u64,
+) -> gimli::Result<Known> {
+    let (mut found, mut is_short, mut note) = (Vec::new(), false, None);
+    let mut looked_up = context.find_frames(address);
+    let mut frames = loop {
+        match looked_up {
+            LookupResult::Output(frames) => break frames?,
+            LookupResult::Load { load, continuation } => {
+                let unit = pieces.iter().find_map(|piece| piece.unit(&load, endian));
+                if unit.is_none() {
+                    note = Some(format!("calls that were inlined may be missing without {}", name_of(&load)));
+                }
+                looked_up = continuation.resume(unit);
+            }
+        }
+    };
     while let Some(frame) = frames.next()? {
         let raw = match &frame.function {
             Some(name) => name.raw_name()?.into_owned(),
@@ -109,7 +145,7 @@ fn frames_at(context: &Context<EndianSlice<'_, RunTimeEndian>>, address: u64) ->
             column: location.and_then(|location| location.column).filter(|column| *column > 0),
         });
     }
-    Ok(Known { frames: found, is_short })
+    Ok(Known { answer: Answer { frames: found, note }, is_short })
 }
 
 struct Symbol<'d> {
@@ -126,7 +162,7 @@ fn from_symbols<'d>(
     known: &mut [Known],
     owns: impl Fn(&Symbol<'d>, u64) -> bool,
 ) {
-    let lacks_a_name = |known: &Known| known.frames.last().is_none_or(|frame| frame.function.is_empty());
+    let lacks_a_name = |known: &Known| known.answer.frames.last().is_none_or(|frame| frame.function.is_empty());
     let mut open: Vec<_> = addresses
         .iter()
         .zip(known)
@@ -147,12 +183,12 @@ fn from_symbols<'d>(
     for (_, known, best) in open {
         let Some(symbol) = best else { continue };
         let function = demangled(&symbol.name.unwrap_or_default());
-        match known.frames.last_mut() {
+        match known.answer.frames.last_mut() {
             Some(last) if last.function.is_empty() || is_whole_name_of(&function, &last.function) => {
                 last.function = function;
             }
             Some(_) => {}
-            None => known.frames.push(Frame { function, ..Frame::default() }),
+            None => known.answer.frames.push(Frame { function, ..Frame::default() }),
         }
     }
 }

@@ -1,34 +1,28 @@
-//! The files of the symbol folders: which ones there are, and what each one is.
+//! The files of the symbol folders: which ones there are, and which are of no use.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-use symbolic_debuginfo::{FileFormat, peek};
-
-use super::native::Taken;
-use super::r8;
-use super::symbols::Symbols;
-
-/// How much of a file is read to see what it is, in bytes.
-const BEGINNING: u64 = 8 * 1024;
 
 /// What was left out, by the reason.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
-    others: usize,
+    pub(super) others: usize,
     unreadable: usize,
     damaged: usize,
-    without_id: usize,
-    archives: usize,
+    pub(super) without_id: usize,
+    pub(super) archives: usize,
     /// The first of those that a user will want to look at.
     first: Option<PathBuf>,
 }
 
 impl Skipped {
-    fn unreadable(&mut self, path: &Path) {
+    pub(super) fn unreadable(&mut self, path: &Path) {
         self.unreadable += 1;
+        self.first.get_or_insert_with(|| path.to_owned());
+    }
+
+    pub(super) fn damaged(&mut self, path: &Path) {
+        self.damaged += 1;
         self.first.get_or_insert_with(|| path.to_owned());
     }
 
@@ -79,42 +73,4 @@ pub(super) fn files(folders: &[PathBuf], skipped: &mut Skipped) -> Vec<PathBuf> 
         }
     }
     files
-}
-
-impl Symbols {
-    /// Takes a file into the index it belongs to.
-    pub(super) fn add(&mut self, path: &Path) {
-        let mut beginning = Vec::new();
-        if File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning)).is_err() {
-            self.skipped.unreadable(path);
-            return;
-        }
-        match peek(&beginning, true) {
-            FileFormat::Elf | FileFormat::MachO | FileFormat::Breakpad => match self.modules.add(path) {
-                Ok(Taken::Yes) => {}
-                Ok(Taken::WithoutId) => self.skipped.without_id += 1,
-                Ok(Taken::Damaged) => {
-                    self.skipped.damaged += 1;
-                    self.skipped.first.get_or_insert_with(|| path.to_owned());
-                }
-                Err(_) => self.skipped.unreadable(path),
-            },
-            _ if beginning.starts_with(b"PK\x03\x04") => self.skipped.archives += 1,
-            _ => self.add_text(path, &beginning),
-        }
-    }
-
-    fn add_text(&mut self, path: &Path, beginning: &[u8]) {
-        if beginning.trim_ascii_start().first().is_some_and(|byte| b"{)".contains(byte)) {
-            return match self.maps.add(path) {
-                Ok(true) => {}
-                Ok(false) => self.skipped.others += 1,
-                Err(_) => self.skipped.unreadable(path),
-            };
-        }
-        match r8::ids(&String::from_utf8_lossy(beginning)) {
-            Some(ids) => self.mappings.add(path, ids),
-            None => self.skipped.others += 1,
-        }
-    }
 }

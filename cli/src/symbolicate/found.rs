@@ -69,7 +69,7 @@ impl Found {
 }
 
 impl Frame {
-    /// The place in the source: `src/cart.rs:41:9`. Empty if it is not known.
+    /// The place in the source: `cart.rs:41:9`. Empty if it is not known.
     pub(crate) fn place(&self) -> String {
         let Some(file) = &self.file else { return String::new() };
         match (self.line, self.column) {

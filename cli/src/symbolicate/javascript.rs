@@ -1,7 +1,8 @@
 //! JavaScript stack traces and source maps, those of Hermes' bytecode among them.
 //!
 //! A map is chosen by the id of the bundle (`debugId`). If the report names none, or the map has
-//! none, the name of the bundle's file decides, but only if exactly one map has it, and that is said.
+//! none, the name of the bundle's file decides, but only if exactly one map has it, and that is
+//! said.
 
 use std::path::{Path, PathBuf};
 

@@ -70,6 +70,11 @@ pub(super) fn place(line: &str) -> Place<'_> {
     script_of_safari(line).map(Place::Script).or_else(|| thrown(line).map(Place::Thrown)).unwrap_or(Place::Text)
 }
 
+/// The name of a module, without its folders. Of a library inside an APK, the library's.
+pub(super) fn base(module: &str) -> &str {
+    module.rsplit(['/', '!']).next().unwrap_or(module)
+}
+
 /// `… #03 pc 0000000000012345  libshop.so (BuildId: 0123abcd) [cfi]`, after whatever a log writes
 /// before it.
 fn native(line: &str) -> Option<Native<'_>> {
@@ -156,7 +161,8 @@ fn thrown(line: &str) -> Option<Thrown<'_>> {
     (class.contains('.') && class.split('.').all(is_name)).then_some(Thrown { before, class, after })
 }
 
-/// `f (address at index.android.bundle:1:1234)`, `f (main.jsbundle:12:34)` or `main.jsbundle:12:34`.
+/// `f (address at index.android.bundle:1:1234)`, `f (main.jsbundle:12:34)` or
+/// `main.jsbundle:12:34`.
 fn script(call: &str) -> Option<Script<'_>> {
     let (function, position) = match call.strip_suffix(')').and_then(|call| call.rsplit_once('(')) {
         Some((function, position)) => (function.trim(), position),

@@ -1,8 +1,8 @@
-//! `symbolicate`: names the functions and lines of a stack trace, with the symbol files of the build
-//! that has died.
+//! `symbolicate`: names the functions and lines of a stack trace, with the symbol files of the
+//! build that has died.
 //!
-//! Nothing is guessed and nothing is lost: each line of the report is printed as it is, and below it
-//! what the symbol files say. `docs/symbolicate.md` describes the formats.
+//! Nothing is guessed and nothing is lost: each line of the report is printed as it is, and below
+//! it what the symbol files say. `docs/symbolicate.md` describes the formats.
 
 mod breakpad;
 mod dwarf;
@@ -17,6 +17,7 @@ mod quiet;
 mod r8;
 mod recent;
 mod report;
+mod split;
 mod symbols;
 
 use std::io::Read;

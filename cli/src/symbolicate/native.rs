@@ -13,10 +13,11 @@ use symbolic_debuginfo::elf::ElfObject;
 use symbolic_debuginfo::{Archive, FileFormat, Object, ParseObjectOptions};
 
 use super::breakpad::of_breakpad;
-use super::dwarf::{Answers, of_elf, of_macho};
-use super::found::{Found, Frame};
-use super::line::Native;
+use super::dwarf::{Answer, Answers, of_elf, of_macho};
+use super::found::Found;
+use super::line::{Native, base};
 use super::quiet::quietly;
+use super::split::Pieces;
 
 /// Largest section that is unpacked, in bytes. A damaged file may say any size.
 const MAX_SECTION: usize = 2 << 30;
@@ -34,6 +35,7 @@ pub(super) struct Modules {
     by_half: HashMap<String, Vec<usize>>,
     /// By the name of the file.
     by_name: HashMap<String, Vec<usize>>,
+    pieces: Pieces,
     /// Answers of before. A page of the inspector asks the same again each second.
     known: Mutex<HashMap<(String, u64), Found>>,
 }
@@ -76,6 +78,9 @@ impl Modules {
     /// Takes a file in. Of a large one, only the headers are read.
     pub(super) fn add(&mut self, path: &Path) -> std::io::Result<Taken> {
         let view = ByteView::open(path)?;
+        if quietly(|| ElfObject::parse(&view).is_ok_and(|elf| self.pieces.add(path, &elf))) == Some(true) {
+            return Ok(Taken::Yes);
+        }
         let Some(entries) = quietly(|| entries(path, &view)) else { return Ok(Taken::Damaged) };
         let Ok(entries) = entries else { return Ok(Taken::Damaged) };
         let mut taken = Taken::WithoutId;
@@ -97,7 +102,7 @@ impl Modules {
 
     /// How many objects there are.
     pub(super) fn count(&self) -> usize {
-        self.objects.iter().filter(|entry| !entry.id.is_empty()).count()
+        self.objects.iter().filter(|entry| !entry.id.is_empty()).count() + self.pieces.count()
     }
 
     /// Looks up frames of any number of modules. Each file is opened once.
@@ -134,19 +139,20 @@ impl Modules {
         if candidates.is_empty() {
             return vec![Found::missing(of, self.why_none(module)); addresses.len()];
         }
-        let mut frames: Answers = vec![Vec::new(); addresses.len()];
+        let mut known: Answers = vec![Answer::default(); addresses.len()];
         let mut failure = None;
         for entry in &candidates {
-            let open = |frames: &Vec<Frame>| frames.first().is_none_or(|frame| frame.line.is_none());
-            if !frames.iter().any(open) {
+            let open = |known: &Answer| known.frames.first().is_none_or(|frame| frame.line.is_none());
+            if !known.iter().any(open) {
                 break;
             }
-            match quietly(|| entry.look_up(addresses)).context("the file is damaged").and_then(|answers| answers) {
+            let answers = quietly(|| entry.look_up(&self.pieces, addresses));
+            match answers.context("the file is damaged").and_then(|answers| answers) {
                 Ok(answers) => {
-                    for (frames, answer) in frames.iter_mut().zip(answers) {
-                        let says_more = frames.is_empty() || answer.iter().any(|frame| frame.line.is_some());
-                        if open(frames) && says_more && !answer.is_empty() {
-                            *frames = answer;
+                    for (known, answer) in known.iter_mut().zip(answers) {
+                        let says_more = known.frames.is_empty() || answer.frames.iter().any(|f| f.line.is_some());
+                        if open(known) && says_more && !answer.frames.is_empty() {
+                            *known = answer;
                         }
                     }
                 }
@@ -157,9 +163,11 @@ impl Modules {
             let names: Vec<_> = candidates.iter().map(|entry| entry.path.display().to_string()).collect();
             failure.clone().unwrap_or_else(|| format!("{} has nothing at this address", names.join(", ")))
         };
-        let answer =
-            |frames: Vec<Frame>| if frames.is_empty() { Found::missing(&of, why()) } else { Found::frames(frames) };
-        frames.into_iter().map(answer).collect()
+        let answer = |known: Answer| match known.frames.is_empty() {
+            true => Found::missing(&of, why()),
+            false => Found { note: known.note, ..Found::frames(known.frames) },
+        };
+        known.into_iter().map(answer).collect()
     }
 
     /// The objects with this build id, those that say most first. What a stripped library links to
@@ -181,8 +189,8 @@ impl Modules {
         found
     }
 
-    /// Why there is nothing for a module. Files with its name and another id are named: they are what
-    /// the reader will find first.
+    /// Why there is nothing for a module. Files with its name and another id are named: they are
+    /// what the reader will find first.
     fn why_none(&self, module: &str) -> String {
         let name = base(module);
         let is_like = |file: &str| file == name || file.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
@@ -201,11 +209,6 @@ impl Modules {
             others => format!("no symbol file has this build id; {}", others.join(", ")),
         }
     }
-}
-
-/// The name of a module, without its folders. Of a library inside an APK, the library's.
-pub(super) fn base(module: &str) -> &str {
-    module.rsplit(['/', '!']).next().unwrap_or(module)
 }
 
 enum Id {
@@ -263,11 +266,11 @@ fn link(elf: &ElfObject<'_>) -> Option<(String, u32)> {
 }
 
 impl Entry {
-    fn look_up(&self, addresses: &[u64]) -> Result<Answers> {
+    fn look_up(&self, pieces: &Pieces, addresses: &[u64]) -> Result<Answers> {
         let view = ByteView::open(&self.path)?;
         let archive = Archive::parse_with_opts(&view, options())?;
         match archive.object_by_index(self.slice)?.context("the slice is gone")? {
-            Object::Elf(elf) => of_elf(&elf, addresses),
+            Object::Elf(elf) => of_elf(&elf, pieces, addresses),
             Object::MachO(macho) => of_macho(&macho, addresses),
             Object::Breakpad(breakpad) => of_breakpad(&breakpad, is_apple(breakpad.data()), addresses),
             object => anyhow::bail!("{} files are not read", object.file_format()),

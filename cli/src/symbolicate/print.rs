@@ -90,7 +90,7 @@ fn write_line(text: &mut String, line: &Line) {
     }
 }
 
-/// A function and its place: `shop::cart::total at src/cart.rs:41:9`.
+/// A function and its place: `shop::cart::total at cart.rs:41:9`.
 fn call(frame: &Frame) -> String {
     let function = if frame.function.is_empty() { "a function without a name" } else { &frame.function };
     match frame.place() {

@@ -11,9 +11,9 @@ thread_local! {
 
 static HOOK: Once = Once::new();
 
-/// Runs a reader of a file. None if it panicked: the libraries that read symbol files have bugs that
-/// damaged files find, and one such file must not cost the others. Nothing is printed about it; the
-/// caller counts the file.
+/// Runs a reader of a file. None if it panicked: the libraries that read symbol files have bugs
+/// that damaged files find, and one such file must not cost the others. Nothing is printed about
+/// it; the caller counts the file.
 pub(super) fn quietly<T>(read: impl FnOnce() -> T) -> Option<T> {
     HOOK.call_once(|| {
         let before = std::panic::take_hook();

@@ -74,8 +74,8 @@ impl Mappings {
         self.all.len()
     }
 
-    /// What is known about each line of a stack, in order; None for lines of other kinds. `named` is
-    /// the id that the report names beside the stack.
+    /// What is known about each line of a stack, in order; None for lines of other kinds. `named`
+    /// is the id that the report names beside the stack.
     pub(super) fn retrace(&self, places: &[Place<'_>], named: Option<&str>) -> Vec<Option<Found>> {
         let nothing = || places.iter().map(|_| None).collect();
         let lacks = |missing: Missing| {
@@ -103,7 +103,8 @@ impl Mappings {
             .unwrap_or_else(|why| lacks(Missing { of: mapping.path.display().to_string(), why }))
     }
 
-    /// The mapping of a stack. None if there is none and the stack needs none, as far as one can see.
+    /// The mapping of a stack. None if there is none and the stack needs none, as far as one can
+    /// see.
     fn choose(&self, named: Option<&str>) -> Result<Option<(usize, &Mapping)>, Missing> {
         let Some(id) = named else {
             return match self.all.as_slice() {
@@ -146,8 +147,8 @@ impl Mapping {
 
 fn retrace(loaded: &Loaded, places: &[Place<'_>]) -> Result<Vec<Option<Found>>, String> {
     let cache = ProguardCache::parse(&loaded.index).map_err(|error| error.to_string())?;
-    // An outlined piece of code carries its place to the frame that called it, and the first frame of
-    // an exception may have helpers of R8 on top.
+    // An outlined piece of code carries its place to the frame that called it, and the first frame
+    // of an exception may have helpers of R8 on top.
     let (mut outlined, mut thrown) = (None, None);
     let mut all = Vec::with_capacity(places.len());
     for place in places {
@@ -201,8 +202,8 @@ fn frame_of(frame: &StackFrame<'_>) -> Frame {
     Frame { function: frame.full_method(), file: frame.file().map(str::to_owned), line, column: None }
 }
 
-/// Decides whether the frames are calls that were inlined into each other, or functions of which any
-/// may be meant.
+/// Decides whether the frames are calls that were inlined into each other, or functions of which
+/// any may be meant.
 fn one_or_several(loaded: &Loaded, cache: &ProguardCache<'_>, java: &Java<'_>, frames: Vec<Frame>) -> Found {
     let Some(class) = cache.remap_class(java.class) else { return Found::default() };
     let candidates = candidates(loaded, class, java);
@@ -230,10 +231,11 @@ struct Entry {
     function: String,
 }
 
-/// The functions that a frame may mean, if the mapping has more than one for it that are not inlined
-/// into each other. Entries with the same range of lines are one stack of inlined calls, whose last
-/// one is the function that the class really has. A frame with a line inside of a range means that
-/// range; a frame without a line, or a mapping without ranges, leaves all that bear the name.
+/// The functions that a frame may mean, if the mapping has more than one for it that are not
+/// inlined into each other. Entries with the same range of lines are one stack of inlined calls,
+/// whose last one is the function that the class really has. A frame with a line inside of a range
+/// means that range; a frame without a line, or a mapping without ranges, leaves all that bear the
+/// name.
 fn candidates(loaded: &Loaded, original: &str, java: &Java<'_>) -> BTreeSet<String> {
     let (mut with_range, mut without_range) = (BTreeSet::new(), BTreeSet::new());
     let mut last: Option<Entry> = None;

@@ -86,8 +86,8 @@ fn take(key: &str, text: &str, around: &Report, found: &mut Vec<Report>) {
     }
 }
 
-/// Whether a text that nobody calls a stack is one. A single line that looks like a call may stand in
-/// any message; a native frame does not.
+/// Whether a text that nobody calls a stack is one. A single line that looks like a call may stand
+/// in any message; a native frame does not.
 fn looks_like_a_stack(text: &str) -> bool {
     let mut calls = 0;
     text.lines().any(|line| {

@@ -1,25 +1,32 @@
 //! Symbol files of every kind, and what they say about stack traces.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use symbolic_debuginfo::{FileFormat, peek};
 
 use super::folder::{Skipped, files};
 use super::found::{Found, Line};
 use super::javascript::Maps;
-use super::line::{Native, Place, place};
-use super::native::{Modules, base};
-use super::r8::Mappings;
+use super::line::{Native, Place, base, place};
+use super::native::{Modules, Taken};
+use super::r8::{self, Mappings};
+
+/// How much of a file is read to see what it is, in bytes.
+const BEGINNING: u64 = 8 * 1024;
 
 /// The symbol files of some folders. Making the index reads the beginning of each file; the rest is
 /// read when a stack needs it, and closed again.
 ///
-/// What a stack needs is found by ids. Where there is no id, or no file with it, the line stays as it
-/// is and says what is missing.
+/// What a stack needs is found by ids. Where there is no id, or no file with it, the line stays as
+/// it is and says what is missing.
 #[derive(Default)]
 pub(crate) struct Symbols {
-    pub(super) modules: Modules,
-    pub(super) mappings: Mappings,
-    pub(super) maps: Maps,
-    pub(super) skipped: Skipped,
+    modules: Modules,
+    mappings: Mappings,
+    maps: Maps,
+    skipped: Skipped,
 }
 
 /// A stack trace, and the ids that its report gives beside it.
@@ -55,8 +62,8 @@ impl Symbols {
         self.skipped.line()
     }
 
-    /// Looks every line of some stacks up. Each answer has as many lines as its text, in their order.
-    /// Stacks often need the same files, and each of those is opened once.
+    /// Looks every line of some stacks up. Each answer has as many lines as its text, in their
+    /// order. Stacks often need the same files, and each of those is opened once.
     pub(crate) fn stacks(&self, stacks: &[Stack<'_>]) -> Vec<Vec<Line>> {
         let places: Vec<Vec<Place<'_>>> = stacks.iter().map(|stack| stack.text.lines().map(place).collect()).collect();
         let native = places.iter().flatten().filter_map(|place| match place {
@@ -94,5 +101,38 @@ impl Symbols {
                     .collect()
             })
             .collect()
+    }
+
+    /// Takes a file into the index it belongs to.
+    fn add(&mut self, path: &Path) {
+        let mut beginning = Vec::new();
+        if File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning)).is_err() {
+            self.skipped.unreadable(path);
+            return;
+        }
+        match peek(&beginning, true) {
+            FileFormat::Elf | FileFormat::MachO | FileFormat::Breakpad => match self.modules.add(path) {
+                Ok(Taken::Yes) => {}
+                Ok(Taken::WithoutId) => self.skipped.without_id += 1,
+                Ok(Taken::Damaged) => self.skipped.damaged(path),
+                Err(_) => self.skipped.unreadable(path),
+            },
+            _ if beginning.starts_with(b"PK\x03\x04") => self.skipped.archives += 1,
+            _ => self.add_text(path, &beginning),
+        }
+    }
+
+    fn add_text(&mut self, path: &Path, beginning: &[u8]) {
+        if beginning.trim_ascii_start().first().is_some_and(|byte| b"{)".contains(byte)) {
+            return match self.maps.add(path) {
+                Ok(true) => {}
+                Ok(false) => self.skipped.others += 1,
+                Err(_) => self.skipped.unreadable(path),
+            };
+        }
+        match r8::ids(&String::from_utf8_lossy(beginning)) {
+            Some(ids) => self.mappings.add(path, ids),
+            None => self.skipped.others += 1,
+        }
     }
 }

@@ -262,6 +262,56 @@ fn debug_information_in_a_file_of_its_own_is_found() {
 }
 
 #[test]
+fn debug_information_that_the_compiler_has_split_off_is_found_by_its_number() {
+    for version in ["-gdwarf-4", "-gdwarf-5"] {
+        let workshop = Workshop::new();
+        let options = [version, "-gsplit-dwarf", "-c"];
+        let build = |folder: &str| {
+            let object = workshop.folder(folder).join("shop.o");
+            let source = workshop.path("shop.c");
+            std::fs::write(&source, SHOP_C).unwrap();
+            tool(Command::new("cc").args(["-O2", "-fPIC"]).args(options).arg("-o").arg(&object).arg(source));
+            object
+        };
+        let (object, library) = (build("build"), workshop.path("libshop.so"));
+        tool(Command::new("cc").args(["-shared", "-Wl,--build-id=sha1", "-o"]).arg(&library).arg(&object));
+        let (id, total) = (build_id(&library), start(&library, "total"));
+        let (_, size, _) = functions(&library).into_iter().find(|(.., name)| name == "total").unwrap();
+        let report: String = (total..total + size).map(|pc| frame(pc, &id)).collect();
+        let inlined = |folder: &Path| {
+            let answer = symbolicate(&report, &["--json"], &[folder]);
+            assert_eq!(answer.status, 0, "{}", answer.said);
+            assert!(answer.frames().iter().all(|frames| frames.last().unwrap().starts_with("total shop.c:")));
+            let has_note = answer.out.contains("calls that were inlined may be missing without");
+            assert_ne!(answer.frames().iter().any(|frames| frames.len() > 1), has_note, "{}", answer.out);
+            !has_note
+        };
+        let folder = workshop.folder("symbols");
+        std::fs::copy(&library, folder.join("libshop.so")).unwrap();
+        assert!(!inlined(&folder), "{version}: there is no piece");
+        let piece = workshop.path("build/shop.dwo");
+        let moved = folder.join("shop.dwo");
+        std::fs::copy(&piece, &moved).unwrap();
+        assert!(inlined(&folder), "{version}");
+        // A piece of the same name with another number: that of another source.
+        std::fs::write(workshop.path("shop.c"), SHOP_C.replace("* 2", "* 5")).unwrap();
+        let other = workshop.folder("other").join("shop.o");
+        tool(
+            Command::new("cc").args(["-O3", "-fPIC"]).args(options).arg("-o").arg(&other).arg(workshop.path("shop.c")),
+        );
+        std::fs::copy(workshop.path("other/shop.dwo"), &moved).unwrap();
+        assert!(!inlined(&folder), "{version}: a piece of another build");
+        std::fs::remove_file(&moved).unwrap();
+        // The packer is a part of some versions of binutils only.
+        let mut pack = Command::new("dwp");
+        pack.arg("-o").arg(folder.join("libshop.so.dwp")).arg(&piece);
+        if version == "-gdwarf-4" && pack.output().is_ok_and(|output| output.status.success()) {
+            assert!(inlined(&folder), "{version}: a package");
+        }
+    }
+}
+
+#[test]
 fn a_function_without_a_symbol_is_not_taken_for_the_one_before_it() {
     let workshop = Workshop::new();
     let library = workshop.build(SHOP_C, "libshop.so", &["-g"]);

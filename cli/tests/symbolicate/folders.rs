@@ -68,7 +68,6 @@ fn all_reports_of_a_document_are_done_in_order_and_what_is_none_is_said() {
 /// Damages a symbol file in many ways, and has a report looked up in each of them.
 pub(super) fn damage(name: &str, whole: &[u8], report: &str) {
     let seed = 0x5eed_0017_u64;
-    println!("{name}: seed {seed:#x}");
     let mut state = seed;
     let mut random = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -85,9 +84,13 @@ pub(super) fn damage(name: &str, whole: &[u8], report: &str) {
         }
         std::fs::write(folder.path().join(name), &bytes).unwrap();
         let answer = symbolicate(report, &["--json"], &[folder.path()]);
-        assert!([0, INCOMPLETE].contains(&answer.status), "{name}, round {round}: {}", answer.said);
-        assert_eq!(answer.frames().len(), report.lines().count(), "{name}, round {round}");
-        assert!(answer.said.lines().all(|line| line.starts_with("Note: ")), "{name}, round {round}: {}", answer.said);
+        assert!([0, INCOMPLETE].contains(&answer.status), "{name}, seed {seed:#x}, round {round}: {}", answer.said);
+        assert_eq!(answer.frames().len(), report.lines().count(), "{name}, seed {seed:#x}, round {round}");
+        assert!(
+            answer.said.lines().all(|line| line.starts_with("Note: ")),
+            "{name}, seed {seed:#x}, round {round}: {}",
+            answer.said
+        );
     }
 }
 
