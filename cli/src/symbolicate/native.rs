@@ -227,10 +227,11 @@ fn entries(path: &Path, view: &ByteView<'_>) -> Result<Vec<(Entry, Vec<Id>)>> {
             Some(Id::Whole(id) | Id::Half(id)) => id.clone(),
             None => String::new(),
         };
-        let worth = match (object.file_format(), object.has_debug_info(), object.has_symbols()) {
-            (FileFormat::Breakpad, ..) => Worth::Breakpad,
-            (_, true, _) => Worth::Dwarf,
-            (_, _, true) => Worth::Names,
+        // Asking a Breakpad file would read it to its end.
+        let worth = match object.file_format() {
+            FileFormat::Breakpad => Worth::Breakpad,
+            _ if object.has_debug_info() => Worth::Dwarf,
+            _ if object.has_symbols() => Worth::Names,
             _ => Worth::Nothing,
         };
         let link = match &object {

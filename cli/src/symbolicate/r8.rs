@@ -208,8 +208,10 @@ fn one_or_several(loaded: &Loaded, cache: &ProguardCache<'_>, java: &Java<'_>, f
     let Some(class) = cache.remap_class(java.class) else { return Found::default() };
     let candidates = candidates(loaded, class, java);
     if candidates.len() > 1 {
+        let class_of = |function: &str| function.rsplit_once('.').map(|(class, _)| class.to_owned());
         let file = |function: &str| {
-            frames.iter().find(|frame| frame.function == function).and_then(|frame| frame.file.clone())
+            let same = frames.iter().find(|frame| class_of(&frame.function) == class_of(function));
+            same.and_then(|frame| frame.file.clone())
         };
         let candidates =
             candidates.into_iter().map(|function| Frame { file: file(&function), function, ..Frame::default() });

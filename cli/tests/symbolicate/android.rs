@@ -80,8 +80,7 @@ Caused by: a.c
         assert!(frames[line].is_empty());
     }
     assert_eq!((&frames[5][..], candidates[5].len()), (&["com.shop.Pay.one Pay.java".to_owned()][..], 0));
-    let both: Vec<_> = candidates[6].iter().map(|call| call.split(' ').next().unwrap()).collect();
-    assert_eq!(both, ["com.shop.Pay.first", "com.shop.Pay.second"]);
+    assert_eq!(candidates[6], ["com.shop.Pay.first Pay.java", "com.shop.Pay.second Pay.java"]);
     assert!(frames[8].is_empty() && lines[8]["missing"].is_null());
     assert!(frames[9][0].starts_with("com.shop.cart.Cart.z"), "{frames:?}");
     let text = {
