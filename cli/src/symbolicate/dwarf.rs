@@ -83,6 +83,12 @@ fn from_dwarf<'d>(object: &impl Dwarf<'d>, pieces: &Pieces, addresses: &[u64]) -
     Ok(addresses.iter().map(|address| frames_at(&context, &pieces, endian, *address).unwrap_or_default()).collect())
 }
 
+/// The name of a source file. The compiler's own code has one that is none, in some folder.
+fn source(file: &str) -> String {
+    const OWN: &str = "<compiler-generated>";
+    if file.ends_with(OWN) { OWN.to_owned() } else { file.to_owned() }
+}
+
 /// The files of split DWARF that the addresses need.
 fn split_names(context: &Context<Slice<'_>>, addresses: &[u64]) -> BTreeSet<String> {
     addresses.iter().flat_map(|address| context.preload_units(*address)).map(|(load, _)| name_of(&load)).collect()
@@ -140,7 +146,7 @@ fn frames_at<'a>(
         let location = frame.location;
         found.push(Frame {
             function,
-            file: location.as_ref().and_then(|location| location.file).map(str::to_owned),
+            file: location.as_ref().and_then(|location| location.file).map(source),
             line: location.as_ref().and_then(|location| location.line).filter(|line| *line > 0),
             column: location.and_then(|location| location.column).filter(|column| *column > 0),
         });

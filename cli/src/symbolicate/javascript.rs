@@ -123,7 +123,8 @@ impl Maps {
             maps.map(|map| map.path.display().to_string()).collect::<Vec<_>>().join(", ")
         };
         match named.as_slice() {
-            [(number, map)] => {
+            // One map, or copies of one.
+            [(number, map), rest @ ..] if rest.iter().all(|(_, other)| other.id.is_some() && other.id == map.id) => {
                 let why = if id.is_some() { "the map has no id" } else { "the report does not name its bundle" };
                 Ok((*number, map, Some(format!("{} was chosen by its name: {why}", map.path.display()))))
             }

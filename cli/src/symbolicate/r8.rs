@@ -95,12 +95,19 @@ impl Mappings {
             Ok(None) => return nothing(),
             Err(missing) => return lacks(missing),
         };
-        let retraced = self.read.get_or(number, || mapping.load()).map(|loaded| {
+        let retraced = || {
+            let loaded = self.read.get_or(number, || mapping.load())?;
             quietly(|| retrace(&loaded, places)).unwrap_or_else(|| Err("the mapping is damaged".to_owned()))
-        });
-        retraced
-            .and_then(|retraced| retraced)
-            .unwrap_or_else(|why| lacks(Missing { of: mapping.path.display().to_string(), why }))
+        };
+        let file = mapping.path.display().to_string();
+        let mut lines = match retraced() {
+            Ok(lines) => lines,
+            Err(why) => return lacks(Missing { of: file, why }),
+        };
+        for found in lines.iter_mut().flatten().filter(|found| named.is_none() && found.says_something()) {
+            found.note = Some(format!("{file} was used as the only mapping: the report does not name its own"));
+        }
+        lines
     }
 
     /// The mapping of a stack. None if there is none and the stack needs none, as far as one can
@@ -110,6 +117,10 @@ impl Mappings {
             return match self.all.as_slice() {
                 [] => Ok(None),
                 [mapping] => Ok(Some((0, mapping))),
+                // Copies of one mapping.
+                [first, rest @ ..] if !first.ids.is_empty() && rest.iter().all(|other| other.ids == first.ids) => {
+                    Ok(Some((0, first)))
+                }
                 several => Err(Missing {
                     of: "a Java stack trace".to_owned(),
                     why: format!("it does not name its mapping, and {} mappings are there", several.len()),

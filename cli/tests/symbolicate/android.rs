@@ -93,6 +93,7 @@ Caused by: a.c
         "{text}"
     );
     assert!(report.lines().all(|line| text.contains(line)), "{text}");
+    assert!(text.contains("mapping.txt was used as the only mapping: the report does not name its own."), "{text}");
 }
 
 #[test]
@@ -122,6 +123,8 @@ fn a_mapping_is_chosen_by_the_id_and_never_by_chance() {
     let answer = retraced(&frame("SourceFile"), &both, &[]);
     assert_eq!((answer.status, function(&answer).as_str()), (INCOMPLETE, ""));
     assert!(why(&answer).contains("2 mappings are there"), "{}", why(&answer));
+    let answer = retraced(&frame("SourceFile"), &[("a.txt", MAPPING), ("copy.txt", MAPPING)], &[]);
+    assert_eq!(function(&answer), "com.shop.cart.Cart.clear Cart.kt:20", "two copies are one mapping");
     let answer = retraced(&frame("r8-map-id-7777777"), &[("a.txt", MAPPING)], &[]);
     assert_eq!((answer.status, function(&answer).as_str()), (INCOMPLETE, ""));
     assert!(why(&answer).contains("no mapping has this id"), "{}", why(&answer));

@@ -86,6 +86,9 @@ fn of_several_maps_of_one_name_none_is_taken_without_an_id() {
     let answer = symbolicate(MINIFIED, &["--json"], &[folder.path()]);
     assert_eq!(answer.status, INCOMPLETE);
     assert!(why(&answer).starts_with("several source maps have this name"), "{}", why(&answer));
+    std::fs::write(folder.path().join("two/main.jsbundle.map"), map(BUNDLE)).unwrap();
+    assert_eq!(symbolicate(MINIFIED, &["--json"], &[folder.path()]).status, 0, "two copies are one map");
+    std::fs::write(folder.path().join("two/main.jsbundle.map"), map("00000000-0000-4000-8000-000000000000")).unwrap();
     // In OTLP, the record or its resource names the bundle.
     let report = json!({"resourceLogs": [{
         "resource": {"attributes": [{"key": "throughline.bundle.id", "value": {"stringValue": BUNDLE.to_uppercase()}}]},
