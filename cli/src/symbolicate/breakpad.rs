@@ -1,5 +1,7 @@
 //! Functions and lines of a Breakpad symbol file.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use symbolic_debuginfo::Function;
 use symbolic_debuginfo::breakpad::BreakpadObject;
@@ -14,23 +16,33 @@ const EXECUTABLE: u64 = 0x1_0000_0000;
 
 /// Reads the file once, from the beginning to the end, and keeps only what was asked for.
 pub(super) fn of_breakpad(object: &BreakpadObject<'_>, is_apple: bool, addresses: &[u64]) -> Result<Answers> {
-    let wanted: Vec<u64> = addresses
+    let relative = |address: &u64| address.checked_sub(EXECUTABLE).filter(|_| is_apple).unwrap_or(*address);
+    let mut wanted: Vec<Wanted> = addresses
         .iter()
-        .map(|address| address.checked_sub(EXECUTABLE).filter(|_| is_apple).unwrap_or(*address))
+        .enumerate()
+        .map(|(number, address)| Wanted { address: relative(address), number, frames: Vec::new() })
         .collect();
-    let mut answers: Vec<Vec<Frame>> = vec![Vec::new(); addresses.len()];
+    wanted.sort_by_key(|wanted| wanted.address);
     let session = object.debug_session()?;
     // The session ends at the first record that cannot be read. The names come from
     // `without_lines`.
     for function in session.functions().flatten() {
-        for (address, frames) in wanted.iter().zip(&mut answers) {
-            if frames.is_empty() && contains(&function, *address) {
-                descend(&function, *address, frames);
-            }
+        let first = wanted.partition_point(|wanted| wanted.address < function.address);
+        let inside = wanted.iter_mut().skip(first).take_while(|wanted| contains(&function, wanted.address));
+        for wanted in inside.filter(|wanted| wanted.frames.is_empty()) {
+            descend(&function, wanted.address, &mut wanted.frames);
         }
     }
-    without_lines(object, &wanted, &mut answers);
-    Ok(answers.into_iter().map(|frames| Answer { frames, note: None }).collect())
+    without_lines(object, &mut wanted);
+    wanted.sort_by_key(|wanted| wanted.number);
+    Ok(wanted.into_iter().map(|wanted| Answer { frames: wanted.frames, note: None }).collect())
+}
+
+/// An address, its place among those that were asked for, and what was found.
+struct Wanted {
+    address: u64,
+    number: usize,
+    frames: Vec<Frame>,
 }
 
 fn contains(function: &Function<'_>, address: u64) -> bool {
@@ -57,23 +69,23 @@ fn descend(function: &Function<'_>, address: u64, frames: &mut Vec<Frame>) {
 /// Names where there are no lines: of functions from a damaged record on, and from `PUBLIC`
 /// records. Those have no size and reach to the next record; an address behind a `FUNC` that ends
 /// before it belongs to neither.
-fn without_lines(object: &BreakpadObject<'_>, wanted: &[u64], answers: &mut [Vec<Frame>]) {
-    let open = wanted.iter().zip(answers).filter(|(_, frames)| frames.is_empty());
-    let mut open: Vec<_> = open.map(|(address, frames)| (*address, frames, 0, None)).collect();
+fn without_lines(object: &BreakpadObject<'_>, wanted: &mut [Wanted]) {
+    let open = wanted.iter_mut().filter(|wanted| wanted.frames.is_empty());
+    let mut open: Vec<_> = open.map(|wanted| (wanted.address, &mut wanted.frames, 0, None)).collect();
     if open.is_empty() {
         return;
     }
     for symbol in object.symbols() {
         for (address, _, start, name) in &mut open {
             if symbol.address <= *address && symbol.address >= *start {
-                (*start, *name) = (symbol.address, symbol.name().map(str::to_owned));
+                (*start, *name) = (symbol.address, symbol.name.clone());
             }
         }
     }
     for function in object.func_records().flatten() {
         for (address, _, start, name) in &mut open {
             if function.range().contains(address) {
-                (*start, *name) = (function.address, Some(function.name.to_owned()));
+                (*start, *name) = (function.address, Some(Cow::Borrowed(function.name)));
             } else if function.address <= *address && function.address > *start {
                 (*start, *name) = (function.address, None);
             }

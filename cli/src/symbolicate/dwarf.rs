@@ -36,12 +36,11 @@ pub(super) fn of_elf(object: &ElfObject<'_>, pieces: &Pieces, addresses: &[u64])
     // The lowest bit of a 32-bit ARM function says that it is Thumb code.
     let mask = if object.arch() == Arch::Arm { !1 } else { !0 };
     let load = object.load_address();
-    let symbols = object.symbols().map(|symbol| Symbol {
-        start: symbol.address.wrapping_add(load) & mask,
-        size: symbol.size,
-        name: symbol.name,
+    let symbols = object.symbols().map(|symbol| {
+        let start = symbol.address.wrapping_add(load) & mask;
+        Symbol { start, end: start.saturating_add(symbol.size.max(1)), name: symbol.name }
     });
-    from_symbols(symbols, addresses, &mut known, |symbol, address| address - symbol.start < symbol.size.max(1));
+    from_symbols(symbols, addresses, &mut known);
     Ok(known.into_iter().map(|known| known.answer).collect())
 }
 
@@ -49,20 +48,14 @@ pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Ans
     let mut known = from_dwarf(object, &Pieces::default(), addresses)?;
     let load = object.load_address();
     let starts = function_starts(object.data(), load);
-    let symbols = object.symbols().map(|symbol| Symbol {
-        start: symbol.address.wrapping_add(load),
-        size: symbol.size,
-        name: symbol.name,
-    });
     // A symbol of Mach-O has no size. In a stripped file many functions have none, and the one
-    // before them would take their addresses: the list of all functions tells where each one
-    // begins.
-    from_symbols(symbols, addresses, &mut known, |symbol, address| {
-        match starts.partition_point(|start| *start <= address).checked_sub(1).and_then(|index| starts.get(index)) {
-            Some(start) => *start <= symbol.start,
-            None => starts.is_empty(),
-        }
+    // before them would take their addresses: the list of all functions tells where the next begins.
+    let symbols = object.symbols().map(|symbol| {
+        let start = symbol.address.wrapping_add(load);
+        let next = starts.get(starts.partition_point(|other| *other <= start));
+        Symbol { start, end: next.copied().unwrap_or(u64::MAX), name: symbol.name }
     });
+    from_symbols(symbols, addresses, &mut known);
     Ok(known.into_iter().map(|known| known.answer).collect())
 }
 
@@ -156,18 +149,14 @@ fn frames_at<'a>(
 
 struct Symbol<'d> {
     start: u64,
-    size: u64,
+    /// Behind its last byte.
+    end: u64,
     name: Option<Cow<'d, str>>,
 }
 
-/// Names from the symbol table, where DWARF has none or a short one: of the symbols that own an
-/// address, the one that begins last.
-fn from_symbols<'d>(
-    symbols: impl Iterator<Item = Symbol<'d>>,
-    addresses: &[u64],
-    known: &mut [Known],
-    owns: impl Fn(&Symbol<'d>, u64) -> bool,
-) {
+/// Names from the symbol table, where DWARF has none or a short one: of the symbols that have an
+/// address, the one that begins last. The addresses are in order.
+fn from_symbols<'d>(symbols: impl Iterator<Item = Symbol<'d>>, addresses: &[u64], known: &mut [Known]) {
     let lacks_a_name = |known: &Known| known.answer.frames.last().is_none_or(|frame| frame.function.is_empty());
     let mut open: Vec<_> = addresses
         .iter()
@@ -179,9 +168,9 @@ fn from_symbols<'d>(
         return;
     }
     for symbol in symbols.filter(|symbol| symbol.name.as_ref().is_some_and(|name| !name.is_empty())) {
-        for (address, _, best) in &mut open {
-            let is_better = best.as_ref().is_none_or(|best| symbol.start > best.start);
-            if symbol.start <= *address && is_better && owns(&symbol, *address) {
+        let first = open.partition_point(|(address, ..)| *address < symbol.start);
+        for (_, _, best) in open.iter_mut().skip(first).take_while(|(address, ..)| *address < symbol.end) {
+            if best.as_ref().is_none_or(|best| symbol.start > best.start) {
                 *best = Some(Symbol { name: symbol.name.clone(), ..symbol });
             }
         }
