@@ -3,10 +3,10 @@
 //! A mapping is chosen by the id that R8 writes into the frames (`r8-map-id-…`), or that the report
 //! names. Without one, a mapping is used only if it is the only one in the folders.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use memchr::memmem;
 use proguard::{ProguardCache, ProguardMapping, ProguardRecord, StackFrame, class_name_to_descriptor};
 use symbolic_common::ByteView;
 
@@ -35,10 +35,14 @@ struct Mapping {
     ids: Vec<String>,
 }
 
-/// A mapping that is in use: the file, and its index.
+/// A mapping that is in use, and where each class stands in it. Parsing all of a large app's mapping
+/// takes seconds and gigabytes; a stack needs a few classes.
 struct Loaded {
     text: ByteView<'static>,
-    index: Vec<u8>,
+    /// The lines of a class, by its obfuscated name.
+    classes: HashMap<String, Range<usize>>,
+    /// The same by the original name.
+    originals: HashMap<String, Range<usize>>,
 }
 
 /// The ids in the comments of a mapping. None if the text is no mapping: its first line that is no
@@ -144,20 +148,82 @@ impl Mappings {
 impl Mapping {
     fn load(&self) -> Result<Loaded, String> {
         let text = ByteView::open(&self.path).map_err(|error| error.to_string())?;
-        let index = quietly(|| {
-            let mut index = Vec::new();
-            ProguardCache::write(&ProguardMapping::new(&text), &mut index).map(|()| index)
-        });
-        match index {
-            Some(Ok(index)) => Ok(Loaded { text, index }),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("the mapping is damaged".to_owned()),
+        let (mut classes, mut originals) = (HashMap::new(), HashMap::new());
+        let mut open: Option<(String, String, usize)> = None;
+        let mut close = |open: Option<(String, String, usize)>, end: usize| {
+            if let Some((original, obfuscated, start)) = open {
+                originals.insert(original, start..end);
+                classes.insert(obfuscated, start..end);
+            }
+        };
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', &text).chain([text.len()]) {
+            // Members are indented, and comments belong to what stands before them.
+            if let Some((original, obfuscated)) = class_of(text.get(start..end).unwrap_or_default()) {
+                close(open.replace((original, obfuscated, start)), start);
+            }
+            start = end + 1;
         }
+        close(open, text.len());
+        Ok(Loaded { text, classes, originals })
+    }
+}
+
+/// The names in a line that begins a class: `a.b.C -> d.e:`.
+fn class_of(line: &[u8]) -> Option<(String, String)> {
+    if line.first().is_none_or(|byte| byte.is_ascii_whitespace() || *byte == b'#') {
+        return None;
+    }
+    let (original, obfuscated) = std::str::from_utf8(line).ok()?.trim_end().strip_suffix(':')?.split_once(" -> ")?;
+    Some((original.to_owned(), obfuscated.to_owned()))
+}
+
+impl Loaded {
+    /// The lines of a class, by its obfuscated name.
+    fn class(&self, obfuscated: &str) -> &[u8] {
+        self.classes.get(obfuscated).and_then(|lines| self.text.get(lines.clone())).unwrap_or_default()
+    }
+
+    /// The part of the mapping that a stack needs: its classes, and of those whose functions are
+    /// inlined into them the comments, which name the source file.
+    fn part(&self, places: &[Place<'_>]) -> Vec<u8> {
+        let classes = places.iter().filter_map(|place| match place {
+            Place::Java(java) => Some(java.class),
+            Place::Thrown(thrown) => Some(thrown.class),
+            _ => None,
+        });
+        let classes: BTreeSet<&str> = classes.collect();
+        let mut part = Vec::new();
+        for class in &classes {
+            part.extend_from_slice(self.class(class));
+            part.push(b'\n');
+        }
+        let mut inlined = BTreeSet::new();
+        for record in ProguardMapping::new(&part).iter().flatten() {
+            if let ProguardRecord::Method { original_class: Some(class), .. } = record {
+                inlined.insert(class.to_owned());
+            }
+        }
+        for class in inlined {
+            let lines = self.originals.get(&class).and_then(|lines| self.text.get(lines.clone())).unwrap_or_default();
+            let is_there = lines.split(|byte| *byte == b'\n').next().and_then(class_of);
+            if is_there.is_none_or(|(_, obfuscated)| classes.contains(obfuscated.as_str())) {
+                continue;
+            }
+            for line in lines.split(|byte| *byte == b'\n').take_while(|line| !line.starts_with(b" ")) {
+                part.extend_from_slice(line);
+                part.push(b'\n');
+            }
+        }
+        part
     }
 }
 
 fn retrace(loaded: &Loaded, places: &[Place<'_>]) -> Result<Vec<Option<Found>>, String> {
-    let cache = ProguardCache::parse(&loaded.index).map_err(|error| error.to_string())?;
+    let part = loaded.part(places);
+    let mut index = Vec::new();
+    ProguardCache::write(&ProguardMapping::new(&part), &mut index).map_err(|error| error.to_string())?;
+    let cache = ProguardCache::parse(&index).map_err(|error| error.to_string())?;
     // An outlined piece of code carries its place to the frame that called it, and the first frame
     // of an exception may have helpers of R8 on top.
     let (mut outlined, mut thrown) = (None, None);
@@ -260,7 +326,7 @@ fn candidates(loaded: &Loaded, original: &str, java: &Java<'_>) -> BTreeSet<Stri
             if is_range { &mut with_range } else { &mut without_range }.insert(function);
         }
     };
-    for record in ProguardMapping::new(class_block(&loaded.text, java.class)).iter().flatten() {
+    for record in ProguardMapping::new(loaded.class(java.class)).iter().flatten() {
         let ProguardRecord::Method { original: method, obfuscated, original_class, line_mapping, .. } = record else {
             continue;
         };
@@ -282,23 +348,4 @@ fn candidates(loaded: &Loaded, original: &str, java: &Java<'_>) -> BTreeSet<Stri
     }
     // As `retrace` does, entries without lines count before those with lines.
     if without_range.is_empty() { with_range } else { without_range }
-}
-
-/// The lines of a class in a mapping, by its obfuscated name.
-fn class_block<'t>(text: &'t [u8], class: &str) -> &'t [u8] {
-    let needle = format!(" -> {class}:");
-    for start in memmem::find_iter(text, &needle) {
-        let line = text.get(..start).and_then(|before| memchr::memrchr(b'\n', before)).map_or(0, |end| end + 1);
-        let rest = text.get(line..).unwrap_or_default();
-        let is_class = !rest.first().is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'#');
-        let after = text.get(start + needle.len()..).unwrap_or_default();
-        if !is_class || !after.first().is_none_or(|byte| matches!(byte, b'\n' | b'\r')) {
-            continue;
-        }
-        // The next class begins at the next line that is neither indented nor a comment.
-        let next = memchr::memchr_iter(b'\n', rest)
-            .find(|end| rest.get(end + 1).is_some_and(|byte| !byte.is_ascii_whitespace() && *byte != b'#'));
-        return rest.get(..next.unwrap_or(rest.len())).unwrap_or_default();
-    }
-    &[]
 }

@@ -16,6 +16,9 @@ com.shop.cart.Cart -> a.b:
     5:5:int total():14:14 -> a
     1:3:void clear():20:22 -> b
 com.shop.cart.CartException -> a.c:
+com.shop.cart.Price -> a.g:
+# {\"id\":\"sourceFile\",\"fileName\":\"Money.kt\"}
+    int rounded() -> a
 com.shop.Pay -> a.d:
     void start() -> a
     void stop() -> a
@@ -71,7 +74,7 @@ Caused by: a.c
         ("com.shop.cart.CartException: no cart", "Caused by: com.shop.cart.CartException")
     );
     let frames = answer.frames();
-    assert_eq!(frames[1], ["com.shop.cart.Price.of Price.kt:7", "com.shop.cart.Cart.total Cart.kt:14"]);
+    assert_eq!(frames[1], ["com.shop.cart.Price.of Money.kt:7", "com.shop.cart.Cart.total Cart.kt:14"]);
     assert_eq!(frames[2], ["com.shop.cart.Cart.total Cart.kt:11"]);
     assert_eq!(frames[3], ["com.shop.cart.Cart.clear Cart.kt:20"]);
     let candidates: Vec<_> = lines.iter().map(|line| calls(&line["candidates"])).collect();
