@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use throughline::names::semconv::EXCEPTION_STACKTRACE;
+
 use super::received::Item;
 use super::shown::MAX_NAME;
 use crate::symbolicate::{Symbols, named};
@@ -29,11 +31,13 @@ impl Stacks {
 }
 
 /// The texts of a record that have several lines: the body, if it has more than the name says, and
-/// attributes.
+/// attributes. A stack is one of them, however long it is.
 pub(super) fn long_texts(item: &Item) -> impl Iterator<Item = (&str, &str)> {
     let has_more = item.body != item.name || item.body.contains('\n') || item.body.chars().count() > MAX_NAME;
     let body = (!item.body.is_empty() && has_more).then_some(("body", item.body.as_str()));
     let attributes = item.attributes.as_object().into_iter().flatten();
     let lines = attributes.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
-    body.into_iter().chain(lines.filter(|(_, text)| text.trim().contains('\n')))
+    // A stack may be a single frame.
+    let is_stack = |key: &str, text: &str| key == EXCEPTION_STACKTRACE && !text.trim().is_empty();
+    body.into_iter().chain(lines.filter(move |(key, text)| text.trim().contains('\n') || is_stack(key, text)))
 }

@@ -45,3 +45,14 @@ fn a_stack_on_a_page_has_functions_and_lines_and_the_text_as_it_was_sent() {
         assert_eq!(inspector.json("/api/session/s")[0]["attributes"]["exception.stacktrace"], STACK);
     }
 }
+
+#[test]
+fn a_stack_of_a_single_frame_is_shown_as_one() {
+    let symbols = fixture("");
+    let inspector = Inspector::start(&["--symbols", symbols.to_str().unwrap()]);
+    let json = [("Content-Type", "application/json")];
+    let frame = "    at anonymous (address at index.android.bundle:1:3554)";
+    assert_eq!(inspector.post_bytes("/v1/logs", &json, record(frame).as_bytes()).0, 200);
+    let page = inspector.get("/session/s");
+    assert!(page.contains("    at price (src/cart.js:13:15)") && page.contains("As it was sent"), "{page}");
+}
