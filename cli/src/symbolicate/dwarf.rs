@@ -49,7 +49,7 @@ pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Ans
     let load = object.load_address();
     let starts = function_starts(object.data(), load);
     // A symbol of Mach-O has no size. In a stripped file many functions have none, and the one
-    // before them would take their addresses: the list of all functions tells where the next begins.
+    // before them would take their addresses: the list of all functions tells where it ends.
     let symbols = object.symbols().map(|symbol| {
         let start = symbol.address.wrapping_add(load);
         let next = starts.get(starts.partition_point(|other| *other <= start));

@@ -35,8 +35,8 @@ struct Mapping {
     ids: Vec<String>,
 }
 
-/// A mapping that is in use, and where each class stands in it. Parsing all of a large app's mapping
-/// takes seconds and gigabytes; a stack needs a few classes.
+/// A mapping that is in use, and where each class stands in it. Parsing all of a large one takes
+/// seconds and gigabytes; a stack needs a few classes.
 struct Loaded {
     text: ByteView<'static>,
     /// The lines of a class, by its obfuscated name.
