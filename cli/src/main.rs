@@ -2,7 +2,7 @@
 //! client does.
 //!
 //! `demo` and `inspect` serve people, `emit`, `explain` and `propagate` also serve tests and
-//! scripts: what they print on standard output is JSON.
+//! scripts: what they print on standard output is JSON. `symbolicate` serves both.
 
 mod demo;
 mod emit;
@@ -12,6 +12,7 @@ mod inspect;
 mod output;
 mod propagate;
 mod shop;
+mod symbolicate;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,9 @@ enum Command {
     /// Continues traces: reads lines `{"headers":[[name,value],…],"n":N}` and prints the headers of
     /// N child spans each.
     Propagate(propagate::Options),
+    /// Names the functions and lines of a stack trace with the symbol files of the build: ELF,
+    /// dSYM, Breakpad, R8 mappings and source maps.
+    Symbolicate(symbolicate::Options),
     /// The app process that `demo` starts.
     #[command(hide = true)]
     DemoApp(demo::app::Options),
@@ -50,12 +54,14 @@ fn main() -> ExitCode {
     // users. So the blocking client of the demo's app needs a provider that is installed here. It
     // fails only if one is installed already, which does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let done = |()| ExitCode::SUCCESS;
     output::exit(match Cli::parse().command {
-        Command::Inspect(options) => inspect::run(&options),
-        Command::Demo(options) => demo::run(&options),
-        Command::Emit(options) => emit::run(&options),
-        Command::Explain(options) => explain::run(&options),
-        Command::Propagate(options) => propagate::run(&options),
-        Command::DemoApp(options) => demo::app::run(&options),
+        Command::Inspect(options) => inspect::run(&options).map(done),
+        Command::Demo(options) => demo::run(&options).map(done),
+        Command::Emit(options) => emit::run(&options).map(done),
+        Command::Explain(options) => explain::run(&options).map(done),
+        Command::Propagate(options) => propagate::run(&options).map(done),
+        Command::DemoApp(options) => demo::app::run(&options).map(done),
+        Command::Symbolicate(options) => symbolicate::run(&options),
     })
 }

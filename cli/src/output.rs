@@ -31,9 +31,9 @@ pub(crate) fn line(text: impl Display) -> Result<()> {
 
 /// How the process ends. An error is said on standard error, in one line and without a backtrace:
 /// it is meant for the user of the command.
-pub(crate) fn exit(result: Result<()>) -> ExitCode {
+pub(crate) fn exit(result: Result<ExitCode>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) if error.is::<ReaderGone>() => ExitCode::SUCCESS,
         Err(error) => {
             say(&error);

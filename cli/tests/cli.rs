@@ -11,6 +11,7 @@ mod pages;
 mod paging;
 mod pipes;
 mod store;
+mod symbolicate;
 mod visitors;
 
 use std::io::{BufRead, BufReader, Read, Write};

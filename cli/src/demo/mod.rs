@@ -46,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 async fn story(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(None)?);
-    let (collector, server) = server::bind(options.port, Names::default(), received.clone()).await?;
+    let (collector, server) = server::bind(options.port, Names::default(), received.clone(), Arc::default()).await?;
     tokio::spawn(server);
     let shop = Shop::start(collector, Names::default()).await?;
     let network = Network::new();

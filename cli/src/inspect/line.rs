@@ -10,12 +10,11 @@ use throughline::names::{
 };
 
 use super::received::{Item, Signal, plausible};
-use super::shown::{NO_TIME, ODD_TIME, counted, cut, duration, grouped, href, one_line};
+use super::shown::{MAX_NAME, NO_TIME, ODD_TIME, counted, cut, duration, grouped, href, one_line};
+use super::stacks::{Stacks, long_texts};
 
 /// Most text, and longest JSON, of a record in a page, in characters. The JSON API has all.
 const MAX_DETAIL: usize = 32 * 1024;
-/// Longest name, service and screen in a page, in characters.
-const MAX_NAME: usize = 200;
 pub(super) const MAX_LABEL: usize = 80;
 
 /// Most text and JSON of all records of a page, in characters: a browser must be able to show it,
@@ -51,17 +50,26 @@ pub(super) struct Line {
     /// Where the trace is shown. Empty if the record has none.
     pub(super) trace: String,
     /// Texts of several lines, such as stacks, with what they are.
-    pub(super) texts: Vec<(String, String)>,
+    pub(super) texts: Vec<Text>,
     /// The record as JSON, with everything that has arrived.
     pub(super) detail: String,
     pub(super) duration: String,
 }
 
+/// A text of several lines.
+pub(super) struct Text {
+    /// The attribute, or `body`.
+    pub(super) label: String,
+    pub(super) text: String,
+    /// Of a stack with functions and lines, the text as it was sent; else empty.
+    pub(super) sent: String,
+}
+
 impl Line {
     /// `start_ns` is the time that the page counts from.
-    pub(super) fn new(item: &Item, start_ns: Option<i64>, room: &mut Room) -> Self {
+    pub(super) fn new(item: &Item, start_ns: Option<i64>, room: &mut Room, stacks: &Stacks) -> Self {
         let (class, tag) = tag(item);
-        let (texts, detail) = details(item, room);
+        let (texts, detail) = details(item, room, stacks);
         Self {
             id: item.id,
             at: at(item, start_ns),
@@ -79,9 +87,11 @@ impl Line {
 }
 
 /// The texts and the JSON, unless the page has no room for them.
-fn details(item: &Item, room: &mut Room) -> (Vec<(String, String)>, String) {
-    let (texts, detail) = (texts(item), long(&serde_json::to_string_pretty(item).unwrap_or_default(), MAX_DETAIL));
-    let characters = texts.iter().map(|(_, text)| text.chars().count()).sum::<usize>() + detail.chars().count();
+fn details(item: &Item, room: &mut Room, stacks: &Stacks) -> (Vec<Text>, String) {
+    let (texts, detail) =
+        (texts(item, stacks), long(&serde_json::to_string_pretty(item).unwrap_or_default(), MAX_DETAIL));
+    let length = |text: &Text| text.text.chars().count() + text.sent.chars().count();
+    let characters = texts.iter().map(length).sum::<usize>() + detail.chars().count();
     if room.take(characters) {
         return (texts, detail);
     }
@@ -111,25 +121,24 @@ fn length(item: &Item) -> String {
     }
 }
 
-/// The body, if it has more than the name says, and the attributes that have several lines.
-/// Together they are no longer than one long text.
-fn texts(item: &Item) -> Vec<(String, String)> {
-    let has_more = item.body != item.name || item.body.contains('\n') || item.body.chars().count() > MAX_NAME;
-    let body = (!item.body.is_empty() && has_more).then_some(("body", item.body.as_str()));
-    let attributes = item.attributes.as_object().into_iter().flatten();
-    let lines = attributes.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
-    let lines = lines.filter(|(_, text)| text.trim().contains('\n'));
+/// The texts of a record that have several lines, as a page shows them. Together they are no longer
+/// than one long text; of a stack, the functions and lines come first and the text as it was sent
+/// behind them.
+fn texts(item: &Item, stacks: &Stacks) -> Vec<Text> {
     let (mut shown, mut room, mut left) = (Vec::new(), MAX_DETAIL, 0);
-    for (label, text) in body.into_iter().chain(lines) {
+    for (label, text) in long_texts(item) {
         if room == 0 {
             left += 1;
             continue;
         }
-        shown.push((cut(label, MAX_LABEL), long(text, room)));
+        let named = stacks.of(item.id, label);
+        let sent = named.map(|_| long(text, room)).unwrap_or_default();
+        shown.push(Text { label: cut(label, MAX_LABEL), text: long(named.unwrap_or(text), room), sent });
         room = room.saturating_sub(text.chars().count());
     }
     if left > 0 {
-        shown.push((format!("{} not shown here", counted(left, "more text")), "The JSON API has all.".to_owned()));
+        let label = format!("{} not shown here", counted(left, "more text"));
+        shown.push(Text { label, text: "The JSON API has all.".to_owned(), sent: String::new() });
     }
     shown
 }

@@ -12,6 +12,7 @@ pub(crate) mod received;
 mod refusals;
 pub(crate) mod server;
 mod shown;
+mod stacks;
 mod views;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use received::Received;
 use crate::guard::{Names, host_name};
 use crate::output;
 use crate::shop::Shop;
+use crate::symbolicate::{self, Symbols};
 
 /// How often the sample backend exports what it has recorded.
 const EXPORT_EVERY: Duration = Duration::from_millis(200);
@@ -44,6 +46,10 @@ pub(crate) struct Options {
     /// and the addresses of the loopback interface. May be given several times.
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     allow_host: Vec<String>,
+    /// Folders with symbol files, at any depth, or single files: stacks are shown with functions
+    /// and lines. They are read when the inspector starts.
+    #[arg(long, num_args = 1.., value_name = "DIR", value_parser = symbolicate::existing)]
+    symbols: Vec<PathBuf>,
     /// Print the addresses as JSON.
     #[arg(long)]
     json: bool,
@@ -61,7 +67,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 async fn serve_until_interrupted(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(options.store.as_deref())?);
     let names = Names::new(&options.allow_host);
-    let (address, server) = server::bind(options.port, names.clone(), received).await?;
+    let symbols = if options.symbols.is_empty() { Symbols::default() } else { symbolicate::index(&options.symbols) };
+    let (address, server) = server::bind(options.port, names.clone(), received, Arc::new(symbols)).await?;
     let server = tokio::spawn(server);
     let backend = if options.sample_backend { Some(Shop::start(address, names).await?) } else { None };
     let url = format!("http://{address}");

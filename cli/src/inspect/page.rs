@@ -8,6 +8,7 @@ use super::causes;
 use super::line::{Line, MAX_LABEL, Room};
 use super::received::{Item, Part, Place, SessionRow, SpanEvent, Stats, plausible};
 use super::shown::{NO_TIME, ODD_TIME, clock, counted, cut, duration, grouped, href, one_line};
+use super::stacks::Stacks;
 
 /// Deepest place in the tree that is indented further. A deeper one is said.
 const MAX_INDENT: usize = 20;
@@ -157,9 +158,9 @@ pub(super) struct Session {
 
 impl Session {
     /// `start_ns` is the first time of all its records.
-    pub(super) fn new(frame: Frame, id: &str, start_ns: Option<i64>, part: &Part<Item>) -> Self {
+    pub(super) fn new(frame: Frame, id: &str, start_ns: Option<i64>, part: &Part<Item>, stacks: &Stacks) -> Self {
         let mut room = Room::of_a_page();
-        let lines = part.entries.iter().map(|item| Line::new(item, start_ns, &mut room)).collect();
+        let lines = part.entries.iter().map(|item| Line::new(item, start_ns, &mut room, stacks)).collect();
         let id = if id.is_empty() { String::new() } else { name_of(id, "(blank id)") };
         let started = start_ns.map_or(NO_TIME.to_owned(), clock);
         Self { frame, pager: Pager::of_records(&part.place), id, started, lines }
@@ -198,7 +199,7 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    pub(super) fn new(frame: Frame, id: &str, part: &Part<Item>) -> Self {
+    pub(super) fn new(frame: Frame, id: &str, part: &Part<Item>, stacks: &Stacks) -> Self {
         let items = &part.entries;
         let start = items.iter().filter_map(|item| plausible(item.time_ns)).min();
         let end = items.iter().flat_map(|item| [item.time_ns, item.end_ns]).filter_map(plausible).max();
@@ -207,7 +208,7 @@ impl Trace {
         let bars = causes::order(items).into_iter().map(|node| {
             let (left, width) = scale.bar(node.item);
             Bar {
-                line: Line::new(node.item, start, &mut room),
+                line: Line::new(node.item, start, &mut room, stacks),
                 indent: node.depth.min(MAX_INDENT),
                 beyond: beyond(node.depth, node.item.events.len()),
                 left,

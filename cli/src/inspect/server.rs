@@ -22,6 +22,7 @@ use super::received::{Received, Stats};
 use super::{refusals, views};
 use crate::guard::{self, Names};
 use crate::output;
+use crate::symbolicate::Symbols;
 
 /// Largest body of a request, in bytes: the default of the OpenTelemetry Collector.
 const MAX_BODY: usize = 20 * 1024 * 1024;
@@ -34,6 +35,7 @@ pub(crate) async fn bind(
     port: u16,
     names: Names,
     received: Arc<Received>,
+    symbols: Arc<Symbols>,
 ) -> Result<(SocketAddr, impl Future<Output = std::io::Result<()>> + Send + 'static)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
@@ -53,7 +55,7 @@ pub(crate) async fn bind(
             None
         }
     };
-    let app = router(names, received);
+    let app = router(names, received, symbols);
     let serve = async move {
         match second {
             Some(second) => tokio::try_join!(serve(listener, app.clone()), serve(second, app)).map(|_| ()),
@@ -67,7 +69,7 @@ async fn serve(listener: TcpListener, app: Router) -> std::io::Result<()> {
     axum::serve(listener, app).await
 }
 
-fn router(names: Names, received: Arc<Received>) -> Router {
+fn router(names: Names, received: Arc<Received>, symbols: Arc<Symbols>) -> Router {
     let collector = Router::new()
         .route("/v1/logs", post(|state, headers, body| collect(Export::Logs, state, headers, body)))
         .route("/v1/traces", post(|state, headers, body| collect(Export::Traces, state, headers, body)))
@@ -82,7 +84,7 @@ fn router(names: Names, received: Arc<Received>) -> Router {
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .merge(collector)
-        .merge(views::router())
+        .merge(views::router(symbols))
         .method_not_allowed_fallback(|| async {
             (
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -5,6 +5,8 @@ pub(super) const NO_TIME: &str = "no time";
 /// Stands for a time that cannot be right: nobody's clock shows the year 2262.
 pub(super) const ODD_TIME: &str = "time not plausible";
 
+/// Longest name, service and screen in a page, in characters.
+pub(super) const MAX_NAME: usize = 200;
 /// Longest id in a URL, in bytes. Servers and browsers refuse URLs that are much longer.
 const MAX_ID: usize = 2_000;
 

@@ -8,17 +8,19 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use askama::Template;
-use axum::Router;
 use axum::extract::{OriginalUri, Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Json, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::Serialize;
 use throughline::internals::ids::RunKey;
 use tokio::task::block_in_place;
 
 use super::page::{self, Frame};
 use super::received::{Asked, Of, Part, Place, Received};
+use super::stacks::Stacks;
+use crate::symbolicate::Symbols;
 
 /// Sessions, and records of a session, on a page.
 const PER_PAGE: u64 = 500;
@@ -31,8 +33,9 @@ const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
 type Shared = State<Arc<Received>>;
 type Asking = Query<HashMap<String, String>>;
+type Known = Extension<Arc<Symbols>>;
 
-pub(super) fn router() -> Router<Arc<Received>> {
+pub(super) fn router(symbols: Arc<Symbols>) -> Router<Arc<Received>> {
     Router::new()
         .route("/", get(sessions_page))
         .route("/session/{id}", get(session_page))
@@ -46,6 +49,7 @@ pub(super) fn router() -> Router<Arc<Received>> {
         .route("/api/without-session", get(without_session))
         .route("/api/trace/{id}", get(trace))
         .fallback(nothing_here)
+        .layer(Extension(symbols))
 }
 
 /// A page, or why there is none.
@@ -106,44 +110,45 @@ async fn sessions_page(State(received): Shared, Query(query): Asking) -> Page {
     })
 }
 
-async fn session_page(State(received): Shared, Path(id): Path<String>, Query(query): Asking) -> Page {
-    one_session(&received, &id, &query)
+async fn session_page(State(received): Shared, known: Known, Path(id): Path<String>, Query(query): Asking) -> Page {
+    one_session(&received, &known, &id, &query)
 }
 
-async fn without_session_page(State(received): Shared, Query(query): Asking) -> Page {
-    one_session(&received, "", &query)
+async fn without_session_page(State(received): Shared, known: Known, Query(query): Asking) -> Page {
+    one_session(&received, &known, "", &query)
 }
 
-async fn session_of_page(State(received): Shared, Path(record): Path<i64>, Query(query): Asking) -> Page {
+async fn session_of_page(State(received): Shared, known: Known, Path(record): Path<i64>, Query(query): Asking) -> Page {
     match block_in_place(|| received.session_of(record))? {
-        Some(id) => one_session(&received, &id, &query),
+        Some(id) => one_session(&received, &known, &id, &query),
         None => no_record(record),
     }
 }
 
-fn one_session(received: &Received, id: &str, query: &HashMap<String, String>) -> Page {
+fn one_session(received: &Received, symbols: &Symbols, id: &str, query: &HashMap<String, String>) -> Page {
     block_in_place(|| {
         let part = received.items(Of::Session(id), Asked::of(query, PER_PAGE))?;
-        let start = received.start(id)?;
-        html(received, StatusCode::OK, |frame| page::Session::new(frame, id, start, &part))
+        let (start, stacks) = (received.start(id)?, Stacks::of_page(symbols, &part.entries));
+        html(received, StatusCode::OK, |frame| page::Session::new(frame, id, start, &part, &stacks))
     })
 }
 
-async fn trace_page(State(received): Shared, Path(id): Path<String>, Query(query): Asking) -> Page {
-    one_trace(&received, &trace_id(&id), &query)
+async fn trace_page(State(received): Shared, known: Known, Path(id): Path<String>, Query(query): Asking) -> Page {
+    one_trace(&received, &known, &trace_id(&id), &query)
 }
 
-async fn trace_of_page(State(received): Shared, Path(record): Path<i64>, Query(query): Asking) -> Page {
+async fn trace_of_page(State(received): Shared, known: Known, Path(record): Path<i64>, Query(query): Asking) -> Page {
     match block_in_place(|| received.trace_of(record))? {
-        Some(id) => one_trace(&received, &id, &query),
+        Some(id) => one_trace(&received, &known, &id, &query),
         None => no_record(record),
     }
 }
 
-fn one_trace(received: &Received, id: &str, query: &HashMap<String, String>) -> Page {
+fn one_trace(received: &Received, symbols: &Symbols, id: &str, query: &HashMap<String, String>) -> Page {
     block_in_place(|| {
         let part = received.items(Of::Trace(id), Asked::of(query, MANY_PER_PAGE))?;
-        html(received, StatusCode::OK, |frame| page::Trace::new(frame, id, &part))
+        let stacks = Stacks::of_page(symbols, &part.entries);
+        html(received, StatusCode::OK, |frame| page::Trace::new(frame, id, &part, &stacks))
     })
 }
 

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::*;
 use crate::inspect::page::{self, Frame};
+use crate::inspect::stacks::Stacks;
 
 fn first() -> Asked {
     Asked::of(&HashMap::new(), 5_000)
@@ -40,10 +41,11 @@ fn a_time_that_an_earlier_version_has_stored_wrongly_makes_no_page_fail() {
     let (sessions, items) = (received.sessions(first()).unwrap(), of_session(&received, "s"));
     assert_eq!((sessions.entries[0].first_ns, sessions.entries[0].last_ns), (None, Some(1)));
     page::Sessions::new(frame(), sessions, 0).render().unwrap();
-    let page = page::Session::new(frame(), "s", received.start("s").unwrap(), &items).render().unwrap();
+    let page =
+        page::Session::new(frame(), "s", received.start("s").unwrap(), &items, &Stacks::default()).render().unwrap();
     assert_eq!(page.matches("time not plausible").count(), 3, "{page}");
     let trace = received.items(Of::Trace("t"), first()).unwrap();
-    let page = page::Trace::new(frame(), "t", &trace).render().unwrap();
+    let page = page::Trace::new(frame(), "t", &trace, &Stacks::default()).render().unwrap();
     assert_eq!(page.matches("time not plausible").count(), 3, "{page}");
 }
 
