@@ -6,6 +6,7 @@
 
 mod contexts;
 mod diagnosis;
+mod exits;
 mod frames;
 mod journal;
 mod processes;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use contexts::*;
 pub(crate) use diagnosis::*;
+pub use exits::*;
 pub use frames::*;
 pub use journal::*;
 pub use processes::*;
