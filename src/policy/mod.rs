@@ -4,6 +4,7 @@
 //! that a decision can be tested without waiting.
 
 pub mod backoff;
+pub mod crash_loop;
 pub mod exits;
 pub mod hangs;
 pub(crate) mod metrics;
