@@ -9,6 +9,7 @@ mod diagnosis;
 mod exits;
 mod frames;
 mod journal;
+mod panics;
 mod processes;
 mod redaction;
 
@@ -20,6 +21,7 @@ pub(crate) use diagnosis::*;
 pub use exits::*;
 pub use frames::*;
 pub use journal::*;
+pub(crate) use panics::*;
 pub use processes::*;
 pub(crate) use redaction::*;
 

@@ -33,6 +33,7 @@ mod meetings;
 mod moments;
 mod off;
 mod older_store;
+mod panics;
 mod patience;
 mod privacy;
 mod processes;

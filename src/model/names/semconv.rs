@@ -78,6 +78,8 @@ pub const EXCEPTION_TYPE: &str = "exception.type";
 pub const EXCEPTION_MESSAGE: &str = "exception.message";
 /// The stack trace of an error.
 pub const EXCEPTION_STACKTRACE: &str = "exception.stacktrace";
+/// The name of the thread on which it happened.
+pub const THREAD_NAME: &str = "thread.name";
 /// The id of a crash: the same in every attempt to deliver it.
 pub const CRASH_ID: &str = "app.crash.id";
 /// Why a request or an operation failed.
