@@ -24,6 +24,7 @@ mod floors;
 mod fragile;
 mod globals;
 mod golden;
+mod hangs;
 mod hook;
 mod house;
 mod imports;

@@ -182,8 +182,7 @@ const TABLE: [Row; 27] = [
     row("upgraded",               Update,         Elimination, |f| f.run.is_last && f.is_upgrade),
     row("debugged",               Unknown,        Elimination, |f| f.run.has_debugger),
     row("background",             BackgroundKill, Elimination, |f| f.is_background),
-    row("memory_short",           OutOfMemory,    Elimination, |f| f.run.is_last && f.is_foreground
-                                                                    && f.is_memory_short() && !f.excludes_memory()),
+    row("memory_short",           OutOfMemory,    Elimination, |f| f.died_of_memory()),
     row("unexplained",            Unknown,        Elimination, |_| true),
 ];
 
@@ -249,6 +248,13 @@ impl<'a> Facts<'a> {
     fn died_in_hang(&self) -> bool {
         let never_ended = self.run.hang.is_some_and(|hang| self.run.last_beat.is_none_or(|beat| beat <= hang));
         never_ended && !self.is_background && !self.run.has_debugger
+    }
+
+    /// Whether nothing but a lack of memory is left to explain the end. Counts of the system's that
+    /// are ambiguous leave more.
+    fn died_of_memory(&self) -> bool {
+        let is_alone = self.run.is_last && self.is_foreground && self.said == Said::Nothing;
+        is_alone && self.is_memory_short() && !self.excludes_memory()
     }
 
     fn is_memory_short(&self) -> bool {
