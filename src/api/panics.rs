@@ -17,6 +17,7 @@ use std::thread;
 
 use super::client::{Client, Telemetry};
 use super::hook;
+use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::recorder::is_own_thread;
 use crate::model::event::{ErrorEvent, TraceContext};
 use crate::model::limits::{
@@ -29,7 +30,7 @@ use crate::policy::trace::current_trace;
 use crate::storage::journal::forked;
 
 /// The clients that record panics.
-static WATCHERS: Mutex<Vec<Weak<Client>>> = Mutex::new(Vec::new());
+static WATCHERS: Mutex<Vec<Watcher>> = Mutex::new(Vec::new());
 /// The hook is installed once, and stays: one that was installed after it would be lost otherwise.
 static INSTALLED: Once = Once::new();
 /// Panics that are being recorded.
@@ -48,6 +49,13 @@ thread_local! {
     static NOTED: Cell<u64> = const { Cell::new(0) };
 }
 
+/// A client that records panics. Whether it is on can be asked without keeping it alive.
+#[derive(Clone)]
+struct Watcher {
+    client: Weak<Client>,
+    cell: Arc<LifecycleCell>,
+}
+
 /// How many panics of this thread were noted, so that who catches one can tell whether it was.
 pub(super) fn noted() -> u64 {
     NOTED.get()
@@ -55,7 +63,13 @@ pub(super) fn noted() -> u64 {
 
 /// Whether a client records panics.
 pub(super) fn is_watched_by(client: &Arc<Client>) -> bool {
-    watchers().iter().any(|watcher| watcher.as_ptr() == Arc::as_ptr(client))
+    watchers().iter().any(|watcher| watcher.client.as_ptr() == Arc::as_ptr(client))
+}
+
+impl Watcher {
+    fn of(client: &Arc<Client>) -> Self {
+        Self { client: Arc::downgrade(client), cell: Arc::clone(client.lifecycle.cell()) }
+    }
 }
 
 impl Telemetry {
@@ -96,8 +110,8 @@ impl Telemetry {
         }
         if !is_watched_by(&self.client) {
             let mut watchers = watchers();
-            watchers.retain(|watcher| watcher.strong_count() > 0);
-            watchers.push(Arc::downgrade(&self.client));
+            watchers.retain(|watcher| watcher.client.strong_count() > 0);
+            watchers.push(Watcher::of(&self.client));
         }
         INSTALLED.call_once(|| {
             let previous = take_hook();
@@ -127,7 +141,7 @@ fn read_symbols() {
     }
 }
 
-fn watchers() -> MutexGuard<'static, Vec<Weak<Client>>> {
+fn watchers() -> MutexGuard<'static, Vec<Watcher>> {
     WATCHERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -161,7 +175,7 @@ impl Drop for Turn {
 fn note(info: &PanicHookInfo<'_>) {
     let place = info.location();
     let is_ignored = forked() || is_own_thread() || hook::is_running() || IS_RECORDING.get();
-    if is_ignored || place.is_some_and(|place| is_own_code(place.file())) {
+    if is_ignored || place.is_some_and(|place| is_own_code(place.file())) || is_everybody_off() {
         return;
     }
     let Some(turn) = Turn::take() else {
@@ -180,6 +194,12 @@ fn note(info: &PanicHookInfo<'_>) {
     hand_over(panicked, turn, || watchers().clone());
 }
 
+/// Whether no client is on. Nobody waits for the answer: it is "no" while another thread has the
+/// list.
+fn is_everybody_off() -> bool {
+    WATCHERS.try_lock().is_ok_and(|watchers| !watchers.iter().any(|watcher| watcher.cell.is_on()))
+}
+
 /// Whether the backtrace is taken: when the symbols are known, and in a loop of panics only those
 /// of the first ones.
 fn may_take_stack() -> bool {
@@ -196,7 +216,7 @@ fn may_take_stack() -> bool {
 }
 
 /// Has a panic recorded by another thread, and waits for that as long as is right.
-fn hand_over(panicked: Panicked, turn: Turn, clients: impl FnOnce() -> Vec<Weak<Client>> + Send + 'static) {
+fn hand_over(panicked: Panicked, turn: Turn, clients: impl FnOnce() -> Vec<Watcher> + Send + 'static) {
     let (done, is_done) = sync_channel(1);
     let work = move || {
         IS_RECORDING.set(true);
@@ -213,8 +233,9 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> bool {
 }
 
 /// Records a panic for each client that wants it.
-fn record(panicked: Panicked, turn: &Arc<Turn>, clients: Vec<Weak<Client>>) {
-    let clients: Vec<Telemetry> = clients.iter().filter_map(Weak::upgrade).map(Telemetry::of).collect();
+fn record(panicked: Panicked, turn: &Arc<Turn>, watchers: Vec<Watcher>) {
+    let clients: Vec<Telemetry> =
+        watchers.iter().filter_map(|watcher| watcher.client.upgrade()).map(Telemetry::of).collect();
     if clients.iter().all(|client| client.on().is_none()) {
         return;
     }
@@ -311,7 +332,7 @@ mod tests {
         let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
         let shared = telemetry.on().unwrap();
         telemetry.tap("pay"); // An event looks at the action that is collecting, under this lock.
-        let client = Arc::downgrade(&telemetry.client);
+        let client = Watcher::of(&telemetry.client);
         let errors = || shared.recorder().journal().counters().appended[1];
         let before = errors();
         shared.scopes.contexts(|_| {
@@ -322,6 +343,21 @@ mod tests {
         while errors() == before {
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_panic_that_nobody_wants_costs_no_thread() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::builder("shop", dir.path()).enabled(false).build().unwrap();
+        let off = Telemetry::start(config, Consent::Granted).unwrap();
+        assert!(off.capture_panics());
+        // This is a panic of the standard library's. One of this file would be our own.
+        let panic = || std::panic::catch_unwind(|| "ab".repeat(std::hint::black_box(usize::MAX))).unwrap_err();
+        panic();
+        assert_eq!(noted(), 0);
+        off.set_enabled(true).unwrap();
+        panic();
+        assert_eq!(noted(), 1);
     }
 
     #[test]
