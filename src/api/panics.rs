@@ -35,7 +35,7 @@ static WATCHERS: Mutex<Vec<Watcher>> = Mutex::new(Vec::new());
 static INSTALLED: Once = Once::new();
 /// Panics that are being recorded.
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
-/// Panics that were not recorded because too many others were, and that none has reported.
+/// Panics that were not recorded, because too many others were or no thread could be started.
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 /// Whether the program's symbols have begun to be read, and whether they are.
 static SYMBOLS: (AtomicBool, AtomicBool) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -54,6 +54,8 @@ thread_local! {
 struct Watcher {
     client: Weak<Client>,
     cell: Arc<LifecycleCell>,
+    /// How many of the panics that were left out it knows of.
+    knows: Arc<AtomicU64>,
 }
 
 /// How many panics of this thread were noted, so that who catches one can tell whether it was.
@@ -68,7 +70,32 @@ pub(super) fn is_watched_by(client: &Arc<Client>) -> bool {
 
 impl Watcher {
     fn of(client: &Arc<Client>) -> Self {
-        Self { client: Arc::downgrade(client), cell: Arc::clone(client.lifecycle.cell()) }
+        let knows = Arc::new(AtomicU64::new(LEFT_OUT.load(Ordering::Relaxed)));
+        Self { client: Arc::downgrade(client), cell: Arc::clone(client.lifecycle.cell()), knows }
+    }
+
+    /// How many panics were left out of which the client does not know. It is about to be told.
+    fn take_left_out(&self) -> u64 {
+        let all = LEFT_OUT.load(Ordering::Relaxed);
+        all.saturating_sub(self.knows.fetch_max(all, Ordering::Relaxed))
+    }
+
+    /// The panic that was to tell it was not kept.
+    fn give_back(&self, left_out: u64) {
+        self.knows.fetch_sub(left_out, Ordering::Relaxed);
+    }
+
+    /// Records a panic, if the client is on.
+    fn record(&self, telemetry: &Telemetry, error: &ErrorEvent<'_>, thread: Attribute<'_>) {
+        let left_out = self.take_left_out();
+        if left_out == 0 || telemetry.on().is_none() {
+            telemetry.record_error(&error.attributes(&[thread]));
+            return;
+        }
+        let left_out_too = (ERROR_REPEATS, i64::try_from(left_out).unwrap_or(i64::MAX).into());
+        if telemetry.record_ours(&error.attributes(&[left_out_too, thread])).is_none() {
+            self.give_back(left_out);
+        }
     }
 }
 
@@ -220,11 +247,13 @@ fn hand_over(panicked: Panicked, turn: Turn, clients: impl FnOnce() -> Vec<Watch
     let (done, is_done) = sync_channel(1);
     let work = move || {
         IS_RECORDING.set(true);
-        record(panicked, &Arc::new(turn), clients());
+        record(panicked, &Arc::new(turn), &clients());
         let _ = done.send(());
     };
     if spawn(work) {
         let _ = is_done.recv_timeout(PANIC_PATIENCE);
+    } else {
+        LEFT_OUT.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -233,26 +262,20 @@ fn spawn(work: impl FnOnce() + Send + 'static) -> bool {
 }
 
 /// Records a panic for each client that wants it.
-fn record(panicked: Panicked, turn: &Arc<Turn>, watchers: Vec<Watcher>) {
-    let clients: Vec<Telemetry> =
-        watchers.iter().filter_map(|watcher| watcher.client.upgrade()).map(Telemetry::of).collect();
-    if clients.iter().all(|client| client.on().is_none()) {
+fn record(panicked: Panicked, turn: &Arc<Turn>, watchers: &[Watcher]) {
+    let client = |watcher: &Watcher| watcher.client.upgrade().map(Telemetry::of);
+    let clients: Vec<_> = watchers.iter().filter_map(|watcher| Some((watcher, client(watcher)?))).collect();
+    if clients.iter().all(|(_, telemetry)| telemetry.on().is_none()) {
         return;
     }
     read_symbols();
     let frames = panicked.backtrace.and_then(|backtrace| frames_of(backtrace, turn)).unwrap_or_default();
     let stack = format!("panicked at {}{frames}", panicked.place);
+    let mut error = ErrorEvent::new(words::ERROR_PANIC, &panicked.message).stack(&stack);
+    error.common.trace = panicked.trace;
     let thread = panicked.thread.as_deref().unwrap_or_default();
-    let left_out = LEFT_OUT.swap(0, Ordering::Relaxed);
-    let all: [Attribute<'_>; 2] =
-        [(ERROR_REPEATS, i64::try_from(left_out).unwrap_or(i64::MAX).into()), (semconv::THREAD_NAME, thread.into())];
-    for telemetry in clients {
-        let mut error = ErrorEvent::new(words::ERROR_PANIC, &panicked.message).stack(&stack);
-        error.common.trace = panicked.trace;
-        match (left_out, &all) {
-            (0, [_, thread]) => telemetry.record_error(&error.attributes(std::slice::from_ref(thread))),
-            _ => telemetry.record_ours(&error.attributes(&all)),
-        };
+    for (watcher, telemetry) in &clients {
+        watcher.record(telemetry, &error, (semconv::THREAD_NAME, thread.into()));
     }
 }
 
@@ -343,6 +366,21 @@ mod tests {
         while errors() == before {
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn each_client_is_told_what_was_left_out_since_it_asked_and_no_other_takes_it_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::builder("shop", dir.path()).enabled(false).build().unwrap();
+        let telemetry = Telemetry::start(config, Consent::Granted).unwrap();
+        let first = Watcher::of(&telemetry.client);
+        LEFT_OUT.fetch_add(3, Ordering::Relaxed);
+        let second = Watcher::of(&telemetry.client);
+        LEFT_OUT.fetch_add(2, Ordering::Relaxed);
+        assert_eq!((first.take_left_out(), second.take_left_out()), (5, 2));
+        assert_eq!((first.take_left_out(), second.take_left_out()), (0, 0));
+        first.give_back(5);
+        assert_eq!(first.take_left_out(), 5);
     }
 
     #[test]
