@@ -135,7 +135,7 @@ pub mod internals {
     pub use crate::model::event::{decode, encode, scrub};
     pub use crate::model::value::lend;
     pub use crate::model::{ids, kill_point, limits};
-    pub use crate::policy::{backoff, redact, sampling, schedule, session, state};
+    pub use crate::policy::{backoff, crash_loop, exits, hangs, redact, sampling, schedule, session, state};
     pub use crate::storage::{crash, dirlock, frame, journal, queue};
     pub use crate::wire::export::otlp;
 }

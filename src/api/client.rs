@@ -94,8 +94,13 @@ impl Telemetry {
             give_main_stack();
         }
         client.lifecycle.start(&client.parts)?;
+        Ok(Self::of(Arc::new(client)))
+    }
+
+    /// A handle of a client.
+    pub(super) fn of(client: Arc<Client>) -> Self {
         let cell = Arc::clone(client.lifecycle.cell());
-        Ok(Self { client: Arc::new(client), cell })
+        Self { client, cell }
     }
 
     /// What client and worker share, if the client is on for calls that record. It is off on the

@@ -139,6 +139,11 @@ thread_local! {
     static REWRITING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Whether this thread is in a call of the hook's.
+pub(super) fn is_running() -> bool {
+    IN_HOOK.get() || REWRITING.get()
+}
+
 /// Whether the hook is rewriting a text on this thread.
 #[inline]
 pub(super) fn is_rewriting() -> bool {

@@ -9,6 +9,7 @@ pub(crate) mod hook;
 pub(crate) mod host;
 mod lifecycle;
 pub(crate) mod metrics;
+mod panics;
 mod parts;
 pub(crate) mod public;
 pub(crate) mod resources;

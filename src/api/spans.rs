@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::client::Telemetry;
+use super::panics;
 use crate::engine::scopes::{Change, Ended, Outcome, SpanData};
 use crate::model::event::{ErrorEvent, EventKind, SpanStatus, TraceContext};
 use crate::model::names::{self, app_attributes, words};
@@ -113,6 +114,7 @@ impl ActiveSpan {
 
     /// Runs `work` inside, and succeeds when it returns. A panic is recorded and goes on.
     pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        let noted = panics::noted();
         match catch_unwind(AssertUnwindSafe(|| self.scope(work))) {
             Ok(value) => {
                 self.succeed();
@@ -120,8 +122,11 @@ impl ActiveSpan {
             }
             Err(panic) => {
                 let text = panic.downcast_ref::<&str>().copied();
-                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic");
-                self.fail("panic", text);
+                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+                // Where panics are captured, this one was recorded when it happened.
+                let is_recorded = panics::noted() != noted
+                    && self.0.as_ref().is_some_and(|running| panics::is_watched_by(&running.telemetry.client));
+                self.fail_with(words::ERROR_PANIC, text, !is_recorded);
                 resume_unwind(panic)
             }
         }
@@ -181,9 +186,14 @@ impl ActiveSpan {
 
     /// Ends it with an error. The error of an operation is recorded as an event of its own, too, in
     /// the operation's trace.
-    pub fn fail(mut self, error_type: &str, message: &str) {
+    pub fn fail(self, error_type: &str, message: &str) {
+        self.fail_with(error_type, message, true);
+    }
+
+    /// Ends it with an error, which may have been recorded before.
+    fn fail_with(mut self, error_type: &str, message: &str, is_new: bool) {
         let Some(running) = &self.0 else { return };
-        if let State::Operation(_) = running.state {
+        if let (State::Operation(_), true) = (&running.state, is_new) {
             let error = ErrorEvent::new(error_type, message).trace(running.context.trace);
             running.telemetry.record_error(&error);
         }

@@ -7,8 +7,10 @@
 mod contexts;
 mod crashes;
 mod diagnosis;
+mod exits;
 mod frames;
 mod journal;
+mod panics;
 mod processes;
 mod redaction;
 
@@ -18,8 +20,10 @@ use std::time::Duration;
 pub use contexts::*;
 pub(crate) use crashes::*;
 pub(crate) use diagnosis::*;
+pub use exits::*;
 pub use frames::*;
 pub use journal::*;
+pub(crate) use panics::*;
 pub use processes::*;
 pub(crate) use redaction::*;
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
 use crate::model::limits::OTHER_BOOT_CAP;
 
@@ -220,6 +221,26 @@ impl Deadline {
             return self.at.since(now);
         }
         Duration::from_nanos(self.remaining).min(OTHER_BOOT_CAP).saturating_sub(Duration::from_nanos(now.0))
+    }
+}
+
+/// A deadline as it is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredDeadline {
+    boot: u64,
+    at: u64,
+    remaining: u64,
+}
+
+impl From<Deadline> for StoredDeadline {
+    fn from(deadline: Deadline) -> Self {
+        Self { boot: deadline.boot.0, at: deadline.at.0, remaining: deadline.remaining }
+    }
+}
+
+impl From<StoredDeadline> for Deadline {
+    fn from(stored: StoredDeadline) -> Self {
+        Self { boot: BootId(stored.boot), at: BootTime(stored.at), remaining: stored.remaining }
     }
 }
 

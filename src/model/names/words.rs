@@ -79,6 +79,9 @@ pub const ERROR_CANCELLED: &str = "cancelled";
 /// There was no answer in time.
 pub const ERROR_TIMEOUT: &str = "timeout";
 
+/// A panic of Rust code.
+pub const ERROR_PANIC: &str = "panic";
+
 // How an operation ended.
 
 /// It did what it was meant to do.

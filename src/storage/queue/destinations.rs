@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::control::Control;
 use super::lanes::MAX_SEQ;
-use super::state::{DestinationState, PartState, SignalPause, StoredDeadline};
+use super::state::{DestinationState, PartState, SignalPause};
 use super::{Queue, QueueError};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::DAY;
-use crate::model::time::{Deadline, nanos};
+use crate::model::time::{Deadline, StoredDeadline, nanos};
 
 impl Queue {
     /// Brings the destinations to what the configuration says. A new destination starts at the

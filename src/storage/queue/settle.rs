@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::state::{BatchState, PartState, SentToday, StoredDeadline};
+use super::state::{BatchState, PartState, SentToday};
 use super::{LeftOut, NewPart, Queue, QueueError, destinations};
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{MAX_PARKED_PARTS, PARKED_FOR, SUSPICIONS_TO_DIVIDE};
-use crate::model::time::Deadline;
+use crate::model::time::{Deadline, StoredDeadline};
 use crate::policy::backoff;
 
 /// What became of a part.

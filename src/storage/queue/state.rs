@@ -13,7 +13,7 @@ use crate::model::ledger::{DropReason, Ledger};
 use crate::model::limits::{
     MAX_PARKED_PARTS, MAX_RUN_EVENTS, MAX_STUCK_PARTS, STUCK_AFTER, SUSPECT_EVERY, SUSPICIONS_TO_DIVIDE,
 };
-use crate::model::time::{BootId, BootTime, Deadline, nanos, uptime_since};
+use crate::model::time::{BootId, BootTime, StoredDeadline, nanos, uptime_since};
 use crate::storage::journal::RunCounters;
 
 /// The books of a lane.
@@ -108,26 +108,6 @@ impl RunState {
 /// A difference of two counters, or 0 when it is so large that one of the counters must be damaged.
 fn plausible(difference: u64) -> u64 {
     if difference < MAX_RUN_EVENTS { difference } else { 0 }
-}
-
-/// A deadline as it is stored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredDeadline {
-    boot: u64,
-    at: u64,
-    remaining: u64,
-}
-
-impl From<Deadline> for StoredDeadline {
-    fn from(deadline: Deadline) -> Self {
-        Self { boot: deadline.boot.0, at: deadline.at.0, remaining: deadline.remaining }
-    }
-}
-
-impl From<StoredDeadline> for Deadline {
-    fn from(stored: StoredDeadline) -> Self {
-        Self { boot: BootId(stored.boot), at: BootTime(stored.at), remaining: stored.remaining }
-    }
 }
 
 /// A signal of a destination to which nothing is sent for a while, because the backend refuses it.
