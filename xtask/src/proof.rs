@@ -1,8 +1,8 @@
 //! The proof that the crash handler is safe in a signal, on the compiled code.
 //!
 //! The handler is linked alone, without any library. Whatever it reaches that is not its own
-//! shows as an undefined symbol: an allocator, a panic, a mutex, `memcpy`, a call through a table that the
-//! dynamic linker has not filled yet. None is permitted.
+//! shows as an undefined symbol: an allocator, a panic, a mutex, `memcpy`, a call through a table
+//! that the dynamic linker has not filled yet. None is permitted.
 
 use std::path::Path;
 use std::process::Command;
