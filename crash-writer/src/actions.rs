@@ -1,7 +1,7 @@
 //! The handlers that were there before ours.
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::handler::{Signal, handler};
 use crate::sys::{self, KernelAction};
@@ -14,6 +14,8 @@ struct Kept {
     function: AtomicUsize,
     flags: AtomicUsize,
     mask: [AtomicUsize; 2],
+    /// Whether ours could not be taken away, because another had come on top, which calls it.
+    stays: AtomicBool,
 }
 
 static KEPT: [Kept; SIGNALS.len()] = [const {
@@ -21,6 +23,7 @@ static KEPT: [Kept; SIGNALS.len()] = [const {
         function: AtomicUsize::new(libc::SIG_DFL),
         flags: AtomicUsize::new(0),
         mask: [AtomicUsize::new(0), AtomicUsize::new(0)],
+        stays: AtomicBool::new(false),
     }
 }; SIGNALS.len()];
 
@@ -74,7 +77,8 @@ pub(crate) fn install() -> bool {
                 all = false;
                 continue;
             }
-            if before.sa_sigaction == ours.sa_sigaction {
+            if before.sa_sigaction == ours.sa_sigaction || kept.stays.load(Ordering::Acquire) {
+                // It is called, if not first. Once more on top, it would be asked by itself.
                 continue;
             }
             // Kept before the handler is there, which asks for it.
@@ -107,8 +111,10 @@ pub(crate) fn uninstall() {
             let mut now: libc::sigaction = core::mem::zeroed();
             let is_known = libc::sigaction(*signal, core::ptr::null(), &raw mut now) == 0;
             if !is_known || now.sa_sigaction != handler as *const () as usize {
+                kept.stays.store(true, Ordering::Release);
                 continue;
             }
+            kept.stays.store(false, Ordering::Release);
             let mut before: libc::sigaction = core::mem::zeroed();
             before.sa_sigaction = kept.function.load(Ordering::Acquire);
             before.sa_flags = kept.flags.load(Ordering::Acquire) as c_int;

@@ -51,6 +51,7 @@ pub type Repair = fn(address: usize) -> bool;
 
 /// What a thread that writes a slot has left for the handler of a further signal.
 struct Frame {
+    thread: AtomicU32,
     /// Where the writer's token is on its stack.
     at: AtomicUsize,
     /// What stands there while the writer's frame is.
@@ -60,15 +61,35 @@ struct Frame {
     context: AtomicUsize,
 }
 
-static FRAMES: [Frame; SLOT_AT.len()] = [const {
-    Frame {
-        at: AtomicUsize::new(0),
-        token: AtomicU64::new(0),
-        signal: AtomicU32::new(0),
-        info: AtomicUsize::new(0),
-        context: AtomicUsize::new(0),
+static FRAMES: [Frame; SLOT_AT.len()] = [const { Frame::new() }; SLOT_AT.len()];
+/// The frame of a handler that writes nothing and passes its signal on.
+static PASSING: Frame = Frame::new();
+
+impl Frame {
+    const fn new() -> Self {
+        Self {
+            thread: AtomicU32::new(0),
+            at: AtomicUsize::new(0),
+            token: AtomicU64::new(0),
+            signal: AtomicU32::new(0),
+            info: AtomicUsize::new(0),
+            context: AtomicUsize::new(0),
+        }
     }
-}; SLOT_AT.len()];
+
+    fn enter(&self, mark: *const u64, token: u64, signal: Signal, thread: u32) {
+        self.token.store(token, Ordering::Release);
+        self.signal.store(signal.number as u32, Ordering::Release);
+        self.info.store(signal.info as usize, Ordering::Release);
+        self.context.store(signal.context as usize, Ordering::Release);
+        self.at.store(mark as usize, Ordering::Release);
+        self.thread.store(thread, Ordering::Release);
+    }
+
+    fn leave(&self) {
+        self.thread.store(0, Ordering::Release);
+    }
+}
 
 /// The last fault of which the handler before came back without having changed anything.
 static RETURNED: Fault = Fault {
@@ -184,9 +205,14 @@ fn handle(signal: Signal) {
         return;
     }
     let previous = actions::previous(signal.number);
+    let here = core::hint::black_box(0u64);
+    let thread = sys::thread();
+    if is_called_back(signal, thread, &raw const here as usize) {
+        return end(signal);
+    }
     let file = FILE.load(Ordering::Acquire);
     if file.is_null() || OWNER.load(Ordering::Acquire) != sys::process() {
-        return pass_on(signal, previous);
+        return pass_by(signal, previous, thread);
     }
     // SAFETY: the file stays mapped while a handler is running.
     let memory = unsafe { Memory::new(file) };
@@ -195,7 +221,6 @@ fn handle(signal: Signal) {
     if is_ignored && signal.number != libc::SIGABRT {
         return;
     }
-    let thread = sys::thread();
     let sp = signal.context().core().sp as usize;
     if let Some((index, at)) = interrupted(memory, thread, sp) {
         return meet_own(memory, index, at, signal, previous);
@@ -205,6 +230,30 @@ fn handle(signal: Signal) {
         return pass_on(signal, previous);
     };
     record(memory, index, at, signal, previous, is_ignored);
+}
+
+/// Whether the handler before ours has passed this very signal on to what was there before it, which
+/// is us again: another SDK has installed itself before us and once more after us. It would go on for
+/// ever. `here` is an address in the caller's frame.
+fn is_called_back(signal: Signal, thread: u32, here: usize) -> bool {
+    let is_ours = |frame: &Frame| {
+        frame.thread.load(Ordering::Acquire) == thread
+            && frame.context.load(Ordering::Acquire) == signal.context as usize
+            // We are deeper in the stack than the handler that has asked. A later signal may have
+            // its context at the same address, but begins where that one began.
+            && here < frame.at.load(Ordering::Acquire)
+    };
+    FRAMES.iter().any(is_ours) || is_ours(&PASSING)
+}
+
+/// Passes a signal on that is not to be written.
+#[inline(never)]
+fn pass_by(signal: Signal, previous: Previous, thread: u32) {
+    let mark = core::hint::black_box(0u64);
+    PASSING.enter(&raw const mark, 0, signal, thread);
+    pass_on(signal, previous);
+    core::hint::black_box(&raw const mark);
+    PASSING.leave();
 }
 
 /// Whether a SIGBUS concerns a mapping of the host's, which has repaired it.
@@ -282,11 +331,7 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
     let mark = core::hint::black_box(token);
     let mark_at = &raw const mark;
     if let Some(frame) = FRAMES.get(index) {
-        frame.token.store(token, Ordering::Release);
-        frame.signal.store(signal.number as u32, Ordering::Release);
-        frame.info.store(signal.info as usize, Ordering::Release);
-        frame.context.store(signal.context as usize, Ordering::Release);
-        frame.at.store(mark_at as usize, Ordering::Release);
+        frame.enter(mark_at, token, signal, sys::thread());
     }
     memory.put_half(at.wrapping_add(slot::ORDER), ORDER.fetch_add(1, Ordering::AcqRel));
     memory.half(at.wrapping_add(slot::FLAGS)).store(if is_ignored { flags::IGNORED } else { 0 }, Ordering::Release);
@@ -330,6 +375,9 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
         RETURNED.sp.store(before.sp, Ordering::Relaxed);
         RETURNED.address.store(signal.address(), Ordering::Relaxed);
         RETURNED.at.store(sys::clock(libc::CLOCK_MONOTONIC), Ordering::Release);
+    }
+    if let Some(frame) = FRAMES.get(index) {
+        frame.leave();
     }
     release(memory, at);
 }

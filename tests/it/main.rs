@@ -15,6 +15,7 @@ mod carrier;
 mod clock;
 mod consent;
 mod contexts;
+mod crashes;
 mod damage;
 mod delivery;
 mod documents;

@@ -95,6 +95,13 @@ impl App {
         self.signal(rustix::process::Signal::CONT);
     }
 
+    /// Lets it crash by SIGABRT, once it captures crashes.
+    pub fn crash(&mut self) {
+        writeln!(self.orders, "abort").unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "{status:?}");
+    }
+
     /// Kills it.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -146,6 +153,10 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
             let books = telemetry.books(LONG).unwrap().remove(0);
             assert!(books.balanced(), "{books:?}");
             books.dropped.total().to_string()
+        }
+        "abort" => {
+            until("crashes are captured", || telemetry.health().captures_crashes);
+            std::process::abort()
         }
         "die" => {
             // The worker gives up after its third panic. Each needs something to commit.

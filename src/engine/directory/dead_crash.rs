@@ -5,6 +5,7 @@
 //! modules' unwind tables, and after [`CRASH_ATTEMPTS`] it is set aside without its stacks.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,14 @@ pub(super) struct DeadCrash {
 }
 
 impl DeadCrash {
+    /// Whether there is a file beside a journal that cannot be opened now: the device is locked, or
+    /// access is denied. Without it, its run must not be ended.
+    pub(super) fn is_denied(journal: &Path) -> bool {
+        let path = beside(journal);
+        let is_file = std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file());
+        is_file && File::open(path).is_err_and(|error| error.kind() != ErrorKind::NotFound)
+    }
+
     /// Reads the file beside a journal. `start` is that of the run in the queue.
     pub(super) fn read(journal: &Path, start: Option<RunStart>, quarantine: &Path, redactor: &Redactor) -> Self {
         let path = beside(journal);

@@ -46,6 +46,10 @@ impl DeadRun {
     /// set aside in the folder `quarantine`, and what its counters report is booked as lost.
     pub(super) fn open(queue: &mut Queue, path: &Path, quarantine: &Path) -> Result<Opened, QueueError> {
         let Some(key) = run_of(path) else { return Ok(Opened::Over) };
+        if DeadCrash::is_denied(path) {
+            // As for the journal below.
+            return Ok(Opened::Over);
+        }
         let known = queue.find_run(key).map(|(id, run)| (id, run.done));
         if let Some((_, true)) = known {
             DeadCrash::erase_beside(path);

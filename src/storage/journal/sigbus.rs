@@ -33,6 +33,9 @@ static TABLE: [Slot; MAX_GUARDED_MAPPINGS] = [const {
 }; MAX_GUARDED_MAPPINGS];
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut());
+/// The context of the signal that is being passed on, and where in the stack that happens. 0: none.
+static PASSED: AtomicUsize = AtomicUsize::new(0);
+static PASSED_AT: AtomicUsize = AtomicUsize::new(0);
 static INSTALL: Once = Once::new();
 
 /// Keeps a mapping in the table until it is dropped.
@@ -129,8 +132,27 @@ extern "C" fn handler(signal: libc::c_int, info: *mut libc::siginfo_t, context: 
     if repair(address) {
         return;
     }
+    // Another SDK that has installed itself before us and once more after us passes the signal on
+    // to us again, for ever. We are deeper in the stack then than when we passed it on.
+    let here = std::hint::black_box(0u8);
+    let here = &raw const here as usize;
+    let is_called_back = PASSED.load(Ordering::Acquire) == context as usize && here < PASSED_AT.load(Ordering::Acquire);
+    PASSED_AT.store(here, Ordering::Release);
+    PASSED.store(context as usize, Ordering::Release);
     // SAFETY: the previous action was filled by the kernel when ours was installed.
-    unsafe { pass_on(signal, info, context) }
+    unsafe { if is_called_back { end(signal) } else { pass_on(signal, info, context) } }
+    PASSED.store(0, Ordering::Release);
+}
+
+/// Lets the instruction run again and fault again, so that the default action ends the process with
+/// the true cause.
+unsafe fn end(signal: libc::c_int) {
+    // SAFETY: zero is valid for every field.
+    unsafe {
+        let mut default: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        default.sa_sigaction = libc::SIG_DFL;
+        libc::sigaction(signal, &raw const default, std::ptr::null_mut());
+    }
 }
 
 /// Passes a SIGBUS that concerns no journal on to the handler that was installed before.
@@ -144,11 +166,7 @@ unsafe fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut
         }
         let function = (*previous).sa_sigaction;
         if function == libc::SIG_DFL || function == libc::SIG_IGN {
-            // The instruction runs again, faults again, and the default action ends the process
-            // with the true cause.
-            let mut default: libc::sigaction = MaybeUninit::zeroed().assume_init();
-            default.sa_sigaction = libc::SIG_DFL;
-            libc::sigaction(signal, &raw const default, std::ptr::null_mut());
+            end(signal);
         } else if (*previous).sa_flags & libc::SA_SIGINFO != 0 {
             let function: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
                 std::mem::transmute(function);

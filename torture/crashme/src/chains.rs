@@ -17,6 +17,8 @@ pub enum Chain {
     Plain,
     /// The signals are ignored.
     Ignore,
+    /// One of another SDK's that asks who was before it, and installs itself a second time after us.
+    Again,
 }
 
 /// Installs what is to be there before the client.
@@ -36,6 +38,10 @@ pub fn install(chain: Chain) {
                     action.sa_flags = libc::SA_ONSTACK;
                 }
                 Chain::Ignore => action.sa_sigaction = libc::SIG_IGN,
+                Chain::Again => {
+                    action.sa_sigaction = asking as *const () as usize;
+                    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+                }
             }
             libc::sigaction(signal, &raw const action, std::ptr::null_mut());
         }
@@ -104,6 +110,41 @@ extern "C" fn with_info(signal: c_int, info: *mut libc::siginfo_t, context: *mut
     let used = used();
     Line::say(format_args!("before: signal {signal} code {code} address {address:x} pc {}\n", pc != 0));
     Line::say(format_args!("stack: {used}\n"));
+    end(signal);
+}
+
+/// What was there when the other SDK installed itself for the second time.
+static BEFORE: [AtomicUsize; SIGNALS.len()] = [const { AtomicUsize::new(0) }; SIGNALS.len()];
+
+/// Installs the other SDK once more, on top of what is there now.
+pub fn install_again(chain: Chain) {
+    if chain != Chain::Again {
+        return;
+    }
+    for (signal, kept) in SIGNALS.into_iter().zip(&BEFORE) {
+        // SAFETY: as above.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = asking as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            let mut before: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(signal, &raw const action, &raw mut before);
+            if before.sa_sigaction != action.sa_sigaction {
+                kept.store(before.sa_sigaction, Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+extern "C" fn asking(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    Line::say(format_args!("asked\n"));
+    let at = SIGNALS.iter().position(|known| *known == signal).unwrap_or(0);
+    let before = BEFORE[at].load(Ordering::SeqCst);
+    if before != 0 {
+        // SAFETY: it was registered with `SA_SIGINFO`.
+        let before: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = unsafe { std::mem::transmute(before) };
+        return before(signal, info, context);
+    }
     end(signal);
 }
 

@@ -90,6 +90,7 @@ fn main() -> Result<()> {
         Config::builder("crashme", &options.dir).service_version("7.1").capture_crashes(!options.bare).build()?;
     let telemetry = Telemetry::start(config, Consent::Granted)?;
     wait_until_ready(&telemetry, !options.bare)?;
+    chains::install_again(options.chain);
     telemetry.start_view("Checkout");
     let Some(id) = telemetry.record_action(&Action::tap("pay")) else { bail!("the tap was not recorded") };
     faults::crash_behind(options.crash_behind, options.nested);

@@ -204,6 +204,9 @@ pub(crate) fn run(options: &Options) -> Result<u64> {
         faults: (0, 0),
     };
     failed += run_cells([2, 8, 64].map(together).to_vec(), options, options.together)?;
+    println!("another SDK that is installed before and after us");
+    let again = |(kind, signal)| Cell { kind, signal, place: "main", chain: "again", threads: 1, faults: (0, 0) };
+    failed += run_cells(KINDS.map(again).to_vec(), options, options.n)?;
     println!("crashes inside the handler");
     let nested = [1, 2, 3].into_iter().flat_map(|times| {
         let stages = (1..=3).map(|stage| 1 << stage).chain([0b1110]);

@@ -1,0 +1,198 @@
+//! Crashes of real processes, and what the next launch makes of them. The ways to crash are the
+//! torture's affair; here it is what the world does between the crash and its delivery.
+
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use throughline::internals::crash::stack_ranges;
+use throughline::testing::{Answer, FaultServer};
+use throughline::time::{Clock, ManualClock};
+use throughline::{Consent, Host, Telemetry};
+
+use crate::app::{arrived, text};
+use crate::remote::{App, Sign};
+use crate::support::{LONG, books, builder, start, until, walk};
+
+/// A process that has crashed on the view `Checkout`.
+fn crashed(dir: &Path, server: &FaultServer) {
+    let mut app = App::start(dir, &server.url(), Sign::Lock);
+    app.tell("view Home");
+    app.tell("view Checkout");
+    app.crash();
+}
+
+/// The crashes that the server keeps.
+fn crashes(server: &FaultServer) -> Vec<LogRecord> {
+    arrived(server).logs.into_iter().filter(|log| log.event_name == "app.crash").collect()
+}
+
+fn with_ending(dir: &Path, ending: &str) -> Vec<PathBuf> {
+    walk(dir).into_iter().filter(|path| path.extension().is_some_and(|end| end == ending)).collect()
+}
+
+/// The only run file below a directory whose process is dead.
+fn run_file(dir: &Path) -> PathBuf {
+    let [file] = with_ending(dir, "crash").try_into().unwrap();
+    file
+}
+
+#[test]
+fn a_crash_belongs_to_the_view_that_is_shown_and_arrives_once() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    crashed(dir.path(), &server);
+    for _ in 0..2 {
+        let next = start(dir.path(), &server.url());
+        assert!(next.flush(LONG).complete);
+        books(&next);
+        assert!(next.shutdown(LONG));
+    }
+    let [crash] = crashes(&server).try_into().unwrap();
+    assert_eq!(text(&crash.attributes, "app.screen.name"), "Checkout");
+    assert_eq!(text(&crash.attributes, "exception.type"), "SIGABRT");
+    assert!(text(&crash.attributes, "exception.stacktrace").starts_with("#00 pc "));
+    assert_eq!(with_ending(dir.path(), "crash"), [] as [PathBuf; 0], "the stack must not stay on the device");
+}
+
+#[test]
+fn a_crash_outlasts_a_server_that_fails_for_a_week() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    crashed(dir.path(), &server);
+    let clock = ManualClock::new();
+    let mut host = Host::default();
+    host.clock = Clock::Manual(clock.clone());
+    server.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
+    let config = builder(dir.path()).endpoint(server.url()).build().unwrap();
+    let next = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+    for _ in 0..8 {
+        clock.advance(Duration::from_secs(86_400));
+        assert!(!next.flush(Duration::from_secs(1)).complete);
+    }
+    server.always(None);
+    until("the crash arrives", || {
+        clock.advance(Duration::from_secs(3_600));
+        next.flush(LONG).complete
+    });
+    let id = text(&crashes(&server)[0].attributes, "app.crash.id");
+    assert_eq!(server.stored_ids().iter().filter(|stored| stored.to_string() == id).count(), 1);
+    assert_eq!(books(&next).dropped.total(), 0);
+}
+
+#[test]
+fn a_second_crash_before_the_first_is_sent_costs_neither() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    server.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
+    for _ in 0..3 {
+        crashed(dir.path(), &server);
+    }
+    server.always(None);
+    let next = start(dir.path(), &server.url());
+    until("all crashes arrive", || next.flush(LONG).complete);
+    let stored = server.received().into_iter().filter(|request| request.stored);
+    let ids: std::collections::HashSet<_> = stored.flat_map(|request| request.ids).collect();
+    let ids: Vec<_> = ids.into_iter().map(|id| id.to_string()).collect();
+    let mut arrived: Vec<_> = crashes(&server).iter().map(|crash| text(&crash.attributes, "app.crash.id")).collect();
+    arrived.retain(|id| ids.contains(id));
+    arrived.sort();
+    arrived.dedup();
+    assert_eq!(arrived.len(), 3);
+    assert_eq!(books(&next).dropped.total(), 0);
+}
+
+#[test]
+fn who_denies_at_the_next_launch_leaves_neither_a_crash_nor_its_stack() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    crashed(dir.path(), &server);
+    let config = || builder(dir.path()).endpoint(server.url()).build().unwrap();
+    let denied = Telemetry::start(config(), Consent::Denied).unwrap();
+    until("the run file is erased", || with_ending(dir.path(), "crash").is_empty());
+    assert!(denied.shutdown(LONG));
+    let next = Telemetry::start(config(), Consent::Granted).unwrap();
+    assert!(next.flush(LONG).complete);
+    assert_eq!(crashes(&server), []);
+}
+
+#[test]
+fn a_crash_waits_apart_until_the_user_has_decided() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    crashed(dir.path(), &server);
+    let config = builder(dir.path()).endpoint(server.url()).build().unwrap();
+    let next = Telemetry::start(config, Consent::Pending).unwrap();
+    let _ = next.flush(Duration::from_millis(500));
+    assert_eq!(crashes(&server), []);
+    next.set_consent(Consent::Granted).unwrap();
+    until("the crash arrives", || next.flush(LONG).complete && crashes(&server).len() == 1);
+}
+
+#[test]
+fn a_run_file_that_has_killed_its_readers_is_set_aside_without_its_stacks() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    crashed(dir.path(), &server);
+    std::fs::write(run_file(dir.path()).with_extension("unwinding"), "2").unwrap();
+    let next = start(dir.path(), &server.url());
+    assert!(next.flush(LONG).complete);
+    assert_eq!((crashes(&server), next.health().quarantined_files), (Vec::new(), 1));
+    let aside = with_ending(&dir.path().join("quarantine"), "crash");
+    let file = std::fs::File::open(&aside[0]).unwrap();
+    for (at, len) in stack_ranges() {
+        let mut stack = vec![1; len];
+        file.read_exact_at(&mut stack, at).unwrap();
+        assert!(stack.iter().all(|byte| *byte == 0), "a stack is left at {at:#x}");
+    }
+}
+
+#[test]
+fn a_run_file_that_has_killed_one_reader_is_read_without_tables() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    crashed(dir.path(), &server);
+    std::fs::write(run_file(dir.path()).with_extension("unwinding"), "1").unwrap();
+    let next = start(dir.path(), &server.url());
+    assert!(next.flush(LONG).complete);
+    let [crash] = crashes(&server).try_into().unwrap();
+    assert_ne!(text(&crash.attributes, "throughline.crash.unwinding"), "cfi");
+}
+
+#[test]
+fn what_lies_in_the_place_of_a_run_file_costs_nothing_but_the_crash() {
+    type Put = fn(&Path);
+    let others: [(&str, Put); 4] = [
+        ("a directory", |path| std::fs::create_dir(path).unwrap()),
+        ("a link", |path| std::os::unix::fs::symlink("/etc/passwd", path).unwrap()),
+        ("a pipe", |path| {
+            let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+            assert!(made.success());
+        }),
+        ("an empty file", |path| std::fs::write(path, "").unwrap()),
+    ];
+    for (what, put) in others {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+        let tap = app.record("tap before");
+        app.crash();
+        let file = run_file(dir.path());
+        std::fs::remove_file(&file).unwrap();
+        put(&file);
+        let next = start(dir.path(), &server.url());
+        assert!(next.flush(LONG).complete, "{what}");
+        assert!(server.stored_ids().contains(&tap), "{what}");
+        assert_eq!(books(&next).dropped.total(), 0, "{what}");
+        assert!(Path::new("/etc/passwd").exists());
+    }
+}
+
+#[test]
+fn a_client_that_is_switched_off_captures_nothing() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let telemetry = start(dir.path(), &server.url());
+    assert!(telemetry.drain(LONG));
+    telemetry.set_enabled(false).unwrap();
+    until("the run file is removed", || with_ending(dir.path(), "crash").is_empty());
+    assert!(!telemetry.health().captures_crashes);
+    let config = builder(dir.path()).capture_crashes(false).build().unwrap();
+    telemetry.shutdown(LONG);
+    let without = Telemetry::start(config, Consent::Granted).unwrap();
+    without.set_enabled(true).unwrap();
+    assert!(without.drain(LONG));
+    assert_eq!(with_ending(dir.path(), "crash"), [] as [PathBuf; 0]);
+}
