@@ -11,6 +11,9 @@ pub const SIGNALS: [c_int; 7] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS];
 
 struct Kept {
+    /// Whether ours is somewhere among the handlers: 0 or 1. It stays there when another has come
+    /// on top.
+    is_in: AtomicUsize,
     function: AtomicUsize,
     flags: AtomicUsize,
     mask: [AtomicUsize; 2],
@@ -18,6 +21,7 @@ struct Kept {
 
 static KEPT: [Kept; SIGNALS.len()] = [const {
     Kept {
+        is_in: AtomicUsize::new(0),
         function: AtomicUsize::new(libc::SIG_DFL),
         flags: AtomicUsize::new(0),
         mask: [AtomicUsize::new(0), AtomicUsize::new(0)],
@@ -74,12 +78,21 @@ pub(crate) fn install() -> bool {
                 all = false;
                 continue;
             }
-            if before.sa_sigaction == ours.sa_sigaction {
+            // Somebody has come on top of ours and passes on to it. On top of him ours would have
+            // him for the handler before, and the two would call each other for ever.
+            let is_below = kept.is_in.load(Ordering::Acquire) == 1
+                && before.sa_sigaction != libc::SIG_DFL
+                && before.sa_sigaction != libc::SIG_IGN;
+            if before.sa_sigaction == ours.sa_sigaction || is_below {
                 continue;
             }
             // Kept before the handler is there, which asks for it.
             keep(kept, &before);
-            all &= libc::sigaction(*signal, &raw const ours, &raw mut before) == 0;
+            let is_set = libc::sigaction(*signal, &raw const ours, &raw mut before) == 0;
+            all &= is_set;
+            if is_set {
+                kept.is_in.store(1, Ordering::Release);
+            }
             if before.sa_sigaction != ours.sa_sigaction {
                 keep(kept, &before);
             }
@@ -115,14 +128,11 @@ pub(crate) fn uninstall() {
             libc::sigemptyset(&raw mut before.sa_mask);
             let [low, _] = &kept.mask;
             (&raw mut before.sa_mask).cast::<u32>().write_unaligned(low.load(Ordering::Acquire) as u32);
-            libc::sigaction(*signal, &raw const before, core::ptr::null_mut());
+            if libc::sigaction(*signal, &raw const before, core::ptr::null_mut()) == 0 {
+                kept.is_in.store(0, Ordering::Release);
+            }
         }
     }
-}
-
-/// Whether our handler is the one that the kernel calls.
-pub(crate) fn is_ours(signal: c_int) -> bool {
-    sys::action_of(signal).handler == handler as *const () as usize
 }
 
 /// Whether somebody has put our handler back with `signal`, so that it is called without the facts

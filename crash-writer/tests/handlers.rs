@@ -77,9 +77,8 @@ static BELOW: AtomicUsize = AtomicUsize::new(0);
 
 /// A page that cannot be written, as a garbage collector makes one to learn who writes.
 fn guarded_page() -> *mut u32 {
-    let page = unsafe {
-        libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0)
-    };
+    let page =
+        unsafe { libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0) };
     GUARDED.store(page as usize, Ordering::SeqCst);
     page.cast()
 }
