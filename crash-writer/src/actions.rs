@@ -1,7 +1,7 @@
 //! The handlers that were there before ours.
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::handler::{Signal, handler};
 use crate::sys::{self, KernelAction};
@@ -11,19 +11,20 @@ pub const SIGNALS: [c_int; 7] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS];
 
 struct Kept {
+    /// Whether ours is somewhere among the handlers: 0 or 1. It stays there when another has come
+    /// on top.
+    is_in: AtomicUsize,
     function: AtomicUsize,
     flags: AtomicUsize,
     mask: [AtomicUsize; 2],
-    /// Whether ours could not be taken away, because another had come on top, which calls it.
-    stays: AtomicBool,
 }
 
 static KEPT: [Kept; SIGNALS.len()] = [const {
     Kept {
+        is_in: AtomicUsize::new(0),
         function: AtomicUsize::new(libc::SIG_DFL),
         flags: AtomicUsize::new(0),
         mask: [AtomicUsize::new(0), AtomicUsize::new(0)],
-        stays: AtomicBool::new(false),
     }
 }; SIGNALS.len()];
 
@@ -77,13 +78,21 @@ pub(crate) fn install() -> bool {
                 all = false;
                 continue;
             }
-            if before.sa_sigaction == ours.sa_sigaction || kept.stays.load(Ordering::Acquire) {
-                // It is called, if not first. Once more on top, it would be asked by itself.
+            // Somebody has come on top of ours and passes on to it. On top of him ours would have
+            // him for the handler before, and the two would call each other for ever.
+            let is_below = kept.is_in.load(Ordering::Acquire) == 1
+                && before.sa_sigaction != libc::SIG_DFL
+                && before.sa_sigaction != libc::SIG_IGN;
+            if before.sa_sigaction == ours.sa_sigaction || is_below {
                 continue;
             }
             // Kept before the handler is there, which asks for it.
             keep(kept, &before);
-            all &= libc::sigaction(*signal, &raw const ours, &raw mut before) == 0;
+            let is_set = libc::sigaction(*signal, &raw const ours, &raw mut before) == 0;
+            all &= is_set;
+            if is_set {
+                kept.is_in.store(1, Ordering::Release);
+            }
             if before.sa_sigaction != ours.sa_sigaction {
                 keep(kept, &before);
             }
@@ -111,24 +120,19 @@ pub(crate) fn uninstall() {
             let mut now: libc::sigaction = core::mem::zeroed();
             let is_known = libc::sigaction(*signal, core::ptr::null(), &raw mut now) == 0;
             if !is_known || now.sa_sigaction != handler as *const () as usize {
-                kept.stays.store(true, Ordering::Release);
                 continue;
             }
-            kept.stays.store(false, Ordering::Release);
             let mut before: libc::sigaction = core::mem::zeroed();
             before.sa_sigaction = kept.function.load(Ordering::Acquire);
             before.sa_flags = kept.flags.load(Ordering::Acquire) as c_int;
             libc::sigemptyset(&raw mut before.sa_mask);
             let [low, _] = &kept.mask;
             (&raw mut before.sa_mask).cast::<u32>().write_unaligned(low.load(Ordering::Acquire) as u32);
-            libc::sigaction(*signal, &raw const before, core::ptr::null_mut());
+            if libc::sigaction(*signal, &raw const before, core::ptr::null_mut()) == 0 {
+                kept.is_in.store(0, Ordering::Release);
+            }
         }
     }
-}
-
-/// Whether our handler is the one that the kernel calls.
-pub(crate) fn is_ours(signal: c_int) -> bool {
-    sys::action_of(signal).handler == handler as *const () as usize
 }
 
 /// Whether somebody has put our handler back with `signal`, so that it is called without the facts

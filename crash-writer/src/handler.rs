@@ -292,6 +292,11 @@ fn take(memory: Memory, thread: u32) -> Option<(usize, usize)> {
     while let Some(at) = SLOT_AT.get(index).filter(|_| index < SLOT_AT.len().wrapping_sub(1)) {
         let owner = memory.half(at.wrapping_add(slot::OWNER));
         let is_held = verdict(memory, *at) == Verdict::Confirmed && is_recent(memory, *at);
+        // A thread that left the handler of somebody else and ended does not come back for it.
+        let holder = owner.load(Ordering::Acquire);
+        if !is_held && holder != 0 && !sys::has_thread(holder) {
+            let _ = owner.compare_exchange(holder, 0, Ordering::AcqRel, Ordering::Acquire);
+        }
         if !is_held && owner.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             return Some((index, *at));
         }
@@ -356,19 +361,23 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
     let before = signal.context().core();
     let again = is_again(signal, before.pc, before.sp);
     judge(memory, at, if again { Verdict::Confirmed } else { Verdict::Provisional });
+    let installed = sys::action_of(signal.number).handler;
     actions::call(signal, previous);
     // The frame must be there until here.
     core::hint::black_box(mark_at);
     let after = signal.context().core();
     if after.pc != before.pc || after.sp != before.sp {
         judge(memory, at, Verdict::None);
-    } else if !actions::is_ours(signal.number) {
-        // The handler before has put another in our place, and lets the instruction run again or
-        // has raised the signal again: it wants to die of it.
+    } else if sys::action_of(signal.number).handler != installed {
+        // The handler before has put another in place of the one that the kernel calls, which need
+        // not be ours, and lets the instruction run again or has raised the signal again: it wants
+        // to die of it.
         judge(memory, at, Verdict::Confirmed);
     } else if !signal.comes_again() {
         judge(memory, at, Verdict::None);
-    } else if !again {
+    } else {
+        // Also when it came back of the same fault a moment ago: a collector that guards its page
+        // anew is met by the same instruction in each turn of a loop.
         judge(memory, at, Verdict::Returned);
         RETURNED.thread.store(sys::thread(), Ordering::Relaxed);
         RETURNED.pc.store(before.pc, Ordering::Relaxed);

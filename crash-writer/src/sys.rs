@@ -59,6 +59,13 @@ pub(crate) fn process() -> u32 {
     unsafe { call(libc::SYS_getpid, 0, 0, 0, 0, 0, 0) as u32 }
 }
 
+/// Whether a thread of this process is there.
+pub(crate) fn has_thread(thread: u32) -> bool {
+    const NONE: isize = -(libc::ESRCH as isize);
+    // SAFETY: signal 0 is never delivered.
+    unsafe { call(libc::SYS_tgkill, process() as usize, thread as usize, 0, 0, 0, 0) != NONE }
+}
+
 /// A clock in ns; 0 where it is refused.
 pub(crate) fn clock(id: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

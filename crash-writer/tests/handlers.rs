@@ -1,0 +1,191 @@
+//! Handlers of other people around ours. Each test forks a process that does what they do.
+#![cfg(any(target_os = "linux", target_os = "android"))]
+#![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, reason = "processes that die of signals")]
+
+use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use throughline_crash_writer::layout::{FILE_BYTES, SLOT_AT, slot};
+use throughline_crash_writer::{RunFile, Verdict, install, uninstall};
+
+type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
+/// What came of a process: how it ended, and its run file.
+struct End {
+    status: c_int,
+    file: *const u8,
+}
+
+impl End {
+    fn signal(&self) -> Option<c_int> {
+        libc::WIFSIGNALED(self.status).then(|| libc::WTERMSIG(self.status))
+    }
+
+    fn half(&self, slot: usize, part: usize) -> u32 {
+        unsafe { self.file.add(SLOT_AT[slot] + part).cast::<u32>().read_volatile() }
+    }
+
+    /// The verdicts on the slots, and the signals in them.
+    fn verdicts(&self) -> [u32; 4] {
+        [0, 1, 2, 3].map(|at| self.half(at, slot::VERDICT))
+    }
+
+    fn confirmed(&self) -> Vec<u32> {
+        let slots = (0..4).filter(|at| self.half(*at, slot::VERDICT) == Verdict::Confirmed as u32);
+        slots.map(|at| self.half(at, slot::REGISTERS + 8)).collect()
+    }
+}
+
+/// Runs a process with a run file that is not yet armed.
+fn run(child: impl FnOnce(&RunFile)) -> End {
+    unsafe {
+        let file = libc::memfd_create(c"run".as_ptr(), 0);
+        assert_eq!(libc::ftruncate(file, FILE_BYTES as i64), 0);
+        let seen = libc::mmap(std::ptr::null_mut(), FILE_BYTES, libc::PROT_READ, libc::MAP_SHARED, file, 0);
+        let id = libc::fork();
+        assert!(id >= 0);
+        if id == 0 {
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+            // A process that does not end is a failure too.
+            libc::alarm(20);
+            let Some(mapped) = RunFile::map(file, [1; 16], b"") else { libc::_exit(9) };
+            child(&mapped);
+            libc::_exit(0);
+        }
+        let mut status = 0;
+        assert_eq!(libc::waitpid(id, &raw mut status, 0), id);
+        libc::close(file);
+        End { status, file: seen.cast() }
+    }
+}
+
+fn handle(signal: c_int, handler: Handler) -> libc::sigaction {
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        let mut before: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, &raw const action, &raw mut before);
+        before
+    }
+}
+
+static GUARDED: AtomicUsize = AtomicUsize::new(0);
+/// The handler over which another SDK has come, and where it passes everything on to.
+static BELOW: AtomicUsize = AtomicUsize::new(0);
+
+/// A page that cannot be written, as a garbage collector makes one to learn who writes.
+fn guarded_page() -> *mut u32 {
+    let page =
+        unsafe { libc::mmap(std::ptr::null_mut(), 4096, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0) };
+    GUARDED.store(page as usize, Ordering::SeqCst);
+    page.cast()
+}
+
+/// The collector's handler: it lets the page be written and returns.
+extern "C" fn barrier(_: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
+    let page = GUARDED.load(Ordering::SeqCst) as *mut c_void;
+    if unsafe { libc::mprotect(page, 4096, libc::PROT_READ | libc::PROT_WRITE) } != 0 {
+        unsafe { libc::_exit(8) };
+    }
+}
+
+/// Another SDK, which passes on what it sees.
+extern "C" fn passes_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let below: Handler = unsafe { std::mem::transmute(BELOW.load(Ordering::SeqCst)) };
+    below(signal, info, context);
+}
+
+fn begin(file: &RunFile) {
+    file.arm();
+    assert!(install());
+}
+
+#[test]
+fn a_write_barrier_that_is_hit_again_at_once_is_no_crash() {
+    let end = run(|file| {
+        handle(libc::SIGSEGV, barrier);
+        begin(file);
+        let page = guarded_page();
+        for _ in 0..100 {
+            unsafe {
+                libc::mprotect(page.cast(), 4096, libc::PROT_READ);
+                page.write_volatile(1);
+            }
+        }
+        // A phone ends apps in this way.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    });
+    assert_eq!(end.signal(), Some(libc::SIGKILL));
+    assert_eq!(end.confirmed(), [], "a crash was invented: {:?}", end.verdicts());
+}
+
+#[test]
+fn a_write_barrier_below_another_sdk_above_us_is_no_crash() {
+    let end = run(|file| {
+        handle(libc::SIGSEGV, barrier);
+        begin(file);
+        let below = handle(libc::SIGSEGV, passes_on);
+        BELOW.store(below.sa_sigaction, Ordering::SeqCst);
+        let page = guarded_page();
+        unsafe {
+            page.write_volatile(1);
+            libc::kill(libc::getpid(), libc::SIGKILL);
+        }
+    });
+    assert_eq!(end.signal(), Some(libc::SIGKILL));
+    assert_eq!(end.confirmed(), [], "a crash was invented: {:?}", end.verdicts());
+}
+
+#[test]
+fn off_and_on_again_below_another_sdk_does_not_make_the_handlers_call_each_other_for_ever() {
+    let end = run(|file| {
+        begin(file);
+        let below = handle(libc::SIGFPE, passes_on);
+        BELOW.store(below.sa_sigaction, Ordering::SeqCst);
+        uninstall();
+        install();
+        uninstall();
+        let another = unsafe { libc::fork() };
+        if another == 0 {
+            // There is no file for a forked child: everything is passed on.
+            unsafe { libc::raise(libc::SIGFPE) };
+        }
+        let mut status = 0;
+        unsafe {
+            libc::waitpid(another, &raw mut status, 0);
+            libc::_exit(if libc::WIFSIGNALED(status) { libc::WTERMSIG(status) } else { 100 });
+        }
+    });
+    assert_eq!(libc::WEXITSTATUS(end.status), libc::SIGFPE, "it died of another signal");
+}
+
+extern "C" fn ends_the_thread(_: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
+    // The thread is gone and its handler has not returned, as after `longjmp` and `pthread_exit`.
+    unsafe { libc::syscall(libc::SYS_exit, 0usize) };
+}
+
+extern "C" fn faults(_: *mut c_void) -> *mut c_void {
+    unsafe { std::ptr::without_provenance_mut::<u32>(8).write_volatile(1) };
+    std::ptr::null_mut()
+}
+
+#[test]
+fn a_crash_is_written_after_three_threads_left_the_handler_and_ended() {
+    let end = run(|file| {
+        handle(libc::SIGSEGV, ends_the_thread);
+        begin(file);
+        for _ in 0..3 {
+            unsafe {
+                let mut thread: libc::pthread_t = std::mem::zeroed();
+                libc::pthread_create(&raw mut thread, std::ptr::null(), faults, std::ptr::null_mut());
+                libc::pthread_join(thread, std::ptr::null_mut());
+            }
+        }
+        unsafe { libc::raise(libc::SIGFPE) };
+    });
+    assert_eq!(end.signal(), Some(libc::SIGFPE));
+    assert_eq!(end.confirmed(), [libc::SIGFPE as u32], "the crash is lost: {:?}", end.verdicts());
+    assert_eq!(end.half(0, slot::REGISTERS + 8), libc::SIGFPE as u32, "the crash has not the large slot");
+}
