@@ -3,7 +3,8 @@
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::handler::{Signal, handler};
+use crate::handler::handler;
+use crate::signal::Signal;
 use crate::sys::{self, KernelAction};
 
 /// The signals that are handled.
@@ -156,8 +157,11 @@ pub(crate) fn set_default(signal: c_int) {
 pub(crate) fn call(signal: Signal, previous: Previous) {
     let Some(function) = previous.function() else { return };
     let flag = |flag: c_int| previous.flags & flag as u32 as usize != 0;
-    if flag(libc::SA_RESETHAND) {
-        set_default(signal.number);
+    if flag(libc::SA_RESETHAND)
+        && let Some(kept) = kept(signal.number)
+    {
+        // It wanted to be called once. The kernel would have put the system's action in its place.
+        kept.function.store(libc::SIG_DFL, Ordering::Release);
     }
     let own = if flag(libc::SA_NODEFER) { 0 } else { 1u64.wrapping_shl((signal.number as u32).wrapping_sub(1)) };
     // What the other handler does is its own affair.

@@ -31,6 +31,8 @@ pub(crate) mod handler {
     }
 
     pub(crate) fn set_repair(_: Repair) {}
+
+    pub(crate) fn expire(_: crate::memory::Memory) {}
 }
 
 /// No table of modules is kept.

@@ -25,9 +25,10 @@ use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::actions::{self, Previous};
+use crate::entered::{FRAMES, PASSING, first_signal, is_called_back};
 use crate::layout::{SLOT_AT, slot};
 use crate::memory::Memory;
-use crate::registers::Context;
+use crate::signal::Signal;
 use crate::sys;
 use crate::words::{Stage, Verdict, flags};
 use crate::write::write;
@@ -48,48 +49,6 @@ static WRITES_OWN: AtomicU32 = AtomicU32::new(0);
 /// Makes an address valid again that lies in a mapping of the host's and has lost its page. True if
 /// it has. It is called in the signal handler, and must keep to the same rules.
 pub type Repair = fn(address: usize) -> bool;
-
-/// What a thread that writes a slot has left for the handler of a further signal.
-struct Frame {
-    thread: AtomicU32,
-    /// Where the writer's token is on its stack.
-    at: AtomicUsize,
-    /// What stands there while the writer's frame is.
-    token: AtomicU64,
-    signal: AtomicU32,
-    info: AtomicUsize,
-    context: AtomicUsize,
-}
-
-static FRAMES: [Frame; SLOT_AT.len()] = [const { Frame::new() }; SLOT_AT.len()];
-/// The frame of a handler that writes nothing and passes its signal on.
-static PASSING: Frame = Frame::new();
-
-impl Frame {
-    const fn new() -> Self {
-        Self {
-            thread: AtomicU32::new(0),
-            at: AtomicUsize::new(0),
-            token: AtomicU64::new(0),
-            signal: AtomicU32::new(0),
-            info: AtomicUsize::new(0),
-            context: AtomicUsize::new(0),
-        }
-    }
-
-    fn enter(&self, mark: *const u64, token: u64, signal: Signal, thread: u32) {
-        self.token.store(token, Ordering::Release);
-        self.signal.store(signal.number as u32, Ordering::Release);
-        self.info.store(signal.info as usize, Ordering::Release);
-        self.context.store(signal.context as usize, Ordering::Release);
-        self.at.store(mark as usize, Ordering::Release);
-        self.thread.store(thread, Ordering::Release);
-    }
-
-    fn leave(&self) {
-        self.thread.store(0, Ordering::Release);
-    }
-}
 
 /// The last fault of which the handler before came back without having changed anything.
 static RETURNED: Fault = Fault {
@@ -121,7 +80,32 @@ const HOLD: u64 = 2_000_000_000;
 /// Sets the file that crashes are written to. Null: none is.
 pub(crate) fn set_file(base: *mut u8) {
     OWNER.store(sys::process(), Ordering::Release);
-    FILE.store(base, Ordering::Release);
+    FILE.store(base, Ordering::SeqCst);
+}
+
+/// Takes back what was written of faults that the process has survived: the handler before ours has
+/// left with `longjmp`, or the app ignores the signal. A provisional slot older than this, in ns of
+/// boot time, is none of a crash: handlers that write reports of their own take seconds.
+///
+/// Not for the handler. It is called now and then while the process lives.
+pub(crate) fn expire(memory: Memory) {
+    const SURVIVED: u64 = 30_000_000_000;
+    const IGNORED: u64 = 1_000_000_000;
+    let now = sys::clock(libc::CLOCK_BOOTTIME);
+    for at in SLOT_AT {
+        let ignored = memory.half(at.wrapping_add(slot::FLAGS)).load(Ordering::Acquire) & flags::IGNORED != 0;
+        let limit = if ignored { IGNORED } else { SURVIVED };
+        let verdict_at = memory.half(at.wrapping_add(slot::VERDICT));
+        if verdict(memory, at) == Verdict::Provisional && now.wrapping_sub(written_at(memory, at)) > limit {
+            // Only if no handler has begun to write it anew meanwhile.
+            let _ = verdict_at.compare_exchange(
+                Verdict::Provisional as u32,
+                Verdict::None as u32,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+        }
+    }
 }
 
 /// The file that crashes are written to.
@@ -131,54 +115,12 @@ pub(crate) fn file() -> *mut u8 {
 
 /// Whether a handler is running, in whichever thread.
 pub(crate) fn is_running() -> bool {
-    RUNNING.load(Ordering::Acquire) != 0
+    RUNNING.load(Ordering::SeqCst) != 0
 }
 
 /// Sets what repairs the host's mappings.
 pub(crate) fn set_repair(repair: Repair) {
     REPAIR.store(repair as usize, Ordering::Release);
-}
-
-/// A signal, as the kernel hands it over.
-#[derive(Clone, Copy)]
-pub(crate) struct Signal {
-    pub(crate) number: c_int,
-    pub(crate) info: *mut libc::siginfo_t,
-    pub(crate) context: *mut c_void,
-}
-
-impl Signal {
-    pub(crate) fn code(self) -> i32 {
-        // SAFETY: the kernel passes a valid siginfo to a handler of our kind.
-        unsafe { (*self.info).si_code }
-    }
-
-    /// Whether a process has sent the signal, not the processor.
-    pub(crate) fn is_sent(self) -> bool {
-        self.code() <= 0
-    }
-
-    /// The address that was accessed; 0 for a signal that was sent.
-    pub(crate) fn address(self) -> u64 {
-        if self.is_sent() {
-            return 0;
-        }
-        // SAFETY: as above; a fault carries an address.
-        unsafe { (*self.info).si_addr() as usize as u64 }
-    }
-
-    pub(crate) fn context(self) -> Context {
-        // SAFETY: the kernel passes a valid context to a handler of our kind, which is running.
-        unsafe { Context::new(self.context) }
-    }
-
-    /// Whether the instruction faults again when it is run again. A trap and a refused system call
-    /// are not run again, and a hardware error that only announces itself is none of the thread's.
-    fn comes_again(self) -> bool {
-        const ANNOUNCED: i32 = 5;
-        let is_fault = matches!(self.number, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL);
-        is_fault && !self.is_sent() && !(self.number == libc::SIGBUS && self.code() == ANNOUNCED)
-    }
 }
 
 /// The handler of all signals.
@@ -191,7 +133,9 @@ pub unsafe extern "C" fn handler(number: c_int, info: *mut libc::siginfo_t, cont
         // flags the fault comes again.
         return;
     }
-    RUNNING.fetch_add(1, Ordering::AcqRel);
+    // Sequentially consistent, as is what `set_file` stores: who takes the file away must see that
+    // a handler runs, or the handler that there is no file.
+    RUNNING.fetch_add(1, Ordering::SeqCst);
     #[cfg(feature = "testing")]
     crate::faults::entered();
     handle(Signal { number, info, context });
@@ -210,7 +154,7 @@ fn handle(signal: Signal) {
     if is_called_back(signal, thread, &raw const here as usize) {
         return end(signal);
     }
-    let file = FILE.load(Ordering::Acquire);
+    let file = FILE.load(Ordering::SeqCst);
     if file.is_null() || OWNER.load(Ordering::Acquire) != sys::process() {
         return pass_by(signal, previous, thread);
     }
@@ -222,7 +166,7 @@ fn handle(signal: Signal) {
         return;
     }
     let sp = signal.context().core().sp as usize;
-    if let Some((index, at)) = interrupted(memory, thread, sp) {
+    if let Some((index, at)) = interrupted(memory, thread, sp, &raw const here as usize) {
         return meet_own(memory, index, at, signal, previous);
     }
     let Some((index, at)) = take(memory, thread) else {
@@ -230,20 +174,6 @@ fn handle(signal: Signal) {
         return pass_on(signal, previous);
     };
     record(memory, index, at, signal, previous, is_ignored);
-}
-
-/// Whether the handler before ours has passed this very signal on to what was there before it, which
-/// is us again: another SDK has installed itself before us and once more after us. It would go on for
-/// ever. `here` is an address in the caller's frame.
-fn is_called_back(signal: Signal, thread: u32, here: usize) -> bool {
-    let is_ours = |frame: &Frame| {
-        frame.thread.load(Ordering::Acquire) == thread
-            && frame.context.load(Ordering::Acquire) == signal.context as usize
-            // We are deeper in the stack than the handler that has asked. A later signal may have
-            // its context at the same address, but begins where that one began.
-            && here < frame.at.load(Ordering::Acquire)
-    };
-    FRAMES.iter().any(is_ours) || is_ours(&PASSING)
 }
 
 /// Passes a signal on that is not to be written.
@@ -268,12 +198,15 @@ fn repair(address: usize) -> bool {
 }
 
 /// The slot that this thread was writing when it was interrupted.
-fn interrupted(memory: Memory, thread: u32, sp: usize) -> Option<(usize, usize)> {
+fn interrupted(memory: Memory, thread: u32, sp: usize, here: usize) -> Option<(usize, usize)> {
     let mut index = 0;
     while let (Some(at), Some(frame)) = (SLOT_AT.get(index), FRAMES.get(index)) {
         if memory.half(at.wrapping_add(slot::OWNER)).load(Ordering::Acquire) == thread {
             let token_at = frame.at.load(Ordering::Acquire);
-            let is_below = sp < token_at && token_at.wrapping_sub(sp) < REACH && token_at & 7 == 0;
+            // On an alternate stack, a handler that begins anew begins where the writer did, and
+            // what that one left there may still stand.
+            let is_deeper = here < token_at;
+            let is_below = is_deeper && sp < token_at && token_at.wrapping_sub(sp) < REACH && token_at & 7 == 0;
             // SAFETY: the address is on the stack of this thread, above a frame that is in use.
             if is_below && unsafe { (token_at as *const u64).read_volatile() } == frame.token.load(Ordering::Acquire) {
                 return Some((index, *at));
@@ -306,9 +239,13 @@ fn take(memory: Memory, thread: u32) -> Option<(usize, usize)> {
 }
 
 fn is_recent(memory: Memory, at: usize) -> bool {
-    let base = at.wrapping_add(slot::REGISTERS).wrapping_add(8);
-    let boot = memory.word(base.wrapping_add(crate::words::word::BOOT.wrapping_mul(8)));
-    sys::clock(libc::CLOCK_BOOTTIME).wrapping_sub(boot) < HOLD
+    sys::clock(libc::CLOCK_BOOTTIME).wrapping_sub(written_at(memory, at)) < HOLD
+}
+
+/// When a slot was written, boot time in ns.
+fn written_at(memory: Memory, at: usize) -> u64 {
+    let words = at.wrapping_add(slot::REGISTERS).wrapping_add(8);
+    memory.word(words.wrapping_add(crate::words::word::BOOT.wrapping_mul(8)))
 }
 
 fn verdict(memory: Memory, at: usize) -> Verdict {
@@ -407,6 +344,10 @@ fn is_again(signal: Signal, pc: u64, sp: u64) -> bool {
 fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: Previous) {
     let first = first_signal(index).unwrap_or(signal);
     match verdict(memory, at) {
+        // A sandbox has its own idea of a system call of ours, which it answers in its handler.
+        Verdict::Writing if signal.number == libc::SIGSYS && !signal.is_sent() && previous.function().is_some() => {
+            actions::call(signal, previous);
+        }
         Verdict::Writing => {
             flag(memory, at, flags::INTERRUPTED);
             judge(memory, at, Verdict::Confirmed);
@@ -435,16 +376,6 @@ fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: P
 fn give_up(first: Signal) {
     pass_on(first, actions::previous(first.number));
     end_now(first);
-}
-
-/// The signal that the writer of a slot was handling.
-fn first_signal(index: usize) -> Option<Signal> {
-    let frame = FRAMES.get(index)?;
-    Some(Signal {
-        number: frame.signal.load(Ordering::Acquire) as c_int,
-        info: frame.info.load(Ordering::Acquire) as *mut libc::siginfo_t,
-        context: frame.context.load(Ordering::Acquire) as *mut c_void,
-    })
 }
 
 /// Asks the handler before, or ends the process.

@@ -20,6 +20,8 @@ mod architecture;
 mod crc;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod entered;
 #[cfg(all(feature = "testing", any(target_os = "linux", target_os = "android")))]
 pub mod faults;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -31,6 +33,8 @@ mod modules;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod registers;
 mod run_file;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod signal;
 mod stack;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;

@@ -121,6 +121,12 @@ impl RunFile {
         true
     }
 
+    /// Takes back what was written of faults that the process has survived. Call it now and then: a
+    /// process that is killed later must not have crashed.
+    pub fn expire(&self) {
+        handler::expire(self.memory());
+    }
+
     /// Fills the table of modules anew if libraries have been loaded or unloaded. It asks the
     /// dynamic linker, which costs some 100 ns when nothing has changed.
     pub fn refresh_modules(&self) {

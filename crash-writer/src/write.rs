@@ -3,10 +3,10 @@
 //! never a wrong one.
 
 use crate::crc::Crc;
-use crate::handler::Signal;
 use crate::layout::{MODULE_BYTES, MODULES, MODULES_AT, PAGE, module, slot};
 use crate::memory::Memory;
 use crate::registers::{self, Core};
+use crate::signal::Signal;
 use crate::sys;
 use crate::words::{Stage, flags, word};
 

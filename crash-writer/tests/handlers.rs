@@ -1,6 +1,13 @@
 //! Handlers of other people around ours. Each test forks a process that does what they do.
 #![cfg(any(target_os = "linux", target_os = "android"))]
-#![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, reason = "processes that die of signals")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test, whose processes are to die of signals"
+)]
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -188,4 +195,72 @@ fn a_crash_is_written_after_three_threads_left_the_handler_and_ended() {
     assert_eq!(end.signal(), Some(libc::SIGFPE));
     assert_eq!(end.confirmed(), [libc::SIGFPE as u32], "the crash is lost: {:?}", end.verdicts());
     assert_eq!(end.half(0, slot::REGISTERS + 8), libc::SIGFPE as u32, "the crash has not the large slot");
+}
+
+#[test]
+fn an_ignored_abort_that_was_survived_is_no_crash() {
+    let end = run(|file| unsafe {
+        libc::signal(libc::SIGABRT, libc::SIG_IGN);
+        begin(file);
+        libc::raise(libc::SIGABRT);
+        // `abort` would have ended the process at once.
+        libc::usleep(1_200_000);
+        file.expire();
+        libc::kill(libc::getpid(), libc::SIGKILL);
+    });
+    assert_eq!(end.signal(), Some(libc::SIGKILL));
+    assert_eq!(end.verdicts(), [0; 4], "a crash was invented");
+}
+
+/// Bytes of the instruction that faults, to step over.
+#[cfg(target_arch = "x86_64")]
+const STORE_BYTES: i64 = 6;
+
+#[cfg(target_arch = "x86_64")]
+extern "C" fn steps_over(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
+    context.uc_mcontext.gregs[libc::REG_RIP as usize] += STORE_BYTES;
+}
+
+#[cfg(target_arch = "x86_64")]
+fn store_to_nowhere() {
+    // `mov dword ptr [rax], 1` has six bytes.
+    unsafe { std::arch::asm!("mov dword ptr [rax], 1", in("rax") 8usize) };
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_handler_that_wanted_to_be_called_once_does_not_take_ours_with_it() {
+    let end = run(|file| {
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = steps_over as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_RESETHAND;
+            libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut());
+        }
+        begin(file);
+        store_to_nowhere();
+        store_to_nowhere();
+    });
+    assert_eq!(end.signal(), Some(libc::SIGSEGV), "the second fault was to end it");
+    assert_eq!(end.confirmed(), [libc::SIGSEGV as u32], "the crash is lost: {:?}", end.verdicts());
+}
+
+#[test]
+fn a_forked_child_does_not_write_into_its_parents_file() {
+    let end = run(|file| {
+        begin(file);
+        unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                faults(std::ptr::null_mut());
+            }
+            let mut status = 0;
+            libc::waitpid(child, &raw mut status, 0);
+            let died = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV;
+            libc::_exit(if died { 0 } else { 1 });
+        }
+    });
+    assert!(libc::WIFEXITED(end.status) && libc::WEXITSTATUS(end.status) == 0, "the child ended otherwise");
+    assert_eq!(end.verdicts(), [0; 4], "the parent has not crashed");
 }

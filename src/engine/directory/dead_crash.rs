@@ -81,7 +81,10 @@ impl DeadCrash {
 }
 
 fn remove(path: &Path) {
-    let _ = std::fs::remove_file(path);
+    if std::fs::remove_file(path).is_err_and(|error| error.kind() != ErrorKind::NotFound) {
+        // It must neither be read again nor keep a stack.
+        let _ = overwrite(path, [(0, 64)].into_iter().chain(stack_ranges()));
+    }
     let _ = std::fs::remove_file(marker(path));
 }
 
@@ -92,10 +95,7 @@ fn marker(path: &Path) -> PathBuf {
 /// Moves a file that kills its readers into the folder `quarantine`, without what must not stay on
 /// the device: the stacks.
 fn set_aside_without_stacks(path: &Path, quarantine: &Path) {
-    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
-    let file = File::options().write(true).custom_flags(flags as i32).open(path);
-    let erased = file.and_then(|file| stack_ranges().try_for_each(|(at, len)| file.write_all_at(&vec![0; len], at)));
-    let moved = erased.and_then(|()| {
+    let moved = overwrite(path, stack_ranges()).and_then(|()| {
         std::fs::create_dir_all(quarantine)?;
         std::fs::rename(path, quarantine.join(path.file_name().unwrap_or_default()))
     });
@@ -103,6 +103,13 @@ fn set_aside_without_stacks(path: &Path, quarantine: &Path) {
         let _ = std::fs::remove_file(path);
     }
     let _ = std::fs::remove_file(marker(path));
+}
+
+/// Writes zeros over parts of a file.
+fn overwrite(path: &Path, mut parts: impl Iterator<Item = (u64, usize)>) -> std::io::Result<()> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
+    let file = File::options().write(true).custom_flags(flags as i32).open(path)?;
+    parts.try_for_each(|(at, len)| file.write_all_at(&vec![0; len], at))
 }
 
 /// Processes that died while they read the marker's file.

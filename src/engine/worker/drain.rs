@@ -68,7 +68,7 @@ impl Worker<'_> {
         self.dirty = absorbed.records > 0;
         if self.dirty {
             self.shared.recorder().refresh_clock();
-            self.shared.recorder().crash().refresh_modules();
+            self.shared.recorder().crash().look_around();
             let mut health = self.shared.health();
             if health.storage == StorageState::Full {
                 health.storage = StorageState::Open;

@@ -5,13 +5,13 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use throughline_crash_writer::{Phase, RunFile, install, layout, set_repair, uninstall};
 
 use super::{CrashState, Facts};
 use crate::model::ids::RunKey;
-use crate::storage::journal::{MappingGuard, repair};
+use crate::storage::journal::{MappingGuard, forked, repair};
 use crate::storage::preallocate::preallocate;
 
 /// Whether a client of this process captures crashes: only one can.
@@ -23,7 +23,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 #[derive(Debug, Default)]
 pub struct Capture {
     state: Mutex<CrashState>,
-    open: Mutex<Option<Open>>,
+    open: Mutex<Option<Arc<Open>>>,
 }
 
 /// A capture that has its file.
@@ -43,7 +43,7 @@ impl Drop for Open {
 }
 
 impl Capture {
-    fn open(&self) -> MutexGuard<'_, Option<Open>> {
+    fn open(&self) -> MutexGuard<'_, Option<Arc<Open>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,7 +64,7 @@ impl Capture {
                 set_repair(repair);
                 mapped.file.arm();
                 install();
-                *open = Some(mapped);
+                *open = Some(Arc::new(mapped));
                 Ok(())
             }
             Err(error) => {
@@ -99,6 +99,10 @@ impl Capture {
 
     /// Notes what the run is doing from now on.
     pub fn note(&self, change: impl FnOnce(&mut CrashState)) {
+        if forked() {
+            // The file is the parent's.
+            return;
+        }
         {
             let mut state = self.state();
             let before = state.clone();
@@ -123,20 +127,29 @@ impl Capture {
 
     /// Says whether the app is in the foreground.
     pub fn set_phase(&self, phase: Phase) {
-        if let Some(open) = &*self.open() {
+        if !forked()
+            && let Some(open) = &*self.open()
+        {
             open.file.set_phase(phase);
         }
     }
 
-    /// Looks whether libraries have been loaded.
-    pub fn refresh_modules(&self) {
-        if let Some(open) = &*self.open() {
+    /// Looks whether libraries have been loaded, and takes back what the process has survived.
+    pub fn look_around(&self) {
+        // Without the lock: this waits for the dynamic linker's, and whoever holds that may be
+        // about to say what the run is doing.
+        let open = self.open().clone();
+        if let Some(open) = open {
             open.file.refresh_modules();
+            open.file.expire();
         }
     }
 
     /// Ends the capture: the run is over, or everything is erased. The file is removed.
     pub fn end(&self) {
+        if forked() {
+            return;
+        }
         let open = self.open().take();
         if let Some(open) = open {
             open.file.set_phase(Phase::CleanExit);

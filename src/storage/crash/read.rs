@@ -7,12 +7,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use throughline_crash_writer::{Beat, Phase, layout};
+use throughline_crash_writer::{Beat, Phase, Verdict, layout};
 
 use super::numbers::{half, word};
 use super::slot::{Crash, read_slot};
 use super::{CrashState, Facts};
 use crate::model::ids::RunKey;
+use crate::model::limits::SURVIVED_BEFORE;
+use crate::model::time::nanos;
 
 /// The run file of a run that is over. All of it is in memory, 320 KiB.
 #[derive(Debug)]
@@ -127,6 +129,13 @@ impl CrashFile {
     pub fn crashes(&self) -> Vec<Crash> {
         let slots = layout::SLOT_AT.into_iter().enumerate();
         let mut crashes: Vec<Crash> = slots.filter_map(|(index, at)| read_slot(self.bytes.get(at..)?, index)).collect();
+        // What the handler before ours was still asked about when another crash was certain had been
+        // survived, unless the two came together.
+        let is_certain = |crash: &Crash| crash.verdict != Verdict::Provisional && !crash.is_nested();
+        if let Some(certain) = crashes.iter().filter(|crash| is_certain(crash)).map(|crash| crash.boot).min() {
+            let is_old = |crash: &Crash| crash.boot.saturating_add(nanos(SURVIVED_BEFORE)) < certain;
+            crashes.retain(|crash| crash.verdict != Verdict::Provisional || !is_old(crash));
+        }
         // What happened while another crash was being written is no crash of its own.
         crashes.sort_by_key(|crash| (crash.is_nested(), crash.order));
         crashes

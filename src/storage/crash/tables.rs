@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use object::read::{Object, ObjectSection, ReadCache};
+use rustix::fs::OFlags;
 
 use super::read::Module;
 use crate::model::limits::MAX_UNWIND_TABLE_BYTES;
@@ -35,7 +37,11 @@ impl UnwindTables {
     }
 
     fn read(path: &Path, build_id: &[u8]) -> Option<Self> {
-        let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
+        // Not to wait for ever for somebody who writes into a pipe of that name.
+        let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path).ok()?;
+        if !file.metadata().is_ok_and(|meta| meta.is_file()) {
+            return None;
+        }
         let cache = ReadCache::new(file);
         let object = object::File::parse(&cache).ok()?;
         if object.build_id().ok()?? != build_id {
