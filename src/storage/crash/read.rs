@@ -129,8 +129,8 @@ impl CrashFile {
     pub fn crashes(&self) -> Vec<Crash> {
         let slots = layout::SLOT_AT.into_iter().enumerate();
         let mut crashes: Vec<Crash> = slots.filter_map(|(index, at)| read_slot(self.bytes.get(at..)?, index)).collect();
-        // What the handler before ours was still asked about when another crash was certain had been
-        // survived, unless the two came together.
+        // What the handler before ours was still asked about when another crash was certain had
+        // been survived, unless the two came together.
         let is_certain = |crash: &Crash| crash.verdict != Verdict::Provisional && !crash.is_nested();
         if let Some(certain) = crashes.iter().filter(|crash| is_certain(crash)).map(|crash| crash.boot).min() {
             let is_old = |crash: &Crash| crash.boot.saturating_add(nanos(SURVIVED_BEFORE)) < certain;

@@ -17,7 +17,7 @@ pub enum Chain {
     Plain,
     /// The signals are ignored.
     Ignore,
-    /// One of another SDK's that asks who was before it, and installs itself a second time after us.
+    /// One of another SDK's. It asks who was before it, and installs itself once more after us.
     Again,
 }
 
