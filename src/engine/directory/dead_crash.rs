@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 
 use crate::engine::crash::{Care, CrashRecord, report, start_of};
 use crate::model::limits::CRASH_ATTEMPTS;
+use crate::model::names::words::OWN_THREADS;
 use crate::policy::redact::Redactor;
 use crate::storage::crash::{CrashFile, beside, stack_ranges};
 use crate::storage::journal::RunStart;
@@ -46,13 +47,13 @@ impl DeadCrash {
             return crash;
         }
         let marker = marker(&crash.path);
-        let attempts = deaths(&marker);
+        let attempts = attempts(&crash.path, &marker);
         if attempts >= CRASH_ATTEMPTS {
             crash.is_quarantined = true;
             set_aside_without_stacks(&crash.path, quarantine);
             return crash;
         }
-        let _ = std::fs::write(&marker, (attempts + 1).to_string());
+        let _ = std::fs::write(&marker, format!("{} {}", attempts + 1, std::process::id()));
         let care = if attempts == 0 { Care::Tables } else { Care::FramePointers };
         crash.record = start.and_then(|start| {
             let file = CrashFile::open(&crash.path, start.key).ok()??;
@@ -86,6 +87,32 @@ fn remove(path: &Path) {
         let _ = overwrite(path, [(0, 64)].into_iter().chain(stack_ranges()));
     }
     let _ = std::fs::remove_file(marker(path));
+}
+
+/// How many processes have died of reading a run file. The last one has not if it crashed on
+/// another thread than the client's: an app that crashes at each launch may do so while its last
+/// crash is being read.
+fn attempts(path: &Path, marker: &Path) -> u32 {
+    let text = read(marker).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    let mut words = text.split_whitespace();
+    let count = words.next().and_then(|word| word.parse().ok()).unwrap_or(0u32);
+    let reader = words.next().and_then(|word| word.parse::<u64>().ok());
+    let is_innocent = reader.is_some_and(|reader| crashed_elsewhere(path, reader));
+    count.saturating_sub(u32::from(is_innocent))
+}
+
+/// Whether the process of this number has left a run file beside `path` that says that it crashed
+/// on a thread of the app's.
+fn crashed_elsewhere(path: &Path, process: u64) -> bool {
+    let entries = path.parent().and_then(|runs| std::fs::read_dir(runs).ok()).into_iter().flatten().flatten();
+    let files = entries.map(|entry| entry.path().with_extension("journal")).filter(|journal| beside(journal) != path);
+    let crashed = |journal: PathBuf| {
+        let key = key_of(&journal.file_name()?.to_string_lossy())?;
+        let file = CrashFile::open(&beside(&journal), key).ok()??;
+        let is_it = file.facts().is_some_and(|facts| facts.process == process);
+        is_it.then(|| file.crashes().first().is_some_and(|crash| !crash.thread_name.starts_with(OWN_THREADS)))
+    };
+    files.filter_map(crashed).any(|crashed| crashed)
 }
 
 fn marker(path: &Path) -> PathBuf {

@@ -107,3 +107,8 @@ pub const ABANDONED_SHUTDOWN: &str = "shutdown";
 /// The system's own name of the id that Apple's kernels give each boot.
 #[cfg(any(target_os = "macos", target_os = "ios", target_os = "tvos", target_os = "visionos"))]
 pub(crate) const BOOT_SESSION: &str = "kern.bootsessionuuid";
+
+// Threads.
+
+/// What the names of the client's threads begin with.
+pub const OWN_THREADS: &str = "throughline";
