@@ -97,6 +97,9 @@ pub struct TelemetryConfig {
     /// Records the core's own condition as events.
     #[uniffi(default = true)]
     pub self_report: bool,
+    /// Records crashes of native code, and reports them at the next launch.
+    #[uniffi(default = true)]
+    pub capture_crashes: bool,
     /// What must not leave the device. Absent: the defaults.
     #[uniffi(default = None)]
     pub redact: Option<RedactRules>,
@@ -137,8 +140,7 @@ impl TelemetryConfig {
             .start_jitter(self.start_jitter)
             .self_report(self.self_report)
             .tail_sampling(self.tail_sampling.as_ref().map(TailSampling::to_core))
-            // Not before it was tried with the runtimes of the hosts, which handle signals too.
-            .capture_crashes(false)
+            .capture_crashes(self.capture_crashes)
             .metered_uploads(match self.metered_uploads {
                 Some(MeteredUploads::All) | None => config::MeteredUploads::All,
                 Some(MeteredUploads::NoBulk) => config::MeteredUploads::NoBulk,

@@ -92,6 +92,9 @@ public struct Configuration: Sendable {
     public var startJitter = true
     /// Records Throughline's own condition as events: drops, failed uploads, time offline.
     public var selfReport = true
+    /// Records crashes, those of Swift's own traps included, and reports them at the next launch.
+    /// Signal handlers that stand before are called too.
+    public var captureCrashes = true
     /// What must not leave the device.
     public var redact = RedactRules()
     /// Keeps sessions that are not sampled on the device, and sends them when something happens.
@@ -142,6 +145,7 @@ public struct Configuration: Sendable {
             maxAge: maxAge,
             startJitter: startJitter,
             selfReport: selfReport,
+            captureCrashes: captureCrashes,
             redact: redact.generated,
             tailSampling: tailSampling?.generated,
             pull: pull,

@@ -3210,6 +3210,10 @@ public struct TelemetryConfig: Equatable, Hashable {
      */
     public let selfReport: Bool
     /**
+     * Records crashes of native code, and reports them at the next launch.
+     */
+    public let captureCrashes: Bool
+    /**
      * What must not leave the device. Absent: the defaults.
      */
     public let redact: RedactRules?
@@ -3299,6 +3303,9 @@ public struct TelemetryConfig: Equatable, Hashable {
          * Records the core's own condition as events.
          */selfReport: Bool = true, 
         /**
+         * Records crashes of native code, and reports them at the next launch.
+         */captureCrashes: Bool = true, 
+        /**
          * What must not leave the device. Absent: the defaults.
          */redact: RedactRules? = nil, 
         /**
@@ -3332,6 +3339,7 @@ public struct TelemetryConfig: Equatable, Hashable {
         self.maxAge = maxAge
         self.startJitter = startJitter
         self.selfReport = selfReport
+        self.captureCrashes = captureCrashes
         self.redact = redact
         self.tailSampling = tailSampling
         self.pull = pull
@@ -3375,6 +3383,7 @@ public struct FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer {
                 maxAge: FfiConverterOptionTypeHostDuration.read(from: &buf), 
                 startJitter: FfiConverterBool.read(from: &buf), 
                 selfReport: FfiConverterBool.read(from: &buf), 
+                captureCrashes: FfiConverterBool.read(from: &buf), 
                 redact: FfiConverterOptionTypeRedactRules.read(from: &buf), 
                 tailSampling: FfiConverterOptionTypeTailSampling.read(from: &buf), 
                 pull: FfiConverterBool.read(from: &buf), 
@@ -3404,6 +3413,7 @@ public struct FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer {
         FfiConverterOptionTypeHostDuration.write(value.maxAge, into: &buf)
         FfiConverterBool.write(value.startJitter, into: &buf)
         FfiConverterBool.write(value.selfReport, into: &buf)
+        FfiConverterBool.write(value.captureCrashes, into: &buf)
         FfiConverterOptionTypeRedactRules.write(value.redact, into: &buf)
         FfiConverterOptionTypeTailSampling.write(value.tailSampling, into: &buf)
         FfiConverterBool.write(value.pull, into: &buf)

@@ -283,6 +283,7 @@ fn config(dir: &str, endpoint: &str, trace_hosts: Vec<String>) -> TelemetryConfi
         max_age: None,
         start_jitter: false,
         self_report: false,
+        capture_crashes: true,
         redact: None,
         tail_sampling: None,
         pull: false,

@@ -53,6 +53,7 @@ extension Configuration {
         maxAge = try fields.time("maxAgeMs")
         set(&startJitter, try fields.flag("startJitter"))
         set(&selfReport, try fields.flag("selfReport"))
+        set(&captureCrashes, try fields.flag("captureCrashes"))
         set(&debug, try fields.flag("debug"))
         set(&resource, try fields.pairs("resource"))
         for destination in try fields.elements("destinations", Destination.init) ?? [] {

@@ -113,6 +113,8 @@ export interface Configuration {
   readonly startJitter?: boolean;
   /** Records Throughline's own condition as events: drops, failed uploads, time offline. Default: true. */
   readonly selfReport?: boolean;
+  /** Records crashes of native code, and reports them at the next launch. Default: true. */
+  readonly captureCrashes?: boolean;
   /** Writes what Throughline does to the system's log. Default: false. */
   readonly debug?: boolean;
   /** A directory that only Throughline uses. Default: one of the app's that is excluded from backups. */

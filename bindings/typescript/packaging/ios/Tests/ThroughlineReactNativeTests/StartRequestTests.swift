@@ -40,6 +40,7 @@ final class StartRequestTests: XCTestCase {
         written.maxAge = 86_400
         written.startJitter = false
         written.selfReport = false
+        written.captureCrashes = false
         written.debug = true
         written.resource = ["team": "checkout"]
         var second = Destination(

@@ -140,6 +140,12 @@ public class Configuration internal constructor() {
     public var selfReport: Boolean = true
 
     /**
+     * Records crashes of native code, and reports them at the next launch. The signal handlers
+     * that stand before, those of the virtual machine too, are asked first.
+     */
+    public var captureCrashes: Boolean = true
+
+    /**
      * Writes what Throughline does, at most 20 lines a second: to [debugLog], else to standard
      * error.
      */
@@ -250,6 +256,7 @@ public class Configuration internal constructor() {
         maxAge = maxAge,
         startJitter = startJitter,
         selfReport = selfReport,
+        captureCrashes = captureCrashes,
         redact = redact?.generated(),
         tailSampling = tailSampling?.generated(),
         pull = pull,

@@ -4188,6 +4188,11 @@ data class TelemetryConfig (
     val `selfReport`: kotlin.Boolean = true 
     , 
     /**
+     * Records crashes of native code, and reports them at the next launch.
+     */
+    val `captureCrashes`: kotlin.Boolean = true 
+    , 
+    /**
      * What must not leave the device. Absent: the defaults.
      */
     val `redact`: RedactRules? = null 
@@ -4244,6 +4249,7 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterOptionalTypeHostDuration.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
             FfiConverterOptionalTypeRedactRules.read(buf),
             FfiConverterOptionalTypeTailSampling.read(buf),
             FfiConverterBoolean.read(buf),
@@ -4273,6 +4279,7 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterOptionalTypeHostDuration.allocationSize(value.`maxAge`) +
             FfiConverterBoolean.allocationSize(value.`startJitter`) +
             FfiConverterBoolean.allocationSize(value.`selfReport`) +
+            FfiConverterBoolean.allocationSize(value.`captureCrashes`) +
             FfiConverterOptionalTypeRedactRules.allocationSize(value.`redact`) +
             FfiConverterOptionalTypeTailSampling.allocationSize(value.`tailSampling`) +
             FfiConverterBoolean.allocationSize(value.`pull`) +
@@ -4301,6 +4308,7 @@ public object FfiConverterTypeTelemetryConfig: FfiConverterRustBuffer<TelemetryC
             FfiConverterOptionalTypeHostDuration.write(value.`maxAge`, buf)
             FfiConverterBoolean.write(value.`startJitter`, buf)
             FfiConverterBoolean.write(value.`selfReport`, buf)
+            FfiConverterBoolean.write(value.`captureCrashes`, buf)
             FfiConverterOptionalTypeRedactRules.write(value.`redact`, buf)
             FfiConverterOptionalTypeTailSampling.write(value.`tailSampling`, buf)
             FfiConverterBoolean.write(value.`pull`, buf)

@@ -45,6 +45,7 @@ private val written = Setup<Configuration> {
     maxAge = 1.days
     startJitter = false
     selfReport = false
+    captureCrashes = false
     debug = true
     resource("team", "checkout")
     endpoint("https://otlp.example.com")

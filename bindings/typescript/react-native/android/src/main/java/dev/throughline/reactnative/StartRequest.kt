@@ -58,6 +58,7 @@ internal class StartRequest private constructor(val consent: Consent, private va
             set(fields.time("maxAgeMs")) { maxAge = it }
             set(fields.flag("startJitter")) { startJitter = it }
             set(fields.flag("selfReport")) { selfReport = it }
+            set(fields.flag("captureCrashes")) { captureCrashes = it }
             set(fields.flag("debug")) { debug = it }
             set(fields.pairs("resource")) { pairs -> for ((key, value) in pairs) resource(key, value) }
             set(fields.text("endpoint")) { endpoint(it) }
