@@ -97,9 +97,14 @@ impl App {
 
     /// Lets it crash by SIGABRT, once it captures crashes.
     pub fn crash(&mut self) {
-        writeln!(self.orders, "abort").unwrap();
+        self.die_by(6);
+    }
+
+    /// Lets it crash by a signal, once it captures crashes.
+    pub fn die_by(&mut self, signal: i32) {
+        writeln!(self.orders, "raise {signal}").unwrap();
         let status = self.child.wait().unwrap();
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "{status:?}");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal), "{status:?}");
     }
 
     /// Kills it.
@@ -154,9 +159,11 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
             assert!(books.balanced(), "{books:?}");
             books.dropped.total().to_string()
         }
-        "abort" => {
+        "raise" => {
             until("crashes are captured", || telemetry.health().captures_crashes);
-            std::process::abort()
+            let signal = rustix::process::Signal::from_named_raw(rest.parse().unwrap()).unwrap();
+            rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
+            unreachable!("the process lives after signal {rest}")
         }
         "die" => {
             // The worker gives up after its third panic. Each needs something to commit.

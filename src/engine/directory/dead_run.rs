@@ -111,7 +111,9 @@ impl DeadRun {
         };
         let crash = DeadCrash::read(&self.path, queue.run_start(self.run), quarantine, redactor);
         match &crash.record {
-            Some(CrashRecord { n, record }) => queue.finish_crashed_run(self.run, &counters, reason, (*n, record))?,
+            Some(CrashRecord { n, lane, record }) => {
+                queue.finish_crashed_run(self.run, &counters, reason, (*n, *lane, record))?;
+            }
             None if reason == DropReason::Quarantined => queue.quarantine_run(self.run, &counters)?,
             None => queue.finish_run(self.run, &counters)?,
         }

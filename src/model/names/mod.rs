@@ -120,6 +120,9 @@ pub const ACTION_MUTATIONS: &str = "rum.action.mutation.count";
 pub const ERROR_SOURCE: &str = "rum.error.source";
 /// How many errors like this one (kind, type, top frames) were left out before it.
 pub const ERROR_REPEATS: &str = "rum.error.repeats";
+/// The id of the event that says what the process died of, on an error that was another sign of the
+/// same death.
+pub const ERROR_FATAL_ID: &str = "rum.error.fatal.id";
 /// The duration of a long task, in nanoseconds.
 pub const LONG_TASK_DURATION: &str = "rum.long_task.duration";
 /// Whether the long task was a frozen frame.

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use throughline_crash_writer::{Phase, RunFile, install, layout, set_repair, uninstall};
 
-use super::{CrashState, Facts};
+use super::{CrashState, Facts, Fatal};
 use crate::model::ids::RunKey;
+use crate::model::time::BootTime;
 use crate::storage::journal::{MappingGuard, forked, repair};
 use crate::storage::preallocate::preallocate;
 
@@ -114,6 +115,11 @@ impl Capture {
         if let Some(open) = &*self.open() {
             self.write(&open.file);
         }
+    }
+
+    /// The error of a language of which the process is dying at `now`.
+    pub fn dying_of(&self, now: BootTime) -> Option<Fatal> {
+        self.state().fatal.filter(|fatal| fatal.explains(now))
     }
 
     fn state(&self) -> MutexGuard<'_, CrashState> {
