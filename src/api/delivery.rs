@@ -33,6 +33,19 @@ impl Telemetry {
         self.client.lifecycle.send(Command::Flush { timeout, reply: None });
     }
 
+    /// Sends the crashes of earlier runs, and waits for at most `timeout` until none waits any more:
+    /// for an app that has crashed while it was launched, and may do so again before anything could
+    /// be sent. Call it right after the start, off the main thread or with a short time.
+    ///
+    /// Returns as soon as it is known how the last run ended, which is a matter of moments, unless
+    /// that run died within 5 s of its start.
+    pub fn flush_crashes(&self, timeout: Duration) -> FlushOutcome {
+        let lifecycle = &self.client.lifecycle;
+        let patience = timeout.saturating_add(FLUSH_REPLY_MARGIN);
+        let outcome = lifecycle.ask(patience, |reply| Command::FlushCrashes { timeout, reply });
+        outcome.unwrap_or_else(|| FlushOutcome { reason: Some(lifecycle.absence()), ..FlushOutcome::default() })
+    }
+
     /// Waits until everything that has been recorded is in SQLite. False when this took longer than
     /// `timeout`, or when the client is off.
     pub fn drain(&self, timeout: Duration) -> bool {
@@ -98,6 +111,10 @@ impl Telemetry {
                 .hints
                 .push(format!("nothing is stored or sent any more, and the figures are from before: {reason}")),
             _ => {}
+        }
+        if shared.is_capture_disabled.load(Ordering::Relaxed) {
+            let hint = "crashes are not captured for a day: Throughline's own code has crashed the app three times";
+            health.hints.push(hint.to_owned());
         }
         health.hints.extend(shared.nowhere().map(str::to_owned));
         health.hints.extend(shared.untaken());

@@ -84,6 +84,7 @@ impl Parts {
             conditions: Arc::clone(&self.conditions),
             is_suspended: Default::default(),
             begins_anew: Default::default(),
+            is_capture_disabled: Default::default(),
             settled: Mutex::default(),
             running: Mutex::new(()),
         }))

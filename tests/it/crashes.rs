@@ -24,7 +24,7 @@ fn crashed(dir: &Path, server: &FaultServer) {
 }
 
 /// The crashes that the server keeps.
-fn crashes(server: &FaultServer) -> Vec<LogRecord> {
+pub fn crashes(server: &FaultServer) -> Vec<LogRecord> {
     arrived(server).logs.into_iter().filter(|log| log.event_name == "app.crash").collect()
 }
 

@@ -19,6 +19,7 @@ mod crashes;
 mod damage;
 mod delivery;
 mod documents;
+mod ends;
 mod erasing;
 mod exporter;
 mod floors;

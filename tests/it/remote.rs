@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use throughline::event::{Action, ErrorEvent};
 use throughline::internals::journal::owner::WITHOUT_LOCK;
-use throughline::internals::kill_point::panic_at;
+use throughline::internals::kill_point::{act_at, panic_at};
 use throughline::{Consent, Telemetry};
 use uuid::Uuid;
 
@@ -107,6 +107,13 @@ impl App {
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal), "{status:?}");
     }
 
+    /// Lets the client's own thread crash by SIGABRT, once crashes are captured.
+    pub fn die_in_our_code(&mut self) {
+        writeln!(self.orders, "abort").unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "{status:?}");
+    }
+
     /// Kills it.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -152,6 +159,7 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
         "session" => telemetry.session_id().unwrap().to_string(),
         "storage" => format!("{:?}", telemetry.health().storage),
         "hints" => telemetry.health().hints.join("; "),
+        "captures" => telemetry.health().captures_crashes.to_string(),
         "enabled" => telemetry.health().enabled.to_string(),
         "reason" => telemetry.flush(LONG).reason.unwrap_or_default(),
         "dropped" => {
@@ -164,6 +172,13 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
             let signal = rustix::process::Signal::from_named_raw(rest.parse().unwrap()).unwrap();
             rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
             unreachable!("the process lives after signal {rest}")
+        }
+        "abort" => {
+            until("crashes are captured", || telemetry.health().captures_crashes);
+            act_at("before_commit", || std::process::abort());
+            telemetry.record_action(&Action::tap("fatal"));
+            telemetry.drain(LONG);
+            unreachable!("the process lives although its worker aborted")
         }
         "die" => {
             // The worker gives up after its third panic. Each needs something to commit.

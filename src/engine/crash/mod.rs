@@ -4,11 +4,15 @@
 //! process died, because it refers to that run's contexts by their versions. Its id depends on the
 //! run and on the slot, so whoever reads the file again makes the same event.
 //!
+//! - `ended.rs`: how the run ended, by its own word;
 //! - `unwind.rs`: from registers and a stack to frames;
 //! - `text.rs`: the crash in words.
 
+mod ended;
 mod text;
 mod unwind;
+
+pub(crate) use ended::{ended_run, previous_run};
 
 use crate::model::config::RedactRules;
 use crate::model::event::encode::{Stamp, encode_scrubbed};
@@ -136,8 +140,11 @@ fn encode(file: &CrashFile, crash: &Crash, found: &Found, start: RunStart, redac
         trace: None,
     };
     let mut record = Vec::new();
-    encode_scrubbed(&event, stamp, redactor.rules(Author::Core), &mut record)
-        .then(|| CrashRecord { n: counter(crash.slot), lane: event.lane(), record })
+    encode_scrubbed(&event, stamp, redactor.rules(Author::Core), &mut record).then(|| CrashRecord {
+        n: counter(crash.slot),
+        lane: event.lane(),
+        record,
+    })
 }
 
 /// The canonical record of the crash in a run file's bytes, for the torture and for fuzzing.

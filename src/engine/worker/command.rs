@@ -40,6 +40,8 @@ pub(crate) enum Command {
         /// `None` when the caller does not wait for the outcome.
         reply: Option<SyncSender<FlushOutcome>>,
     },
+    /// Send the crashes, if the last run died at launch.
+    FlushCrashes { timeout: Duration, reply: SyncSender<FlushOutcome> },
     /// Write what is in the journal to the database.
     Drain { reply: SyncSender<()> },
     /// Count what became of the events.
@@ -79,7 +81,12 @@ impl Worker<'_> {
                 self.directories(|directory| directory.uploader.set_flush(true));
                 // A caller may be willing to wait for ever.
                 let until = Instant::now() + timeout.min(LONGEST_FLUSH);
-                self.flushes.push(FlushJob { until, delivered: 0, reply });
+                self.flushes.push(FlushJob { until, delivered: 0, is_of_crashes: false, reply });
+            }
+            Command::FlushCrashes { timeout, reply } => {
+                let until = Instant::now() + timeout.min(LONGEST_FLUSH);
+                let job = FlushJob { until, delivered: 0, is_of_crashes: true, reply: Some(reply) };
+                self.crash_flushes.push(job);
             }
             Command::Drain { reply } => {
                 self.drain_all();

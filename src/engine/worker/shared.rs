@@ -45,6 +45,9 @@ pub(crate) struct Shared {
     pub(crate) is_suspended: AtomicBool,
     /// Everything was erased while the client was off: it begins anew when it is on again.
     pub(crate) begins_anew: AtomicBool,
+    /// Crashes are not captured for a day, because our own code has crashed the app several times
+    /// in a row.
+    pub(crate) is_capture_disabled: AtomicBool,
     /// What became of the first records of the run, while the books of the directory do not say it.
     pub(crate) settled: Mutex<Option<Settled>>,
     /// Held by the worker that runs. A worker that was told to end may take long, and the one that

@@ -208,6 +208,9 @@ pub const SELF_DROP_REASON: &str = "throughline.dropped.reason";
 /// The number of events that the core dropped for that reason since its last report.
 pub const SELF_DROP_COUNT: &str = "throughline.dropped.count";
 
+/// For how long crashes are not captured, in seconds.
+pub const SELF_CAPTURE_OFF: &str = "throughline.capture.off_s";
+
 // Event names.
 
 /// A snapshot of a view.
@@ -230,6 +233,9 @@ pub const EVENT_SYNC_FAILURE: &str = "sync.failure";
 pub const EVENT_QUEUE_FLUSH: &str = "queue.flush";
 /// The core's report about its queue and its uploads.
 pub const EVENT_SELF_FLUSH: &str = "throughline.flush";
+/// The core's report that it does not capture crashes for a while, because its own code has crashed
+/// the app several times in a row.
+pub const EVENT_SELF_CAPTURE_OFF: &str = "throughline.capture.off";
 /// The core's report about events that it dropped.
 pub const EVENT_SELF_DROPPED: &str = "throughline.dropped";
 

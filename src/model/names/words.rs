@@ -112,3 +112,8 @@ pub(crate) const BOOT_SESSION: &str = "kern.bootsessionuuid";
 
 /// What the names of the client's threads begin with.
 pub const OWN_THREADS: &str = "throughline";
+
+// Files.
+
+/// What the name of the library contains in which the core is shipped.
+pub const NATIVE_LIBRARY: &str = "throughline_ffi";

@@ -25,7 +25,7 @@ pub use slot::Crash;
 pub use state::{CrashState, Facts, Fatal};
 pub use tables::UnwindTables;
 pub(crate) use throughline_crash_writer::AlternateStack;
-pub use throughline_crash_writer::{Phase, Stage};
+pub use throughline_crash_writer::{Beat, Phase, Stage};
 
 /// Where the run file of a journal's run is: beside the journal.
 pub fn beside(journal: &Path) -> PathBuf {
