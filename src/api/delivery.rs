@@ -1,16 +1,18 @@
 //! What an app asks of a running client: to send, to write down, to pause, to end. And what it asks
 //! about it: health and books.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::client::Telemetry;
 use super::lifecycle::is_ignored;
+use crate::engine::main_thread::MainThread;
 use crate::engine::worker::{Command, FlushOutcome};
 use crate::model::error::Error;
 use crate::model::limits::FLUSH_REPLY_MARGIN;
 use crate::policy::schedule::Conditions;
+use crate::storage::crash::Beat;
 use crate::storage::health::{Health, StorageState};
 use crate::storage::queue::DestinationBooks;
 
@@ -33,9 +35,9 @@ impl Telemetry {
         self.client.lifecycle.send(Command::Flush { timeout, reply: None });
     }
 
-    /// Sends the crashes of earlier runs, and waits for at most `timeout` until none waits any more:
-    /// for an app that has crashed while it was launched, and may do so again before anything could
-    /// be sent. Call it right after the start, off the main thread or with a short time.
+    /// Sends the crashes of earlier runs, and waits for at most `timeout` until none waits any
+    /// more: for an app that has crashed while it was launched, and may do so again before anything
+    /// could be sent. Call it right after the start, off the main thread or with a short time.
     ///
     /// Returns as soon as it is known how the last run ended, which is a matter of moments, unless
     /// that run died within 5 s of its start.
@@ -58,6 +60,29 @@ impl Telemetry {
         *self.client.parts.conditions.lock().unwrap_or_else(PoisonError::into_inner) = conditions;
         let at = self.client.parts.host.clock.boot();
         self.client.lifecycle.send(Command::Conditions { conditions, at });
+    }
+
+    /// Watches the app's main thread while the app is in the foreground, by a thread of its own.
+    /// When the main thread does not respond for `threshold` (500 ms at least, 2 s are usual), the
+    /// hang is recorded with its stack: as an error `AppHang` with its duration when the main
+    /// thread comes back, and as a hang that ended the app when the process ends before.
+    ///
+    /// Time in which the process or the device stood still, in which the app was in the background,
+    /// or in which the watchdog itself got no processor, makes no hang. A second call replaces the
+    /// first.
+    pub fn watch_main(&self, main: Arc<dyn MainThread>, threshold: Duration) {
+        self.client.parts.watched.set(main, threshold);
+        self.client.lifecycle.send(Command::Watch);
+    }
+
+    /// The main thread lives: to be called on it whenever it is [asked](MainThread::ask). Takes no
+    /// lock and costs a look at the clock.
+    pub fn beat(&self) {
+        if let Some(shared) = self.on_any_thread() {
+            let now = shared.recorder().boot();
+            shared.watched.beat(now);
+            shared.recorder().crash().beat(Beat::Main, now);
+        }
     }
 
     /// Closes the database and releases its lock, for an app that is about to be suspended. The

@@ -48,7 +48,8 @@ pub struct EndedRun {
 }
 
 impl EndedRun {
-    fn is_crash(&self) -> bool {
+    /// Whether it was a crash, of native code or of a language.
+    pub fn is_crash(&self) -> bool {
         matches!(self.class, Class::NativeCrash | Class::LanguageCrash)
     }
 
@@ -104,8 +105,8 @@ pub struct Guard {
 
 impl Guard {
     /// Takes note of a run that has ended. All of them are noted, each once, the oldest first, and
-    /// before [`launch`](Self::launch). A crash that is noted again at once, because the process that
-    /// read it died, counts once.
+    /// before [`launch`](Self::launch). A crash that is noted again at once, because the process
+    /// that read it died, counts once.
     pub fn note(&mut self, run: &EndedRun) -> StackWork {
         if run.is_crash() && self.crashes.last() == Some(&(run.boot.0, run.ended.0)) {
             return self.work();

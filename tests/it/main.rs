@@ -55,3 +55,4 @@ mod tail_sampling;
 mod tracing_layer;
 mod vectors;
 mod waiting;
+mod watchdog;

@@ -8,13 +8,14 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::Ordering;
 
-use throughline::event::{Action, ErrorEvent};
+use throughline::event::{Action, ErrorEvent, Lane};
 use throughline::internals::journal::owner::WITHOUT_LOCK;
 use throughline::internals::kill_point::{act_at, panic_at};
 use throughline::{Consent, Telemetry};
 use uuid::Uuid;
 
 use crate::support::{LONG, start, until};
+use crate::watchdog;
 
 const DIR: &str = "THROUGHLINE_REMOTE_DIR";
 const ENDPOINT: &str = "THROUGHLINE_REMOTE_ENDPOINT";
@@ -141,6 +142,9 @@ fn an_app_that_is_told_what_to_do() {
 }
 
 fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
+    if let Some(answer) = watchdog::obey(telemetry, verb, rest) {
+        return answer;
+    }
     let id = |id: Option<Uuid>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
     match verb {
         "tap" => id(telemetry.record_action(&Action::tap(rest))),
@@ -191,6 +195,12 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
                 });
             }
             true.to_string()
+        }
+        "shutdown" => telemetry.shutdown(LONG).to_string(),
+        // Events that are held open count as rows.
+        "open" => {
+            telemetry.drain(LONG);
+            telemetry.health().lane(Lane::Crash).rows.to_string()
         }
         other => panic!("`{other}` is no order"),
     }

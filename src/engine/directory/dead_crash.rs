@@ -28,6 +28,8 @@ pub(super) struct DeadCrash {
     path: PathBuf,
     /// The event, if there was a crash.
     pub(super) record: Option<CrashRecord>,
+    /// Whether the run died of a crash, its own or that of a language.
+    pub(super) is_crash: bool,
     /// Whether the file killed its readers, and is set aside.
     pub(super) is_quarantined: bool,
 }
@@ -51,7 +53,7 @@ impl DeadCrash {
         ends: &mut Ends,
     ) -> Self {
         let path = beside(journal);
-        let mut crash = Self { path, record: None, is_quarantined: false };
+        let mut crash = Self { path, record: None, is_crash: false, is_quarantined: false };
         if !crash.path.exists() {
             return crash;
         }
@@ -67,6 +69,7 @@ impl DeadCrash {
             let file = CrashFile::open(&crash.path, start.key).ok()??;
             let now = ends.now();
             let ended = ended_run(&file, &previous_run(&file, false), &now);
+            crash.is_crash = ended.is_some_and(|ended| ended.is_crash());
             let work = ended.map_or(StackWork::Unwind, |ended| ends.note(start.key, ended));
             let may_read_tables = attempts == 0 && work == StackWork::Unwind;
             report(&file, start, redactor, if may_read_tables { Care::Tables } else { Care::FramePointers })

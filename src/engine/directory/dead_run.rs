@@ -117,6 +117,9 @@ impl DeadRun {
             Journal::Deadly(counters) => (*counters, DropReason::Quarantined),
         };
         let crash = DeadCrash::read(&self.path, queue.run_start(self.run), quarantine, redactor, ends);
+        if crash.is_crash {
+            queue.withdraw_hang(self.run)?;
+        }
         match &crash.record {
             Some(CrashRecord { n, lane, record }) => {
                 queue.finish_crashed_run(self.run, &counters, reason, (*n, *lane, record))?;

@@ -10,7 +10,7 @@ use crate::policy::exits::{AppVersion, Now};
 use crate::storage::replace::{Durability, read, replace};
 
 /// The file in which the rules of restraint are kept.
-const FILE: &str = "capture.book";
+const FILE: &str = "restraint.json";
 
 /// How the runs of a directory ended.
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 //! runs/*.journal   one journal for each run of the process, which says whether that lives
 //! runs/*.crash     beside it, what the run was doing and what it died of
 //! quarantine/      files that could not be read
-//! capture.book     when the capture of crashes has to restrain itself
+//! restraint.json   when the capture of crashes has to restrain itself
 //! switches.json    settings that were changed at run time
 //! erase            says that the directory is to be erased before anything of it is sent
 //! process-N/       the same for the N-th further process

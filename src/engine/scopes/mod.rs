@@ -243,6 +243,11 @@ impl Scopes {
         Some(id)
     }
 
+    /// Counts a hang that the app has survived: an error of the view that is shown.
+    pub(crate) fn count_survived_hang(&self) {
+        self.count(Count::Error);
+    }
+
     /// Something begins that is recorded when it ends: the moment that it belongs to.
     pub(crate) fn begin(&self, now: BootTime) -> Moment {
         self.prepare(now);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::flush::{FlushJob, FlushOutcome};
+use super::watchdog::Watchdog;
 use crate::model::config::Consent;
 use crate::model::limits::LONGEST_FLUSH;
 use crate::model::time::BootTime;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
         /// When the host reported them.
         at: BootTime,
     },
+    /// The host has shown the app's main thread.
+    Watch,
     /// Close the database and release every lock.
     Suspend { reply: SyncSender<()> },
     /// Open the database again.
@@ -115,9 +118,17 @@ impl Worker<'_> {
                     self.follow_others();
                 }
                 self.conditions = conditions;
+                if let Some(watchdog) = &self.watchdog {
+                    watchdog.set_foreground(conditions.foreground);
+                }
                 let phase = if conditions.foreground { Phase::Running } else { Phase::Background };
                 self.shared.recorder().crash().set_phase(phase);
                 self.directories(|directory| directory.uploader.set_conditions(conditions, at));
+            }
+            Command::Watch => {
+                // One after the other: both would ask the main thread.
+                self.watchdog = None;
+                self.watchdog = Watchdog::start(self.shared, self.conditions.foreground);
             }
             Command::Suspend { reply } => {
                 self.shared.is_suspended.store(true, Ordering::Relaxed);
@@ -144,6 +155,8 @@ impl Worker<'_> {
                 let _ = reply.send(self.erase());
             }
             Command::Shutdown { ending, reply } => {
+                // What it has seen is in the journal before that is read for the last time.
+                self.watchdog = None;
                 self.drain_now();
                 self.closing = Some(Closing { ending, reply: Some(reply) });
             }

@@ -16,6 +16,7 @@
 //! - `erase.rs`: erasing everything;
 //! - `flush.rs`: when a flush is over, and what it is told;
 //! - `launch.rs`: what follows from how the last run ended;
+//! - `watchdog.rs`: the thread that looks whether the app's main thread lives;
 //! - `upkeep.rs`, `report.rs`: housekeeping, and what the worker reports about itself.
 
 mod command;
@@ -31,6 +32,7 @@ mod storage;
 mod thread;
 mod upkeep;
 mod upload;
+mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,6 +57,7 @@ pub(crate) use shared::Shared;
 use storage::{Open, Storage};
 pub(crate) use thread::spawn;
 use upload::{InFlight, Uploads};
+use watchdog::Watchdog;
 
 /// The worker's state, between the turns of its loop.
 struct Worker<'a> {
@@ -68,6 +71,7 @@ struct Worker<'a> {
     crash_flushes: Vec<FlushJob>,
     /// What holds for this launch. `None` while runs that are over are left to read.
     launch: Option<Launch>,
+    watchdog: Option<Watchdog>,
     /// The device's conditions, as the host reported them last.
     conditions: Conditions,
     /// Whether the journal may hold records that are not in the database.
@@ -99,6 +103,7 @@ impl<'a> Worker<'a> {
             flushes: Vec::new(),
             crash_flushes: Vec::new(),
             launch: None,
+            watchdog: Watchdog::start(shared, shared.conditions().foreground),
             conditions: shared.conditions(),
             dirty: true,
             next_drain: Some(Instant::now()),
@@ -115,6 +120,7 @@ impl<'a> Worker<'a> {
     /// Works until the client asks for the end.
     async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>) {
         if self.is_switched_off() {
+            self.watchdog = None;
             self.shared.debug.log("an earlier process was switched off, so this one is too");
             self.shared.health().storage = StorageState::Off;
             return;

@@ -123,6 +123,9 @@ pub const ERROR_REPEATS: &str = "rum.error.repeats";
 /// The id of the event that says what the process died of, on an error that was another sign of the
 /// same death.
 pub const ERROR_FATAL_ID: &str = "rum.error.fatal.id";
+/// How long the main thread did not respond, in nanoseconds, without the time in which the app was
+/// in the background.
+pub const HANG_DURATION: &str = "rum.hang.duration";
 /// The duration of a long task, in nanoseconds.
 pub const LONG_TASK_DURATION: &str = "rum.long_task.duration";
 /// Whether the long task was a frozen frame.

@@ -79,6 +79,8 @@ pub const ERROR_CANCELLED: &str = "cancelled";
 /// There was no answer in time.
 pub const ERROR_TIMEOUT: &str = "timeout";
 
+/// The main thread did not respond.
+pub const ERROR_HANG: &str = "AppHang";
 /// A panic of Rust code.
 pub const ERROR_PANIC: &str = "panic";
 

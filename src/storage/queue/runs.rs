@@ -130,6 +130,11 @@ impl Queue {
         self.enforce_quotas()
     }
 
+    /// Takes back the hang that lasted when a run died of something else: a death has one report.
+    pub fn withdraw_hang(&mut self, run: u32) -> Result<(), QueueError> {
+        self.transact(|queue| held::withdraw(&queue.db, &mut queue.control, run, Lane::Crash))
+    }
+
     /// Ends a run whose file killed its reader and is set aside. Events that were not found are
     /// booked as quarantined.
     pub fn quarantine_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {
