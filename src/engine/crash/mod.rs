@@ -5,14 +5,18 @@
 //! run and on the slot, so whoever reads the file again makes the same event.
 //!
 //! - `ended.rs`: how the run ended, by its own word;
+//! - `exit.rs`: what the system says of its end;
 //! - `unwind.rs`: from registers and a stack to frames;
 //! - `text.rs`: the crash in words.
 
 mod ended;
+mod exit;
 mod text;
 mod unwind;
 
 pub(crate) use ended::{ended_run, previous_run};
+pub use exit::SystemExit;
+pub(crate) use exit::record as record_exit;
 
 use crate::model::config::RedactRules;
 use crate::model::event::encode::{Stamp, encode_scrubbed};

@@ -68,9 +68,10 @@ impl DeadCrash {
         crash.record = start.and_then(|start| {
             let file = CrashFile::open(&crash.path, start.key).ok()??;
             let now = ends.now();
-            let ended = ended_run(&file, &previous_run(&file, false), &now);
+            let facts = previous_run(&file, false);
+            let ended = ended_run(&file, &facts, &now);
             crash.is_crash = ended.is_some_and(|ended| ended.is_crash());
-            let work = ended.map_or(StackWork::Unwind, |ended| ends.note(start.key, ended));
+            let work = ended.map_or(StackWork::Unwind, |ended| ends.note(start, &file, ended, facts));
             let may_read_tables = attempts == 0 && work == StackWork::Unwind;
             report(&file, start, redactor, if may_read_tables { Care::Tables } else { Care::FramePointers })
         });
