@@ -165,7 +165,7 @@ fn each_process_of_an_app_reports_its_own_ends() {
 fn what_was_reported_before_an_erasure_does_not_come_back() {
     let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
     let anr = exit(ANR, 4711);
-    let next = launch(dir.path(), &server, &[anr.clone()]);
+    let next = launch(dir.path(), &server, std::slice::from_ref(&anr));
     next.set_consent(Consent::Denied).unwrap();
     next.set_consent(Consent::Granted).unwrap();
     let before_consent = exit(ANR, 1);

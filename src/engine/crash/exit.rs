@@ -1,5 +1,6 @@
 //! What the system says about the end of a run, as an event of the run that is told of it.
 
+use super::text;
 use crate::engine::recorder::Recorder;
 use crate::model::event::{Common, ErrorEvent, ErrorKind};
 use crate::model::names::semconv::{PROCESS_NAME, PROCESS_PID};
@@ -32,7 +33,8 @@ pub(crate) fn record(recorder: &Recorder, told: &SystemExit, kind: ErrorKind, te
     if let Some(process) = &exit.process {
         attributes.push((PROCESS_NAME, Value::Text(process)));
     }
-    let mut event = ErrorEvent::new(name(exit), description).stack(trace);
+    let name = name(exit);
+    let mut event = ErrorEvent::new(&name, description).stack(trace);
     event.error_kind = kind;
     event.common =
         Common { attributes: &attributes, time: Some(exit.at_ms.saturating_mul(1_000_000)), ..Common::default() };
@@ -40,12 +42,13 @@ pub(crate) fn record(recorder: &Recorder, told: &SystemExit, kind: ErrorKind, te
 }
 
 /// The type of the error.
-fn name(exit: &AndroidExit) -> &'static str {
-    match exit.reason {
+fn name(exit: &AndroidExit) -> String {
+    let name = match exit.reason {
         AndroidReason::Anr => "ANR",
         AndroidReason::LowMemory => "LowMemory",
-        AndroidReason::Crash => "UncaughtException",
         AndroidReason::InitializationFailure => "InitializationFailure",
+        AndroidReason::Signaled => return text::signal(exit.status),
         _ => "NativeCrash",
-    }
+    };
+    name.to_owned()
 }
