@@ -4,6 +4,7 @@
 //! costs is counted or marked, so nothing is shortened silently. What a format defines (field
 //! numbers, codes) stands with the format.
 
+mod breadcrumbs;
 mod contexts;
 mod crashes;
 mod diagnosis;
@@ -17,6 +18,7 @@ mod redaction;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+pub use breadcrumbs::*;
 pub use contexts::*;
 pub(crate) use crashes::*;
 pub(crate) use diagnosis::*;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::engine::crash::{Care, CrashRecord, report, start_of};
+use crate::model::event::breadcrumb::Breadcrumb;
 use crate::model::limits::CRASH_ATTEMPTS;
 use crate::model::names::words::OWN_THREADS;
 use crate::policy::redact::Redactor;
@@ -39,28 +40,39 @@ impl DeadCrash {
         is_file && File::open(path).is_err_and(|error| error.kind() != ErrorKind::NotFound)
     }
 
-    /// Reads the file beside a journal. `start` is that of the run in the queue.
-    pub(super) fn read(journal: &Path, start: Option<RunStart>, quarantine: &Path, redactor: &Redactor) -> Self {
+    /// Reads the file beside a journal. `start` is that of the run in the queue, and `crumbs` gives
+    /// its last events.
+    ///
+    /// # Errors
+    /// Those of `crumbs`. Nothing has been read then.
+    pub(super) fn read<E>(
+        journal: &Path,
+        start: Option<RunStart>,
+        quarantine: &Path,
+        redactor: &Redactor,
+        crumbs: impl FnOnce() -> Result<Vec<Breadcrumb>, E>,
+    ) -> Result<Self, E> {
         let path = beside(journal);
         let mut crash = Self { path, record: None, is_quarantined: false };
         if !crash.path.exists() {
-            return crash;
+            return Ok(crash);
         }
         let marker = marker(&crash.path);
         let attempts = attempts(&crash.path, &marker);
         if attempts >= CRASH_ATTEMPTS {
             crash.is_quarantined = true;
             set_aside_without_stacks(&crash.path, quarantine);
-            return crash;
+            return Ok(crash);
         }
+        let crumbs = if start.is_some() { crumbs()? } else { Vec::new() };
         let _ = std::fs::write(&marker, format!("{} {}", attempts + 1, std::process::id()));
         let care = if attempts == 0 { Care::Tables } else { Care::FramePointers };
         crash.record = start.and_then(|start| {
             let file = CrashFile::open(&crash.path, start.key).ok()??;
-            report(&file, start, redactor, care)
+            report(&file, start, redactor, care, &crumbs)
         });
         let _ = std::fs::remove_file(&marker);
-        crash
+        Ok(crash)
     }
 
     /// Removes the file and its stack, once the event is stored.

@@ -109,7 +109,8 @@ impl DeadRun {
             Journal::Missing => (RunCounters::default(), DropReason::JournalLost),
             Journal::Deadly(counters) => (*counters, DropReason::Quarantined),
         };
-        let crash = DeadCrash::read(&self.path, queue.run_start(self.run), quarantine, redactor);
+        let start = queue.run_start(self.run);
+        let crash = DeadCrash::read(&self.path, start, quarantine, redactor, || queue.breadcrumbs(self.run))?;
         match &crash.record {
             Some(CrashRecord { n, record }) => queue.finish_crashed_run(self.run, &counters, reason, (*n, record))?,
             None if reason == DropReason::Quarantined => queue.quarantine_run(self.run, &counters)?,
