@@ -13,7 +13,7 @@ use crate::model::limits::{
     BREADCRUMB_ATTRIBUTES, BREADCRUMB_MESSAGE_CHARS, BREADCRUMB_NAME_CHARS, BREADCRUMB_TEXT_CHARS,
     MAX_BREADCRUMBS_BYTES,
 };
-use crate::model::names::{self, semconv};
+use crate::model::names::{self, breadcrumb as key, semconv};
 use crate::model::value::AnyValue;
 
 /// The attributes of a mutation of traced state that a breadcrumb has. Its store is in its name.
@@ -174,26 +174,23 @@ impl Breadcrumb {
     pub fn to_value(&self, base_wall: u64) -> AnyValue {
         let text = |text: &str| AnyValue::Text(text.to_owned());
         let time = i64::try_from(base_wall.saturating_add_signed(self.time_delta)).unwrap_or(i64::MAX);
-        let mut entries = vec![
-            (names::BREADCRUMB_TIME.to_owned(), AnyValue::Int(time)),
-            (names::BREADCRUMB_KIND.to_owned(), text(&self.kind)),
-        ];
+        let mut entries = vec![(key::TIME.to_owned(), AnyValue::Int(time)), (key::KIND.to_owned(), text(&self.kind))];
         if !self.name.is_empty() {
-            entries.push((names::BREADCRUMB_NAME.to_owned(), text(&self.name)));
+            entries.push((key::NAME.to_owned(), text(&self.name)));
         }
         if !self.message.is_empty() {
-            entries.push((names::BREADCRUMB_MESSAGE.to_owned(), text(&self.message)));
+            entries.push((key::MESSAGE.to_owned(), text(&self.message)));
         }
         if self.severity > 0 {
-            entries.push((names::BREADCRUMB_SEVERITY.to_owned(), AnyValue::Int(self.severity.into())));
+            entries.push((key::SEVERITY.to_owned(), AnyValue::Int(self.severity.into())));
         }
         if self.duration > 0 {
             let duration = i64::try_from(self.duration).unwrap_or(i64::MAX);
-            entries.push((names::BREADCRUMB_DURATION.to_owned(), AnyValue::Int(duration)));
+            entries.push((key::DURATION.to_owned(), AnyValue::Int(duration)));
         }
         if !self.attributes.is_empty() {
             let attributes = self.attributes.iter().map(|(key, value)| (key.clone(), value.to_any()));
-            entries.push((names::BREADCRUMB_ATTRIBUTES.to_owned(), AnyValue::Map(attributes.collect())));
+            entries.push((key::ATTRIBUTES.to_owned(), AnyValue::Map(attributes.collect())));
         }
         AnyValue::Map(entries)
     }
@@ -300,6 +297,6 @@ mod tests {
         assert!(encode(&Custom::new("").attributes(&[("l", (&list).into())]), Stamp::default(), &mut bytes));
         assert!((MAX_BREADCRUMBS_BYTES - 1_024..MAX_BREADCRUMBS_BYTES + 16).contains(&bytes.len()), "{}", bytes.len());
         let AnyValue::Map(newest) = &kept[kept.len() - 1] else { panic!("no map") };
-        assert_eq!(newest[0], (names::BREADCRUMB_TIME.to_owned(), AnyValue::Int(1_099)));
+        assert_eq!(newest[0], (key::TIME.to_owned(), AnyValue::Int(1_099)));
     }
 }

@@ -6,8 +6,8 @@ use super::EventKind;
 use super::decode::{DecodeError, Record, without};
 use super::encode::{append_ended, append_uint, field};
 
-/// Ends an encoded event for this reason. A view gets a version of its own, because readers keep the
-/// highest: they have seen the snapshot as one of a view that is shown. The view on which the
+/// Ends an encoded event for this reason. A view gets a version of its own, because readers keep
+/// the highest: they have seen the snapshot as one of a view that is shown. The view on which the
 /// process has crashed counts that.
 pub(crate) fn end(record: &mut Vec<u8>, reason: &str, crashed_on: Option<Uuid>) {
     if let Ok(Some(view)) = next_version(record, crashed_on) {

@@ -2,11 +2,11 @@
 
 use super::KIB;
 
-/// Events before a crash that are told with it: as many as Sentry's SDKs keep, and more than anybody
-/// reads.
+/// Events before a crash that are told with it: as many as Sentry's SDKs keep, and more than
+/// anybody reads.
 pub const MAX_BREADCRUMBS: usize = 100;
-/// Bytes of all breadcrumbs of a crash: an eighth of an event, which has a stack besides. The oldest
-/// are left out.
+/// Bytes of all breadcrumbs of a crash: an eighth of an event, which has a stack besides. The
+/// oldest are left out.
 pub const MAX_BREADCRUMBS_BYTES: usize = 16 * KIB;
 /// Characters of a breadcrumb's name: enough for a URL's host and path.
 pub(crate) const BREADCRUMB_NAME_CHARS: usize = 128;

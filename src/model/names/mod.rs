@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::model::value::{Attribute, OwnedAttributes, to_owned};
 
+pub mod breadcrumb;
 pub mod headers;
 pub mod semconv;
 pub mod words;
@@ -256,23 +257,8 @@ pub const CRASH_TRUNCATED: &str = "throughline.crash.truncated";
 pub const CRASH_OTHERS: &str = "throughline.crash.others";
 /// The time that the handler took, in nanoseconds.
 pub const CRASH_HANDLER_TIME: &str = "throughline.crash.handler_time";
-/// What happened before the crash: a list of maps, the oldest first. A list is what OTLP's logs and
-/// Sentry's breadcrumbs have in common. The keys of its maps follow, always the same ones, so that a
-/// backend that indexes what is nested gets few fields.
+/// What happened before the crash: a list of maps with the keys of [`breadcrumb`], the oldest first.
+/// A list is what OTLP's logs and Sentry's breadcrumbs have in common.
 pub const BREADCRUMBS: &str = "throughline.breadcrumbs";
 /// How many of the last events are missing there, because they would have been too large.
 pub const BREADCRUMBS_DROPPED: &str = "throughline.breadcrumbs_dropped";
-/// When it happened, in nanoseconds since the Unix epoch: OTLP's name for it, in our spelling.
-pub const BREADCRUMB_TIME: &str = "time_unix_nano";
-/// The kind of the event: `action`, `view`, `resource`, `error`, `log`, …
-pub const BREADCRUMB_KIND: &str = "kind";
-/// What identifies the event for people: a name, a method and a URL, the type of an error.
-pub const BREADCRUMB_NAME: &str = "name";
-/// The first line of a log or of an error's message.
-pub const BREADCRUMB_MESSAGE: &str = "message";
-/// The severity of a log, with OpenTelemetry's numbers.
-pub const BREADCRUMB_SEVERITY: &str = "severity_number";
-/// How long it took, in nanoseconds.
-pub const BREADCRUMB_DURATION: &str = "duration_ns";
-/// A few attributes of the event.
-pub const BREADCRUMB_ATTRIBUTES: &str = "attributes";

@@ -103,8 +103,9 @@ impl Queue {
     }
 
     /// Ends a run whose process is over. Events that it left open are closed as ended by the death
-    /// of their process, and what was kept of those that are gone is forgotten; events that its counters know of and that were not found are booked as
-    /// lost. Its file may be deleted afterwards.
+    /// of their process, and what was kept of those that are gone is forgotten. Events that its
+    /// counters know of and that were not found are booked as lost. Its file may be deleted
+    /// afterwards.
     pub fn finish_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {
         self.transact(|queue| queue.end_run(run, counters, DropReason::JournalLost, None))
     }

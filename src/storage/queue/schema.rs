@@ -48,8 +48,8 @@ CREATE TABLE lane_event(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 CREATE TABLE lane_bulk(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 ";
 
-/// What a database has since the first version was released: an older version leaves it alone, and in
-/// a database of such a version it is made when it is opened.
+/// What was added to this schema: an older version leaves it alone, and in a database of such a
+/// version it is made when that is opened.
 const LATER_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS trail(run INTEGER, n INTEGER, age INTEGER NOT NULL, crumb TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(run, n)) WITHOUT ROWID;
 ";
