@@ -44,7 +44,7 @@ impl DeadCrash {
     /// its last events.
     ///
     /// # Errors
-    /// Those of `crumbs`. Nothing has been read then.
+    /// Those of `crumbs`. It is to be read once more then.
     pub(super) fn read<E>(
         journal: &Path,
         start: Option<RunStart>,
@@ -64,15 +64,26 @@ impl DeadCrash {
             set_aside_without_stacks(&crash.path, quarantine);
             return Ok(crash);
         }
-        let crumbs = if start.is_some() { crumbs()? } else { Vec::new() };
         let _ = std::fs::write(&marker, format!("{} {}", attempts + 1, std::process::id()));
         let care = if attempts == 0 { Care::Tables } else { Care::FramePointers };
-        crash.record = start.and_then(|start| {
-            let file = CrashFile::open(&crash.path, start.key).ok()??;
-            report(&file, start, redactor, care, &crumbs)
-        });
+        let record = crash.record_of(start, redactor, care, crumbs);
         let _ = std::fs::remove_file(&marker);
+        crash.record = record?;
         Ok(crash)
+    }
+
+    /// The event of the crash, if there was one.
+    fn record_of<E>(
+        &self,
+        start: Option<RunStart>,
+        redactor: &Redactor,
+        care: Care,
+        crumbs: impl FnOnce() -> Result<Vec<Breadcrumb>, E>,
+    ) -> Result<Option<CrashRecord>, E> {
+        let Some(start) = start else { return Ok(None) };
+        let Ok(Some(file)) = CrashFile::open(&self.path, start.key) else { return Ok(None) };
+        let crumbs = if file.crashes().is_empty() { Vec::new() } else { crumbs()? };
+        Ok(report(&file, start, redactor, care, &crumbs))
     }
 
     /// Removes the file and its stack, once the event is stored.

@@ -19,6 +19,9 @@ use crate::model::value::AnyValue;
 /// The attributes of a mutation of traced state that a breadcrumb has. Its store is in its name.
 const OF_STATE: [&str; 4] = [names::STATE_PATH, names::STATE_OLD, names::STATE_NEW, names::MUTATION_COUNT];
 
+/// What the core reports about itself.
+const OF_THE_CORE: [&str; 2] = [names::EVENT_SELF_FLUSH, names::EVENT_SELF_DROPPED];
+
 /// An event before a crash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Breadcrumb {
@@ -91,7 +94,8 @@ pub enum Stage {
 
 impl Breadcrumb {
     /// What a crash says of an event. `None` for what says nothing about how the app came there:
-    /// metrics, logs for debugging, and spans that are no operation and have not failed.
+    /// metrics, logs for debugging, spans that are no operation and have not failed, and the core's
+    /// reports about itself.
     pub fn of(record: &Record<'_>, stage: Stage) -> Option<Self> {
         let text = |number| record.text(number).unwrap_or_default();
         let count = |number| record.uint(number).unwrap_or(0);
@@ -147,6 +151,7 @@ impl Breadcrumb {
                 (crumb.message, crumb.duration) = (line(field::MESSAGE), count(field::DURATION));
             }
             EventKind::Metric => return None,
+            EventKind::Custom if OF_THE_CORE.contains(&text(field::NAME)) => return None,
             EventKind::View | EventKind::Action | EventKind::Custom => {}
         }
         crumb.take_attributes(record);
@@ -247,6 +252,7 @@ mod tests {
         let context = TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true };
         assert_eq!(crumb_of(&Metric::new("fps", "1", MetricData::Gauge(60.0))), None);
         assert_eq!(crumb_of(&Log::new(Severity::Debug, "tick")), None);
+        assert_eq!(crumb_of(&Custom::new(names::EVENT_SELF_FLUSH)), None);
         let mut span = Span::new("layout", context, Duration::from_millis(1));
         assert_eq!(crumb_of(&span), None);
         span.status = SpanStatus::Error;

@@ -147,6 +147,10 @@ impl Queue {
         let Some(oldest) = self.age().checked_sub(max_age).filter(|_| self.control.trail_bytes > 0) else {
             return Ok(());
         };
+        let sql = "SELECT EXISTS(SELECT 1 FROM trail WHERE age <= ?1)";
+        if !self.db.prepare_cached(sql)?.query_row([oldest], |row| row.get(0))? {
+            return Ok(());
+        }
         let sql = "DELETE FROM trail WHERE age <= ?1 RETURNING length(crumb)";
         self.transact(|queue| queue.delete_trail(sql, [oldest]).map(drop))
     }
