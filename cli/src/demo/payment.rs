@@ -31,6 +31,6 @@ fn write_to_missing_receipt(receipt: *mut Receipt, amount: u64) {
     #[expect(unsafe_code, reason = "the demo shows a crash of native code, which safe code cannot have")]
     // SAFETY: none. No memory is there, so that the process dies here.
     unsafe {
-        place.write_volatile(amount);
+        *place = amount;
     }
 }

@@ -10,8 +10,8 @@ use throughline::names::semconv::{
 };
 use throughline::names::{
     BREADCRUMBS, BREADCRUMBS_DROPPED, CRASH_ADDRESS, CRASH_CODE, CRASH_OTHERS, CRASH_SIGNAL, CRASH_TRUNCATED,
-    EVENT_ANR, EVENT_HANG, EVENT_OOM, OPERATION_NAME, STATE_NEW, STATE_NEW_LENGTH, STATE_NEW_TYPE, STATE_PATH,
-    STATE_STORE, breadcrumb,
+    EVENT_ANR, EVENT_HANG, EVENT_OOM, OPERATION_NAME, STATE_NEW, STATE_NEW_LENGTH, STATE_NEW_TYPE, STATE_OLD,
+    STATE_PATH, STATE_STORE, breadcrumb,
 };
 
 use super::line::{Line, MAX_LABEL, Room};
@@ -211,8 +211,7 @@ impl Crumb {
         };
         let mut more: Vec<String> = vec![of_map(crumb, breadcrumb::MESSAGE)];
         more.extend(crumb.get(breadcrumb::DURATION).and_then(Value::as_i64).map(duration));
-        let attributes = crumb.get(breadcrumb::ATTRIBUTES).and_then(Value::as_object).into_iter().flatten();
-        more.extend(attributes.map(|(key, value)| format!("{key} = {value}")));
+        more.extend(crumb.get(breadcrumb::ATTRIBUTES).map(attributes));
         more.retain(|part| !part.trim().is_empty());
         Self {
             before: before(crash_ns, crumb.get(breadcrumb::TIME).and_then(Value::as_i64)),
@@ -224,10 +223,25 @@ impl Crumb {
     }
 }
 
+/// The attributes of a breadcrumb: of a mutation of traced state, what it changed, before others.
+fn attributes(map: &Value) -> String {
+    let state = (map.get(STATE_OLD), map.get(STATE_NEW));
+    let change = match state {
+        (Some(old), Some(new)) => Some(format!("{old} → {new}")),
+        _ => None,
+    };
+    let is_said = |key: &str| change.is_some() && [STATE_OLD, STATE_NEW].contains(&key);
+    let others = map.as_object().into_iter().flatten().filter(|(key, _)| !is_said(key));
+    let others: Vec<String> = others.map(|(key, value)| format!("{key} = {value}")).collect();
+    change.into_iter().chain(others).collect::<Vec<_>>().join(" · ")
+}
+
 /// The last values of the state, by store and path.
 fn state(crash: &Item, mutations: &[Item]) -> Vec<Held> {
     let mut seen = HashSet::new();
-    let latest = mutations.iter().filter(|item| seen.insert((text(item, STATE_STORE), text(item, STATE_PATH))));
+    // Records that have such an attribute within another one, such as crashes, were found as well.
+    let mutations = mutations.iter().filter(|item| !text(item, STATE_PATH).is_empty());
+    let latest = mutations.filter(|item| seen.insert((text(item, STATE_STORE), text(item, STATE_PATH))));
     let mut held: Vec<Held> = latest
         .take(MAX_VALUES)
         .map(|item| Held {

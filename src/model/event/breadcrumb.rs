@@ -17,7 +17,7 @@ use crate::model::names::{self, breadcrumb as key, semconv};
 use crate::model::value::AnyValue;
 
 /// The attributes of a mutation of traced state that a breadcrumb has. Its store is in its name.
-const OF_STATE: [&str; 4] = [names::STATE_PATH, names::STATE_OLD, names::STATE_NEW, names::MUTATION_COUNT];
+const OF_STATE: [&str; 3] = [names::STATE_PATH, names::STATE_OLD, names::STATE_NEW];
 
 /// What the core reports about itself.
 const OF_THE_CORE: [&str; 2] = [names::EVENT_SELF_FLUSH, names::EVENT_SELF_DROPPED];
@@ -169,7 +169,8 @@ impl Breadcrumb {
         let is_mutation = record.attributes.iter().any(|(key, _)| *key == names::STATE_PATH);
         for (key, value) in &record.attributes {
             let is_wanted = if is_mutation { OF_STATE.contains(key) } else { key.len() <= BREADCRUMB_TEXT_CHARS };
-            if is_wanted {
+            let repeats_name = matches!(value, AnyValue::Text(text) if *text == self.name);
+            if is_wanted && !repeats_name {
                 self.push(key, Detail::of(value));
             }
         }
