@@ -133,7 +133,7 @@ pub mod internals {
     pub use crate::engine::crash::crash_report;
     pub use crate::engine::{recorder, uploader};
     pub use crate::model::config::SendPolicy;
-    pub use crate::model::event::{decode, encode, scrub};
+    pub use crate::model::event::{breadcrumb, decode, encode, scrub};
     pub use crate::model::value::lend;
     pub use crate::model::{ids, kill_point, limits};
     pub use crate::policy::{backoff, crash_loop, exits, hangs, redact, sampling, schedule, session, state};

@@ -165,6 +165,8 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
         "flush" => telemetry.flush(LONG).complete.to_string(),
         "erase" => telemetry.erase(LONG).to_string(),
         "deny" => telemetry.set_consent(Consent::Denied).is_ok().to_string(),
+        "grant" => telemetry.set_consent(Consent::Granted).is_ok().to_string(),
+        "push" => id(telemetry.push_view(rest)),
         "session" => telemetry.session_id().unwrap().to_string(),
         "storage" => format!("{:?}", telemetry.health().storage),
         "hints" => telemetry.health().hints.join("; "),
