@@ -243,9 +243,12 @@ impl Scopes {
         Some(id)
     }
 
-    /// Counts a hang that the app has survived: an error of the view that is shown.
-    pub(crate) fn count_survived_hang(&self) {
-        self.count(Count::Error);
+    /// Records a hang that the app has survived: it belongs to the view of its beginning.
+    pub(crate) fn record_hang(&self, hang: &ErrorEvent<'_>, moment: &Moment) {
+        let now = self.recorder.boot();
+        if self.recorder.record_own_begun(hang, now, moment).is_some() {
+            self.count_in(hang, now);
+        }
     }
 
     /// Something begins that is recorded when it ends: the moment that it belongs to.
