@@ -31,6 +31,8 @@ mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod recovered;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod registers;
 mod run_file;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -124,7 +124,12 @@ impl RunFile {
     /// Takes back what was written of faults that the process has survived. Call it now and then: a
     /// process that is killed later must not have crashed.
     pub fn expire(&self) {
-        handler::expire(self.memory());
+        self.expire_at(handler::now());
+    }
+
+    /// As [`RunFile::expire`], at a boot time in ns.
+    pub fn expire_at(&self, boot: u64) {
+        handler::expire(self.memory(), boot);
     }
 
     /// Fills the table of modules anew if libraries have been loaded or unloaded. It asks the
