@@ -43,6 +43,12 @@ pub(crate) mod handler {
 pub(crate) mod modules {
     use crate::memory::Memory;
 
+    pub(crate) fn take() -> bool {
+        false
+    }
+
+    pub(crate) fn give_back() {}
+
     pub(crate) fn forget() {}
 
     pub(crate) fn refresh(_: Memory) -> bool {

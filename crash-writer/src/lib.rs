@@ -27,6 +27,8 @@ pub mod faults;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod handler;
 pub mod layout;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod maps;
 mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;

@@ -5,13 +5,12 @@
 use core::sync::atomic::Ordering;
 
 use crate::crc::Crc;
-use crate::layout::{MODULE_BYTES, MODULES, MODULES_AT, PAGE, module, slot};
+use crate::layout::{PAGE, slot};
 use crate::memory::Memory;
-use crate::recovered;
 use crate::registers::{self, Core};
 use crate::signal::Signal;
-use crate::sys;
 use crate::words::{Stage, flags, word};
+use crate::{maps, modules, recovered, sys};
 
 /// Bytes below the stack pointer that a leaf function may use.
 const RED_ZONE: u64 = 128;
@@ -32,10 +31,11 @@ pub(crate) struct Writer {
 /// null. There may be a million of them, so they must not cost more than they do.
 ///
 /// The code that such a machine has made is in no module, and the handler before has recovered from
-/// a fault there. Who jumps to where no code is has that address for its fault.
+/// a fault there. Who jumps to where no code is has that address for the one that he accesses.
 pub(crate) fn is_usual(memory: Memory, signal: Signal) -> bool {
     let pc = signal.context().core().pc;
-    recovered::is_known(pc) && signal.address() != pc && module_of(memory, registers::plain(pc)).is_none()
+    let is_jump = matches!(signal.number, libc::SIGSEGV | libc::SIGBUS) && signal.address() == pc;
+    recovered::is_known(pc) && !is_jump && !modules::has(memory, registers::plain(pc))
 }
 
 /// Notes that the handler before has recovered from a fault at an address.
@@ -59,7 +59,7 @@ pub(crate) fn brief(memory: Memory, at: usize, signal: Signal, writer: Writer) {
 /// Writes everything. With `is_small`, the slot has little room for the stack.
 pub(crate) fn write(memory: Memory, at: usize, is_small: bool, signal: Signal, writer: Writer) {
     let core = registers(memory, at, signal, writer);
-    let is_outside = module_of(memory, registers::plain(core.pc)).is_none();
+    let is_outside = !modules::has(memory, registers::plain(core.pc));
     if is_outside {
         mark(memory, at, flags::PC_OUTSIDE);
     }
@@ -84,6 +84,8 @@ fn rest(memory: Memory, at: usize, is_small: bool, core: Core, is_outside: bool)
     }
     frames(memory, at, core, is_outside);
     stack(memory, at, core.sp, if is_small { slot::MAX_SMALL_PAGES } else { slot::MAX_PAGES });
+    // At the end: what is written does not depend on it.
+    maps::add_modules(memory);
 }
 
 fn mark(memory: Memory, at: usize, bit: u32) {
@@ -188,7 +190,7 @@ fn frames(memory: Memory, at: usize, core: Core, is_outside: bool) {
         // Somebody has jumped to a place where no code is: where he came from is on the stack, or
         // in the link register.
         let from = if core.lr != 0 { Some(core.lr) } else { pair(core.sp).map(|[caller, _]| caller) };
-        if let Some(from) = from.filter(|from| module_of(memory, registers::plain(*from)).is_some()) {
+        if let Some(from) = from.filter(|from| modules::has(memory, registers::plain(*from))) {
             words.push(registers::plain(from));
         }
     }
@@ -245,22 +247,4 @@ fn stack(memory: Memory, at: usize, sp: u64, max_pages: usize) {
         from = next;
     }
     stage(memory, at, Stage::Stack);
-}
-
-/// The module that an address lies in, by its place in the table.
-fn module_of(memory: Memory, address: u64) -> Option<usize> {
-    let mut index = 0;
-    while index < MODULES {
-        let at = MODULES_AT.wrapping_add(index.wrapping_mul(MODULE_BYTES));
-        let start = memory.word(at.wrapping_add(module::START));
-        let end = memory.word(at.wrapping_add(module::END));
-        if end == 0 {
-            return None;
-        }
-        if address >= start && address < end {
-            return Some(index);
-        }
-        index = index.wrapping_add(1);
-    }
-    None
 }

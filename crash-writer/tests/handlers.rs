@@ -12,7 +12,7 @@
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use throughline_crash_writer::layout::{FILE_BYTES, SLOT_AT, slot};
+use throughline_crash_writer::layout::{FILE_BYTES, MODULE_BYTES, MODULES, MODULES_AT, SLOT_AT, module, slot};
 use throughline_crash_writer::{RunFile, Verdict, flags, install, uninstall};
 
 type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
@@ -287,6 +287,56 @@ fn a_crash_where_a_virtual_machine_recovers_from_faults_is_kept_if_it_ends_witho
     assert_eq!(libc::WEXITSTATUS(end.status), 1);
     assert_eq!(end.verdicts(), [Verdict::Provisional as u32, 0, 0, 0]);
     assert_eq!(end.half(0, slot::REGISTERS + 8), libc::SIGSEGV as u32);
+}
+
+/// The modules of a run file: the end of a path, the bias, and the build id.
+fn modules(end: &End) -> Vec<(String, u64, Vec<u8>)> {
+    let entries = (0..MODULES).map(|index| unsafe { end.file.add(MODULES_AT + index * MODULE_BYTES) });
+    let bytes = |at: *const u8, len: usize| unsafe { std::slice::from_raw_parts(at, len) }.to_vec();
+    let entries = entries.take_while(|at| unsafe { at.add(module::END).cast::<u64>().read() } != 0);
+    entries
+        .map(|at| {
+            let len = |part: usize| unsafe { at.add(part).read() } as usize;
+            let path = unsafe { bytes(at.add(module::PATH), len(module::PATH_LEN)) };
+            let build_id = unsafe { bytes(at.add(module::BUILD_ID), len(module::BUILD_ID_LEN)) };
+            (String::from_utf8(path).unwrap(), unsafe { at.add(module::BIAS).cast::<u64>().read() }, build_id)
+        })
+        .collect()
+}
+
+#[test]
+fn a_library_that_was_loaded_just_before_it_crashed_is_known() {
+    // Of the libraries that the system has, one that no test program loads by itself.
+    const NAME: &str = "libthread_db.so.1";
+    let end = run(|file| {
+        begin(file);
+        unsafe {
+            let library = libc::dlopen(c"libthread_db.so.1".as_ptr(), libc::RTLD_NOW);
+            if library.is_null() {
+                libc::_exit(77);
+            }
+            libc::raise(libc::SIGFPE);
+        }
+    });
+    if libc::WIFEXITED(end.status) && libc::WEXITSTATUS(end.status) == 77 {
+        eprintln!("SKIPPED: there is no {NAME}");
+        return;
+    }
+    assert_eq!(end.signal(), Some(libc::SIGFPE));
+    let found = modules(&end);
+    // As the dynamic linker says it, in a process that asks it.
+    let again = run(|file| unsafe {
+        libc::dlopen(c"libthread_db.so.1".as_ptr(), libc::RTLD_NOW);
+        file.refresh_modules();
+        libc::_exit(0);
+    });
+    let by_linker = modules(&again);
+    let of = |all: &[(String, u64, Vec<u8>)]| all.iter().find(|(path, ..)| path.contains("libthread_db")).cloned();
+    let (ours, linkers) = (of(&found).expect("it is missing"), of(&by_linker).unwrap());
+    assert_eq!((ours.1 % 4096, &ours.2), (linkers.1 % 4096, &linkers.2), "its bias and its build id");
+    assert!(!ours.2.is_empty());
+    let twice = found.iter().filter(|(path, ..)| path.contains("libc.so")).count();
+    assert_eq!(twice, 1, "what was known is entered again: {found:?}");
 }
 
 /// The run file of the process, for a handler.
