@@ -20,9 +20,36 @@ import java.util.TimeZone
  * Each process of an app reports its own, once. What was reported is written down only when it is in
  * the database: what a start that failed would have reported, the next one does.
  *
+ * A crash of native code is left to the core if the run that died captured crashes: the core reports
+ * it with its stack, and the system's record of it would be a second one.
+ *
  * @param process the name of this process.
  */
 internal class ExitReasons(private val context: Context, private val process: String = ProcessState.name(context)) {
+    /** Writes down that this run captures crashes. Call it before [report]. */
+    fun captures(pid: Int = android.os.Process.myPid(), now: Long = System.currentTimeMillis()): Unit = guarded {
+        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
+        val marks = context.getSharedPreferences(preferences(), Context.MODE_PRIVATE)
+        val all = (captured(marks) + Captured(pid, now)).takeLast(MAX_TOLD)
+        marks.edit().putString(CAPTURED, all.joinToString(",") { "${it.since}:${it.pid}" }).commit()
+    }
+
+    /** A run that captured crashes: its number, which comes again, and when it began to. */
+    private class Captured(val pid: Int, val since: Long)
+
+    private fun captured(marks: SharedPreferences): List<Captured> =
+        marks.getString(CAPTURED, null).orEmpty().split(',').mapNotNull { mark ->
+            val (since, pid) = mark.split(':').takeIf { it.size == 2 } ?: return@mapNotNull null
+            Captured(pid.toIntOrNull() ?: return@mapNotNull null, since.toLongOrNull() ?: return@mapNotNull null)
+        }
+
+    /** Whether the run that an exit ended captured crashes. */
+    private fun hasCaptured(exit: ApplicationExitInfo, runs: List<Captured>, exits: List<ApplicationExitInfo>): Boolean {
+        val run = runs.lastOrNull { it.pid == exit.pid && it.since <= exit.timestamp } ?: return false
+        // Another process of that number has ended in between: that one was the run.
+        return exits.none { it.pid == exit.pid && it.timestamp in run.since until exit.timestamp }
+    }
+
     /** Reports what is new. The client must run; call it off the main thread. */
     fun report(): Unit = guarded {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return
@@ -33,7 +60,8 @@ internal class ExitReasons(private val context: Context, private val process: St
             .filter { it.processName == null || it.processName == process }
         val told = told(marks, own)
         val exits = own.filterNot { keyOf(it) in told }.sortedBy { it.timestamp }
-        for (exit in exits) record(exit)
+        val runs = captured(marks)
+        for (exit in exits) if (!isCrashOfCode(exit.reason, exit.status) || !hasCaptured(exit, runs, own)) record(exit)
         if (exits.isEmpty() && marks.contains(TOLD)) return
         if (exits.isNotEmpty() && !Throughline.drain()) return
         val all = (told + exits.map(::keyOf)).takeLast(MAX_TOLD)
@@ -89,6 +117,9 @@ internal class ExitReasons(private val context: Context, private val process: St
         /** What was told, as `time:pid`. */
         private const val TOLD = "told_exits"
 
+        /** The runs that captured crashes, as `time:pid`. */
+        private const val CAPTURED = "captured_runs"
+
         /** What an earlier version has written. */
         private const val LAST_EXIT = "last_exit"
 
@@ -137,6 +168,13 @@ internal class ExitReasons(private val context: Context, private val process: St
                 else -> FATAL[status]?.let { ErrorKind.CRASH to it }
             }
             else -> null
+        }
+
+        /** Whether native code has crashed, which the core's handler sees. */
+        fun isCrashOfCode(reason: Int, status: Int): Boolean = when (reason) {
+            ApplicationExitInfo.REASON_CRASH_NATIVE -> true
+            ApplicationExitInfo.REASON_SIGNALED -> status in FATAL
+            else -> false
         }
 
         private fun outOfMemory(importance: Int): Pair<ErrorKind, String>? =

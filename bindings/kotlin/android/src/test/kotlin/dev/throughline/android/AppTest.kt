@@ -249,6 +249,25 @@ class AppTest {
     }
 
     @Test
+    fun `a native crash that the core has written down is not told a second time by the system`() {
+        val native = ApplicationExitInfo.REASON_CRASH_NATIVE
+        val before = ExitReasons(app)
+        before.captures(pid = 7, now = 1_000)
+        before.captures(pid = 8, now = 1_000)
+        app.exits.all = listOf(
+            exit(native, 2_000, "of a run that captured", pid = 7),
+            exit(native, 900, "of a run before it with its number", pid = 7),
+            exit(native, 3_000, "of a run after it with its number", pid = 7),
+            exit(native, 2_000, "of a run that did not capture", pid = 9),
+            exit(ApplicationExitInfo.REASON_ANR, 2_000, "an ANR of a run that captured", pid = 8),
+        )
+        start()
+        val told = reported()
+        assertTrue("of a run that captured" !in told.replace("an ANR of a run that captured", ""), told)
+        for (own in listOf("before it with", "after it with", "did not capture", "an ANR of")) assertTrue(own in told, "$own: $told")
+    }
+
+    @Test
     fun `a start without an upload job schedules none, although an earlier start had one`() {
         start()
         Throughline.shutdown()
