@@ -32,10 +32,15 @@ object Children {
      * Runs the `main` of an object in a virtual machine of its own. A line `done` that it says is its
      * last wish: it is killed then.
      */
-    fun run(app: Any, options: List<String>, vararg arguments: String): Ended {
+    fun run(
+        app: Any,
+        options: List<String>,
+        vararg arguments: String,
+        classPath: String = System.getProperty("java.class.path"),
+    ): Ended {
         val directory = createTempDirectory("child").toFile()
         val java = listOf(
-            File(System.getProperty("java.home"), "bin/java").path, "-cp", System.getProperty("java.class.path"),
+            File(System.getProperty("java.home"), "bin/java").path, "-cp", classPath,
             "-Dthroughline.library=" + System.getProperty("throughline.library"),
             "-Xshare:auto", "-Xmx128m", "-XX:ErrorFile=" + File(directory, Ended.HS_ERR).path,
         ) + options + app.javaClass.name + directory.path + arguments
