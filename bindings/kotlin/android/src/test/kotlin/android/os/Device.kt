@@ -38,9 +38,6 @@ object Process {
     fun myUid(): Int = 10_000
 
     @JvmStatic
-    fun myPid(): Int = 4_242
-
-    @JvmStatic
     fun getStartElapsedRealtime(): Long = 0
 }
 
