@@ -27,9 +27,13 @@ pub mod faults;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod handler;
 pub mod layout;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod maps;
 mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod recovered;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod registers;
 mod run_file;

@@ -3,7 +3,7 @@
 //! It is filled outside the handler, because asking the dynamic linker takes its lock.
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::crc::Crc;
 use crate::layout::{MODULE_BYTES, MODULES, MODULES_AT, module};
@@ -11,6 +11,37 @@ use crate::memory::Memory;
 
 /// How often libraries had been loaded and unloaded when the table was filled; 0 when it never was.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// Whether a thread is writing the table: 0 or 1.
+static WRITES: AtomicU32 = AtomicU32::new(0);
+
+/// Takes the table, to write it. False if another thread has it.
+pub(crate) fn take() -> bool {
+    WRITES.swap(1, Ordering::Acquire) == 0
+}
+
+/// Gives the table back.
+pub(crate) fn give_back() {
+    WRITES.store(0, Ordering::Release);
+}
+
+/// Whether an address is in a module of the table.
+pub(crate) fn has(memory: Memory, address: u64) -> bool {
+    let mut index = 0;
+    while index < MODULES {
+        let at = place(index);
+        let start = memory.word(at.wrapping_add(module::START));
+        let end = memory.word(at.wrapping_add(module::END));
+        if end == 0 {
+            return false;
+        }
+        if address >= start && address < end {
+            return true;
+        }
+        index = index.wrapping_add(1);
+    }
+    false
+}
 
 /// Forgets what was known, for a new file.
 pub(crate) fn forget() {

@@ -33,7 +33,10 @@ public class AndroidOptions internal constructor() {
     /** Records taps, under the name of the view that receives them. Off by default. */
     public var taps: Boolean = false
 
-    /** Records exceptions that nobody has caught as crashes. */
+    /**
+     * Records exceptions that nobody has caught as crashes, from the call of `start` on. Crashes of
+     * native code have a switch of their own: [Configuration.captureCrashes].
+     */
     public var crashes: Boolean = true
 
     /**
@@ -112,6 +115,7 @@ public fun Throughline.start(
         dataDir = File(application.noBackupFilesDir, "throughline")
         serviceVersion = versionOf(application)
         deviceTag = deviceTagOf(application)
+        captureUncaughtExceptions = chosen.crashes
         resource("os.name", "Android")
         resource("os.version", Build.VERSION.RELEASE)
         resource("android.os.api_level", Build.VERSION.SDK_INT.toString())
