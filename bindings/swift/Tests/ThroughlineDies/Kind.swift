@@ -3,7 +3,7 @@ import Foundation
 /// How the program dies. Each way is in a function of its own, for its name to be found in the
 /// report. What they work with is not known to the compiler.
 enum Kind: String {
-    case overflow, division, unwrap, fatal, bounds, unowned, exclusivity, tried, abort, null
+    case overflow, division, unwrap, fatal, bounds, unowned, exclusivity, tried, abort, null, recursion
 
     @inline(never)
     func die() {
@@ -19,6 +19,7 @@ enum Kind: String {
         case .tried: dieOfTry(one)
         case .abort: dieOfAbort(one)
         case .null: dieOfNull(one - 1)
+        case .recursion: print(dieOfRecursion(one))
         }
     }
 }
@@ -84,5 +85,14 @@ func dieOfNull(_ address: Int) {
     withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Int>?.self, capacity: 1) { place in
         memcpy(place.baseAddress!, [address], 8)
         unsafeBitCast(place[0], to: UnsafeMutablePointer<Int>.self).pointee = 7
+    }
+}
+
+@inline(never)
+func dieOfRecursion(_ number: Int) -> Int {
+    // What is deeper uses it, so that no loop can take the place of the calls.
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 64) { numbers in
+        numbers.initialize(repeating: number)
+        return number == 0 ? 0 : dieOfRecursion(number + 1) + numbers[number % 64]
     }
 }

@@ -8,13 +8,16 @@ final class CrashTests: XCTestCase {
     private struct Kind {
         let name, function, signal: String
         var words: String?
+        /// Other threads than the main one have no stack on which a handler could run when theirs is full.
+        var isOfMainThread = false
         /// Threads of dispatch queues, on which tasks run, too, block SIGABRT. `abort` asks no
         /// handler there from glibc 2.41 on. The `abort` of Apple's systems and of Android does.
         var places: [String] {
+            if isOfMainThread { return ["main"] }
             #if canImport(Darwin)
-            ["main", "task", "thread", "queue"]
+            return ["main", "task", "thread", "queue"]
             #else
-            signal == "SIGABRT" ? ["main", "thread"] : ["main", "task", "thread", "queue"]
+            return signal == "SIGABRT" ? ["main", "thread"] : ["main", "task", "thread", "queue"]
             #endif
         }
     }
@@ -32,6 +35,7 @@ final class CrashTests: XCTestCase {
         Kind(name: "bounds", function: "dieOfBounds", signal: trap, words: "Index out of range"),
         Kind(name: "tried", function: "dieOfTry", signal: trap),
         Kind(name: "null", function: "dieOfNull", signal: "SIGSEGV"),
+        Kind(name: "recursion", function: "dieOfRecursion", signal: "SIGSEGV", isOfMainThread: true),
         Kind(name: "unowned", function: "dieOfUnowned", signal: "SIGABRT"),
         Kind(name: "exclusivity", function: "dieOfExclusivity", signal: "SIGABRT"),
         Kind(name: "abort", function: "dieOfAbort", signal: "SIGABRT"),
@@ -112,7 +116,7 @@ final class CrashTests: XCTestCase {
         var cases = Self.kinds.flatMap { kind in kind.places.map { (kind, $0, without) } }
         cases += Self.kinds.enumerated().map { at, kind in (kind, kind.places[at % kind.places.count], [:]) }
         for (at, others) in ["before", "after", "before", "after", "before", "after"].enumerated() {
-            let kind = Self.kinds[at + 4]
+            let kind = Self.kinds[at + 5]
             // Once with Swift's handlers below, and once without them.
             let environment = (at < 3 ? without : [:]).merging(["THROUGHLINE_OTHERS": others]) { $1 }
             cases.append((kind, kind.places[0], environment))
