@@ -1,16 +1,18 @@
 //! What an app asks of a running client: to send, to write down, to pause, to end. And what it asks
 //! about it: health and books.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::client::Telemetry;
 use super::lifecycle::is_ignored;
+use crate::engine::main_thread::MainThread;
 use crate::engine::worker::{Command, FlushOutcome};
 use crate::model::error::Error;
 use crate::model::limits::FLUSH_REPLY_MARGIN;
 use crate::policy::schedule::Conditions;
+use crate::storage::crash::Beat;
 use crate::storage::health::{Health, StorageState};
 use crate::storage::queue::DestinationBooks;
 
@@ -33,6 +35,19 @@ impl Telemetry {
         self.client.lifecycle.send(Command::Flush { timeout, reply: None });
     }
 
+    /// Sends the crashes of earlier runs, and waits for at most `timeout` until none waits any
+    /// more: for an app that has crashed while it was launched, and may do so again before anything
+    /// could be sent. Call it right after the start, off the main thread or with a short time.
+    ///
+    /// Returns as soon as it is known how the last run ended, which is a matter of moments, unless
+    /// that run died within 5 s of its start.
+    pub fn flush_crashes(&self, timeout: Duration) -> FlushOutcome {
+        let lifecycle = &self.client.lifecycle;
+        let patience = timeout.saturating_add(FLUSH_REPLY_MARGIN);
+        let outcome = lifecycle.ask(patience, |reply| Command::FlushCrashes { timeout, reply });
+        outcome.unwrap_or_else(|| FlushOutcome { reason: Some(lifecycle.absence()), ..FlushOutcome::default() })
+    }
+
     /// Waits until everything that has been recorded is in SQLite. False when this took longer than
     /// `timeout`, or when the client is off.
     pub fn drain(&self, timeout: Duration) -> bool {
@@ -45,6 +60,29 @@ impl Telemetry {
         *self.client.parts.conditions.lock().unwrap_or_else(PoisonError::into_inner) = conditions;
         let at = self.client.parts.host.clock.boot();
         self.client.lifecycle.send(Command::Conditions { conditions, at });
+    }
+
+    /// Watches the app's main thread while the app is in the foreground, by a thread of its own.
+    /// When the main thread does not respond for `threshold` (500 ms at least, 2 s are usual), the
+    /// hang is recorded with its stack: as an error `AppHang` with its duration when the main
+    /// thread comes back, and as a hang that ended the app when the process ends before.
+    ///
+    /// Time in which the process or the device stood still, in which the app was in the background,
+    /// or in which the watchdog itself got no processor, makes no hang. A second call replaces the
+    /// first.
+    pub fn watch_main(&self, main: Arc<dyn MainThread>, threshold: Duration) {
+        self.client.parts.watched.set(main, threshold);
+        self.client.lifecycle.send(Command::Watch);
+    }
+
+    /// The main thread lives: to be called on it whenever it is [asked](MainThread::ask). Takes no
+    /// lock and costs a look at the clock.
+    pub fn beat(&self) {
+        if let Some(shared) = self.on_any_thread() {
+            let now = shared.recorder().boot();
+            shared.watched.beat(now);
+            shared.recorder().crash().beat(Beat::Main, now);
+        }
     }
 
     /// Closes the database and releases its lock, for an app that is about to be suspended. The
@@ -98,6 +136,10 @@ impl Telemetry {
                 .hints
                 .push(format!("nothing is stored or sent any more, and the figures are from before: {reason}")),
             _ => {}
+        }
+        if shared.is_capture_disabled.load(Ordering::Relaxed) {
+            let hint = "crashes are not captured for a day: Throughline's own code has crashed the app three times";
+            health.hints.push(hint.to_owned());
         }
         health.hints.extend(shared.nowhere().map(str::to_owned));
         health.hints.extend(shared.untaken());

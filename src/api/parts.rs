@@ -10,6 +10,7 @@ use super::host::Host;
 use crate::engine::debug::DebugLog;
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
+use crate::engine::main_thread::Watched;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
 use crate::engine::worker::Shared;
@@ -32,11 +33,14 @@ pub(super) struct Parts {
     pub(super) globals: Arc<GlobalContext>,
     /// The device's conditions, as the host reported them last.
     pub(super) conditions: Arc<Mutex<Conditions>>,
+    /// The app's main thread, if the host has shown it.
+    pub(super) watched: Arc<Watched>,
 }
 
 impl Parts {
     pub(super) fn new(config: Config, host: Host) -> Self {
-        Self { config, host, hook_counts: Arc::default(), globals: Arc::default(), conditions: Arc::default() }
+        let (hook_counts, globals, conditions, watched) = Default::default();
+        Self { config, host, hook_counts, globals, conditions, watched }
     }
 
     /// Checks that the data directory exists or can be made, can be written, and holds nothing that
@@ -82,8 +86,10 @@ impl Parts {
             debug: DebugLog::new(self.config.debug, self.host.debug_output.clone()),
             lifecycle: Arc::clone(lifecycle),
             conditions: Arc::clone(&self.conditions),
+            watched: Arc::clone(&self.watched),
             is_suspended: Default::default(),
             begins_anew: Default::default(),
+            is_capture_disabled: Default::default(),
             settled: Mutex::default(),
             running: Mutex::new(()),
         }))

@@ -6,6 +6,7 @@ pub(crate) mod debug;
 pub(crate) mod directory;
 pub(crate) mod globals;
 pub(crate) mod lifecycle;
+pub(crate) mod main_thread;
 pub mod recorder;
 pub(crate) mod scopes;
 pub mod uploader;

@@ -48,7 +48,8 @@ pub struct EndedRun {
 }
 
 impl EndedRun {
-    fn is_crash(&self) -> bool {
+    /// Whether it was a crash, of native code or of a language.
+    pub fn is_crash(&self) -> bool {
         matches!(self.class, Class::NativeCrash | Class::LanguageCrash)
     }
 
@@ -104,8 +105,12 @@ pub struct Guard {
 
 impl Guard {
     /// Takes note of a run that has ended. All of them are noted, each once, the oldest first, and
-    /// before [`launch`](Self::launch).
+    /// before [`launch`](Self::launch). A crash that is noted again at once, because the process
+    /// that read it died, counts once.
     pub fn note(&mut self, run: &EndedRun) -> StackWork {
+        if run.is_crash() && self.crashes.last() == Some(&(run.boot.0, run.ended.0)) {
+            return self.work();
+        }
         self.own_faults = if run.is_crash() && run.is_own_fault { self.own_faults.saturating_add(1) } else { 0 };
         if !run.is_crash() {
             return StackWork::Unwind;
@@ -117,6 +122,10 @@ impl Guard {
         self.crashes.push((run.boot.0, run.ended.0));
         let surplus = self.crashes.len().saturating_sub(CRASH_LOOP_CRASHES);
         self.crashes.drain(..surplus);
+        self.work()
+    }
+
+    fn work(&self) -> StackWork {
         if self.crashes.len() >= CRASH_LOOP_CRASHES { StackWork::AsWritten } else { StackWork::Unwind }
     }
 
@@ -265,6 +274,21 @@ mod tests {
             let killed = run(Class::UserKill, 30_000 + n, 1);
             assert_eq!(guard.note(&killed), StackWork::Unwind);
         }
+    }
+
+    #[test]
+    fn a_crash_whose_reader_dies_is_no_second_crash() {
+        let mut guard = Guard::default();
+        for n in 1..5 {
+            for _ in 0..3 {
+                assert_eq!(guard.note(&run(Class::NativeCrash, n * 60, 1)), StackWork::Unwind, "crash {n}");
+            }
+        }
+        let mut guard = Guard::default();
+        for _ in 0..5 {
+            guard.note(&own(1_000));
+        }
+        assert_eq!(guard.launch(Some(&own(1_000)), BOOT, at(1_001)).capture, Capture::On);
     }
 
     #[test]

@@ -24,7 +24,7 @@ fn crashed(dir: &Path, server: &FaultServer) {
 }
 
 /// The crashes that the server keeps.
-fn crashes(server: &FaultServer) -> Vec<LogRecord> {
+pub fn crashes(server: &FaultServer) -> Vec<LogRecord> {
     arrived(server).logs.into_iter().filter(|log| log.event_name == "app.crash").collect()
 }
 
@@ -53,6 +53,50 @@ fn a_crash_belongs_to_the_view_that_is_shown_and_arrives_once() {
     assert_eq!(text(&crash.attributes, "exception.type"), "SIGABRT");
     assert!(text(&crash.attributes, "exception.stacktrace").starts_with("#00 pc "));
     assert_eq!(with_ending(dir.path(), "crash"), [] as [PathBuf; 0], "the stack must not stay on the device");
+}
+
+/// The errors that the server keeps and that are no crashes, by their type.
+fn errors(server: &FaultServer, of_type: &str) -> Vec<LogRecord> {
+    let is_one = |log: &LogRecord| log.event_name != "app.crash" && text(&log.attributes, "exception.type") == of_type;
+    arrived(server).logs.into_iter().filter(is_one).collect()
+}
+
+/// What arrives of an app that records these fatal errors of a language and dies by a signal.
+fn dies_of(fatals: &[&str], signal: i32) -> (tempfile::TempDir, FaultServer) {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.tell("view Checkout");
+    for fatal in fatals {
+        app.record(&format!("crash {fatal}"));
+    }
+    app.die_by(signal);
+    let next = start(dir.path(), &server.url());
+    assert!(next.flush(LONG).complete);
+    assert_eq!(books(&next).dropped.total(), 0);
+    assert!(next.shutdown(LONG));
+    assert_eq!(with_ending(dir.path(), "crash"), [] as [PathBuf; 0]);
+    (dir, server)
+}
+
+#[test]
+fn an_error_of_a_language_that_aborts_the_process_is_not_counted_twice() {
+    let (_dir, server) = dies_of(&["TypeError"], 6);
+    let [crash] = crashes(&server).try_into().unwrap();
+    assert_eq!(text(&crash.attributes, "exception.type"), "TypeError");
+    assert_eq!(errors(&server, "SIGABRT"), []);
+}
+
+#[test]
+fn one_death_that_two_languages_and_a_signal_tell_of_is_one_crash_and_loses_nothing() {
+    let (_dir, server) = dies_of(&["TypeError", "JavascriptException"], 8);
+    let [crash] = crashes(&server).try_into().unwrap();
+    assert_eq!(text(&crash.attributes, "exception.type"), "TypeError");
+    let id = text(&crash.attributes, "app.crash.id");
+    for other in ["JavascriptException", "SIGFPE"] {
+        let [error] = errors(&server, other).try_into().unwrap();
+        assert_eq!(text(&error.attributes, "rum.error.fatal.id"), id, "{other}");
+        assert_eq!(text(&error.attributes, "app.screen.name"), "Checkout", "{other}");
+    }
 }
 
 #[test]

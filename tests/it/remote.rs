@@ -8,13 +8,14 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::Ordering;
 
-use throughline::event::{Action, ErrorEvent};
+use throughline::event::{Action, ErrorEvent, Lane};
 use throughline::internals::journal::owner::WITHOUT_LOCK;
-use throughline::internals::kill_point::panic_at;
+use throughline::internals::kill_point::{act_at, panic_at};
 use throughline::{Consent, Telemetry};
 use uuid::Uuid;
 
 use crate::support::{LONG, start, until};
+use crate::watchdog;
 
 const DIR: &str = "THROUGHLINE_REMOTE_DIR";
 const ENDPOINT: &str = "THROUGHLINE_REMOTE_ENDPOINT";
@@ -97,6 +98,18 @@ impl App {
 
     /// Lets it crash by SIGABRT, once it captures crashes.
     pub fn crash(&mut self) {
+        self.die_by(6);
+    }
+
+    /// Lets it crash by a signal, once it captures crashes.
+    pub fn die_by(&mut self, signal: i32) {
+        writeln!(self.orders, "raise {signal}").unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(signal), "{status:?}");
+    }
+
+    /// Lets the client's own thread crash by SIGABRT, once crashes are captured.
+    pub fn die_in_our_code(&mut self) {
         writeln!(self.orders, "abort").unwrap();
         let status = self.child.wait().unwrap();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6), "{status:?}");
@@ -129,6 +142,9 @@ fn an_app_that_is_told_what_to_do() {
 }
 
 fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
+    if let Some(answer) = watchdog::obey(telemetry, verb, rest) {
+        return answer;
+    }
     let id = |id: Option<Uuid>| id.map_or_else(|| "none".to_owned(), |id| id.to_string());
     match verb {
         "tap" => id(telemetry.record_action(&Action::tap(rest))),
@@ -147,6 +163,7 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
         "session" => telemetry.session_id().unwrap().to_string(),
         "storage" => format!("{:?}", telemetry.health().storage),
         "hints" => telemetry.health().hints.join("; "),
+        "captures" => telemetry.health().captures_crashes.to_string(),
         "enabled" => telemetry.health().enabled.to_string(),
         "reason" => telemetry.flush(LONG).reason.unwrap_or_default(),
         "dropped" => {
@@ -154,9 +171,18 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
             assert!(books.balanced(), "{books:?}");
             books.dropped.total().to_string()
         }
+        "raise" => {
+            until("crashes are captured", || telemetry.health().captures_crashes);
+            let signal = rustix::process::Signal::from_named_raw(rest.parse().unwrap()).unwrap();
+            rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
+            unreachable!("the process lives after signal {rest}")
+        }
         "abort" => {
             until("crashes are captured", || telemetry.health().captures_crashes);
-            std::process::abort()
+            act_at("before_commit", || std::process::abort());
+            telemetry.record_action(&Action::tap("fatal"));
+            telemetry.drain(LONG);
+            unreachable!("the process lives although its worker aborted")
         }
         "die" => {
             // The worker gives up after its third panic. Each needs something to commit.
@@ -169,6 +195,12 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
                 });
             }
             true.to_string()
+        }
+        "shutdown" => telemetry.shutdown(LONG).to_string(),
+        // Events that are held open count as rows.
+        "open" => {
+            telemetry.drain(LONG);
+            telemetry.health().lane(Lane::Crash).rows.to_string()
         }
         other => panic!("`{other}` is no order"),
     }

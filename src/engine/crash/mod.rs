@@ -4,25 +4,30 @@
 //! process died, because it refers to that run's contexts by their versions. Its id depends on the
 //! run and on the slot, so whoever reads the file again makes the same event.
 //!
+//! - `ended.rs`: how the run ended, by its own word;
 //! - `unwind.rs`: from registers and a stack to frames;
 //! - `text.rs`: the crash in words.
 
+mod ended;
 mod text;
 mod unwind;
+
+pub(crate) use ended::{ended_run, previous_run};
 
 use crate::model::config::RedactRules;
 use crate::model::event::encode::{Stamp, encode_scrubbed};
 use crate::model::event::scrub::Author;
-use crate::model::event::{Common, ErrorEvent};
+use crate::model::event::{Common, ErrorEvent, ErrorKind, Event, Lane};
 use crate::model::ids::RunKey;
 use crate::model::names::semconv::{PROCESS_PID, THREAD_ID, THREAD_NAME};
 use crate::model::names::{
     CRASH_ADDRESS, CRASH_CODE, CRASH_HANDLER_TIME, CRASH_OTHERS, CRASH_SIGNAL, CRASH_TRUNCATED, CRASH_UNWINDING,
-    OPERATION_NAME,
+    ERROR_FATAL_ID, OPERATION_NAME,
 };
+use crate::model::time::BootTime;
 use crate::model::value::Value;
 use crate::policy::redact::Redactor;
-use crate::storage::crash::{Crash, CrashFile, Phase, Stage};
+use crate::storage::crash::{Crash, CrashFile, CrashState, Phase, Stage};
 use crate::storage::journal::RunStart;
 
 /// The event of a crash, as the queue takes it.
@@ -30,6 +35,8 @@ use crate::storage::journal::RunStart;
 pub(crate) struct CrashRecord {
     /// The counter of its id.
     pub(crate) n: u64,
+    /// The lane that it goes to.
+    pub(crate) lane: Lane,
     /// The canonical record.
     pub(crate) record: Vec<u8>,
 }
@@ -66,11 +73,20 @@ pub(crate) fn report(file: &CrashFile, start: RunStart, redactor: &Redactor, car
     let crashes = file.crashes();
     let (crash, others) = crashes.split_first()?;
     let others = others.iter().filter(|other| !other.is_nested()).count();
+    // By SIGABRT a language ends the process of which it has said before what it died of.
+    if crash.signal == libc::SIGABRT && dying_of(&file.state().unwrap_or_default(), crash) {
+        return None;
+    }
     let modules = file.modules();
     let frames = unwind::unwind(crash, &modules, file.is_native() && care == Care::Tables);
     let stack = text::stack(&frames, &modules);
     let found = Found { unwinding: text::unwinding(&frames), stack, others };
     encode(file, crash, &found, start, redactor)
+}
+
+/// Whether a language has said what the process died of, so that the signal says it once more.
+fn dying_of(state: &CrashState, crash: &Crash) -> bool {
+    state.fatal.is_some_and(|fatal| fatal.explains(BootTime(crash.boot)))
 }
 
 fn encode(file: &CrashFile, crash: &Crash, found: &Found, start: RunStart, redactor: &Redactor) -> Option<CrashRecord> {
@@ -109,8 +125,13 @@ fn encode(file: &CrashFile, crash: &Crash, found: &Found, start: RunStart, redac
     if !state.operation_name.is_empty() {
         attributes.push((OPERATION_NAME, Value::Text(&state.operation_name)));
     }
+    let fatal = state.fatal.map(|fatal| fatal.id.to_string()).filter(|_| dying_of(&state, crash));
+    if let Some(fatal) = &fatal {
+        attributes.push((ERROR_FATAL_ID, Value::Text(fatal)));
+    }
     let common = Common { attributes: &attributes, trace: state.operation, action_id: state.action, time: None };
-    let event = ErrorEvent { common, ..ErrorEvent::crash(&name, &message, &found.stack) };
+    let error_kind = if fatal.is_some() { ErrorKind::Handled } else { ErrorKind::Crash };
+    let event = ErrorEvent { common, error_kind, ..ErrorEvent::crash(&name, &message, &found.stack) };
     let stamp = Stamp {
         time_delta: crash.wall.wrapping_sub(start.base_wall) as i64,
         context: state.context,
@@ -119,8 +140,11 @@ fn encode(file: &CrashFile, crash: &Crash, found: &Found, start: RunStart, redac
         trace: None,
     };
     let mut record = Vec::new();
-    encode_scrubbed(&event, stamp, redactor.rules(Author::Core), &mut record)
-        .then(|| CrashRecord { n: counter(crash.slot), record })
+    encode_scrubbed(&event, stamp, redactor.rules(Author::Core), &mut record).then(|| CrashRecord {
+        n: counter(crash.slot),
+        lane: event.lane(),
+        record,
+    })
 }
 
 /// The canonical record of the crash in a run file's bytes, for the torture and for fuzzing.

@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::engine::crash::{Care, CrashRecord, report, start_of};
+use super::ends::Ends;
+use crate::engine::crash::{Care, CrashRecord, ended_run, previous_run, report, start_of};
 use crate::model::limits::CRASH_ATTEMPTS;
 use crate::model::names::words::OWN_THREADS;
+use crate::policy::crash_loop::StackWork;
 use crate::policy::redact::Redactor;
 use crate::storage::crash::{CrashFile, beside, stack_ranges};
 use crate::storage::journal::RunStart;
@@ -26,6 +28,8 @@ pub(super) struct DeadCrash {
     path: PathBuf,
     /// The event, if there was a crash.
     pub(super) record: Option<CrashRecord>,
+    /// Whether the run died of a crash, its own or that of a language.
+    pub(super) is_crash: bool,
     /// Whether the file killed its readers, and is set aside.
     pub(super) is_quarantined: bool,
 }
@@ -39,10 +43,17 @@ impl DeadCrash {
         is_file && File::open(path).is_err_and(|error| error.kind() != ErrorKind::NotFound)
     }
 
-    /// Reads the file beside a journal. `start` is that of the run in the queue.
-    pub(super) fn read(journal: &Path, start: Option<RunStart>, quarantine: &Path, redactor: &Redactor) -> Self {
+    /// Reads the file beside a journal. `start` is that of the run in the queue. How the run ended
+    /// is noted in `ends`.
+    pub(super) fn read(
+        journal: &Path,
+        start: Option<RunStart>,
+        quarantine: &Path,
+        redactor: &Redactor,
+        ends: &mut Ends,
+    ) -> Self {
         let path = beside(journal);
-        let mut crash = Self { path, record: None, is_quarantined: false };
+        let mut crash = Self { path, record: None, is_crash: false, is_quarantined: false };
         if !crash.path.exists() {
             return crash;
         }
@@ -54,10 +65,14 @@ impl DeadCrash {
             return crash;
         }
         let _ = std::fs::write(&marker, format!("{} {}", attempts + 1, std::process::id()));
-        let care = if attempts == 0 { Care::Tables } else { Care::FramePointers };
         crash.record = start.and_then(|start| {
             let file = CrashFile::open(&crash.path, start.key).ok()??;
-            report(&file, start, redactor, care)
+            let now = ends.now();
+            let ended = ended_run(&file, &previous_run(&file, false), &now);
+            crash.is_crash = ended.is_some_and(|ended| ended.is_crash());
+            let work = ended.map_or(StackWork::Unwind, |ended| ends.note(start.key, ended));
+            let may_read_tables = attempts == 0 && work == StackWork::Unwind;
+            report(&file, start, redactor, if may_read_tables { Care::Tables } else { Care::FramePointers })
         });
         let _ = std::fs::remove_file(&marker);
         crash

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::dead_crash::{DeadCrash, deaths};
+use super::ends::Ends;
 use crate::engine::crash::CrashRecord;
 use crate::model::ids::RunKey;
 use crate::model::kill_point::kill_point;
@@ -94,7 +95,13 @@ impl DeadRun {
 
     /// Reads the next records into the queue. At the end the run is over in the books, with what it
     /// died of, and its files are removed or set aside: then the answer is false.
-    pub(super) fn read(&self, queue: &mut Queue, quarantine: &Path, redactor: &Redactor) -> Result<bool, QueueError> {
+    pub(super) fn read(
+        &self,
+        queue: &mut Queue,
+        quarantine: &Path,
+        redactor: &Redactor,
+        ends: &mut Ends,
+    ) -> Result<bool, QueueError> {
         let mut taken = None;
         if let Journal::File(file) = &self.journal {
             let absorbed = queue.absorb(self.run, file, self.step, MAX_DRAIN_BYTES)?;
@@ -109,9 +116,14 @@ impl DeadRun {
             Journal::Missing => (RunCounters::default(), DropReason::JournalLost),
             Journal::Deadly(counters) => (*counters, DropReason::Quarantined),
         };
-        let crash = DeadCrash::read(&self.path, queue.run_start(self.run), quarantine, redactor);
+        let crash = DeadCrash::read(&self.path, queue.run_start(self.run), quarantine, redactor, ends);
+        if crash.is_crash {
+            queue.withdraw_hang(self.run)?;
+        }
         match &crash.record {
-            Some(CrashRecord { n, record }) => queue.finish_crashed_run(self.run, &counters, reason, (*n, record))?,
+            Some(CrashRecord { n, lane, record }) => {
+                queue.finish_crashed_run(self.run, &counters, reason, (*n, *lane, record))?;
+            }
             None if reason == DropReason::Quarantined => queue.quarantine_run(self.run, &counters)?,
             None => queue.finish_run(self.run, &counters)?,
         }

@@ -8,6 +8,7 @@
 //! runs/*.journal   one journal for each run of the process, which says whether that lives
 //! runs/*.crash     beside it, what the run was doing and what it died of
 //! quarantine/      files that could not be read
+//! restraint.json   when the capture of crashes has to restrain itself
 //! switches.json    settings that were changed at run time
 //! erase            says that the directory is to be erased before anything of it is sent
 //! process-N/       the same for the N-th further process
@@ -16,23 +17,27 @@
 //! - `recovery.rs`: the steps of recovering what earlier runs left;
 //! - `dead_run.rs`: finding and reading the journals of those runs;
 //! - `dead_crash.rs`: reading what such a run died of;
+//! - `ends.rs`: how the runs ended, and what follows for this launch;
 //! - `destinations.rs`: what the queue and the uploader know of the configured destinations;
 //! - `erase.rs`: erasing everything.
 
 mod dead_crash;
 mod dead_run;
 mod destinations;
+mod ends;
 mod erase;
 mod recovery;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use ends::Ends;
 pub(crate) use erase::{erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
 
 use crate::engine::uploader::Uploader;
 use crate::model::config::{Config, Destination};
 use crate::model::ids::RunKey;
 use crate::model::time::Clock;
+use crate::policy::crash_loop::Launch;
 use crate::policy::redact::Redactor;
 use crate::storage::dirlock::{DirLock, RUNS};
 use crate::storage::journal::RunStart;
@@ -52,6 +57,7 @@ pub(crate) struct Directory {
     clock: Clock,
     destinations: Vec<Destination>,
     recovery: Recovery,
+    ends: Ends,
     // Last, so that the lock is released after the database was closed.
     lock: DirLock,
 }
@@ -82,8 +88,14 @@ impl Directory {
             clock: clock.clone(),
             destinations: config.destinations.clone(),
             recovery,
+            ends: Ends::load(lock.dir(), config, clock),
             lock,
         })
+    }
+
+    /// Decides what holds for this launch. `None` while runs that are over are left to read.
+    pub(crate) fn launch(&mut self) -> Option<Launch> {
+        (!self.is_recovering()).then(|| self.ends.launch())
     }
 
     /// The directory's path.
@@ -130,8 +142,8 @@ impl Directory {
     /// # Errors
     /// Those of the queue. The step is taken again by the next call.
     pub(crate) fn recover(&mut self, redactor: &Redactor) -> Result<(), QueueError> {
-        let Self { queue, uploader, destinations, recovery, lock, .. } = self;
-        recovery.step(queue, &lock.dir().join("quarantine"), redactor, |queue| {
+        let Self { queue, uploader, destinations, recovery, ends, lock, .. } = self;
+        recovery.step(queue, &lock.dir().join("quarantine"), redactor, ends, |queue| {
             queue.configure(&fingerprints(destinations))?;
             uploader.set_exporters(exporters(queue, destinations));
             Ok(())
@@ -144,7 +156,7 @@ impl Directory {
     /// # Errors
     /// Those of the queue. The lock is released then.
     pub(crate) fn rebuild(self, config: &Config, reason: String) -> Result<Self, QueueError> {
-        let Self { queue, limits, clock, destinations, recovery, lock, .. } = self;
+        let Self { queue, limits, clock, destinations, recovery, ends, lock, .. } = self;
         drop(queue);
         let (queue, opened) = queue::rebuild(lock.dir(), limits, &clock, reason)?;
         // The destinations are always configured anew: the books of the new database may not know
@@ -159,6 +171,7 @@ impl Directory {
             clock,
             destinations,
             recovery,
+            ends,
             lock,
         })
     }

@@ -14,6 +14,7 @@
 use std::path::Path;
 
 use super::dead_run::{DeadRun, DeadRuns, Opened};
+use super::ends::Ends;
 use crate::policy::redact::Redactor;
 use crate::storage::journal::RunCounters;
 use crate::storage::queue::{Queue, QueueError};
@@ -96,6 +97,7 @@ impl Recovery {
         queue: &mut Queue,
         quarantine: &Path,
         redactor: &Redactor,
+        ends: &mut Ends,
         configure: impl FnOnce(&mut Queue) -> Result<(), QueueError>,
     ) -> Result<(), QueueError> {
         let next = match self {
@@ -106,7 +108,7 @@ impl Recovery {
             }
             Self::EndRun(runs) => Some(end_run(queue, runs)?),
             Self::Open(runs) => Some(open(queue, quarantine, runs)?),
-            Self::Read(reading, runs) => read(queue, reading, runs, quarantine, redactor)?,
+            Self::Read(reading, runs) => read(queue, reading, runs, quarantine, redactor, ends)?,
             Self::Release => {
                 queue.end_recovery()?;
                 Some(Self::Done)
@@ -152,7 +154,8 @@ fn read(
     runs: &mut DeadRuns,
     quarantine: &Path,
     redactor: &Redactor,
+    ends: &mut Ends,
 ) -> Result<Option<Recovery>, QueueError> {
-    let has_more = reading.read(queue, quarantine, redactor)?;
+    let has_more = reading.read(queue, quarantine, redactor, ends)?;
     Ok((!has_more).then(|| Recovery::of_runs(queue, std::mem::take(runs))))
 }

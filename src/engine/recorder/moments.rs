@@ -77,6 +77,12 @@ impl Recorder {
         if self.moments.exist(began.versions) { began } else { Began { versions: self.versions.get(), action: None } }
     }
 
+    /// As [`Recorder::open`], also on a thread of ours.
+    pub(crate) fn open_own<E: Event>(&self, event: &E) -> Option<Open> {
+        let began = self.look_around(event.kind(), event.lane())?;
+        self.open_as(event, began).map(|(open, _)| open)
+    }
+
     /// The moment that something belongs to that begins now.
     pub fn moment(&self) -> Moment {
         self.pay();

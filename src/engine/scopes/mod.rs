@@ -32,6 +32,7 @@ use crate::model::value::lend;
 use crate::policy::repeats::Repeats;
 use crate::policy::session::SessionState;
 use crate::policy::trace::ContextStore;
+use crate::storage::crash::Fatal;
 use actions::ActionScope;
 use metering::Metering;
 use operations::Operations;
@@ -158,8 +159,10 @@ impl Scopes {
         if event.kind() == EventKind::Action && is_interaction(event) {
             self.touch(now);
         }
-        if let Some(error) = event.as_error().filter(|error| error.error_kind == ErrorKind::Handled) {
-            return self.record_error(error, now);
+        match event.as_error() {
+            Some(error) if error.error_kind == ErrorKind::Handled => return self.record_error(error, now),
+            Some(error) if error.error_kind == ErrorKind::Crash => return self.record_fatal(error, now),
+            _ => {}
         }
         let id = self.recorder.record_checked(event, now)?;
         self.count_in(event, now);
@@ -193,6 +196,34 @@ impl Scopes {
         id
     }
 
+    /// Records the error of a language of which the process dies. A death has one report: what
+    /// another language, or the signal that follows, says of the same death is no crash of its own.
+    fn record_fatal(&self, error: &ErrorEvent<'_>, now: BootTime) -> Option<Uuid> {
+        let crash = self.recorder.crash();
+        let id = match crash.dying_of(now) {
+            None => {
+                let id = self.recorder.record_checked(error, now);
+                if let Some(id) = id {
+                    crash.note(|state| state.fatal = Some(Fatal { id, at: now }));
+                }
+                id
+            }
+            Some(fatal) => {
+                let (owned, fatal) = (app_attributes(error.common.attributes), fatal.id.to_string());
+                let mut attributes = vec![(names::ERROR_FATAL_ID, fatal.as_str().into())];
+                attributes.extend(lend(&owned));
+                let error = ErrorEvent { error_kind: ErrorKind::Handled, ..error.attributes(&attributes) };
+                let id = self.recorder.record_own(&error, now);
+                self.count(Count::Error);
+                return id;
+            }
+        };
+        if id.is_some() {
+            self.count_in(error, now);
+        }
+        id
+    }
+
     /// As [`Scopes::record`], for an event that began at this moment: it belongs to the user and
     /// the view of its beginning.
     pub(crate) fn record_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<Uuid> {
@@ -210,6 +241,11 @@ impl Scopes {
         let id = self.recorder.record_own(event, now)?;
         self.count_in(event, now);
         Some(id)
+    }
+
+    /// Counts a hang that the app has survived: an error of the view that is shown.
+    pub(crate) fn count_survived_hang(&self) {
+        self.count(Count::Error);
     }
 
     /// Something begins that is recorded when it ends: the moment that it belongs to.

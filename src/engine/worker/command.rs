@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::flush::{FlushJob, FlushOutcome};
+use super::watchdog::Watchdog;
 use crate::model::config::Consent;
 use crate::model::limits::LONGEST_FLUSH;
 use crate::model::time::BootTime;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
         /// `None` when the caller does not wait for the outcome.
         reply: Option<SyncSender<FlushOutcome>>,
     },
+    /// Send the crashes, if the last run died at launch.
+    FlushCrashes { timeout: Duration, reply: SyncSender<FlushOutcome> },
     /// Write what is in the journal to the database.
     Drain { reply: SyncSender<()> },
     /// Count what became of the events.
@@ -50,6 +53,8 @@ pub(crate) enum Command {
         /// When the host reported them.
         at: BootTime,
     },
+    /// The host has shown the app's main thread.
+    Watch,
     /// Close the database and release every lock.
     Suspend { reply: SyncSender<()> },
     /// Open the database again.
@@ -79,7 +84,12 @@ impl Worker<'_> {
                 self.directories(|directory| directory.uploader.set_flush(true));
                 // A caller may be willing to wait for ever.
                 let until = Instant::now() + timeout.min(LONGEST_FLUSH);
-                self.flushes.push(FlushJob { until, delivered: 0, reply });
+                self.flushes.push(FlushJob { until, delivered: 0, is_of_crashes: false, reply });
+            }
+            Command::FlushCrashes { timeout, reply } => {
+                let until = Instant::now() + timeout.min(LONGEST_FLUSH);
+                let job = FlushJob { until, delivered: 0, is_of_crashes: true, reply: Some(reply) };
+                self.crash_flushes.push(job);
             }
             Command::Drain { reply } => {
                 self.drain_all();
@@ -108,9 +118,17 @@ impl Worker<'_> {
                     self.follow_others();
                 }
                 self.conditions = conditions;
+                if let Some(watchdog) = &self.watchdog {
+                    watchdog.set_foreground(conditions.foreground);
+                }
                 let phase = if conditions.foreground { Phase::Running } else { Phase::Background };
                 self.shared.recorder().crash().set_phase(phase);
                 self.directories(|directory| directory.uploader.set_conditions(conditions, at));
+            }
+            Command::Watch => {
+                // One after the other: both would ask the main thread.
+                self.watchdog = None;
+                self.watchdog = Watchdog::start(self.shared, self.conditions.foreground);
             }
             Command::Suspend { reply } => {
                 self.shared.is_suspended.store(true, Ordering::Relaxed);
@@ -137,6 +155,8 @@ impl Worker<'_> {
                 let _ = reply.send(self.erase());
             }
             Command::Shutdown { ending, reply } => {
+                // What it has seen is in the journal before that is read for the last time.
+                self.watchdog = None;
                 self.drain_now();
                 self.closing = Some(Closing { ending, reply: Some(reply) });
             }

@@ -31,6 +31,8 @@ pub(super) struct FlushJob {
     pub(super) until: Instant,
     /// Events delivered since it began.
     pub(super) delivered: u64,
+    /// Whether it is over when no crash waits any more.
+    pub(super) is_of_crashes: bool,
     /// `None` when the caller does not wait for the outcome.
     pub(super) reply: Option<SyncSender<FlushOutcome>>,
 }
@@ -140,16 +142,19 @@ impl Worker<'_> {
         };
         let mut ended = Vec::new();
         let mut rest = Vec::new();
+        let no_crash_waits = !is_busy && self.waiting_crashes() == 0;
         for flush in std::mem::take(&mut self.flushes) {
-            match end(flush.until, now, progress) {
+            let is_done = flush.is_of_crashes && no_crash_waits;
+            match if is_done { Some(End::Done) } else { end(flush.until, now, progress) } {
                 Some(end) => ended.push((flush, end)),
                 None => rest.push(flush),
             }
         }
         self.flushes = rest;
         if !ended.is_empty() {
-            let (waiting, nowhere) = (self.waiting(), self.shared.nowhere());
+            let (waiting, crashes, nowhere) = (self.waiting(), self.waiting_crashes(), self.shared.nowhere());
             for (flush, end) in ended {
+                let waiting = if flush.is_of_crashes { crashes } else { waiting };
                 let delivered = flush.delivered;
                 flush.answer(outcome(end, delivered, waiting, nowhere));
             }
@@ -162,7 +167,7 @@ impl Worker<'_> {
     /// Answers every flush because the worker ends.
     pub(super) fn cut_flushes(&mut self, reason: &str) {
         let waiting = self.waiting();
-        for flush in self.flushes.drain(..) {
+        for flush in self.flushes.drain(..).chain(self.crash_flushes.drain(..)) {
             let delivered = flush.delivered;
             flush.answer(outcome(End::Cut(reason.to_owned()), delivered, waiting, None));
         }
@@ -185,17 +190,25 @@ impl Worker<'_> {
     }
 
     fn waiting(&mut self) -> u64 {
-        self.storage.open().map_or(0, |open| waiting(&open.own))
+        self.storage.open().map_or(0, |open| waiting(&open.own, &Lane::ALL))
+    }
+
+    /// Crashes that wait.
+    pub(super) fn waiting_crashes(&mut self) -> u64 {
+        self.storage.open().map_or(0, |open| waiting(&open.own, &[Lane::Crash]))
     }
 }
 
-/// Events that the destination with the most of them waits for. Without a destination, all of
-/// them.
-fn waiting(directory: &Directory) -> u64 {
+/// Events of some lanes that the destination with the most of them waits for. Without a
+/// destination, all of them.
+fn waiting(directory: &Directory, lanes: &[Lane]) -> u64 {
     let queue = &directory.queue;
-    let of = |id: u32| Lane::ALL.iter().map(|lane| queue.waiting(id, *lane).unwrap_or(0)).sum();
+    let of = |id: u32| lanes.iter().map(|lane| queue.waiting(id, *lane).unwrap_or(0)).sum();
     let most = queue.destinations().into_iter().map(|(id, _)| of(id)).max();
-    most.unwrap_or_else(|| queue.depth().iter().map(|lane| lane.rows).sum())
+    most.unwrap_or_else(|| {
+        let depth = queue.depth();
+        depth.iter().zip(Lane::ALL).filter(|(_, lane)| lanes.contains(lane)).map(|(depth, _)| depth.rows).sum()
+    })
 }
 
 #[cfg(test)]

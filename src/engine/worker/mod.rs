@@ -15,12 +15,15 @@
 //! - `drain.rs`, `recovery.rs`, `upload.rs`: the three kinds of work;
 //! - `erase.rs`: erasing everything;
 //! - `flush.rs`: when a flush is over, and what it is told;
+//! - `launch.rs`: what follows from how the last run ended;
+//! - `watchdog.rs`: the thread that looks whether the app's main thread lives;
 //! - `upkeep.rs`, `report.rs`: housekeeping, and what the worker reports about itself.
 
 mod command;
 mod drain;
 mod erase;
 mod flush;
+mod launch;
 mod recovery;
 mod report;
 mod settled;
@@ -29,6 +32,7 @@ mod storage;
 mod thread;
 mod upkeep;
 mod upload;
+mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,6 +44,7 @@ use crate::engine::directory::Directory;
 use crate::model::kill_point::kill_point;
 use crate::model::limits::{LONGEST_WAIT, MANUAL_TICK};
 use crate::model::time::Clock;
+use crate::policy::crash_loop::Launch;
 use crate::policy::schedule::Conditions;
 use crate::storage::health::StorageState;
 use crate::storage::switches::Switches;
@@ -52,6 +57,7 @@ pub(crate) use shared::Shared;
 use storage::{Open, Storage};
 pub(crate) use thread::spawn;
 use upload::{InFlight, Uploads};
+use watchdog::Watchdog;
 
 /// The worker's state, between the turns of its loop.
 struct Worker<'a> {
@@ -61,6 +67,11 @@ struct Worker<'a> {
     /// When the connections are closed, unless there is another request before.
     keep_connections_until: Option<Instant>,
     flushes: Vec<FlushJob>,
+    /// Flushes of crashes that wait until it is known how the last run ended.
+    crash_flushes: Vec<FlushJob>,
+    /// What holds for this launch. `None` while runs that are over are left to read.
+    launch: Option<Launch>,
+    watchdog: Option<Watchdog>,
     /// The device's conditions, as the host reported them last.
     conditions: Conditions,
     /// Whether the journal may hold records that are not in the database.
@@ -90,6 +101,9 @@ impl<'a> Worker<'a> {
             in_flight: Vec::new(),
             keep_connections_until: None,
             flushes: Vec::new(),
+            crash_flushes: Vec::new(),
+            launch: None,
+            watchdog: Watchdog::start(shared, shared.conditions().foreground),
             conditions: shared.conditions(),
             dirty: true,
             next_drain: Some(Instant::now()),
@@ -106,6 +120,7 @@ impl<'a> Worker<'a> {
     /// Works until the client asks for the end.
     async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>) {
         if self.is_switched_off() {
+            self.watchdog = None;
             self.shared.debug.log("an earlier process was switched off, so this one is too");
             self.shared.health().storage = StorageState::Off;
             return;
@@ -119,6 +134,7 @@ impl<'a> Worker<'a> {
             let scopes = self.tick_scopes();
             let has_more = self.drain_if_due();
             let is_recovering = self.recover() || self.promote();
+            self.judge_launch();
             self.sweep_if_due();
             let is_busy = has_more || is_recovering;
             let uploads = self.upload();
@@ -177,7 +193,7 @@ impl<'a> Worker<'a> {
         };
         let connections = self.keep_connections_until.filter(|_| self.in_flight.is_empty());
         let manual = matches!(self.shared.clock, Clock::Manual(_)).then(|| now + MANUAL_TICK);
-        let flush = self.flushes.iter().map(|flush| flush.until).min();
+        let flush = self.flushes.iter().chain(&self.crash_flushes).map(|flush| flush.until).min();
         [self.next_drain, upload, connections, self.storage.due(), flush, manual].into_iter().flatten().min()
     }
 

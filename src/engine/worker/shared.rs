@@ -10,6 +10,7 @@ use super::settled::Settled;
 use crate::engine::debug::DebugLog;
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
+use crate::engine::main_thread::Watched;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
 use crate::model::config::{Config, Consent, OtlpSignal};
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     /// What was decided about the client. The worker reads the user's consent here, and switches
     /// the client off when an earlier process was switched off.
     pub(crate) lifecycle: Arc<LifecycleCell>,
+    /// The app's main thread, if the host has shown it, also while the client was off.
+    pub(crate) watched: Arc<Watched>,
     /// The device's conditions, as the host reported them last, also while the client was off.
     pub(crate) conditions: Arc<Mutex<Conditions>>,
     /// The app is suspended, and no worker may hold a lock or open a file: not the one that was
@@ -45,6 +48,9 @@ pub(crate) struct Shared {
     pub(crate) is_suspended: AtomicBool,
     /// Everything was erased while the client was off: it begins anew when it is on again.
     pub(crate) begins_anew: AtomicBool,
+    /// Crashes are not captured for a day, because our own code has crashed the app several times
+    /// in a row.
+    pub(crate) is_capture_disabled: AtomicBool,
     /// What became of the first records of the run, while the books of the directory do not say it.
     pub(crate) settled: Mutex<Option<Settled>>,
     /// Held by the worker that runs. A worker that was told to end may take long, and the one that

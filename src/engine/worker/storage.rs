@@ -1,12 +1,14 @@
 //! What the worker holds of the disk, and what follows from a storage error.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::settled::{Settled, contexts_from};
 use super::{Shared, Worker};
-use crate::engine::directory::{Directory, erase_dir, owes_erasure};
+use crate::engine::directory::{Directory, Ends, erase_dir, owes_erasure};
 use crate::model::limits::{HOME_LOCK_PAUSE, HOME_LOCK_TRIES, REOPEN_AFTER, REOPEN_AT_MOST_AFTER, TICK};
+use crate::policy::crash_loop::Capture as Restraint;
 use crate::storage::crash::{Facts, beside};
 use crate::storage::dirlock::{self, DirLock, RUNS};
 use crate::storage::health::StorageState;
@@ -250,6 +252,11 @@ impl Worker<'_> {
             return;
         }
         recorder.crash().end();
+        if let Restraint::Disabled { left, is_new } = Ends::load(dir, config, &self.shared.clock).launch().capture {
+            self.disable_capture(left, is_new);
+            return;
+        }
+        self.shared.is_capture_disabled.store(false, Ordering::Relaxed);
         let start = recorder.journal().start();
         let path = beside(&dir.join(RUNS).join(file_name(start.key)));
         let facts = Facts {

@@ -33,6 +33,12 @@ pub const MAX_TOLD_RUNS: usize = 16;
 /// Silence of the main thread that is a hang. Apple's tools call a second severe; less than two
 /// would report every slow screen.
 pub const HANG_THRESHOLD: Duration = Duration::from_secs(2);
+/// The shortest silence that a host can ask to be told of: below, the watchdog's period is no
+/// longer small against it.
+pub const LEAST_HANG_THRESHOLD: Duration = Duration::from_millis(500);
+/// How long the end of the client waits for the end of the watchdog, which may be in the host's
+/// code.
+pub const WATCHDOG_END_PATIENCE: Duration = Duration::from_millis(100);
 /// Silence of the main thread after which Android asks the user whether to end the app.
 pub const ANR_THRESHOLD: Duration = Duration::from_secs(5);
 /// Time between two looks at the main thread.

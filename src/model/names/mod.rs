@@ -120,6 +120,12 @@ pub const ACTION_MUTATIONS: &str = "rum.action.mutation.count";
 pub const ERROR_SOURCE: &str = "rum.error.source";
 /// How many errors like this one (kind, type, top frames) were left out before it.
 pub const ERROR_REPEATS: &str = "rum.error.repeats";
+/// The id of the event that says what the process died of, on an error that was another sign of the
+/// same death.
+pub const ERROR_FATAL_ID: &str = "rum.error.fatal.id";
+/// How long the main thread did not respond, in nanoseconds, without the time in which the app was
+/// in the background.
+pub const HANG_DURATION: &str = "rum.hang.duration";
 /// The duration of a long task, in nanoseconds.
 pub const LONG_TASK_DURATION: &str = "rum.long_task.duration";
 /// Whether the long task was a frozen frame.
@@ -205,6 +211,9 @@ pub const SELF_DROP_REASON: &str = "throughline.dropped.reason";
 /// The number of events that the core dropped for that reason since its last report.
 pub const SELF_DROP_COUNT: &str = "throughline.dropped.count";
 
+/// For how long crashes are not captured, in seconds.
+pub const SELF_CAPTURE_OFF: &str = "throughline.capture.off_s";
+
 // Event names.
 
 /// A snapshot of a view.
@@ -227,6 +236,9 @@ pub const EVENT_SYNC_FAILURE: &str = "sync.failure";
 pub const EVENT_QUEUE_FLUSH: &str = "queue.flush";
 /// The core's report about its queue and its uploads.
 pub const EVENT_SELF_FLUSH: &str = "throughline.flush";
+/// The core's report that it does not capture crashes for a while, because its own code has crashed
+/// the app several times in a row.
+pub const EVENT_SELF_CAPTURE_OFF: &str = "throughline.capture.off";
 /// The core's report about events that it dropped.
 pub const EVENT_SELF_DROPPED: &str = "throughline.dropped";
 

@@ -79,6 +79,8 @@ pub const ERROR_CANCELLED: &str = "cancelled";
 /// There was no answer in time.
 pub const ERROR_TIMEOUT: &str = "timeout";
 
+/// The main thread did not respond.
+pub const ERROR_HANG: &str = "AppHang";
 /// A panic of Rust code.
 pub const ERROR_PANIC: &str = "panic";
 
@@ -112,3 +114,8 @@ pub(crate) const BOOT_SESSION: &str = "kern.bootsessionuuid";
 
 /// What the names of the client's threads begin with.
 pub const OWN_THREADS: &str = "throughline";
+
+// Files.
+
+/// What the name of the library contains in which the core is shipped.
+pub const NATIVE_LIBRARY: &str = "throughline_ffi";

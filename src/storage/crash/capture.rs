@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use throughline_crash_writer::{Phase, RunFile, install, layout, set_repair, uninstall};
+use throughline_crash_writer::{Beat, Phase, RunFile, install, layout, set_repair, uninstall};
 
-use super::{CrashState, Facts};
+use super::{CrashState, Facts, Fatal};
 use crate::model::ids::RunKey;
+use crate::model::time::BootTime;
 use crate::storage::journal::{MappingGuard, forked, repair};
 use crate::storage::preallocate::preallocate;
 
@@ -116,6 +117,11 @@ impl Capture {
         }
     }
 
+    /// The error of a language of which the process is dying at `now`.
+    pub fn dying_of(&self, now: BootTime) -> Option<Fatal> {
+        self.state().fatal.filter(|fatal| fatal.explains(now))
+    }
+
     fn state(&self) -> MutexGuard<'_, CrashState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,6 +129,17 @@ impl Capture {
     fn write(&self, file: &RunFile) {
         let bytes = self.state().to_bytes();
         file.write_state(&bytes, crc32c::crc32c(&bytes));
+    }
+
+    /// Lets a heart beat, or stores a time of another meaning. A beat is left out while the file is
+    /// being opened or given up: the main thread must not wait for that.
+    pub fn beat(&self, heart: Beat, at: BootTime) {
+        if !forked()
+            && let Ok(open) = self.open.try_lock()
+            && let Some(open) = &*open
+        {
+            open.file.beat(heart, at.0);
+        }
     }
 
     /// Says whether the app is in the foreground.

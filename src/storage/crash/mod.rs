@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 pub use capture::Capture;
 pub use read::{CrashFile, Module};
 pub use slot::Crash;
-pub use state::{CrashState, Facts};
+pub use state::{CrashState, Facts, Fatal};
 pub use tables::UnwindTables;
 pub(crate) use throughline_crash_writer::AlternateStack;
-pub use throughline_crash_writer::{Phase, Stage};
+pub use throughline_crash_writer::{Beat, Phase, Stage};
 
 /// Where the run file of a journal's run is: beside the journal.
 pub fn beside(journal: &Path) -> PathBuf {

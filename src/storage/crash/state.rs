@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 use super::tlv::{Writer, each};
 use crate::model::event::TraceContext;
+use crate::model::limits::DYING_TIME;
+use crate::model::time::BootTime;
 
 /// What is constant in a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +61,26 @@ pub struct CrashState {
     pub operation: Option<TraceContext>,
     /// The name of that operation.
     pub operation_name: String,
+    /// The error of a language of which the process was dying.
+    pub fatal: Option<Fatal>,
+}
+
+/// An error of a language that ends the process: an exception, a panic, a fatal error of
+/// JavaScript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fatal {
+    /// The id of its event.
+    pub id: Uuid,
+    /// When it was recorded.
+    pub at: BootTime,
+}
+
+impl Fatal {
+    /// Whether something that happened at `at` is the same death: languages end a process by a
+    /// signal, or hand their error on to another language.
+    pub fn explains(&self, at: BootTime) -> bool {
+        at >= self.at && at.since(self.at) <= DYING_TIME
+    }
 }
 
 impl CrashState {
@@ -69,19 +91,25 @@ impl CrashState {
             .id(3, self.action)
             .trace(4, self.operation)
             .bytes(5, self.operation_name.as_bytes())
+            .id(6, self.fatal.map(|fatal| fatal.id))
+            .number(7, self.fatal.map_or(0, |fatal| fatal.at.0))
             .end()
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {
         let mut state = Self::default();
+        let (mut fatal, mut died) = (None, BootTime(0));
         each(bytes, |number, value| match number {
             1 => state.context = value.version(),
             2 => state.scope = value.version(),
             3 => state.action = value.id(),
             4 => state.operation = value.trace(),
             5 => state.operation_name = value.text(),
+            6 => fatal = value.id(),
+            7 => died = BootTime(value.number()),
             _ => {}
         });
+        state.fatal = fatal.map(|id| Fatal { id, at: died });
         state
     }
 }
@@ -98,11 +126,19 @@ mod tests {
             action: Some(Uuid::from_u128(5)),
             operation: Some(TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true }),
             operation_name: "Checkout".to_owned(),
+            fatal: Some(Fatal { id: Uuid::from_u128(6), at: BootTime(9) }),
         };
         assert_eq!(CrashState::from_bytes(&state.to_bytes()), state);
         assert_eq!(CrashState::from_bytes(&CrashState::default().to_bytes()), CrashState::default());
         let facts = Facts { base_wall: 1, boot: 2, started: 3, process: 4, app_version: "1.2".to_owned() };
         assert_eq!(Facts::from_bytes(&facts.to_bytes()), facts);
+    }
+
+    #[test]
+    fn a_signal_long_after_an_error_that_was_survived_is_a_death_of_its_own() {
+        let fatal = Fatal { id: Uuid::from_u128(6), at: BootTime(20_000_000_000) };
+        let explained = [19, 20, 30, 31].map(|second| fatal.explains(BootTime(second * 1_000_000_000)));
+        assert_eq!(explained, [false, true, true, false]);
     }
 
     #[test]

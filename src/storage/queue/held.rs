@@ -123,6 +123,14 @@ pub(super) fn discard(db: &Connection, control: &mut Control, run: u32, n: u64) 
     Ok(())
 }
 
+/// Takes the open events of a run and a lane back, and books them.
+pub(super) fn withdraw(db: &Connection, control: &mut Control, run: u32, lane: Lane) -> Result<(), QueueError> {
+    let mut statement = db.prepare_cached("SELECT n FROM held WHERE run = ?1 AND lane & ~?2 = ?3")?;
+    let found = statement.query_map(params![run, ASIDE, lane.code()], |row| row.get(0))?;
+    let found: Vec<u64> = found.collect::<Result<_, _>>()?;
+    found.into_iter().try_for_each(|n| discard(db, control, run, n))
+}
+
 /// The counter of some event that a run has left open.
 pub(super) fn any_of(db: &Connection, run: u32) -> Result<Option<u64>, QueueError> {
     let mut statement = db.prepare_cached("SELECT n FROM held WHERE run = ?1 LIMIT 1")?;

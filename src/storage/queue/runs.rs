@@ -107,27 +107,32 @@ impl Queue {
     }
 
     /// As [`Queue::finish_run`], for a run that died of a crash, which its own process could not
-    /// record: the counter of its id, and its record. It is taken in the same transaction, so that
-    /// it is taken once, and synced to the disk. Events that were not found are booked for this
-    /// reason.
+    /// record: the counter of its id, its lane and its record. It is taken in the same transaction,
+    /// so that it is taken once, and synced to the disk. Events that were not found are booked for
+    /// this reason.
     pub fn finish_crashed_run(
         &mut self,
         run: u32,
         counters: &RunCounters,
         reason: DropReason,
-        crash: (u64, &[u8]),
+        crash: (u64, Lane, &[u8]),
     ) -> Result<(), QueueError> {
         self.transact_synced(|queue| {
-            let (age, (n, record)) = (queue.age(), crash);
+            let (age, (n, lane, record)) = (queue.age(), crash);
             // It is worth the events that were kept aside, those that are closed now included.
             apart::release(&queue.db, &mut queue.control, run, age)?;
             queue.end_run(run, counters, reason)?;
             let Self { db, control, .. } = queue;
-            control.accept(run, Lane::Crash);
-            let entry = Entry { run, lane: Lane::Crash, n, record };
+            control.accept(run, lane);
+            let entry = Entry { run, lane, n, record };
             admit(db, control, &mut Writer::new(db, age)?, entry, Route::Lane)
         })?;
         self.enforce_quotas()
+    }
+
+    /// Takes back the hang that lasted when a run died of something else: a death has one report.
+    pub fn withdraw_hang(&mut self, run: u32) -> Result<(), QueueError> {
+        self.transact(|queue| held::withdraw(&queue.db, &mut queue.control, run, Lane::Crash))
     }
 
     /// Ends a run whose file killed its reader and is set aside. Events that were not found are

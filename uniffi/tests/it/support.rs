@@ -81,6 +81,7 @@ pub fn config(dir: &Path, endpoint: &str) -> TelemetryConfig {
         max_age: None,
         start_jitter: false,
         self_report: false,
+        capture_crashes: true,
         redact: None,
         tail_sampling: None,
         pull: false,
