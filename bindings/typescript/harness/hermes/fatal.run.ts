@@ -13,8 +13,8 @@ type Handler = (error: unknown, isFatal?: boolean) => void;
 /** React Native's own handler: it hands the error to native code, which ends the process. */
 let handler: Handler = (_, isFatal) => {
   if (!isFatal) return;
-  if (death === "exit") host.exit(10);
-  host.die("abort");
+  if (death === "abort" || death === "null") host.die(death);
+  host.exit(10);
 };
 (globalThis as { ErrorUtils?: object }).ErrorUtils = {
   getGlobalHandler: () => handler,
@@ -36,10 +36,19 @@ function begin(): void {
     // Longer than the tracker waits.
     return void setTimeout(() => host.exit(3), 400);
   }
+  if (death === "beside") {
+    void operation("Sync", () => new Promise(() => undefined));
+    setTimeout(() => guarded(() => pay({})), 1);
+    return;
+  }
+  guarded(() => operation("Pay", () => pay({})));
+}
+
+/** As React Native's guard around everything that it calls. */
+function guarded(work: () => unknown): void {
   try {
-    operation("Pay", () => pay({}));
+    work();
   } catch (error) {
-    // As React Native's guard around everything that it calls.
     handler(error, true);
   }
 }

@@ -114,11 +114,31 @@ test("an error of JavaScript that ends the process is a crash, in the trace of i
   assert.equal(failure!.trace, trace);
 });
 
-test("when native code aborts after an error of JavaScript, both are there, each once", async () => {
+test("an error of JavaScript beside an operation that runs belongs to it, as a signal would", async () => {
+  const { errors } = await fatal("beside", "10 null");
+  assert.equal(errors.length, 1);
+  const { attributes, trace } = errors[0]!;
+  assert.equal(attributes["operation.name"], "Sync");
+  assert.match(trace, /^[0-9a-f]{32}$/);
+});
+
+test("native code that aborts after an error of JavaScript is the same death", async () => {
   const { errors } = await fatal("abort", "null SIGABRT");
-  const all = crashes(errors);
-  assert.deepEqual(all.map(({ attributes }) => attributes["exception.type"]).sort(), ["SIGABRT", "TypeError"]);
-  assert.equal(all.filter(({ attributes }) => attributes["error.fatal"] === true).length, 1);
+  assert.deepEqual(
+    crashes(errors).map(({ attributes }) => attributes["exception.type"]),
+    ["TypeError"],
+  );
+  assert.ok(errors.every(({ attributes }) => attributes["exception.type"] !== "SIGABRT"));
+});
+
+test("native code that dies of an error of JavaScript adds what it knows to the same death", async () => {
+  const { errors } = await fatal("null", "null SIGSEGV");
+  const [crash, ...others] = crashes(errors);
+  assert.equal(others.length, 0);
+  assert.equal(crash!.attributes["exception.type"], "TypeError");
+  const signal = errors.filter(({ attributes }) => attributes["exception.type"] === "SIGSEGV");
+  assert.equal(signal.length, 1);
+  assert.equal(signal[0]!.attributes["rum.error.fatal.id"], crash!.attributes["app.crash.id"]);
 });
 
 test("a rejection that nobody handles is an error, and no crash", async () => {
