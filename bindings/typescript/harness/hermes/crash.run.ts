@@ -34,5 +34,14 @@ function begin(): void {
   });
 }
 
-if (dataDir) start("granted", { serviceName: "dies", endpoint: "http://127.0.0.1:9", startJitter: false, dataDir });
+if (dataDir) {
+  const captureCrashes = variable("THROUGHLINE_CAPTURE") !== "off";
+  start("granted", {
+    serviceName: "dies",
+    endpoint: "http://127.0.0.1:9",
+    startJitter: false,
+    dataDir,
+    captureCrashes,
+  });
+}
 begin();

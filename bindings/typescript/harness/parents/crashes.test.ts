@@ -70,7 +70,7 @@ test("native code that dies below JavaScript is reported once, and the process e
   console.log(`${deaths} deaths below JavaScript, each reported once`);
 });
 
-test("Hermes handles no signal of those that we do", async () => {
+test("Hermes handles no signal of those that we do, and we handle none when capture is off", async () => {
   // ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS: `signal(7)`.
   const ours = [4, 5, 6, 7, 8, 11, 31].map((signal) => 1n << BigInt(signal - 1)).reduce((all, one) => all | one);
   const caught = async (environment: Record<string, string>): Promise<bigint> => {
@@ -80,6 +80,9 @@ test("Hermes handles no signal of those that we do", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "throughline-signals-"));
   assert.equal(await caught({}), 0n);
   assert.equal(await caught({ THROUGHLINE_DATA_DIR: dataDir }), ours);
+  // The journal has a handler of its own, for its own pages.
+  const bus = 1n << 6n;
+  assert.equal(await caught({ THROUGHLINE_DATA_DIR: dataDir, THROUGHLINE_CAPTURE: "off" }), bus);
   rmSync(dataDir, { recursive: true });
 });
 
