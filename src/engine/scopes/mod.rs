@@ -224,8 +224,8 @@ impl Scopes {
         id
     }
 
-    /// Records a fatal error as part of the operation that is running, if it is one and nothing says
-    /// that the error belongs to another trace: as the crash by a signal does.
+    /// Records a fatal error as part of the operation that is running, as the crash by a signal is:
+    /// if it is one, and nothing says that the error belongs to another trace.
     fn record_of_operation(&self, error: &ErrorEvent<'_>, now: BootTime) -> Option<Uuid> {
         let known = error.common.trace.or_else(current_trace);
         let running = self.recorder.crash().operation();
