@@ -117,7 +117,7 @@ pub use policy::schedule::{Conditions, Network};
 pub use storage::health::{Health, StorageState};
 pub use storage::queue::DestinationBooks;
 
-pub use api::public::{config, event, health, limits, metrics, state, time, value};
+pub use api::public::{config, event, exits, health, limits, metrics, state, time, value};
 #[cfg(feature = "testing")]
 pub use api::testing;
 #[cfg(feature = "tracing")]
@@ -133,7 +133,7 @@ pub mod internals {
     pub use crate::engine::crash::crash_report;
     pub use crate::engine::{recorder, uploader};
     pub use crate::model::config::SendPolicy;
-    pub use crate::model::event::{decode, encode, scrub};
+    pub use crate::model::event::{breadcrumb, decode, encode, scrub};
     pub use crate::model::value::lend;
     pub use crate::model::{ids, kill_point, limits};
     pub use crate::policy::{backoff, crash_loop, exits, hangs, redact, sampling, schedule, session, state};

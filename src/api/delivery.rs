@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::client::Telemetry;
 use super::lifecycle::is_ignored;
+use crate::engine::crash::SystemExit;
 use crate::engine::main_thread::MainThread;
 use crate::engine::worker::{Command, FlushOutcome};
 use crate::model::error::Error;
 use crate::model::limits::FLUSH_REPLY_MARGIN;
+use crate::policy::exits::summary;
 use crate::policy::schedule::Conditions;
 use crate::storage::crash::Beat;
 use crate::storage::health::{Health, StorageState};
@@ -46,6 +48,28 @@ impl Telemetry {
         let patience = timeout.saturating_add(FLUSH_REPLY_MARGIN);
         let outcome = lifecycle.ask(patience, |reply| Command::FlushCrashes { timeout, reply });
         outcome.unwrap_or_else(|| FlushOutcome { reason: Some(lifecycle.absence()), ..FlushOutcome::default() })
+    }
+
+    /// Reports what Android says about the ends of earlier processes of the app
+    /// (`ApplicationExitInfo`): an ANR, a crash of native code and a lack of memory are errors, and
+    /// no other end is one. Each record is reported once ever, and not at all when the run's own
+    /// report says the same. `process` is the name of this process; what Android says of others,
+    /// they report themselves.
+    ///
+    /// Returns when the reports are in SQLite and it is written down that they were made. False
+    /// when this took longer than `timeout`, or when the client is off: give the same records to
+    /// the next start.
+    pub fn report_exits(&self, exits: Vec<SystemExit>, process: &str, timeout: Duration) -> bool {
+        let lifecycle = &self.client.lifecycle;
+        let (process, since) = (process.to_owned(), lifecycle.consented_at().load(Ordering::Relaxed));
+        lifecycle.ask(timeout, |reply| Command::Exits { exits, process, since, reply }).unwrap_or(false)
+    }
+
+    /// What this run gives to `ActivityManager.setProcessStateSummary`, so that Android's record of
+    /// its end names it. Empty while the client has never been on.
+    pub fn run_summary(&self) -> Vec<u8> {
+        let shared = self.client.lifecycle.shared().filter(|_| !is_ignored());
+        shared.map(|shared| summary(shared.recorder().key())).unwrap_or_default()
     }
 
     /// Waits until everything that has been recorded is in SQLite. False when this took longer than

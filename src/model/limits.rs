@@ -4,6 +4,7 @@
 //! costs is counted or marked, so nothing is shortened silently. What a format defines (field
 //! numbers, codes) stands with the format.
 
+mod breadcrumbs;
 mod contexts;
 mod crashes;
 mod diagnosis;
@@ -17,6 +18,7 @@ mod redaction;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+pub use breadcrumbs::*;
 pub use contexts::*;
 pub(crate) use crashes::*;
 pub(crate) use diagnosis::*;
@@ -491,8 +493,7 @@ pub const DROP_TIMEOUT: Duration = Duration::from_secs(1);
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time that a denial of consent waits until everything is erased. A slow disk may need seconds.
 pub const ERASE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time that a flush waits for its outcome beyond the caller's timeout. The worker answers in time
-/// unless a request is under way.
+/// Time that a flush waits for its outcome beyond the caller's timeout, in case of a request.
 pub const FLUSH_REPLY_MARGIN: Duration = Duration::from_secs(2);
 /// Ignored mutations that a path's handle counts by itself before it adds them to its store's
 /// books, which takes a lock.

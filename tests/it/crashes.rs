@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use throughline::event::ErrorEvent;
 use throughline::internals::crash::stack_ranges;
@@ -12,7 +13,7 @@ use throughline::testing::{Answer, FaultServer};
 use throughline::time::{Clock, ManualClock};
 use throughline::{Consent, Host, Telemetry};
 
-use crate::app::{arrived, text};
+use crate::app::{arrived, received, text};
 use crate::remote::{App, Sign};
 use crate::support::{LONG, books, builder, start, until, walk};
 
@@ -243,6 +244,111 @@ fn what_lies_in_the_place_of_a_run_file_costs_nothing_but_the_crash() {
         assert!(server.stored_ids().contains(&tap), "{what}");
         assert_eq!(books(&next).dropped.total(), 0, "{what}");
         assert!(Path::new("/etc/passwd").exists());
+    }
+}
+
+/// The names of the breadcrumbs of a crash, in their order. Their times must be, too.
+fn breadcrumbs(crash: &LogRecord) -> Vec<String> {
+    let list = crash.attributes.iter().find(|entry| entry.key == "throughline.breadcrumbs");
+    let Some(Any::ArrayValue(list)) = list.and_then(|entry| entry.value.clone()?.value) else { return Vec::new() };
+    let mut last = 0;
+    let name = |value: Option<Any>| {
+        let Some(Any::KvlistValue(map)) = value else { panic!("a breadcrumb is no map") };
+        let time = text(&map.values, "time_unix_nano").parse::<u64>().unwrap();
+        assert!(time >= last && time <= crash.time_unix_nano, "{time} is out of order");
+        last = time;
+        text(&map.values, "name")
+    };
+    list.values.into_iter().map(|value| value.value).map(name).collect()
+}
+
+/// Starts the next process, which delivers the only crash.
+fn next_launch(dir: &Path, server: &FaultServer) -> LogRecord {
+    let next = start(dir, &server.url());
+    until("everything arrives", || next.flush(LONG).complete && !crashes(server).is_empty());
+    assert_eq!(books(&next).dropped.total(), 0);
+    assert!(next.shutdown(LONG));
+    let [crash] = crashes(server).try_into().unwrap();
+    crash
+}
+
+#[test]
+fn what_was_delivered_before_a_crash_is_still_told_by_it_and_not_delivered_again() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.tell("view Home");
+    let first = app.record("tap first");
+    app.must("flush");
+    assert!(server.stored_ids().contains(&first));
+    app.tell("view Checkout");
+    app.record("tap second");
+    app.crash();
+    let crash = next_launch(dir.path(), &server);
+    let told = breadcrumbs(&crash);
+    let (from, told) = (told.iter().position(|name| name == "Home").unwrap(), told.as_slice());
+    assert_eq!(told[from..], ["Home", "first", "Checkout", "second"]);
+    assert_eq!(server.stored_ids().iter().filter(|id| **id == first).count(), 1);
+    assert!(!text(&crash.attributes, "app.crash.id").is_empty());
+}
+
+#[test]
+fn what_was_erased_or_denied_before_a_crash_is_not_told_by_it() {
+    for orders in [&["erase"][..], &["deny", "grant"]] {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+        app.record("tap secret");
+        app.must("flush");
+        app.record("tap secret too");
+        orders.iter().for_each(|order| app.must(order));
+        until("the client records", || app.tell("tap after") != "none");
+        app.must("drain");
+        app.crash();
+        let told = breadcrumbs(&next_launch(dir.path(), &server));
+        assert!(told.contains(&"after".to_owned()), "{orders:?}: {told:?}");
+        assert!(!told.iter().any(|name| name.starts_with("secret")), "{orders:?}: {told:?}");
+    }
+}
+
+#[test]
+fn a_crash_tells_nothing_of_the_runs_before_and_after_its_own() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.record("tap of the run before");
+    app.must("flush");
+    app.kill();
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.record("tap of its own");
+    app.crash();
+    let next = start(dir.path(), &server.url());
+    next.record_action(&throughline::event::Action::tap("of the run after"));
+    until("everything arrives", || next.flush(LONG).complete && !crashes(&server).is_empty());
+    let told = breadcrumbs(&crashes(&server)[0]);
+    let taps: Vec<_> = told.iter().filter(|name| name.starts_with("of")).collect();
+    assert_eq!(taps, ["of its own"]);
+}
+
+#[test]
+fn a_crash_counts_on_the_view_that_was_shown_and_on_no_other() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.tell("view Left");
+    app.tell("view Covered");
+    app.tell("push Shown");
+    // The backend has seen the views while they were open: what is told later has to be newer.
+    app.must("flush");
+    app.crash();
+    next_launch(dir.path(), &server);
+    let all = received(&server);
+    let views = all.named("app.screen.view");
+    let counted = |name: &str| {
+        let view = views.iter().find(|view| text(&view.attributes, "app.screen.name") == name);
+        let attributes = &view.unwrap_or_else(|| panic!("`{name}` has not arrived")).attributes;
+        (text(attributes, "rum.view.crash.count"), text(attributes, "rum.view.is_active"))
+    };
+    let over = "false".to_owned();
+    assert_eq!(counted("Shown"), ("1".to_owned(), over.clone()));
+    for other in ["Left", "Covered"] {
+        assert_eq!(counted(other), (String::new(), over.clone()), "{other}");
     }
 }
 

@@ -21,6 +21,7 @@ mod delivery;
 mod documents;
 mod ends;
 mod erasing;
+mod exits;
 mod exporter;
 mod floors;
 mod fragile;

@@ -40,6 +40,11 @@ pub struct App {
 }
 
 impl App {
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts a process whose client has this data directory.
     pub fn start(dir: &Path, endpoint: &str, sign: Sign) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -160,9 +165,12 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
         "flush" => telemetry.flush(LONG).complete.to_string(),
         "erase" => telemetry.erase(LONG).to_string(),
         "deny" => telemetry.set_consent(Consent::Denied).is_ok().to_string(),
+        "grant" => telemetry.set_consent(Consent::Granted).is_ok().to_string(),
+        "push" => id(telemetry.push_view(rest)),
         "session" => telemetry.session_id().unwrap().to_string(),
         "storage" => format!("{:?}", telemetry.health().storage),
         "hints" => telemetry.health().hints.join("; "),
+        "summary" => telemetry.run_summary().iter().map(|byte| format!("{byte:02x}")).collect(),
         "captures" => telemetry.health().captures_crashes.to_string(),
         "enabled" => telemetry.health().enabled.to_string(),
         "reason" => telemetry.flush(LONG).reason.unwrap_or_default(),

@@ -74,7 +74,7 @@ pub fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> Option<String> {
 }
 
 /// A process on the view `Checkout` whose main thread is watched.
-fn watched(dir: &std::path::Path, server: &FaultServer) -> App {
+pub fn watched(dir: &std::path::Path, server: &FaultServer) -> App {
     let mut app = App::start(dir, &server.url(), Sign::Lock);
     app.tell("view Checkout");
     app.must("watch");
@@ -92,7 +92,7 @@ fn survived(server: &FaultServer) -> Vec<LogRecord> {
 }
 
 /// Waits until the process has seen that its main thread hangs.
-fn hang(app: &mut App) {
+pub fn hang(app: &mut App) {
     app.must("block");
     until("the hang is seen", || app.tell("open").parse::<u64>().unwrap() == 1);
 }

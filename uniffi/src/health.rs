@@ -23,6 +23,20 @@ pub struct FlushOutcome {
     pub reason: Option<String>,
 }
 
+impl From<throughline::FlushOutcome> for FlushOutcome {
+    fn from(outcome: throughline::FlushOutcome) -> Self {
+        let throughline::FlushOutcome { complete, delivered, waiting, reason, .. } = outcome;
+        Self { complete, delivered, waiting, reason }
+    }
+}
+
+impl FlushOutcome {
+    /// Of a client that is shut down.
+    pub(crate) fn closed() -> Self {
+        Self { complete: false, delivered: 0, waiting: 0, reason: Some("the client is shut down".to_owned()) }
+    }
+}
+
 /// A count that has a name.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct NamedCount {

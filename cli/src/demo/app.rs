@@ -13,6 +13,7 @@ use throughline::state::StorePolicy;
 use throughline::{Conditions, Config, Consent, Environment, Network, Telemetry, TracedStore};
 use uuid::Uuid;
 
+use super::payment;
 use super::protocol::{Counts, Cue, ID_PREFIX, Report};
 use crate::output;
 
@@ -45,6 +46,9 @@ pub(crate) struct Options {
     /// The second launch: recover what the first left, and deliver it.
     #[arg(long)]
     relaunch: bool,
+    /// The third launch: deliver what the second, which has crashed, left.
+    #[arg(long)]
+    after_crash: bool,
 }
 
 struct App {
@@ -71,7 +75,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cart = telemetry.traced_store("Cart", &policy)?;
     let http = Client::builder().timeout(REQUEST).no_proxy().build()?;
     let mut app = App { telemetry, http, shop: options.shop.clone(), cart, recorded: 0 };
-    if options.relaunch { app.second_launch() } else { app.first_launch() }
+    match options {
+        Options { after_crash: true, .. } => app.third_launch(),
+        Options { relaunch: true, .. } => app.second_launch(),
+        _ => app.first_launch(),
+    }
 }
 
 /// Until the worker has mapped the journal, an acknowledged event does not survive a kill. The demo
@@ -119,8 +127,40 @@ impl App {
         report(&Report::Relaunched(self.counts()?))?;
         wait_for(Cue::NetworkIsUp)?;
         self.telemetry.stop_view();
+        self.report_flush()?;
+        // Without the cue, the app ends as it should.
+        if wait_for(Cue::Pay).is_ok() { self.crash() } else { Ok(()) }
+    }
+
+    fn third_launch(&mut self) -> Result<()> {
+        self.report_flush()
+    }
+
+    fn report_flush(&self) -> Result<()> {
         let flush = self.telemetry.flush(FLUSH);
         report(&Report::Flushed { complete: flush.complete, counts: self.counts()? })
+    }
+
+    /// The user pays, and the process dies of it.
+    fn crash(&mut self) -> Result<()> {
+        let started = Instant::now();
+        while !self.telemetry.health().captures_crashes && started.elapsed() < FLUSH {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // A demo leaves no file of a hundred megabytes behind.
+        let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+        rustix::process::setrlimit(rustix::process::Resource::Core, none)?;
+        self.telemetry.start_view("Payment");
+        let telemetry = self.telemetry.clone();
+        telemetry.tap("pay").context("the client is off")?;
+        let operation = telemetry.start_operation("Pay");
+        operation.scope(|| {
+            self.cart.set("isPaid", false, true);
+            let id = telemetry.record_log(&Log::new(Severity::Info, "charging the card"));
+            self.acknowledge(id)?;
+            payment::pay(42);
+            Ok(())
+        })
     }
 
     /// One user intent: a tap, an operation, its state mutations and its request, all in one trace.

@@ -1,12 +1,13 @@
 //! `demo`: one user intent from the tap to the backend's logs, and what becomes of it when the
-//! network goes away and the app is killed.
+//! network goes away, the app is killed, and the app crashes.
 //!
 //! Nothing is simulated: the app and the backend are real processes and servers, TCP is between
-//! them, and the app dies by SIGKILL.
+//! them, and the app dies by SIGKILL and by a fault of its own.
 
 pub(crate) mod app;
 mod check;
 mod network;
+mod payment;
 mod phone;
 mod protocol;
 
@@ -21,12 +22,16 @@ use crate::inspect::received::Received;
 use crate::inspect::server;
 use crate::output;
 use crate::shop::Shop;
+use crate::symbolicate;
 use network::{Link, Network};
 use phone::{Backends, Launch, Phone};
 use protocol::{Cue, Report};
 
 /// How long the app goes on recording without a network before it is killed.
 const UNTIL_THE_KILL: Duration = Duration::from_millis(400);
+
+/// Whether a crash is written down on this system.
+const CAPTURES_CRASHES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -46,7 +51,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 async fn story(options: &Options) -> Result<()> {
     let received = Arc::new(Received::open(None)?);
-    let (collector, server) = server::bind(options.port, Names::default(), received.clone(), Arc::default()).await?;
+    // The app is this program, and so this program has the symbols of its crash.
+    let symbols = Arc::new(symbolicate::index(&[std::env::current_exe()?]));
+    let (collector, server) = server::bind(options.port, Names::default(), received.clone(), symbols.clone()).await?;
     tokio::spawn(server);
     let shop = Shop::start(collector, Names::default()).await?;
     let network = Network::new();
@@ -98,6 +105,26 @@ async fn story(options: &Options) -> Result<()> {
     };
     ensure!(complete, "the last flush did not deliver everything: {counts:?}");
     output::line(format!("   {}", check::books(&counts)?))?;
+
+    let mut crash = None;
+    let mut counts = counts;
+    if CAPTURES_CRASHES {
+        output::line("6. The user pays, and the app crashes: it writes to memory that is not there.")?;
+        phone.give(Cue::Pay).await?;
+        acknowledged.extend(phone.crash().await?);
+        output::line("   The process has died of SIGSEGV.")?;
+        output::line("7. The app starts once more, and reports the crash with the last events before it.")?;
+        phone = Phone::start(data_dir.path(), &backends, Launch::Third)?;
+        let Report::Flushed { complete, counts: last } = phone.report("flush after the crash").await? else {
+            bail!("the app did not report the flush after the crash");
+        };
+        ensure!(complete, "the flush after the crash did not deliver everything: {last:?}");
+        counts = last;
+        let (record, top) = check::crash(&received, &symbols)?;
+        crash = Some(record);
+        output::line(format_args!("   {}", check::books(&counts)?))?;
+        output::line(format_args!("   {top}"))?;
+    }
     acknowledged.extend(phone.wait().await?);
     shop.flush().await?;
 
@@ -109,10 +136,13 @@ async fn story(options: &Options) -> Result<()> {
     if options.once {
         // The page ends with the command: its address would lead nowhere.
         output::line(format_args!("and the backend's spans and logs are in one trace, {trace}."))?;
-        return output::line("Without --once, the page with the sessions and the trace stays open.");
+        return output::line("Without --once, the page with the sessions, the trace and the crash stays open.");
     }
     output::line("and the backend's spans and logs are in one trace:\n")?;
     output::line(format_args!("   http://{collector}/trace/{trace}"))?;
+    if let Some(record) = crash {
+        output::line(format_args!("   http://{collector}/crash/{record} is the crash."))?;
+    }
     output::line(format_args!("   http://{collector}/ lists the sessions."))?;
     output::line("\nPress Ctrl-C to stop.")?;
     Ok(tokio::signal::ctrl_c().await?)

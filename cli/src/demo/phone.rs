@@ -1,6 +1,7 @@
 //! The app's process, as the demo holds it.
 
 use std::collections::HashSet;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use super::protocol::{Cue, ID_PREFIX, Report};
 
 /// How long the app may take for one step.
 const STEP: Duration = Duration::from_secs(60);
+/// The number of the signal of an access to memory that is not there, on every Unix.
+const SIGSEGV: i32 = 11;
 /// Characters of an id. A line that the kill has cut off is shorter.
 const ID_LENGTH: usize = 36;
 
@@ -21,6 +24,8 @@ pub(super) enum Launch {
     First,
     /// After the process of the first launch was killed.
     Second,
+    /// After the process of the second launch has crashed.
+    Third,
 }
 
 /// Where the app reaches its backends.
@@ -32,7 +37,8 @@ pub(super) struct Backends {
 pub(super) struct Phone {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    input: ChildStdin,
+    /// `None` once the app is told nothing more.
+    input: Option<ChildStdin>,
     acknowledged: HashSet<String>,
 }
 
@@ -41,19 +47,21 @@ impl Phone {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("demo-app").arg("--data-dir").arg(data_dir);
         command.args(["--collector", &backends.collector, "--shop", &backends.shop]);
-        if launch == Launch::Second {
-            command.arg("--relaunch");
+        match launch {
+            Launch::First => {}
+            Launch::Second => _ = command.arg("--relaunch"),
+            Launch::Third => _ = command.arg("--after-crash"),
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().context("starting the app")?;
         let lines = BufReader::new(process.stdout.take().context("the app has no standard output")?).lines();
         let input = process.stdin.take().context("the app has no standard input")?;
-        Ok(Self { process, lines, input, acknowledged: HashSet::new() })
+        Ok(Self { process, lines, input: Some(input), acknowledged: HashSet::new() })
     }
 
     pub(super) async fn give(&mut self, cue: Cue) -> Result<()> {
-        self.input.write_all(format!("{}\n", cue.line()).as_bytes()).await?;
-        Ok(())
+        let input = self.input.as_mut().context("the app is told nothing more")?;
+        Ok(input.write_all(format!("{}\n", cue.line()).as_bytes()).await?)
     }
 
     /// Waits for the app's next report. `step` names it in errors.
@@ -78,9 +86,18 @@ impl Phone {
         self.read_to_end().await
     }
 
+    /// Waits until the app has crashed. Returns the ids of the events that it has acknowledged.
+    pub(super) async fn crash(mut self) -> Result<HashSet<String>> {
+        let status =
+            tokio::time::timeout(STEP, self.process.wait()).await.context("the app did not crash in time")??;
+        ensure!(status.signal() == Some(SIGSEGV), "the app did not crash as it should: {status}");
+        self.read_to_end().await
+    }
+
     /// Waits until the app has ended by itself. Returns the ids of the events that it has
     /// acknowledged.
     pub(super) async fn wait(mut self) -> Result<HashSet<String>> {
+        self.input = None;
         let status = tokio::time::timeout(STEP, self.process.wait()).await.context("the app did not end in time")??;
         ensure!(status.success(), "the app failed: {status}");
         self.read_to_end().await

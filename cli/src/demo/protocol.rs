@@ -19,7 +19,7 @@ pub(super) enum Report {
     Offline { reason: Option<String>, waiting: u64 },
     /// The second launch has read what the first one left.
     Relaunched(Counts),
-    /// Everything that could be sent was sent.
+    /// Everything that could be sent was sent. The launch after the crash reports nothing else.
     Flushed {
         complete: bool,
         #[serde(flatten)]
@@ -41,6 +41,8 @@ pub(super) struct Counts {
 pub(super) enum Cue {
     NetworkIsDown,
     NetworkIsUp,
+    /// The user pays, and the app crashes.
+    Pay,
 }
 
 impl Cue {
@@ -48,6 +50,7 @@ impl Cue {
         match self {
             Self::NetworkIsDown => "offline",
             Self::NetworkIsUp => "online",
+            Self::Pay => "pay",
         }
     }
 }

@@ -9,7 +9,7 @@ use throughline::names::{
     ACTION_ID, ACTION_TYPE, EVENT_VIEW, EVENT_VITAL, MUTATION_COUNT, OPERATION_NAME, STATE_NEW, STATE_OLD, STATE_PATH,
 };
 
-use super::received::{Item, Signal, plausible};
+use super::received::{Item, Signal, is_fatal, plausible};
 use super::shown::{MAX_NAME, NO_TIME, ODD_TIME, counted, cut, duration, grouped, href, one_line};
 use super::stacks::{Stacks, long_texts};
 
@@ -47,6 +47,8 @@ pub(super) struct Line {
     pub(super) name: String,
     pub(super) service: String,
     pub(super) screen: String,
+    /// Whether it is about the end of a process, and has a page of its own.
+    pub(super) is_fatal: bool,
     /// Where the trace is shown. Empty if the record has none.
     pub(super) trace: String,
     /// Texts of several lines, such as stacks, with what they are.
@@ -78,6 +80,7 @@ impl Line {
             name: one_line(&name(item), MAX_NAME),
             service: one_line(&item.service, MAX_LABEL),
             screen: cut(&text(item, SCREEN_NAME), MAX_LABEL),
+            is_fatal: is_fatal(item),
             trace: if item.trace.is_empty() { String::new() } else { href("trace", &item.trace, item.id) },
             texts,
             detail,

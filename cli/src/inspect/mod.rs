@@ -4,6 +4,7 @@
 //! anyone who asks.
 
 mod causes;
+mod crash;
 mod decode;
 mod line;
 mod page;

@@ -26,12 +26,12 @@ const MIN_BAR: f64 = 0.3;
 
 /// What every page shows, and what its script needs.
 pub(super) struct Frame {
-    counts: String,
+    pub(super) counts: String,
     /// Why the last request was refused that was; empty if none was.
     refusal: String,
-    version: u64,
+    pub(super) version: u64,
     /// Allows the page's own script and no other (`Content-Security-Policy`).
-    nonce: String,
+    pub(super) nonce: String,
 }
 
 impl Frame {

@@ -17,8 +17,9 @@ use serde::Serialize;
 use throughline::internals::ids::RunKey;
 use tokio::task::block_in_place;
 
+use super::crash::Crash;
 use super::page::{self, Frame};
-use super::received::{Asked, Of, Part, Place, Received};
+use super::received::{Asked, Of, Part, Place, Received, is_fatal};
 use super::stacks::Stacks;
 use crate::symbolicate::Symbols;
 
@@ -43,6 +44,7 @@ pub(super) fn router(symbols: Arc<Symbols>) -> Router<Arc<Received>> {
         .route("/without-session", get(without_session_page))
         .route("/trace/{id}", get(trace_page))
         .route("/trace-of/{record}", get(trace_of_page))
+        .route("/crash/{record}", get(crash_page))
         .route("/api/sessions", get(sessions))
         .route("/api/session/{id}", get(session))
         .route("/api/session-of/{record}", get(session_of))
@@ -87,8 +89,8 @@ fn not_found(what: &str, why: &str) -> Page {
 }
 
 async fn nothing_here() -> Page {
-    let why = "Pages are /, /session/ID, /trace/ID and /without-session. OTLP is sent to /v1/logs, /v1/traces and \
-               /v1/metrics.";
+    let why = "Pages are /, /session/ID, /trace/ID, /crash/RECORD and /without-session. OTLP is sent to /v1/logs, \
+               /v1/traces and /v1/metrics.";
     not_found("There is no such page", why)
 }
 
@@ -149,6 +151,17 @@ fn one_trace(received: &Received, symbols: &Symbols, id: &str, query: &HashMap<S
         let part = received.items(Of::Trace(id), Asked::of(query, MANY_PER_PAGE))?;
         let stacks = Stacks::of_page(symbols, &part.entries);
         html(received, StatusCode::OK, |frame| page::Trace::new(frame, id, &part, &stacks))
+    })
+}
+
+async fn crash_page(State(received): Shared, known: Known, Path(record): Path<i64>) -> Page {
+    block_in_place(|| {
+        let Some(item) = received.record(record)?.filter(is_fatal) else {
+            return not_found("There is no such crash", &format!("No crash has the number {record}."));
+        };
+        let mutations = received.mutations(&item.session, item.time_ns)?;
+        let stacks = Stacks::of_page(&known, std::slice::from_ref(&item));
+        html(&received, StatusCode::OK, |frame| Crash::new(frame, &item, &mutations, &stacks))
     })
 }
 

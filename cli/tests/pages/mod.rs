@@ -1,5 +1,7 @@
 //! The pages: everything can be reached and read, and what is cut says so.
 
+mod crash;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

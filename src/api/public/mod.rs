@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod event;
+pub mod exits;
 pub mod health;
 pub mod limits;
 pub mod metrics;

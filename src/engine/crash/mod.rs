@@ -5,27 +5,32 @@
 //! run and on the slot, so whoever reads the file again makes the same event.
 //!
 //! - `ended.rs`: how the run ended, by its own word;
+//! - `exit.rs`: what the system says of its end;
 //! - `unwind.rs`: from registers and a stack to frames;
 //! - `text.rs`: the crash in words.
 
 mod ended;
+mod exit;
 mod text;
 mod unwind;
 
 pub(crate) use ended::{ended_run, previous_run};
+pub use exit::SystemExit;
+pub(crate) use exit::record as record_exit;
 
 use crate::model::config::RedactRules;
+use crate::model::event::breadcrumb::{self, Breadcrumb};
 use crate::model::event::encode::{Stamp, encode_scrubbed};
 use crate::model::event::scrub::Author;
 use crate::model::event::{Common, ErrorEvent, ErrorKind, Event, Lane};
 use crate::model::ids::RunKey;
 use crate::model::names::semconv::{PROCESS_PID, THREAD_ID, THREAD_NAME};
 use crate::model::names::{
-    CRASH_ADDRESS, CRASH_CODE, CRASH_HANDLER_TIME, CRASH_OTHERS, CRASH_SIGNAL, CRASH_TRUNCATED, CRASH_UNWINDING,
-    ERROR_FATAL_ID, OPERATION_NAME,
+    BREADCRUMBS, BREADCRUMBS_DROPPED, CRASH_ADDRESS, CRASH_CODE, CRASH_HANDLER_TIME, CRASH_OTHERS, CRASH_SIGNAL,
+    CRASH_TRUNCATED, CRASH_UNWINDING, ERROR_FATAL_ID, OPERATION_NAME,
 };
 use crate::model::time::BootTime;
-use crate::model::value::Value;
+use crate::model::value::{AnyValue, Value};
 use crate::policy::redact::Redactor;
 use crate::storage::crash::{Crash, CrashFile, CrashState, Phase, Stage};
 use crate::storage::journal::RunStart;
@@ -56,6 +61,9 @@ struct Found {
     unwinding: &'static str,
     /// How many other threads crashed.
     others: usize,
+    /// What happened before, as a list, and how many of the last events are not in it.
+    crumbs: AnyValue,
+    crumbs_dropped: usize,
 }
 
 /// The counter of the id of a run's crash. The counters of other events begin at 1 and never come
@@ -64,8 +72,15 @@ fn counter(slot: usize) -> u64 {
     u64::MAX - slot as u64
 }
 
-/// The event of the crash in a run file, if there is one. `start` is that of the run.
-pub(crate) fn report(file: &CrashFile, start: RunStart, redactor: &Redactor, care: Care) -> Option<CrashRecord> {
+/// The event of the crash in a run file, if there is one. `start` is that of the run, and `crumbs`
+/// are its last events.
+pub(crate) fn report(
+    file: &CrashFile,
+    start: RunStart,
+    redactor: &Redactor,
+    care: Care,
+    crumbs: &[Breadcrumb],
+) -> Option<CrashRecord> {
     // A run that has ended as it should may crash while the process ends. It was none of the app's.
     if file.phase() == Some(Phase::CleanExit) {
         return None;
@@ -80,7 +95,8 @@ pub(crate) fn report(file: &CrashFile, start: RunStart, redactor: &Redactor, car
     let modules = file.modules();
     let frames = unwind::unwind(crash, &modules, file.is_native() && care == Care::Tables);
     let stack = text::stack(&frames, &modules);
-    let found = Found { unwinding: text::unwinding(&frames), stack, others };
+    let (crumbs, crumbs_dropped) = breadcrumb::to_list(crumbs, start.base_wall);
+    let found = Found { unwinding: text::unwinding(&frames), stack, others, crumbs, crumbs_dropped };
     encode(file, crash, &found, start, redactor)
 }
 
@@ -129,6 +145,12 @@ fn encode(file: &CrashFile, crash: &Crash, found: &Found, start: RunStart, redac
     if let Some(fatal) = &fatal {
         attributes.push((ERROR_FATAL_ID, Value::Text(fatal)));
     }
+    if !matches!(&found.crumbs, AnyValue::List(list) if list.is_empty()) {
+        attributes.push((BREADCRUMBS, (&found.crumbs).into()));
+    }
+    if found.crumbs_dropped > 0 {
+        attributes.push((BREADCRUMBS_DROPPED, Value::Int(found.crumbs_dropped as i64)));
+    }
     let common = Common { attributes: &attributes, trace: state.operation, action_id: state.action, time: None };
     let error_kind = if fatal.is_some() { ErrorKind::Handled } else { ErrorKind::Crash };
     let event = ErrorEvent { common, error_kind, ..ErrorEvent::crash(&name, &message, &found.stack) };
@@ -151,7 +173,7 @@ fn encode(file: &CrashFile, crash: &Crash, found: &Found, start: RunStart, redac
 pub fn crash_report(bytes: Vec<u8>, key: RunKey) -> Option<Vec<u8>> {
     let file = CrashFile::from_bytes(bytes, key)?;
     let start = RunStart { key, base_wall: 0 };
-    report(&file, start, &Redactor::new(RedactRules::default()), Care::Tables).map(|crash| crash.record)
+    report(&file, start, &Redactor::new(RedactRules::default()), Care::Tables, &[]).map(|crash| crash.record)
 }
 
 /// Where a run begins whose journal is not there: by its run file.

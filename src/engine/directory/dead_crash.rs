@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 
 use super::ends::Ends;
 use crate::engine::crash::{Care, CrashRecord, ended_run, previous_run, report, start_of};
+use crate::model::event::breadcrumb::Breadcrumb;
 use crate::model::limits::CRASH_ATTEMPTS;
 use crate::model::names::words::OWN_THREADS;
 use crate::policy::crash_loop::StackWork;
@@ -43,39 +44,57 @@ impl DeadCrash {
         is_file && File::open(path).is_err_and(|error| error.kind() != ErrorKind::NotFound)
     }
 
-    /// Reads the file beside a journal. `start` is that of the run in the queue. How the run ended
-    /// is noted in `ends`.
-    pub(super) fn read(
+    /// Reads the file beside a journal. `start` is that of the run in the queue, and `crumbs` gives
+    /// its last events. How the run ended is noted in `ends`.
+    ///
+    /// # Errors
+    /// Those of `crumbs`. It is to be read once more then.
+    pub(super) fn read<E>(
         journal: &Path,
         start: Option<RunStart>,
         quarantine: &Path,
         redactor: &Redactor,
         ends: &mut Ends,
-    ) -> Self {
+        crumbs: impl FnOnce() -> Result<Vec<Breadcrumb>, E>,
+    ) -> Result<Self, E> {
         let path = beside(journal);
         let mut crash = Self { path, record: None, is_crash: false, is_quarantined: false };
         if !crash.path.exists() {
-            return crash;
+            return Ok(crash);
         }
         let marker = marker(&crash.path);
         let attempts = attempts(&crash.path, &marker);
         if attempts >= CRASH_ATTEMPTS {
             crash.is_quarantined = true;
             set_aside_without_stacks(&crash.path, quarantine);
-            return crash;
+            return Ok(crash);
         }
         let _ = std::fs::write(&marker, format!("{} {}", attempts + 1, std::process::id()));
-        crash.record = start.and_then(|start| {
-            let file = CrashFile::open(&crash.path, start.key).ok()??;
-            let now = ends.now();
-            let ended = ended_run(&file, &previous_run(&file, false), &now);
-            crash.is_crash = ended.is_some_and(|ended| ended.is_crash());
-            let work = ended.map_or(StackWork::Unwind, |ended| ends.note(start.key, ended));
-            let may_read_tables = attempts == 0 && work == StackWork::Unwind;
-            report(&file, start, redactor, if may_read_tables { Care::Tables } else { Care::FramePointers })
-        });
+        let record = crash.record_of(start, redactor, attempts == 0, ends, crumbs);
         let _ = std::fs::remove_file(&marker);
-        crash
+        crash.record = record?;
+        Ok(crash)
+    }
+
+    /// The event of the crash, if there was one.
+    fn record_of<E>(
+        &mut self,
+        start: Option<RunStart>,
+        redactor: &Redactor,
+        is_first_attempt: bool,
+        ends: &mut Ends,
+        crumbs: impl FnOnce() -> Result<Vec<Breadcrumb>, E>,
+    ) -> Result<Option<CrashRecord>, E> {
+        let Some(start) = start else { return Ok(None) };
+        let Ok(Some(file)) = CrashFile::open(&self.path, start.key) else { return Ok(None) };
+        let facts = previous_run(&file, false);
+        let ended = ended_run(&file, &facts, &ends.now());
+        self.is_crash = ended.is_some_and(|ended| ended.is_crash());
+        let work = ended.map_or(StackWork::Unwind, |ended| ends.note(start, &file, ended, facts));
+        let may_read_tables = is_first_attempt && work == StackWork::Unwind;
+        let care = if may_read_tables { Care::Tables } else { Care::FramePointers };
+        let crumbs = if file.crashes().is_empty() { Vec::new() } else { crumbs()? };
+        Ok(report(&file, start, redactor, care, &crumbs))
     }
 
     /// Removes the file and its stack, once the event is stored.

@@ -116,7 +116,8 @@ impl DeadRun {
             Journal::Missing => (RunCounters::default(), DropReason::JournalLost),
             Journal::Deadly(counters) => (*counters, DropReason::Quarantined),
         };
-        let crash = DeadCrash::read(&self.path, queue.run_start(self.run), quarantine, redactor, ends);
+        let start = queue.run_start(self.run);
+        let crash = DeadCrash::read(&self.path, start, quarantine, redactor, ends, || queue.breadcrumbs(self.run))?;
         if crash.is_crash {
             queue.withdraw_hang(self.run)?;
         }

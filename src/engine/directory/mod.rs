@@ -8,6 +8,7 @@
 //! runs/*.journal   one journal for each run of the process, which says whether that lives
 //! runs/*.crash     beside it, what the run was doing and what it died of
 //! quarantine/      files that could not be read
+//! exits-*.json     which of the system's records about ended processes were reported
 //! restraint.json   when the capture of crashes has to restrain itself
 //! switches.json    settings that were changed at run time
 //! erase            says that the directory is to be erased before anything of it is sent
@@ -30,14 +31,15 @@ mod recovery;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use ends::Ends;
-pub(crate) use erase::{erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
+pub(crate) use ends::{Ended, Ends};
+pub(crate) use erase::{TOLD_EXITS, erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
 
 use crate::engine::uploader::Uploader;
 use crate::model::config::{Config, Destination};
 use crate::model::ids::RunKey;
 use crate::model::time::Clock;
 use crate::policy::crash_loop::Launch;
+use crate::policy::exits::Now;
 use crate::policy::redact::Redactor;
 use crate::storage::dirlock::{DirLock, RUNS};
 use crate::storage::journal::RunStart;
@@ -96,6 +98,16 @@ impl Directory {
     /// Decides what holds for this launch. `None` while runs that are over are left to read.
     pub(crate) fn launch(&mut self) -> Option<Launch> {
         (!self.is_recovering()).then(|| self.ends.launch())
+    }
+
+    /// The launch, as the rules see it that say how a run ended.
+    pub(crate) fn now(&self) -> Now {
+        self.ends.now()
+    }
+
+    /// The runs of this directory that are over and that this process has read.
+    pub(crate) fn ended(&self) -> Vec<Ended> {
+        self.ends.ended()
     }
 
     /// The directory's path.

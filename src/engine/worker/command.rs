@@ -5,8 +5,10 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use super::exits::ExitsJob;
 use super::flush::{FlushJob, FlushOutcome};
 use super::watchdog::Watchdog;
+use crate::engine::crash::SystemExit;
 use crate::model::config::Consent;
 use crate::model::limits::LONGEST_FLUSH;
 use crate::model::time::BootTime;
@@ -43,6 +45,14 @@ pub(crate) enum Command {
     },
     /// Send the crashes, if the last run died at launch.
     FlushCrashes { timeout: Duration, reply: SyncSender<FlushOutcome> },
+    /// Report what the system says about the ends of earlier runs, as far as it is new.
+    Exits {
+        exits: Vec<SystemExit>,
+        process: String,
+        /// What ended before is none of ours. ns since the Unix epoch.
+        since: u64,
+        reply: SyncSender<bool>,
+    },
     /// Write what is in the journal to the database.
     Drain { reply: SyncSender<()> },
     /// Count what became of the events.
@@ -90,6 +100,9 @@ impl Worker<'_> {
                 let until = Instant::now() + timeout.min(LONGEST_FLUSH);
                 let job = FlushJob { until, delivered: 0, is_of_crashes: true, reply: Some(reply) };
                 self.crash_flushes.push(job);
+            }
+            Command::Exits { exits, process, since, reply } => {
+                self.exits.push(ExitsJob { exits, process, since, reply });
             }
             Command::Drain { reply } => {
                 self.drain_all();

@@ -15,6 +15,7 @@
 //! - `drain.rs`, `recovery.rs`, `upload.rs`: the three kinds of work;
 //! - `erase.rs`: erasing everything;
 //! - `flush.rs`: when a flush is over, and what it is told;
+//! - `exits.rs`: what the system says about the ends of earlier runs;
 //! - `launch.rs`: what follows from how the last run ended;
 //! - `watchdog.rs`: the thread that looks whether the app's main thread lives;
 //! - `upkeep.rs`, `report.rs`: housekeeping, and what the worker reports about itself.
@@ -22,6 +23,7 @@
 mod command;
 mod drain;
 mod erase;
+mod exits;
 mod flush;
 mod launch;
 mod recovery;
@@ -51,6 +53,7 @@ use crate::storage::switches::Switches;
 use command::Closing;
 pub(crate) use command::{Command, Ending};
 pub(crate) use erase::erase_without_worker;
+use exits::ExitsJob;
 use flush::FlushJob;
 pub use flush::FlushOutcome;
 pub(crate) use shared::Shared;
@@ -71,6 +74,8 @@ struct Worker<'a> {
     crash_flushes: Vec<FlushJob>,
     /// What holds for this launch. `None` while runs that are over are left to read.
     launch: Option<Launch>,
+    /// Records of the system that wait until all runs that are over have been read.
+    exits: Vec<ExitsJob>,
     watchdog: Option<Watchdog>,
     /// The device's conditions, as the host reported them last.
     conditions: Conditions,
@@ -103,6 +108,7 @@ impl<'a> Worker<'a> {
             flushes: Vec::new(),
             crash_flushes: Vec::new(),
             launch: None,
+            exits: Vec::new(),
             watchdog: Watchdog::start(shared, shared.conditions().foreground),
             conditions: shared.conditions(),
             dirty: true,
@@ -135,6 +141,7 @@ impl<'a> Worker<'a> {
             let has_more = self.drain_if_due();
             let is_recovering = self.recover() || self.promote();
             self.judge_launch();
+            self.report_exits();
             self.sweep_if_due();
             let is_busy = has_more || is_recovering;
             let uploads = self.upload();

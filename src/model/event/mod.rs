@@ -5,10 +5,12 @@
 //! of every other event is the moment of the call. Durations are stored in nanoseconds.
 
 mod action;
+pub mod breadcrumb;
 mod builder;
 mod custom;
 pub mod decode;
 pub mod encode;
+pub(crate) mod ended;
 mod error;
 pub(crate) mod plain;
 mod put;

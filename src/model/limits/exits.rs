@@ -28,6 +28,10 @@ pub const MAX_TOLD_EXITS: usize = 64;
 /// report: as many as Android keeps records.
 pub const MAX_TOLD_RUNS: usize = 16;
 
+/// Characters of a process's name by which the file of what it has reported is called: file names
+/// have 255 bytes at most.
+pub const MAX_PROCESS_NAME_CHARS: usize = 100;
+
 // Hangs
 
 /// Silence of the main thread that is a hang. Apple's tools call a second severe; less than two

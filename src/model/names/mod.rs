@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::model::value::{Attribute, OwnedAttributes, to_owned};
 
+pub mod breadcrumb;
 pub mod headers;
 pub mod semconv;
 pub mod words;
@@ -268,3 +269,19 @@ pub const CRASH_TRUNCATED: &str = "throughline.crash.truncated";
 pub const CRASH_OTHERS: &str = "throughline.crash.others";
 /// The time that the handler took, in nanoseconds.
 pub const CRASH_HANDLER_TIME: &str = "throughline.crash.handler_time";
+/// What happened before the crash: a list of maps with the keys of [`breadcrumb`], the oldest first.
+/// A list is what OTLP's logs and Sentry's breadcrumbs have in common.
+pub const BREADCRUMBS: &str = "throughline.breadcrumbs";
+/// How many of the last events are missing there, because they would have been too large.
+pub const BREADCRUMBS_DROPPED: &str = "throughline.breadcrumbs_dropped";
+
+// Ends of processes, as the system tells of them.
+
+/// The rule by which it was decided how the process ended.
+pub const EXIT_RULE: &str = "throughline.exit.rule";
+/// The exit status, or the number of the signal.
+pub const EXIT_STATUS: &str = "throughline.exit.status";
+/// How important the process was to the user: Android's number.
+pub const EXIT_IMPORTANCE: &str = "throughline.exit.importance";
+/// The memory of the process: its own, and its share of what is used together. In bytes.
+pub const EXIT_MEMORY: &str = "throughline.exit.memory";

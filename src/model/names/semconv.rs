@@ -80,6 +80,8 @@ pub const EXCEPTION_MESSAGE: &str = "exception.message";
 pub const EXCEPTION_STACKTRACE: &str = "exception.stacktrace";
 /// The number of the process.
 pub const PROCESS_PID: &str = "process.pid";
+/// The name of the process.
+pub const PROCESS_NAME: &str = "process.executable.name";
 /// The number of the thread, as the system counts.
 pub const THREAD_ID: &str = "thread.id";
 /// The name of the thread.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::state::{AgeClock, BatchState, Books, DestinationState, LaneState, Mark, RunState};
-use super::{ByLane, QueueError, contexts, values};
+use super::{ByLane, QueueError, contexts, trail, values};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
 use crate::model::limits::MAX_PENDING_BYTES;
@@ -74,6 +74,8 @@ pub(crate) struct Control {
     pub(super) apart: Apart,
     /// Bytes of the contexts. Not stored: counted from the rows.
     pub(super) context_bytes: u64,
+    /// Bytes of what is kept of events that are gone. Not stored: counted from the rows.
+    pub(super) trail_bytes: u64,
     /// The process's own run, while journals of earlier ones are unread. Not stored: each process
     /// sets it anew.
     pub(super) unread_behind: Option<u32>,
@@ -117,6 +119,7 @@ impl Control {
         }
         control.apart = Apart::load(db)?;
         control.context_bytes = contexts::bytes(db)?;
+        control.trail_bytes = trail::bytes(db)?;
         control.apart_marks = values::load(db, APART_MARKS)?.unwrap_or_default();
         for (id, run) in values::load_all(db, "run/")? {
             control.runs.insert(number(&id)?, run);

@@ -187,7 +187,11 @@ impl Queue {
                 }
             }
         }
-        if settled.is_empty() { Ok(()) } else { self.delete_rows(lane, &settled) }
+        if settled.is_empty() {
+            return Ok(());
+        }
+        self.keep_trail(lane, from, settled.last().copied().unwrap_or(to), Some(&settled))?;
+        self.delete_rows(lane, &settled)
     }
 
     /// Books the loss of rows that have been deleted for every destination that had not settled
@@ -216,6 +220,7 @@ impl Queue {
         let Some(before) = settled_before.filter(|before| *before > self.control.lane(lane).first_seq) else {
             return Ok(());
         };
+        self.keep_trail(lane, 0, before.saturating_sub(1), None)?;
         let table = schema::table(lane);
         let sql = format!("SELECT count(*), coalesce(sum(length(row)), 0) FROM {table} WHERE seq < ?1");
         let count = |row: &rusqlite::Row<'_>| Ok(Deleted { rows: row.get(0)?, bytes: row.get(1)? });

@@ -34,7 +34,7 @@ impl Queue {
         loop {
             self.note_contexts(room);
             let rows: u64 = self.control.lanes.values().skip(1).map(|lane| lane.bytes).sum();
-            let others = self.control.context_bytes + self.control.apart.bytes();
+            let others = self.control.context_bytes + self.control.apart.bytes() + self.control.trail_bytes;
             let is_over = rows + others > room;
             if !is_over || (self.sweeping.is_due && rows <= room) {
                 return Ok(());
@@ -61,10 +61,15 @@ impl Queue {
     }
 
     /// Drops a few events, because rows, contexts and what is kept apart together take too much
-    /// room. What is kept apart needs contexts as much as rows do: first goes what is kept aside
-    /// and may never be sent, then the least valuable lane, and of that first what waits for the
-    /// user's consent. Returns how many were dropped.
+    /// room. First goes what is kept of events that are gone. What is kept apart needs contexts as
+    /// much as rows do: so the next is what is kept aside and may never be sent, then the least
+    /// valuable lane, and of that first what waits for the user's consent. Returns how many were
+    /// dropped.
     fn evict_few(&mut self) -> Result<usize, QueueError> {
+        let trail = self.evict_trail(MAX_DRAIN_EVENTS)?;
+        if trail > 0 {
+            return Ok(trail);
+        }
         let aside = self.evict_aside(MAX_DRAIN_EVENTS)?;
         if aside > 0 {
             return Ok(aside);
@@ -91,6 +96,7 @@ impl Queue {
         if self.is_salvaging() {
             return Ok(expired);
         }
+        self.expire_trail(nanos(self.limits.max_age.max(EXPIRY_AGE_MIN)))?;
         for lane in Lane::ALL {
             let age = match lane {
                 Lane::Crash => self.limits.max_age.saturating_mul(CRASH_AGE_FACTOR),
@@ -157,7 +163,8 @@ impl Queue {
 
     /// Gets out of a full disk, on which a database in WAL mode cannot even delete rows: gives up
     /// the ballast, writes the WAL back into the database, then evicts a few events at a time: of
-    /// what is kept aside, then from the least valuable lane.
+    /// what is kept of those that are gone, of what is kept aside, then from the least valuable
+    /// lane.
     ///
     /// # Errors
     /// When nothing helped: the journal then keeps what it can until there is room. `Corrupt` when
@@ -186,10 +193,15 @@ impl Queue {
         Ok(())
     }
 
-    /// Drops very few events of a lane, or without one of what is kept aside: each deletion needs
+    /// Drops very few events of a lane, or without one of what is kept besides: each deletion needs
     /// room itself.
     fn evict_for_disk(&mut self, lane: Option<Lane>) -> Result<usize, QueueError> {
-        let Some(lane) = lane else { return self.evict_aside(FULL_DISK_EVICT_ROWS) };
+        let Some(lane) = lane else {
+            return match self.evict_trail(FULL_DISK_EVICT_ROWS)? {
+                0 => self.evict_aside(FULL_DISK_EVICT_ROWS),
+                evicted => Ok(evicted),
+            };
+        };
         match self.evict_pending(lane, FULL_DISK_EVICT_ROWS, DropReason::DiskFull)? {
             0 => self.evict(lane, FULL_DISK_EVICT_ROWS, MAX_SEQ, DropReason::DiskFull),
             evicted => Ok(evicted),

@@ -14,6 +14,7 @@
 //! - `absorb`: from a journal into the queue, by way of `held` (open events), `apart` (events that
 //!   wait for consent, or for something to happen) and `contexts`, of which `sweep` forgets those
 //!   that no event needs; `source`: what it takes records from;
+//! - `trail`: the last events of a run that is not over, for the case that it crashes;
 //! - `runs`, `destinations`, `batches`, `settle`: the life of a run of the process, a destination,
 //!   a batch, a part;
 //! - `limits`: quotas, ages, a full disk;
@@ -44,6 +45,7 @@ mod settle;
 mod source;
 pub mod state;
 mod sweep;
+mod trail;
 mod values;
 
 use std::path::{Path, PathBuf};

@@ -3,13 +3,16 @@
 
 use std::collections::HashSet;
 
+use uuid::Uuid;
+
 use super::apart::{self, admit};
 use super::held::{self, Route};
 use super::lanes::{Entry, Writer};
 use super::state::RunState;
 use super::{Queue, QueueError, contexts};
 use crate::model::event::Lane;
-use crate::model::event::encode::append_ended;
+use crate::model::event::decode::{Record, Scope};
+use crate::model::event::ended;
 use crate::model::ids::RunKey;
 use crate::model::ledger::DropReason;
 use crate::policy::session::EndReason;
@@ -100,16 +103,17 @@ impl Queue {
     }
 
     /// Ends a run whose process is over. Events that it left open are closed as ended by the death
-    /// of their process; events that its counters know of and that were not found are booked as
-    /// lost. Its file may be deleted afterwards.
+    /// of their process, and what was kept of those that are gone is forgotten. Events that its
+    /// counters know of and that were not found are booked as lost. Its file may be deleted
+    /// afterwards.
     pub fn finish_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {
-        self.transact(|queue| queue.end_run(run, counters, DropReason::JournalLost))
+        self.transact(|queue| queue.end_run(run, counters, DropReason::JournalLost, None))
     }
 
     /// As [`Queue::finish_run`], for a run that died of a crash, which its own process could not
     /// record: the counter of its id, its lane and its record. It is taken in the same transaction,
-    /// so that it is taken once, and synced to the disk. Events that were not found are booked for
-    /// this reason.
+    /// so that it is taken once, and synced to the disk. It counts on the view that was shown.
+    /// Events that were not found are booked for this reason.
     pub fn finish_crashed_run(
         &mut self,
         run: u32,
@@ -121,7 +125,8 @@ impl Queue {
             let (age, (n, lane, record)) = (queue.age(), crash);
             // It is worth the events that were kept aside, those that are closed now included.
             apart::release(&queue.db, &mut queue.control, run, age)?;
-            queue.end_run(run, counters, reason)?;
+            let crashed_on = if lane == Lane::Crash { queue.view_of(run, record)? } else { None };
+            queue.end_run(run, counters, reason, crashed_on)?;
             let Self { db, control, .. } = queue;
             control.accept(run, lane);
             let entry = Entry { run, lane, n, record };
@@ -138,11 +143,26 @@ impl Queue {
     /// Ends a run whose file killed its reader and is set aside. Events that were not found are
     /// booked as quarantined.
     pub fn quarantine_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {
-        self.transact(|queue| queue.end_run(run, counters, DropReason::Quarantined))
+        self.transact(|queue| queue.end_run(run, counters, DropReason::Quarantined, None))
     }
 
-    fn end_run(&mut self, run: u32, counters: &RunCounters, reason: DropReason) -> Result<(), QueueError> {
-        self.close_held(run)?;
+    /// The view to which an event of a run belongs.
+    fn view_of(&self, run: u32, record: &[u8]) -> Result<Option<Uuid>, QueueError> {
+        let Ok([_, scope]) = Record::peek_references(record) else { return Ok(None) };
+        let scope = self.context(run, scope)?;
+        Ok(scope.and_then(|scope| Scope::decode(&scope).ok()).and_then(|scope| scope.view))
+    }
+
+    /// `crashed_on` is the view that was shown when the run died of a crash.
+    fn end_run(
+        &mut self,
+        run: u32,
+        counters: &RunCounters,
+        reason: DropReason,
+        crashed_on: Option<Uuid>,
+    ) -> Result<(), QueueError> {
+        self.close_held(run, crashed_on)?;
+        self.forget_trail(run)?;
         if let Some(state) = self.control.runs.get_mut(&run) {
             state.done = true;
         }
@@ -151,13 +171,13 @@ impl Queue {
     }
 
     /// Closes every event that a run left open.
-    fn close_held(&mut self, run: u32) -> Result<(), QueueError> {
+    fn close_held(&mut self, run: u32, crashed_on: Option<Uuid>) -> Result<(), QueueError> {
         let age = self.age();
         let Self { db, control, .. } = self;
         let mut writer = Writer::new(db, age)?;
         while let Some(n) = held::any_of(db, run)? {
             let Some(mut held) = held::take(db, control, run, n)? else { continue };
-            append_ended(&mut held.record, EndReason::ProcessDeath.name());
+            ended::end(&mut held.record, EndReason::ProcessDeath.name(), crashed_on);
             let entry = Entry { run, lane: held.lane, n, record: &held.record };
             admit(db, control, &mut writer, entry, held.route)?;
         }

@@ -48,6 +48,12 @@ CREATE TABLE lane_event(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 CREATE TABLE lane_bulk(seq INTEGER PRIMARY KEY, row BLOB NOT NULL);
 ";
 
+/// What was added to this schema: an older version leaves it alone, and in a database of such a
+/// version it is made when that is opened.
+const LATER_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS trail(run INTEGER, n INTEGER, age INTEGER NOT NULL, crumb TEXT NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY(run, n)) WITHOUT ROWID;
+";
+
 /// Whether the last process that used the database has left a log of changes (WAL): it did not
 /// close the database.
 pub(super) fn has_log(dir: &Path) -> bool {
@@ -73,7 +79,7 @@ pub(super) fn open(dir: &Path, max_bytes: u64) -> Result<Connection, QueueError>
     let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
     match (application, version) {
         (0, 0) => create(&db)?,
-        (APPLICATION_ID, VERSION) => {}
+        (APPLICATION_ID, VERSION) => db.execute_batch(LATER_TABLES)?,
         (APPLICATION_ID, newer) if newer > VERSION => return Err(QueueError::Newer(newer)),
         _ => {
             return Err(QueueError::Corrupt(format!("foreign database: application {application}, version {version}")));
@@ -127,7 +133,7 @@ fn settings(db: &Connection, max_bytes: u64) -> Result<(), QueueError> {
 
 fn create(db: &Connection) -> Result<(), QueueError> {
     db.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {LATER_TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))?;
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! The exported object: everything that is not called often.
 
+mod ends;
 mod network;
 mod switches;
 
+pub use ends::{HostMainThread, ProcessExit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -125,13 +127,7 @@ impl TelemetryCore {
             || Err(panicked()),
             || {
                 let telemetry = self.client.telemetry().ok_or_else(closed)?;
-                let outcome = telemetry.flush(timeout.0);
-                Ok(FlushOutcome {
-                    complete: outcome.complete,
-                    delivered: outcome.delivered,
-                    waiting: outcome.waiting,
-                    reason: outcome.reason,
-                })
+                Ok(telemetry.flush(timeout.0).into())
             },
         )
     }
@@ -173,7 +169,13 @@ impl TelemetryCore {
 
     /// Makes a call that may wait. The client is not locked meanwhile.
     fn wait(&self, call: impl FnOnce(&Telemetry) -> bool) -> bool {
-        guard(|| false, || self.client.telemetry().is_some_and(|telemetry| call(&telemetry)))
+        self.answer(call).unwrap_or(false)
+    }
+
+    /// The same for a call with another answer. `None` when the client is shut down, and after a
+    /// panic.
+    fn answer<R>(&self, call: impl FnOnce(&Telemetry) -> R) -> Option<R> {
+        guard(|| None, || self.client.telemetry().map(|telemetry| call(&telemetry)))
     }
 }
 

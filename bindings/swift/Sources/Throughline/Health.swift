@@ -11,6 +11,10 @@ public struct FlushOutcome: Sendable, Equatable {
     /// Why events still wait. `nil` when none do.
     public let reason: String?
 
+    /// Of a client that does not run.
+    static let ofNobody = Self(
+        .init(complete: false, delivered: 0, waiting: 0, reason: "Throughline does not run"))
+
     init(_ outcome: ThroughlineFFIGenerated.FlushOutcome) {
         (isComplete, delivered) = (outcome.complete, outcome.delivered)
         (waiting, reason) = (outcome.waiting, outcome.reason)

@@ -7,7 +7,7 @@ final class Running: @unchecked Sendable {
     static let shared = Running()
 
     /// What a call that waits for the start decides. The latest decision of each kind is kept.
-    enum Decision { case consent, enabled, sessionSampleRate, traceSampleRate, tailSampling, conditions }
+    enum Decision { case consent, enabled, sessionSampleRate, traceSampleRate, tailSampling, conditions, mainThread }
 
     /// How many calls wait for the start. The others are counted.
     private static let maxWaiting = 100

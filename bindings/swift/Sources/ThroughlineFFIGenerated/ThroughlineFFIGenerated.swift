@@ -458,6 +458,38 @@ fileprivate struct FfiConverterUInt16: FfiConverterPrimitive {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterUInt32: FfiConverterPrimitive {
+    typealias FfiType = UInt32
+    typealias SwiftType = UInt32
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UInt32 {
+        return try lift(readInt(&buf))
+    }
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterInt32: FfiConverterPrimitive {
+    typealias FfiType = Int32
+    typealias SwiftType = Int32
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Int32 {
+        return try lift(readInt(&buf))
+    }
+
+    public static func write(_ value: Int32, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterUInt64: FfiConverterPrimitive {
     typealias FfiType = UInt64
     typealias SwiftType = UInt64
@@ -1010,6 +1042,254 @@ public func FfiConverterTypeHostLog_lower(_ value: HostLog) -> UInt64 {
 
 
 /**
+ * The app's main thread, as the facade shows it to the watchdog, on whose thread both calls are
+ * made. What they throw is ignored.
+ */
+public protocol HostMainThread: AnyObject, Sendable {
+    
+    /**
+     * Gives the main thread a task that calls `beat`. Does not wait for it.
+     */
+    func ask() throws 
+    
+    /**
+     * The stack of the main thread, one frame a line. Empty when the host cannot tell.
+     */
+    func stack() throws  -> String
+    
+}
+/**
+ * The app's main thread, as the facade shows it to the watchdog, on whose thread both calls are
+ * made. What they throw is ignored.
+ */
+open class HostMainThreadImpl: HostMainThread, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_throughline_ffi_fn_clone_hostmainthread(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_throughline_ffi_fn_free_hostmainthread(handle, $0) }
+    }
+
+    
+
+    
+    /**
+     * Gives the main thread a task that calls `beat`. Does not wait for it.
+     */
+open func ask()throws   {try rustCallWithError(FfiConverterTypeHostError_lift) {
+    uniffi_throughline_ffi_fn_method_hostmainthread_ask(
+            self.uniffiCloneHandle(),$0
+    )
+}
+}
+    
+    /**
+     * The stack of the main thread, one frame a line. Empty when the host cannot tell.
+     */
+open func stack()throws  -> String  {
+    return try  FfiConverterString.lift(try rustCallWithError(FfiConverterTypeHostError_lift) {
+    uniffi_throughline_ffi_fn_method_hostmainthread_stack(
+            self.uniffiCloneHandle(),$0
+    )
+})
+}
+    
+
+    
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceHostMainThread {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceHostMainThread = UniffiVTableCallbackInterfaceHostMainThread(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeHostMainThread.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface HostMainThread: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeHostMainThread.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface HostMainThread: handle missing in uniffiClone")
+            }
+        },
+        ask: { (
+            uniffiHandle: UInt64,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeHostMainThread.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.ask(
+                )
+            }
+
+            
+            let writeReturn = { () }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeHostError_lower
+            )
+        },
+        stack: { (
+            uniffiHandle: UInt64,
+            uniffiOutReturn: UnsafeMutablePointer<RustBuffer>,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> String in
+                guard let uniffiObj = try? FfiConverterTypeHostMainThread.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.stack(
+                )
+            }
+
+            
+            let writeReturn = { uniffiOutReturn.pointee = FfiConverterString.lower($0) }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeHostError_lower
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceHostMainThread> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceHostMainThread>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitHostMainThread() {
+    uniffi_throughline_ffi_fn_init_callback_vtable_hostmainthread(UniffiCallbackInterfaceHostMainThread.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHostMainThread: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<HostMainThread>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = HostMainThread
+
+    public static func lift(_ handle: UInt64) throws -> HostMainThread {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return HostMainThreadImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: HostMainThread) -> UInt64 {
+         if let rustImpl = value as? HostMainThreadImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HostMainThread {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: HostMainThread, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHostMainThread_lift(_ handle: UInt64) throws -> HostMainThread {
+    return try FfiConverterTypeHostMainThread.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHostMainThread_lower(_ value: HostMainThread) -> UInt64 {
+    return FfiConverterTypeHostMainThread.lower(value)
+}
+
+
+
+
+
+
+/**
  * Sends requests with the host's own network stack: its trust store, its proxies.
  *
  * It is called on a thread of Throughline's that may wait. It must not follow redirects, must not
@@ -1291,6 +1571,34 @@ public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     func suspend(timeout: HostDuration)  -> Bool
     
     /**
+     * The main thread lives.
+     */
+    func beat() 
+    
+    /**
+     * Sends the crashes of earlier runs, and waits for that, if the last run died at launch.
+     */
+    func flushCrashes(timeout: HostDuration)  -> FlushOutcome
+    
+    /**
+     * Reports what the system says about the ends of earlier runs, as far as it is new. `process`
+     * is the name of this process. False when it took longer than `timeout`, or when the client is
+     * off: the next start gets the same records.
+     */
+    func reportExits(exits: [ProcessExit], process: String, timeout: HostDuration)  -> Bool
+    
+    /**
+     * What this run gives to `ActivityManager.setProcessStateSummary`.
+     */
+    func runSummary()  -> Data
+    
+    /**
+     * Watches the app's main thread while the app is in the foreground. Silence of `threshold` is
+     * a hang.
+     */
+    func watchMain(main: HostMainThread, threshold: HostDuration) 
+    
+    /**
      * The next request to send, when the configuration has `pull`. Asks the core for an upload,
      * and waits for its request at most `wait`. None: there is nothing to send.
      */
@@ -1565,6 +1873,68 @@ open func suspend(timeout: HostDuration) -> Bool  {
         FfiConverterTypeHostDuration_lower(timeout),$0
     )
 })
+}
+    
+    /**
+     * The main thread lives.
+     */
+open func beat()  {try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_beat(
+            self.uniffiCloneHandle(),$0
+    )
+}
+}
+    
+    /**
+     * Sends the crashes of earlier runs, and waits for that, if the last run died at launch.
+     */
+open func flushCrashes(timeout: HostDuration) -> FlushOutcome  {
+    return try!  FfiConverterTypeFlushOutcome_lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_flush_crashes(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeHostDuration_lower(timeout),$0
+    )
+})
+}
+    
+    /**
+     * Reports what the system says about the ends of earlier runs, as far as it is new. `process`
+     * is the name of this process. False when it took longer than `timeout`, or when the client is
+     * off: the next start gets the same records.
+     */
+open func reportExits(exits: [ProcessExit], process: String, timeout: HostDuration) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_report_exits(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceTypeProcessExit.lower(exits),
+        FfiConverterString.lower(process),
+        FfiConverterTypeHostDuration_lower(timeout),$0
+    )
+})
+}
+    
+    /**
+     * What this run gives to `ActivityManager.setProcessStateSummary`.
+     */
+open func runSummary() -> Data  {
+    return try!  FfiConverterData.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_run_summary(
+            self.uniffiCloneHandle(),$0
+    )
+})
+}
+    
+    /**
+     * Watches the app's main thread while the app is in the foreground. Silence of `threshold` is
+     * a hang.
+     */
+open func watchMain(main: HostMainThread, threshold: HostDuration)  {try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_watch_main(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeHostMainThread_lower(main),
+        FfiConverterTypeHostDuration_lower(threshold),$0
+    )
+}
 }
     
     /**
@@ -2736,6 +3106,165 @@ public func FfiConverterTypePendingUpload_lift(_ buf: RustBuffer) throws -> Pend
 #endif
 public func FfiConverterTypePendingUpload_lower(_ value: PendingUpload) -> RustBuffer {
     return FfiConverterTypePendingUpload.lower(value)
+}
+
+
+/**
+ * What Android says about the end of a process of the app: `ApplicationExitInfo`.
+ */
+public struct ProcessExit: Equatable, Hashable {
+    /**
+     * `getReason`.
+     */
+    public let reason: Int32
+    /**
+     * `getStatus`.
+     */
+    public let status: Int32
+    /**
+     * `getImportance`.
+     */
+    public let importance: Int32
+    /**
+     * `getTimestamp`: milliseconds since the Unix epoch.
+     */
+    public let atMs: UInt64
+    /**
+     * `getPid`.
+     */
+    public let pid: UInt32
+    /**
+     * `getProcessName`.
+     */
+    public let process: String?
+    /**
+     * `getPss`, KiB.
+     */
+    public let pssKb: UInt64
+    /**
+     * `getRss`, KiB.
+     */
+    public let rssKb: UInt64
+    /**
+     * `getProcessStateSummary`. Empty: none.
+     */
+    public let summary: Data
+    /**
+     * `getDescription`. Empty: none.
+     */
+    public let description: String
+    /**
+     * `getTraceInputStream` of an ANR, as text. Empty: none.
+     */
+    public let trace: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * `getReason`.
+         */reason: Int32, 
+        /**
+         * `getStatus`.
+         */status: Int32, 
+        /**
+         * `getImportance`.
+         */importance: Int32, 
+        /**
+         * `getTimestamp`: milliseconds since the Unix epoch.
+         */atMs: UInt64, 
+        /**
+         * `getPid`.
+         */pid: UInt32, 
+        /**
+         * `getProcessName`.
+         */process: String?, 
+        /**
+         * `getPss`, KiB.
+         */pssKb: UInt64, 
+        /**
+         * `getRss`, KiB.
+         */rssKb: UInt64, 
+        /**
+         * `getProcessStateSummary`. Empty: none.
+         */summary: Data, 
+        /**
+         * `getDescription`. Empty: none.
+         */description: String, 
+        /**
+         * `getTraceInputStream` of an ANR, as text. Empty: none.
+         */trace: String) {
+        self.reason = reason
+        self.status = status
+        self.importance = importance
+        self.atMs = atMs
+        self.pid = pid
+        self.process = process
+        self.pssKb = pssKb
+        self.rssKb = rssKb
+        self.summary = summary
+        self.description = description
+        self.trace = trace
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension ProcessExit: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeProcessExit: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ProcessExit {
+        return
+            try ProcessExit(
+                reason: FfiConverterInt32.read(from: &buf), 
+                status: FfiConverterInt32.read(from: &buf), 
+                importance: FfiConverterInt32.read(from: &buf), 
+                atMs: FfiConverterUInt64.read(from: &buf), 
+                pid: FfiConverterUInt32.read(from: &buf), 
+                process: FfiConverterOptionString.read(from: &buf), 
+                pssKb: FfiConverterUInt64.read(from: &buf), 
+                rssKb: FfiConverterUInt64.read(from: &buf), 
+                summary: FfiConverterData.read(from: &buf), 
+                description: FfiConverterString.read(from: &buf), 
+                trace: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ProcessExit, into buf: inout [UInt8]) {
+        FfiConverterInt32.write(value.reason, into: &buf)
+        FfiConverterInt32.write(value.status, into: &buf)
+        FfiConverterInt32.write(value.importance, into: &buf)
+        FfiConverterUInt64.write(value.atMs, into: &buf)
+        FfiConverterUInt32.write(value.pid, into: &buf)
+        FfiConverterOptionString.write(value.process, into: &buf)
+        FfiConverterUInt64.write(value.pssKb, into: &buf)
+        FfiConverterUInt64.write(value.rssKb, into: &buf)
+        FfiConverterData.write(value.summary, into: &buf)
+        FfiConverterString.write(value.description, into: &buf)
+        FfiConverterString.write(value.trace, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProcessExit_lift(_ buf: RustBuffer) throws -> ProcessExit {
+    return try FfiConverterTypeProcessExit.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProcessExit_lower(_ value: ProcessExit) -> RustBuffer {
+    return FfiConverterTypeProcessExit.lower(value)
 }
 
 
@@ -5176,6 +5705,31 @@ fileprivate struct FfiConverterSequenceTypeNamedCount: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeProcessExit: FfiConverterRustBuffer {
+    typealias SwiftType = [ProcessExit]
+
+    public static func write(_ value: [ProcessExit], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeProcessExit.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ProcessExit] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ProcessExit]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeProcessExit.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeSignalEndpoint: FfiConverterRustBuffer {
     typealias SwiftType = [SignalEndpoint]
 
@@ -5398,6 +5952,21 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_suspend() != 47329) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_beat() != 43480) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_flush_crashes() != 45106) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_report_exits() != 20493) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_run_summary() != 44400) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_watch_main() != 56164) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload() != 61218) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -5434,6 +6003,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_trace_sample_rate() != 64249) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_throughline_ffi_checksum_method_hostmainthread_ask() != 20206) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_hostmainthread_stack() != 21118) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_throughline_ffi_checksum_method_authheaders_headers() != 11226) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -5449,6 +6024,7 @@ private let initializationResult: InitializationResult = {
 
     uniffiCallbackInitAuthHeaders()
     uniffiCallbackInitHostLog()
+    uniffiCallbackInitHostMainThread()
     uniffiCallbackInitHostTransport()
     return InitializationResult.ok
 }()

@@ -13,7 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use throughline::event::Severity;
-use throughline::names::VIEW_VERSION;
+use throughline::names::semconv::EVENT_CRASH;
+use throughline::names::{EVENT_ANR, EVENT_HANG, EVENT_OOM, VIEW_VERSION};
 
 use file::StoreFile;
 
@@ -98,6 +99,11 @@ impl Item {
     pub(super) fn is_error(&self) -> bool {
         self.severity >= SEVERITY_ERROR
     }
+}
+
+/// Whether a record is about the end of a process.
+pub(super) fn is_fatal(item: &Item) -> bool {
+    [EVENT_CRASH, EVENT_HANG, EVENT_ANR, EVENT_OOM].contains(&item.name.as_str())
 }
 
 fn shared<S: Serializer>(value: &Arc<Value>, serializer: S) -> Result<S::Ok, S::Error> {

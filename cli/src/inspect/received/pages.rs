@@ -8,6 +8,7 @@ use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde_json::Value;
+use throughline::names::STATE_PATH;
 
 use super::{Item, Received, SEVERITY_ERROR, SPAN_KEY, Signal};
 
@@ -193,6 +194,36 @@ impl Received {
     /// The records of a trace, as many as one page may have.
     pub(crate) fn whole_trace(&self, id: &str) -> Result<Vec<Item>> {
         Ok(self.items(Of::Trace(id), Asked::of(&HashMap::new(), MAX_PER_PAGE))?.entries)
+    }
+
+    /// A record. `None` if there is none of this number.
+    pub(crate) fn record(&self, number: i64) -> Result<Option<Item>> {
+        let found = self.items_where("id = ?1", [number])?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The records of a name, in the order in which they arrived.
+    pub(crate) fn named(&self, name: &str) -> Result<Vec<Item>> {
+        self.items_where("name = ?1 ORDER BY id", [name])
+    }
+
+    /// The last mutations of traced state in a session until a time, the latest first.
+    pub(crate) fn mutations(&self, session: &str, until_ns: i64) -> Result<Vec<Item>> {
+        let sql = "session = ?1 AND time_ns BETWEEN 1 AND ?2 AND signal = 'log'
+                   AND instr(attributes, ?3) ORDER BY time_ns DESC, id DESC LIMIT ?4";
+        self.items_where(sql, params![session, until_ns, format!("\"{STATE_PATH}\":"), MAX_PER_PAGE])
+    }
+
+    fn items_where(&self, condition: &str, params: impl rusqlite::Params) -> Result<Vec<Item>> {
+        let db = self.db();
+        let mut statement = db.prepare_cached(&format!("SELECT * FROM items WHERE {condition}"))?;
+        let mut resources = Resources::default();
+        let mut rows = statement.query(params)?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            entries.push(item(row, resources.get(&db, row.get("resource")?)?)?);
+        }
+        Ok(entries)
     }
 
     /// The first plausible time of the records of a session, or of those without one.

@@ -42,17 +42,40 @@ fn each_field<'a>(
     mut visit: impl FnMut(u32, FieldValue<'a>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     while !reader.is_empty() {
-        let key = reader.varint()?;
-        let number = u32::try_from(key >> 2).map_err(|_| DecodeError::Malformed)?;
-        let value = match (key & 3) as u32 {
-            wire::VARINT => FieldValue::Uint(reader.varint()?),
-            wire::FIXED => FieldValue::Fixed(reader.fixed()?),
-            wire::BYTES => FieldValue::Bytes(reader.prefixed()?),
-            _ => return Err(DecodeError::Malformed),
-        };
+        let (number, value) = next_field(reader)?;
         visit(number, value)?;
     }
     Ok(())
+}
+
+/// Reads a field with its number.
+fn next_field<'a>(reader: &mut Reader<'a>) -> Result<(u32, FieldValue<'a>), DecodeError> {
+    let key = reader.varint()?;
+    let number = u32::try_from(key >> 2).map_err(|_| DecodeError::Malformed)?;
+    let value = match (key & 3) as u32 {
+        wire::VARINT => FieldValue::Uint(reader.varint()?),
+        wire::FIXED => FieldValue::Fixed(reader.fixed()?),
+        wire::BYTES => FieldValue::Bytes(reader.prefixed()?),
+        _ => return Err(DecodeError::Malformed),
+    };
+    Ok((number, value))
+}
+
+/// A copy of a record without the fields of these numbers. All others stay as they are, also those
+/// of a later version.
+pub(super) fn without(record: &[u8], numbers: &[u32]) -> Result<Vec<u8>, DecodeError> {
+    let mut reader = Reader::new(record);
+    header(&mut reader)?;
+    let mut copy = Vec::with_capacity(record.len());
+    copy.extend_from_slice(record.strip_suffix(reader.rest()).unwrap_or_default());
+    while !reader.is_empty() {
+        let from = reader.rest();
+        let (number, _) = next_field(&mut reader)?;
+        if !numbers.contains(&number) {
+            copy.extend_from_slice(from.strip_suffix(reader.rest()).unwrap_or_default());
+        }
+    }
+    Ok(copy)
 }
 
 /// Reads the key and the value of an attribute.

@@ -135,6 +135,11 @@ pub fn append_ended(out: &mut Vec<u8>, reason: &str) {
     });
 }
 
+/// Appends a number to an encoded event.
+pub(super) fn append_uint(out: &mut Vec<u8>, number: u32, value: u64) {
+    with_scratch(out, |scratch| Encoder::new(scratch, Scrubbing::default()).uint(number, value));
+}
+
 /// Writes behind what a vector holds.
 fn with_scratch<R>(out: &mut Vec<u8>, write: impl FnOnce(&mut Scratch) -> R) -> R {
     let mut scratch = Scratch::behind(std::mem::take(out));

@@ -243,6 +243,20 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_HOST_MAIN_THREAD_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_HOST_MAIN_THREAD_METHOD0
+typedef void (*UniffiCallbackInterfaceHostMainThreadMethod0)(uint64_t, void* _Nonnull, 
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_HOST_MAIN_THREAD_METHOD1
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_HOST_MAIN_THREAD_METHOD1
+typedef void (*UniffiCallbackInterfaceHostMainThreadMethod1)(uint64_t, RustBuffer* _Nonnull, 
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_AUTH_HEADERS_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_AUTH_HEADERS_METHOD0
 typedef void (*UniffiCallbackInterfaceAuthHeadersMethod0)(uint64_t, int8_t, RustBuffer* _Nonnull, 
@@ -262,6 +276,16 @@ typedef void (*UniffiCallbackInterfaceHostLogMethod0)(uint64_t, RustBuffer, void
 typedef void (*UniffiCallbackInterfaceHostTransportMethod0)(uint64_t, RustBuffer, RustBuffer* _Nonnull, 
         RustCallStatus *_Nonnull uniffiCallStatus
     );
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_HOST_MAIN_THREAD
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_HOST_MAIN_THREAD
+typedef struct UniffiVTableCallbackInterfaceHostMainThread {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceHostMainThreadMethod0 _Nonnull ask;
+    UniffiCallbackInterfaceHostMainThreadMethod1 _Nonnull stack;
+} UniffiVTableCallbackInterfaceHostMainThread;
 
 #endif
 #ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_AUTH_HEADERS
@@ -361,6 +385,31 @@ int8_t uniffi_throughline_ffi_fn_method_telemetrycore_shutdown(uint64_t ptr, uin
 int8_t uniffi_throughline_ffi_fn_method_telemetrycore_suspend(uint64_t ptr, uint64_t timeout, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_BEAT
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_BEAT
+void uniffi_throughline_ffi_fn_method_telemetrycore_beat(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_FLUSH_CRASHES
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_FLUSH_CRASHES
+RustBuffer uniffi_throughline_ffi_fn_method_telemetrycore_flush_crashes(uint64_t ptr, uint64_t timeout, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_REPORT_EXITS
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_REPORT_EXITS
+int8_t uniffi_throughline_ffi_fn_method_telemetrycore_report_exits(uint64_t ptr, RustBuffer exits, RustBuffer process, uint64_t timeout, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_RUN_SUMMARY
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_RUN_SUMMARY
+RustBuffer uniffi_throughline_ffi_fn_method_telemetrycore_run_summary(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_WATCH_MAIN
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_WATCH_MAIN
+void uniffi_throughline_ffi_fn_method_telemetrycore_watch_main(uint64_t ptr, uint64_t main, uint64_t threshold, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_NEXT_UPLOAD
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_NEXT_UPLOAD
 RustBuffer uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(uint64_t ptr, uint64_t wait, RustCallStatus *_Nonnull out_status
@@ -419,6 +468,31 @@ int8_t uniffi_throughline_ffi_fn_method_telemetrycore_set_tail_sampling(uint64_t
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_SET_TRACE_SAMPLE_RATE
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_SET_TRACE_SAMPLE_RATE
 int8_t uniffi_throughline_ffi_fn_method_telemetrycore_set_trace_sample_rate(uint64_t ptr, double rate, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CLONE_HOSTMAINTHREAD
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CLONE_HOSTMAINTHREAD
+uint64_t uniffi_throughline_ffi_fn_clone_hostmainthread(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_FREE_HOSTMAINTHREAD
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_FREE_HOSTMAINTHREAD
+void uniffi_throughline_ffi_fn_free_hostmainthread(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_INIT_CALLBACK_VTABLE_HOSTMAINTHREAD
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_INIT_CALLBACK_VTABLE_HOSTMAINTHREAD
+void uniffi_throughline_ffi_fn_init_callback_vtable_hostmainthread(const UniffiVTableCallbackInterfaceHostMainThread* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_HOSTMAINTHREAD_ASK
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_HOSTMAINTHREAD_ASK
+void uniffi_throughline_ffi_fn_method_hostmainthread_ask(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_HOSTMAINTHREAD_STACK
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_HOSTMAINTHREAD_STACK
+RustBuffer uniffi_throughline_ffi_fn_method_hostmainthread_stack(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CLONE_AUTHHEADERS
@@ -807,6 +881,36 @@ uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_suspend(void
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_BEAT
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_BEAT
+uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_beat(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_FLUSH_CRASHES
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_FLUSH_CRASHES
+uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_flush_crashes(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_REPORT_EXITS
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_REPORT_EXITS
+uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_report_exits(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_RUN_SUMMARY
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_RUN_SUMMARY
+uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_run_summary(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_WATCH_MAIN
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_WATCH_MAIN
+uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_watch_main(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_NEXT_UPLOAD
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_NEXT_UPLOAD
 uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload(void
@@ -876,6 +980,18 @@ uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_set_tail_sampling(
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_SET_TRACE_SAMPLE_RATE
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_SET_TRACE_SAMPLE_RATE
 uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_set_trace_sample_rate(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_HOSTMAINTHREAD_ASK
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_HOSTMAINTHREAD_ASK
+uint16_t uniffi_throughline_ffi_checksum_method_hostmainthread_ask(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_HOSTMAINTHREAD_STACK
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_HOSTMAINTHREAD_STACK
+uint16_t uniffi_throughline_ffi_checksum_method_hostmainthread_stack(void
     
 );
 #endif

@@ -83,6 +83,44 @@ public object Throughline {
     @JvmStatic @Throws(ThroughlineException::class)
     public fun flush(timeout: Duration = 10.seconds): FlushOutcome = Running.flush(timeout)
 
+    /**
+     * Sends the crashes of earlier runs and waits for at most [timeout] until none waits any more,
+     * if the last run died within 5 s of its start; else it returns at once. For an app that may
+     * crash again before anything could be sent. Call it off the main thread, or with a short time.
+     */
+    @JvmStatic @JvmOverloads
+    public fun flushCrashes(timeout: Duration = 2.seconds): FlushOutcome = Running.flushCrashes(timeout)
+
+    /**
+     * Watches the main thread while the app is in the foreground. When it does not respond for
+     * [threshold], at least 500 ms, that is recorded: as an error `AppHang` when it comes back, and
+     * by the next start as the end of the app when it does not.
+     */
+    @JvmStatic @JvmOverloads
+    public fun watchMainThread(main: MainThread, threshold: Duration = 2.seconds): Unit =
+        Running.whenStarted("main thread") { it.watchMain(ShownMainThread(main), threshold) }
+
+    /** The main thread lives. Call it there whenever it is [asked][MainThread.ask]. */
+    @JvmStatic public fun beat(): Unit = Running.ask(Unit) { it.beat() }
+
+    /**
+     * Reports what the system says about the ends of earlier processes of the app, as far as it is
+     * new and the run itself has not said it. It waits for at most [timeout].
+     *
+     * @param process the name of this process. Others report their own ends.
+     * @return false when that took longer, or when the client does not run: give the same records to
+     * the next start.
+     */
+    @JvmStatic @JvmOverloads
+    public fun reportExits(exits: List<ProcessExit>, process: String, timeout: Duration = 5.seconds): Boolean =
+        Running.ask(false) { it.reportExits(exits.map(ProcessExit::generated), process, timeout) }
+
+    /**
+     * What this run gives to `ActivityManager.setProcessStateSummary`, so that the system's record
+     * of its end names it. Empty while the client does not run.
+     */
+    @JvmStatic public fun runSummary(): ByteArray = Running.ask(ByteArray(0)) { it.runSummary() }
+
     /** Whether the client was started and not shut down since. */
     @JvmStatic public val isRunning: Boolean get() = Running.core != null
 

@@ -18,6 +18,8 @@ import dev.throughline.Setup
 import dev.throughline.StartFailure
 import dev.throughline.Throughline
 import java.io.File
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
 
 /** What is collected without a call of the app's. Each part can be switched off. */
 public class AndroidOptions internal constructor() {
@@ -36,10 +38,21 @@ public class AndroidOptions internal constructor() {
     public var crashes: Boolean = true
 
     /**
-     * Records ANRs, native crashes, and kills of what the user was using, of earlier runs, as the
-     * system reports them since Android 11. Each process reports its own.
+     * Records ANRs, native crashes, and kills for want of memory of what the user was using, of
+     * earlier runs, as the system reports them since Android 11. Each process reports its own. A run
+     * names itself to the system by `setProcessStateSummary`; an app that uses that itself may call
+     * it later.
      */
     public var exitReasons: Boolean = true
+
+    /**
+     * Watches the main thread while the app is in the foreground: ten times a second it gets an
+     * empty message. When it does not respond for [hangThreshold], that is recorded with its stack.
+     */
+    public var hangs: Boolean = true
+
+    /** For how long the main thread must not respond, at least 500 ms. */
+    public var hangThreshold: Duration = 2.seconds
 
     /** Watches network, battery and power saving, which decide when uploads are made. */
     public var conditions: Boolean = true
@@ -127,6 +140,7 @@ private fun Throughline.watch(application: Application, options: AndroidOptions)
     Screens.replace(application, screens)
     guarded { Handler(Looper.getMainLooper()).post(screens::turned) }
     if (options.crashes) captureUncaughtExceptions()
+    if (options.hangs) guarded { watchMainThread(MainLooper(), options.hangThreshold) }
 }
 
 /** The tag of what Throughline writes to the log. */

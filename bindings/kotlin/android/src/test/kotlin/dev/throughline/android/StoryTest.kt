@@ -1,11 +1,9 @@
 package dev.throughline.android
 
 import android.app.ActivityManager.RunningAppProcessInfo
-import android.app.ApplicationExitInfo
 import androidx.fragment.app.DialogFragment
 import androidx.fragment.app.Fragment
 import androidx.fragment.app.FragmentManager
-import dev.throughline.ErrorKind
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
@@ -278,38 +276,6 @@ class StoryTest {
         assertTrue(resident > 10 * 1_024 * 1_024, "$resident")
         assertNull(ProcessMemory.resident(File("/nowhere")))
         assertNull(ProcessMemory.resident(File("/dev/null")))
-    }
-
-    @Test
-    fun `exits that the app saw itself, or chose, are not told again`() {
-        val front = RunningAppProcessInfo.IMPORTANCE_FOREGROUND
-        fun kindOf(reason: Int, importance: Int = front, status: Int = 0) = ExitReasons.kindOf(reason, importance, status)
-        assertEquals(ErrorKind.ANR to "ANR", kindOf(ApplicationExitInfo.REASON_ANR))
-        assertEquals(ErrorKind.CRASH to "SIGABRT", kindOf(ApplicationExitInfo.REASON_SIGNALED, status = 6))
-        for (ordinary in listOf(
-            ApplicationExitInfo.REASON_CRASH, ApplicationExitInfo.REASON_USER_REQUESTED, ApplicationExitInfo.REASON_USER_STOPPED,
-            ApplicationExitInfo.REASON_EXIT_SELF, ApplicationExitInfo.REASON_OTHER, ApplicationExitInfo.REASON_UNKNOWN,
-            ApplicationExitInfo.REASON_FREEZER, ApplicationExitInfo.REASON_PACKAGE_UPDATED,
-            ApplicationExitInfo.REASON_DEPENDENCY_DIED, ApplicationExitInfo.REASON_PERMISSION_CHANGE,
-        )) assertNull(kindOf(ordinary), "$ordinary")
-        assertNull(kindOf(ApplicationExitInfo.REASON_SIGNALED, status = 15))
-    }
-
-    @Test
-    fun `the system takes back the memory of processes that nobody uses, which is no crash`() {
-        val used = listOf(
-            RunningAppProcessInfo.IMPORTANCE_FOREGROUND, RunningAppProcessInfo.IMPORTANCE_FOREGROUND_SERVICE,
-            RunningAppProcessInfo.IMPORTANCE_VISIBLE, RunningAppProcessInfo.IMPORTANCE_PERCEPTIBLE,
-        )
-        val unused = listOf(
-            RunningAppProcessInfo.IMPORTANCE_SERVICE, RunningAppProcessInfo.IMPORTANCE_CACHED, RunningAppProcessInfo.IMPORTANCE_GONE,
-        )
-        for ((reason, status) in listOf(ApplicationExitInfo.REASON_LOW_MEMORY to 0, ApplicationExitInfo.REASON_SIGNALED to 9)) {
-            for (importance in used) {
-                assertEquals(ErrorKind.OUT_OF_MEMORY to "LowMemory", ExitReasons.kindOf(reason, importance, status))
-            }
-            for (importance in unused) assertNull(ExitReasons.kindOf(reason, importance, status))
-        }
     }
 
     private companion object {

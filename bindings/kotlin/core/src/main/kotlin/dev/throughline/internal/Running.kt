@@ -5,6 +5,7 @@ import dev.throughline.Consent
 import dev.throughline.FlushOutcome
 import dev.throughline.Setup
 import dev.throughline.ThroughlineException
+import dev.throughline.internal.ffi.FlushOutcome as GeneratedOutcome
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.TelemetryCore
 import dev.throughline.with
@@ -94,9 +95,13 @@ internal object Running {
     fun flush(timeout: Duration): FlushOutcome {
         val core = core ?: throw ThroughlineException.Closed("Throughline does not run")
         TracedStores.report()
-        val result = Core.translating { core.flush(timeout) }
-        return FlushOutcome(result.complete, result.delivered.toLong(), result.waiting.toLong(), result.reason)
+        return Core.translating { core.flush(timeout) }.public()
     }
+
+    fun flushCrashes(timeout: Duration): FlushOutcome =
+        ask(FlushOutcome(false, 0, 0, "Throughline does not run")) { it.flushCrashes(timeout).public() }
+
+    private fun GeneratedOutcome.public() = FlushOutcome(complete, delivered.toLong(), waiting.toLong(), reason)
 
     /**
      * Makes a call to the core now, or at the start.

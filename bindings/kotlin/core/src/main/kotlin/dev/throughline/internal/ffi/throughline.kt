@@ -614,6 +614,12 @@ internal open class UniffiForeignFutureResultVoid(
 internal interface UniffiForeignFutureCompleteVoid : com.sun.jna.Callback {
     fun callback(`callbackData`: Long,`result`: UniffiForeignFutureResultVoid.UniffiByValue,)
 }
+internal interface UniffiCallbackInterfaceHostMainThreadMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceHostMainThreadMethod1 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
+}
 internal interface UniffiCallbackInterfaceAuthHeadersMethod0 : com.sun.jna.Callback {
     fun callback(`uniffiHandle`: Long,`refresh`: Byte,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
 }
@@ -622,6 +628,28 @@ internal interface UniffiCallbackInterfaceHostLogMethod0 : com.sun.jna.Callback 
 }
 internal interface UniffiCallbackInterfaceHostTransportMethod0 : com.sun.jna.Callback {
     fun callback(`uniffiHandle`: Long,`request`: RustBuffer.ByValue,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "ask", "stack")
+internal open class UniffiVTableCallbackInterfaceHostMainThread(
+    @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+    @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+    @JvmField internal var `ask`: UniffiCallbackInterfaceHostMainThreadMethod0? = null,
+    @JvmField internal var `stack`: UniffiCallbackInterfaceHostMainThreadMethod1? = null,
+) : Structure() {
+    class UniffiByValue(
+        `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+        `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+        `ask`: UniffiCallbackInterfaceHostMainThreadMethod0? = null,
+        `stack`: UniffiCallbackInterfaceHostMainThreadMethod1? = null,
+    ): UniffiVTableCallbackInterfaceHostMainThread(`uniffiFree`,`uniffiClone`,`ask`,`stack`,), Structure.ByValue
+
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceHostMainThread) {
+        `uniffiFree` = other.`uniffiFree`
+        `uniffiClone` = other.`uniffiClone`
+        `ask` = other.`ask`
+        `stack` = other.`stack`
+    }
+
 }
 @Structure.FieldOrder("uniffiFree", "uniffiClone", "headers")
 internal open class UniffiVTableCallbackInterfaceAuthHeaders(
@@ -724,6 +752,16 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_suspend(
     ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_beat(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_flush_crashes(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_report_exits(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_run_summary(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_watch_main(
+    ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_next_upload(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_propagation_headers(
@@ -747,6 +785,10 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_tail_sampling(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_trace_sample_rate(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_hostmainthread_ask(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_hostmainthread_stack(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_authheaders_headers(
     ): Int
@@ -774,6 +816,7 @@ internal object UniffiLib {
         Native.register(UniffiLib::class.java, findLibraryName(componentName = "throughline"))
         uniffiCallbackInterfaceAuthHeaders.register(this)
         uniffiCallbackInterfaceHostLog.register(this)
+        uniffiCallbackInterfaceHostMainThread.register(this)
         uniffiCallbackInterfaceHostTransport.register(this)
         
     }
@@ -805,6 +848,16 @@ external fun uniffi_throughline_ffi_fn_method_telemetrycore_shutdown(`ptr`: Long
 ): Byte
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_suspend(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_beat(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): Unit
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_flush_crashes(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): RustBuffer.ByValue
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_report_exits(`ptr`: Long,`exits`: RustBuffer.ByValue,`process`: RustBuffer.ByValue,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_run_summary(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): RustBuffer.ByValue
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_watch_main(`ptr`: Long,`main`: Long,`threshold`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): Unit
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_next_upload(`ptr`: Long,`wait`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_propagation_headers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
@@ -829,6 +882,16 @@ external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_tail_sampling(`p
 ): Byte
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_trace_sample_rate(`ptr`: Long,`rate`: Double,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
+external fun uniffi_throughline_ffi_fn_clone_hostmainthread(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): Long
+external fun uniffi_throughline_ffi_fn_free_hostmainthread(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): Unit
+external fun uniffi_throughline_ffi_fn_init_callback_vtable_hostmainthread(`vtable`: UniffiVTableCallbackInterfaceHostMainThread,
+): Unit
+external fun uniffi_throughline_ffi_fn_method_hostmainthread_ask(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): Unit
+external fun uniffi_throughline_ffi_fn_method_hostmainthread_stack(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_clone_authheaders(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
 external fun uniffi_throughline_ffi_fn_free_authheaders(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
@@ -1208,6 +1271,52 @@ public object FfiConverterUShort: FfiConverter<UShort, Short> {
 
     override fun write(value: UShort, buf: ByteBuffer) {
         buf.putShort(value.toShort())
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterUInt: FfiConverter<UInt, Int> {
+    override fun lift(value: Int): UInt {
+        return value.toUInt()
+    }
+
+    override fun read(buf: ByteBuffer): UInt {
+        return lift(buf.getInt())
+    }
+
+    override fun lower(value: UInt): Int {
+        return value.toInt()
+    }
+
+    override fun allocationSize(value: UInt) = 4UL
+
+    override fun write(value: UInt, buf: ByteBuffer) {
+        buf.putInt(value.toInt())
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterInt: FfiConverter<Int, Int> {
+    override fun lift(value: Int): Int {
+        return value
+    }
+
+    override fun read(buf: ByteBuffer): Int {
+        return buf.getInt()
+    }
+
+    override fun lower(value: Int): Int {
+        return value
+    }
+
+    override fun allocationSize(value: Int) = 4UL
+
+    override fun write(value: Int, buf: ByteBuffer) {
+        buf.putInt(value)
     }
 }
 
@@ -2110,6 +2219,369 @@ public object FfiConverterTypeHostLog: FfiConverter<HostLog, Long> {
 
 
 /**
+ * The app's main thread, as the facade shows it to the watchdog, on whose thread both calls are
+ * made. What they throw is ignored.
+ */
+public interface HostMainThread {
+    
+    /**
+     * Gives the main thread a task that calls `beat`. Does not wait for it.
+     */
+    fun `ask`()
+    
+    /**
+     * The stack of the main thread, one frame a line. Empty when the host cannot tell.
+     */
+    fun `stack`(): kotlin.String
+    
+    companion object
+}
+
+/**
+ * The app's main thread, as the facade shows it to the watchdog, on whose thread both calls are
+ * made. What they throw is ignored.
+ */
+open class HostMainThreadImpl: Disposable, AutoCloseable, HostMainThread
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_throughline_ffi_fn_free_hostmainthread(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_throughline_ffi_fn_clone_hostmainthread(handle, status)
+        }
+    }
+
+    
+    /**
+     * Gives the main thread a task that calls `beat`. Does not wait for it.
+     */
+    @Throws(HostException::class)override fun `ask`()
+        = 
+    callWithHandle {
+    uniffiRustCallWithError(HostException) { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_hostmainthread_ask(
+        it,
+        _status)
+}
+    }
+    
+    
+
+    
+    /**
+     * The stack of the main thread, one frame a line. Empty when the host cannot tell.
+     */
+    @Throws(HostException::class)override fun `stack`(): kotlin.String {
+            return FfiConverterString.lift(
+    callWithHandle {
+    uniffiRustCallWithError(HostException) { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_hostmainthread_stack(
+        it,
+        _status)
+}
+    }
+    )
+    }
+    
+
+    
+
+    
+
+
+    
+    
+    /**
+     * @suppress
+     */
+    companion object
+    
+}
+
+
+
+// Put the implementation in an object so we don't pollute the top-level namespace
+internal object uniffiCallbackInterfaceHostMainThread {
+    internal object `ask`: UniffiCallbackInterfaceHostMainThreadMethod0 {
+        override fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeHostMainThread.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`ask`(
+                )
+            }
+            val writeReturn = { _: Unit -> Unit }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: HostException -> FfiConverterTypeHostError.lower(e) }
+            )
+        }
+    }
+    internal object `stack`: UniffiCallbackInterfaceHostMainThreadMethod1 {
+        override fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeHostMainThread.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`stack`(
+                )
+            }
+            val writeReturn = { value: kotlin.String -> uniffiOutReturn.setValue(FfiConverterString.lower(value)) }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: HostException -> FfiConverterTypeHostError.lower(e) }
+            )
+        }
+    }
+
+    internal object uniffiFree: UniffiCallbackInterfaceFree {
+        override fun callback(handle: Long) {
+            FfiConverterTypeHostMainThread.handleMap.remove(handle)
+        }
+    }
+
+    internal object uniffiClone: UniffiCallbackInterfaceClone {
+        override fun callback(handle: Long): Long {
+            return FfiConverterTypeHostMainThread.handleMap.clone(handle)
+        }
+    }
+
+    internal var vtable = UniffiVTableCallbackInterfaceHostMainThread.UniffiByValue(
+        uniffiFree,
+        uniffiClone,
+        `ask`,
+        `stack`,
+    )
+
+    // Registers the foreign callback with the Rust side.
+    // This method is generated for each callback interface.
+    internal fun register(lib: UniffiLib) {
+        lib.uniffi_throughline_ffi_fn_init_callback_vtable_hostmainthread(vtable)
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeHostMainThread: FfiConverter<HostMainThread, Long> {
+    internal val handleMap = UniffiHandleMap<HostMainThread>()
+
+    override fun lower(value: HostMainThread): Long {
+        if (value is HostMainThreadImpl) {
+             // Rust-implemented object.  Clone the handle and return it
+            return value.uniffiCloneHandle()
+         } else {
+            // Kotlin object, generate a new vtable handle and return that.
+            return handleMap.insert(value)
+         }
+    }
+
+    override fun lift(value: Long): HostMainThread {
+        if ((value and 1.toLong()) == 0.toLong()) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return HostMainThreadImpl(UniffiWithHandle, value)
+        } else {
+            // Kotlin-generated handle, get the object from the handle map
+            return handleMap.remove(value)
+        }
+    }
+
+    override fun read(buf: ByteBuffer): HostMainThread {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: HostMainThread) = 8UL
+
+    override fun write(value: HostMainThread, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * Sends requests with the host's own network stack: its trust store, its proxies.
  *
  * It is called on a thread of Throughline's that may wait. It must not follow redirects, must not
@@ -2504,6 +2976,34 @@ public interface TelemetryCoreInterface {
     fun `suspend`(`timeout`: HostDuration): kotlin.Boolean
     
     /**
+     * The main thread lives.
+     */
+    fun `beat`()
+    
+    /**
+     * Sends the crashes of earlier runs, and waits for that, if the last run died at launch.
+     */
+    fun `flushCrashes`(`timeout`: HostDuration): FlushOutcome
+    
+    /**
+     * Reports what the system says about the ends of earlier runs, as far as it is new. `process`
+     * is the name of this process. False when it took longer than `timeout`, or when the client is
+     * off: the next start gets the same records.
+     */
+    fun `reportExits`(`exits`: List<ProcessExit>, `process`: kotlin.String, `timeout`: HostDuration): kotlin.Boolean
+    
+    /**
+     * What this run gives to `ActivityManager.setProcessStateSummary`.
+     */
+    fun `runSummary`(): kotlin.ByteArray
+    
+    /**
+     * Watches the app's main thread while the app is in the foreground. Silence of `threshold` is
+     * a hang.
+     */
+    fun `watchMain`(`main`: HostMainThread, `threshold`: HostDuration)
+    
+    /**
      * The next request to send, when the configuration has `pull`. Asks the core for an upload,
      * and waits for its request at most `wait`. None: there is nothing to send.
      */
@@ -2856,6 +3356,87 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
     }
     )
     }
+    
+
+    
+    /**
+     * The main thread lives.
+     */override fun `beat`()
+        = 
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_beat(
+        it,
+        _status)
+}
+    }
+    
+    
+
+    
+    /**
+     * Sends the crashes of earlier runs, and waits for that, if the last run died at launch.
+     */override fun `flushCrashes`(`timeout`: HostDuration): FlushOutcome {
+            return FfiConverterTypeFlushOutcome.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_flush_crashes(
+        it,
+        FfiConverterTypeHostDuration.lower(`timeout`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Reports what the system says about the ends of earlier runs, as far as it is new. `process`
+     * is the name of this process. False when it took longer than `timeout`, or when the client is
+     * off: the next start gets the same records.
+     */override fun `reportExits`(`exits`: List<ProcessExit>, `process`: kotlin.String, `timeout`: HostDuration): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_report_exits(
+        it,
+        FfiConverterSequenceTypeProcessExit.lower(`exits`),FfiConverterString.lower(`process`),FfiConverterTypeHostDuration.lower(`timeout`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * What this run gives to `ActivityManager.setProcessStateSummary`.
+     */override fun `runSummary`(): kotlin.ByteArray {
+            return FfiConverterByteArray.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_run_summary(
+        it,
+        _status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Watches the app's main thread while the app is in the foreground. Silence of `threshold` is
+     * a hang.
+     */override fun `watchMain`(`main`: HostMainThread, `threshold`: HostDuration)
+        = 
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_watch_main(
+        it,
+        FfiConverterTypeHostMainThread.lower(`main`),FfiConverterTypeHostDuration.lower(`threshold`),_status)
+}
+    }
+    
     
 
     
@@ -3799,6 +4380,125 @@ public object FfiConverterTypePendingUpload: FfiConverterRustBuffer<PendingUploa
     override fun write(value: PendingUpload, buf: ByteBuffer) {
             FfiConverterULong.write(value.`id`, buf)
             FfiConverterTypeHttpRequest.write(value.`request`, buf)
+    }
+}
+
+
+
+/**
+ * What Android says about the end of a process of the app: `ApplicationExitInfo`.
+ */
+data class ProcessExit (
+    /**
+     * `getReason`.
+     */
+    val `reason`: kotlin.Int
+    , 
+    /**
+     * `getStatus`.
+     */
+    val `status`: kotlin.Int
+    , 
+    /**
+     * `getImportance`.
+     */
+    val `importance`: kotlin.Int
+    , 
+    /**
+     * `getTimestamp`: milliseconds since the Unix epoch.
+     */
+    val `atMs`: kotlin.ULong
+    , 
+    /**
+     * `getPid`.
+     */
+    val `pid`: kotlin.UInt
+    , 
+    /**
+     * `getProcessName`.
+     */
+    val `process`: kotlin.String?
+    , 
+    /**
+     * `getPss`, KiB.
+     */
+    val `pssKb`: kotlin.ULong
+    , 
+    /**
+     * `getRss`, KiB.
+     */
+    val `rssKb`: kotlin.ULong
+    , 
+    /**
+     * `getProcessStateSummary`. Empty: none.
+     */
+    val `summary`: kotlin.ByteArray
+    , 
+    /**
+     * `getDescription`. Empty: none.
+     */
+    val `description`: kotlin.String
+    , 
+    /**
+     * `getTraceInputStream` of an ANR, as text. Empty: none.
+     */
+    val `trace`: kotlin.String
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeProcessExit: FfiConverterRustBuffer<ProcessExit> {
+    override fun read(buf: ByteBuffer): ProcessExit {
+        return ProcessExit(
+            FfiConverterInt.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterByteArray.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ProcessExit) = (
+            FfiConverterInt.allocationSize(value.`reason`) +
+            FfiConverterInt.allocationSize(value.`status`) +
+            FfiConverterInt.allocationSize(value.`importance`) +
+            FfiConverterULong.allocationSize(value.`atMs`) +
+            FfiConverterUInt.allocationSize(value.`pid`) +
+            FfiConverterOptionalString.allocationSize(value.`process`) +
+            FfiConverterULong.allocationSize(value.`pssKb`) +
+            FfiConverterULong.allocationSize(value.`rssKb`) +
+            FfiConverterByteArray.allocationSize(value.`summary`) +
+            FfiConverterString.allocationSize(value.`description`) +
+            FfiConverterString.allocationSize(value.`trace`)
+    )
+
+    override fun write(value: ProcessExit, buf: ByteBuffer) {
+            FfiConverterInt.write(value.`reason`, buf)
+            FfiConverterInt.write(value.`status`, buf)
+            FfiConverterInt.write(value.`importance`, buf)
+            FfiConverterULong.write(value.`atMs`, buf)
+            FfiConverterUInt.write(value.`pid`, buf)
+            FfiConverterOptionalString.write(value.`process`, buf)
+            FfiConverterULong.write(value.`pssKb`, buf)
+            FfiConverterULong.write(value.`rssKb`, buf)
+            FfiConverterByteArray.write(value.`summary`, buf)
+            FfiConverterString.write(value.`description`, buf)
+            FfiConverterString.write(value.`trace`, buf)
     }
 }
 
@@ -5789,6 +6489,34 @@ public object FfiConverterSequenceTypeNamedCount: FfiConverterRustBuffer<List<Na
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeNamedCount.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeProcessExit: FfiConverterRustBuffer<List<ProcessExit>> {
+    override fun read(buf: ByteBuffer): List<ProcessExit> {
+        val len = buf.getInt()
+        return List<ProcessExit>(len) {
+            FfiConverterTypeProcessExit.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ProcessExit>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeProcessExit.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ProcessExit>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeProcessExit.write(it, buf)
         }
     }
 }

@@ -1,0 +1,177 @@
+//! What Android says about the ends of earlier processes: each of its records is reported once, and
+//! what the core has reported itself is not reported again.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use throughline::exits::{AndroidExit, AndroidReason, SystemExit, run_of_summary};
+use throughline::testing::FaultServer;
+use throughline::{Consent, Telemetry};
+
+use crate::app::{arrived, text};
+use crate::remote::{App, Sign};
+use crate::support::{LONG, books, start};
+
+const PROCESS: &str = "com.example.shop";
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+}
+
+/// A record of a process that the user was using.
+fn exit(reason: i32, pid: u32) -> SystemExit {
+    let exit = AndroidExit {
+        reason: AndroidReason::from_code(reason),
+        status: 0,
+        importance: 100,
+        at_ms: now_ms(),
+        pid,
+        process: Some(PROCESS.to_owned()),
+        pss_kb: 7,
+        rss_kb: 9,
+        run: None,
+    };
+    SystemExit { exit, description: "user request after error".to_owned(), trace: "\"main\" tid=1 Native".to_owned() }
+}
+
+/// A launch to which the system shows these records.
+fn launch(dir: &Path, server: &FaultServer, exits: &[SystemExit]) -> Telemetry {
+    let next = start(dir, &server.url());
+    assert!(next.report_exits(exits.to_vec(), PROCESS, LONG));
+    assert!(next.flush(LONG).complete);
+    books(&next);
+    next
+}
+
+/// The fatal errors that the server keeps.
+fn deaths(server: &FaultServer) -> Vec<LogRecord> {
+    let is_death = |log: &LogRecord| ["app.crash", "app.anr", "app.oom", "app.hang"].contains(&&*log.event_name);
+    arrived(server).logs.into_iter().filter(is_death).collect()
+}
+
+fn names(server: &FaultServer) -> Vec<String> {
+    let mut names: Vec<_> = deaths(server).into_iter().map(|log| log.event_name).collect();
+    names.sort();
+    names
+}
+
+const ANR: i32 = 6;
+const LOW_MEMORY: i32 = 3;
+const EXCEPTION: i32 = 4;
+const NATIVE_CRASH: i32 = 5;
+const USER_REQUESTED: i32 = 10;
+
+#[test]
+fn a_record_that_the_system_shows_to_each_launch_is_reported_once_ever() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let anr = exit(ANR, 4711);
+    for _ in 0..3 {
+        let next = launch(dir.path(), &server, &[anr.clone(), exit(USER_REQUESTED, 4712)]);
+        assert!(next.report_exits(vec![anr.clone()], PROCESS, LONG));
+        assert!(next.shutdown(LONG));
+    }
+    let [death] = deaths(&server).try_into().unwrap();
+    let of = |name| text(&death.attributes, name);
+    assert_eq!((&*death.event_name, of("exception.type")), ("app.anr", "ANR".to_owned()));
+    assert_eq!(of("exception.stacktrace"), "\"main\" tid=1 Native");
+    assert_eq!((of("process.pid"), of("process.executable.name")), ("4711".to_owned(), PROCESS.to_owned()));
+    assert_eq!(
+        (of("throughline.exit.rule"), of("throughline.exit.memory")),
+        ("system_anr".to_owned(), "7168".to_owned())
+    );
+    assert_eq!(death.time_unix_nano / 1_000_000, anr.exit.at_ms);
+}
+
+#[test]
+fn a_crash_that_the_system_saw_too_is_not_counted_twice() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let pid = app.pid();
+    app.crash();
+    launch(dir.path(), &server, &[exit(NATIVE_CRASH, pid)]).shutdown(LONG);
+    // Nor when the system has its record only at the launch after the next.
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let pid = app.pid();
+    app.crash();
+    let late = exit(NATIVE_CRASH, pid);
+    launch(dir.path(), &server, &[]).shutdown(LONG);
+    launch(dir.path(), &server, &[late]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.crash", "app.crash"]);
+}
+
+#[test]
+fn a_run_that_names_itself_is_found_although_its_process_id_was_used_again() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let summary = app.tell("summary");
+    app.crash();
+    let bytes: Vec<u8> =
+        (0..summary.len()).step_by(2).map(|at| u8::from_str_radix(&summary[at..at + 2], 16).unwrap()).collect();
+    let mut record = exit(NATIVE_CRASH, 1);
+    record.exit.run = run_of_summary(&bytes);
+    assert!(record.exit.run.is_some(), "{summary}");
+    launch(dir.path(), &server, &[record]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.crash"]);
+}
+
+#[test]
+fn a_hang_that_ended_as_an_anr_is_one_death() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = crate::watchdog::watched(dir.path(), &server);
+    crate::watchdog::hang(&mut app);
+    let pid = app.pid();
+    app.kill();
+    launch(dir.path(), &server, &[exit(ANR, pid)]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.hang"]);
+}
+
+#[test]
+fn an_exception_that_was_recorded_when_it_happened_is_not_recorded_again() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.record("crash IllegalStateException");
+    let pid = app.pid();
+    app.kill();
+    launch(dir.path(), &server, &[exit(EXCEPTION, pid)]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.crash"]);
+}
+
+#[test]
+fn only_what_the_user_was_using_died_for_want_of_memory() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let pid = app.pid();
+    app.kill();
+    let mut cached = exit(LOW_MEMORY, 9);
+    cached.exit.importance = 400;
+    launch(dir.path(), &server, &[exit(LOW_MEMORY, pid), cached]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.oom"]);
+}
+
+#[test]
+fn each_process_of_an_app_reports_its_own_ends() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut other = exit(ANR, 5);
+    other.exit.process = Some(format!("{PROCESS}:sync"));
+    let next = launch(dir.path(), &server, &[other.clone()]);
+    assert_eq!(names(&server), [] as [&str; 0]);
+    assert!(next.report_exits(vec![other], &format!("{PROCESS}:sync"), LONG));
+    assert!(next.flush(LONG).complete);
+    assert_eq!(names(&server), ["app.anr"]);
+}
+
+#[test]
+fn what_was_reported_before_an_erasure_does_not_come_back() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let anr = exit(ANR, 4711);
+    let next = launch(dir.path(), &server, std::slice::from_ref(&anr));
+    next.set_consent(Consent::Denied).unwrap();
+    next.set_consent(Consent::Granted).unwrap();
+    let before_consent = exit(ANR, 1);
+    let mut earlier = before_consent.clone();
+    earlier.exit.at_ms -= 60_000;
+    assert!(next.report_exits(vec![anr, earlier], PROCESS, LONG));
+    assert!(next.flush(LONG).complete);
+    assert_eq!(names(&server), ["app.anr"]);
+}
