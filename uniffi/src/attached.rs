@@ -111,6 +111,7 @@ impl HealthReport {
             "destinations": self.destinations.iter().map(destination).collect::<Vec<_>>(),
             "lastError": self.last_error,
             "stores": self.stores.iter().map(store).collect::<Map<_, _>>(),
+            "capturesCrashes": self.captures_crashes,
             "panics": self.panics,
             "closedCalls": self.closed_calls,
             "malformedCalls": self.malformed_calls,

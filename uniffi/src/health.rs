@@ -100,6 +100,8 @@ pub struct HealthReport {
     pub last_error: Option<String>,
     /// The traced stores.
     pub stores: Vec<StateCounts>,
+    /// Whether a crash of native code would be written down now.
+    pub captures_crashes: bool,
     /// How many panics in Throughline were caught.
     pub panics: u64,
     /// How many calls came after the shutdown.
@@ -154,6 +156,7 @@ impl HealthReport {
             destinations: destinations.collect(),
             last_error: health.last_upload.as_ref().and_then(|last| last.as_ref().err()).cloned(),
             stores: stores.collect(),
+            captures_crashes: health.captures_crashes,
             panics: panics + PANICS.load(Ordering::Relaxed),
             closed_calls: client.counts.closed.load(Ordering::Relaxed),
             malformed_calls: client.counts.malformed.load(Ordering::Relaxed),

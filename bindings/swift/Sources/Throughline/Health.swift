@@ -73,6 +73,8 @@ public struct Health: Sendable, Equatable {
     public let lastError: String?
     /// The counts of the traced stores, by their names.
     public let stores: [String: StateCounts]
+    /// Whether a crash of native code would be written down now. Never on Apple's systems yet.
+    public let capturesCrashes: Bool
     /// How many panics in Throughline's core were caught.
     public let panics: UInt64
     /// How many errors the app's own code has thrown while Throughline called it.
@@ -107,6 +109,7 @@ public struct Health: Sendable, Equatable {
                 dropped: $0.dropped, ambiguous: $0.ambiguous, pathsNotRemembered: notRemembered[$0.name] ?? 0))
         }
         stores = Dictionary(counts, uniquingKeysWith: { $1 })
+        capturesCrashes = report.capturesCrashes
         panics = report.panics
         failures = Recorder.failures.value
         closedCalls = report.closedCalls + Recorder.refused.value

@@ -157,6 +157,7 @@ const HEALTH: CoreHealth = {
   destinations: [],
   lastError: undefined,
   stores: {},
+  capturesCrashes: false,
   panics: 0,
   closedCalls: 0,
   malformedCalls: 0,

@@ -49,6 +49,8 @@ export interface CoreHealth {
       readonly ambiguous: number;
     }
   >;
+  /** Whether a crash of native code would be written down now. */
+  readonly capturesCrashes: boolean;
   readonly panics: number;
   readonly closedCalls: number;
   readonly malformedCalls: number;

@@ -68,6 +68,8 @@ public data class Health(
     public val lastError: String?,
     /** The counts of the traced stores, by their names. */
     public val stores: Map<String, StateCounts>,
+    /** Whether a crash of native code would be written down now. */
+    public val capturesCrashes: Boolean,
     /** How many panics in Throughline's core were caught. */
     public val panics: Long,
     /** How many exceptions the app's own code has thrown while Throughline called it. */

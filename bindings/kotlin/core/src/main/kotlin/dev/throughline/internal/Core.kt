@@ -128,6 +128,7 @@ private fun HealthReport.public(unremembered: Map<String, Long>): Health = Healt
             it.dropped.toLong(), it.ambiguous.toLong(), unremembered[it.name] ?: 0,
         )
     },
+    capturesCrashes = capturesCrashes,
     panics = panics.toLong(),
     failures = Recorder.failures.get(),
     closedCalls = closedCalls.toLong() + Recorder.refused.get(),
