@@ -36,7 +36,11 @@ impl Crc {
         self.0 = entry ^ (self.0 >> 8);
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+    ))]
     pub(crate) fn word(&mut self, word: u64) {
         for byte in word.to_le_bytes() {
             self.byte(byte);

@@ -33,6 +33,11 @@ use crate::sys;
 use crate::words::{Stage, Verdict, flags};
 use crate::write::write;
 
+#[cfg(target_vendor = "apple")]
+mod exceptions;
+#[cfg(target_vendor = "apple")]
+pub(crate) use exceptions::{begin_other, is_owner, with_file};
+
 /// The file that is written; null when there is none.
 static FILE: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 /// How many handlers are running.
@@ -91,7 +96,7 @@ pub(crate) fn set_file(base: *mut u8) {
 pub(crate) fn expire(memory: Memory) {
     const SURVIVED: u64 = 30_000_000_000;
     const IGNORED: u64 = 1_000_000_000;
-    let now = sys::clock(libc::CLOCK_BOOTTIME);
+    let now = sys::clock(sys::BOOT_TIME);
     for at in SLOT_AT {
         let ignored = memory.half(at.wrapping_add(slot::FLAGS)).load(Ordering::Acquire) & flags::IGNORED != 0;
         let limit = if ignored { IGNORED } else { SURVIVED };
@@ -165,6 +170,12 @@ fn handle(signal: Signal) {
     if is_ignored && signal.number != libc::SIGABRT {
         return;
     }
+    #[cfg(target_vendor = "apple")]
+    if let Some(at) = exceptions::merged(memory, thread) {
+        flag(memory, at, flags::MERGED);
+        judge(memory, at, Verdict::Confirmed);
+        return pass_on(signal, previous);
+    }
     let sp = signal.context().core().sp as usize;
     if let Some((index, at)) = interrupted(memory, thread, sp, &raw const here as usize) {
         return meet_own(memory, index, at, signal, previous);
@@ -187,7 +198,7 @@ fn pass_by(signal: Signal, previous: Previous, thread: u32) {
 }
 
 /// Whether a SIGBUS concerns a mapping of the host's, which has repaired it.
-fn repair(address: usize) -> bool {
+pub(crate) fn repair(address: usize) -> bool {
     let repair = REPAIR.load(Ordering::Acquire);
     if repair == 0 || address == 0 {
         return false;
@@ -239,7 +250,7 @@ fn take(memory: Memory, thread: u32) -> Option<(usize, usize)> {
 }
 
 fn is_recent(memory: Memory, at: usize) -> bool {
-    sys::clock(libc::CLOCK_BOOTTIME).wrapping_sub(written_at(memory, at)) < HOLD
+    sys::clock(sys::BOOT_TIME).wrapping_sub(written_at(memory, at)) < HOLD
 }
 
 /// When a slot was written, boot time in ns.
@@ -248,11 +259,11 @@ fn written_at(memory: Memory, at: usize) -> u64 {
     memory.word(words.wrapping_add(crate::words::word::BOOT.wrapping_mul(8)))
 }
 
-fn verdict(memory: Memory, at: usize) -> Verdict {
+pub(crate) fn verdict(memory: Memory, at: usize) -> Verdict {
     Verdict::from_code(memory.half(at.wrapping_add(slot::VERDICT)).load(Ordering::Acquire))
 }
 
-fn judge(memory: Memory, at: usize, verdict: Verdict) {
+pub(crate) fn judge(memory: Memory, at: usize, verdict: Verdict) {
     memory.publish(at.wrapping_add(slot::VERDICT), verdict as u32);
 }
 
@@ -260,14 +271,14 @@ fn release(memory: Memory, at: usize) {
     memory.half(at.wrapping_add(slot::OWNER)).store(0, Ordering::Release);
 }
 
-fn flag(memory: Memory, at: usize, bit: u32) {
+pub(crate) fn flag(memory: Memory, at: usize, bit: u32) {
     memory.half(at.wrapping_add(slot::FLAGS)).fetch_or(bit, Ordering::AcqRel);
 }
 
 /// Writes a slot and decides what it is worth.
 #[inline(never)]
 fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Previous, is_ignored: bool) {
-    let started = sys::clock(libc::CLOCK_MONOTONIC);
+    let started = sys::clock(sys::AWAKE_TIME);
     // What a further signal on this thread looks for. It stays on the stack until we return.
     let token = started.rotate_left(20) ^ 0x7468_726f_7567_686c;
     let mark = core::hint::black_box(token);
@@ -281,7 +292,7 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
     memory.put_half(at.wrapping_add(slot::STACK_PAGES), 0);
     judge(memory, at, Verdict::Writing);
     write(memory, at, index != 0, previous.function().is_some(), signal);
-    memory.put_word(at.wrapping_add(slot::TOOK), sys::clock(libc::CLOCK_MONOTONIC).wrapping_sub(started));
+    memory.put_word(at.wrapping_add(slot::TOOK), sys::clock(sys::AWAKE_TIME).wrapping_sub(started));
     memory.publish(at.wrapping_add(slot::STAGE), Stage::Done as u32);
 
     // Another thread's crash comes first: the process is about to end of it.
@@ -320,7 +331,7 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
         RETURNED.pc.store(before.pc, Ordering::Relaxed);
         RETURNED.sp.store(before.sp, Ordering::Relaxed);
         RETURNED.address.store(signal.address(), Ordering::Relaxed);
-        RETURNED.at.store(sys::clock(libc::CLOCK_MONOTONIC), Ordering::Release);
+        RETURNED.at.store(sys::clock(sys::AWAKE_TIME), Ordering::Release);
     }
     if let Some(frame) = FRAMES.get(index) {
         frame.leave();
@@ -336,7 +347,7 @@ fn is_again(signal: Signal, pc: u64, sp: u64) -> bool {
         && RETURNED.sp.load(Ordering::Relaxed) == sp
         && RETURNED.address.load(Ordering::Relaxed) == signal.address()
         && RETURNED.thread.load(Ordering::Relaxed) == sys::thread()
-        && sys::clock(libc::CLOCK_MONOTONIC).wrapping_sub(at) < AGAIN
+        && sys::clock(sys::AWAKE_TIME).wrapping_sub(at) < AGAIN
 }
 
 /// A signal that came while this thread was handling another.
@@ -406,7 +417,7 @@ fn end_now(signal: Signal) {
 }
 
 /// Waits while the process is ending because of the crash in the large slot.
-fn wait(memory: Memory) {
+pub(crate) fn wait(memory: Memory) {
     let Some(at) = SLOT_AT.first() else { return };
     let mut naps = 0;
     while naps < WAIT && matches!(verdict(memory, *at), Verdict::Writing | Verdict::Confirmed) {

@@ -14,37 +14,92 @@
 //! instructions. That is checked mechanically on the compiled code, see `proof/`.
 #![no_std]
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod actions;
+#[cfg(any(test, all(feature = "apple", any(target_os = "ios", target_os = "macos"))))]
+mod apple;
 mod architecture;
 mod crc;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+)))]
 mod elsewhere;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod entered;
-#[cfg(all(feature = "testing", any(target_os = "linux", target_os = "android")))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
+mod entry;
+#[cfg(all(
+    feature = "testing",
+    any(
+        target_os = "linux",
+        target_os = "android",
+        all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+    )
+))]
 pub mod faults;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod handler;
 pub mod layout;
 mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod registers;
 mod run_file;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod signal;
 mod stack;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 mod words;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod write;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-use elsewhere::{actions, handler, modules, sys};
 #[cfg(any(target_os = "linux", target_os = "android"))]
+use actions as installation;
+#[cfg(all(feature = "apple", any(target_os = "ios", target_os = "macos")))]
+use apple::{installation, modules, sys};
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+)))]
+use elsewhere::{actions, actions as installation, handler, modules, sys};
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 pub use handler::handler;
 
 pub use actions::SIGNALS;

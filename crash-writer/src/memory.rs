@@ -32,7 +32,11 @@ impl Memory {
         }
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+    ))]
     pub(crate) fn word(self, at: usize) -> u64 {
         // SAFETY: in the file and aligned.
         self.at(at & !7, 8).map_or(0, |from| unsafe { from.cast::<u64>().read_volatile() })

@@ -69,7 +69,11 @@ pub enum Verdict {
     Confirmed = 4,
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 impl Verdict {
     pub(crate) const fn from_code(code: u32) -> Self {
         match code {

@@ -2,11 +2,12 @@
 //! once its number is published: a process that is killed in between leaves a smaller report, and
 //! never a wrong one.
 
+use core::ffi::c_int;
+
 use crate::crc::Crc;
 use crate::layout::{MODULE_BYTES, MODULES, MODULES_AT, PAGE, module, slot};
 use crate::memory::Memory;
 use crate::registers::{self, Core};
-use crate::signal::Signal;
 use crate::sys;
 use crate::words::{Stage, flags, word};
 
@@ -18,9 +19,29 @@ const MAX_SKIPPED: usize = 64;
 /// Bytes of the stack that are copied.
 const STACK_BYTES: u64 = 64 * 1024;
 
+/// A crash, as it is written: a signal to the thread that writes, or an exception of another thread.
+pub(crate) trait Crash: Copy {
+    /// The number of the signal.
+    fn number(self) -> c_int;
+    /// Why it was raised: `si_code`.
+    fn code(self) -> i32;
+    /// The address that was accessed; 0 for a signal that was sent.
+    fn address(self) -> u64;
+    /// The process that has sent the signal; 0 for a fault.
+    fn sender(self) -> u32;
+    /// The thread that crashes.
+    fn thread(self) -> u32;
+    /// Its name, filled up with zeros.
+    fn thread_name(self) -> [u64; 2];
+    /// What an unwinder needs of its registers at least.
+    fn core(self) -> Core;
+    /// Visits all its registers in the order of DWARF's numbers.
+    fn each_register(self, visit: impl FnMut(usize, u64));
+}
+
 /// Writes everything. With `is_small`, the slot has little room for the stack.
-pub(crate) fn write(memory: Memory, at: usize, is_small: bool, is_asked: bool, signal: Signal) {
-    let core = registers(memory, at, signal);
+pub(crate) fn write(memory: Memory, at: usize, is_small: bool, is_asked: bool, crash: impl Crash) {
+    let core = registers(memory, at, crash);
     let is_outside = module_of(memory, registers::plain(core.pc)).is_none();
     if is_outside {
         mark(memory, at, flags::PC_OUTSIDE);
@@ -28,7 +49,7 @@ pub(crate) fn write(memory: Memory, at: usize, is_small: bool, is_asked: bool, s
     // Code that a virtual machine has made is in no module, and its faults are its way to find a
     // null. There may be a million of them, so they are not to cost more than they do. Who jumps to
     // where no code is has that address for its fault.
-    let is_light = is_outside && is_asked && signal.address() != core.pc;
+    let is_light = is_outside && is_asked && crash.address() != core.pc;
     if !can_read(core.sp) {
         mark(memory, at, flags::NO_READS);
     }
@@ -72,24 +93,21 @@ impl Words {
 }
 
 /// Writes the signal and the registers.
-pub(crate) fn registers(memory: Memory, at: usize, signal: Signal) -> Core {
-    let context = signal.context();
-    let core = context.core();
+pub(crate) fn registers(memory: Memory, at: usize, crash: impl Crash) -> Core {
+    let core = crash.core();
     let mut words = Words::new(memory, at.wrapping_add(slot::REGISTERS));
-    let name = sys::thread_name();
+    let name = crash.thread_name();
     let mut count = 0u64;
-    context.each(|_, _| count = count.wrapping_add(1));
-    // SAFETY: the kernel passes a valid siginfo; a signal that was sent carries its sender.
-    let sender = if signal.is_sent() { unsafe { (*signal.info).si_pid() as u32 } } else { 0 };
+    crash.each_register(|_, _| count = count.wrapping_add(1));
     // In the order of `word`.
-    words.push(signal.number as u64);
-    words.push(i64::from(signal.code()) as u64);
-    words.push(signal.address());
-    words.push(u64::from(sys::thread()));
+    words.push(crash.number() as u64);
+    words.push(i64::from(crash.code()) as u64);
+    words.push(crash.address());
+    words.push(u64::from(crash.thread()));
     words.push(u64::from(sys::process()));
-    words.push(u64::from(sender));
-    words.push(sys::clock(libc::CLOCK_BOOTTIME));
-    words.push(sys::clock(libc::CLOCK_MONOTONIC));
+    words.push(u64::from(crash.sender()));
+    words.push(sys::clock(sys::BOOT_TIME));
+    words.push(sys::clock(sys::AWAKE_TIME));
     words.push(sys::clock(libc::CLOCK_REALTIME));
     words.push(core.pc);
     words.push(core.sp);
@@ -102,7 +120,7 @@ pub(crate) fn registers(memory: Memory, at: usize, signal: Signal) -> Core {
     while words.count < slot::WORDS {
         words.push(0);
     }
-    context.each(|index, value| {
+    crash.each_register(|index, value| {
         if index < registers::MAX {
             words.push(value);
         }
