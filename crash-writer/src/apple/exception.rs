@@ -97,6 +97,12 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_comes_again_and_a_breakpoint_on_intel_does_not() {
+        const _: () = assert!(comes_again(BAD_ACCESS) && comes_again(BAD_INSTRUCTION) && comes_again(ARITHMETIC));
+        const _: () = assert!(comes_again(BREAKPOINT) == cfg!(target_arch = "aarch64"));
+    }
+
+    #[test]
     fn an_exception_of_another_kind_is_none_of_ours() {
         const CRASH: i32 = 10;
         const GUARD: i32 = 12;

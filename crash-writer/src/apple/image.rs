@@ -77,6 +77,11 @@ const fn is_text(command: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "the compiler computes it, and would refuse it"
+)]
 mod tests {
     use super::*;
 
@@ -104,7 +109,6 @@ mod tests {
         put(file, at + 32, &len.to_le_bytes());
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the compiler does it, and would refuse a place outside")]
     const fn put(file: &mut [u8; BYTES], at: usize, bytes: &[u8]) {
         let mut index = 0;
         while index < bytes.len() {

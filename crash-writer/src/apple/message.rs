@@ -77,10 +77,14 @@ pub(crate) const fn answer(id: u32, answer_to: u32, right: u32, code: u32) -> [u
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "the compiler computes it, and would refuse it"
+)]
 mod tests {
     use super::*;
 
-    #[allow(clippy::indexing_slicing, reason = "the compiler does it, and would refuse a place outside")]
     const fn put<const N: usize>(mut message: [u8; N], words: &[(usize, u32)]) -> [u8; N] {
         let mut word = 0;
         while word < words.len() {
@@ -128,6 +132,12 @@ mod tests {
         const _: () = assert!(matches!(parse(&OLD), Some(Request { thread: Thread::Port(0x907), .. })));
         const _: () = assert!(is(&PROTECTED, 2408, 0x705));
         const _: () = assert!(matches!(parse(&PROTECTED), Some(Request { thread: Thread::Number(0x1_0000_0007), .. })));
+    }
+
+    #[test]
+    fn there_is_room_for_a_request_and_the_largest_trailer() {
+        const TRAILER: usize = 68;
+        const _: () = assert!(BYTES >= OLD.len() + TRAILER);
     }
 
     #[test]
