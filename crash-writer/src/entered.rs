@@ -43,12 +43,6 @@ impl Frame {
         self.thread.store(thread, Ordering::Release);
     }
 
-    /// Whether nobody is in the frame.
-    #[cfg(target_vendor = "apple")]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.thread.load(Ordering::Acquire) == 0
-    }
-
     pub(crate) fn leave(&self) {
         self.thread.store(0, Ordering::Release);
     }

@@ -19,7 +19,7 @@ const MAX_SKIPPED: usize = 64;
 /// Bytes of the stack that are copied.
 const STACK_BYTES: u64 = 64 * 1024;
 
-/// A crash, as it is written: a signal to the thread that writes, or an exception of another thread.
+/// A crash, as it is written: a signal to the thread that writes, or an exception of another one.
 pub(crate) trait Crash: Copy {
     /// The number of the signal.
     fn number(self) -> c_int;

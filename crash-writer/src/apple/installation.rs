@@ -25,8 +25,10 @@ pub(crate) fn uninstall() {
 /// now and then.
 pub(crate) fn renew() {
     if let Some(port) = server::port()
-        && ports::renew(port)
+        && ports::are_due()
+        && !sys::is_traced()
     {
+        ports::renew(port);
         record::survived();
     }
 }

@@ -1,5 +1,5 @@
-//! What `libc` does not declare of Mach and of the dynamic linker, or has marked as old in favour of
-//! a crate that we do without. The header of each is named.
+//! What `libc` does not declare of Mach and of the dynamic linker, or has marked as old in favour
+//! of a crate that we do without. The header of each is named.
 
 use core::ffi::{c_char, c_int, c_void};
 

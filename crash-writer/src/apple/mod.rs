@@ -16,9 +16,9 @@
 //!   as if we were not there, and no message of ours is made up. On Intel a breakpoint is not run
 //!   again, and nobody but the system is asked.
 //! - Else the exception is refused. The kernel goes on to the system's reporter, and to the signal.
-//! - The port is asked for with a protected identity where the system knows it: a message then names
-//!   the thread by its number and carries no right to control it. Systems that harden apps end those
-//!   that ask for more. Older systems refuse it, and get the old form.
+//! - The port is asked for with a protected identity where the system knows it: a message then
+//!   names the thread by its number and carries no right to control it. Systems that harden apps
+//!   end those that ask for more. Older systems refuse it, and get the old form.
 //! - A second thread waits for exceptions of the first one.
 //! - Nothing is installed while a debugger is attached, whose exceptions these are.
 //!

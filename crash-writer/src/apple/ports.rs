@@ -126,16 +126,16 @@ pub(crate) fn abandon() {
     }
 }
 
-/// Takes ports again that were given back for an exception, if the process has survived that. True
-/// if it has.
-pub(crate) fn renew(port: mach_port_t) -> bool {
+/// Whether the process has survived an exception for which a port was given back.
+pub(crate) fn are_due() -> bool {
     let given = GIVEN.load(Ordering::Acquire);
-    let is_due = given != 0 && sys::clock(sys::BOOT_TIME).wrapping_sub(given) > SURVIVED;
-    if is_due {
-        GIVEN.store(0, Ordering::Release);
-        take(port);
-    }
-    is_due
+    given != 0 && sys::clock(sys::BOOT_TIME).wrapping_sub(given) > SURVIVED
+}
+
+/// Takes the ports again that were given back for an exception.
+pub(crate) fn renew(port: mach_port_t) {
+    GIVEN.store(0, Ordering::Release);
+    take(port);
 }
 
 /// Gives back the ports that are still ours. Where another has come on top, ours stays, and refuses

@@ -3,8 +3,8 @@
 //!
 //! - A page of ours has lost its memory: repair it, and let the thread go on.
 //! - Somebody had the port before us: the slot is provisional. He gets the port back, and the
-//!   instruction runs again, so that the kernel asks him. If he passes the exception on to us, it is
-//!   refused.
+//!   instruction runs again, so that the kernel asks him. If he passes the exception on to us, it
+//!   is refused.
 //! - Else it is refused, and the signal follows. The slot is confirmed if the app leaves the signal
 //!   to the system; if it has a handler that may recover, it is provisional.
 

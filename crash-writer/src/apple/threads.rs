@@ -8,7 +8,7 @@ use super::message::{Request, Thread};
 /// Gives a right back to the kernel.
 pub(crate) fn give_back(port: mach_port_t) {
     if port != mach::PORT_NULL {
-        // SAFETY: the kernel checks the name; the caller has got the right and does not use it again.
+        // SAFETY: the kernel checks the name; the caller does not use its right again.
         unsafe { mach::mach_port_deallocate(mach::task(), port) };
     }
 }
