@@ -12,6 +12,9 @@
 //! The crate has no `std` and no allocator. What runs in the handler takes no lock, cannot panic,
 //! and calls no function of a library: on 64-bit Linux and Android its system calls are
 //! instructions. That is checked mechanically on the compiled code, see `proof/`.
+//!
+//! On iOS and macOS [`install`] installs nothing and returns false, unless the feature `apple` is
+//! on. What that adds is written and type-checked, and **nobody has ever run it**: see `apple/`.
 #![no_std]
 
 #[cfg(any(

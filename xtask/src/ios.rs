@@ -17,7 +17,7 @@ use crate::tools::{ios_sdk, llvm};
 
 const TARGET: &str = "aarch64-apple-ios";
 
-/// The targets that the crash handlers for Apple's systems are checked for. Nobody has run them, and
+/// The targets that the crash handlers for Apple are checked for. Nobody has run them, and
 /// nothing enables them.
 const CRASH_TARGETS: [&str; 4] = [TARGET, "aarch64-apple-ios-sim", "x86_64-apple-ios", "aarch64-apple-darwin"];
 
