@@ -2,7 +2,7 @@
 //! of the first.
 
 use core::ffi::{CStr, c_void};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use libc::mach_port_t;
 
@@ -17,6 +17,9 @@ const STACK: usize = 128 * 1024;
 
 /// The port of the first thread; 0 before it is started.
 static PORT: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the first thread has crashed. Nothing is installed again in this process.
+static IS_DEAD: AtomicBool = AtomicBool::new(false);
 
 /// A message, where its words are aligned.
 #[repr(C, align(8))]
@@ -52,15 +55,19 @@ impl InHand {
     }
 }
 
-/// The port of the first thread, if it is started.
+/// The port of the first thread, if it is started and has not crashed.
 pub(crate) fn port() -> Option<mach_port_t> {
-    Some(PORT.load(Ordering::Acquire)).filter(|port| *port != mach::PORT_NULL)
+    let port = PORT.load(Ordering::Acquire);
+    (port != mach::PORT_NULL && !IS_DEAD.load(Ordering::Acquire)).then_some(port)
 }
 
 /// Starts the threads, once in a process. The port that exceptions go to. One thread at a time.
 pub(crate) fn start() -> Option<mach_port_t> {
     if let Some(port) = port() {
         return Some(port);
+    }
+    if IS_DEAD.load(Ordering::Acquire) {
+        return None;
     }
     let (first, second) = (new_port()?, new_port()?);
     spawn(second, run_second)?;
@@ -119,7 +126,9 @@ extern "C" fn run_second(port: *mut c_void) -> *mut c_void {
     prepare(c"throughline-crash-2");
     loop {
         if let Some(request) = receive(port as usize as mach_port_t) {
-            // First of all: a crash of this thread must find nobody of ours.
+            let first = PORT.load(Ordering::Acquire);
+            IS_DEAD.store(true, Ordering::Release);
+            // Before anything else: a crash of this thread must find nobody of ours.
             ports::abandon();
             let thread = threads::find(&request);
             if let Some(thread) = thread {
@@ -127,13 +136,30 @@ extern "C" fn run_second(port: *mut c_void) -> *mut c_void {
             }
             // The process is to die of the first exception, as if we were not there. The first
             // thread stays stopped: nobody needs it any more.
-            let code = |kind| if ports::has_previous(kind) && comes_again(kind) { GOES_ON } else { REFUSED };
-            if !IN_HAND.answer(code) {
+            if !IN_HAND.answer(as_if_not_there) {
                 send(request.id, request.answer_to, request.right, REFUSED);
             }
             give_back(&request, thread);
+            if first != mach::PORT_NULL {
+                serve_rest(first);
+            }
         }
     }
+}
+
+/// Answers in place of the first thread, whose port nobody knows any more: what has come before.
+fn serve_rest(port: mach_port_t) -> ! {
+    loop {
+        if let Some(request) = receive(port) {
+            send(request.id, request.answer_to, request.right, as_if_not_there(request.kind));
+            give_back(&request, threads::find(&request));
+        }
+    }
+}
+
+/// The answer to an exception of a kind whose port was given back.
+fn as_if_not_there(kind: i32) -> u32 {
+    if ports::has_previous(kind) && comes_again(kind) { GOES_ON } else { REFUSED }
 }
 
 /// Names this thread, and keeps the app's signals away from its small stack.
