@@ -7,6 +7,9 @@ import PackageDescription
 let library = ProcessInfo.processInfo.environment["THROUGHLINE_LIBRARY_DIR"]
 let link: [LinkerSetting] =
     [.linkedLibrary("throughline_ffi")] + (library.map { [.unsafeFlags(["-L", $0])] } ?? [])
+// On Linux the linker gives a program no id by which its symbols are found, unless it is told to.
+let identified: [LinkerSetting] =
+    library == nil ? [] : [.unsafeFlags(["-Xlinker", "--build-id=sha1"], .when(platforms: [.linux]))]
 
 let package = Package(
     name: "Throughline",
@@ -29,7 +32,12 @@ let package = Package(
         .target(name: "ThroughlineProcess"),
         // For the tests alone.
         .target(name: "ThroughlineHeap", path: "Tests/ThroughlineHeap"),
-        .testTarget(name: "ThroughlineTests", dependencies: ["Throughline", "ThroughlineFFI", "ThroughlineHeap"]),
+        .executableTarget(
+            name: "ThroughlineDies", dependencies: ["Throughline"], path: "Tests/ThroughlineDies",
+            linkerSettings: identified),
+        .testTarget(
+            name: "ThroughlineTests",
+            dependencies: ["Throughline", "ThroughlineFFI", "ThroughlineHeap", "ThroughlineDies"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -33,12 +33,22 @@ pub(crate) mod handler {
 
     pub(crate) fn set_repair(_: Repair) {}
 
-    pub(crate) fn expire(_: crate::memory::Memory) {}
+    pub(crate) fn now() -> u64 {
+        0
+    }
+
+    pub(crate) fn expire(_: crate::memory::Memory, _: u64) {}
 }
 
 /// No table of modules is kept.
 pub(crate) mod modules {
     use crate::memory::Memory;
+
+    pub(crate) fn take() -> bool {
+        false
+    }
+
+    pub(crate) fn give_back() {}
 
     pub(crate) fn forget() {}
 

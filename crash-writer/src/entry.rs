@@ -1,8 +1,41 @@
-//! An entry of the table of modules.
+//! The table of modules, and an entry of it.
+
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::crc::Crc;
-use crate::layout::{MODULE_BYTES, MODULES_AT, module};
+use crate::layout::{MODULE_BYTES, MODULES, MODULES_AT, module};
 use crate::memory::Memory;
+
+/// Whether a thread is writing the table: 0 or 1.
+static WRITES: AtomicU32 = AtomicU32::new(0);
+
+/// Takes the table, to write it. False if another thread has it.
+pub(crate) fn take() -> bool {
+    WRITES.swap(1, Ordering::Acquire) == 0
+}
+
+/// Gives the table back.
+pub(crate) fn give_back() {
+    WRITES.store(0, Ordering::Release);
+}
+
+/// Whether an address is in a module of the table.
+pub(crate) fn has(memory: Memory, address: u64) -> bool {
+    let mut index = 0;
+    while index < MODULES {
+        let at = place(index);
+        let start = memory.word(at.wrapping_add(module::START));
+        let end = memory.word(at.wrapping_add(module::END));
+        if end == 0 {
+            return false;
+        }
+        if address >= start && address < end {
+            return true;
+        }
+        index = index.wrapping_add(1);
+    }
+    false
+}
 
 /// Where the entry of an index stands.
 pub(crate) fn place(index: usize) -> usize {

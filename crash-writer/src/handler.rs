@@ -8,13 +8,16 @@
 //! - This thread writes one, from below:
 //!   - it is being written: our handler has crashed. Write the registers into the last slot, once;
 //!     confirm what is written, and ask or end for the *first* signal;
-//!   - it is provisional: the handler before has crashed, or aborts. Confirm the slot, write
-//!     nothing, ask or end;
+//!   - it is provisional, or was until it had lasted too long: the handler before has crashed, or
+//!     aborts. Complete the slot and confirm it, ask or end;
 //!   - it is confirmed: end.
 //! - Another thread writes one:
 //!   - it is being written, or confirmed: write a small slot, wait at most 2 s for the end of the
 //!     process, then ask or end;
 //!   - it is provisional: write a small slot, then ask or end.
+//!
+//! A fault of a kind from which the handler before has recovered is written in brief, waits for
+//! nobody, and is completed as soon as it turns out to be a crash.
 //!
 //! "From below" means that the writer's frame is still on the stack: a thread that has left the
 //! handler with `longjmp` begins anew.
@@ -31,7 +34,7 @@ use crate::memory::Memory;
 use crate::signal::Signal;
 use crate::sys;
 use crate::words::{Stage, Verdict, flags};
-use crate::write::write;
+use crate::write::{self, Writer};
 
 #[cfg(target_vendor = "apple")]
 mod exceptions;
@@ -88,15 +91,20 @@ pub(crate) fn set_file(base: *mut u8) {
     FILE.store(base, Ordering::SeqCst);
 }
 
+/// The boot time, in ns.
+pub(crate) fn now() -> u64 {
+    sys::clock(sys::BOOT_TIME)
+}
+
 /// Takes back what was written of faults that the process has survived: the handler before ours has
 /// left with `longjmp`, or the app ignores the signal. A provisional slot older than this, in ns of
 /// boot time, is none of a crash: handlers that write reports of their own take seconds.
 ///
 /// Not for the handler. It is called now and then while the process lives.
-pub(crate) fn expire(memory: Memory) {
+/// `now` is the boot time.
+pub(crate) fn expire(memory: Memory, now: u64) {
     const SURVIVED: u64 = 30_000_000_000;
     const IGNORED: u64 = 1_000_000_000;
-    let now = sys::clock(sys::BOOT_TIME);
     for at in SLOT_AT {
         let ignored = memory.half(at.wrapping_add(slot::FLAGS)).load(Ordering::Acquire) & flags::IGNORED != 0;
         let limit = if ignored { IGNORED } else { SURVIVED };
@@ -105,7 +113,7 @@ pub(crate) fn expire(memory: Memory) {
             // Only if no handler has begun to write it anew meanwhile.
             let _ = verdict_at.compare_exchange(
                 Verdict::Provisional as u32,
-                Verdict::None as u32,
+                Verdict::Survived as u32,
                 Ordering::AcqRel,
                 Ordering::Acquire,
             );
@@ -180,11 +188,14 @@ fn handle(signal: Signal) {
     if let Some((index, at)) = interrupted(memory, thread, sp, &raw const here as usize) {
         return meet_own(memory, index, at, signal, previous);
     }
+    let is_usual = previous.function().is_some() && write::is_usual(memory, signal);
     let Some((index, at)) = take(memory, thread) else {
-        wait(memory);
+        if !is_usual {
+            wait(memory);
+        }
         return pass_on(signal, previous);
     };
-    record(memory, index, at, signal, previous, is_ignored);
+    record(memory, index, at, signal, previous, Kind { is_ignored, is_usual, thread });
 }
 
 /// Passes a signal on that is not to be written.
@@ -275,28 +286,49 @@ pub(crate) fn flag(memory: Memory, at: usize, bit: u32) {
     memory.half(at.wrapping_add(slot::FLAGS)).fetch_or(bit, Ordering::AcqRel);
 }
 
+/// What is known of a signal before it is written.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// The app ignores it.
+    is_ignored: bool,
+    /// See [`write::is_usual`].
+    is_usual: bool,
+    thread: u32,
+}
+
 /// Writes a slot and decides what it is worth.
 #[inline(never)]
-fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Previous, is_ignored: bool) {
+fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Previous, kind: Kind) {
+    let Kind { is_ignored, is_usual, thread } = kind;
     let started = sys::clock(sys::AWAKE_TIME);
+    let before = signal.context().core();
+    let again = previous.function().is_some() && is_again(signal, before.pc, before.sp, thread, started);
+    let is_brief = is_usual && !again;
     // What a further signal on this thread looks for. It stays on the stack until we return.
     let token = started.rotate_left(20) ^ 0x7468_726f_7567_686c;
     let mark = core::hint::black_box(token);
     let mark_at = &raw const mark;
-    if let Some(frame) = FRAMES.get(index) {
-        frame.enter(mark_at, token, signal, sys::thread());
-    }
     memory.put_half(at.wrapping_add(slot::ORDER), ORDER.fetch_add(1, Ordering::AcqRel));
     memory.half(at.wrapping_add(slot::FLAGS)).store(if is_ignored { flags::IGNORED } else { 0 }, Ordering::Release);
     memory.publish(at.wrapping_add(slot::STAGE), Stage::Empty as u32);
     memory.put_half(at.wrapping_add(slot::STACK_PAGES), 0);
+    memory.put_word(at.wrapping_add(slot::TOOK), 0);
     judge(memory, at, Verdict::Writing);
-    write(memory, at, index != 0, previous.function().is_some(), signal);
-    memory.put_word(at.wrapping_add(slot::TOOK), sys::clock(sys::AWAKE_TIME).wrapping_sub(started));
+    // Only now: a further signal finds a slot that is being written.
+    if let Some(frame) = FRAMES.get(index) {
+        frame.enter(mark_at, token, signal, thread);
+    }
+    let writer = Writer { thread, started };
+    if is_brief {
+        write::brief(memory, at, signal, writer);
+    } else {
+        write::write(memory, at, index != 0, signal, writer);
+        memory.put_word(at.wrapping_add(slot::TOOK), sys::clock(sys::AWAKE_TIME).wrapping_sub(started));
+    }
     memory.publish(at.wrapping_add(slot::STAGE), Stage::Done as u32);
 
     // Another thread's crash comes first: the process is about to end of it.
-    if index != 0 {
+    if index != 0 && !is_brief {
         wait(memory);
     }
     if previous.function().is_none() {
@@ -306,8 +338,6 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
         }
         return end(signal);
     }
-    let before = signal.context().core();
-    let again = is_again(signal, before.pc, before.sp);
     judge(memory, at, if again { Verdict::Confirmed } else { Verdict::Provisional });
     let installed = sys::action_of(signal.number).handler;
     actions::call(signal, previous);
@@ -316,10 +346,12 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
     let after = signal.context().core();
     if after.pc != before.pc || after.sp != before.sp {
         judge(memory, at, Verdict::None);
+        write::note_recovery(memory, at, before.pc);
     } else if sys::action_of(signal.number).handler != installed {
         // The handler before has put another in place of the one that the kernel calls, which need
         // not be ours, and lets the instruction run again or has raised the signal again: it wants
         // to die of it.
+        write::complete(memory, at, index != 0, signal);
         judge(memory, at, Verdict::Confirmed);
     } else if !signal.comes_again() {
         judge(memory, at, Verdict::None);
@@ -327,7 +359,7 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
         // Also when it came back of the same fault a moment ago: a collector that guards its page
         // anew is met by the same instruction in each turn of a loop.
         judge(memory, at, Verdict::Returned);
-        RETURNED.thread.store(sys::thread(), Ordering::Relaxed);
+        RETURNED.thread.store(thread, Ordering::Relaxed);
         RETURNED.pc.store(before.pc, Ordering::Relaxed);
         RETURNED.sp.store(before.sp, Ordering::Relaxed);
         RETURNED.address.store(signal.address(), Ordering::Relaxed);
@@ -340,14 +372,14 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
 }
 
 /// Whether this is the fault of which the handler before has just come back.
-fn is_again(signal: Signal, pc: u64, sp: u64) -> bool {
+fn is_again(signal: Signal, pc: u64, sp: u64, thread: u32, now: u64) -> bool {
     let at = RETURNED.at.load(Ordering::Acquire);
     at != 0
         && RETURNED.pc.load(Ordering::Relaxed) == pc
         && RETURNED.sp.load(Ordering::Relaxed) == sp
         && RETURNED.address.load(Ordering::Relaxed) == signal.address()
-        && RETURNED.thread.load(Ordering::Relaxed) == sys::thread()
-        && sys::clock(sys::AWAKE_TIME).wrapping_sub(at) < AGAIN
+        && RETURNED.thread.load(Ordering::Relaxed) == thread
+        && now.wrapping_sub(at) < AGAIN
 }
 
 /// A signal that came while this thread was handling another.
@@ -366,7 +398,8 @@ fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: P
             if let Some(own) = SLOT_AT.last() {
                 memory.half(own.wrapping_add(slot::FLAGS)).store(flags::NESTED, Ordering::Release);
                 judge(memory, *own, Verdict::Writing);
-                crate::write::registers(memory, *own, signal);
+                let writer = Writer { thread: sys::thread(), started: sys::clock(sys::AWAKE_TIME) };
+                write::registers(memory, *own, signal, writer);
                 judge(memory, *own, Verdict::Confirmed);
             }
             WRITES_OWN.store(0, Ordering::Release);
@@ -374,9 +407,10 @@ fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: P
         }
         // Not even the registers could be written.
         Verdict::Confirmed if WRITES_OWN.swap(0, Ordering::AcqRel) == 1 => give_up(first),
-        Verdict::Provisional => {
+        Verdict::Provisional | Verdict::Survived => {
             flag(memory, at, flags::MERGED);
             judge(memory, at, Verdict::Confirmed);
+            write::complete(memory, at, index != 0, first);
             pass_on(signal, previous);
         }
         _ => end(signal),
@@ -419,8 +453,11 @@ fn end_now(signal: Signal) {
 /// Waits while the process is ending because of the crash in the large slot.
 pub(crate) fn wait(memory: Memory) {
     let Some(at) = SLOT_AT.first() else { return };
+    let order = || memory.half(at.wrapping_add(slot::ORDER)).load(Ordering::Acquire);
+    let first = order();
     let mut naps = 0;
-    while naps < WAIT && matches!(verdict(memory, *at), Verdict::Writing | Verdict::Confirmed) {
+    // Another order: the process has survived that one.
+    while naps < WAIT && order() == first && matches!(verdict(memory, *at), Verdict::Writing | Verdict::Confirmed) {
         sys::nap();
         naps = naps.wrapping_add(1);
     }

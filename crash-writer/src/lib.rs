@@ -61,9 +61,17 @@ pub mod faults;
 ))]
 mod handler;
 pub mod layout;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod maps;
 mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
+mod recovered;
 #[cfg(any(
     target_os = "linux",
     target_os = "android",

@@ -49,9 +49,17 @@ impl Memory {
         }
     }
 
-    fn byte(self, at: usize) -> u8 {
+    pub(crate) fn byte(self, at: usize) -> u8 {
         // SAFETY: in the file.
         self.at(at, 1).map_or(0, |from| unsafe { from.read_volatile() })
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn put_byte(self, at: usize, value: u8) {
+        if let Some(to) = self.at(at, 1) {
+            // SAFETY: in the file.
+            unsafe { to.write_volatile(value) };
+        }
     }
 
     /// Copies bytes into the file. Not for the handler: it may call `memcpy`.
@@ -82,6 +90,15 @@ impl Memory {
         let mut crc = Crc::new();
         let mut place = at;
         let end = at.saturating_add(len).min(FILE_BYTES);
+        #[cfg(any(
+            target_os = "linux",
+            target_os = "android",
+            all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+        ))]
+        while place & 7 == 0 && place.wrapping_add(8) <= end {
+            crc.word(u64::from_le(self.word(place)));
+            place = place.wrapping_add(8);
+        }
         while place < end {
             crc.byte(self.byte(place));
             place = place.wrapping_add(1);

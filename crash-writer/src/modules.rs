@@ -6,6 +6,7 @@ use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::entry::{Entry, place};
+pub(crate) use crate::entry::{give_back, has, take};
 use crate::layout::{MODULES, module};
 use crate::memory::Memory;
 

@@ -10,9 +10,8 @@ use crate::memory::Memory;
 use crate::words::{Beat, Phase};
 use crate::{handler, installation, modules, sys};
 
-/// Whether a thread is writing the state or the modules: 0 or 1 each.
+/// Whether a thread is writing the state: 0 or 1.
 static WRITES_STATE: AtomicU32 = AtomicU32::new(0);
-static WRITES_MODULES: AtomicU32 = AtomicU32::new(0);
 
 /// The mapped file of this run. There is one in a process.
 #[derive(Debug)]
@@ -124,7 +123,12 @@ impl RunFile {
     /// Takes back what was written of faults that the process has survived. Call it now and then: a
     /// process that is killed later must not have crashed.
     pub fn expire(&self) {
-        handler::expire(self.memory());
+        self.expire_at(handler::now());
+    }
+
+    /// As [`RunFile::expire`], at a boot time in ns.
+    pub fn expire_at(&self, boot: u64) {
+        handler::expire(self.memory(), boot);
         #[cfg(all(feature = "apple", any(target_os = "ios", target_os = "macos")))]
         installation::renew();
     }
@@ -132,11 +136,10 @@ impl RunFile {
     /// Fills the table of modules anew if libraries have been loaded or unloaded. It asks the
     /// dynamic linker, which costs some 100 ns when nothing has changed.
     pub fn refresh_modules(&self) {
-        if WRITES_MODULES.swap(1, Ordering::Acquire) == 1 {
-            return;
+        if modules::take() {
+            modules::refresh(self.memory());
+            modules::give_back();
         }
-        modules::refresh(self.memory());
-        WRITES_MODULES.store(0, Ordering::Release);
     }
 }
 

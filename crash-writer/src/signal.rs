@@ -75,10 +75,6 @@ impl Crash for Signal {
         if self.is_sent() { unsafe { (*self.info).si_pid() as u32 } } else { 0 }
     }
 
-    fn thread(self) -> u32 {
-        sys::thread()
-    }
-
     fn thread_name(self) -> [u64; 2] {
         sys::thread_name()
     }

@@ -105,6 +105,26 @@ pub(crate) unsafe fn read(from: usize, to: *mut u8, len: usize) -> bool {
     read == len as isize
 }
 
+/// Opens a file for reading. `path` ends with a zero.
+pub(crate) fn open(path: *const core::ffi::c_char) -> Option<usize> {
+    let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as usize;
+    // SAFETY: the kernel reads the path.
+    let file = unsafe { call(libc::SYS_openat, libc::AT_FDCWD as usize, path as usize, flags, 0, 0, 0) };
+    usize::try_from(file).ok()
+}
+
+/// Reads from a file. 0 at its end, or when it cannot be read.
+pub(crate) unsafe fn read_file(file: usize, to: *mut u8, len: usize) -> usize {
+    // SAFETY: the kernel writes at most so many bytes; the caller owns them.
+    let read = unsafe { call(libc::SYS_read, file, to as usize, len, 0, 0, 0) };
+    usize::try_from(read).unwrap_or(0).min(len)
+}
+
+pub(crate) fn close(file: usize) {
+    // SAFETY: the file is the caller's.
+    unsafe { call(libc::SYS_close, file, 0, 0, 0, 0, 0) };
+}
+
 /// The action of a signal as the kernel knows it. libc's structure is another.
 #[derive(Clone, Copy)]
 #[repr(C)]

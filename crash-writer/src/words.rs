@@ -67,6 +67,8 @@ pub enum Verdict {
     Returned = 3,
     /// It is a crash.
     Confirmed = 4,
+    /// The process has lived on for so long that it is none.
+    Survived = 5,
 }
 
 #[cfg(any(
@@ -81,6 +83,7 @@ impl Verdict {
             2 => Self::Provisional,
             3 => Self::Returned,
             4 => Self::Confirmed,
+            5 => Self::Survived,
             _ => Self::None,
         }
     }
@@ -150,4 +153,6 @@ pub mod flags {
     pub const INTERRUPTED: u32 = 16;
     /// A signal that followed from the crash was merged into it.
     pub const MERGED: u32 = 32;
+    /// Only the registers are written, because the handler before has recovered from such faults.
+    pub const BRIEF: u32 = 64;
 }

@@ -3,13 +3,17 @@
 //! never a wrong one.
 
 use core::ffi::c_int;
+use core::sync::atomic::Ordering;
 
 use crate::crc::Crc;
-use crate::layout::{MODULE_BYTES, MODULES, MODULES_AT, PAGE, module, slot};
+use crate::layout::{PAGE, slot};
+#[cfg(not(target_vendor = "apple"))]
+use crate::maps;
 use crate::memory::Memory;
 use crate::registers::{self, Core};
-use crate::sys;
+use crate::signal::Signal;
 use crate::words::{Stage, flags, word};
+use crate::{modules, recovered, sys};
 
 /// Bytes below the stack pointer that a leaf function may use.
 const RED_ZONE: u64 = 128;
@@ -29,9 +33,7 @@ pub(crate) trait Crash: Copy {
     fn address(self) -> u64;
     /// The process that has sent the signal; 0 for a fault.
     fn sender(self) -> u32;
-    /// The thread that crashes.
-    fn thread(self) -> u32;
-    /// Its name, filled up with zeros.
+    /// The name of the thread that crashes, filled up with zeros.
     fn thread_name(self) -> [u64; 2];
     /// What an unwinder needs of its registers at least.
     fn core(self) -> Core;
@@ -39,31 +41,78 @@ pub(crate) trait Crash: Copy {
     fn each_register(self, visit: impl FnMut(usize, u64));
 }
 
+/// Which thread crashes, and since when it is written in ns of monotonic time: asked of the system
+/// once.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer {
+    pub(crate) thread: u32,
+    pub(crate) started: u64,
+}
+
+/// Whether a fault is one of those of which a virtual machine has many: it uses them to find a
+/// null. There may be a million of them, so they must not cost more than they do.
+///
+/// The code that such a machine has made is in no module, and the handler before has recovered from
+/// a fault there. Who jumps to where no code is has that address for the one that he accesses.
+pub(crate) fn is_usual(memory: Memory, signal: Signal) -> bool {
+    let pc = signal.context().core().pc;
+    let is_jump = matches!(signal.number, libc::SIGSEGV | libc::SIGBUS) && signal.address() == pc;
+    recovered::is_known(pc) && !is_jump && !modules::has(memory, registers::plain(pc))
+}
+
+/// Notes that the handler before has recovered from a fault at an address.
+pub(crate) fn note_recovery(memory: Memory, at: usize, pc: u64) {
+    let is_outside = memory.half(at.wrapping_add(slot::FLAGS)).load(Ordering::Acquire) & flags::PC_OUTSIDE != 0;
+    if is_outside {
+        recovered::note(pc);
+    }
+}
+
+/// Writes the registers alone, which [`complete`] can add the rest to.
+pub(crate) fn brief(memory: Memory, at: usize, signal: Signal, writer: Writer) {
+    let core = registers(memory, at, signal, writer);
+    mark(memory, at, flags::PC_OUTSIDE | flags::BRIEF);
+    let mut words = Words::new(memory, at.wrapping_add(slot::FRAMES));
+    words.push(core.pc);
+    words.end();
+    stage(memory, at, Stage::Frames);
+}
+
 /// Writes everything. With `is_small`, the slot has little room for the stack.
-pub(crate) fn write(memory: Memory, at: usize, is_small: bool, is_asked: bool, crash: impl Crash) {
-    let core = registers(memory, at, crash);
-    let is_outside = module_of(memory, registers::plain(core.pc)).is_none();
+pub(crate) fn write(memory: Memory, at: usize, is_small: bool, crash: impl Crash, writer: Writer) {
+    let core = registers(memory, at, crash, writer);
+    let is_outside = !modules::has(memory, registers::plain(core.pc));
     if is_outside {
         mark(memory, at, flags::PC_OUTSIDE);
     }
-    // Code that a virtual machine has made is in no module, and its faults are its way to find a
-    // null. There may be a million of them, so they are not to cost more than they do. Who jumps to
-    // where no code is has that address for its fault.
-    let is_light = is_outside && is_asked && crash.address() != core.pc;
+    rest(memory, at, is_small, core, is_outside);
+}
+
+/// Adds what [`brief`] has left out, to a fault that has turned out to be a crash. `signal` is that
+/// of the fault, whose handler must still be running.
+pub(crate) fn complete(memory: Memory, at: usize, is_small: bool, signal: Signal) {
+    let flags_at = memory.half(at.wrapping_add(slot::FLAGS));
+    if flags_at.fetch_and(!flags::BRIEF, Ordering::AcqRel) & flags::BRIEF != 0 {
+        memory.publish(at.wrapping_add(slot::STAGE), Stage::Registers as u32);
+        rest(memory, at, is_small, signal.context().core(), true);
+        memory.publish(at.wrapping_add(slot::STAGE), Stage::Done as u32);
+    }
+}
+
+/// Writes what comes behind the registers.
+fn rest(memory: Memory, at: usize, is_small: bool, core: Core, is_outside: bool) {
     if !can_read(core.sp) {
         mark(memory, at, flags::NO_READS);
     }
-    frames(memory, at, core, is_outside, if is_light { 1 } else { slot::MAX_FRAMES });
-    let pages = match (is_light, is_small) {
-        (true, _) => 1,
-        (false, true) => slot::MAX_SMALL_PAGES,
-        (false, false) => slot::MAX_PAGES,
-    };
-    stack(memory, at, core.sp, pages);
+    frames(memory, at, core, is_outside);
+    stack(memory, at, core.sp, if is_small { slot::MAX_SMALL_PAGES } else { slot::MAX_PAGES });
+    // At the end: what is written does not depend on it.
+    #[cfg(not(target_vendor = "apple"))]
+    maps::add_modules(memory);
 }
 
 fn mark(memory: Memory, at: usize, bit: u32) {
-    memory.half(at.wrapping_add(slot::FLAGS)).fetch_or(bit, core::sync::atomic::Ordering::AcqRel);
+    memory.half(at.wrapping_add(slot::FLAGS)).fetch_or(bit, Ordering::AcqRel);
 }
 
 /// A part of a slot that is a checksum, a count, and words.
@@ -93,7 +142,7 @@ impl Words {
 }
 
 /// Writes the signal and the registers.
-pub(crate) fn registers(memory: Memory, at: usize, crash: impl Crash) -> Core {
+pub(crate) fn registers(memory: Memory, at: usize, crash: impl Crash, writer: Writer) -> Core {
     let core = crash.core();
     let mut words = Words::new(memory, at.wrapping_add(slot::REGISTERS));
     let name = crash.thread_name();
@@ -103,11 +152,11 @@ pub(crate) fn registers(memory: Memory, at: usize, crash: impl Crash) -> Core {
     words.push(crash.number() as u64);
     words.push(i64::from(crash.code()) as u64);
     words.push(crash.address());
-    words.push(u64::from(crash.thread()));
+    words.push(u64::from(writer.thread));
     words.push(u64::from(sys::process()));
     words.push(u64::from(crash.sender()));
     words.push(sys::clock(sys::BOOT_TIME));
-    words.push(sys::clock(sys::AWAKE_TIME));
+    words.push(writer.started);
     words.push(sys::clock(libc::CLOCK_REALTIME));
     words.push(core.pc);
     words.push(core.sp);
@@ -154,19 +203,19 @@ fn pair(at: u64) -> Option<[u64; 2]> {
 }
 
 /// Writes the frames that the chain of frame pointers leads to.
-fn frames(memory: Memory, at: usize, core: Core, is_outside: bool, max: usize) {
+fn frames(memory: Memory, at: usize, core: Core, is_outside: bool) {
     let mut words = Words::new(memory, at.wrapping_add(slot::FRAMES));
     words.push(core.pc);
-    if is_outside && max > 1 {
+    if is_outside {
         // Somebody has jumped to a place where no code is: where he came from is on the stack, or
         // in the link register.
         let from = if core.lr != 0 { Some(core.lr) } else { pair(core.sp).map(|[caller, _]| caller) };
-        if let Some(from) = from.filter(|from| module_of(memory, registers::plain(*from)).is_some()) {
+        if let Some(from) = from.filter(|from| modules::has(memory, registers::plain(*from))) {
             words.push(registers::plain(from));
         }
     }
     let mut fp = core.fp;
-    while words.count < max && fp & 7 == 0 && fp != 0 {
+    while words.count < slot::MAX_FRAMES && fp & 7 == 0 && fp != 0 {
         let Some([next, caller]) = pair(fp) else { break };
         let caller = registers::plain(caller);
         // No code lies in the first page.
@@ -218,22 +267,4 @@ fn stack(memory: Memory, at: usize, sp: u64, max_pages: usize) {
         from = next;
     }
     stage(memory, at, Stage::Stack);
-}
-
-/// The module that an address lies in, by its place in the table.
-fn module_of(memory: Memory, address: u64) -> Option<usize> {
-    let mut index = 0;
-    while index < MODULES {
-        let at = MODULES_AT.wrapping_add(index.wrapping_mul(MODULE_BYTES));
-        let start = memory.word(at.wrapping_add(module::START));
-        let end = memory.word(at.wrapping_add(module::END));
-        if end == 0 {
-            return None;
-        }
-        if address >= start && address < end {
-            return Some(index);
-        }
-        index = index.wrapping_add(1);
-    }
-    None
 }

@@ -12,8 +12,8 @@
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use throughline_crash_writer::layout::{FILE_BYTES, SLOT_AT, slot};
-use throughline_crash_writer::{RunFile, Verdict, install, uninstall};
+use throughline_crash_writer::layout::{FILE_BYTES, MODULE_BYTES, MODULES, MODULES_AT, SLOT_AT, module, slot};
+use throughline_crash_writer::{RunFile, Verdict, flags, install, uninstall};
 
 type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
@@ -209,7 +209,7 @@ fn an_ignored_abort_that_was_survived_is_no_crash() {
         libc::kill(libc::getpid(), libc::SIGKILL);
     });
     assert_eq!(end.signal(), Some(libc::SIGKILL));
-    assert_eq!(end.verdicts(), [0; 4], "a crash was invented");
+    assert_eq!(end.verdicts(), [Verdict::Survived as u32, 0, 0, 0], "a crash was invented");
 }
 
 /// Bytes of the instruction that faults, to step over.
@@ -226,6 +226,143 @@ extern "C" fn steps_over(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void
 fn store_to_nowhere() {
     // `mov dword ptr [rax], 1` has six bytes.
     unsafe { std::arch::asm!("mov dword ptr [rax], 1", in("rax") 8usize) };
+}
+
+/// Code that is in no module, as a virtual machine makes it: the store of [`store_to_nowhere`].
+#[cfg(target_arch = "x86_64")]
+fn made_code() -> extern "C" fn() {
+    // mov eax, 8; mov dword ptr [rax], 1; ret
+    const CODE: [u8; 12] = [0xb8, 8, 0, 0, 0, 0xc7, 0, 1, 0, 0, 0, 0xc3];
+    unsafe {
+        let all = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
+        let page = libc::mmap(std::ptr::null_mut(), 4096, all, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0);
+        std::ptr::copy_nonoverlapping(CODE.as_ptr(), page.cast(), CODE.len());
+        std::mem::transmute(page)
+    }
+}
+
+/// The handler of a virtual machine: the first fault is one of its own, the second a crash.
+#[cfg(target_arch = "x86_64")]
+extern "C" fn recovers_once(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    if CALLS.fetch_add(1, Ordering::SeqCst) == 0 { steps_over(signal, info, context) } else { std::process::abort() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_crash_where_a_virtual_machine_recovers_from_faults_has_its_stack() {
+    let end = run(|file| {
+        handle(libc::SIGSEGV, recovers_once);
+        begin(file);
+        let code = made_code();
+        code();
+        assert_eq!(file_half(file, slot::VERDICT), Verdict::None as u32);
+        code();
+    });
+    assert_eq!(end.signal(), Some(libc::SIGABRT));
+    assert_eq!(end.confirmed(), [libc::SIGSEGV as u32], "one crash, with the first reason: {:?}", end.verdicts());
+    assert_eq!(end.half(0, slot::FLAGS) & flags::MERGED, flags::MERGED);
+    assert!(end.half(0, slot::STACK_PAGES) > 0, "there is no stack");
+    assert!(end.half(0, slot::FRAMES + 4) > 1, "there is no caller");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_crash_where_a_virtual_machine_recovers_from_faults_is_kept_if_it_ends_without_a_signal() {
+    extern "C" fn recovers_or_exits(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        if CALLS.fetch_add(1, Ordering::SeqCst) == 0 {
+            steps_over(signal, info, context);
+        } else {
+            unsafe { libc::_exit(1) }
+        }
+    }
+    let end = run(|file| {
+        handle(libc::SIGSEGV, recovers_or_exits);
+        begin(file);
+        let code = made_code();
+        code();
+        code();
+    });
+    assert_eq!(libc::WEXITSTATUS(end.status), 1);
+    assert_eq!(end.verdicts(), [Verdict::Provisional as u32, 0, 0, 0]);
+    assert_eq!(end.half(0, slot::REGISTERS + 8), libc::SIGSEGV as u32);
+}
+
+/// The modules of a run file: the end of a path, the bias, and the build id.
+fn modules(end: &End) -> Vec<(String, u64, Vec<u8>)> {
+    let entries = (0..MODULES).map(|index| unsafe { end.file.add(MODULES_AT + index * MODULE_BYTES) });
+    let bytes = |at: *const u8, len: usize| unsafe { std::slice::from_raw_parts(at, len) }.to_vec();
+    let entries = entries.take_while(|at| unsafe { at.add(module::END).cast::<u64>().read() } != 0);
+    entries
+        .map(|at| {
+            let len = |part: usize| unsafe { at.add(part).read() } as usize;
+            let path = unsafe { bytes(at.add(module::PATH), len(module::PATH_LEN)) };
+            let build_id = unsafe { bytes(at.add(module::BUILD_ID), len(module::BUILD_ID_LEN)) };
+            (String::from_utf8(path).unwrap(), unsafe { at.add(module::BIAS).cast::<u64>().read() }, build_id)
+        })
+        .collect()
+}
+
+#[test]
+fn a_library_that_was_loaded_just_before_it_crashed_is_known() {
+    // Of the libraries that the system has, one that no test program loads by itself.
+    const NAME: &str = "libthread_db.so.1";
+    let end = run(|file| {
+        begin(file);
+        unsafe {
+            let library = libc::dlopen(c"libthread_db.so.1".as_ptr(), libc::RTLD_NOW);
+            if library.is_null() {
+                libc::_exit(77);
+            }
+            libc::raise(libc::SIGFPE);
+        }
+    });
+    if libc::WIFEXITED(end.status) && libc::WEXITSTATUS(end.status) == 77 {
+        eprintln!("SKIPPED: there is no {NAME}");
+        return;
+    }
+    assert_eq!(end.signal(), Some(libc::SIGFPE));
+    let found = modules(&end);
+    // As the dynamic linker says it, in a process that asks it.
+    let again = run(|file| unsafe {
+        libc::dlopen(c"libthread_db.so.1".as_ptr(), libc::RTLD_NOW);
+        file.refresh_modules();
+        libc::_exit(0);
+    });
+    let by_linker = modules(&again);
+    let of = |all: &[(String, u64, Vec<u8>)]| all.iter().find(|(path, ..)| path.contains("libthread_db")).cloned();
+    let (ours, linkers) = (of(&found).expect("it is missing"), of(&by_linker).unwrap());
+    assert_eq!((ours.1 % 4096, &ours.2), (linkers.1 % 4096, &linkers.2), "its bias and its build id");
+    assert!(!ours.2.is_empty());
+    let twice = found.iter().filter(|(path, ..)| path.contains("libc.so")).count();
+    assert_eq!(twice, 1, "what was known is entered again: {found:?}");
+}
+
+/// The run file of the process, for a handler.
+static RUN_FILE: AtomicUsize = AtomicUsize::new(0);
+
+fn file_half(file: &RunFile, part: usize) -> u32 {
+    unsafe { (file.range().0 as *const u8).add(SLOT_AT[0] + part).cast::<u32>().read_volatile() }
+}
+
+#[test]
+fn a_virtual_machine_that_writes_its_own_report_for_long_before_it_aborts_has_one_crash() {
+    extern "C" fn reports_for_long(_: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
+        let file = unsafe { &*(RUN_FILE.load(Ordering::SeqCst) as *const RunFile) };
+        // The client's thread looks around meanwhile, an hour later.
+        file.expire_at(u64::MAX / 2);
+        assert_eq!(file_half(file, slot::VERDICT), Verdict::Survived as u32);
+        std::process::abort();
+    }
+    let end = run(|file| {
+        handle(libc::SIGSEGV, reports_for_long);
+        RUN_FILE.store(std::ptr::from_ref(file) as usize, Ordering::SeqCst);
+        begin(file);
+        faults(std::ptr::null_mut());
+    });
+    assert_eq!(end.signal(), Some(libc::SIGABRT));
+    assert_eq!(end.confirmed(), [libc::SIGSEGV as u32], "the crash is lost: {:?}", end.verdicts());
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -102,9 +102,10 @@ impl Telemetry {
     /// The main thread lives: to be called on it whenever it is [asked](MainThread::ask). Takes no
     /// lock and costs a look at the clock.
     pub fn beat(&self) {
+        // Also while the client is off: nobody asks twice.
+        let now = self.client.parts.host.clock.boot();
+        self.client.parts.watched.beat(now);
         if let Some(shared) = self.on_any_thread() {
-            let now = shared.recorder().boot();
-            shared.watched.beat(now);
             shared.recorder().crash().beat(Beat::Main, now);
         }
     }

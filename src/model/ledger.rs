@@ -64,7 +64,8 @@ pub enum DropReason {
     Quarantined = 14,
     /// The client was switched off while the event was waiting.
     SwitchedOff = 15,
-    /// The event was not final yet and was taken back: a mutation of state was reverted in time.
+    /// The event was not final yet and was taken back: a mutation of state was reverted in time, or
+    /// the main thread came back from a hang.
     Withdrawn = 16,
     /// The backend failed on this event alone, again and again, while it accepted others.
     Undeliverable = 17,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use throughline::event::ErrorEvent;
 use throughline::internals::crash::stack_ranges;
 use throughline::testing::{Answer, FaultServer};
 use throughline::time::{Clock, ManualClock};
@@ -98,6 +99,26 @@ fn one_death_that_two_languages_and_a_signal_tell_of_is_one_crash_and_loses_noth
         assert_eq!(text(&error.attributes, "rum.error.fatal.id"), id, "{other}");
         assert_eq!(text(&error.attributes, "app.screen.name"), "Checkout", "{other}");
     }
+}
+
+#[test]
+fn an_error_that_ends_the_process_belongs_to_the_one_operation_that_runs() {
+    let found = |operations: &[&str]| {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        let telemetry = start(dir.path(), &server.url());
+        let operations: Vec<_> = operations.iter().map(|name| telemetry.start_operation(name)).collect();
+        assert!(telemetry.record_error(&ErrorEvent::crash("TypeError", "no total", "at pay")).is_some());
+        assert!(telemetry.flush(LONG).complete);
+        let [crash] = crashes(&server).try_into().unwrap();
+        let first = operations.first().and_then(|operation| Some(operation.context()?.trace.trace_id.to_vec()));
+        let is_named = crash.attributes.iter().any(|pair| pair.key == "operation.name");
+        let name = is_named.then(|| text(&crash.attributes, "operation.name").to_owned());
+        (name, first == Some(crash.trace_id))
+    };
+    assert_eq!(found(&["Pay"]), (Some("Pay".to_owned()), true));
+    // Nobody knows which of them has failed.
+    assert_eq!(found(&["Pay", "Sync"]), (None, false));
+    assert_eq!(found(&[]), (None, false));
 }
 
 #[test]

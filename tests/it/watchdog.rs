@@ -69,6 +69,7 @@ pub fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> Option<String> {
             telemetry.set_conditions(Conditions { foreground: rest == "true", ..Conditions::default() });
             telemetry.drain(LONG).to_string()
         }
+        "enable" => telemetry.set_enabled(rest == "true").is_ok().to_string(),
         _ => return None,
     })
 }
@@ -114,7 +115,6 @@ fn a_main_thread_that_comes_back_was_one_hang_with_its_duration_and_its_stack() 
         app.must("flush");
         survived(&server).len() == 1
     });
-    assert_eq!(app.tell("dropped"), "0");
     drop(app);
     next_launch(dir.path(), &server);
     let [hang] = survived(&server).try_into().unwrap();
@@ -158,6 +158,36 @@ fn a_client_that_is_shut_down_while_the_main_thread_hangs_reports_no_death() {
     drop(app);
     next_launch(dir.path(), &server);
     assert_eq!((survived(&server).len(), named(&server, "app.hang").len()), (1, 0));
+}
+
+#[test]
+fn a_hang_of_which_the_user_denied_the_record_leaves_nothing() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = watched(dir.path(), &server);
+    hang(&mut app);
+    app.must("deny");
+    app.must("unblock");
+    drop(app);
+    next_launch(dir.path(), &server);
+    assert_eq!((survived(&server).len(), named(&server, "app.hang").len()), (0, 0));
+}
+
+#[test]
+fn a_client_that_is_switched_on_again_does_not_take_its_silence_for_a_hang() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = watched(dir.path(), &server);
+    // What the main thread was asked is done while the client is off.
+    app.must("block");
+    std::thread::sleep(Duration::from_millis(300));
+    app.must("enable false");
+    app.must("unblock");
+    std::thread::sleep(Duration::from_millis(300));
+    app.must("enable true");
+    let asked: u64 = app.tell("asked").parse().unwrap();
+    until("it is watched again", || app.tell("asked").parse::<u64>().unwrap() > asked + 8);
+    app.kill();
+    next_launch(dir.path(), &server);
+    assert_eq!(named(&server, "app.hang").len(), 0);
 }
 
 #[test]

@@ -73,7 +73,8 @@ pub(crate) struct Test {
     /// Test one language only.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Language>,
-    /// How often a recording process is killed in Kotlin, in Swift and in Hermes.
+    /// How often a recording process is killed in Kotlin, in Swift and in Hermes. Programs of Swift
+    /// and of Hermes crash as often, and at least 50 times.
     #[arg(long, default_value_t = 5)]
     pub(crate) kills: u32,
     /// Also write the time of each step to this file.

@@ -30,7 +30,8 @@ pub(crate) fn ios() -> Result<()> {
     check_beside_others(&archive)?;
     check_crash_handlers()?;
     let sources = Path::new("bindings/swift/Sources");
-    for (folder, file) in [("ThroughlineFFI", "door"), ("ThroughlineProcess", "process")] {
+    for (folder, file) in [("ThroughlineFFI", "door"), ("ThroughlineFFI", "frames"), ("ThroughlineProcess", "process")]
+    {
         let object = target()?.join("ios").join(file).with_extension("o");
         compile(&sources.join(folder).join(file).with_extension("c"), &object)?;
     }

@@ -14,6 +14,9 @@ use crate::libraries::{ARCHIVE, Build, libraries, target};
 use crate::steps::step;
 use crate::tools::{quoted, swift_root, works};
 
+/// The program whose deaths the tests of the Swift facade look at.
+const PROGRAM_THAT_DIES: &str = "ThroughlineDies";
+
 /// Runs `swift` with arguments in a package of the repository, as a step.
 pub(crate) fn swift(build: Build, package: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let name = format!("swift {package} {}", arguments.join(" "));
@@ -41,10 +44,12 @@ pub(crate) fn command(
     let inspector = linked.join("throughline");
     let _ = std::fs::remove_file(&inspector);
     std::fs::copy(target()?.join("debug/throughline"), inspector)?;
-    // SwiftPM does not notice that the library has changed, but links again without its product.
+    // SwiftPM does not notice that the library has changed, but links again without its products.
     for folder in std::fs::read_dir(linked.join(scratch(package))).into_iter().flatten().flatten() {
         for product in std::fs::read_dir(folder.path().join("release")).into_iter().flatten().flatten() {
-            if product.path().extension().is_some_and(|extension| extension == "xctest") {
+            if product.path().extension().is_some_and(|extension| extension == "xctest")
+                || product.file_name() == PROGRAM_THAT_DIES
+            {
                 std::fs::remove_file(product.path())?;
             }
         }

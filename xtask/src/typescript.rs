@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::bindings::{Mode, react_native_bindings};
 use crate::inspector::Inspector;
-use crate::libraries::{WORKSPACE, target};
+use crate::libraries::{WORKSPACE, inspector, target};
 use crate::react_native_package::react_native_package;
 use crate::steps::{run, step, step_with_output};
 use crate::tools::{ensure_program, hermes};
@@ -46,6 +46,7 @@ pub(crate) fn typescript(kills: u32) -> Result<()> {
     std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
     let library = harness()?;
     addon(&library)?;
+    let cli = inspector()?;
     let inspector = Inspector::start(0)?;
     for mode in ["development", "production"] {
         let mut tests = told(&inspector, in_workspace("node"));
@@ -72,10 +73,11 @@ pub(crate) fn typescript(kills: u32) -> Result<()> {
     let mut processes = told(&inspector, in_workspace("node"));
     processes
         .env("THROUGHLINE_HERMES", &program)
+        .env("THROUGHLINE_CLI", &cli)
         .env("THROUGHLINE_BUNDLES", std::path::absolute(bundles_of(FORMS[2]))?);
     processes.env("THROUGHLINE_KILLS", kills.to_string()).env("THROUGHLINE_SEED", KILL_SEED);
     processes.args(["--import", "./harness/preload.mjs", "--test", "harness/build/parents/"]);
-    step(&format!("kills and reloads of Hermes (seed {KILL_SEED})"), &mut processes)?;
+    step(&format!("kills, crashes and reloads of Hermes (seed {KILL_SEED})"), &mut processes)?;
     react_native_package()
 }
 

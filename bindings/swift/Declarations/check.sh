@@ -42,3 +42,6 @@ swiftc $flags -emit-sil -module-name ThroughlineReactNative -o /dev/null "$out/T
     $ios/Fields.swift $ios/StartRequest.swift $ios/Starter.swift
 # For a system that has a log, as Linux has not.
 swiftc $flags -emit-sil -module-name SystemLog -o /dev/null Sources/Throughline/SystemLog.swift
+# For systems that have Objective-C.
+swiftc $flags -emit-sil -module-name UncaughtExceptions -o /dev/null \
+    Sources/Throughline/UncaughtExceptions.swift Declarations/Checks/Recording.swift

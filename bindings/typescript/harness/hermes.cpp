@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <condition_variable>
 #include <deque>
 #include <fstream>
@@ -149,6 +150,54 @@ jsi::Object host(jsi::Runtime& runtime, const std::string& repository, const std
   return host;
 }
 
+/// Ends the process as native code of an app's does that is wrong. The names are found in reports.
+[[noreturn, gnu::noinline]] void dieOfNull(volatile int* address) {
+  *address = 7;
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void dieOfAbort() { std::abort(); }
+[[noreturn, gnu::noinline]] void dieOfTrap() { __builtin_trap(); }
+[[noreturn, gnu::noinline]] void dieOfDivision(int divisor) {
+  volatile int known = divisor;
+  std::cout << 1000 / known;
+  std::abort();
+}
+[[gnu::noinline]] void refuse() { throw std::runtime_error("nobody catches this"); }
+/// As what a native module throws and nobody catches.
+[[noreturn, gnu::noinline]] void dieOfException() noexcept {
+  refuse();
+  std::abort();
+}
+
+[[noreturn]] void die(const std::string& kind) {
+  if (kind == "null") dieOfNull(nullptr);
+  if (kind == "trap") dieOfTrap();
+  if (kind == "division") dieOfDivision(0);
+  if (kind == "exception") dieOfException();
+  dieOfAbort();
+}
+
+/// What ends the process from JavaScript.
+void deaths(jsi::Runtime& runtime, jsi::Object& host) {
+  define(runtime, host, "die",
+         [](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t) -> jsi::Value {
+           die(values[0].getString(runtime).utf8(runtime));
+         });
+  define(runtime, host, "dieElsewhere", [](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value* values, size_t) {
+    std::thread(die, values[0].getString(runtime).utf8(runtime)).detach();
+    return jsi::Value();
+  });
+  define(runtime, host, "exit", [](jsi::Runtime&, const jsi::Value&, const jsi::Value* values, size_t) -> jsi::Value {
+    ::_exit(static_cast<int>(values[0].getNumber()));
+  });
+  // Which signals have a handler: a line of `proc(5)`.
+  define(runtime, host, "caughtSignals", [](jsi::Runtime& runtime, const jsi::Value&, const jsi::Value*, size_t) {
+    const auto status = readFile("/proc/self/status");
+    const auto at = status.find("SigCgt:") + 7;
+    return jsi::Value(jsi::String::createFromUtf8(runtime, status.substr(at, status.find('\n', at) - at)));
+  });
+}
+
 void platform(jsi::Runtime& runtime, Timers& timers) {
   auto global = runtime.global();
   define(runtime, global, "setTimeout",
@@ -217,6 +266,7 @@ int runBundle(const std::string& repository, const std::string& bundle, int relo
   const auto calls = std::make_shared<Calls>();
   platform(*runtime, timers);
   auto host = ::host(*runtime, repository, calls);
+  deaths(*runtime, host);
   host.setProperty(*runtime, "reload", reload);
   runtime->global().setProperty(*runtime, "throughlineHost", host);
   runtime->evaluateJavaScript(std::make_shared<jsi::StringBuffer>(readFile(bundle)), bundle);

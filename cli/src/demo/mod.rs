@@ -115,10 +115,12 @@ async fn story(options: &Options) -> Result<()> {
         output::line("   The process has died of SIGSEGV.")?;
         output::line("7. The app starts once more, and reports the crash with the last events before it.")?;
         phone = Phone::start(data_dir.path(), &backends, Launch::Third)?;
+        let duplicates = received.stats().duplicates;
         let Report::Flushed { complete, counts: last } = phone.report("flush after the crash").await? else {
             bail!("the app did not report the flush after the crash");
         };
         ensure!(complete, "the flush after the crash did not deliver everything: {last:?}");
+        ensure!(received.stats().duplicates == duplicates, "something was sent twice after the crash");
         counts = last;
         let (record, top) = check::crash(&received, &symbols)?;
         crash = Some(record);

@@ -10,6 +10,7 @@ use super::image::{self, HEADER};
 use super::mach;
 use super::sys;
 use crate::entry::{Entry, place};
+pub(crate) use crate::entry::{give_back, has, take};
 use crate::handler;
 use crate::layout::{MODULES, module};
 use crate::memory::Memory;
@@ -20,8 +21,6 @@ static CHANGES: AtomicU64 = AtomicU64::new(1);
 static FILLED: AtomicU64 = AtomicU64::new(0);
 /// How many entries the table has.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
-/// Whether somebody is writing the table.
-static IS_BUSY: AtomicBool = AtomicBool::new(false);
 /// Whether the linker tells us.
 static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
@@ -35,8 +34,8 @@ pub(crate) fn forget() {
     FILLED.store(0, Ordering::Release);
 }
 
-/// Fills the table anew if an image has come or gone since the last time. True if one had. Only one
-/// thread at a time may call it.
+/// Fills the table anew if an image has come or gone since the last time. True if one had. Who
+/// calls it has taken the table.
 pub(crate) fn refresh(memory: Memory) -> bool {
     if !IS_TOLD.swap(true, Ordering::AcqRel) {
         // SAFETY: the functions are of the type that is asked for, and stay for ever. They are
@@ -47,7 +46,7 @@ pub(crate) fn refresh(memory: Memory) -> bool {
         }
     }
     let changes = CHANGES.load(Ordering::Acquire);
-    if FILLED.load(Ordering::Acquire) == changes || IS_BUSY.swap(true, Ordering::Acquire) {
+    if FILLED.load(Ordering::Acquire) == changes {
         return false;
     }
     // SAFETY: takes no argument.
@@ -62,7 +61,6 @@ pub(crate) fn refresh(memory: Memory) -> bool {
     end(memory, index);
     // An image that came meanwhile has made the number higher, and the next call fills it anew.
     FILLED.store(changes, Ordering::Release);
-    IS_BUSY.store(false, Ordering::Release);
     true
 }
 
@@ -92,7 +90,7 @@ unsafe extern "C" fn added(header: *const c_void, _: isize) {
     let changes = CHANGES.fetch_add(1, Ordering::AcqRel);
     // There is no file before the first filling.
     handler::with_file(|memory| {
-        if IS_BUSY.swap(true, Ordering::Acquire) {
+        if !take() {
             return;
         }
         let index = COUNT.load(Ordering::Acquire);
@@ -117,7 +115,7 @@ unsafe extern "C" fn added(header: *const c_void, _: isize) {
             }
             FILLED.store(changes.wrapping_add(1), Ordering::Release);
         }
-        IS_BUSY.store(false, Ordering::Release);
+        give_back();
     });
 }
 

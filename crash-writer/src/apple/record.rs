@@ -22,7 +22,7 @@ use crate::layout::{SLOT_AT, slot};
 use crate::memory::Memory;
 use crate::registers::Core;
 use crate::words::{Stage, Verdict, flags};
-use crate::write::{self, Crash};
+use crate::write::{self, Crash, Writer};
 
 /// The thread goes on.
 pub(crate) const GOES_ON: u32 = KERN_SUCCESS as u32;
@@ -53,10 +53,6 @@ impl Crash for Exception<'_> {
 
     fn sender(self) -> u32 {
         0
-    }
-
-    fn thread(self) -> u32 {
-        self.thread
     }
 
     fn thread_name(self) -> [u64; 2] {
@@ -125,7 +121,7 @@ pub(crate) fn handle(request: &Request, thread: mach_port_t) -> u32 {
         return REFUSED;
     }
     let is_asked = ports::has_previous(request.kind) && comes_again(request.kind);
-    let slot = handler::with_file(|memory| write(memory, crash, is_asked)).flatten();
+    let slot = handler::with_file(|memory| write(memory, crash)).flatten();
     let is_handed = is_asked && ports::hand_over(request.kind);
     if is_handed {
         HANDED.set(crash);
@@ -155,13 +151,13 @@ fn of_signal(crash: Exception<'_>) -> Verdict {
 }
 
 /// Writes a crash into a slot. Where that is; it is not judged yet.
-fn write(memory: Memory, crash: Exception<'_>, is_asked: bool) -> Option<usize> {
+fn write(memory: Memory, crash: Exception<'_>) -> Option<usize> {
     let started = sys::clock(sys::AWAKE_TIME);
     let Some((index, at)) = handler::begin_other(memory, crash.thread) else {
         handler::wait(memory);
         return None;
     };
-    write::write(memory, at, index != 0, is_asked, crash);
+    write::write(memory, at, index != 0, crash, Writer { thread: crash.thread, started });
     memory.put_word(at.wrapping_add(slot::TOOK), sys::clock(sys::AWAKE_TIME).wrapping_sub(started));
     memory.publish(at.wrapping_add(slot::STAGE), Stage::Done as u32);
     // Another thread's crash comes first: the process is about to end of it.
@@ -184,7 +180,7 @@ pub(crate) fn own(request: &Request, thread: mach_port_t) {
         let Some(crash) = exception(request, thread, &state) else { return };
         memory.half(at.wrapping_add(slot::FLAGS)).store(flags::NESTED, Ordering::Release);
         handler::judge(memory, *at, Verdict::Writing);
-        write::registers(memory, *at, crash);
+        write::registers(memory, *at, crash, Writer { thread: crash.thread, started: sys::clock(sys::AWAKE_TIME) });
         handler::judge(memory, *at, Verdict::Confirmed);
     });
 }

@@ -33,7 +33,7 @@ pub(crate) fn is_owner(memory: Memory, at: usize, thread: u32) -> bool {
 pub(crate) fn begin_other(memory: Memory, thread: u32) -> Option<(usize, usize)> {
     for (index, at) in SLOT_AT.into_iter().enumerate() {
         // The thread has gone on since its last exception, or another one has survived its own.
-        let is_over = matches!(verdict(memory, at), Verdict::None | Verdict::Returned);
+        let is_over = matches!(verdict(memory, at), Verdict::None | Verdict::Returned | Verdict::Survived);
         if STOPPED.get(index).is_some_and(|stopped| {
             let stopped = stopped.load(Ordering::Acquire);
             stopped == thread || (stopped != 0 && is_over)
@@ -52,6 +52,7 @@ pub(crate) fn begin_other(memory: Memory, thread: u32) -> Option<(usize, usize)>
     memory.half(at.wrapping_add(slot::FLAGS)).store(0, Ordering::Release);
     memory.publish(at.wrapping_add(slot::STAGE), Stage::Empty as u32);
     memory.put_half(at.wrapping_add(slot::STACK_PAGES), 0);
+    memory.put_word(at.wrapping_add(slot::TOOK), 0);
     judge(memory, at, Verdict::Writing);
     Some((index, at))
 }

@@ -67,7 +67,7 @@ pub(super) fn message(crash: &Crash) -> String {
         libc::SIGSEGV => "There is no memory at the address".to_owned(),
         libc::SIGBUS => "The memory at the address cannot be reached".to_owned(),
         libc::SIGFPE => "A number was divided by zero, or a result is out of range".to_owned(),
-        libc::SIGILL => "The processor does not know the instruction".to_owned(),
+        libc::SIGILL => "The program stopped at a trap, or the processor does not know the instruction".to_owned(),
         libc::SIGTRAP => "The program stopped at a trap".to_owned(),
         libc::SIGABRT => "The program ended itself".to_owned(),
         libc::SIGSYS => "The program made a system call that it is not permitted".to_owned(),

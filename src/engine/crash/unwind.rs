@@ -46,8 +46,27 @@ pub(super) fn unwind(crash: &Crash, modules: &[Module], is_native: bool) -> Vec<
         return by_pointers;
     }
     let (by_tables, is_whole) = by_tables(crash, modules);
-    // Tables that end too early, because those of a module are missing, may say less.
-    if is_whole || by_tables.len() >= by_pointers.len() { by_tables } else { by_pointers }
+    if is_whole { by_tables } else { continued(by_tables, by_pointers) }
+}
+
+/// The frames of tables that end too early: those of a module are missing, or the copy of the stack
+/// is over. The handler has followed the frame pointers further. They go on behind a frame that
+/// both have found; they alone would lack callers, such as that of a function which had not set up
+/// its frame when its stack was full.
+fn continued(mut by_tables: Vec<Frame>, by_pointers: Vec<Frame>) -> Vec<Frame> {
+    let last = by_tables.last().filter(|_| by_tables.len() > 1).map(|frame| frame.address);
+    // They may lack frames, so a frame has no higher place with them. A function that calls itself
+    // has the same address many times: the nearest place is meant.
+    let meets = by_pointers.iter().take(by_tables.len()).rposition(|frame| Some(frame.address) == last);
+    match meets {
+        Some(at) => {
+            by_tables.extend(by_pointers.into_iter().skip(at + 1));
+            by_tables.truncate(MAX_CRASH_FRAMES);
+            by_tables
+        }
+        None if by_tables.len() >= by_pointers.len() => by_tables,
+        None => by_pointers,
+    }
 }
 
 /// What the handler has found.
@@ -193,5 +212,40 @@ impl<'m> Known<'m> {
             sections,
         ));
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Frame, Method, continued};
+
+    fn frames(method: Method, addresses: &[u64]) -> Vec<Frame> {
+        addresses.iter().map(|address| Frame { address: *address, method }).collect()
+    }
+
+    /// The addresses that come of frames by tables and frames by frame pointers.
+    fn addresses(by_tables: &[u64], by_pointers: &[u64]) -> Vec<u64> {
+        let found = continued(frames(Method::Tables, by_tables), frames(Method::FramePointers, by_pointers));
+        found.iter().map(|frame| frame.address).collect()
+    }
+
+    #[test]
+    fn the_caller_that_frame_pointers_lack_is_kept_when_the_copy_of_the_stack_ends() {
+        assert_eq!(addresses(&[1, 2, 3, 4], &[1, 3, 4, 5, 6, 7]), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(addresses(&[1, 2, 3], &[1, 2, 3, 4]), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_function_that_calls_itself_is_not_counted_more_often_than_it_was_found() {
+        assert_eq!(addresses(&[1, 2, 2, 2], &[1, 2, 2, 2, 2, 2, 3]), [1, 2, 2, 2, 2, 2, 3]);
+    }
+
+    #[test]
+    fn frames_that_never_meet_are_not_mixed() {
+        assert_eq!(addresses(&[1, 2], &[1, 8, 9]), [1, 8, 9]);
+        assert_eq!(addresses(&[1, 2, 3, 4], &[1, 8, 9]), [1, 2, 3, 4]);
+        // What the thread was doing is the first frame of both, and no caller.
+        assert_eq!(addresses(&[1], &[1, 8, 9]), [1, 8, 9]);
+        assert_eq!(addresses(&[1], &[]), [1]);
     }
 }

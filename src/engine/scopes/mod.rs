@@ -31,7 +31,7 @@ use crate::model::time::BootTime;
 use crate::model::value::lend;
 use crate::policy::repeats::Repeats;
 use crate::policy::session::SessionState;
-use crate::policy::trace::ContextStore;
+use crate::policy::trace::{ContextStore, current_trace};
 use crate::storage::crash::Fatal;
 use actions::ActionScope;
 use metering::Metering;
@@ -202,7 +202,7 @@ impl Scopes {
         let crash = self.recorder.crash();
         let id = match crash.dying_of(now) {
             None => {
-                let id = self.recorder.record_checked(error, now);
+                let id = self.record_of_operation(error, now);
                 if let Some(id) = id {
                     crash.note(|state| state.fatal = Some(Fatal { id, at: now }));
                 }
@@ -224,6 +224,23 @@ impl Scopes {
         id
     }
 
+    /// Records a fatal error as part of the operation that is running, as the crash by a signal is:
+    /// if it is one, and nothing says that the error belongs to another trace.
+    fn record_of_operation(&self, error: &ErrorEvent<'_>, now: BootTime) -> Option<Uuid> {
+        let known = error.common.trace.or_else(current_trace);
+        let running = self.recorder.crash().operation();
+        let is_part = |operation: &TraceContext| known.is_none_or(|known| known.trace_id == operation.trace_id);
+        let Some((operation, name)) = running.filter(|(operation, _)| is_part(operation)) else {
+            return self.recorder.record_checked(error, now);
+        };
+        let owned = app_attributes(error.common.attributes);
+        let mut attributes = vec![(names::OPERATION_NAME, name.as_str().into())];
+        attributes.extend(lend(&owned));
+        let mut error = error.attributes(&attributes);
+        error.common.trace = known.or(Some(operation));
+        self.recorder.record_own(&error, now)
+    }
+
     /// As [`Scopes::record`], for an event that began at this moment: it belongs to the user and
     /// the view of its beginning.
     pub(crate) fn record_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<Uuid> {
@@ -243,9 +260,12 @@ impl Scopes {
         Some(id)
     }
 
-    /// Counts a hang that the app has survived: an error of the view that is shown.
-    pub(crate) fn count_survived_hang(&self) {
-        self.count(Count::Error);
+    /// Records a hang that the app has survived: it belongs to the view of its beginning.
+    pub(crate) fn record_hang(&self, hang: &ErrorEvent<'_>, moment: &Moment) {
+        let now = self.recorder.boot();
+        if self.recorder.record_own_begun(hang, now, moment).is_some() {
+            self.count_in(hang, now);
+        }
     }
 
     /// Something begins that is recorded when it ends: the moment that it belongs to.

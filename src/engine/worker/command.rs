@@ -168,10 +168,7 @@ impl Worker<'_> {
                 let _ = reply.send(self.erase());
             }
             Command::Shutdown { ending, reply } => {
-                // What it has seen is in the journal before that is read for the last time.
-                self.watchdog = None;
-                self.drain_now();
-                self.closing = Some(Closing { ending, reply: Some(reply) });
+                self.begin_closing(ending, Some(reply));
             }
         }
     }

@@ -38,6 +38,7 @@ mod watchdog;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -159,7 +160,7 @@ impl<'a> Worker<'a> {
                     Some(command) => self.obey(command),
                     // Every handle was dropped without a shutdown.
                     None => {
-                        self.closing.get_or_insert(Closing { ending: Ending::Shutdown, reply: None });
+                        self.begin_closing(Ending::Shutdown, None);
                     }
                 },
                 (at, result) = InFlight::answer(&mut self.in_flight) => self.settle(at, result),
@@ -202,6 +203,14 @@ impl<'a> Worker<'a> {
         let manual = matches!(self.shared.clock, Clock::Manual(_)).then(|| now + MANUAL_TICK);
         let flush = self.flushes.iter().chain(&self.crash_flushes).map(|flush| flush.until).min();
         [self.next_drain, upload, connections, self.storage.due(), flush, manual].into_iter().flatten().min()
+    }
+
+    /// Ends soon: what the watchdog has seen is in the journal before that is read for the last
+    /// time.
+    fn begin_closing(&mut self, ending: Ending, reply: Option<SyncSender<()>>) {
+        self.watchdog = None;
+        self.drain_now();
+        self.closing = Some(Closing { ending, reply });
     }
 
     /// Ends: closes the database and answers everybody who waits.

@@ -2,15 +2,17 @@
 //! foreground. What it sees is judged by `policy/hangs.rs`.
 //!
 //! A hang is journaled as an open event when it begins. If the process ends before the main thread
-//! comes back, recovery closes it: a hang that ended the app. If the main thread comes back, the
-//! event ends as an error that was survived, with its duration.
+//! comes back, recovery closes it: a hang that ended the app. If the main thread comes back, that
+//! event is taken back, and an error that was survived takes its place, with its duration. It is
+//! not sent at once, as what ends an app is.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Shared;
 use crate::engine::main_thread::MainThread;
-use crate::engine::recorder::{Open, mark_own_thread};
+use crate::engine::recorder::{Moment, Open, mark_own_thread};
+use crate::model::config::Consent;
 use crate::model::event::{ErrorEvent, ErrorKind};
 use crate::model::limits::{WATCHDOG_END_PATIENCE, WATCHDOG_PERIOD};
 use crate::model::names::{HANG_DURATION, words};
@@ -102,6 +104,7 @@ impl Control {
 /// A hang that has not ended.
 struct Hang {
     open: Open,
+    moment: Moment,
     started: BootTime,
     stack: String,
 }
@@ -157,23 +160,34 @@ impl Eye<'_> {
 
     fn begin(&mut self, started: BootTime, threshold: Duration) {
         let stack = self.shared.guarded(|| self.main.stack()).unwrap_or_default();
+        if self.is_denied() {
+            return;
+        }
         let recorder = self.shared.recorder();
         recorder.crash().beat(Beat::HangStart, started);
         let message = format!("the main thread did not respond for {} s", threshold.as_secs_f64());
         let event = hang(ErrorKind::Hang, &message, &stack, recorder.wall(started));
-        self.hang = recorder.open_own(&event).map(|open| Hang { open, started, stack });
+        let moment = recorder.moment();
+        self.hang = recorder.open_own(&event).map(|open| Hang { open, moment, started, stack });
     }
 
     fn end(&mut self, duration: Duration) {
         let recorder = self.shared.recorder();
         recorder.crash().beat(Beat::HangStart, BootTime(0));
         recorder.crash().beat(Beat::LastHang, self.shared.clock.boot());
-        let Some(Hang { open, started, stack }) = self.hang.take() else { return };
+        let Some(Hang { open, moment, started, stack }) = self.hang.take().filter(|_| !self.is_denied()) else {
+            return;
+        };
         let message = format!("the main thread did not respond for {:.1} s", duration.as_secs_f64());
         let attributes = [(HANG_DURATION, i64::try_from(nanos(duration)).unwrap_or(i64::MAX).into())];
         let event = hang(ErrorKind::Handled, &message, &stack, recorder.wall(started)).attributes(&attributes);
-        recorder.close(open, &event);
-        self.shared.scopes.count_survived_hang();
+        recorder.discard(open);
+        self.shared.scopes.record_hang(&event, &moment);
+    }
+
+    /// Whether the user has denied consent: then nothing is written any more.
+    fn is_denied(&self) -> bool {
+        self.shared.consent() == Consent::Denied
     }
 }
 

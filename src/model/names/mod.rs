@@ -269,8 +269,8 @@ pub const CRASH_TRUNCATED: &str = "throughline.crash.truncated";
 pub const CRASH_OTHERS: &str = "throughline.crash.others";
 /// The time that the handler took, in nanoseconds.
 pub const CRASH_HANDLER_TIME: &str = "throughline.crash.handler_time";
-/// What happened before the crash: a list of maps with the keys of [`breadcrumb`], the oldest first.
-/// A list is what OTLP's logs and Sentry's breadcrumbs have in common.
+/// What happened before the crash: a list of maps with the keys of [`breadcrumb`], the oldest
+/// first. A list is what OTLP's logs and Sentry's breadcrumbs have in common.
 pub const BREADCRUMBS: &str = "throughline.breadcrumbs";
 /// How many of the last events are missing there, because they would have been too large.
 pub const BREADCRUMBS_DROPPED: &str = "throughline.breadcrumbs_dropped";

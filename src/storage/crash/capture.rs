@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use throughline_crash_writer::{Beat, Phase, RunFile, install, layout, set_repair, uninstall};
 
 use super::{CrashState, Facts, Fatal};
+use crate::model::event::TraceContext;
 use crate::model::ids::RunKey;
 use crate::model::time::BootTime;
 use crate::storage::journal::{MappingGuard, forked, repair};
@@ -120,6 +121,12 @@ impl Capture {
     /// The error of a language of which the process is dying at `now`.
     pub fn dying_of(&self, now: BootTime) -> Option<Fatal> {
         self.state().fatal.filter(|fatal| fatal.explains(now))
+    }
+
+    /// The operation that is running, if it is one, and its name.
+    pub fn operation(&self) -> Option<(TraceContext, String)> {
+        let state = self.state();
+        Some((state.operation?, state.operation_name.clone()))
     }
 
     fn state(&self) -> MutexGuard<'_, CrashState> {

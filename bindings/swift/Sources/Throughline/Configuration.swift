@@ -92,9 +92,13 @@ public struct Configuration: Sendable {
     public var startJitter = true
     /// Records Throughline's own condition as events: drops, failed uploads, time offline.
     public var selfReport = true
-    /// Records crashes, those of Swift's own traps included, and reports them at the next launch.
-    /// Signal handlers that stand before are called too.
+    /// Records crashes by signals, those of Swift's own traps included, and reports them at the next
+    /// launch. Signal handlers that stand before are called too. On Apple's systems nothing is
+    /// recorded yet when a signal ends the process.
     public var captureCrashes = true
+    /// Records exceptions of Objective-C that nobody has caught, on Apple's systems. The handler that
+    /// stands before is called too.
+    public var captureUncaughtExceptions = true
     /// What must not leave the device.
     public var redact = RedactRules()
     /// Keeps sessions that are not sampled on the device, and sends them when something happens.

@@ -45,6 +45,7 @@ final class Running: @unchecked Sendable {
         if let conditions = lock.withLock({ conditions }) { core.setConditions(conditions: conditions) }
         // The calls are made without the lock, because an erasure may take seconds.
         while let calls = takeWaiting(orOpen: core) { for call in calls { call(core) } }
+        UncaughtExceptions.record(configuration.captureUncaughtExceptions)
     }
 
     func shutdown(timeout: TimeInterval) throws(ThroughlineError) -> Bool {

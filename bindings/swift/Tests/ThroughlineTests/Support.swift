@@ -112,10 +112,16 @@ final class Child {
 
     func stop(_ signal: Int32) {
         if isOver { return }
-        isOver = true
         kill(pid, signal)
+        _ = status()
+    }
+
+    /// Waits until the process has ended by itself. How it did: see `wait(2)`.
+    func status() -> Int32 {
         var status: Int32 = 0
-        waitpid(pid, &status, 0)
+        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+        isOver = true
+        return status
     }
 
     /// The next line. Empty at the end.

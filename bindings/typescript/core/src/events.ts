@@ -50,7 +50,7 @@ import {
 } from "./calls.js";
 import { causesThisTurn, currentSlot, guarded, record, seek, sink } from "./recorder.js";
 import type { Field, Sink } from "./sink.js";
-import { described } from "./span.js";
+import { described, failedOperation } from "./span.js";
 import { addAttributes, field, number, text, type Attributes, type AttributeValue } from "./values.js";
 
 /** What the user did. */
@@ -182,7 +182,7 @@ export interface FoundError {
 
 /**
  * Records an error that the app has not handled itself. Anything that can be thrown is one. A fatal one counts as a
- * crash.
+ * crash, and belongs to the operation that it was thrown out of.
  */
 export function foundError(
   thrown: unknown,
@@ -191,9 +191,11 @@ export function foundError(
 ): void {
   const [type, message] = described(thrown);
   const stack = guarded(() => (thrown instanceof Error ? (thrown.stack ?? "") : ""), "");
+  // When the app's last handler is told, the operation has ended and is current no more.
+  const slot = (isFatal && failedOperation(thrown)) || currentSlot;
   const fields = [
     CALL_ERROR,
-    currentSlot,
+    slot,
     0,
     isFatal ? ERROR_KIND_CRASH : ERROR_KIND_HANDLED,
     code(SOURCES, source),

@@ -218,6 +218,13 @@ export const startOperation = (name: string, attributes?: Attributes): Operation
 export const startSpan = (name: string, attributes?: Attributes): Span =>
   new Span(CALL_START_SPAN, currentSlot, name, attributes);
 
+/** The slot of the operation that an error was thrown out of. It keeps none of the errors alive. */
+const cameOutOf = new WeakMap<object, number>();
+
+/** The slot of the innermost operation that an error was thrown out of, if any was. It has ended since. */
+export const failedOperation = (error: unknown): number | undefined =>
+  Object(error) === error ? cameOutOf.get(error as object) : undefined;
+
 /** What may end an operation besides its body. */
 export interface OperationOptions {
   readonly attributes?: Attributes;
@@ -245,6 +252,7 @@ export function operation<T>(name: string, body: (op: Operation) => T, options: 
     guarded(() => options?.attributes),
   );
   const failed = (error: unknown): void => {
+    if (Object(error) === error && !failedOperation(error)) cameOutOf.set(error as object, op.slot);
     const why = abortedBy(guarded(() => options?.signal));
     if (why === TIMED_OUT) op.timeOut();
     else if (why) op.cancel();

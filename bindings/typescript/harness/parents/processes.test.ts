@@ -1,29 +1,14 @@
 // Hermes in a process of its own, which is killed, or whose JavaScript is reloaded.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { ask, type Arrived } from "../test/host.js";
-
-const variable = (name: string): string => {
-  const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set`);
-  return value;
-};
-const repository = fileURLToPath(new URL("../../../../../", import.meta.url));
-
-/** Starts a bundle in Hermes. */
-const hermes = (bundle: string, more: string[] = [], environment: Record<string, string> = {}) =>
-  spawn(variable("THROUGHLINE_HERMES"), [repository, join(variable("THROUGHLINE_BUNDLES"), bundle), ...more], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ...environment },
-  });
+import { hermes, variable } from "./child.js";
 
 test("what was recorded when Hermes is killed arrives, all of it and once", async () => {
   const kills = Number(variable("THROUGHLINE_KILLS"));

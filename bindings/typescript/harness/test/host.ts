@@ -13,6 +13,14 @@ interface Host {
   readFile(path: string): string;
   /** Writes to the standard output at once. In Hermes alone. */
   write(text: string): number;
+  /** Ends the process, as native code that is wrong: by a null pointer, a trap and so on. In Hermes alone. */
+  die(kind: string): never;
+  /** As {@link Host.die}, on another thread while JavaScript goes on. In Hermes alone. */
+  dieElsewhere(kind: string): void;
+  /** Ends the process at once. In Hermes alone. */
+  exit(code: number): never;
+  /** The mask of the signals that have a handler, in hexadecimal digits. In Hermes alone. */
+  caughtSignals(): string;
   /** How often this bundle has run in the process before. In Hermes alone. */
   readonly reload: number;
 }

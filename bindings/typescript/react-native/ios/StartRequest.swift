@@ -54,6 +54,7 @@ extension Configuration {
         set(&startJitter, try fields.flag("startJitter"))
         set(&selfReport, try fields.flag("selfReport"))
         set(&captureCrashes, try fields.flag("captureCrashes"))
+        set(&captureUncaughtExceptions, try fields.flag("captureUncaughtExceptions"))
         set(&debug, try fields.flag("debug"))
         set(&resource, try fields.pairs("resource"))
         for destination in try fields.elements("destinations", Destination.init) ?? [] {

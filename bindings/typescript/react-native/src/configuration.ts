@@ -115,6 +115,8 @@ export interface Configuration {
   readonly selfReport?: boolean;
   /** Records crashes of native code, and reports them at the next launch. Default: true. */
   readonly captureCrashes?: boolean;
+  /** Records exceptions of native code that nobody has caught: of Kotlin, Java and Objective-C. Default: true. */
+  readonly captureUncaughtExceptions?: boolean;
   /** Writes what Throughline does to the system's log. Default: false. */
   readonly debug?: boolean;
   /** A directory that only Throughline uses. Default: one of the app's that is excluded from backups. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { operation } from "@throughline/core";
 import { ERROR_KIND_CRASH, ERROR_KIND_HANDLED } from "@throughline/core/calls";
 import { traceConsoleErrors } from "../src/console.js";
 import { traceErrors } from "../src/errors.js";
@@ -57,6 +58,40 @@ test("a fatal error is marked before another handler can end the process", () =>
   assert.deepEqual(app.messages(), ["gone", "later"]);
   assert.equal(app.errors()[1]!.kind, ERROR_KIND_HANDLED);
   assert.equal(utils.getGlobalHandler(), before);
+  undo();
+  app.end();
+});
+
+test("a fatal error belongs to the innermost operation that it was thrown out of", async () => {
+  const app = new App();
+  const utils = errorUtils();
+  const undo = traceErrors();
+  const error = new TypeError("gone");
+  const slots: number[] = [];
+  const inner = (op: { slot: number }): never => {
+    slots.push(op.slot);
+    throw error;
+  };
+  try {
+    operation("Checkout", () => operation("Pay", inner));
+  } catch (thrown) {
+    utils.reportFatalError(thrown);
+  }
+  const rejected = new RangeError("later");
+  await operation("Save", async (op) => {
+    slots.push(op.slot);
+    await Promise.resolve();
+    throw rejected;
+  }).catch((thrown: unknown) => utils.reportFatalError(thrown));
+  utils.reportFatalError(new Error("of none"));
+  operation("Read", (op) => {
+    slots.push(op.slot);
+    utils.reportError(new Error("while it runs"));
+  });
+  assert.deepEqual(
+    app.errors().map(({ slot }) => slot),
+    [slots[0], slots[1], 0, slots[2]],
+  );
   undo();
   app.end();
 });

@@ -261,28 +261,3 @@ fn a_database_of_an_older_version_gets_its_table_and_a_damaged_crumb_is_not_told
     queue.db.execute("UPDATE trail SET crumb = replace(crumb, 'e1', 'e9') WHERE n = 1", []).unwrap();
     assert_eq!(crumbs(&queue, run), [2]);
 }
-
-#[test]
-#[ignore]
-fn cost_of_a_settle() {
-    for (lane, size) in [(Lane::Event, 500), (Lane::Event, 20), (Lane::Event, 5), (Lane::Bulk, 500)] {
-        for keeps in [true, false, true, false] {
-            let (_dir, _clock, mut queue, run) = begin();
-            let mut took = Vec::new();
-            for from in 0..60u64 {
-                if !keeps {
-                    queue.control.runs.get_mut(&run).unwrap().done = false;
-                }
-                absorb(&mut queue, run, lane, from * size + 1..=(from + 1) * size);
-                if !keeps {
-                    queue.control.runs.get_mut(&run).unwrap().done = true;
-                }
-                let started = std::time::Instant::now();
-                deliver(&mut queue, "one", lane);
-                took.push(started.elapsed());
-            }
-            took.sort();
-            println!("{lane:?} {size} rows, keeps {keeps}: median {:?}, p90 {:?}", took[30], took[54]);
-        }
-    }
-}

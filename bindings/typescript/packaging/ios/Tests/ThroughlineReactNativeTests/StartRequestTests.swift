@@ -41,6 +41,7 @@ final class StartRequestTests: XCTestCase {
         written.startJitter = false
         written.selfReport = false
         written.captureCrashes = false
+        written.captureUncaughtExceptions = false
         written.debug = true
         written.resource = ["team": "checkout"]
         var second = Destination(

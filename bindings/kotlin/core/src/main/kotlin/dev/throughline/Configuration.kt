@@ -146,6 +146,12 @@ public class Configuration internal constructor() {
     public var captureCrashes: Boolean = true
 
     /**
+     * Records exceptions that nobody has caught, on whichever thread and in coroutines, as crashes,
+     * and passes them to the handler that was set before.
+     */
+    public var captureUncaughtExceptions: Boolean = true
+
+    /**
      * Writes what Throughline does, at most 20 lines a second: to [debugLog], else to standard
      * error.
      */

@@ -21,6 +21,24 @@ public fun Throughline.shutdown(timeout: Duration = Duration.ofSeconds(5)): Bool
 public fun Throughline.flush(timeout: Duration = Duration.ofSeconds(10)): FlushOutcome =
     flush(timeout.toKotlinDuration())
 
+/** As [Throughline.flushCrashes]. */
+@JvmOverloads
+public fun Throughline.flushCrashes(timeout: Duration = Duration.ofSeconds(2)): FlushOutcome =
+    flushCrashes(timeout.toKotlinDuration())
+
+/** As [Throughline.watchMainThread]. */
+@JvmOverloads
+public fun Throughline.watchMainThread(main: MainThread, threshold: Duration = Duration.ofSeconds(2)): Unit =
+    watchMainThread(main, threshold.toKotlinDuration())
+
+/** As [Throughline.reportExits]. */
+@JvmOverloads
+public fun Throughline.reportExits(
+    exits: List<ProcessExit>,
+    process: String,
+    timeout: Duration = Duration.ofSeconds(5),
+): Boolean = reportExits(exits, process, timeout.toKotlinDuration())
+
 /** As [Throughline.awaitStart]. */
 @JvmOverloads
 public fun Throughline.awaitStart(timeout: Duration = Duration.ofSeconds(5)): Boolean =

@@ -28,6 +28,34 @@ private inline fun timed(calls: Int, call: (Int) -> Unit): LongArray {
     return times
 }
 
+/** Maven's class path is not that of the virtual machine. */
+private fun classPath(): String =
+    listOf(FirstCall::class, Throughline::class, Unit::class, kotlinx.coroutines.Job::class, com.sun.jna.Native::class)
+        .map { File(it.java.protectionDomain.codeSource.location.toURI()).path }.distinct().joinToString(File.pathSeparator)
+
+/**
+ * What a null costs that the virtual machine finds by a signal, in ns: without us, with our handler
+ * above its own, and how many times the one is the other. Medians of seven processes each, run in
+ * turns.
+ */
+private fun nullChecks(): List<Pair<String, Any>> {
+    val took = List(7) {
+        listOf("bare", "captured").map { how ->
+            val child = Children.run(
+                RecoveringApp, listOf("-XX:TieredStopAtLevel=1"), "100000", how, "nulls", classPath = classPath(),
+            )
+            child.directory.deleteRecursively()
+            checkNotNull(child.saidOf("nulls")) { "$child" }.substringAfterLast(' ').toLong()
+        }
+    }
+    val (bare, captured) = (0..1).map { how -> median(took.map { it[how] }.toLongArray()) }
+    return listOf(
+        "kotlin_null_check_bare_ns" to bare,
+        "kotlin_null_check_ns" to captured,
+        "kotlin_null_check_times" to "%.2f".format(captured.toDouble() / bare),
+    )
+}
+
 /**
  * The times that a fresh process prints, in ns: that of the start alone, and that of the start and
  * the first action.
@@ -35,11 +63,8 @@ private inline fun timed(calls: Int, call: (Int) -> Unit): LongArray {
 private fun firstCalls(mode: String): List<Long> {
     val directory = createTempDirectory("first").toFile()
     val java = File(System.getProperty("java.home"), "bin/java").path
-    // Maven's class path is not that of the virtual machine.
-    val path = listOf(FirstCall::class, Throughline::class, Unit::class, kotlinx.coroutines.Job::class, com.sun.jna.Native::class)
-        .map { File(it.java.protectionDomain.codeSource.location.toURI()).path }.distinct().joinToString(File.pathSeparator)
     val library = "-Dthroughline.library=" + System.getProperty("throughline.library")
-    val child = ProcessBuilder(java, "-cp", path, library, "dev.throughline.FirstCall", directory.path, mode)
+    val child = ProcessBuilder(java, "-cp", classPath(), library, "dev.throughline.FirstCall", directory.path, mode)
         .redirectError(ProcessBuilder.Redirect.INHERIT).start()
     val said = child.inputStream.bufferedReader().readText().trim()
     directory.deleteRecursively()
@@ -125,7 +150,7 @@ fun main() {
         over[n] = round { at, value -> ignored[at].setValue(null, property, value) } - bare
     }
     over.sort()
-    val rows = firstCalls() + listOf(
+    val rows = firstCalls() + nullChecks() + listOf(
         "kotlin_record_p50_ns" to own,
         "kotlin_uniffi_record_p50_ns" to uniffi,
         "kotlin_ignored_ns" to "%.1f".format(over[10]),

@@ -162,6 +162,34 @@ class LifecycleTest {
     }
 
     @Test
+    fun `who switches uncaught exceptions off has none recorded, and the handler before ours still runs`() {
+        val original = Thread.getDefaultUncaughtExceptionHandler()
+        try {
+            var isOn = true
+            App { captureUncaughtExceptions = isOn }.use { app ->
+                var handed = 0
+                Thread.setDefaultUncaughtExceptionHandler { _, _ -> handed++ }
+                fun crash() = Thread { error("nobody caught me") }.apply { start() }.join()
+                app.start()
+                crash()
+                // Another SDK keeps the handler of the first start.
+                val ours = Thread.getDefaultUncaughtExceptionHandler()
+                Thread.setDefaultUncaughtExceptionHandler { thread, failure -> ours.uncaughtException(thread, failure) }
+                Throughline.shutdown()
+                isOn = false
+                app.start()
+                crash()
+                assertEquals(2, handed)
+                // It was being sent when the client was shut down, so it may come twice under one id.
+                val crashes = app.seen().filter { it.name == "app.crash" }
+                assertEquals(1, crashes.distinctBy { it.attributes["app.crash.id"] }.size, "$crashes")
+            }
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(original)
+        }
+    }
+
+    @Test
     fun `a crash while a start is under way is not lost with the ring`() {
         val original = Thread.getDefaultUncaughtExceptionHandler()
         try {

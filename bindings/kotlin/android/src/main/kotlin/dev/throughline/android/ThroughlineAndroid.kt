@@ -18,8 +18,7 @@ import dev.throughline.Setup
 import dev.throughline.StartFailure
 import dev.throughline.Throughline
 import java.io.File
-import kotlin.time.Duration
-import kotlin.time.Duration.Companion.seconds
+import kotlin.time.Duration.Companion.milliseconds
 
 /** What is collected without a call of the app's. Each part can be switched off. */
 public class AndroidOptions internal constructor() {
@@ -34,7 +33,10 @@ public class AndroidOptions internal constructor() {
     /** Records taps, under the name of the view that receives them. Off by default. */
     public var taps: Boolean = false
 
-    /** Records exceptions that nobody has caught as crashes. */
+    /**
+     * Records exceptions that nobody has caught as crashes, from the call of `start` on. Crashes of
+     * native code have a switch of their own: [Configuration.captureCrashes].
+     */
     public var crashes: Boolean = true
 
     /**
@@ -47,12 +49,12 @@ public class AndroidOptions internal constructor() {
 
     /**
      * Watches the main thread while the app is in the foreground: ten times a second it gets an
-     * empty message. When it does not respond for [hangThreshold], that is recorded with its stack.
+     * empty message. When it does not respond for [hangMillis], that is recorded with its stack.
      */
     public var hangs: Boolean = true
 
-    /** For how long the main thread must not respond, at least 500 ms. */
-    public var hangThreshold: Duration = 2.seconds
+    /** For how many milliseconds the main thread must not respond, at least 500. */
+    public var hangMillis: Long = 2_000
 
     /** Watches network, battery and power saving, which decide when uploads are made. */
     public var conditions: Boolean = true
@@ -113,6 +115,7 @@ public fun Throughline.start(
         dataDir = File(application.noBackupFilesDir, "throughline")
         serviceVersion = versionOf(application)
         deviceTag = deviceTagOf(application)
+        captureUncaughtExceptions = chosen.crashes
         resource("os.name", "Android")
         resource("os.version", Build.VERSION.RELEASE)
         resource("android.os.api_level", Build.VERSION.SDK_INT.toString())
@@ -140,7 +143,7 @@ private fun Throughline.watch(application: Application, options: AndroidOptions)
     Screens.replace(application, screens)
     guarded { Handler(Looper.getMainLooper()).post(screens::turned) }
     if (options.crashes) captureUncaughtExceptions()
-    if (options.hangs) guarded { watchMainThread(MainLooper(), options.hangThreshold) }
+    if (options.hangs) guarded { watchMainThread(MainLooper(), options.hangMillis.milliseconds) }
 }
 
 /** The tag of what Throughline writes to the log. */

@@ -198,6 +198,7 @@ class AppTest {
         Throughline.shutdown()
         start()
         assertTrue("of the first run" in reported())
+        assertTrue(app.exits.summary.decodeToString().startsWith("throughline"))
         Throughline.shutdown()
         // Two processes ended within one millisecond, and the system knows of one a moment later.
         app.exits.all += exit(ApplicationExitInfo.REASON_ANR, 2_000, "of pid 7", pid = 7)

@@ -2,6 +2,7 @@ package dev.throughline.internal
 
 import dev.throughline.Configuration
 import dev.throughline.Consent
+import dev.throughline.CrashHandler
 import dev.throughline.FlushOutcome
 import dev.throughline.Setup
 import dev.throughline.ThroughlineException
@@ -34,7 +35,9 @@ internal object Running {
         claim()
         val configuration = Configuration()
         try {
-            open(configuration.with(configure), consent)
+            configuration.with(configure)
+            if (configuration.captureUncaughtExceptions) CrashHandler.install() else CrashHandler.switchOff()
+            open(configuration, consent)
         } finally {
             synchronized(this) { starting = false }
         }

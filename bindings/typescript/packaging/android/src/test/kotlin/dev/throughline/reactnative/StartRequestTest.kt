@@ -86,6 +86,7 @@ class StartRequestTest {
     fun no_field_of_javascript_is_lost_or_exchanged() {
         val request = StartRequest.read(vector("configuration"))
         assertEquals(Consent.PENDING, request.consent)
+        assertEquals(false, request.captureUncaughtExceptions)
         assertEquals(generated(written), generated(request.configure))
     }
 

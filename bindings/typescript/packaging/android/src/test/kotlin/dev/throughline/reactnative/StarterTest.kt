@@ -9,6 +9,8 @@ import org.json.JSONObject
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNotSame
+import org.junit.jupiter.api.Assertions.assertSame
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
@@ -69,6 +71,22 @@ class StarterTest {
         val config = JSONObject().put("consent", "granted").put("serviceName", "shop").put("environment", "test")
         for ((name, value) in fields) config.put(name, value)
         return JSONObject(Starter.start(app, config.toString()))
+    }
+
+    @Test
+    fun the_handler_of_an_app_that_wants_no_uncaught_exceptions_stays() {
+        val before = Thread.getDefaultUncaughtExceptionHandler()
+        val own = Thread.UncaughtExceptionHandler { _, _ -> }
+        try {
+            Thread.setDefaultUncaughtExceptionHandler(own)
+            assertEquals("{}", start("captureUncaughtExceptions" to false).toString())
+            assertSame(own, Thread.getDefaultUncaughtExceptionHandler())
+            Throughline.shutdown()
+            assertEquals("{}", start().toString())
+            assertNotSame(own, Thread.getDefaultUncaughtExceptionHandler())
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before)
+        }
     }
 
     @Test

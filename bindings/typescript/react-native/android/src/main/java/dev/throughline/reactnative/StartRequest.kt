@@ -18,7 +18,12 @@ private typealias Setting<T> = T.() -> Unit
  * What JavaScript asks for with `start`: a `Configuration` of the package, read. Values
  * that have the right type but cannot work are refused by the core, as in Kotlin.
  */
-internal class StartRequest private constructor(val consent: Consent, private val settings: List<Setting<Configuration>>) {
+internal class StartRequest private constructor(
+    val consent: Consent,
+    /** Whether exceptions that nobody has caught are recorded. Null: as is the default. */
+    val captureUncaughtExceptions: Boolean?,
+    private val settings: List<Setting<Configuration>>,
+) {
     /** Sets what JavaScript has set, and leaves the rest as it is. */
     val configure: Setup<Configuration> = Setup { settings.forEach { it() } }
 
@@ -37,7 +42,7 @@ internal class StartRequest private constructor(val consent: Consent, private va
             val consent = fields.choice("consent", CONSENTS) ?: throw InvalidField("consent is missing")
             val settings = Settings<Configuration>()
             settings.fields(fields)
-            StartRequest(consent, settings.all)
+            StartRequest(consent, fields.flag("captureUncaughtExceptions"), settings.all)
         }
 
         private fun Settings<Configuration>.fields(fields: Fields) {

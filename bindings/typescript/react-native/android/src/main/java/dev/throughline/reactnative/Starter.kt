@@ -40,6 +40,7 @@ internal object Starter {
         val options = Setup<AndroidOptions> {
             // The app has one activity. Its views are those that JavaScript names.
             screenName = { null }
+            request.captureUncaughtExceptions?.let { crashes = it }
         }
         val failed = StartFailure {
             failure.set(it)
