@@ -159,7 +159,9 @@ impl Context {
 /// An address without what the processor or the linker has written into its upper bits: the
 /// signature of a return address on arm64. iOS devices use 39 bits of an address.
 pub(crate) fn plain(address: u64) -> u64 {
-    if cfg!(all(target_os = "ios", target_arch = "aarch64", not(target_abi = "sim"))) {
+    // A simulator and an iPad app on a Mac have the addresses of a Mac.
+    let is_device = cfg!(all(target_os = "ios", not(any(target_abi = "sim", target_abi = "macabi"))));
+    if is_device && cfg!(target_arch = "aarch64") {
         address & 0x0000_007f_ffff_ffff
     } else if cfg!(target_arch = "aarch64") {
         address & 0x0000_ffff_ffff_ffff
