@@ -37,13 +37,15 @@ impl Kept {
         let port = self.port.load(Ordering::Acquire);
         let behavior = self.behavior.load(Ordering::Acquire) as c_int;
         let flavor = self.flavor.load(Ordering::Acquire) as c_int;
-        // Who had no port has no form either, and the kernel wants one.
-        let (behavior, flavor) = match port {
-            mach::PORT_NULL => (IDENTITY | CODES, NO_STATE),
-            _ => (behavior, flavor),
-        };
         // SAFETY: the kernel checks all numbers; they are those that it has handed over.
-        unsafe { mach::task_set_exception_ports(mach::task(), bit(self.kind), port, behavior, flavor) == KERN_SUCCESS }
+        let set = |behavior, flavor| unsafe {
+            mach::task_set_exception_ports(mach::task(), bit(self.kind), port, behavior, flavor)
+        };
+        match port {
+            // Who had no port has no form either, and the kernel wants one.
+            mach::PORT_NULL => protected_or_old(|behavior| set(behavior, NO_STATE)),
+            _ => set(behavior, flavor) == KERN_SUCCESS,
+        }
     }
 }
 
