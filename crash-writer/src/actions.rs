@@ -7,7 +7,12 @@ use crate::handler::handler;
 use crate::signal::Signal;
 use crate::sys::{self, KernelAction};
 
+/// The signals that are handled: `abort` has no Mach exception, everything else has.
+#[cfg(target_vendor = "apple")]
+pub const SIGNALS: [c_int; 1] = [libc::SIGABRT];
+
 /// The signals that are handled.
+#[cfg(not(target_vendor = "apple"))]
 pub const SIGNALS: [c_int; 7] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS];
 

@@ -52,7 +52,11 @@ impl Crc {
         self.0 = entry(first, (self.0 as u8) ^ byte) ^ (self.0 >> 8);
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+    ))]
     #[inline]
     pub(crate) fn word(&mut self, word: u64) {
         let [a, b, c, d, e, f, g, h] = (word ^ u64::from(self.0)).to_le_bytes();

@@ -1,5 +1,6 @@
-//! Systems on which no handler is installed: Apple's need Mach exceptions, which are not there yet.
-//! What a run writes down about itself is there all the same.
+//! Systems on which no handler is installed: Apple's need Mach exceptions, whose handler was never
+//! run and stands behind the feature `apple`. What a run writes down about itself is there all the
+//! same.
 
 /// No handler is installed.
 pub(crate) mod actions {

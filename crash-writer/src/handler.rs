@@ -36,6 +36,11 @@ use crate::sys;
 use crate::words::{Stage, Verdict, flags};
 use crate::write::{self, Writer};
 
+#[cfg(target_vendor = "apple")]
+mod exceptions;
+#[cfg(target_vendor = "apple")]
+pub(crate) use exceptions::{begin_other, is_owner, with_file};
+
 /// The file that is written; null when there is none.
 static FILE: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 /// How many handlers are running.
@@ -88,7 +93,7 @@ pub(crate) fn set_file(base: *mut u8) {
 
 /// The boot time, in ns.
 pub(crate) fn now() -> u64 {
-    sys::clock(libc::CLOCK_BOOTTIME)
+    sys::clock(sys::BOOT_TIME)
 }
 
 /// Takes back what was written of faults that the process has survived: the handler before ours has
@@ -173,6 +178,12 @@ fn handle(signal: Signal) {
     if is_ignored && signal.number != libc::SIGABRT {
         return;
     }
+    #[cfg(target_vendor = "apple")]
+    if let Some(at) = exceptions::merged(memory, thread) {
+        flag(memory, at, flags::MERGED);
+        judge(memory, at, Verdict::Confirmed);
+        return pass_on(signal, previous);
+    }
     let sp = signal.context().core().sp as usize;
     if let Some((index, at)) = interrupted(memory, thread, sp, &raw const here as usize) {
         return meet_own(memory, index, at, signal, previous);
@@ -198,7 +209,7 @@ fn pass_by(signal: Signal, previous: Previous, thread: u32) {
 }
 
 /// Whether a SIGBUS concerns a mapping of the host's, which has repaired it.
-fn repair(address: usize) -> bool {
+pub(crate) fn repair(address: usize) -> bool {
     let repair = REPAIR.load(Ordering::Acquire);
     if repair == 0 || address == 0 {
         return false;
@@ -250,7 +261,7 @@ fn take(memory: Memory, thread: u32) -> Option<(usize, usize)> {
 }
 
 fn is_recent(memory: Memory, at: usize) -> bool {
-    sys::clock(libc::CLOCK_BOOTTIME).wrapping_sub(written_at(memory, at)) < HOLD
+    sys::clock(sys::BOOT_TIME).wrapping_sub(written_at(memory, at)) < HOLD
 }
 
 /// When a slot was written, boot time in ns.
@@ -259,11 +270,11 @@ fn written_at(memory: Memory, at: usize) -> u64 {
     memory.word(words.wrapping_add(crate::words::word::BOOT.wrapping_mul(8)))
 }
 
-fn verdict(memory: Memory, at: usize) -> Verdict {
+pub(crate) fn verdict(memory: Memory, at: usize) -> Verdict {
     Verdict::from_code(memory.half(at.wrapping_add(slot::VERDICT)).load(Ordering::Acquire))
 }
 
-fn judge(memory: Memory, at: usize, verdict: Verdict) {
+pub(crate) fn judge(memory: Memory, at: usize, verdict: Verdict) {
     memory.publish(at.wrapping_add(slot::VERDICT), verdict as u32);
 }
 
@@ -271,7 +282,7 @@ fn release(memory: Memory, at: usize) {
     memory.half(at.wrapping_add(slot::OWNER)).store(0, Ordering::Release);
 }
 
-fn flag(memory: Memory, at: usize, bit: u32) {
+pub(crate) fn flag(memory: Memory, at: usize, bit: u32) {
     memory.half(at.wrapping_add(slot::FLAGS)).fetch_or(bit, Ordering::AcqRel);
 }
 
@@ -289,7 +300,7 @@ struct Kind {
 #[inline(never)]
 fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Previous, kind: Kind) {
     let Kind { is_ignored, is_usual, thread } = kind;
-    let started = sys::clock(libc::CLOCK_MONOTONIC);
+    let started = sys::clock(sys::AWAKE_TIME);
     let before = signal.context().core();
     let again = previous.function().is_some() && is_again(signal, before.pc, before.sp, thread, started);
     let is_brief = is_usual && !again;
@@ -312,7 +323,7 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
         write::brief(memory, at, signal, writer);
     } else {
         write::write(memory, at, index != 0, signal, writer);
-        memory.put_word(at.wrapping_add(slot::TOOK), sys::clock(libc::CLOCK_MONOTONIC).wrapping_sub(started));
+        memory.put_word(at.wrapping_add(slot::TOOK), sys::clock(sys::AWAKE_TIME).wrapping_sub(started));
     }
     memory.publish(at.wrapping_add(slot::STAGE), Stage::Done as u32);
 
@@ -352,7 +363,7 @@ fn record(memory: Memory, index: usize, at: usize, signal: Signal, previous: Pre
         RETURNED.pc.store(before.pc, Ordering::Relaxed);
         RETURNED.sp.store(before.sp, Ordering::Relaxed);
         RETURNED.address.store(signal.address(), Ordering::Relaxed);
-        RETURNED.at.store(sys::clock(libc::CLOCK_MONOTONIC), Ordering::Release);
+        RETURNED.at.store(sys::clock(sys::AWAKE_TIME), Ordering::Release);
     }
     if let Some(frame) = FRAMES.get(index) {
         frame.leave();
@@ -387,7 +398,7 @@ fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: P
             if let Some(own) = SLOT_AT.last() {
                 memory.half(own.wrapping_add(slot::FLAGS)).store(flags::NESTED, Ordering::Release);
                 judge(memory, *own, Verdict::Writing);
-                let writer = Writer { thread: sys::thread(), started: sys::clock(libc::CLOCK_MONOTONIC) };
+                let writer = Writer { thread: sys::thread(), started: sys::clock(sys::AWAKE_TIME) };
                 write::registers(memory, *own, signal, writer);
                 judge(memory, *own, Verdict::Confirmed);
             }
@@ -440,7 +451,7 @@ fn end_now(signal: Signal) {
 }
 
 /// Waits while the process is ending because of the crash in the large slot.
-fn wait(memory: Memory) {
+pub(crate) fn wait(memory: Memory) {
     let Some(at) = SLOT_AT.first() else { return };
     let order = || memory.half(at.wrapping_add(slot::ORDER)).load(Ordering::Acquire);
     let first = order();

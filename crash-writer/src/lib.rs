@@ -12,19 +12,53 @@
 //! The crate has no `std` and no allocator. What runs in the handler takes no lock, cannot panic,
 //! and calls no function of a library: on 64-bit Linux and Android its system calls are
 //! instructions. That is checked mechanically on the compiled code, see `proof/`.
+//!
+//! On iOS and macOS [`install`] installs nothing and returns false, unless the feature `apple` is
+//! on. What that adds is written and type-checked, and **nobody has ever run it**: see `apple/`.
 #![no_std]
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod actions;
+#[cfg(any(test, all(feature = "apple", any(target_os = "ios", target_os = "macos"))))]
+mod apple;
 mod architecture;
 mod crc;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+)))]
 mod elsewhere;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod entered;
-#[cfg(all(feature = "testing", any(target_os = "linux", target_os = "android")))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
+mod entry;
+#[cfg(all(
+    feature = "testing",
+    any(
+        target_os = "linux",
+        target_os = "android",
+        all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+    )
+))]
 pub mod faults;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod handler;
 pub mod layout;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -32,23 +66,51 @@ mod maps;
 mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod recovered;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod registers;
 mod run_file;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod signal;
 mod stack;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 mod words;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 mod write;
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-use elsewhere::{actions, handler, modules, sys};
 #[cfg(any(target_os = "linux", target_os = "android"))]
+use actions as installation;
+#[cfg(all(feature = "apple", any(target_os = "ios", target_os = "macos")))]
+use apple::{installation, modules, sys};
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+)))]
+use elsewhere::{actions, actions as installation, handler, modules, sys};
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 pub use handler::handler;
 
 pub use actions::SIGNALS;

@@ -32,7 +32,11 @@ impl Memory {
         }
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+    ))]
     pub(crate) fn word(self, at: usize) -> u64 {
         // SAFETY: in the file and aligned.
         self.at(at & !7, 8).map_or(0, |from| unsafe { from.cast::<u64>().read_volatile() })
@@ -86,7 +90,11 @@ impl Memory {
         let mut crc = Crc::new();
         let mut place = at;
         let end = at.saturating_add(len).min(FILE_BYTES);
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+        #[cfg(any(
+            target_os = "linux",
+            target_os = "android",
+            all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+        ))]
         while place & 7 == 0 && place.wrapping_add(8) <= end {
             crc.word(u64::from_le(self.word(place)));
             place = place.wrapping_add(8);

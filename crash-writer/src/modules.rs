@@ -3,45 +3,15 @@
 //! It is filled outside the handler, because asking the dynamic linker takes its lock.
 
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::crc::Crc;
-use crate::layout::{MODULE_BYTES, MODULES, MODULES_AT, module};
+use crate::entry::{Entry, place};
+pub(crate) use crate::entry::{give_back, has, take};
+use crate::layout::{MODULES, module};
 use crate::memory::Memory;
 
 /// How often libraries had been loaded and unloaded when the table was filled; 0 when it never was.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
-
-/// Whether a thread is writing the table: 0 or 1.
-static WRITES: AtomicU32 = AtomicU32::new(0);
-
-/// Takes the table, to write it. False if another thread has it.
-pub(crate) fn take() -> bool {
-    WRITES.swap(1, Ordering::Acquire) == 0
-}
-
-/// Gives the table back.
-pub(crate) fn give_back() {
-    WRITES.store(0, Ordering::Release);
-}
-
-/// Whether an address is in a module of the table.
-pub(crate) fn has(memory: Memory, address: u64) -> bool {
-    let mut index = 0;
-    while index < MODULES {
-        let at = place(index);
-        let start = memory.word(at.wrapping_add(module::START));
-        let end = memory.word(at.wrapping_add(module::END));
-        if end == 0 {
-            return false;
-        }
-        if address >= start && address < end {
-            return true;
-        }
-        index = index.wrapping_add(1);
-    }
-    false
-}
 
 /// Forgets what was known, for a new file.
 pub(crate) fn forget() {
@@ -78,10 +48,6 @@ pub(crate) fn refresh(memory: Memory) -> bool {
         memory.put_word(place(filling.index).wrapping_add(module::END), 0);
     }
     true
-}
-
-fn place(index: usize) -> usize {
-    MODULES_AT.wrapping_add(index.wrapping_mul(MODULE_BYTES))
 }
 
 /// # Safety
@@ -144,42 +110,6 @@ unsafe fn enter(filling: &mut Filling, info: &libc::dl_phdr_info) {
     let entry = Entry { bias, start, end, build_id, path: name };
     entry.write(filling.memory, place(filling.index));
     filling.index = filling.index.wrapping_add(1);
-}
-
-/// A module, as it is written down.
-struct Entry<'a> {
-    bias: u64,
-    start: u64,
-    end: u64,
-    build_id: &'a [u8],
-    path: &'a [u8],
-}
-
-impl Entry<'_> {
-    fn write(&self, memory: Memory, at: usize) {
-        // While the entry is being written, no address is in it.
-        memory.put_word(at.wrapping_add(module::START), u64::MAX);
-        let build_id = self.build_id.get(..module::BUILD_ID_BYTES).unwrap_or(self.build_id);
-        // The end of a path says more than its beginning.
-        let cut = self.path.len().saturating_sub(module::PATH_BYTES);
-        let path = self.path.get(cut..).unwrap_or_default();
-        memory.put_word(at.wrapping_add(module::BIAS), self.bias);
-        memory.put_bytes(at.wrapping_add(module::BUILD_ID), build_id);
-        memory.put_bytes(at.wrapping_add(module::PATH), path);
-        let lengths = path.len() as u32 | (build_id.len() as u32).wrapping_shl(16);
-        memory.put_half(at.wrapping_add(module::PATH_LEN), lengths);
-        let mut crc = Crc::new();
-        let head = u64::from(lengths);
-        for word in [head, self.bias, self.start, self.end] {
-            crc.word(word);
-        }
-        for byte in build_id.iter().chain(path) {
-            crc.byte(*byte);
-        }
-        memory.put_half(at.wrapping_add(module::CRC), crc.end());
-        memory.put_word(at.wrapping_add(module::END), self.end);
-        memory.put_word(at.wrapping_add(module::START), self.start);
-    }
 }
 
 /// The build id in the notes of a module: a note of type 3 and the name "GNU" (ELF gABI, notes).

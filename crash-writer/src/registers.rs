@@ -2,7 +2,11 @@
 //!
 //! They are kept in the order of DWARF's numbers, which is what an unwinder asks for.
 
+#[cfg(not(target_vendor = "apple"))]
 use core::ffi::c_void;
+
+#[cfg(target_vendor = "apple")]
+pub(crate) use crate::apple::context::Context;
 
 /// How many registers are kept at most.
 pub(crate) const MAX: usize = 40;
@@ -18,9 +22,11 @@ pub(crate) struct Core {
 }
 
 /// The interrupted thread's context.
+#[cfg(not(target_vendor = "apple"))]
 #[derive(Clone, Copy)]
 pub(crate) struct Context(*const libc::ucontext_t);
 
+#[cfg(not(target_vendor = "apple"))]
 impl Context {
     /// # Safety
     /// `context` is what the kernel has handed to a handler that is still running.
@@ -151,7 +157,15 @@ impl Context {
 }
 
 /// An address without what the processor or the linker has written into its upper bits: the
-/// signature of a return address on arm64.
+/// signature of a return address on arm64. iOS devices use 39 bits of an address.
 pub(crate) fn plain(address: u64) -> u64 {
-    if cfg!(target_arch = "aarch64") { address & 0x0000_ffff_ffff_ffff } else { address }
+    // A simulator and an iPad app on a Mac have the addresses of a Mac.
+    let is_device = cfg!(all(target_os = "ios", not(any(target_abi = "sim", target_abi = "macabi"))));
+    if is_device && cfg!(target_arch = "aarch64") {
+        address & 0x0000_007f_ffff_ffff
+    } else if cfg!(target_arch = "aarch64") {
+        address & 0x0000_ffff_ffff_ffff
+    } else {
+        address
+    }
 }

@@ -8,7 +8,7 @@ use crate::crc::Crc;
 use crate::layout::*;
 use crate::memory::Memory;
 use crate::words::{Beat, Phase};
-use crate::{actions, handler, modules, sys};
+use crate::{handler, installation, modules, sys};
 
 /// Whether a thread is writing the state: 0 or 1.
 static WRITES_STATE: AtomicU32 = AtomicU32::new(0);
@@ -129,6 +129,8 @@ impl RunFile {
     /// As [`RunFile::expire`], at a boot time in ns.
     pub fn expire_at(&self, boot: u64) {
         handler::expire(self.memory(), boot);
+        #[cfg(all(feature = "apple", any(target_os = "ios", target_os = "macos")))]
+        installation::renew();
     }
 
     /// Fills the table of modules anew if libraries have been loaded or unloaded. It asks the
@@ -162,12 +164,12 @@ impl Drop for RunFile {
 /// Installs the handler for all [`crate::SIGNALS`]. It passes on what it does not write. True if it
 /// is installed for all of them. Call it from one thread at a time.
 pub fn install() -> bool {
-    actions::install()
+    installation::install()
 }
 
 /// Puts the handlers back that were there before, where nobody has come on top.
 pub fn uninstall() {
-    actions::uninstall();
+    installation::uninstall();
 }
 
 /// Sets what repairs the host's mappings: see [`crate::Repair`].

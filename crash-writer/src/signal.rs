@@ -2,7 +2,9 @@
 
 use core::ffi::{c_int, c_void};
 
-use crate::registers::Context;
+use crate::registers::{Context, Core};
+use crate::sys;
+use crate::write::Crash;
 
 /// A signal, as the kernel hands it over.
 #[derive(Clone, Copy)]
@@ -19,8 +21,17 @@ impl Signal {
     }
 
     /// Whether a process has sent the signal, not the processor.
+    #[cfg(not(target_vendor = "apple"))]
     pub(crate) fn is_sent(self) -> bool {
         self.code() <= 0
+    }
+
+    /// Whether a process has sent the signal, not the processor. Apple's numbers for that are 0 and
+    /// those from `SI_USER` on.
+    #[cfg(target_vendor = "apple")]
+    pub(crate) fn is_sent(self) -> bool {
+        const SI_USER: i32 = 0x10001;
+        self.number == libc::SIGABRT || self.code() <= 0 || self.code() >= SI_USER
     }
 
     /// The address that was accessed; 0 for a signal that was sent.
@@ -43,5 +54,36 @@ impl Signal {
         const ANNOUNCED: i32 = 5;
         let is_fault = matches!(self.number, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL);
         is_fault && !self.is_sent() && !(self.number == libc::SIGBUS && self.code() == ANNOUNCED)
+    }
+}
+
+impl Crash for Signal {
+    fn number(self) -> c_int {
+        self.number
+    }
+
+    fn code(self) -> i32 {
+        Signal::code(self)
+    }
+
+    fn address(self) -> u64 {
+        Signal::address(self)
+    }
+
+    fn sender(self) -> u32 {
+        // SAFETY: the kernel passes a valid siginfo; a signal that was sent carries its sender.
+        if self.is_sent() { unsafe { (*self.info).si_pid() as u32 } } else { 0 }
+    }
+
+    fn thread_name(self) -> [u64; 2] {
+        sys::thread_name()
+    }
+
+    fn core(self) -> Core {
+        self.context().core()
+    }
+
+    fn each_register(self, visit: impl FnMut(usize, u64)) {
+        self.context().each(visit);
     }
 }

@@ -66,6 +66,11 @@ pub(crate) fn has_thread(thread: u32) -> bool {
     unsafe { call(libc::SYS_tgkill, process() as usize, thread as usize, 0, 0, 0, 0) != NONE }
 }
 
+/// The clock that goes on while the device sleeps.
+pub(crate) const BOOT_TIME: libc::clockid_t = libc::CLOCK_BOOTTIME;
+/// The clock that stops while the device sleeps.
+pub(crate) const AWAKE_TIME: libc::clockid_t = libc::CLOCK_MONOTONIC;
+
 /// A clock in ns; 0 where it is refused.
 pub(crate) fn clock(id: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -71,7 +71,11 @@ pub enum Verdict {
     Survived = 5,
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+))]
 impl Verdict {
     pub(crate) const fn from_code(code: u32) -> Self {
         match code {

@@ -2,15 +2,18 @@
 //! once its number is published: a process that is killed in between leaves a smaller report, and
 //! never a wrong one.
 
+use core::ffi::c_int;
 use core::sync::atomic::Ordering;
 
 use crate::crc::Crc;
 use crate::layout::{PAGE, slot};
+#[cfg(not(target_vendor = "apple"))]
+use crate::maps;
 use crate::memory::Memory;
 use crate::registers::{self, Core};
 use crate::signal::Signal;
 use crate::words::{Stage, flags, word};
-use crate::{maps, modules, recovered, sys};
+use crate::{modules, recovered, sys};
 
 /// Bytes below the stack pointer that a leaf function may use.
 const RED_ZONE: u64 = 128;
@@ -20,7 +23,26 @@ const MAX_SKIPPED: usize = 64;
 /// Bytes of the stack that are copied.
 const STACK_BYTES: u64 = 64 * 1024;
 
-/// Who writes, and since when in ns of monotonic time: asked of the system once.
+/// A crash, as it is written: a signal to the thread that writes, or an exception of another one.
+pub(crate) trait Crash: Copy {
+    /// The number of the signal.
+    fn number(self) -> c_int;
+    /// Why it was raised: `si_code`.
+    fn code(self) -> i32;
+    /// The address that was accessed; 0 for a signal that was sent.
+    fn address(self) -> u64;
+    /// The process that has sent the signal; 0 for a fault.
+    fn sender(self) -> u32;
+    /// The name of the thread that crashes, filled up with zeros.
+    fn thread_name(self) -> [u64; 2];
+    /// What an unwinder needs of its registers at least.
+    fn core(self) -> Core;
+    /// Visits all its registers in the order of DWARF's numbers.
+    fn each_register(self, visit: impl FnMut(usize, u64));
+}
+
+/// Which thread crashes, and since when it is written in ns of monotonic time: asked of the system
+/// once.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer {
     pub(crate) thread: u32,
@@ -57,8 +79,8 @@ pub(crate) fn brief(memory: Memory, at: usize, signal: Signal, writer: Writer) {
 }
 
 /// Writes everything. With `is_small`, the slot has little room for the stack.
-pub(crate) fn write(memory: Memory, at: usize, is_small: bool, signal: Signal, writer: Writer) {
-    let core = registers(memory, at, signal, writer);
+pub(crate) fn write(memory: Memory, at: usize, is_small: bool, crash: impl Crash, writer: Writer) {
+    let core = registers(memory, at, crash, writer);
     let is_outside = !modules::has(memory, registers::plain(core.pc));
     if is_outside {
         mark(memory, at, flags::PC_OUTSIDE);
@@ -85,6 +107,7 @@ fn rest(memory: Memory, at: usize, is_small: bool, core: Core, is_outside: bool)
     frames(memory, at, core, is_outside);
     stack(memory, at, core.sp, if is_small { slot::MAX_SMALL_PAGES } else { slot::MAX_PAGES });
     // At the end: what is written does not depend on it.
+    #[cfg(not(target_vendor = "apple"))]
     maps::add_modules(memory);
 }
 
@@ -119,23 +142,20 @@ impl Words {
 }
 
 /// Writes the signal and the registers.
-pub(crate) fn registers(memory: Memory, at: usize, signal: Signal, writer: Writer) -> Core {
-    let context = signal.context();
-    let core = context.core();
+pub(crate) fn registers(memory: Memory, at: usize, crash: impl Crash, writer: Writer) -> Core {
+    let core = crash.core();
     let mut words = Words::new(memory, at.wrapping_add(slot::REGISTERS));
-    let name = sys::thread_name();
+    let name = crash.thread_name();
     let mut count = 0u64;
-    context.each(|_, _| count = count.wrapping_add(1));
-    // SAFETY: the kernel passes a valid siginfo; a signal that was sent carries its sender.
-    let sender = if signal.is_sent() { unsafe { (*signal.info).si_pid() as u32 } } else { 0 };
+    crash.each_register(|_, _| count = count.wrapping_add(1));
     // In the order of `word`.
-    words.push(signal.number as u64);
-    words.push(i64::from(signal.code()) as u64);
-    words.push(signal.address());
+    words.push(crash.number() as u64);
+    words.push(i64::from(crash.code()) as u64);
+    words.push(crash.address());
     words.push(u64::from(writer.thread));
     words.push(u64::from(sys::process()));
-    words.push(u64::from(sender));
-    words.push(sys::clock(libc::CLOCK_BOOTTIME));
+    words.push(u64::from(crash.sender()));
+    words.push(sys::clock(sys::BOOT_TIME));
     words.push(writer.started);
     words.push(sys::clock(libc::CLOCK_REALTIME));
     words.push(core.pc);
@@ -149,7 +169,7 @@ pub(crate) fn registers(memory: Memory, at: usize, signal: Signal, writer: Write
     while words.count < slot::WORDS {
         words.push(0);
     }
-    context.each(|index, value| {
+    crash.each_register(|index, value| {
         if index < registers::MAX {
             words.push(value);
         }

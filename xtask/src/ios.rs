@@ -17,6 +17,10 @@ use crate::tools::{ios_sdk, llvm};
 
 const TARGET: &str = "aarch64-apple-ios";
 
+/// The targets that the crash handlers for Apple are checked for. Nobody has run them, and
+/// nothing enables them.
+const CRASH_TARGETS: [&str; 4] = [TARGET, "aarch64-apple-ios-sim", "x86_64-apple-ios", "aarch64-apple-darwin"];
+
 /// `cargo xtask ios`.
 pub(crate) fn ios() -> Result<()> {
     if cfg!(target_os = "macos") {
@@ -24,6 +28,7 @@ pub(crate) fn ios() -> Result<()> {
     }
     let archive = library(&[])?;
     check_beside_others(&archive)?;
+    check_crash_handlers()?;
     let sources = Path::new("bindings/swift/Sources");
     for (folder, file) in [("ThroughlineFFI", "door"), ("ThroughlineFFI", "frames"), ("ThroughlineProcess", "process")]
     {
@@ -66,14 +71,32 @@ pub(crate) fn library(features: &[&str]) -> Result<PathBuf> {
 /// Debian's Cargo, building for iOS.
 fn cargo(arguments: &[&str]) -> Result<Command> {
     let sdk = ios_sdk()?;
-    let mut build = Command::new("/usr/bin/cargo");
+    let mut build = debian();
     build.args(arguments).args(["--quiet", "-Zbuild-std=std,panic_unwind", "--target", TARGET]);
     build.env("PATH", format!("{}:/usr/bin:/bin", sdk.join("bin").display())).env("SDKROOT", &sdk);
-    build.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env("IPHONEOS_DEPLOYMENT_TARGET", "15.0");
+    build.env("IPHONEOS_DEPLOYMENT_TARGET", "15.0");
     build.env("CC_aarch64_apple_ios", "clang-19").env("AR_aarch64_apple_ios", "llvm-ar-19");
     build.env("CFLAGS_aarch64_apple_ios", format!("-isysroot {}", sdk.display()));
-    build.env_remove("RUSTUP_TOOLCHAIN");
     Ok(build)
+}
+
+/// Debian's Cargo, with a Rust that compiles its own standard library.
+fn debian() -> Command {
+    let mut cargo = Command::new("/usr/bin/cargo");
+    cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN");
+    cargo
+}
+
+/// Type-checks the crash handlers, which are off in every build.
+fn check_crash_handlers() -> Result<()> {
+    let out = target()?.join("ios");
+    for triple in CRASH_TARGETS {
+        let mut check = debian();
+        check.args(["check", "--quiet", "-Zbuild-std=core", "--target", triple, "--target-dir"]).arg(&out);
+        check.args(["--package", "throughline-crash-writer", "--features", "apple"]);
+        step(&format!("crash handlers for {triple}"), &mut check)?;
+    }
+    Ok(())
 }
 
 /// Links an app that has another SQLite and another Rust library beside ours.
