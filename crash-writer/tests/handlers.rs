@@ -298,6 +298,11 @@ extern "C" fn tries_memory(signal: c_int, info: *mut libc::siginfo_t, context: *
         return steps_over(signal, info, context);
     }
     DEPTH.store(1, Ordering::SeqCst);
+    unsafe {
+        let mut faults: libc::sigset_t = std::mem::zeroed();
+        libc::sigaddset(&raw mut faults, libc::SIGSEGV);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const faults, std::ptr::null_mut());
+    }
     (0..3).for_each(|_| store_to_nowhere());
     DEPTH.store(2, Ordering::SeqCst);
     if HAS_RECOVERED.load(Ordering::SeqCst) == 0 {
