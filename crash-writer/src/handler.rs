@@ -9,7 +9,7 @@
 //!   - it is being written: our handler has crashed. Write the registers into the last slot, once;
 //!     confirm what is written, and ask or end for the *first* signal;
 //!   - it is provisional, or was until it had lasted too long: the handler before has crashed, or
-//!     aborts. Complete the slot and confirm it, ask or end;
+//!     aborts. Complete the slot and confirm it, ask or end. If it recovers, the slot is as it was;
 //!   - it is confirmed: end.
 //! - Another thread writes one:
 //!   - it is being written, or confirmed: write a small slot, wait at most 2 s for the end of the
@@ -411,7 +411,15 @@ fn meet_own(memory: Memory, index: usize, at: usize, signal: Signal, previous: P
             flag(memory, at, flags::MERGED);
             judge(memory, at, Verdict::Confirmed);
             write::complete(memory, at, index != 0, first);
+            let before = signal.context().core();
             pass_on(signal, previous);
+            let after = signal.context().core();
+            if after.pc != before.pc || after.sp != before.sp {
+                // It was a fault that the handler before provokes itself, to see whether memory can
+                // be read. It goes on, and the first signal is as undecided as it was.
+                memory.half(at.wrapping_add(slot::FLAGS)).fetch_and(!flags::MERGED, Ordering::AcqRel);
+                judge(memory, at, Verdict::Provisional);
+            }
         }
         _ => end(signal),
     }

@@ -1,8 +1,8 @@
 //! Modules that were loaded after the table of modules was filled, found by the kernel's list of
 //! mappings: an app that loads a library and crashes in it at once.
 //!
-//! Unlike the dynamic linker's list, this one can be read in a signal handler. Its text goes through
-//! the room for a stack that the last slot does not use.
+//! Unlike the dynamic linker's list, this one can be read in a signal handler. Its text goes
+//! through the room for a stack that the last slot does not use.
 
 use core::sync::atomic::Ordering;
 

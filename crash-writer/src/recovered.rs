@@ -1,5 +1,5 @@
-//! Where handlers that were there before ours have recovered from faults: in the code that a virtual
-//! machine has made.
+//! Where handlers that were there before ours have recovered from faults: in the code that a
+//! virtual machine has made.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

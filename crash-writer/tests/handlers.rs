@@ -289,6 +289,53 @@ fn a_crash_where_a_virtual_machine_recovers_from_faults_is_kept_if_it_ends_witho
     assert_eq!(end.half(0, slot::REGISTERS + 8), libc::SIGSEGV as u32);
 }
 
+/// A virtual machine that looks what it can read while it decides, which faults, and then writes a
+/// report and aborts.
+#[cfg(target_arch = "x86_64")]
+extern "C" fn tries_memory(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    static DEPTH: AtomicUsize = AtomicUsize::new(0);
+    if DEPTH.load(Ordering::SeqCst) == 1 {
+        return steps_over(signal, info, context);
+    }
+    DEPTH.store(1, Ordering::SeqCst);
+    unsafe {
+        let mut faults: libc::sigset_t = std::mem::zeroed();
+        libc::sigaddset(&raw mut faults, libc::SIGSEGV);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const faults, std::ptr::null_mut());
+    }
+    (0..3).for_each(|_| store_to_nowhere());
+    DEPTH.store(2, Ordering::SeqCst);
+    if HAS_RECOVERED.load(Ordering::SeqCst) == 0 {
+        std::process::abort();
+    }
+    steps_over(signal, info, context);
+    DEPTH.store(0, Ordering::SeqCst);
+}
+
+/// Whether that virtual machine recovers in the end.
+static HAS_RECOVERED: AtomicUsize = AtomicUsize::new(0);
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_handler_that_tries_memory_before_it_decides_may_decide() {
+    let end = run(|file| {
+        handle(libc::SIGSEGV, tries_memory);
+        begin(file);
+        store_to_nowhere();
+    });
+    assert_eq!(end.signal(), Some(libc::SIGABRT), "it ends in another way than without us");
+    assert_eq!(end.confirmed(), [libc::SIGSEGV as u32], "{:?}", end.verdicts());
+    let recovers = run(|file| {
+        HAS_RECOVERED.store(1, Ordering::SeqCst);
+        handle(libc::SIGSEGV, tries_memory);
+        begin(file);
+        store_to_nowhere();
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    });
+    assert_eq!(recovers.signal(), Some(libc::SIGKILL));
+    assert_eq!(recovers.verdicts(), [0; 4], "a crash was invented");
+}
+
 /// The modules of a run file: the end of a path, the bias, and the build id.
 fn modules(end: &End) -> Vec<(String, u64, Vec<u8>)> {
     let entries = (0..MODULES).map(|index| unsafe { end.file.add(MODULES_AT + index * MODULE_BYTES) });
