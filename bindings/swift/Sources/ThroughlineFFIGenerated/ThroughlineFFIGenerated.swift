@@ -2653,6 +2653,10 @@ public struct HealthReport: Equatable, Hashable {
      */
     public let stores: [StateCounts]
     /**
+     * Whether a crash of native code would be written down now.
+     */
+    public let capturesCrashes: Bool
+    /**
      * How many panics in Throughline were caught.
      */
     public let panics: UInt64
@@ -2709,6 +2713,9 @@ public struct HealthReport: Equatable, Hashable {
          * The traced stores.
          */stores: [StateCounts], 
         /**
+         * Whether a crash of native code would be written down now.
+         */capturesCrashes: Bool, 
+        /**
          * How many panics in Throughline were caught.
          */panics: UInt64, 
         /**
@@ -2736,6 +2743,7 @@ public struct HealthReport: Equatable, Hashable {
         self.destinations = destinations
         self.lastError = lastError
         self.stores = stores
+        self.capturesCrashes = capturesCrashes
         self.panics = panics
         self.closedCalls = closedCalls
         self.malformedCalls = malformedCalls
@@ -2769,6 +2777,7 @@ public struct FfiConverterTypeHealthReport: FfiConverterRustBuffer {
                 destinations: FfiConverterSequenceTypeDestinationHealth.read(from: &buf), 
                 lastError: FfiConverterOptionString.read(from: &buf), 
                 stores: FfiConverterSequenceTypeStateCounts.read(from: &buf), 
+                capturesCrashes: FfiConverterBool.read(from: &buf), 
                 panics: FfiConverterUInt64.read(from: &buf), 
                 closedCalls: FfiConverterUInt64.read(from: &buf), 
                 malformedCalls: FfiConverterUInt64.read(from: &buf), 
@@ -2788,6 +2797,7 @@ public struct FfiConverterTypeHealthReport: FfiConverterRustBuffer {
         FfiConverterSequenceTypeDestinationHealth.write(value.destinations, into: &buf)
         FfiConverterOptionString.write(value.lastError, into: &buf)
         FfiConverterSequenceTypeStateCounts.write(value.stores, into: &buf)
+        FfiConverterBool.write(value.capturesCrashes, into: &buf)
         FfiConverterUInt64.write(value.panics, into: &buf)
         FfiConverterUInt64.write(value.closedCalls, into: &buf)
         FfiConverterUInt64.write(value.malformedCalls, into: &buf)

@@ -4079,6 +4079,11 @@ data class HealthReport (
     val `stores`: List<StateCounts>
     , 
     /**
+     * Whether a crash of native code would be written down now.
+     */
+    val `capturesCrashes`: kotlin.Boolean
+    , 
+    /**
      * How many panics in Throughline were caught.
      */
     val `panics`: kotlin.ULong
@@ -4133,6 +4138,7 @@ public object FfiConverterTypeHealthReport: FfiConverterRustBuffer<HealthReport>
             FfiConverterSequenceTypeDestinationHealth.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterSequenceTypeStateCounts.read(buf),
+            FfiConverterBoolean.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
             FfiConverterULong.read(buf),
@@ -4152,6 +4158,7 @@ public object FfiConverterTypeHealthReport: FfiConverterRustBuffer<HealthReport>
             FfiConverterSequenceTypeDestinationHealth.allocationSize(value.`destinations`) +
             FfiConverterOptionalString.allocationSize(value.`lastError`) +
             FfiConverterSequenceTypeStateCounts.allocationSize(value.`stores`) +
+            FfiConverterBoolean.allocationSize(value.`capturesCrashes`) +
             FfiConverterULong.allocationSize(value.`panics`) +
             FfiConverterULong.allocationSize(value.`closedCalls`) +
             FfiConverterULong.allocationSize(value.`malformedCalls`) +
@@ -4170,6 +4177,7 @@ public object FfiConverterTypeHealthReport: FfiConverterRustBuffer<HealthReport>
             FfiConverterSequenceTypeDestinationHealth.write(value.`destinations`, buf)
             FfiConverterOptionalString.write(value.`lastError`, buf)
             FfiConverterSequenceTypeStateCounts.write(value.`stores`, buf)
+            FfiConverterBoolean.write(value.`capturesCrashes`, buf)
             FfiConverterULong.write(value.`panics`, buf)
             FfiConverterULong.write(value.`closedCalls`, buf)
             FfiConverterULong.write(value.`malformedCalls`, buf)
