@@ -5,6 +5,7 @@
 
 mod calls;
 mod client;
+mod crash;
 mod disk;
 #[cfg(feature = "peers")]
 mod peers;
@@ -42,6 +43,8 @@ fn main() -> Result<()> {
         return queue::flush_child(dir, url);
     }
     let mut table = Table::default();
+    // Before there is a client: one capture is all that a process can have.
+    table.add("crash_state_ns", crash::note()?, "ns", Goal::AtMost(100.0));
     let paced = calls::paced(options.seconds)?;
     table.add("clock_pair_ns", paced.clock_ns, "ns", Goal::None);
     table.add("record_floor_ns", paced.floor_ns, "ns", Goal::None);

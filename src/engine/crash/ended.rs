@@ -1,6 +1,6 @@
 //! How a run ended, by what it has written down itself.
 
-use crate::model::names::words::{NATIVE_LIBRARY, OWN_THREADS};
+use crate::model::names::words::{NATIVE_LIBRARIES, OWN_THREADS};
 use crate::model::time::{BootId, BootTime};
 use crate::policy::crash_loop::EndedRun;
 use crate::policy::exits::{self, AppVersion, Fault, Now, PreviousRun, classify};
@@ -56,9 +56,10 @@ pub(crate) fn ended_run(file: &CrashFile, run: &PreviousRun, now: &Now) -> Optio
     })
 }
 
-/// Whether our own code was on top of the stack: on a thread of ours, or in our library.
+/// Whether our own code was on top of the stack: on a thread of ours, or in one of our libraries.
 fn is_ours(crash: &Crash, modules: &[Module]) -> bool {
     let [pc, ..] = crash.core;
     let module = modules.iter().find(|module| module.contains(pc));
-    crash.thread_name.starts_with(OWN_THREADS) || module.is_some_and(|module| module.name().contains(NATIVE_LIBRARY))
+    let is_library = module.is_some_and(|module| module.name().starts_with(NATIVE_LIBRARIES));
+    is_library || crash.thread_name.starts_with(OWN_THREADS)
 }

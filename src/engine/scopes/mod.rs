@@ -160,7 +160,7 @@ impl Scopes {
             self.touch(now);
         }
         match event.as_error() {
-            Some(error) if error.error_kind == ErrorKind::Handled => return self.record_error(error, now),
+            Some(error) if error.error_kind == ErrorKind::Handled => return self.record_error(error, None, now),
             Some(error) if error.error_kind == ErrorKind::Crash => return self.record_fatal(error, now),
             _ => {}
         }
@@ -170,22 +170,25 @@ impl Scopes {
     }
 
     /// Records a handled error, unless there were too many like it. The view counts it in any case,
-    /// and the next one that is recorded says how many were left out.
-    fn record_error(&self, error: &ErrorEvent<'_>, now: BootTime) -> Option<Uuid> {
+    /// and the next one that is recorded says how many were left out. `fatal` is what the process
+    /// dies of, if this error is another sign of that.
+    fn record_error(&self, error: &ErrorEvent<'_>, fatal: Option<Fatal>, now: BootTime) -> Option<Uuid> {
         let repeats = || self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         let fingerprint = error.fingerprint();
         let Some(left_out) = repeats().admit(fingerprint, now) else {
             self.count(Count::Error);
             return None;
         };
-        let id = if left_out == 0 {
+        let id = if left_out == 0 && fatal.is_none() {
             self.recorder.record_checked(error, now)
         } else {
-            let owned = app_attributes(error.common.attributes);
-            let mut attributes = vec![(names::ERROR_REPEATS, (left_out as i64).into())];
+            let (owned, fatal) = (app_attributes(error.common.attributes), fatal.map(|fatal| fatal.id.to_string()));
+            let mut attributes = Vec::with_capacity(owned.len() + 2);
+            attributes.extend((left_out > 0).then(|| (names::ERROR_REPEATS, (left_out as i64).into())));
+            attributes.extend(fatal.as_deref().map(|fatal| (names::ERROR_FATAL_ID, fatal.into())));
             attributes.extend(lend(&owned));
             let id = self.recorder.record_own(&error.attributes(&attributes), now);
-            if id.is_none() {
+            if id.is_none() && left_out > 0 {
                 repeats().give_back(fingerprint, left_out);
             }
             id
@@ -200,28 +203,13 @@ impl Scopes {
     /// another language, or the signal that follows, says of the same death is no crash of its own.
     fn record_fatal(&self, error: &ErrorEvent<'_>, now: BootTime) -> Option<Uuid> {
         let crash = self.recorder.crash();
-        let id = match crash.dying_of(now) {
-            None => {
-                let id = self.record_of_operation(error, now);
-                if let Some(id) = id {
-                    crash.note(|state| state.fatal = Some(Fatal { id, at: now }));
-                }
-                id
-            }
-            Some(fatal) => {
-                let (owned, fatal) = (app_attributes(error.common.attributes), fatal.id.to_string());
-                let mut attributes = vec![(names::ERROR_FATAL_ID, fatal.as_str().into())];
-                attributes.extend(lend(&owned));
-                let error = ErrorEvent { error_kind: ErrorKind::Handled, ..error.attributes(&attributes) };
-                let id = self.recorder.record_own(&error, now);
-                self.count(Count::Error);
-                return id;
-            }
-        };
-        if id.is_some() {
-            self.count_in(error, now);
+        if let Some(fatal) = crash.dying_of(now) {
+            return self.record_error(&ErrorEvent { error_kind: ErrorKind::Handled, ..*error }, Some(fatal), now);
         }
-        id
+        let id = self.record_of_operation(error, now)?;
+        crash.note(|state| state.fatal = Some(Fatal { id, at: now }));
+        self.count_in(error, now);
+        Some(id)
     }
 
     /// Records a fatal error as part of the operation that is running, as the crash by a signal is:

@@ -117,5 +117,6 @@ pub const OWN_THREADS: &str = "throughline";
 
 // Files.
 
-/// What the name of the library contains in which the core is shipped.
-pub const NATIVE_LIBRARY: &str = "throughline_ffi";
+/// What the names of the libraries begin with in which the core and the native module of React
+/// Native are shipped.
+pub const NATIVE_LIBRARIES: &str = "libthroughline";

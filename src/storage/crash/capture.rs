@@ -24,8 +24,18 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// There is one capture in a process. A second client has none: the crash belongs to the first.
 #[derive(Debug, Default)]
 pub struct Capture {
-    state: Mutex<CrashState>,
+    noted: Mutex<Noted>,
     open: Mutex<Option<Arc<Open>>>,
+}
+
+/// What the run is doing.
+#[derive(Debug, Default)]
+struct Noted {
+    state: CrashState,
+    /// The same in bytes. Empty until it is written for the first time.
+    bytes: Vec<u8>,
+    /// Where the next one is made: it is noted often, so nothing is allocated.
+    next: Vec<u8>,
 }
 
 /// A capture that has its file.
@@ -106,12 +116,14 @@ impl Capture {
             return;
         }
         {
-            let mut state = self.state();
-            let before = state.clone();
-            change(&mut state);
-            if *state == before {
+            let mut noted = self.noted();
+            let Noted { state, bytes, next } = &mut *noted;
+            change(state);
+            *next = state.to_bytes(std::mem::take(next));
+            if next == bytes {
                 return;
             }
+            std::mem::swap(bytes, next);
         }
         if let Some(open) = &*self.open() {
             self.write(&open.file);
@@ -120,22 +132,26 @@ impl Capture {
 
     /// The error of a language of which the process is dying at `now`.
     pub fn dying_of(&self, now: BootTime) -> Option<Fatal> {
-        self.state().fatal.filter(|fatal| fatal.explains(now))
+        self.noted().state.fatal.filter(|fatal| fatal.explains(now))
     }
 
     /// The operation that is running, if it is one, and its name.
     pub fn operation(&self) -> Option<(TraceContext, String)> {
-        let state = self.state();
+        let noted = self.noted();
+        let state = &noted.state;
         Some((state.operation?, state.operation_name.clone()))
     }
 
-    fn state(&self) -> MutexGuard<'_, CrashState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, file: &RunFile) {
-        let bytes = self.state().to_bytes();
-        file.write_state(&bytes, crc32c::crc32c(&bytes));
+        let mut noted = self.noted();
+        if noted.bytes.is_empty() {
+            noted.bytes = noted.state.to_bytes(Vec::new());
+        }
+        file.write_state(&noted.bytes, crc32c::crc32c(&noted.bytes));
     }
 
     /// Lets a heart beat, or stores a time of another meaning. A beat is left out while the file is

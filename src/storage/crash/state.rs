@@ -84,8 +84,9 @@ impl Fatal {
 }
 
 impl CrashState {
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        Writer::default()
+    /// The bytes, in place of what a buffer holds.
+    pub(super) fn to_bytes(&self, buffer: Vec<u8>) -> Vec<u8> {
+        Writer::in_place_of(buffer)
             .number(1, self.context.into())
             .number(2, self.scope.into())
             .id(3, self.action)
@@ -128,8 +129,8 @@ mod tests {
             operation_name: "Checkout".to_owned(),
             fatal: Some(Fatal { id: Uuid::from_u128(6), at: BootTime(9) }),
         };
-        assert_eq!(CrashState::from_bytes(&state.to_bytes()), state);
-        assert_eq!(CrashState::from_bytes(&CrashState::default().to_bytes()), CrashState::default());
+        assert_eq!(CrashState::from_bytes(&state.to_bytes(vec![1, 2, 3])), state);
+        assert_eq!(CrashState::from_bytes(&CrashState::default().to_bytes(Vec::new())), CrashState::default());
         let facts = Facts { base_wall: 1, boot: 2, started: 3, process: 4, app_version: "1.2".to_owned() };
         assert_eq!(Facts::from_bytes(&facts.to_bytes()), facts);
     }
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_later_version_may_write_more() {
-        let mut bytes = CrashState { scope: 7, ..CrashState::default() }.to_bytes();
+        let mut bytes = CrashState { scope: 7, ..CrashState::default() }.to_bytes(Vec::new());
         bytes.extend_from_slice(&[200, 2, 0, 1, 1]);
         assert_eq!(CrashState::from_bytes(&bytes).scope, 7);
     }

@@ -10,6 +10,12 @@ use crate::model::event::TraceContext;
 pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
+    /// Writes into a buffer, whose content is given up.
+    pub(super) fn in_place_of(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self(buffer)
+    }
+
     /// A value of more than 64 KiB is cut.
     pub(super) fn bytes(mut self, number: u8, bytes: &[u8]) -> Self {
         let bytes = bytes.get(..usize::from(u16::MAX)).unwrap_or(bytes);
