@@ -54,15 +54,16 @@ impl Telemetry {
     /// (`ApplicationExitInfo`): an ANR, a crash of native code and a lack of memory are errors, and
     /// no other end is one. Each record is reported once ever, and not at all when the run's own
     /// report says the same. `process` is the name of this process; what Android says of others,
-    /// they report themselves.
+    /// they report themselves. Call it at each start, also with no record: what the first call sees
+    /// is of a time before there was a client, and is not reported.
     ///
     /// Returns when the reports are in SQLite and it is written down that they were made. False
     /// when this took longer than `timeout`, or when the client is off: give the same records to
     /// the next start.
     pub fn report_exits(&self, exits: Vec<SystemExit>, process: &str, timeout: Duration) -> bool {
         let lifecycle = &self.client.lifecycle;
-        let (process, since) = (process.to_owned(), lifecycle.consented_at().load(Ordering::Relaxed));
-        lifecycle.ask(timeout, |reply| Command::Exits { exits, process, since, reply }).unwrap_or(false)
+        let process = process.to_owned();
+        lifecycle.ask(timeout, |reply| Command::Exits { exits, process, reply }).unwrap_or(false)
     }
 
     /// What this run gives to `ActivityManager.setProcessStateSummary`, so that Android's record of

@@ -187,6 +187,9 @@ fn a_crash_waits_apart_until_the_user_has_decided() {
     let next = Telemetry::start(config, Consent::Pending).unwrap();
     let _ = next.flush(Duration::from_millis(500));
     assert_eq!(crashes(&server), []);
+    let health = next.health();
+    assert_eq!((health.set_aside, health.quarantined_files), (None, 0), "the database is whole");
+    assert!(!dir.path().join("quarantine").exists());
     next.set_consent(Consent::Granted).unwrap();
     until("the crash arrives", || next.flush(LONG).complete && crashes(&server).len() == 1);
 }

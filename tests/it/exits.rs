@@ -11,7 +11,7 @@ use throughline::{Consent, Telemetry};
 
 use crate::app::{arrived, text};
 use crate::remote::{App, Sign};
-use crate::support::{LONG, books, start};
+use crate::support::{LONG, books, start, walk};
 
 const PROCESS: &str = "com.example.shop";
 
@@ -33,6 +33,13 @@ fn exit(reason: i32, pid: u32) -> SystemExit {
         run: None,
     };
     SystemExit { exit, description: "user request after error".to_owned(), trace: "\"main\" tid=1 Native".to_owned() }
+}
+
+/// A directory in which a launch has seen that the system has no record yet.
+fn known(server: &FaultServer) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(launch(dir.path(), server, &[]).shutdown(LONG));
+    dir
 }
 
 /// A launch to which the system shows these records.
@@ -64,7 +71,8 @@ const USER_REQUESTED: i32 = 10;
 
 #[test]
 fn a_record_that_the_system_shows_to_each_launch_is_reported_once_ever() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
     let anr = exit(ANR, 4711);
     for _ in 0..3 {
         let next = launch(dir.path(), &server, &[anr.clone(), exit(USER_REQUESTED, 4712)]);
@@ -85,7 +93,8 @@ fn a_record_that_the_system_shows_to_each_launch_is_reported_once_ever() {
 
 #[test]
 fn a_crash_that_the_system_saw_too_is_not_counted_twice() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
     let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
     let pid = app.pid();
     app.crash();
@@ -100,24 +109,46 @@ fn a_crash_that_the_system_saw_too_is_not_counted_twice() {
     assert_eq!(names(&server), ["app.crash", "app.crash"]);
 }
 
+/// A record of a run that names itself, with the number of another process.
+fn exit_of(reason: i32, summary: &str) -> SystemExit {
+    let byte = |at| u8::from_str_radix(&summary[at..at + 2], 16).unwrap();
+    let bytes: Vec<u8> = (0..summary.len()).step_by(2).map(byte).collect();
+    let mut record = exit(reason, 1);
+    record.exit.run = run_of_summary(&bytes);
+    assert!(record.exit.run.is_some(), "{summary}");
+    record
+}
+
 #[test]
 fn a_run_that_names_itself_is_found_although_its_process_id_was_used_again() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
     let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
     let summary = app.tell("summary");
     app.crash();
-    let bytes: Vec<u8> =
-        (0..summary.len()).step_by(2).map(|at| u8::from_str_radix(&summary[at..at + 2], 16).unwrap()).collect();
-    let mut record = exit(NATIVE_CRASH, 1);
-    record.exit.run = run_of_summary(&bytes);
-    assert!(record.exit.run.is_some(), "{summary}");
-    launch(dir.path(), &server, &[record]).shutdown(LONG);
+    launch(dir.path(), &server, &[exit_of(NATIVE_CRASH, &summary)]).shutdown(LONG);
     assert_eq!(names(&server), ["app.crash"]);
 }
 
 #[test]
+fn a_hang_and_its_anr_are_one_death_also_where_no_crash_is_captured() {
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
+    let mut app = crate::watchdog::watched(dir.path(), &server);
+    crate::watchdog::hang(&mut app);
+    let summary = app.tell("summary");
+    app.kill();
+    for file in walk(dir.path()).into_iter().filter(|file| file.extension().is_some_and(|end| end == "crash")) {
+        std::fs::remove_file(file).unwrap();
+    }
+    launch(dir.path(), &server, &[exit_of(ANR, &summary)]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.hang"]);
+}
+
+#[test]
 fn a_hang_that_ended_as_an_anr_is_one_death() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
     let mut app = crate::watchdog::watched(dir.path(), &server);
     crate::watchdog::hang(&mut app);
     let pid = app.pid();
@@ -128,7 +159,8 @@ fn a_hang_that_ended_as_an_anr_is_one_death() {
 
 #[test]
 fn an_exception_that_was_recorded_when_it_happened_is_not_recorded_again() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
     let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
     app.record("crash IllegalStateException");
     let pid = app.pid();
@@ -139,7 +171,8 @@ fn an_exception_that_was_recorded_when_it_happened_is_not_recorded_again() {
 
 #[test]
 fn only_what_the_user_was_using_died_for_want_of_memory() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
     let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
     let pid = app.pid();
     app.kill();
@@ -151,27 +184,50 @@ fn only_what_the_user_was_using_died_for_want_of_memory() {
 
 #[test]
 fn each_process_of_an_app_reports_its_own_ends() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
     let mut other = exit(ANR, 5);
     other.exit.process = Some(format!("{PROCESS}:sync"));
-    let next = launch(dir.path(), &server, &[other.clone()]);
+    let next = launch(dir.path(), &server, std::slice::from_ref(&other));
     assert_eq!(names(&server), [] as [&str; 0]);
-    assert!(next.report_exits(vec![other], &format!("{PROCESS}:sync"), LONG));
+    let sync = format!("{PROCESS}:sync");
+    assert!(next.report_exits(Vec::new(), &sync, LONG) && next.report_exits(vec![other], &sync, LONG));
     assert!(next.flush(LONG).complete);
     assert_eq!(names(&server), ["app.anr"]);
 }
 
 #[test]
-fn what_was_reported_before_an_erasure_does_not_come_back() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+fn what_ended_before_there_was_a_client_or_a_consent_is_not_reported() {
+    let server = FaultServer::start().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let before = exit(ANR, 1);
+    launch(dir.path(), &server, std::slice::from_ref(&before)).shutdown(LONG);
     let anr = exit(ANR, 4711);
-    let next = launch(dir.path(), &server, std::slice::from_ref(&anr));
-    next.set_consent(Consent::Denied).unwrap();
-    next.set_consent(Consent::Granted).unwrap();
-    let before_consent = exit(ANR, 1);
-    let mut earlier = before_consent.clone();
-    earlier.exit.at_ms -= 60_000;
-    assert!(next.report_exits(vec![anr, earlier], PROCESS, LONG));
-    assert!(next.flush(LONG).complete);
+    let next = launch(dir.path(), &server, &[before, anr.clone()]);
     assert_eq!(names(&server), ["app.anr"]);
+    next.set_consent(Consent::Denied).unwrap();
+    assert!(next.shutdown(LONG));
+    // What was reported before does not come back either.
+    let of_the_denied_time = exit(ANR, 2);
+    launch(dir.path(), &server, &[anr.clone(), of_the_denied_time.clone()]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.anr"]);
+    launch(dir.path(), &server, &[anr, of_the_denied_time, exit(ANR, 3)]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.anr", "app.anr"]);
+}
+
+#[test]
+fn a_crash_that_another_process_or_an_earlier_launch_has_reported_is_not_reported_again() {
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let pid = app.pid();
+    app.crash();
+    // The launch that reads the crash dies before the host has asked the system.
+    let mut reader = App::start(dir.path(), &server.url(), Sign::Lock);
+    reader.must("flush");
+    reader.kill();
+    // A further process has a directory of its own, and the main one is in other hands.
+    let _other = App::start(dir.path(), &server.url(), Sign::Lock);
+    launch(dir.path(), &server, &[exit(NATIVE_CRASH, pid)]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.crash"]);
 }

@@ -67,9 +67,9 @@ struct Found {
 }
 
 /// The counter of the id of a run's crash. The counters of other events begin at 1 and never come
-/// so far.
+/// so far. SQLite's numbers go no further.
 fn counter(slot: usize) -> u64 {
-    u64::MAX - slot as u64
+    i64::MAX as u64 - slot as u64
 }
 
 /// The event of the crash in a run file, if there is one. `start` is that of the run, and `crumbs`

@@ -121,6 +121,12 @@ impl DeadRun {
         if crash.is_crash {
             queue.withdraw_hang(self.run)?;
         }
+        // Before the report is stored: should this process die in between, the run is read again.
+        if let Some(start) = start
+            && (crash.is_crash || queue.has_open_hang(self.run)?)
+        {
+            ends.note_reported(start);
+        }
         match &crash.record {
             Some(CrashRecord { n, lane, record }) => {
                 queue.finish_crashed_run(self.run, &counters, reason, (*n, *lane, record))?;

@@ -6,13 +6,25 @@ use crate::model::config::Config;
 use crate::model::ids::RunKey;
 use crate::model::time::{Clock, nanos};
 use crate::policy::crash_loop::{EndedRun, Guard, Launch, StackWork};
-use crate::policy::exits::{AppVersion, Class, Now, PreviousRun, RunMark};
+use crate::policy::exits::{AppVersion, Now, PreviousRun, RunMark, Told};
 use crate::storage::crash::CrashFile;
 use crate::storage::journal::RunStart;
 use crate::storage::replace::{Durability, read, replace};
 
 /// The file in which the rules of restraint are kept.
 const FILE: &str = "restraint.json";
+
+/// What the names of the files begin with that say which runs have reported their end: one for each
+/// directory, because only its owner writes it.
+const ENDED: &str = "ended-";
+
+/// The runs of all processes that have reported their end themselves.
+pub(crate) fn reported_runs(data_dir: &Path) -> Vec<RunMark> {
+    let entries = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(ENDED));
+    let told = files.map(|entry| Told::decode(read(&entry.path()).ok().as_deref()));
+    told.flat_map(|told| told.runs().to_vec()).collect()
+}
 
 /// A run that is over, and was read by this process.
 #[derive(Debug, Clone)]
@@ -29,6 +41,8 @@ pub(crate) struct Ended {
 #[derive(Debug)]
 pub(crate) struct Ends {
     file: PathBuf,
+    /// The runs that have reported their end. It lies where all processes of the app find it.
+    reported: PathBuf,
     clock: Clock,
     app: AppVersion,
     guard: Guard,
@@ -42,9 +56,12 @@ impl Ends {
     /// What earlier launches have written down in `dir`.
     pub(crate) fn load(dir: &Path, config: &Config, clock: &Clock) -> Self {
         let file = dir.join(FILE);
+        let name =
+            if dir == config.data_dir { "main".into() } else { dir.file_name().unwrap_or_default().to_string_lossy() };
+        let reported = config.data_dir.join(format!("{ENDED}{name}.json"));
         let guard = Guard::decode(read(&file).ok().as_deref());
         let app = AppVersion { version: config.service_version.clone(), build: String::new() };
-        Self { file, clock: clock.clone(), app, guard, last: None, ended: Vec::new() }
+        Self { file, reported, clock: clock.clone(), app, guard, last: None, ended: Vec::new() }
     }
 
     /// The launch that asks.
@@ -78,12 +95,30 @@ impl Ends {
             started_ms,
             seen_ms: started_ms + nanos(ended.ended.since(ended.started)) / 1_000_000,
         };
-        let is_reported = ended.class == Class::Hang || ended.is_crash();
-        self.ended.push(Ended { mark, facts, is_reported });
+        self.ended.push(Ended { mark, facts, is_reported: false });
         let work = self.guard.note(&ended);
         self.last = Some((run, ended, work));
         self.save();
         work
+    }
+
+    /// Notes that a run has a report of its own, which is in the queue. Every process of the app
+    /// learns of it, and every later launch.
+    pub(super) fn note_reported(&mut self, start: RunStart) {
+        let mark = match self.ended.iter_mut().find(|ended| ended.mark.run == start.key) {
+            Some(ended) => {
+                ended.is_reported = true;
+                ended.mark.clone()
+            }
+            // There is no run file, so nothing but the key is known.
+            None => {
+                let started_ms = start.base_wall / 1_000_000;
+                RunMark { run: start.key, pid: 0, process: String::new(), started_ms, seen_ms: started_ms }
+            }
+        };
+        let mut told = Told::decode(read(&self.reported).ok().as_deref());
+        told.note_run(mark);
+        let _ = replace(&self.reported, &told.encode(), Durability::Power);
     }
 
     /// Decides what holds for this launch, once every run that is over has been read.

@@ -13,9 +13,6 @@ use crate::storage::journal::run_file::{RunFile, key_of};
 use crate::storage::replace::{Durability, replace};
 use crate::storage::{installation, session_file};
 
-/// What the names of the files begin with that say which of the system's records were reported.
-pub(crate) const TOLD_EXITS: &str = "exits-";
-
 /// The file that says that its directory is to be erased.
 const OWED: &str = "erase";
 
@@ -48,9 +45,7 @@ pub(crate) fn erase_dir(dir: &Path) -> bool {
         let name = name.to_string_lossy();
         let path = entry.path();
         // The switches also while another thread is replacing them.
-        // And what the system's records were made of: it keeps them, and shows them again.
         let is_kept = ["lock", OWED, session_file::FILE, installation::FILE].contains(&&*name)
-            || name.starts_with(TOLD_EXITS)
             || name.starts_with("switches.")
             || name.starts_with("process-");
         if is_kept {

@@ -9,6 +9,7 @@
 //! runs/*.crash     beside it, what the run was doing and what it died of
 //! quarantine/      files that could not be read
 //! exits-*.json     which of the system's records about ended processes were reported
+//! ended-*.json     which runs have reported their end themselves
 //! restraint.json   when the capture of crashes has to restrain itself
 //! switches.json    settings that were changed at run time
 //! erase            says that the directory is to be erased before anything of it is sent
@@ -31,8 +32,8 @@ mod recovery;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use ends::{Ended, Ends};
-pub(crate) use erase::{TOLD_EXITS, erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
+pub(crate) use ends::{Ended, Ends, reported_runs};
+pub(crate) use erase::{erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
 
 use crate::engine::uploader::Uploader;
 use crate::model::config::{Config, Destination};

@@ -46,13 +46,7 @@ pub(crate) enum Command {
     /// Send the crashes, if the last run died at launch.
     FlushCrashes { timeout: Duration, reply: SyncSender<FlushOutcome> },
     /// Report what the system says about the ends of earlier runs, as far as it is new.
-    Exits {
-        exits: Vec<SystemExit>,
-        process: String,
-        /// What ended before is none of ours. ns since the Unix epoch.
-        since: u64,
-        reply: SyncSender<bool>,
-    },
+    Exits { exits: Vec<SystemExit>, process: String, reply: SyncSender<bool> },
     /// Write what is in the journal to the database.
     Drain { reply: SyncSender<()> },
     /// Count what became of the events.
@@ -101,8 +95,8 @@ impl Worker<'_> {
                 let job = FlushJob { until, delivered: 0, is_of_crashes: true, reply: Some(reply) };
                 self.crash_flushes.push(job);
             }
-            Command::Exits { exits, process, since, reply } => {
-                self.exits.push(ExitsJob { exits, process, since, reply });
+            Command::Exits { exits, process, reply } => {
+                self.exits.push(ExitsJob { exits, process, reply });
             }
             Command::Drain { reply } => {
                 self.drain_all();

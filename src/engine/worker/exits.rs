@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 
 use super::Worker;
 use crate::engine::crash::{SystemExit, record_exit};
-use crate::engine::directory::{Ended, TOLD_EXITS};
+use crate::engine::directory::{Ended, reported_runs};
 use crate::model::limits::MAX_PROCESS_NAME_CHARS;
 use crate::policy::exits::{Class, ExitRecord, Fate, Now, PreviousRun, RunMark, Told, classify, weigh};
 use crate::storage::replace::{Durability, read, replace};
@@ -17,8 +17,6 @@ pub(super) struct ExitsJob {
     pub(super) exits: Vec<SystemExit>,
     /// The name of this process. What the system says of others, they report themselves.
     pub(super) process: String,
-    /// What ended before is none of ours: the user had not consented. ns since the Unix epoch.
-    pub(super) since: u64,
     pub(super) reply: SyncSender<bool>,
 }
 
@@ -29,24 +27,22 @@ impl Worker<'_> {
             return;
         }
         for job in std::mem::take(&mut self.exits) {
-            let is_done = self.report_new(&job);
-            self.drain_all();
-            let _ = job.reply.send(is_done);
+            let _ = job.reply.send(self.report_new(&job));
         }
     }
 
     fn report_new(&mut self, job: &ExitsJob) -> bool {
         let file = self.exits_file(&job.process);
-        let mut told = match read(&file) {
-            Ok(bytes) => Told::decode(Some(&bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Told::decode(None),
+        let (mut told, is_first) = match read(&file) {
+            Ok(bytes) => (Told::decode(Some(&bytes)), false),
+            Err(error) if error.kind() == ErrorKind::NotFound => (Told::decode(None), true),
             // The device is locked. What was reported is not known, so it is asked again later.
             Err(_) => return false,
         };
         let Some(open) = self.storage.open() else { return false };
         let (now, ended) = (open.own.now(), open.own.ended());
-        for run in ended.iter().filter(|run| run.is_reported) {
-            told.note_run(RunMark { process: job.process.clone(), ..run.mark.clone() });
+        for run in reported_runs(&self.shared.config.data_dir) {
+            told.note_run(run);
         }
         let unreported = ended.iter().filter(|run| !run.is_reported).map(|run| run.mark.clone()).collect::<Vec<_>>();
         let mut exits: Vec<&SystemExit> = job.exits.iter().collect();
@@ -57,19 +53,22 @@ impl Worker<'_> {
                 Fate::Foreign | Fate::Told => continue,
                 Fate::Late(_) => None,
                 Fate::Joined(mark) => Some(Some(mark.clone())),
-                Fate::Alone => Some(None),
+                // What the system shows to the first launch of all, or to the first one after an
+                // erasure, is of a time before there was a client or a consent.
+                Fate::Alone => (!is_first).then_some(None),
             };
-            if let Some(mark) = &joined
-                && exit.exit.at_ms.saturating_mul(1_000_000) >= job.since
-            {
+            if let Some(mark) = &joined {
                 self.report(exit, &record, &now, &ended, mark.as_ref());
+                // One after the other: a stack of all threads is large.
+                self.drain_all();
             }
             if let Some(Some(mark)) = joined {
-                told.note_run(RunMark { process: job.process.clone(), ..mark });
+                told.note_run(mark);
             }
             told.note_exit(&record);
         }
-        replace(&file, &told.encode(), Durability::Power).is_ok()
+        // Only when the reports are in the database is it written down that they were made.
+        self.shared.recorder().journal().waiting() == 0 && replace(&file, &told.encode(), Durability::Power).is_ok()
     }
 
     /// Reports an end, if it is an error of the app's.
@@ -89,6 +88,6 @@ impl Worker<'_> {
         let is_harmless = |char: &char| char.is_ascii_alphanumeric() || matches!(char, '.' | '_');
         let name: String = process.chars().map(|char| if is_harmless(&char) { char } else { '_' }).collect();
         let name: String = name.chars().take(MAX_PROCESS_NAME_CHARS).collect();
-        self.shared.config.data_dir.join(format!("{TOLD_EXITS}{name}.json"))
+        self.shared.config.data_dir.join(format!("exits-{name}.json"))
     }
 }

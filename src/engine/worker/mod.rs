@@ -8,6 +8,7 @@
 //! [`WORKER_STARTS`](crate::model::limits::WORKER_STARTS) times.
 //!
 //! - `thread.rs`: the thread, its runtime and its priority;
+//! - `stack.rs`: the alternate stack of a thread of ours;
 //! - `shared.rs`: what the client and the worker share;
 //! - `command.rs`: what the client asks of the worker;
 //! - `storage.rs`: what the worker holds of the disk, and what follows from a storage error;
@@ -30,6 +31,7 @@ mod recovery;
 mod report;
 mod settled;
 mod shared;
+mod stack;
 mod storage;
 mod thread;
 mod upkeep;
@@ -110,7 +112,7 @@ impl<'a> Worker<'a> {
             crash_flushes: Vec::new(),
             launch: None,
             exits: Vec::new(),
-            watchdog: Watchdog::start(shared, shared.conditions().foreground),
+            watchdog: None,
             conditions: shared.conditions(),
             dirty: true,
             next_drain: Some(Instant::now()),
@@ -127,11 +129,11 @@ impl<'a> Worker<'a> {
     /// Works until the client asks for the end.
     async fn run(mut self, commands: &mut mpsc::UnboundedReceiver<Command>) {
         if self.is_switched_off() {
-            self.watchdog = None;
             self.shared.debug.log("an earlier process was switched off, so this one is too");
             self.shared.health().storage = StorageState::Off;
             return;
         }
+        self.watchdog = Watchdog::start(self.shared, self.conditions.foreground);
         if matches!(self.storage, Storage::Suspended) {
             self.shared.health().storage = StorageState::Suspended;
         }

@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::stack::give_stack;
 use super::{Command, Shared, Worker};
 use crate::engine::recorder::mark_own_thread;
 use crate::model::limits::{IO_THREAD_KEEP_ALIVE, WORKER_STARTS};
-use crate::storage::crash::AlternateStack;
 use crate::storage::health::StorageState;
 
 /// Starts the thread.
@@ -81,16 +81,6 @@ fn begin_thread(on_thread_start: Option<fn()>) {
     if let Some(begin) = on_thread_start {
         let _ = std::panic::catch_unwind(begin);
     }
-}
-
-thread_local! {
-    /// The stack on which this thread's crash is written when its own has overflowed.
-    static STACK: Option<AlternateStack> = AlternateStack::give();
-}
-
-/// Gives this thread an alternate stack for as long as it lives.
-fn give_stack() {
-    let _ = STACK.try_with(|_| {});
 }
 
 /// Lowers this thread's priority. On Darwin a thread's priority is its quality of service. Setting

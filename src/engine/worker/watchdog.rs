@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Shared;
+use super::stack::give_stack;
 use crate::engine::main_thread::MainThread;
 use crate::engine::recorder::{Moment, Open, mark_own_thread};
 use crate::model::config::Consent;
@@ -49,6 +50,7 @@ impl Watchdog {
         let (shared, of_thread) = (Arc::clone(shared), Arc::clone(&control));
         let work = move || {
             mark_own_thread();
+            give_stack();
             Eye { shared: &shared, main: &*main, control: &of_thread, hang: None }.watch(threshold);
             of_thread.lock().has_ended = true;
             of_thread.changed.notify_all();
@@ -91,13 +93,13 @@ impl Control {
         *told
     }
 
-    /// Sleeps until the app is in the foreground. False when the watch is over.
-    fn sleep(&self) -> bool {
+    /// Sleeps until the app is in the foreground. `None` when the watch is over.
+    fn sleep(&self) -> Option<Told> {
         let mut told = self.lock();
         while !told.is_foreground && !told.is_over {
             told = self.changed.wait(told).unwrap_or_else(PoisonError::into_inner);
         }
-        !told.is_over
+        Some(*told).filter(|told| !told.is_over)
     }
 }
 
@@ -120,15 +122,15 @@ struct Eye<'w> {
 impl Eye<'_> {
     fn watch(mut self, threshold: Duration) {
         let origin = Instant::now();
-        while self.control.sleep() {
-            let known = *self.control.lock();
+        while let Some(known) = self.control.sleep() {
             // What was before the app came to the foreground says nothing.
             let mut hangs = Hangs::new(Watch { threshold, period: WATCHDOG_PERIOD });
             let mut planned = Instant::now();
             while *self.control.lock() == known {
                 let watched = &self.shared.watched;
-                if watched.may_ask() {
-                    self.shared.guarded(|| self.main.ask());
+                let boot = self.shared.clock.boot();
+                if watched.may_ask(boot) && self.shared.guarded(|| self.main.ask()).is_none() {
+                    watched.was_not_asked();
                 }
                 let now = Instant::now();
                 let look = Look {
@@ -160,7 +162,7 @@ impl Eye<'_> {
 
     fn begin(&mut self, started: BootTime, threshold: Duration) {
         let stack = self.shared.guarded(|| self.main.stack()).unwrap_or_default();
-        if self.is_denied() {
+        if self.is_denied() || !self.shared.lifecycle.is_on() || self.control.lock().is_over {
             return;
         }
         let recorder = self.shared.recorder();

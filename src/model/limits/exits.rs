@@ -40,6 +40,9 @@ pub const HANG_THRESHOLD: Duration = Duration::from_secs(2);
 /// The shortest silence that a host can ask to be told of: below, the watchdog's period is no
 /// longer small against it.
 pub const LEAST_HANG_THRESHOLD: Duration = Duration::from_millis(500);
+/// Time after which the main thread is asked again although it has not answered: a host may lose a
+/// task. Each of them waits in its queue while it hangs.
+pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// How long the end of the client waits for the end of the watchdog, which may be in the host's
 /// code.
 pub const WATCHDOG_END_PATIENCE: Duration = Duration::from_millis(100);

@@ -92,6 +92,11 @@ impl Told {
         self.runs.drain(..surplus);
     }
 
+    /// The runs whose end was reported.
+    pub fn runs(&self) -> &[RunMark] {
+        &self.runs
+    }
+
     /// The bytes to store.
     pub fn encode(&self) -> Vec<u8> {
         sealed::seal(self)

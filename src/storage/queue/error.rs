@@ -29,6 +29,10 @@ pub enum QueueError {
 impl From<rusqlite::Error> for QueueError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
+        // A value of ours that SQLite cannot hold says nothing about the database.
+        if matches!(error, rusqlite::Error::ToSqlConversionFailure(_)) {
+            return QueueError::Other(text);
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => QueueError::Full,
             Some(

@@ -131,6 +131,12 @@ pub(super) fn withdraw(db: &Connection, control: &mut Control, run: u32, lane: L
     found.into_iter().try_for_each(|n| discard(db, control, run, n))
 }
 
+/// Whether a run has left an event of a lane open.
+pub(super) fn has_any(db: &Connection, run: u32, lane: Lane) -> Result<bool, QueueError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM held WHERE run = ?1 AND lane & ~?2 = ?3)";
+    Ok(db.prepare_cached(sql)?.query_row(params![run, ASIDE, lane.code()], |row| row.get(0))?)
+}
+
 /// The counter of some event that a run has left open.
 pub(super) fn any_of(db: &Connection, run: u32) -> Result<Option<u64>, QueueError> {
     let mut statement = db.prepare_cached("SELECT n FROM held WHERE run = ?1 LIMIT 1")?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 
 use super::lanes::MAX_SEQ;
+use super::schema::BALLAST;
 use super::{Queue, QueueError, Settlement, schema};
 use crate::model::event::Lane;
 use crate::model::ledger::DropReason;
@@ -12,9 +13,6 @@ use crate::model::limits::{
     FULL_DISK_EVICT_STEPS, MAX_DRAIN_EVENTS, SWEEP_SHARE,
 };
 use crate::model::time::nanos;
-
-/// Name of the ballast file.
-const BALLAST: &str = "ballast";
 
 impl Queue {
     /// Evicts rows that are over the quotas: those of the least valuable lane first, and its oldest

@@ -140,6 +140,11 @@ impl Queue {
         self.transact(|queue| held::withdraw(&queue.db, &mut queue.control, run, Lane::Crash))
     }
 
+    /// Whether a run has left a hang open: it is what the run died of.
+    pub fn has_open_hang(&self, run: u32) -> Result<bool, QueueError> {
+        held::has_any(&self.db, run, Lane::Crash)
+    }
+
     /// Ends a run whose file killed its reader and is set aside. Events that were not found are
     /// booked as quarantined.
     pub fn quarantine_run(&mut self, run: u32, counters: &RunCounters) -> Result<(), QueueError> {

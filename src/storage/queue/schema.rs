@@ -60,6 +60,9 @@ pub(super) fn has_log(dir: &Path) -> bool {
     std::fs::metadata(dir.join(LOG)).is_ok_and(|log| log.len() > 0)
 }
 
+/// Name of the ballast file.
+pub(super) const BALLAST: &str = "ballast";
+
 /// Opens or creates the database in `dir`.
 ///
 /// # Errors
@@ -79,13 +82,22 @@ pub(super) fn open(dir: &Path, max_bytes: u64) -> Result<Connection, QueueError>
     let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
     match (application, version) {
         (0, 0) => create(&db)?,
-        (APPLICATION_ID, VERSION) => db.execute_batch(LATER_TABLES)?,
+        (APPLICATION_ID, VERSION) => make_later_tables(&db, dir)?,
         (APPLICATION_ID, newer) if newer > VERSION => return Err(QueueError::Newer(newer)),
         _ => {
             return Err(QueueError::Corrupt(format!("foreign database: application {application}, version {version}")));
         }
     }
     Ok(db)
+}
+
+/// Makes the tables that a database of an earlier version lacks. On a full disk the ballast is
+/// given up for that: without them, nothing would be stored at all.
+fn make_later_tables(db: &Connection, dir: &Path) -> Result<(), QueueError> {
+    match db.execute_batch(LATER_TABLES).map_err(QueueError::from) {
+        Err(QueueError::Full) if std::fs::remove_file(dir.join(BALLAST)).is_ok() => Ok(db.execute_batch(LATER_TABLES)?),
+        made => made,
+    }
 }
 
 /// Applies the settings of the connection. The database may have at most half as many bytes again

@@ -19,12 +19,15 @@ extension Throughline {
     ///
     /// Call it before or after ``start(_:consent:)``.
     public static func watchMainThread(threshold: TimeInterval = 2) {
-        Running.shared.whenStarted(.mainThread) { $0.watchMain(main: ShownMainThread(), threshold: threshold) }
+        Running.shared.whenStarted(.mainThread) { core in
+            Running.shared.setWatching(core)
+            core.watchMain(main: ShownMainThread(), threshold: threshold)
+        }
     }
 
     /// The main thread lives.
     static func beat() {
-        Running.shared.core?.beat()
+        Running.shared.watching?.beat()
     }
 
     /// Sends the crashes of earlier runs and waits for at most `timeout` seconds until none waits

@@ -14,6 +14,8 @@ final class Running: @unchecked Sendable {
 
     private let lock = NSLock()
     private var started: TelemetryCore?
+    /// Takes the main thread's signs of life, also while it starts and while it ends.
+    private var watched: TelemetryCore?
     private var isStarting = false
     /// Calls to the core that were made before the start.
     private var waiting: [(decision: Decision, call: @Sendable (TelemetryCore) -> Void)] = []
@@ -25,6 +27,11 @@ final class Running: @unchecked Sendable {
 
     /// The core, while the client runs.
     var core: TelemetryCore? { lock.withLock { started } }
+
+    /// What takes the main thread's signs of life.
+    var watching: TelemetryCore? { lock.withLock { watched } }
+
+    func setWatching(_ core: TelemetryCore?) { lock.withLock { watched = core } }
 
     func start(_ configuration: Configuration, consent: Consent) throws(ThroughlineError) {
         try LibraryVersion.check(libraryVersion)
@@ -51,6 +58,7 @@ final class Running: @unchecked Sendable {
     func shutdown(timeout: TimeInterval) throws(ThroughlineError) -> Bool {
         TracedStores.all.report()
         guard let core = take() else { throw .closed("Throughline does not run") }
+        defer { setWatching(nil) }
         return try ThroughlineError.translating { try core.shutdown(timeout: timeout) }
     }
 

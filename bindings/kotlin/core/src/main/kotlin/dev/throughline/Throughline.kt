@@ -98,10 +98,10 @@ public object Throughline {
      */
     @JvmStatic @JvmOverloads
     public fun watchMainThread(main: MainThread, threshold: Duration = 2.seconds): Unit =
-        Running.whenStarted("main thread") { it.watchMain(ShownMainThread(main), threshold) }
+        Running.watchMain(main, threshold)
 
     /** The main thread lives. Call it there whenever it is [asked][MainThread.ask]. */
-    @JvmStatic public fun beat(): Unit = Running.ask(Unit) { it.beat() }
+    @JvmStatic public fun beat(): Unit = Running.beat()
 
     /**
      * Reports what the system says about the ends of earlier processes of the app, as far as it is

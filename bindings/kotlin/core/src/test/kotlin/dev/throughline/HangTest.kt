@@ -62,6 +62,7 @@ class HangTest {
                 reason = 6, status = 0, importance = 100, timestamp = System.currentTimeMillis(), pid = 7,
                 process = "shop", description = "Input dispatching timed out",
             )
+            assertTrue(Throughline.reportExits(emptyList(), "shop"))
             repeat(2) { assertTrue(Throughline.reportExits(listOf(anr), "shop")) }
             assertEquals(1, app.seen().count { it.attributes["exception.message"] == "Input dispatching timed out" })
         }

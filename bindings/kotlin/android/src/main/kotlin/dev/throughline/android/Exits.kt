@@ -21,7 +21,8 @@ internal class ExitReasons(private val context: Context, private val process: St
         if (Throughline.health()?.isEnabled != true) return
         val manager = context.getSystemService(ActivityManager::class.java) ?: return
         val exits = manager.getHistoricalProcessExitReasons(context.packageName, 0, 0).map(::told)
-        if (exits.isNotEmpty()) Throughline.reportExits(exits, process)
+        // Also when there are none: what the first call sees is of a time before the client.
+        Throughline.reportExits(exits, process)
         // So that the record of this run's end names it. The number of its process comes again.
         guarded { manager.setProcessStateSummary(Throughline.runSummary()) }
     }

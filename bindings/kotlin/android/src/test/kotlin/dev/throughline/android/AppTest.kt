@@ -177,6 +177,12 @@ class AppTest {
         setImportance(RunningAppProcessInfo.IMPORTANCE_FOREGROUND)
     }
 
+    /** The system has shown to an earlier start that it has no record. */
+    private fun startBefore() {
+        start()
+        Throughline.shutdown()
+    }
+
     /** What a flush of the reports sends. */
     private fun reported(): String {
         Throughline.drain(5.seconds)
@@ -185,6 +191,7 @@ class AppTest {
 
     @Test
     fun `exits that a start that failed would have told are told by the next, each once`() {
+        startBefore()
         app.exits.all = listOf(exit(ApplicationExitInfo.REASON_ANR, 1_000, "of the first run"))
         val failed = CountDownLatch(1)
         Throughline.start(app, Consent.GRANTED, { screens = false; frames = false }, { failed.countDown() }) {}
@@ -217,6 +224,7 @@ class AppTest {
 
     @Test
     fun `an exit after the clock was set back is told, and those before it are not told again`() {
+        startBefore()
         app.exits.all = listOf(exit(ApplicationExitInfo.REASON_ANR, 9_000, "of the day after", pid = 1))
         start()
         assertTrue("of the day after" in reported())
@@ -249,6 +257,9 @@ class AppTest {
 
     @Test
     fun `several processes of an app tell each of its own end`() {
+        start()
+        ExitReasons(app, "com.example:push").report()
+        Throughline.shutdown()
         app.exits.all = listOf(
             exit(ApplicationExitInfo.REASON_ANR, 1_000, "of the main one"),
             exit(ApplicationExitInfo.REASON_ANR, 2_000, "of the push one", process = "com.example:push"),
@@ -324,6 +335,7 @@ class AppTest {
 
     @Test
     fun `an app starts, learns what the device says, and is told of the run before once`() {
+        startBefore()
         app.exits.all = listOf(
             exit(ApplicationExitInfo.REASON_CRASH_NATIVE, 2_000, "signal 11"),
             exit(ApplicationExitInfo.REASON_USER_REQUESTED, 1_500, "swiped away"),

@@ -4,7 +4,9 @@ import dev.throughline.Configuration
 import dev.throughline.Consent
 import dev.throughline.CrashHandler
 import dev.throughline.FlushOutcome
+import dev.throughline.MainThread
 import dev.throughline.Setup
+import dev.throughline.ShownMainThread
 import dev.throughline.ThroughlineException
 import dev.throughline.internal.ffi.FlushOutcome as GeneratedOutcome
 import dev.throughline.internal.ffi.HeaderField
@@ -28,6 +30,10 @@ internal object Running {
     @Volatile
     var core: TelemetryCore? = null
         private set
+
+    /** Takes the main thread's signs of life, also while it starts and while it ends. */
+    @Volatile
+    private var watching: TelemetryCore? = null
 
     private var starting = false
 
@@ -91,6 +97,7 @@ internal object Running {
         return try {
             Core.translating { ending.shutdown(timeout) }
         } finally {
+            if (watching === ending) watching = null
             ending.close()
         }
     }
@@ -99,6 +106,16 @@ internal object Running {
         val core = core ?: throw ThroughlineException.Closed("Throughline does not run")
         TracedStores.report()
         return Core.translating { core.flush(timeout) }.public()
+    }
+
+    fun watchMain(main: MainThread, threshold: Duration): Unit = whenStarted("main thread") {
+        watching = it
+        it.watchMain(ShownMainThread(main), threshold)
+    }
+
+    fun beat() {
+        val core = watching ?: return
+        safely(Unit) { core.beat() }
     }
 
     fun flushCrashes(timeout: Duration): FlushOutcome =
