@@ -49,6 +49,15 @@ pub fn arrived(server: &FaultServer) -> Received {
     Received { logs, spans }
 }
 
+/// What the server keeps, each event once: a process that dies before its backend's answer is
+/// stored leaves what it has sent to the next one, which sends it again under the same id.
+pub fn distinct(server: &FaultServer) -> Vec<LogRecord> {
+    let mut logs = arrived(server).logs;
+    let mut known = std::collections::HashSet::new();
+    logs.retain(|log| known.insert(text(&log.attributes, "log.record.uid")));
+    logs
+}
+
 pub fn text(attributes: &[KeyValue], key: &str) -> String {
     let value = attributes.iter().find(|entry| entry.key == key).and_then(|entry| entry.value.as_ref()?.value.clone());
     match value {

@@ -13,7 +13,7 @@ use throughline::testing::{Answer, FaultServer};
 use throughline::time::{Clock, ManualClock};
 use throughline::{Consent, Host, Telemetry};
 
-use crate::app::{arrived, received, text};
+use crate::app::{arrived, distinct, received, text};
 use crate::remote::{App, Sign};
 use crate::support::{LONG, books, builder, start, until, walk};
 
@@ -27,7 +27,7 @@ fn crashed(dir: &Path, server: &FaultServer) {
 
 /// The crashes that the server keeps.
 pub fn crashes(server: &FaultServer) -> Vec<LogRecord> {
-    arrived(server).logs.into_iter().filter(|log| log.event_name == "app.crash").collect()
+    distinct(server).into_iter().filter(|log| log.event_name == "app.crash").collect()
 }
 
 fn with_ending(dir: &Path, ending: &str) -> Vec<PathBuf> {
@@ -50,6 +50,8 @@ fn a_crash_belongs_to_the_view_that_is_shown_and_arrives_once() {
         books(&next);
         assert!(next.shutdown(LONG));
     }
+    // Nobody has died while it was sent, so it is not sent again either.
+    assert_eq!(arrived(&server).named("app.crash").len(), 1);
     let [crash] = crashes(&server).try_into().unwrap();
     assert_eq!(text(&crash.attributes, "app.screen.name"), "Checkout");
     assert_eq!(text(&crash.attributes, "exception.type"), "SIGABRT");
@@ -60,7 +62,7 @@ fn a_crash_belongs_to_the_view_that_is_shown_and_arrives_once() {
 /// The errors that the server keeps and that are no crashes, by their type.
 fn errors(server: &FaultServer, of_type: &str) -> Vec<LogRecord> {
     let is_one = |log: &LogRecord| log.event_name != "app.crash" && text(&log.attributes, "exception.type") == of_type;
-    arrived(server).logs.into_iter().filter(is_one).collect()
+    distinct(server).into_iter().filter(is_one).collect()
 }
 
 /// What arrives of an app that records these fatal errors of a language and dies by a signal.

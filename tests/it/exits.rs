@@ -9,7 +9,7 @@ use throughline::exits::{AndroidExit, AndroidReason, SystemExit, run_of_summary}
 use throughline::testing::FaultServer;
 use throughline::{Consent, Telemetry};
 
-use crate::app::{arrived, text};
+use crate::app::{distinct, text};
 use crate::remote::{App, Sign};
 use crate::support::{LONG, books, start, walk};
 
@@ -54,7 +54,7 @@ fn launch(dir: &Path, server: &FaultServer, exits: &[SystemExit]) -> Telemetry {
 /// The fatal errors that the server keeps.
 fn deaths(server: &FaultServer) -> Vec<LogRecord> {
     let is_death = |log: &LogRecord| ["app.crash", "app.anr", "app.oom", "app.hang"].contains(&&*log.event_name);
-    arrived(server).logs.into_iter().filter(is_death).collect()
+    distinct(server).into_iter().filter(is_death).collect()
 }
 
 fn names(server: &FaultServer) -> Vec<String> {

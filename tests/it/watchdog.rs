@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use throughline::testing::FaultServer;
 use throughline::{Conditions, MainThread, Telemetry};
 
-use crate::app::{arrived, text};
+use crate::app::{distinct, text};
 use crate::crashes::crashes;
 use crate::remote::{App, Sign};
 use crate::support::{LONG, books, start, until};
@@ -84,7 +84,7 @@ pub fn watched(dir: &std::path::Path, server: &FaultServer) -> App {
 
 /// What the server keeps of this name.
 fn named(server: &FaultServer, name: &str) -> Vec<LogRecord> {
-    arrived(server).logs.into_iter().filter(|log| log.event_name == name).collect()
+    distinct(server).into_iter().filter(|log| log.event_name == name).collect()
 }
 
 fn survived(server: &FaultServer) -> Vec<LogRecord> {
