@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use throughline::event::Action;
 use throughline::exits::{AndroidExit, AndroidReason, SystemExit, run_of_summary};
 use throughline::testing::FaultServer;
 use throughline::{Consent, Telemetry};
@@ -128,6 +129,29 @@ fn a_run_that_names_itself_is_found_although_its_process_id_was_used_again() {
     app.crash();
     launch(dir.path(), &server, &[exit_of(NATIVE_CRASH, &summary)]).shutdown(LONG);
     assert_eq!(names(&server), ["app.crash"]);
+}
+
+#[test]
+fn what_a_busy_app_records_meanwhile_does_not_make_a_report_come_again() {
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
+    let anr = exit(ANR, 4711);
+    let next = start(dir.path(), &server.url());
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
+                next.record_action(&Action::tap("busy"));
+            }
+        });
+        for _ in 0..20 {
+            assert!(next.report_exits(vec![anr.clone()], PROCESS, LONG));
+        }
+        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    assert!(next.shutdown(LONG));
+    launch(dir.path(), &server, &[anr]).shutdown(LONG);
+    assert_eq!(names(&server), ["app.anr"]);
 }
 
 #[test]

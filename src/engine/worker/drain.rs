@@ -41,9 +41,13 @@ impl Worker<'_> {
         (is_due || is_last) && self.drain()
     }
 
-    /// Drains until the journal is empty.
+    /// Drains everything that was recorded before this call.
     pub(super) fn drain_all(&mut self) {
-        while self.drain() {}
+        // Not what is appended meanwhile: an app that records without a pause must not keep the
+        // worker here.
+        let journal = self.shared.recorder().journal();
+        let to = journal.appended_to();
+        while self.drain() && journal.drained_to() < to {}
     }
 
     /// Drains one step: what fits into one short transaction. True when more is to drain.

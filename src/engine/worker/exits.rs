@@ -47,6 +47,7 @@ impl Worker<'_> {
         let unreported = ended.iter().filter(|run| !run.is_reported).map(|run| run.mark.clone()).collect::<Vec<_>>();
         let mut exits: Vec<&SystemExit> = job.exits.iter().collect();
         exits.sort_by_key(|told| told.exit.at_ms);
+        let mut reported_to = 0;
         for exit in exits {
             let record = ExitRecord::Android(exit.exit.clone());
             let joined = match weigh(&record, &job.process, &unreported, &told) {
@@ -59,6 +60,7 @@ impl Worker<'_> {
             };
             if let Some(mark) = &joined {
                 self.report(exit, &record, &now, &ended, mark.as_ref());
+                reported_to = self.shared.recorder().journal().appended_to();
                 // One after the other: a stack of all threads is large.
                 self.drain_all();
             }
@@ -67,8 +69,10 @@ impl Worker<'_> {
             }
             told.note_exit(&record);
         }
-        // Only when the reports are in the database is it written down that they were made.
-        self.shared.recorder().journal().waiting() == 0 && replace(&file, &told.encode(), Durability::Power).is_ok()
+        // Only when the reports are in the database is it written down that they were made. What
+        // the app records meanwhile may wait.
+        let is_stored = self.shared.recorder().journal().drained_to() >= reported_to;
+        is_stored && replace(&file, &told.encode(), Durability::Power).is_ok()
     }
 
     /// Reports an end, if it is an error of the app's.

@@ -363,7 +363,17 @@ impl Journal {
 
     /// Bytes of records that are not in the database yet.
     pub fn waiting(&self) -> u64 {
-        self.tail.load(Ordering::Acquire) - self.head.load(Ordering::Acquire)
+        self.appended_to() - self.drained_to()
+    }
+
+    /// Up to where records have been appended, as an offset. It never goes back.
+    pub fn appended_to(&self) -> u64 {
+        self.tail.load(Ordering::Acquire)
+    }
+
+    /// Up to where they are in the database.
+    pub fn drained_to(&self) -> u64 {
+        self.head.load(Ordering::Acquire)
     }
 
     /// The worker calls this before it drains, so that the next append wakes it again. True if a
