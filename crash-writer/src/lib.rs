@@ -17,101 +17,69 @@
 //! on. What that adds is written and type-checked, and **nobody has ever run it**: see `apple/`.
 #![no_std]
 
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-mod actions;
+/// Declares what there is only on systems for which a handler is written.
+macro_rules! where_a_handler_is_written {
+    ($($item:item)*) => {
+        $(#[cfg(any(
+            target_os = "linux",
+            target_os = "android",
+            all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+        ))]
+        $item)*
+    };
+}
+
+/// Declares what stands in its place on all others.
+macro_rules! elsewhere {
+    ($($item:item)*) => {
+        $(#[cfg(not(any(
+            target_os = "linux",
+            target_os = "android",
+            all(feature = "apple", any(target_os = "ios", target_os = "macos"))
+        )))]
+        $item)*
+    };
+}
+
+where_a_handler_is_written! {
+    mod actions;
+    mod entered;
+    mod entry;
+    mod handler;
+    mod recovered;
+    mod registers;
+    mod signal;
+    mod write;
+    #[cfg(feature = "testing")]
+    pub mod faults;
+    pub use handler::handler;
+}
+
+elsewhere! {
+    mod elsewhere;
+    use elsewhere::{actions, actions as installation, handler, modules, sys};
+}
+
 #[cfg(any(test, all(feature = "apple", any(target_os = "ios", target_os = "macos"))))]
 mod apple;
 mod architecture;
 mod crc;
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-)))]
-mod elsewhere;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-mod entered;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-mod entry;
-#[cfg(all(
-    feature = "testing",
-    any(
-        target_os = "linux",
-        target_os = "android",
-        all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-    )
-))]
-pub mod faults;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-mod handler;
 pub mod layout;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod maps;
 mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod modules;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-mod recovered;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-mod registers;
 mod run_file;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-mod signal;
 mod stack;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod sys;
 mod words;
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-mod write;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use actions as installation;
 #[cfg(all(feature = "apple", any(target_os = "ios", target_os = "macos")))]
 use apple::{installation, modules, sys};
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-)))]
-use elsewhere::{actions, actions as installation, handler, modules, sys};
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    all(feature = "apple", any(target_os = "ios", target_os = "macos"))
-))]
-pub use handler::handler;
 
 pub use actions::SIGNALS;
 pub use architecture::ARCHITECTURE;

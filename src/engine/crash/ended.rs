@@ -44,7 +44,6 @@ pub(crate) fn previous_run(file: &CrashFile, is_last: bool) -> PreviousRun {
 pub(crate) fn ended_run(file: &CrashFile, run: &PreviousRun, now: &Now) -> Option<EndedRun> {
     let facts = file.facts()?;
     let started = BootTime(facts.started);
-    let beats = [Beat::Main, Beat::Watchdog].map(|beat| BootTime(file.beat(beat)));
     let died = [run.fault.map(|fault| fault.at), run.fatal];
     let crash = file.crashes().into_iter().next().filter(|_| run.fault.is_some());
     Some(EndedRun {
@@ -52,7 +51,7 @@ pub(crate) fn ended_run(file: &CrashFile, run: &PreviousRun, now: &Now) -> Optio
         is_own_fault: crash.is_some_and(|crash| is_ours(&crash, &file.modules())),
         boot: BootId(facts.boot),
         started,
-        ended: died.into_iter().flatten().min().or(beats.into_iter().max()).unwrap_or(started).max(started),
+        ended: died.into_iter().flatten().min().or(run.last_beat).unwrap_or(started).max(started),
     })
 }
 

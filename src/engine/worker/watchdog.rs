@@ -176,7 +176,6 @@ impl Eye<'_> {
     fn end(&mut self, duration: Duration) {
         let recorder = self.shared.recorder();
         recorder.crash().beat(Beat::HangStart, BootTime(0));
-        recorder.crash().beat(Beat::LastHang, self.shared.clock.boot());
         let Some(Hang { open, moment, started, stack }) = self.hang.take().filter(|_| !self.is_denied()) else {
             return;
         };
