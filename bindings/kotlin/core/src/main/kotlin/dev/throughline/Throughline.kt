@@ -105,7 +105,9 @@ public object Throughline {
 
     /**
      * Reports what the system says about the ends of earlier processes of the app, as far as it is
-     * new and the run itself has not said it. It waits for at most [timeout].
+     * new and the run itself has not said it. It waits for at most [timeout]. Call it at each start,
+     * also without a record: what the first call sees is of a time before there was a client, and is
+     * not reported.
      *
      * @param process the name of this process. Others report their own ends.
      * @return false when that took longer, or when the client does not run: give the same records to
