@@ -253,14 +253,15 @@ fn what_lies_in_the_place_of_a_run_file_costs_nothing_but_the_crash() {
 }
 
 /// The names of the breadcrumbs of a crash, in their order. Their times must be, too.
-fn breadcrumbs(crash: &LogRecord) -> Vec<String> {
+pub fn breadcrumbs(crash: &LogRecord) -> Vec<String> {
     let list = crash.attributes.iter().find(|entry| entry.key == "throughline.breadcrumbs");
     let Some(Any::ArrayValue(list)) = list.and_then(|entry| entry.value.clone()?.value) else { return Vec::new() };
     let mut last = 0;
     let name = |value: Option<Any>| {
         let Some(Any::KvlistValue(map)) = value else { panic!("a breadcrumb is no map") };
         let time = text(&map.values, "time_unix_nano").parse::<u64>().unwrap();
-        assert!(time >= last && time <= crash.time_unix_nano, "{time} is out of order");
+        let is_before = crash.event_name != "app.crash" || time <= crash.time_unix_nano;
+        assert!(time >= last && is_before, "{time} is out of order");
         last = time;
         text(&map.values, "name")
     };
@@ -277,28 +278,36 @@ fn next_launch(dir: &Path, server: &FaultServer) -> LogRecord {
     crash
 }
 
+/// How a process dies: by a signal alone, or of an error that its language has recorded before.
+const DEATHS: [fn(&mut App); 2] = [App::crash, |app| {
+    app.record("crash uncaught");
+    app.crash();
+}];
+
 #[test]
 fn what_was_delivered_before_a_crash_is_still_told_by_it_and_not_delivered_again() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
-    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
-    app.tell("view Home");
-    let first = app.record("tap first");
-    app.must("flush");
-    assert!(server.stored_ids().contains(&first));
-    app.tell("view Checkout");
-    app.record("tap second");
-    app.crash();
-    let crash = next_launch(dir.path(), &server);
-    let told = breadcrumbs(&crash);
-    let (from, told) = (told.iter().position(|name| name == "Home").unwrap(), told.as_slice());
-    assert_eq!(told[from..], ["Home", "first", "Checkout", "second"]);
-    assert_eq!(server.stored_ids().iter().filter(|id| **id == first).count(), 1);
-    assert!(!text(&crash.attributes, "app.crash.id").is_empty());
+    for die in DEATHS {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+        app.tell("view Home");
+        let first = app.record("tap first");
+        app.must("flush");
+        assert!(server.stored_ids().contains(&first));
+        app.tell("view Checkout");
+        app.record("tap second");
+        die(&mut app);
+        let crash = next_launch(dir.path(), &server);
+        let told = breadcrumbs(&crash);
+        let (from, told) = (told.iter().position(|name| name == "Home").unwrap(), told.as_slice());
+        assert_eq!(told[from..], ["Home", "first", "Checkout", "second"]);
+        assert_eq!(server.stored_ids().iter().filter(|id| **id == first).count(), 1);
+        assert!(!text(&crash.attributes, "app.crash.id").is_empty());
+    }
 }
 
 #[test]
 fn what_was_erased_or_denied_before_a_crash_is_not_told_by_it() {
-    for orders in [&["erase"][..], &["deny", "grant"]] {
+    for (die, orders) in DEATHS.into_iter().flat_map(|die| [(die, &["erase"][..]), (die, &["deny", "grant"])]) {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
         let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
         app.record("tap secret");
@@ -307,11 +316,24 @@ fn what_was_erased_or_denied_before_a_crash_is_not_told_by_it() {
         orders.iter().for_each(|order| app.must(order));
         until("the client records", || app.tell("tap after") != "none");
         app.must("drain");
-        app.crash();
+        die(&mut app);
         let told = breadcrumbs(&next_launch(dir.path(), &server));
         assert!(told.contains(&"after".to_owned()), "{orders:?}: {told:?}");
         assert!(!told.iter().any(|name| name.starts_with("secret")), "{orders:?}: {told:?}");
     }
+}
+
+#[test]
+fn an_error_that_ends_the_process_tells_of_events_that_wait_with_it_in_the_journal() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    app.tell("hold");
+    app.record("tap before");
+    app.record("crash uncaught");
+    app.record("tap behind");
+    app.kill();
+    let told = breadcrumbs(&next_launch(dir.path(), &server));
+    assert_eq!(told.last().map(String::as_str), Some("before"), "{told:?}");
 }
 
 #[test]

@@ -52,6 +52,22 @@ fn capture_that_crashes_the_app_again_and_again_leaves_it_alone_for_a_day_and_sa
 }
 
 #[test]
+fn an_app_that_is_named_as_our_threads_are_keeps_its_crashes_to_itself() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let program = dir.path().join("throughline");
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &program).unwrap();
+    let data = dir.path().join("data");
+    for _ in 0..3 {
+        App::start_program(&program, &data, &server.url(), Sign::Lock).crash();
+    }
+    let mut app = App::start_program(&program, &data, &server.url(), Sign::Lock);
+    assert_eq!(app.tell("hints"), "");
+    app.must("flush");
+    let threads: Vec<_> = crashes(&server).iter().map(|crash| text(&crash.attributes, "thread.name")).collect();
+    assert_eq!(threads, ["throughline"; 3]);
+}
+
+#[test]
 fn crashes_of_the_app_itself_never_switch_capture_off() {
     let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
     for _ in 0..4 {

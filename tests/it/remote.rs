@@ -47,8 +47,14 @@ impl App {
 
     /// Starts a process whose client has this data directory.
     pub fn start(dir: &Path, endpoint: &str, sign: Sign) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["remote::an_app_that_is_told_what_to_do", "--exact", "--nocapture"]);
+        Self::start_program(&std::env::current_exe().unwrap(), dir, endpoint, sign)
+    }
+
+    /// As [`App::start`], by a program with this path, which is this one under another name. Its
+    /// first thread does what it is told.
+    pub fn start_program(program: &Path, dir: &Path, endpoint: &str, sign: Sign) -> Self {
+        let mut command = Command::new(program);
+        command.args(["remote::an_app_that_is_told_what_to_do", "--exact", "--nocapture", "--test-threads=1"]);
         command.env(DIR, dir).env(ENDPOINT, endpoint).stdin(Stdio::piped()).stdout(Stdio::piped());
         // Panics that a test asks for are no news.
         command.stderr(Stdio::null());
@@ -184,6 +190,10 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
             let signal = rustix::process::Signal::from_named_raw(rest.parse().unwrap()).unwrap();
             rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
             unreachable!("the process lives after signal {rest}")
+        }
+        "hold" => {
+            act_at("before_commit", || std::thread::sleep(LONG * 20));
+            true.to_string()
         }
         "abort" => {
             until("crashes are captured", || telemetry.health().captures_crashes);

@@ -11,7 +11,7 @@ use throughline::testing::FaultServer;
 use throughline::{Conditions, MainThread, Telemetry};
 
 use crate::app::{distinct, text};
-use crate::crashes::crashes;
+use crate::crashes::{breadcrumbs, crashes};
 use crate::remote::{App, Sign};
 use crate::support::{LONG, books, start, until};
 
@@ -129,6 +129,7 @@ fn a_main_thread_that_comes_back_was_one_hang_with_its_duration_and_its_stack() 
 fn a_process_that_is_killed_while_its_main_thread_hangs_died_of_a_hang() {
     let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
     let mut app = watched(dir.path(), &server);
+    app.record("tap pay");
     hang(&mut app);
     app.kill();
     next_launch(dir.path(), &server);
@@ -137,6 +138,7 @@ fn a_process_that_is_killed_while_its_main_thread_hangs_died_of_a_hang() {
     assert_eq!(text(&hang.attributes, "throughline.ended"), "process_death");
     assert_eq!(text(&hang.attributes, "app.screen.name"), "Checkout");
     assert_eq!(text(&hang.attributes, "exception.stacktrace"), "at Checkout.pay\nat Main.loop");
+    assert!(breadcrumbs(&hang).contains(&"pay".to_owned()));
 }
 
 #[test]

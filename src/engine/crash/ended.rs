@@ -1,6 +1,6 @@
 //! How a run ended, by what it has written down itself.
 
-use crate::model::names::words::{NATIVE_LIBRARIES, OWN_THREADS};
+use crate::model::names::words::NATIVE_LIBRARIES;
 use crate::model::time::{BootId, BootTime};
 use crate::policy::crash_loop::EndedRun;
 use crate::policy::exits::{self, AppVersion, Fault, Now, PreviousRun, classify};
@@ -60,5 +60,5 @@ fn is_ours(crash: &Crash, modules: &[Module]) -> bool {
     let [pc, ..] = crash.core;
     let module = modules.iter().find(|module| module.contains(pc));
     let is_library = module.is_some_and(|module| module.name().starts_with(NATIVE_LIBRARIES));
-    is_library || crash.thread_name.starts_with(OWN_THREADS)
+    is_library || crash.is_on_own_thread()
 }

@@ -15,7 +15,6 @@ use super::ends::Ends;
 use crate::engine::crash::{Care, CrashRecord, ended_run, previous_run, report, start_of};
 use crate::model::event::breadcrumb::Breadcrumb;
 use crate::model::limits::CRASH_ATTEMPTS;
-use crate::model::names::words::OWN_THREADS;
 use crate::policy::crash_loop::StackWork;
 use crate::policy::redact::Redactor;
 use crate::storage::crash::{CrashFile, beside, stack_ranges};
@@ -144,7 +143,7 @@ fn crashed_elsewhere(path: &Path, process: u64) -> bool {
         let key = key_of(&journal.file_name()?.to_string_lossy())?;
         let file = CrashFile::open(&beside(&journal), key).ok()??;
         let is_it = file.facts().is_some_and(|facts| facts.process == process);
-        is_it.then(|| file.crashes().first().is_some_and(|crash| !crash.thread_name.starts_with(OWN_THREADS)))
+        is_it.then(|| file.crashes().first().is_some_and(|crash| !crash.is_on_own_thread()))
     };
     files.filter_map(crashed).any(|crashed| crashed)
 }

@@ -55,7 +55,7 @@ impl Watchdog {
             of_thread.lock().has_ended = true;
             of_thread.changed.notify_all();
         };
-        std::thread::Builder::new().name(format!("{}-watch", words::OWN_THREADS)).spawn(work).ok()?;
+        std::thread::Builder::new().name("throughline-watch".to_owned()).spawn(work).ok()?;
         Some(Self(control))
     }
 

@@ -6,12 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::decode::Record;
-use super::encode::field;
+use super::encode::{append_attribute, field};
 use super::put::cut_text;
-use super::{EventKind, Severity, SpanStatus};
+use super::{ErrorKind, EventKind, Severity, SpanStatus};
 use crate::model::limits::{
     BREADCRUMB_ATTRIBUTES, BREADCRUMB_MESSAGE_CHARS, BREADCRUMB_NAME_CHARS, BREADCRUMB_TEXT_CHARS,
-    MAX_BREADCRUMBS_BYTES,
+    MAX_BREADCRUMBS_BYTES, MAX_EVENT_BYTES,
 };
 use crate::model::names::{self, breadcrumb as key, semconv};
 use crate::model::value::AnyValue;
@@ -21,6 +21,9 @@ const OF_STATE: [&str; 3] = [names::STATE_PATH, names::STATE_OLD, names::STATE_N
 
 /// What the core reports about itself.
 const OF_THE_CORE: [&str; 2] = [names::EVENT_SELF_FLUSH, names::EVENT_SELF_DROPPED];
+
+/// What a process dies of and records itself: the error of a language, and a hang that did not end.
+const FATAL: [u64; 2] = [ErrorKind::Crash as u64, ErrorKind::Hang as u64];
 
 /// An event before a crash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -216,6 +219,28 @@ pub fn to_list(crumbs: &[Breadcrumb], base_wall: u64) -> (AnyValue, usize) {
     kept.reverse();
     let dropped = crumbs.len() - kept.len();
     (AnyValue::List(kept), dropped)
+}
+
+/// Whether an encoded event is what its own process died of, and does not say yet what happened
+/// before. What the system tells of another run's end ([`names::EXIT_RULE`]) is not.
+pub fn is_wanted_by(record: &[u8]) -> bool {
+    let Ok(record) = Record::decode(record) else { return false };
+    let is_fatal = matches!(record.uint(field::TYPE), Some(kind) if FATAL.contains(&kind));
+    let has = |wanted: &str| record.attributes.iter().any(|(key, _)| *key == wanted);
+    record.kind == EventKind::Error && is_fatal && !has(names::EXIT_RULE) && !has(names::BREADCRUMBS)
+}
+
+/// Adds breadcrumbs to an encoded event, unless that would make it too large.
+pub fn append(record: &mut Vec<u8>, crumbs: &[Breadcrumb], base_wall: u64) {
+    let (list, dropped) = to_list(crumbs, base_wall);
+    let before = record.len();
+    append_attribute(record, names::BREADCRUMBS, (&list).into());
+    if dropped > 0 {
+        append_attribute(record, names::BREADCRUMBS_DROPPED, i64::try_from(dropped).unwrap_or(i64::MAX).into());
+    }
+    if record.len() > MAX_EVENT_BYTES {
+        record.truncate(before);
+    }
 }
 
 /// The bytes of a value in the canonical form, or a few more.

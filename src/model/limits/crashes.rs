@@ -14,3 +14,5 @@ pub(crate) const CRASH_ATTEMPTS: u32 = 2;
 /// How long before a crash that is certain a fault must lie that was left to another handler, to
 /// have been survived: such handlers may take seconds to write a report of their own.
 pub(crate) const SURVIVED_BEFORE: Duration = Duration::from_secs(5);
+/// Bytes of a thread's name that Linux keeps: `TASK_COMM_LEN` without its zero.
+pub(crate) const SYSTEM_THREAD_NAME_BYTES: usize = 15;

@@ -112,8 +112,9 @@ pub(crate) const BOOT_SESSION: &str = "kern.bootsessionuuid";
 
 // Threads.
 
-/// What the names of the client's threads begin with.
-pub const OWN_THREADS: &str = "throughline";
+/// The names of the client's threads: its worker and who does the work of a moment, requests, the
+/// watchdog, and who records a panic.
+pub const OWN_THREADS: [&str; 4] = ["throughline", "throughline-io", "throughline-watch", "throughline-panic"];
 
 // Files.
 

@@ -3,6 +3,8 @@
 use throughline_crash_writer::{Stage, Verdict, flags, layout, word as place};
 
 use super::numbers::{half, word};
+use crate::model::limits::SYSTEM_THREAD_NAME_BYTES;
+use crate::model::names::words::OWN_THREADS;
 
 /// A copy of the upper part of a stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,6 +70,13 @@ impl Crash {
     /// Whether it happened inside the handler of another one.
     pub fn is_nested(&self) -> bool {
         self.flags & flags::NESTED != 0
+    }
+
+    /// Whether it happened on a thread of the client's. The first thread of a process is the app's,
+    /// whatever its name: that of a program which is called as our threads are.
+    pub fn is_on_own_thread(&self) -> bool {
+        let has_name = |own: &str| own.get(..SYSTEM_THREAD_NAME_BYTES).unwrap_or(own) == self.thread_name;
+        self.thread != self.process && OWN_THREADS.into_iter().any(has_name)
     }
 }
 

@@ -1,13 +1,16 @@
 //! From a journal into the queue: one drain is one transaction. Crashes are committed before
 //! everything else.
 
+use std::collections::BTreeMap;
+
 use super::apart::{self, admit};
 use super::control::Control;
 use super::held::{self, Route};
 use super::lanes::{Entry, Writer};
 use super::source::Source;
-use super::{Queue, QueueError, contexts};
+use super::{Queue, QueueError, contexts, trail};
 use crate::model::event::Lane;
+use crate::model::event::breadcrumb::{self, Breadcrumb, Stage};
 use crate::model::kill_point::kill_point;
 use crate::storage::frame::{self, FrameType};
 
@@ -42,6 +45,32 @@ impl Step {
     fn payload(&self, op: &Op) -> Option<(u64, &[u8])> {
         frame::split(self.arena.get(op.at..op.at + op.len)?)
     }
+
+    /// What the records before an offset say of the run, by the counters of their events.
+    fn trail(&self, before: u64) -> BTreeMap<u64, Breadcrumb> {
+        let mut found = BTreeMap::new();
+        for op in self.ops.iter().filter(|op| op.end < before) {
+            let stage = match op.frame {
+                FrameType::Event(_) | FrameType::Aside(_) | FrameType::Close(_) => Stage::Over,
+                FrameType::Open(_) | FrameType::OpenAside(_) | FrameType::Amend(_) => Stage::Open,
+                _ => continue,
+            };
+            let Some((n, record)) = self.payload(op) else { continue };
+            found.extend(trail::crumb(record, stage).map(|crumb| (n, crumb)));
+        }
+        found
+    }
+
+    /// Puts another record in the place of one.
+    fn replace(&mut self, at: usize, n: u64, record: &[u8]) {
+        let begin = self.arena.len();
+        frame::put_counter(&mut self.arena, n);
+        self.arena.extend_from_slice(record);
+        let len = self.arena.len() - begin;
+        if let Some(op) = self.ops.get_mut(at) {
+            (op.at, op.len) = (begin, len);
+        }
+    }
 }
 
 impl Queue {
@@ -69,6 +98,7 @@ impl Queue {
         let crash_to = self.control.runs.get(&run).map_or(0, |state| state.crash_to);
         let is_crash = |op: &Op| op.frame == FrameType::Event(Lane::Crash) && op.end > crash_to;
         if let Some(last) = step.ops.iter().filter(|op| is_crash(op)).map(|op| op.end).next_back() {
+            self.tell_of_the_run(run, &mut step, is_crash)?;
             self.transact_synced(|queue| {
                 // A crash refers to contexts that come before it in the journal: they must be as
                 // durable as the crash.
@@ -91,6 +121,21 @@ impl Queue {
         })?;
         self.enforce_quotas()?;
         Ok(Absorbed { to: end.to, records: step.ops.len() as u64, more: end.more })
+    }
+
+    /// Adds to the fatal errors of a step what happened in their run before.
+    fn tell_of_the_run(&self, run: u32, step: &mut Step, is_crash: impl Fn(&Op) -> bool) -> Result<(), QueueError> {
+        let base_wall = self.run_start(run).map_or(0, |start| start.base_wall);
+        for at in 0..step.ops.len() {
+            let Some(op) = step.ops.get(at).filter(|op| is_crash(op)) else { continue };
+            let Some((n, record)) = step.payload(op).filter(|(_, record)| breadcrumb::is_wanted_by(record)) else {
+                continue;
+            };
+            let mut told = record.to_vec();
+            breadcrumb::append(&mut told, &self.breadcrumbs_with(run, step.trail(op.end))?, base_wall);
+            step.replace(at, n, &told);
+        }
+        Ok(())
     }
 
     /// Does what each record says.

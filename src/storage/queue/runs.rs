@@ -11,6 +11,7 @@ use super::lanes::{Entry, Writer};
 use super::state::RunState;
 use super::{Queue, QueueError, contexts};
 use crate::model::event::Lane;
+use crate::model::event::breadcrumb;
 use crate::model::event::decode::{Record, Scope};
 use crate::model::event::ended;
 use crate::model::ids::RunKey;
@@ -177,14 +178,17 @@ impl Queue {
 
     /// Closes every event that a run left open.
     fn close_held(&mut self, run: u32, crashed_on: Option<Uuid>) -> Result<(), QueueError> {
+        let base_wall = self.run_start(run).map_or(0, |start| start.base_wall);
         let age = self.age();
-        let Self { db, control, .. } = self;
-        let mut writer = Writer::new(db, age)?;
-        while let Some(n) = held::any_of(db, run)? {
-            let Some(mut held) = held::take(db, control, run, n)? else { continue };
+        while let Some(n) = held::any_of(&self.db, run)? {
+            let Some(mut held) = held::take(&self.db, &mut self.control, run, n)? else { continue };
+            if held.lane == Lane::Crash && breadcrumb::is_wanted_by(&held.record) {
+                breadcrumb::append(&mut held.record, &self.breadcrumbs(run)?, base_wall);
+            }
             ended::end(&mut held.record, EndReason::ProcessDeath.name(), crashed_on);
+            let Self { db, control, .. } = self;
             let entry = Entry { run, lane: held.lane, n, record: &held.record };
-            admit(db, control, &mut writer, entry, held.route)?;
+            admit(db, control, &mut Writer::new(db, age)?, entry, held.route)?;
         }
         Ok(())
     }

@@ -158,6 +158,15 @@ impl Queue {
     /// The last events of a run, in the order in which they happened: at most [`MAX_BREADCRUMBS`],
     /// whether they are rows, open, kept apart, or gone because they are settled.
     pub fn breadcrumbs(&self, run: u32) -> Result<Vec<Breadcrumb>, QueueError> {
+        self.breadcrumbs_with(run, BTreeMap::new())
+    }
+
+    /// The same, with what was recorded since and has not come into the queue yet.
+    pub(super) fn breadcrumbs_with(
+        &self,
+        run: u32,
+        newest: BTreeMap<u64, Breadcrumb>,
+    ) -> Result<Vec<Breadcrumb>, QueueError> {
         let mut last = self.stored_trail(run)?;
         for lane in Lane::ALL {
             self.breadcrumbs_of_rows(run, lane, &mut last)?;
@@ -172,6 +181,7 @@ impl Queue {
                 last.extend(whole.map(|crumb| (n, crumb)));
             }
         }
+        last.extend(newest);
         let surplus = last.len().saturating_sub(MAX_BREADCRUMBS);
         let mut crumbs: Vec<Breadcrumb> = last.into_values().skip(surplus).collect();
         crumbs.sort_by_key(|crumb| crumb.time_delta);
@@ -217,7 +227,7 @@ impl Queue {
 }
 
 /// What an encoded event says; `None` when it says nothing or cannot be read.
-fn crumb(record: &[u8], stage: Stage) -> Option<Breadcrumb> {
+pub(super) fn crumb(record: &[u8], stage: Stage) -> Option<Breadcrumb> {
     Breadcrumb::of(&Record::decode(record).ok()?, stage)
 }
 

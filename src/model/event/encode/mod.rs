@@ -23,7 +23,7 @@ pub use super::scratch::Scratch;
 use super::scrub::Scrubbing;
 use super::{Event, TraceContext};
 use crate::model::limits::{MAX_EVENT_BYTES, MAX_NAME_CHARS};
-use crate::model::value::Attribute;
+use crate::model::value::{Attribute, Value};
 pub use encoder::Encoder;
 
 /// The version byte.
@@ -138,6 +138,12 @@ pub fn append_ended(out: &mut Vec<u8>, reason: &str) {
 /// Appends a number to an encoded event.
 pub(super) fn append_uint(out: &mut Vec<u8>, number: u32, value: u64) {
     with_scratch(out, |scratch| Encoder::new(scratch, Scrubbing::default()).uint(number, value));
+}
+
+/// Appends an attribute of ours to an encoded event. Its value holds nothing that must not leave
+/// the device.
+pub(super) fn append_attribute(out: &mut Vec<u8>, key: &str, value: Value<'_>) {
+    with_scratch(out, |scratch| Encoder::new(scratch, Scrubbing::default()).attributes(&[(key, value)]));
 }
 
 /// Writes behind what a vector holds.
