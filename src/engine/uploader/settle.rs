@@ -260,6 +260,7 @@ fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
         // The backend takes nothing at all: the fault is not in an event.
         Verdict::Refused if at.sibling_refused && !at.has_accepted => refused_for_good(at),
         Verdict::Refused => return Consequence::Divide { refused: true, or_else: refused_alone(at) },
+        Verdict::Decompress => Settlement::Retry { after: Duration::ZERO, cause: Retry::NoAnswer },
         Verdict::Drop(reason) if at.is_crash => {
             return Consequence::Divide { refused: true, or_else: drop(reason) };
         }

@@ -69,9 +69,12 @@
 mod details;
 mod read;
 mod row;
+mod sending;
+
+use std::time::Duration;
 
 use crate::model::event::EventKind;
-use crate::model::http::Response;
+use crate::model::http::{Request, Response};
 use crate::model::ledger::DropReason;
 
 pub use details::{
@@ -79,6 +82,7 @@ pub use details::{
     SessionDetails, SpanDetails, SpanEventDetails, ViewDetails, VitalDetails,
 };
 pub use row::ExportRow;
+pub use sending::{Attempt, RequestLimits};
 
 /// One kind of request of an exporter: OTLP's logs, traces and metrics, for example.
 ///
@@ -115,6 +119,10 @@ pub enum Verdict {
     /// The backend refuses the content of the request. Halves are sent until the one event at fault
     /// is found, which is dropped as [`Rejected`](DropReason::Rejected); the others are delivered.
     Refused,
+    /// The backend cannot read the compressed body: send the same request again without compression.
+    /// Nothing is compressed for the destination any more while the process runs. For a body that
+    /// was not compressed it means [`Refused`](Self::Refused).
+    Decompress,
     /// The format forbids another attempt: drop the events for this reason, usually
     /// [`ServerError`](DropReason::ServerError).
     Drop(DropReason),
@@ -188,6 +196,41 @@ pub trait Exporter: Send + Sync + std::fmt::Debug {
     /// Encodes the rows of one request, at least one, into an uncompressed body. All of them have
     /// this signal.
     fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Vec<u8>;
+
+    /// How much one request of a signal may carry. Default: as much as the client ever puts into
+    /// one, see [`RequestLimits`].
+    fn limits(&self, signal: Signal) -> RequestLimits {
+        let _ = signal;
+        RequestLimits::default()
+    }
+
+    /// How old an event may be that the backend still takes. Older ones are dropped for this
+    /// destination and counted as [`Expired`](DropReason::Expired). Default: as old as the
+    /// configuration allows. A longer time than that has no effect.
+    fn max_age(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether [`stamp`](Self::stamp) does anything. Default: it does not.
+    fn is_stamped(&self) -> bool {
+        false
+    }
+
+    /// Adds to a request what is only known when it is sent: the time, the number of the attempt, a
+    /// checksum of the body. The request has the URL, the headers and the uncompressed body that
+    /// the other methods gave; all of them may be changed. It is called anew for every attempt, and
+    /// what it changes is not part of the frozen batch. A query may be added to the URL here.
+    fn stamp(&self, signal: Signal, request: &mut Request, attempt: &Attempt) {
+        let _ = (signal, request, attempt);
+    }
+
+    /// For how long the backend wants no requests of which signals: limits that it tells beside its
+    /// answer, whatever that was. They are paused for that long. `Retry-After` is the client's own
+    /// business. Default: none.
+    fn waits(&self, response: &Response) -> Vec<(Signal, Duration)> {
+        let _ = response;
+        Vec::new()
+    }
 
     /// The absolute URL to which the signal's requests go. It is checked when the configuration is
     /// built: `http` or `https`, without credentials, query or fragment.

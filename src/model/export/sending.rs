@@ -1,0 +1,36 @@
+//! What an exporter says and learns about the sending of its requests.
+
+use uuid::Uuid;
+
+use crate::model::limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
+
+/// How much one request may carry. What is more than the client's own limits counts as those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Events in it. Default: [`MAX_BATCH_EVENTS`](crate::limits::MAX_BATCH_EVENTS).
+    pub events: usize,
+    /// Bytes of its uncompressed body. A single event that is larger is sent alone, for the backend
+    /// to decide. Default: [`MAX_BATCH_BYTES`](crate::limits::MAX_BATCH_BYTES).
+    pub bytes: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self { events: MAX_BATCH_EVENTS, bytes: MAX_BATCH_BYTES }
+    }
+}
+
+/// An attempt to send a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// How often the same events were sent before. 0 for the first attempt.
+    pub retries: u32,
+    /// The status that the last attempt was answered with. `None` when there was no answer, or no
+    /// attempt.
+    pub last_status: Option<u16>,
+    /// Wall time of the attempt, ns since the Unix epoch, by the device's clock.
+    pub time_unix_nano: u64,
+    /// Random, and another one for each attempt.
+    pub id: Uuid,
+}
