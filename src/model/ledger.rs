@@ -43,7 +43,7 @@ pub enum DropReason {
     RowCorrupt = 4,
     /// The lane's or the queue's byte quota was exceeded.
     QuotaBytes = 5,
-    /// The event was older than the configured `max_age`.
+    /// The event was older than the configured `max_age`, or than the backend takes.
     QuotaAge = 6,
     /// The disk was full, and lower lanes had to give way.
     DiskFull = 7,

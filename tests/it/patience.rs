@@ -321,8 +321,9 @@ fn what_is_larger_than_a_days_bytes_is_sent_over_several_days() {
     let backend = Carrier::new(|_| status(200));
     let config = one(dir.path()).daily_bytes(20_000u64).session_events(false).build().unwrap();
     let telemetry = backend.start(config, &clock);
-    let ids = record_noise(&telemetry, 100);
+    // A crash is sent in spite of the cap, and tells what was recorded before it.
     let crash = telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "x", "main")).unwrap();
+    let ids = record_noise(&telemetry, 100);
     assert!(telemetry.drain(LONG));
     let mut seen = 0;
     // The queue's clock began an hour before midnight.

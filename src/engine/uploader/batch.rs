@@ -15,13 +15,11 @@ use crate::model::event::Lane;
 use crate::model::event::decode::Record;
 use crate::model::export::Signal;
 use crate::model::ledger::DropReason;
-use crate::model::limits::{
-    LEASE_AGAIN_AFTER, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS,
-};
+use crate::model::limits::{LEASE_AGAIN_AFTER, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS};
+use crate::model::time::nanos;
 use crate::policy::schedule::Blocked;
 use crate::storage::queue::state::{Kinds, PartState};
 use crate::storage::queue::{LeftOut, NewPart, Queue, QueueError, RowRef, Rows, Settlement};
-use crate::wire::transport::Request;
 
 /// What a lane has to send.
 pub(super) enum Lease {
@@ -88,7 +86,10 @@ pub(super) fn lease(
                 }
             },
         };
-        match fit(queue, (id, lane), &part, body.gzip.len() as u64, situation)? {
+        let rows = body.rows;
+        let request = body.request(&target.exporter, Signal(part.signal), &situation.attempt(&part))?;
+        let bytes = request.body.len() as u64;
+        match fit(queue, (id, lane), &part, bytes, situation)? {
             Fit::Fits => {}
             Fit::Divided => continue,
             Fit::NotToday => {
@@ -96,9 +97,8 @@ pub(super) fn lease(
                 return Ok(Lease::Blocked(Blocked::DailyCap));
             }
         }
-        let part = PartState { rows: body.rows, ..part };
-        let leased = Leased { destination: id, lane, bytes: body.gzip.len() as u64, part, snapshots: Vec::new() };
-        let request = request(&target.exporter, Signal(leased.part.signal), body.gzip)?;
+        let part = PartState { rows, ..part };
+        let leased = Leased { destination: id, lane, bytes, part, snapshots: Vec::new() };
         target.started(lane);
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
@@ -139,14 +139,6 @@ fn fit(
     Ok(Fit::NotToday)
 }
 
-pub(super) fn request(exporter: &Guarded, signal: Signal, gzip: Vec<u8>) -> Result<Request, Fault> {
-    let (url, mut headers) = exporter.address(signal)?;
-    headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
-    // Answers are short, and a host's transport need not know how to decompress.
-    headers.push(("accept-encoding".to_owned(), "identity".to_owned()));
-    Ok(Request { url, headers, body: gzip })
-}
-
 /// What came of encoding a part once more.
 enum Again {
     Encoded(Body),
@@ -161,7 +153,9 @@ enum Again {
 fn encode_again(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartState) -> Result<Again, Failure> {
     let exporter = &target.exporter.clone();
     let mut rows = part_rows(queue, lane, part)?;
-    let sorted = sort(target, &rows)?;
+    // What was sent once is sent as it was, unless all of it is too old.
+    let first = too_old(queue, target, lane);
+    let sorted = sort(target, &rows, if part.to < first { first } else { 0 })?;
     let signal = Signal(part.signal);
     let is_regrouped = sorted.left_out.rows() > 0 || sorted.signals.iter().any(|group| group.signal != signal);
     if part.kinds.is_known() && is_regrouped {
@@ -172,6 +166,12 @@ fn encode_again(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartS
         let (nowhere, elsewhere) = if is_nowhere { (part.rows, 0) } else { (0, part.rows) };
         let left_out = LeftOut { nowhere, elsewhere, ..LeftOut::default() };
         return Ok(Again::Settled(Settlement::Regroup { parts: Vec::new(), left_out }));
+    }
+    if rows.rows.len() > exporter.limits(signal)?.events && part.kinds.is_known() {
+        // It was frozen by a version that put more into a request.
+        if let Some(halves) = divide(&rows, false) {
+            return Ok(Again::Settled(halves));
+        }
     }
     if !part.kinds.is_known() {
         // An older version has frozen it, and did not say which kinds had its signal.
@@ -191,7 +191,7 @@ fn encode_again(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartS
     if hash != part.hash || count != part.rows {
         queue.refreeze(target.id, lane, part.id, exporter.version()?, hash, count)?;
     }
-    Ok(Again::Encoded(Body { gzip: body::gzip(&plain)?, rows: count }))
+    Ok(Again::Encoded(Body::of(plain, count, exporter)?))
 }
 
 /// Rows of one signal.
@@ -226,12 +226,23 @@ impl Sorted {
     }
 }
 
-/// Sorts rows by the signals that the exporter gives them.
-fn sort(target: &Target, rows: &Rows) -> Result<Sorted, Fault> {
+/// Below which sequence number rows of a lane are too old for the backend. A crash is never: it is
+/// worth the attempt.
+fn too_old(queue: &Queue, target: &Target, lane: Lane) -> u64 {
+    let age = target.exporter.max_age().filter(|_| lane != Lane::Crash);
+    age.map_or(0, |age| queue.expired_before(lane, nanos(age)))
+}
+
+/// Sorts rows by the signals that the exporter gives them. Those before `first` are too old.
+fn sort(target: &Target, rows: &Rows, first: u64) -> Result<Sorted, Fault> {
     let exporter = &target.exporter;
     let mut sorted = Sorted::default();
     for row in &rows.rows {
         let left_out = &mut sorted.left_out;
+        if row.seq < first {
+            left_out.expired += 1;
+            continue;
+        }
         let Ok(kind) = Record::peek_kind(rows.record(row)) else {
             left_out.unsupported += 1;
             continue;
@@ -276,7 +287,7 @@ fn freeze(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Frozen, 
     let rows = queue.next_rows(id, lane, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
     let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(Frozen::Nothing) };
     let range = first.seq..=last.seq;
-    let Sorted { signals, mut left_out } = sort(target, &rows)?;
+    let Sorted { signals, mut left_out } = sort(target, &rows, too_old(queue, target, lane))?;
     let is_later = |group: &Group| {
         let signal = group.signal.0;
         queue.signal_paused(id, signal).is_some() || queue.batch(id, lane).is_some_and(|batch| batch.defers(signal))
@@ -303,7 +314,7 @@ fn divide_deferred(queue: &mut Queue, target: &mut Target, lane: Lane, part: &Pa
     let mut rows = queue.read_rows(lane, part.from, part.to, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
     let to = rows.rows.last().map_or(part.to, |last| last.seq);
     rows.retain(|_, record| Record::peek_kind(record).is_ok_and(|kind| part.kinds.has(kind)));
-    let Sorted { signals, mut left_out } = sort(target, &rows)?;
+    let Sorted { signals, mut left_out } = sort(target, &rows, too_old(queue, target, lane))?;
     let Planned { parts, bodies, faults } = plan(queue, target, lane, &rows, &signals)?;
     left_out.unsupported += faults;
     let has_parts = !parts.is_empty();
@@ -362,8 +373,12 @@ impl Plan<'_> {
     fn encode(&mut self, group: &Group, list: &[RowRef]) -> Result<(), Failure> {
         let (Some(first), Some(last)) = (list.first(), list.last()) else { return Ok(()) };
         let Group { signal, kinds, .. } = *group;
+        let limits = self.exporter.limits(signal)?;
+        if list.len() > limits.events {
+            return list.chunks(limits.events).try_for_each(|list| self.encode(group, list));
+        }
         let encoded = body::encode(self.queue, self.lane, self.exporter, signal, self.rows, list);
-        let is_too_large = |plain: &Vec<u8>| plain.len() > MAX_BATCH_BYTES;
+        let is_too_large = |plain: &Vec<u8>| plain.len() > limits.bytes;
         let (plain, count) = match encoded {
             Ok(None) => return Ok(()),
             Ok(Some((plain, _))) if is_too_large(&plain) && list.len() > 1 => return self.halves(group, list),
@@ -378,7 +393,7 @@ impl Plan<'_> {
         let (hash, version) = (body::hash(&plain), self.exporter.version()?);
         let (from, to) = (first.seq, last.seq);
         let part = NewPart { signal: signal.0, from, to, kinds, rows: count, version, hash, is_deferred: false };
-        self.encoded.push(Encoded { part, body: Body { gzip: body::gzip(&plain)?, rows: count } });
+        self.encoded.push(Encoded { part, body: Body::of(plain, count, self.exporter)? });
         Ok(())
     }
 

@@ -13,16 +13,50 @@ use sha2::{Digest, Sha256};
 use super::guarded::{Failure, Guarded};
 use crate::model::event::Lane;
 use crate::model::event::decode::{Context, Record, Scope};
-use crate::model::export::{ExportRow, Signal};
+use crate::model::export::{Attempt, ExportRow, Signal};
+use crate::model::http::Request;
 use crate::model::ledger::DropReason;
 use crate::storage::queue::{Queue, QueueError, RowRef, Rows};
 
-/// A body as it goes over the wire.
+/// A request's body before its first send.
 #[derive(Debug)]
 pub(super) struct Body {
-    pub(super) gzip: Vec<u8>,
+    bytes: Vec<u8>,
+    /// Whether the bytes are compressed already.
+    is_gzip: bool,
     /// Events in it.
     pub(super) rows: u64,
+}
+
+impl Body {
+    /// Keeps an encoded body. It is compressed now, unless the exporter adds something to it when
+    /// it is sent or the backend cannot read compressed bodies.
+    pub(super) fn of(plain: Vec<u8>, rows: u64, exporter: &Guarded) -> Result<Self, Failure> {
+        let is_gzip = exporter.compresses() && !exporter.is_stamped()?;
+        let bytes = if is_gzip { gzip(&plain)? } else { plain };
+        Ok(Self { bytes, is_gzip, rows })
+    }
+
+    /// The request that carries the body: with the time and the number of the attempt, if the
+    /// format wants them, and compressed.
+    pub(super) fn request(self, exporter: &Guarded, signal: Signal, attempt: &Attempt) -> Result<Request, Failure> {
+        let (url, headers) = exporter.address(signal)?;
+        let mut request = Request { url, headers, body: self.bytes };
+        let mut is_gzip = self.is_gzip;
+        if !is_gzip {
+            request = exporter.stamped(signal, request, attempt)?;
+            if exporter.compresses() {
+                request.body = gzip(&request.body)?;
+                is_gzip = true;
+            }
+        }
+        if is_gzip {
+            request.headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
+        }
+        // Answers are short, and a host's transport need not know how to decompress.
+        request.headers.push(("accept-encoding".to_owned(), "identity".to_owned()));
+        Ok(request)
+    }
 }
 
 /// Encodes those of `rows` that `list` names. Returns the uncompressed body and the number of
@@ -92,7 +126,7 @@ pub(super) fn hash(body: &[u8]) -> String {
 }
 
 /// Compresses a body.
-pub(super) fn gzip(body: &[u8]) -> Result<Vec<u8>, QueueError> {
+fn gzip(body: &[u8]) -> Result<Vec<u8>, QueueError> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8 + 64), Compression::default());
     let failed = |error: std::io::Error| QueueError::Other(format!("gzip: {error}"));
     encoder.write_all(body).map_err(failed)?;

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::model::config::shown;
 use crate::model::event::EventKind;
-use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
-use crate::model::http::Response;
+use crate::model::export::{Attempt, ExportRow, Exporter, RequestLimits, Signal, Verdict};
+use crate::model::http::{Request, Response};
+use crate::model::limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
 use crate::storage::queue::QueueError;
 
 /// What an exporter did wrong.
@@ -46,11 +48,13 @@ impl From<Fault> for Failure {
 pub(super) struct Guarded {
     exporter: Arc<dyn Exporter>,
     panics: Arc<AtomicU64>,
+    /// Whether the backend has said that it cannot read compressed bodies.
+    is_plain: bool,
 }
 
 impl Guarded {
     pub(super) fn new(exporter: Arc<dyn Exporter>, panics: Arc<AtomicU64>) -> Self {
-        Self { exporter, panics }
+        Self { exporter, panics, is_plain: false }
     }
 
     fn call<R>(&self, call: impl FnOnce(&dyn Exporter) -> R) -> Result<R, Fault> {
@@ -97,6 +101,45 @@ impl Guarded {
     /// The URL and the headers of a signal's requests.
     pub(super) fn address(&self, signal: Signal) -> Result<(String, Vec<(String, String)>), Fault> {
         self.call(|exporter| (exporter.url(signal), exporter.headers(signal)))
+    }
+
+    /// How much one request of a signal may carry: at least one event.
+    pub(super) fn limits(&self, signal: Signal) -> Result<RequestLimits, Fault> {
+        let limits = self.call(|exporter| exporter.limits(signal))?;
+        let RequestLimits { events, bytes } = limits;
+        Ok(RequestLimits { events: events.clamp(1, MAX_BATCH_EVENTS), bytes: bytes.min(MAX_BATCH_BYTES) })
+    }
+
+    /// How old an event may be. As old as the configuration allows if the exporter fails.
+    pub(super) fn max_age(&self) -> Option<Duration> {
+        self.call(|exporter| exporter.max_age()).unwrap_or(None)
+    }
+
+    pub(super) fn is_stamped(&self) -> Result<bool, Fault> {
+        self.call(|exporter| exporter.is_stamped())
+    }
+
+    /// A request with what is only known when it is sent.
+    pub(super) fn stamped(&self, signal: Signal, mut request: Request, attempt: &Attempt) -> Result<Request, Fault> {
+        self.call(|exporter| {
+            exporter.stamp(signal, &mut request, attempt);
+            request
+        })
+    }
+
+    /// For how long the backend wants no requests of which signals. None if the exporter fails.
+    pub(super) fn waits(&self, response: &Response) -> Vec<(Signal, Duration)> {
+        self.call(|exporter| exporter.waits(response)).unwrap_or_default()
+    }
+
+    /// Whether bodies are compressed.
+    pub(super) fn compresses(&self) -> bool {
+        !self.is_plain
+    }
+
+    /// Compresses nothing any more.
+    pub(super) fn stop_compressing(&mut self) {
+        self.is_plain = true;
     }
 
     /// The URL of a signal as an error may show it. Empty when the exporter does not say.

@@ -26,6 +26,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use batch::{Lease, lease};
 use guarded::{Failure, Fault, Guarded};
 pub use settle::Settled;
@@ -152,6 +154,11 @@ impl Uploader {
         self.random ^ self.random >> 29
     }
 
+    fn request_id(&mut self) -> Uuid {
+        let (high, low) = (self.draw(), self.draw());
+        uuid::Builder::from_random_bytes((u128::from(high) << 64 | u128::from(low)).to_be_bytes()).into_uuid()
+    }
+
     fn jitter(&mut self) -> Duration {
         START_JITTER.mul_f64((self.draw() >> 11) as f64 / (1u64 << 53) as f64)
     }
@@ -205,6 +212,8 @@ impl Uploader {
             conditions: self.conditions,
             policy: self.policy,
             sent_today: queue.sent_today(),
+            wall: self.clock.wall(),
+            request_id: self.request_id(),
         };
         let mut wait: Option<Duration> = None;
         let mut blocked = None;

@@ -8,7 +8,7 @@ use super::{Leased, Uploader};
 use crate::model::event::Lane;
 use crate::model::export::{Signal, Verdict};
 use crate::model::ledger::DropReason;
-use crate::model::limits::{ACCEPT_WINDOW, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP};
+use crate::model::limits::{ACCEPT_WINDOW, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP};
 use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
@@ -56,6 +56,7 @@ impl Uploader {
         let url = exporter.shown_url(Signal(part.signal));
         let is_known = queue.has_accepted(leased.destination, part.signal);
         let mut settled = Settled::default();
+        let (mut status, mut waits) = (None, Vec::new());
         let (settlement, rest, sent) = match result {
             Err(error) => {
                 settled.failure = Some(unanswered(&url, &error.0, is_known));
@@ -72,7 +73,14 @@ impl Uploader {
                     response.header("date").and_then(|date| backoff::server_offset_ms(date, wall));
                 let answered = answered(&url, response.status);
                 settled.failure = Some(answered.clone());
-                let verdict = exporter.classify(&response);
+                (status, waits) = (Some(response.status), exporter.waits(&response));
+                let verdict = match exporter.classify(&response) {
+                    Verdict::Decompress if !exporter.compresses() => Verdict::Refused,
+                    verdict => verdict,
+                };
+                if verdict == Verdict::Decompress {
+                    target.stop_compressing();
+                }
                 if let Verdict::Delivered { rejected } = verdict {
                     settled.delivered = part.rows.saturating_sub(rejected);
                     settled.failure = (rejected > 0).then(|| format!("the backend rejected {rejected} records"));
@@ -123,7 +131,8 @@ impl Uploader {
         }
         target.ready.check(queue, target.id);
         let is_accepted = matches!(settlement, Settlement::Delivered { .. });
-        if let Err(error) = queue.settle(leased.destination, leased.lane, part.id, settlement, sent) {
+        let answered = (sent, status);
+        if let Err(error) = queue.settle_answered(leased.destination, leased.lane, part.id, settlement, answered) {
             // The part is sent again, but not over and over while the disk is full.
             target.failed(now.after(backoff::delay(target.failures(), random)));
             return Err(error);
@@ -132,8 +141,22 @@ impl Uploader {
             target.accepted();
         }
         target.ready.settled(queue, target.id);
+        leave_alone(queue, leased.destination, &url, waits)?;
         Ok(settled)
     }
+}
+
+/// Sends nothing of these signals for these times.
+fn leave_alone(
+    queue: &mut Queue,
+    destination: u32,
+    url: &str,
+    waits: Vec<(Signal, Duration)>,
+) -> Result<(), QueueError> {
+    waits.into_iter().try_for_each(|(signal, wait)| {
+        let wait = wait.min(RETRY_AFTER_MAX);
+        queue.pause_signal(destination, signal.0, wait, format!("{url}: {}", asks(wait)))
+    })
 }
 
 /// What is said of a server that asks for a wait.
@@ -172,8 +195,13 @@ impl Target {
             Ok(response) => {
                 let date = response.header("date");
                 settled.server_offset_ms = date.and_then(|date| backoff::server_offset_ms(date, at.wall));
+                leave_alone(queue, leased.destination, &url, self.exporter.waits(&response))?;
                 match self.exporter.classify(&response) {
                     Verdict::Delivered { .. } => None,
+                    Verdict::Decompress => {
+                        self.stop_compressing();
+                        None
+                    }
                     Verdict::Retry => {
                         settled.failure = Some(answered(&url, response.status));
                         let asked = response.header("retry-after");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::batch::{Lease, request};
-use super::body::{self, gzip};
+use super::batch::Lease;
+use super::body::{self, Body};
 use super::guarded::Failure;
 use super::open_views::{ViewKey, version};
 use super::target::{Situation, Target};
@@ -17,7 +17,7 @@ use crate::storage::queue::state::PartState;
 
 /// What a destination gets next of the views that are open.
 pub(super) fn next(queue: &mut Queue, target: &mut Target, situation: Situation) -> Result<Lease, Failure> {
-    let Situation { now, flush, conditions, policy, sent_today } = situation;
+    let Situation { now, flush, conditions, policy, sent_today, .. } = situation;
     let is_background = !conditions.foreground && !flush;
     let Some(left) = target.snapshots.due(queue, now, policy, is_background)? else { return Ok(Lease::Nothing) };
     let Some(signal) = target.exporter.signal(EventKind::View)? else { return Ok(Lease::Nothing) };
@@ -31,7 +31,7 @@ pub(super) fn next(queue: &mut Queue, target: &mut Target, situation: Situation)
     if !flush && !left.is_zero() {
         return Ok(Lease::Later(left));
     }
-    Ok(match lease(queue, target, signal)? {
+    Ok(match lease(queue, target, signal, situation)? {
         Some(outgoing) => {
             // Whatever comes of it: this version is not sent again.
             target.snapshots.sent(&outgoing.leased.snapshots, now);
@@ -43,17 +43,26 @@ pub(super) fn next(queue: &mut Queue, target: &mut Target, situation: Situation)
 }
 
 /// The request with the newest snapshots of the views that have changed.
-fn lease(queue: &mut Queue, target: &Target, signal: Signal) -> Result<Option<Box<Outgoing>>, Failure> {
+fn lease(
+    queue: &mut Queue,
+    target: &Target,
+    signal: Signal,
+    situation: Situation,
+) -> Result<Option<Box<Outgoing>>, Failure> {
     let changed: Vec<ViewKey> = target.snapshots.changed().map(|(key, _, _)| key).collect();
+    let exporter = &target.exporter;
+    let most = exporter.limits(signal)?.events;
     let mut rows = queue.open_views(MAX_VIEWS)?;
     rows.retain(|row, _| changed.contains(&(row.run, row.n)));
-    let Some((plain, _)) = body::encode(queue, Lane::Event, &target.exporter, signal, &rows, &rows.rows)? else {
+    // The others are still changed, and come next.
+    rows.rows.truncate(most);
+    let Some((plain, count)) = body::encode(queue, Lane::Event, exporter, signal, &rows, &rows.rows)? else {
         return Ok(None);
     };
-    let body = gzip(&plain)?;
     let snapshots = rows.rows.iter().map(|row| ((row.run, row.n), version(&rows, row))).collect();
     let part = PartState { signal: signal.0, ..PartState::default() };
-    let leased = Leased { destination: target.id, lane: Lane::Event, bytes: body.len() as u64, part, snapshots };
-    let request = request(&target.exporter, signal, body)?;
+    let request = Body::of(plain, count, exporter)?.request(exporter, signal, &situation.attempt(&part))?;
+    let bytes = request.body.len() as u64;
+    let leased = Leased { destination: target.id, lane: Lane::Event, bytes, part, snapshots };
     Ok(Some(Box::new(Outgoing { request, leased })))
 }

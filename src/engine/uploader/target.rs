@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::guarded::Guarded;
 use super::open_views::Snapshots;
 use super::ready::Ready;
 use crate::model::config::SendPolicy;
 use crate::model::event::{EventKind, Lane};
+use crate::model::export::Attempt;
 use crate::model::time::BootTime;
 use crate::policy::schedule::{Blocked, Conditions, SendDecision, Waiting, decide};
 use crate::storage::queue::state::{BatchState, Kinds, PartState};
@@ -64,6 +67,18 @@ pub(super) struct Situation {
     pub(super) policy: SendPolicy,
     /// Bytes of compressed bodies.
     pub(super) sent_today: u64,
+    /// Wall time, ns since the Unix epoch.
+    pub(super) wall: u64,
+    /// Of the request that is made now.
+    pub(super) request_id: Uuid,
+}
+
+impl Situation {
+    /// The attempt to send a part now.
+    pub(super) fn attempt(&self, part: &PartState) -> Attempt {
+        let last_status = part.last_status.filter(|_| part.attempts > 0);
+        Attempt { retries: part.attempts, last_status, time_unix_nano: self.wall, id: self.request_id }
+    }
 }
 
 /// Whether a lane may send.
@@ -100,6 +115,12 @@ impl Target {
             capped_on: None,
             snapshots: Snapshots::default(),
         }
+    }
+
+    /// The backend cannot read compressed bodies.
+    pub(super) fn stop_compressing(&mut self) {
+        self.exporter.stop_compressing();
+        self.ready = Ready::default();
     }
 
     /// Forgets earlier failures, and backs off no longer than until `rest_until`.
@@ -180,7 +201,7 @@ impl Target {
 
     /// Whether `lane` may send.
     pub(super) fn turn(&mut self, queue: &Queue, lane: Lane, situation: Situation) -> Result<Turn, QueueError> {
-        let Situation { now, flush, conditions, policy, sent_today } = situation;
+        let Situation { now, flush, conditions, policy, sent_today, .. } = situation;
         let behind = queue.behind(self.id, lane)?;
         let since = self.since.get_mut(lane);
         *since = if behind == 0 { None } else { since.or(Some(now)) };

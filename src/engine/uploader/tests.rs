@@ -50,6 +50,7 @@ impl Exporter for Counting {
     }
 }
 
+mod formats;
 mod signals;
 
 struct World {
@@ -124,15 +125,19 @@ impl World {
     }
 }
 
-fn uploader(queue: &Queue, clock: &Clock, exporter: &Arc<Counting>) -> Uploader {
-    let policy = SendPolicy {
+/// A policy by which nothing waits for company.
+fn eager() -> SendPolicy {
+    SendPolicy {
         flush_interval: Duration::from_secs(30),
         flush_events: 1,
         metered_uploads: MeteredUploads::All,
         daily_bytes: None,
-    };
+    }
+}
+
+fn uploader(queue: &Queue, clock: &Clock, exporter: &Arc<Counting>) -> Uploader {
     let exporters = queue.destinations().into_iter().map(|(id, _)| (id, Arc::clone(exporter) as Arc<dyn Exporter>));
-    Uploader::new(clock.clone(), policy, exporters.collect(), 7, false)
+    Uploader::new(clock.clone(), eager(), exporters.collect(), 7, false)
 }
 
 fn accepted() -> Result<Response, TransportError> {

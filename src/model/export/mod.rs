@@ -119,9 +119,9 @@ pub enum Verdict {
     /// The backend refuses the content of the request. Halves are sent until the one event at fault
     /// is found, which is dropped as [`Rejected`](DropReason::Rejected); the others are delivered.
     Refused,
-    /// The backend cannot read the compressed body: send the same request again without compression.
-    /// Nothing is compressed for the destination any more while the process runs. For a body that
-    /// was not compressed it means [`Refused`](Self::Refused).
+    /// The backend cannot read the compressed body: send the same request again without
+    /// compression. Nothing is compressed for the destination any more while the process runs. For
+    /// a body that was not compressed it means [`Refused`](Self::Refused).
     Decompress,
     /// The format forbids another attempt: drop the events for this reason, usually
     /// [`ServerError`](DropReason::ServerError).
@@ -163,12 +163,13 @@ pub enum Verdict {
 ///
 /// # What the client does
 ///
-/// It hands over at most [`MAX_BATCH_EVENTS`](crate::limits::MAX_BATCH_EVENTS) rows of one lane and
-/// one signal; it divides a batch whose body is larger than
-/// [`MAX_BATCH_BYTES`](crate::limits::MAX_BATCH_BYTES); it compresses the body with gzip and adds
-/// `content-encoding: gzip`; it sends a POST with the configured
-/// [`Transport`](crate::transport::Transport), which follows no redirect; it reads at most 64 KiB
-/// of the response; it honours `Retry-After` and `Date`.
+/// It hands over rows of one lane and one signal, at most
+/// [`MAX_BATCH_EVENTS`](crate::limits::MAX_BATCH_EVENTS) or the format's own [`RequestLimits`]; it
+/// divides a batch whose body is larger than
+/// [`MAX_BATCH_BYTES`](crate::limits::MAX_BATCH_BYTES) or those allow; it has the request stamped,
+/// if the format wants that; it compresses the body with gzip and adds `content-encoding: gzip`; it
+/// sends a POST with the configured [`Transport`](crate::transport::Transport), which follows no
+/// redirect; it reads at most 64 KiB of the response; it honours `Retry-After` and `Date`.
 ///
 /// # Errors
 ///
@@ -205,8 +206,8 @@ pub trait Exporter: Send + Sync + std::fmt::Debug {
     }
 
     /// How old an event may be that the backend still takes. Older ones are dropped for this
-    /// destination and counted as [`Expired`](DropReason::Expired). Default: as old as the
-    /// configuration allows. A longer time than that has no effect.
+    /// destination and counted as [`QuotaAge`](DropReason::QuotaAge); crashes are sent all the same.
+    /// Default: as old as the configuration allows. A longer time than that has no effect.
     fn max_age(&self) -> Option<Duration> {
         None
     }

@@ -49,12 +49,14 @@ pub struct LeftOut {
     pub nowhere: u64,
     /// Another destination takes their signal: they do not concern this one.
     pub elsewhere: u64,
+    /// They are older than the backend takes: they are dropped.
+    pub expired: u64,
 }
 
 impl LeftOut {
     /// How many they are.
     pub fn rows(&self) -> u64 {
-        self.unsupported + self.nowhere + self.elsewhere
+        self.unsupported + self.nowhere + self.elsewhere + self.expired
     }
 }
 
@@ -63,6 +65,7 @@ impl DestinationState {
     pub(super) fn leave_out(&mut self, lane: Lane, left_out: LeftOut) {
         self.drops.add(lane, DropReason::Unsupported, left_out.unsupported);
         self.drops.add(lane, DropReason::NoDestination, left_out.nowhere);
+        self.drops.add(lane, DropReason::QuotaAge, left_out.expired);
         *self.baseline.get_mut(lane) += left_out.elsewhere;
     }
 }

@@ -262,15 +262,17 @@ impl Queue {
 
     /// Rows with a lower sequence number than this have reached an age of `max_age` nanoseconds; 0
     /// when none has.
-    pub(super) fn expired_before(&self, lane: Lane, max_age: u64) -> u64 {
+    pub fn expired_before(&self, lane: Lane, max_age: u64) -> u64 {
         let now = self.age();
         let is_old = |age: u64| now.saturating_sub(age) >= max_age;
         let marks = self.control.marks.get(lane);
-        match marks.last() {
+        let ends = marks.iter().skip(1).map(|next| next.seq).chain([self.control.lane(lane).next_seq]);
+        let mut first = 0;
+        for (mark, end) in marks.iter().zip(ends).take_while(|(mark, _)| is_old(mark.age)) {
             // A mark would have been set if a row had come later than this after the last one.
-            Some(last) if is_old(last.age + nanos(AGE_MARK_EVERY)) => self.control.lane(lane).next_seq,
-            _ => marks.iter().rev().find(|mark| is_old(mark.age)).map_or(0, |mark| mark.seq),
+            first = if is_old(mark.age + nanos(AGE_MARK_EVERY)) { end } else { mark.seq };
         }
+        first
     }
 }
 

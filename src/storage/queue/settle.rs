@@ -93,11 +93,25 @@ impl Queue {
         settlement: Settlement,
         sent: u64,
     ) -> Result<(), QueueError> {
+        self.settle_answered(destination, lane, part, settlement, (sent, None))
+    }
+
+    /// The same, for a part that was sent and answered with a status.
+    pub fn settle_answered(
+        &mut self,
+        destination: u32,
+        lane: Lane,
+        part: u32,
+        settlement: Settlement,
+        (sent, status): (u64, Option<u16>),
+    ) -> Result<(), QueueError> {
         kill_point("sent_unsettled");
         let age = self.age();
         self.transact(|queue| {
             queue.book_sent(age, sent);
-            let Some(part) = queue.part_mut(destination, lane, part).cloned() else { return Ok(()) };
+            let Some(part) = queue.part_mut(destination, lane, part) else { return Ok(()) };
+            part.last_status = status;
+            let part = part.clone();
             let (from, to) = (part.from, part.to);
             queue.apply_settlement(destination, lane, part, settlement, age)?;
             queue.complete(destination, lane)?;

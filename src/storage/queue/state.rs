@@ -278,6 +278,9 @@ pub struct PartState {
     pub sibling_refused: bool,
     /// How often it was sent.
     pub attempts: u32,
+    /// The status of the last answer; `None` when there was none.
+    #[serde(default)]
+    pub last_status: Option<u16>,
     /// The queue age at which the backend last answered it with an error that is to be retried, ns.
     #[serde(default)]
     pub failed_age: Option<u64>,

@@ -34,13 +34,7 @@ fn two(queue: &Queue, clock: &Arc<ManualClock>, seed: u64) -> Uploader {
     let some = Otlp::new(&Destination::new("b", "http://b").signals([OtlpSignal::Traces, OtlpSignal::Metrics]));
     let exporters: [Arc<dyn Exporter>; 2] = [Arc::new(all), Arc::new(some)];
     let exporters = queue.destinations().into_iter().map(|(id, _)| id).zip(exporters).collect();
-    let policy = SendPolicy {
-        flush_interval: Duration::from_secs(30),
-        flush_events: 1,
-        metered_uploads: MeteredUploads::All,
-        daily_bytes: None,
-    };
-    Uploader::new(Clock::Manual(clock.clone()), policy, exporters, seed, false)
+    Uploader::new(Clock::Manual(clock.clone()), eager(), exporters, seed, false)
 }
 
 #[test]
