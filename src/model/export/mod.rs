@@ -206,8 +206,8 @@ pub trait Exporter: Send + Sync + std::fmt::Debug {
     }
 
     /// How old an event may be that the backend still takes. Older ones are dropped for this
-    /// destination and counted as [`QuotaAge`](DropReason::QuotaAge); crashes are sent all the same.
-    /// Default: as old as the configuration allows. A longer time than that has no effect.
+    /// destination and counted as [`QuotaAge`](DropReason::QuotaAge); crashes are sent all the
+    /// same. Default: as old as the configuration allows. A longer time than that has no effect.
     fn max_age(&self) -> Option<Duration> {
         None
     }
