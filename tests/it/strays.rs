@@ -12,7 +12,7 @@ use crate::sources::{Kind, Token, files, product, read};
 /// Files and folders that own a format, or say how something lies in memory. Their field numbers,
 /// tags, offsets, versions and bits are no limits: another value would not be stricter or laxer,
 /// but wrong.
-const FORMATS: [&str; 17] = [
+const FORMATS: [&str; 18] = [
     "src/engine/lifecycle.rs",
     "src/engine/recorder/keeping.rs",
     "src/engine/scopes/mod.rs",
@@ -29,8 +29,12 @@ const FORMATS: [&str; 17] = [
     "src/storage/queue/held.rs",
     "src/storage/queue/salvage.rs",
     "src/storage/queue/schema.rs",
+    "src/wire/export/fluentd",
     "src/wire/export/otlp/mod.rs",
 ];
+
+/// Names whose words mean something else elsewhere: the keys of breadcrumbs, and of formats.
+const WORDS_OF_FORMATS: [&str; 2] = ["breadcrumb.rs", "fluentd.rs"];
 
 /// Words in the name of a constant that say that it is a limit, whichever file it is in.
 const LIMIT_WORDS: [&str; 10] = ["BUDGET", "CAP", "DEFAULT", "EVERY", "LIMIT", "MAX", "MIN", "QUOTA", "TIMEOUT", "TTL"];
@@ -114,8 +118,8 @@ fn stray_limits(file: &Path, code: &[Token]) -> Vec<String> {
 /// The names and words in `src/model/names`, each with its constant.
 fn names() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    // The keys of breadcrumbs are words that mean something else elsewhere.
-    for file in files("src/model/names", &["rs"]).into_iter().filter(|file| !file.ends_with("breadcrumb.rs")) {
+    let is_of_format = |file: &PathBuf| WORDS_OF_FORMATS.iter().any(|format| file.ends_with(format));
+    for file in files("src/model/names", &["rs"]).into_iter().filter(|file| !is_of_format(file)) {
         let code = product(&read(&file));
         for at in 0..code.len() {
             let [name, colon, .., equals, value] = &code[at..code.len().min(at + 6)] else { continue };

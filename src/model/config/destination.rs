@@ -270,7 +270,7 @@ fn add_header(crc: u32, (name, value): &(String, String)) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(crc, name.as_bytes()), value.as_bytes())
 }
 
-fn check_headers(headers: &[(String, String)]) -> Result<(), Error> {
+pub(crate) fn check_headers(headers: &[(String, String)]) -> Result<(), Error> {
     let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     for (name, value) in headers {
         if name.is_empty() || !name.bytes().all(is_token_byte) {

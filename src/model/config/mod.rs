@@ -16,13 +16,14 @@ mod tail_sampling;
 mod url;
 
 pub use builder::ConfigBuilder;
+pub(crate) use destination::check_headers;
 pub use destination::{Destination, Encoding};
 pub use hosts::{Format, Injection, TraceHost};
 pub use redact::{RedactRules, ValuePatterns};
 pub use sending::{MeteredUploads, SendPolicy};
 pub use signal::OtlpSignal;
 pub use tail_sampling::TailSampling;
-pub(crate) use url::{host_of, port_of, shown};
+pub(crate) use url::{check_url, host_of, port_of, shown};
 
 use std::path::PathBuf;
 use std::time::Duration;

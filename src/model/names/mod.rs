@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use crate::model::value::{Attribute, OwnedAttributes, to_owned};
 
 pub mod breadcrumb;
+pub mod fluentd;
 pub mod headers;
 pub mod semconv;
 pub mod words;
@@ -37,6 +38,10 @@ pub(crate) fn app_attributes(attributes: &[Attribute<'_>]) -> OwnedAttributes {
 }
 
 // Every event.
+
+/// In formats that have no field for it: how many attributes were left out, because there were too
+/// many or because the format has no form for their values.
+pub const DROPPED_ATTRIBUTES: &str = "throughline.dropped_attributes";
 
 /// The name of the instrumentation scope and of the SDK.
 pub const SCOPE_NAME: &str = "throughline";

@@ -8,7 +8,7 @@ use crate::model::value::AnyValue;
 
 /// The value of an attribute that Throughline sets, or of one that the app has set.
 #[derive(Debug, Clone)]
-pub(super) enum Out<'a> {
+pub(in crate::wire::export) enum Out<'a> {
     Text(std::borrow::Cow<'a, str>),
     /// A list of this one text.
     Texts(&'a str),
@@ -21,7 +21,7 @@ pub(super) enum Out<'a> {
 /// The attributes of one record, each key once, because OTLP forbids duplicates. The first value
 /// counts, so Throughline's own attributes are added before the app's.
 #[derive(Debug, Default)]
-pub(super) struct Attributes<'a>(pub(super) Vec<(&'a str, Out<'a>)>);
+pub(in crate::wire::export) struct Attributes<'a>(pub(in crate::wire::export) Vec<(&'a str, Out<'a>)>);
 
 impl<'a> Attributes<'a> {
     /// The attributes that every span has.

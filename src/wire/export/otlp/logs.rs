@@ -9,10 +9,10 @@ use crate::model::names::{self, semconv, words};
 
 /// What distinguishes one kind of log record from another.
 #[derive(Default)]
-struct Shape<'a> {
-    event_name: &'a str,
-    severity: u32,
-    body: &'a str,
+pub(super) struct Shape<'a> {
+    pub(super) event_name: &'a str,
+    pub(super) severity: u32,
+    pub(super) body: &'a str,
 }
 
 /// The instrumentation scope of a row: the logger of a log line, where it is known. Everything else
@@ -22,11 +22,17 @@ pub(super) fn logger<'a>(row: &ExportRow<'a>) -> &'a str {
     name.filter(|name| !name.is_empty()).unwrap_or(names::SCOPE_NAME)
 }
 
-pub(super) fn log_record<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
+/// What a log record is, and its attributes.
+pub(super) fn facts<'a>(row: &'a ExportRow<'_>) -> (Shape<'a>, Attributes<'a>) {
     let mut attributes = Attributes::of_log(row);
     let shape = shape(row, &mut attributes);
     attributes.callers(row);
     attributes.globals(row);
+    (shape, attributes)
+}
+
+pub(super) fn log_record<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
+    let (shape, attributes) = facts(row);
     tree.fixed64(1, "timeUnixNano", row.time_ns);
     tree.small(2, "severityNumber", shape.severity);
     tree.text(3, "severityText", severity_text(shape.severity));

@@ -19,6 +19,7 @@
 //! comments name the file of each message.
 
 mod attributes;
+mod flat;
 mod logs;
 mod metrics;
 mod request;
@@ -31,6 +32,8 @@ use crate::model::event::{EventKind, Temporality};
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::http::Response;
 use crate::wire::transport::cause::wrong_port;
+pub(super) use attributes::Out;
+pub(super) use flat::flat;
 use request::request;
 use tree::{Json, Protobuf};
 

@@ -10,14 +10,21 @@ use crate::model::export::ExportRow;
 use crate::model::names::{semconv, words};
 use crate::model::time::nanos;
 
-pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
+/// What a span or a request is called, how it ended, and its attributes.
+pub(super) struct Facts<'a> {
+    pub(super) name: &'a str,
+    /// One of `SpanStatus`.
+    pub(super) status: u32,
+    pub(super) attributes: Attributes<'a>,
+}
+
+pub(super) fn facts<'a>(row: &'a ExportRow<'_>) -> Facts<'a> {
     let record = &row.record;
-    let context = record.trace().unwrap_or_else(|| own_trace(row));
     let mut attributes = Attributes::of_span(row);
-    let resource = record.kind == EventKind::Resource;
+    let is_request = record.kind == EventKind::Resource;
     let (original, url) = (record.text(field::METHOD).unwrap_or_default(), record.text(field::URL).unwrap_or_default());
     let method = known_method(original);
-    let status = if resource {
+    let status = if is_request {
         let code = record.uint(field::STATUS);
         attributes.text(semconv::HTTP_METHOD, Some(method.unwrap_or(words::OTHER)));
         attributes.text(semconv::HTTP_METHOD_ORIGINAL, Some(original).filter(|original| method != Some(original)));
@@ -43,13 +50,22 @@ pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
     };
     attributes.callers(row);
     attributes.globals(row);
+    let name =
+        if is_request { method.unwrap_or(words::UNKNOWN_METHOD) } else { record.text(field::NAME).unwrap_or("") };
+    Facts { name, status, attributes }
+}
+
+pub(super) fn span<T: Tree>(tree: &mut T, row: &ExportRow<'_>) {
+    let record = &row.record;
+    let context = record.trace().unwrap_or_else(|| own_trace(row));
+    let resource = record.kind == EventKind::Resource;
+    let Facts { name, status, attributes } = facts(row);
     tree.id(1, "traceId", &context.trace_id);
     tree.id(2, "spanId", &context.span_id);
     if let Some(parent) = record.span_id(field::PARENT_SPAN) {
         tree.id(4, "parentSpanId", &parent);
     }
     let kind = if resource { SpanKind::Client as u32 } else { record.uint(field::TYPE).unwrap_or(1).min(5) as u32 };
-    let name = if resource { method.unwrap_or(words::UNKNOWN_METHOD) } else { record.text(field::NAME).unwrap_or("") };
     tree.text(5, "name", name);
     tree.small(6, "kind", kind);
     tree.fixed64(7, "startTimeUnixNano", row.time_ns);

@@ -1,0 +1,69 @@
+//! Values as JSON, for formats with a tree of their own.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Number, Value};
+
+use crate::model::value::AnyValue;
+
+/// A JSON object. Its keys are unique and sorted, so the same event always gives the same bytes.
+pub(super) type Object = Map<String, Value>;
+
+/// Sets a text, unless it is empty.
+pub(super) fn text(object: &mut Object, key: &str, value: &str) {
+    if !value.is_empty() {
+        object.insert(key.to_owned(), value.into());
+    }
+}
+
+/// Sets a member.
+pub(super) fn set(object: &mut Object, key: &str, value: impl Into<Value>) {
+    object.insert(key.to_owned(), value.into());
+}
+
+/// Sets a list, unless it is empty.
+pub(super) fn list(object: &mut Object, key: &str, list: Vec<Value>) {
+    if !list.is_empty() {
+        object.insert(key.to_owned(), list.into());
+    }
+}
+
+/// The value of an attribute; `None` when JSON has no form for it. `lost` counts what JSON has no
+/// form for, also inside of lists and maps.
+pub(super) fn any(value: &AnyValue, lost: &mut u64) -> Option<Value> {
+    Some(match value {
+        AnyValue::Bool(flag) => (*flag).into(),
+        AnyValue::Int(number) => (*number).into(),
+        AnyValue::Double(number) => match Number::from_f64(*number) {
+            Some(number) => Value::Number(number),
+            None => {
+                *lost += 1;
+                return None;
+            }
+        },
+        AnyValue::Text(text) => text.as_str().into(),
+        AnyValue::Bytes(bytes) => hex(bytes).into(),
+        // An element keeps its place.
+        AnyValue::List(items) => items.iter().map(|item| any(item, lost).unwrap_or(Value::Null)).collect(),
+        AnyValue::Map(entries) => {
+            let mut object = Object::new();
+            for (key, item) in entries {
+                if key.is_empty() {
+                    *lost += 1;
+                } else if let Some(item) = any(item, lost) {
+                    object.insert(key.clone(), item);
+                }
+            }
+            Value::Object(object)
+        }
+    })
+}
+
+/// Bytes as hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,201 @@
+//! What holds for every backend that Throughline ships, against a real server: each kind of event
+//! arrives once, the books balance, nobody but the backend sees the credentials, and a backend that
+//! is down for days holds up nobody else.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use throughline::backends::Fluentd;
+use throughline::event::{Action, Custom, ErrorEvent, EventKind, Log, LongTask, Severity, Span, SpanStatus, Vital};
+use throughline::export::Exporter;
+use throughline::ledger::DropReason;
+use throughline::testing::{Answer, FaultServer, Received};
+use throughline::time::{Clock, ManualClock};
+use throughline::{Consent, Destination, Host, Telemetry};
+use uuid::Uuid;
+
+use crate::support::{LONG, builder, record_mixed, tick, until, walk};
+
+/// What no file and no body may contain.
+const SECRET: &str = "s3cr3t-0123456789abcdef";
+
+/// A backend, as a destination at a server.
+struct Backend {
+    name: &'static str,
+    destination: fn(&str) -> Destination,
+    /// Kinds for which the format has no place.
+    unsupported: &'static [EventKind],
+}
+
+/// Every backend. A new one is added here, and is tested as the others are.
+const BACKENDS: [Backend; 2] = [
+    Backend {
+        name: "otlp",
+        destination: |url| Destination::new("otlp", url).header("authorization", SECRET),
+        unsupported: &[],
+    },
+    Backend {
+        name: "fluentd",
+        destination: |url| {
+            own("fluentd", Fluentd::new(url, "shop.app").unwrap().header("authorization", SECRET).unwrap())
+        },
+        unsupported: &[],
+    },
+];
+
+fn own(name: &str, exporter: impl Exporter + 'static) -> Destination {
+    Destination::exporter(name, Arc::new(exporter))
+}
+
+/// A client with these destinations, whose clock is moved by hand.
+fn start(dir: &Path, destinations: impl IntoIterator<Item = Destination>, clock: &Arc<ManualClock>) -> Telemetry {
+    let mut config = builder(dir).session_events(false);
+    for destination in destinations {
+        config = config.destination(destination);
+    }
+    let mut host = Host::default();
+    host.clock = Clock::Manual(Arc::clone(clock));
+    Telemetry::start_with(config.build().unwrap(), Consent::Granted, host).unwrap()
+}
+
+/// Records an event of each kind but sessions. Returns the ids with the kinds.
+fn record_all(telemetry: &Telemetry) -> Vec<(Uuid, EventKind)> {
+    let trace = telemetry.new_trace().unwrap();
+    let mut span = Span::new("checkout", trace, Duration::from_millis(5));
+    span.status = SpanStatus::Error;
+    let view = telemetry.start_view("Cart").unwrap();
+    let mut ids = vec![
+        (telemetry.record_action(&Action::tap("buy")).unwrap(), EventKind::Action),
+        (telemetry.record_error(&ErrorEvent::new("E", "handled")).unwrap(), EventKind::Error),
+        (telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "bad address", "#00 pc 0")).unwrap(), EventKind::Error),
+        (telemetry.record_long_task(&LongTask::new(Duration::from_millis(800))).unwrap(), EventKind::LongTask),
+        (telemetry.record_vital(&Vital::new("ttid", 0.42, "s")).unwrap(), EventKind::Vital),
+        (telemetry.record_custom(&Custom::new("order.placed")).unwrap(), EventKind::Custom),
+        (telemetry.record_log(&Log::new(Severity::Warn, "careful")).unwrap(), EventKind::Log),
+        (telemetry.record_span(&span).unwrap(), EventKind::Span),
+    ];
+    ids.push((record_mixed(telemetry, 4).unwrap(), EventKind::Metric));
+    ids.push((record_mixed(telemetry, 5).unwrap(), EventKind::Resource));
+    telemetry.stop_view();
+    ids.push((view, EventKind::View));
+    ids
+}
+
+/// Whether a body has the id of an event, in any of the forms in which formats write it.
+fn has(request: &Received, id: Uuid) -> bool {
+    let body = String::from_utf8_lossy(&request.body);
+    body.contains(&id.hyphenated().to_string()) || body.contains(&id.simple().to_string())
+}
+
+fn stored(server: &FaultServer) -> Vec<Received> {
+    server.received().into_iter().filter(|request| request.stored).collect()
+}
+
+#[test]
+fn every_kind_of_event_arrives_in_every_format_or_is_counted() {
+    for backend in BACKENDS {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new());
+        let ids = record_all(&telemetry);
+        assert!(telemetry.flush(LONG).complete, "{}", backend.name);
+        let requests = stored(&server);
+        for (id, kind) in &ids {
+            let arrived = requests.iter().any(|request| has(request, *id));
+            assert_eq!(arrived, !backend.unsupported.contains(kind), "{}: {kind:?}", backend.name);
+        }
+        let books = telemetry.books(LONG).unwrap().remove(0);
+        let unsupported = ids.iter().filter(|(_, kind)| backend.unsupported.contains(kind)).count() as u64;
+        assert!(books.balanced() && books.queued == 0, "{}: {books:?}", backend.name);
+        assert_eq!(books.dropped.total(), unsupported, "{}: {books:?}", backend.name);
+        assert_eq!(books.dropped.of(DropReason::Unsupported), unsupported, "{}", backend.name);
+    }
+}
+
+#[test]
+fn nobody_but_the_backend_sees_the_credentials() {
+    for backend in BACKENDS {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        server.script([Answer::Status(403, Vec::new(), Vec::new()), Answer::Status(503, Vec::new(), Vec::new())]);
+        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new());
+        record_all(&telemetry);
+        telemetry.flush(LONG);
+        let health = format!("{:?}", telemetry.health());
+        assert!(!health.contains(SECRET), "{}: {health}", backend.name);
+        assert!(telemetry.shutdown(LONG));
+        for file in walk(dir.path()) {
+            let bytes = std::fs::read(&file).unwrap();
+            let found = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+            assert!(!found, "{}: {} has the credentials", backend.name, file.display());
+        }
+        for request in server.received() {
+            assert!(!String::from_utf8_lossy(&request.body).contains(SECRET), "{}: a body", backend.name);
+            assert!(!request.path.contains(SECRET), "{}: {}", backend.name, request.path);
+            let headers = request.headers.iter().filter(|(_, value)| value.contains(SECRET)).count();
+            assert_eq!(headers, 1, "{}: {:?}", backend.name, request.headers);
+        }
+    }
+}
+
+/// Lets time pass until something holds.
+fn pass(telemetry: &Telemetry, clock: &ManualClock, step: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    until(what, || {
+        clock.advance(step);
+        tick(telemetry);
+        holds()
+    });
+}
+
+#[test]
+fn no_answer_but_a_delivery_costs_a_crash() {
+    let statuses = [200, 302, 400, 401, 403, 404, 413, 415, 422, 429, 500, 501, 503];
+    for backend in BACKENDS {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        let clock = ManualClock::new();
+        let page = b"<!doctype html><title>Sign in</title>";
+        server.script(statuses.map(|status| Answer::Status(status, Vec::new(), page.to_vec())));
+        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &clock);
+        let crash = telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "bad address", "#00 pc 0")).unwrap();
+        let is_there = || server.received().iter().skip(statuses.len()).any(|request| has(request, crash));
+        pass(&telemetry, &clock, Duration::from_secs(3_700), backend.name, is_there);
+        let is_settled = || telemetry.books(LONG).unwrap().remove(0).queued == 0;
+        pass(&telemetry, &clock, Duration::from_secs(1), backend.name, is_settled);
+        let books = telemetry.books(LONG).unwrap().remove(0);
+        assert!(books.balanced() && books.dropped.total() == 0, "{}: {books:?}", backend.name);
+    }
+}
+
+#[test]
+fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
+    for (at, dead) in BACKENDS.iter().enumerate() {
+        let living = &BACKENDS[(at + 1) % BACKENDS.len()];
+        let dir = tempfile::tempdir().unwrap();
+        let [down, up] = [FaultServer::start().unwrap(), FaultServer::start().unwrap()];
+        down.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
+        up.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        let clock = ManualClock::new();
+        let destinations = [(dead.destination)(&down.url()), (living.destination)(&up.url())];
+        let telemetry = start(dir.path(), destinations, &clock);
+        let mut ids = Vec::new();
+        for _ in 0..12 {
+            ids.extend((0..12).filter_map(|n| record_mixed(&telemetry, n)));
+            let is_punctual = || ids.iter().all(|id| stored(&up).iter().any(|request| has(request, *id)));
+            pass(&telemetry, &clock, Duration::from_secs(30), living.name, is_punctual);
+            clock.advance(Duration::from_secs(6 * 3_600));
+        }
+        assert!(stored(&down).is_empty());
+        down.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        let has_caught_up = || telemetry.books(LONG).unwrap().iter().all(|books| books.queued == 0);
+        pass(&telemetry, &clock, Duration::from_secs(300), dead.name, has_caught_up);
+        let requests = stored(&down);
+        let missing = ids.iter().filter(|id| !requests.iter().any(|request| has(request, **id))).count();
+        let books = telemetry.books(LONG).unwrap();
+        assert!(books.iter().all(|books| books.balanced()), "{books:?}");
+        let dropped = books[0].dropped.total();
+        assert_eq!(missing as u64, dropped, "{}: what is missing is counted: {books:?}", dead.name);
+        assert_eq!(books[1].dropped.total(), 0);
+    }
+}
