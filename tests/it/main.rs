@@ -18,6 +18,7 @@ mod contexts;
 mod crashes;
 mod damage;
 mod delivery;
+mod diagnostics;
 mod documents;
 mod ends;
 mod erasing;
