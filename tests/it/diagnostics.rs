@@ -172,10 +172,26 @@ fn an_end_for_want_of_memory_is_known_when_a_period_had_one_end_and_one_run() {
     assert_eq!((&*death.event_name, text(&death.attributes, "exception.type")), ("app.oom", "LowMemory".to_owned()));
     assert_eq!(text(&death.attributes, "throughline.exit.period"), "7200000000000");
     let dir = known(&server);
+    App::start(dir.path(), &server.url(), Sign::Lock).kill();
+    assert_eq!(launch(dir.path(), &server, &[counts("memory")]), [(1, 0, 0)], "at the launch that follows");
+    let dir = known(&server);
     for _ in 0..2 {
         App::start(dir.path(), &server.url(), Sign::Lock).kill();
     }
     assert_eq!(launch(dir.path(), &server, &[counts("memory")]), [(0, 0, 1)], "two runs");
+}
+
+#[test]
+fn a_crash_that_is_only_counted_waits_for_its_diagnostic() {
+    let server = FaultServer::start().unwrap();
+    let dir = known(&server);
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let crash = of("crash", app.pid());
+    app.kill();
+    let counted = String::from_utf8(counts("memory")).unwrap().replace("MemoryResourceLimit", "BadAccess");
+    assert_eq!(launch(dir.path(), &server, &[counted.into_bytes(), crash]), [(0, 0, 1), (1, 0, 0)]);
+    let [death] = errors(&server).try_into().unwrap();
+    assert!(text(&death.attributes, "exception.stacktrace").starts_with("#00 pc "));
 }
 
 #[test]

@@ -60,14 +60,6 @@ impl Known {
         !self.is_first && self.told.since_ms().is_some_and(is_late)
     }
 
-    fn unreported(&self) -> Vec<RunMark> {
-        let ended = self.ended.iter().filter(|run| !run.is_reported).map(|run| &run.mark);
-        let is_told = |mark: &&RunMark| self.told.runs().iter().any(|told| told.run == mark.run);
-        let mut runs: Vec<RunMark> = ended.chain(self.told.open()).filter(|mark| !is_told(mark)).cloned().collect();
-        runs.dedup_by_key(|mark| mark.run);
-        runs
-    }
-
     fn classify(&self, record: &ExitRecord, mark: Option<&RunMark>) -> Termination {
         let of_mark = |run: &&Ended| Some(&run.mark) == mark;
         let run = self.ended.iter().find(of_mark).map_or_else(PreviousRun::default, |run| run.facts.clone());
@@ -148,7 +140,7 @@ impl Worker<'_> {
 
     fn report_crash(&self, diagnostic: &Diagnostic, known: &mut Known) -> Reported {
         let record = ExitRecord::AppleCrash(diagnostic.crash);
-        let runs = known.unreported();
+        let runs = known.told.open().to_vec();
         let mark = match weigh(&record, "", &runs, &known.told) {
             Fate::Foreign | Fate::Told => return Reported::Known,
             Fate::Late(_) => {
@@ -201,7 +193,7 @@ impl Worker<'_> {
         if known.told.knows(stated) {
             return Reported::Known;
         }
-        let runs = known.unreported();
+        let runs = known.told.open().to_vec();
         let fate = weigh(record, "", &runs, &known.told);
         let reported = match fate {
             Fate::Joined(mark) => {

@@ -10,7 +10,7 @@ use crate::model::limits::{
 /// The stack of the thread that a diagnostic is about, and below it the other threads if they are
 /// wanted. Empty when there is none.
 pub(super) fn stack(tree: Value<'_>, has_others: bool) -> String {
-    let is_flat = !tree.get("callStackPerThread").is_some_and(|value| !value.is_true());
+    let is_flat = tree.get("callStackPerThread").is_none_or(Value::is_true);
     let threads: Vec<Value<'_>> = tree.get("callStacks").into_iter().flat_map(Value::items).collect();
     let is_attributed = |thread: &&Value<'_>| thread.get("threadAttributed").is_some_and(Value::is_true);
     let attributed = threads.iter().position(|thread| is_attributed(&thread));

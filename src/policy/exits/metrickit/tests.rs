@@ -4,15 +4,11 @@ use proptest::prelude::*;
 use serde_json::{Value as Any, json};
 
 use super::*;
+use crate::model::limits::{MAX_CRASH_FRAMES, MAX_OTHER_FRAMES};
 
+/// A payload that may be changed. The crash nests deeper than `serde_json` reads.
 fn fixture(name: &str) -> Any {
-    let path = format!("{}/tests/metrickit/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap_or_else(|_| unbounded(name))
-}
-
-/// The crash nests deeper than `serde_json` reads, so it is not changed by tests.
-fn unbounded(name: &str) -> Any {
-    panic!("{name} is too deep for this")
+    serde_json::from_slice(&bytes(name)).unwrap()
 }
 
 fn bytes(name: &str) -> Vec<u8> {
@@ -51,8 +47,6 @@ fn a_crash_has_its_stack_from_the_innermost_call_on_and_the_other_threads_below(
     assert_eq!((threads.len(), threads[1].lines().next(), threads[1].lines().count()), (3, Some("Thread 0:"), 4));
     assert_eq!((threads[2].lines().next(), threads[2].lines().count()), (Some("Thread 2:"), 1 + MAX_OTHER_FRAMES));
 }
-
-use crate::model::limits::{MAX_CRASH_FRAMES, MAX_OTHER_FRAMES};
 
 #[test]
 fn frames_may_stand_in_one_list_and_ios_15_names_no_process() {
@@ -195,6 +189,21 @@ fn nth<'v>(value: &'v mut Any, at: &mut usize) -> Option<&'v mut Any> {
 }
 
 proptest! {
+    #[test]
+    fn any_bytes_of_a_crash_may_be_others(
+        changes in prop::collection::vec((0usize..24_000, any::<u8>()), 1..20),
+        is_text: bool,
+    ) {
+        let mut payload = bytes("crash");
+        for (at, byte) in changes {
+            if let Some(place) = payload.get_mut(at) {
+                // Most other bytes would end the text's encoding, and nothing would be read.
+                *place = if is_text { b' ' + byte % 95 } else { byte };
+            }
+        }
+        prop_assert!(Payload::read(&payload, 0).map_or(0, |read| read.diagnostics.len()) <= 1);
+    }
+
     #[test]
     fn whatever_stands_in_a_payload_there_is_no_panic_and_no_invented_crash(
         name in prop::sample::select(vec!["exception", "watchdog", "ios15", "hang", "others", "memory", "several"]),
