@@ -166,7 +166,7 @@ fn an_end_for_want_of_memory_is_known_when_a_period_had_one_end_and_one_run() {
     assert_eq!(launch(dir.path(), &server, &[counts("several")]), [(0, 0, 1)], "which end was the run's?");
     // The run is remembered: the counts come a day later.
     let memory = counts("memory");
-    assert_eq!(launch(dir.path(), &server, &[memory.clone()]), [(1, 0, 0)]);
+    assert_eq!(launch(dir.path(), &server, std::slice::from_ref(&memory)), [(1, 0, 0)]);
     assert_eq!(launch(dir.path(), &server, &[memory]), [(0, 1, 0)]);
     let [death] = errors(&server).try_into().unwrap();
     assert_eq!((&*death.event_name, text(&death.attributes, "exception.type")), ("app.oom", "LowMemory".to_owned()));
