@@ -177,6 +177,7 @@ fn an_end_for_want_of_memory_is_known_when_a_period_had_one_end_and_one_run() {
     let dir = known(&server);
     for _ in 0..2 {
         App::start(dir.path(), &server.url(), Sign::Lock).kill();
+        launch(dir.path(), &server, &[]);
     }
     assert_eq!(launch(dir.path(), &server, &[counts("memory")]), [(0, 0, 1)], "two runs");
 }
