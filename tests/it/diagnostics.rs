@@ -10,7 +10,7 @@ use throughline::{Consent, DiagnosticsOutcome, Telemetry, limits};
 
 use crate::app::{distinct, text};
 use crate::remote::{App, Sign};
-use crate::support::{LONG, books, builder, start};
+use crate::support::{LONG, books, builder, start, until};
 
 fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
@@ -58,6 +58,13 @@ fn known(server: &FaultServer) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     launch(dir.path(), server, &[]);
     dir
+}
+
+/// A process that has written down which run it is.
+fn running(dir: &Path, server: &FaultServer) -> App {
+    let mut app = App::start(dir, &server.url(), Sign::Lock);
+    until("the run file is there", || app.tell("captures") == "true");
+    app
 }
 
 /// What the client makes of a payload.
@@ -128,12 +135,12 @@ fn a_death_that_the_app_has_recorded_itself_is_not_reported_again() {
         let dir = known(&server);
         let before = names(&server).len();
         // A signal, which our own handler has seen.
-        let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+        let mut app = running(dir.path(), &server);
         let signal = of(name, app.pid());
         app.crash();
         assert_eq!(launch(dir.path(), &server, &[signal]), [(0, 1, 0)], "{name}");
         // An error of a language, of which iOS tells a launch after the next.
-        let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+        let mut app = running(dir.path(), &server);
         app.record("crash NSRangeException");
         let late = of(name, app.pid());
         app.kill();
@@ -148,7 +155,7 @@ fn a_death_that_the_app_has_recorded_itself_is_not_reported_again() {
 fn a_run_that_left_no_report_is_told_once_whichever_of_its_records_comes_first() {
     let server = FaultServer::start().unwrap();
     let dir = known(&server);
-    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let mut app = running(dir.path(), &server);
     let (crash, again) = (of("crash", app.pid()), of("exception", app.pid()));
     app.kill();
     launch(dir.path(), &server, &[]);
@@ -162,7 +169,7 @@ fn an_end_for_want_of_memory_is_known_when_a_period_had_one_end_and_one_run() {
     let dir = known(&server);
     assert_eq!(launch(dir.path(), &server, &[counts("memory")]), [(0, 0, 1)], "there was no run");
     let dir = known(&server);
-    App::start(dir.path(), &server.url(), Sign::Lock).kill();
+    running(dir.path(), &server).kill();
     assert_eq!(launch(dir.path(), &server, &[counts("several")]), [(0, 0, 1)], "which end was the run's?");
     // The run is remembered: the counts come a day later.
     let memory = counts("memory");
@@ -172,11 +179,11 @@ fn an_end_for_want_of_memory_is_known_when_a_period_had_one_end_and_one_run() {
     assert_eq!((&*death.event_name, text(&death.attributes, "exception.type")), ("app.oom", "LowMemory".to_owned()));
     assert_eq!(text(&death.attributes, "throughline.exit.period"), "7200000000000");
     let dir = known(&server);
-    App::start(dir.path(), &server.url(), Sign::Lock).kill();
+    running(dir.path(), &server).kill();
     assert_eq!(launch(dir.path(), &server, &[counts("memory")]), [(1, 0, 0)], "at the launch that follows");
     let dir = known(&server);
     for _ in 0..2 {
-        App::start(dir.path(), &server.url(), Sign::Lock).kill();
+        running(dir.path(), &server).kill();
         launch(dir.path(), &server, &[]);
     }
     assert_eq!(launch(dir.path(), &server, &[counts("memory")]), [(0, 0, 1)], "two runs");
@@ -186,7 +193,7 @@ fn an_end_for_want_of_memory_is_known_when_a_period_had_one_end_and_one_run() {
 fn a_crash_that_is_only_counted_waits_for_its_diagnostic() {
     let server = FaultServer::start().unwrap();
     let dir = known(&server);
-    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let mut app = running(dir.path(), &server);
     let crash = of("crash", app.pid());
     app.kill();
     let counted = String::from_utf8(counts("memory")).unwrap().replace("MemoryResourceLimit", "BadAccess");
@@ -214,7 +221,7 @@ fn what_is_of_a_time_before_there_was_a_client_or_a_consent_is_not_reported() {
     let server = FaultServer::start().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let before = of("exception", 1);
-    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let mut app = running(dir.path(), &server);
     let ours = of("crash", app.pid());
     app.kill();
     let next = start(dir.path(), &server.url());
