@@ -107,7 +107,7 @@ pub use api::stores::{PathHandle, TracedStore};
 pub use api::user::User;
 pub use engine::debug::DebugOutput;
 pub use engine::main_thread::MainThread;
-pub use engine::worker::FlushOutcome;
+pub use engine::worker::{DiagnosticsOutcome, FlushOutcome};
 pub use model::config::{
     Config, ConfigBuilder, Consent, Destination, Encoding, Environment, MeteredUploads, OtlpSignal, TailSampling,
 };

@@ -9,9 +9,9 @@ use super::client::Telemetry;
 use super::lifecycle::is_ignored;
 use crate::engine::crash::SystemExit;
 use crate::engine::main_thread::MainThread;
-use crate::engine::worker::{Command, FlushOutcome};
+use crate::engine::worker::{Command, DiagnosticsOutcome, FlushOutcome};
 use crate::model::error::Error;
-use crate::model::limits::FLUSH_REPLY_MARGIN;
+use crate::model::limits::{FLUSH_REPLY_MARGIN, MAX_DIAGNOSTIC_BYTES};
 use crate::policy::exits::summary;
 use crate::policy::schedule::Conditions;
 use crate::storage::crash::Beat;
@@ -64,6 +64,39 @@ impl Telemetry {
         let lifecycle = &self.client.lifecycle;
         let process = process.to_owned();
         lifecycle.ask(timeout, |reply| Command::Exits { exits, process, reply }).unwrap_or(false)
+    }
+
+    /// Reports what iOS says about earlier processes of the app: one payload of MetricKit's, as its
+    /// `jsonRepresentation()` writes it, of diagnostics or of metrics. A crash, and an end for want
+    /// of memory, are errors that ended the app; hangs, too much work of the processor or the disk
+    /// and slow launches are handled errors. Each of them is reported once ever, and a crash not at
+    /// all when the run's own report says the same. `utc_offset` is how many seconds the device's
+    /// local time is ahead of UTC, because the payload's times name no zone.
+    ///
+    /// Call it at each start, with `{}` when there is no payload: what is older than the first call
+    /// is of a time before there was a client, and is not reported, unless it is of a run of this
+    /// client.
+    ///
+    /// The payload is read on the client's thread. When the outcome is not `complete`, because this
+    /// took longer than `timeout` or the client is off, give the same payload to the next start. A
+    /// payload of more than [`MAX_DIAGNOSTIC_BYTES`](crate::limits::MAX_DIAGNOSTIC_BYTES) is not
+    /// read at all.
+    pub fn report_diagnostics(&self, payload: &[u8], utc_offset: i32, timeout: Duration) -> DiagnosticsOutcome {
+        let lifecycle = &self.client.lifecycle;
+        if payload.len() > MAX_DIAGNOSTIC_BYTES {
+            let reason = format!("the payload has {} bytes, more than {MAX_DIAGNOSTIC_BYTES}", payload.len());
+            if let Some(shared) = lifecycle.shared().filter(|_| !is_ignored()) {
+                shared.debug.log(&reason);
+            }
+            return DiagnosticsOutcome { complete: true, left: 1, reason: Some(reason), ..Default::default() };
+        }
+        let payload = payload.to_vec();
+        let command = |reply| Command::Diagnostics { payload, zone_s: utc_offset, reply };
+        let outcome = lifecycle.ask(timeout, command);
+        outcome.unwrap_or_else(|| DiagnosticsOutcome {
+            reason: Some(lifecycle.absence()),
+            ..DiagnosticsOutcome::default()
+        })
     }
 
     /// What this run gives to `ActivityManager.setProcessStateSummary`, so that Android's record of

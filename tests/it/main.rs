@@ -19,6 +19,7 @@ mod contexts;
 mod crashes;
 mod damage;
 mod delivery;
+mod diagnostics;
 mod documents;
 mod ends;
 mod erasing;

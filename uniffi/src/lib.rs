@@ -23,7 +23,7 @@ mod records;
 mod slots;
 mod switching;
 
-pub use core::{HostMainThread, ProcessExit, TelemetryCore};
+pub use core::{DiagnosticsOutcome, HostMainThread, ProcessExit, TelemetryCore};
 pub use door::{throughline_record, throughline_version};
 pub use health::{DestinationHealth, FlushOutcome, HealthReport, NamedCount, StateCounts};
 pub use host::{AuthHeaders, HostError, HostLog, HostTransport, HttpRequest, HttpResponse};

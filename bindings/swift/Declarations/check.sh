@@ -6,7 +6,7 @@ set -e
 modules=$1 out=$2
 mkdir -p "$out"
 flags="-parse-as-library -wmo -I $out -Xfrontend -enable-objc-interop"
-names="ObjectiveC QuartzCore Network UIKit SwiftUI Combine CoreData MapKit Later os"
+names="ObjectiveC MetricKit QuartzCore Network UIKit SwiftUI Combine CoreData MapKit Later os"
 for name in $names; do
     swiftc $flags -suppress-warnings -emit-module -module-name $name -o "$out/$name.swiftmodule" Declarations/$name.swift
 done
@@ -45,3 +45,6 @@ swiftc $flags -emit-sil -module-name SystemLog -o /dev/null Sources/Throughline/
 # For systems that have Objective-C.
 swiftc $flags -emit-sil -module-name UncaughtExceptions -o /dev/null \
     Sources/Throughline/UncaughtExceptions.swift Declarations/Checks/Recording.swift
+# For iOS, where MetricKit is.
+swiftc $flags -emit-sil -module-name MetricKitReporter -o /dev/null \
+    Sources/Throughline/MetricKitReporter.swift Declarations/Checks/Reporting.swift

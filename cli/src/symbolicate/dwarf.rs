@@ -45,8 +45,11 @@ pub(super) fn of_elf(object: &ElfObject<'_>, pieces: &Pieces, addresses: &[u64])
 }
 
 pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Answers> {
-    let mut known = from_dwarf(object, &Pieces::default(), addresses)?;
     let load = object.load_address();
+    // MetricKit counts from where the file is loaded. Nothing of an executable lies below that.
+    let of_file = |address: &u64| if *address < load { load.saturating_add(*address) } else { *address };
+    let addresses: &[u64] = &addresses.iter().map(of_file).collect::<Vec<_>>();
+    let mut known = from_dwarf(object, &Pieces::default(), addresses)?;
     let starts = function_starts(object.data(), load);
     // A symbol of Mach-O has no size. In a stripped file many functions have none, and the one
     // before them would take their addresses: the list of all functions tells where it ends.

@@ -37,6 +37,20 @@ fn a_fat_dsym_answers_with_the_slice_that_has_the_uuid() {
 }
 
 #[test]
+fn a_report_of_metrickits_counts_from_where_the_executable_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("Shop.app.dSYM/Contents/Resources/DWARF");
+    std::fs::create_dir_all(&inside).unwrap();
+    unpack("shop.dwarf.gz", &inside.join("Shop"));
+    // Other threads stand below the one that crashed.
+    let line = |number: u32, pc: u64| format!("#{number:02} pc {pc:016x}  Shop (BuildId: {ARM64}) [metrickit]\n");
+    let report = format!("{}{}\nThread 0:\n{}", line(0, 0x14b8), line(1, 0x14a0), line(0, 0x14a0));
+    let frames = symbolicate(&report, &["--json"], &[folder.path()]).frames();
+    let total = ["twice shop.c:2", "total shop.c:4"];
+    assert_eq!(frames, [&["price shop.c:1"][..], &total, &[], &[], &total]);
+}
+
+#[test]
 fn a_local_function_of_a_stripped_library_is_not_taken_for_the_one_before_it() {
     let folder = tempfile::tempdir().unwrap();
     unpack("libshop.dylib.gz", &folder.path().join("libshop.dylib"));

@@ -4,6 +4,7 @@ use super::text;
 use crate::engine::recorder::Recorder;
 use crate::model::event::{Common, ErrorEvent, ErrorKind};
 use crate::model::names::semconv::{PROCESS_NAME, PROCESS_PID};
+use crate::model::names::words::ERROR_LOW_MEMORY;
 use crate::model::names::{EXIT_IMPORTANCE, EXIT_MEMORY, EXIT_RULE, EXIT_STATUS};
 use crate::model::value::Value;
 use crate::policy::exits::{AndroidExit, AndroidReason, Termination};
@@ -45,7 +46,7 @@ pub(crate) fn record(recorder: &Recorder, told: &SystemExit, kind: ErrorKind, te
 fn name(exit: &AndroidExit) -> String {
     let name = match exit.reason {
         AndroidReason::Anr => "ANR",
-        AndroidReason::LowMemory => "LowMemory",
+        AndroidReason::LowMemory => ERROR_LOW_MEMORY,
         AndroidReason::InitializationFailure => "InitializationFailure",
         AndroidReason::Signaled => return text::signal(exit.status),
         _ => "NativeCrash",

@@ -5,15 +5,17 @@
 //! run and on the slot, so whoever reads the file again makes the same event.
 //!
 //! - `ended.rs`: how the run ended, by its own word;
-//! - `exit.rs`: what the system says of its end;
+//! - `exit.rs`, `diagnosed.rs`: what Android and iOS say of its end;
 //! - `unwind.rs`: from registers and a stack to frames;
 //! - `text.rs`: the crash in words.
 
+mod diagnosed;
 mod ended;
 mod exit;
 mod text;
 mod unwind;
 
+pub(crate) use diagnosed::{record as record_diagnosed, record_counted};
 pub(crate) use ended::{ended_run, previous_run};
 pub use exit::SystemExit;
 pub(crate) use exit::record as record_exit;

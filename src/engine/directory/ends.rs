@@ -18,6 +18,12 @@ const FILE: &str = "restraint.json";
 /// directory, because only its owner writes it.
 const ENDED: &str = "ended-";
 
+/// By which name a directory's files are told apart that lie where all processes find them.
+pub(crate) fn name_of(dir: &Path, data_dir: &Path) -> String {
+    let name = dir.file_name().filter(|_| dir != data_dir);
+    name.map_or_else(|| "main".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 /// The runs of all processes that have reported their end themselves.
 pub(crate) fn reported_runs(data_dir: &Path) -> Vec<RunMark> {
     let entries = std::fs::read_dir(data_dir).into_iter().flatten().flatten();
@@ -56,9 +62,7 @@ impl Ends {
     /// What earlier launches have written down in `dir`.
     pub(crate) fn load(dir: &Path, config: &Config, clock: &Clock) -> Self {
         let file = dir.join(FILE);
-        let name =
-            if dir == config.data_dir { "main".into() } else { dir.file_name().unwrap_or_default().to_string_lossy() };
-        let reported = config.data_dir.join(format!("{ENDED}{name}.json"));
+        let reported = config.data_dir.join(format!("{ENDED}{}.json", name_of(dir, &config.data_dir)));
         let guard = Guard::decode(read(&file).ok().as_deref());
         let app = AppVersion { version: config.service_version.clone(), build: String::new() };
         Self { file, reported, clock: clock.clone(), app, guard, last: None, ended: Vec::new() }

@@ -9,6 +9,7 @@
 //! runs/*.crash     beside it, what the run was doing and what it died of
 //! quarantine/      files that could not be read
 //! exits-*.json     which of the system's records about ended processes were reported
+//! diagnostics-*.json which of MetricKit's diagnostics were reported
 //! ended-*.json     which runs have reported their end themselves
 //! restraint.json   when the capture of crashes has to restrain itself
 //! switches.json    settings that were changed at run time
@@ -32,7 +33,7 @@ mod recovery;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use ends::{Ended, Ends, reported_runs};
+pub(crate) use ends::{Ended, Ends, name_of, reported_runs};
 pub(crate) use erase::{erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
 
 use crate::engine::uploader::Uploader;

@@ -5,6 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use super::diagnostics::{DiagnosticsJob, DiagnosticsOutcome};
 use super::exits::ExitsJob;
 use super::flush::{FlushJob, FlushOutcome};
 use super::watchdog::Watchdog;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     FlushCrashes { timeout: Duration, reply: SyncSender<FlushOutcome> },
     /// Report what the system says about the ends of earlier runs, as far as it is new.
     Exits { exits: Vec<SystemExit>, process: String, reply: SyncSender<bool> },
+    /// Report what MetricKit says in a payload, as far as it is new.
+    Diagnostics { payload: Vec<u8>, zone_s: i32, reply: SyncSender<DiagnosticsOutcome> },
     /// Write what is in the journal to the database.
     Drain { reply: SyncSender<()> },
     /// Count what became of the events.
@@ -97,6 +100,9 @@ impl Worker<'_> {
             }
             Command::Exits { exits, process, reply } => {
                 self.exits.push(ExitsJob { exits, process, reply });
+            }
+            Command::Diagnostics { payload, zone_s, reply } => {
+                self.diagnostics.push(DiagnosticsJob { payload, zone_s, reply });
             }
             Command::Drain { reply } => {
                 self.drain_all();

@@ -16,12 +16,13 @@
 //! - `drain.rs`, `recovery.rs`, `upload.rs`: the three kinds of work;
 //! - `erase.rs`: erasing everything;
 //! - `flush.rs`: when a flush is over, and what it is told;
-//! - `exits.rs`: what the system says about the ends of earlier runs;
+//! - `exits.rs`, `diagnostics.rs`: what Android and iOS say about earlier runs;
 //! - `launch.rs`: what follows from how the last run ended;
 //! - `watchdog.rs`: the thread that looks whether the app's main thread lives;
 //! - `upkeep.rs`, `report.rs`: housekeeping, and what the worker reports about itself.
 
 mod command;
+mod diagnostics;
 mod drain;
 mod erase;
 mod exits;
@@ -55,6 +56,8 @@ use crate::storage::health::StorageState;
 use crate::storage::switches::Switches;
 use command::Closing;
 pub(crate) use command::{Command, Ending};
+use diagnostics::DiagnosticsJob;
+pub use diagnostics::DiagnosticsOutcome;
 pub(crate) use erase::erase_without_worker;
 use exits::ExitsJob;
 use flush::FlushJob;
@@ -79,6 +82,8 @@ struct Worker<'a> {
     launch: Option<Launch>,
     /// Records of the system that wait until all runs that are over have been read.
     exits: Vec<ExitsJob>,
+    /// Payloads of MetricKit's that wait for the same.
+    diagnostics: Vec<DiagnosticsJob>,
     watchdog: Option<Watchdog>,
     /// The device's conditions, as the host reported them last.
     conditions: Conditions,
@@ -112,6 +117,7 @@ impl<'a> Worker<'a> {
             crash_flushes: Vec::new(),
             launch: None,
             exits: Vec::new(),
+            diagnostics: Vec::new(),
             watchdog: None,
             conditions: shared.conditions(),
             dirty: true,
@@ -145,6 +151,7 @@ impl<'a> Worker<'a> {
             let is_recovering = self.recover() || self.promote();
             self.judge_launch();
             self.report_exits();
+            self.report_diagnostics();
             self.sweep_if_due();
             let is_busy = has_more || is_recovering;
             let uploads = self.upload();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{DAY, MINUTE};
+use super::{DAY, HOUR, MIB, MINUTE};
 
 // Why a run ended
 
@@ -21,16 +21,44 @@ pub const DYING_TIME: Duration = Duration::from_secs(10);
 /// between. It may be generous, because the process id has to be equal as well, and a system hands
 /// out thousands of others before it uses one again.
 pub const EXIT_JOIN_TOLERANCE: Duration = MINUTE;
-/// Exit records that are remembered as reported. Android keeps the latest 16 of an app, so one that
-/// is forgotten here is long gone there.
-pub const MAX_TOLD_EXITS: usize = 64;
+/// Exit records that are remembered as reported. Android keeps the latest 16 of an app, and of a
+/// payload of MetricKit's 64 are read, so one that is forgotten here is long gone there.
+pub const MAX_TOLD_EXITS: usize = 128;
 /// Reported runs that are remembered, to recognise a record of the system that comes later than the
 /// report: as many as Android keeps records.
 pub const MAX_TOLD_RUNS: usize = 16;
+/// Runs that are remembered because they ended without a report: MetricKit tells of an end a day
+/// later, and apps are started a few dozen times a day.
+pub const MAX_OPEN_RUNS: usize = 64;
 
 /// Characters of a process's name by which the file of what it has reported is called: file names
 /// have 255 bytes at most.
 pub const MAX_PROCESS_NAME_CHARS: usize = 100;
+
+// What MetricKit says
+
+/// Bytes of one payload. A crash with 19 threads has 300 KB, and iOS 14 puts those of a day into
+/// one.
+pub const MAX_DIAGNOSTIC_BYTES: usize = 8 * MIB;
+/// Values in one payload: a frame has seven, so this is what a payload of frames alone has at the
+/// largest size, twice. They take 16 MiB while it is read.
+pub(crate) const MAX_DIAGNOSTIC_VALUES: usize = 1 << 19;
+/// Diagnostics of one payload that are reported. The others are counted.
+pub(crate) const MAX_DIAGNOSTICS: usize = 64;
+/// Threads that are listed beside the one that crashed.
+pub(crate) const MAX_OTHER_THREADS: usize = 32;
+/// Frames of each of them: what it was waiting for stands at the top.
+pub(crate) const MAX_OTHER_FRAMES: usize = 16;
+/// Characters of a stack after which no further thread is listed: less than a stack may have, so
+/// that the thread which crashed is never cut for the sake of another.
+pub(crate) const OTHER_THREADS_CHARS: usize = 40_000;
+/// Characters of the name of a module in a stack.
+pub(crate) const MAX_MODULE_CHARS: usize = 128;
+/// How far the time of a diagnostic may be off when its process id says which run it is of: its
+/// text names no zone, and the device may have travelled since. A day has zones from -12 to +14 h.
+pub(crate) const DIAGNOSTIC_JOIN_TOLERANCE: Duration = Duration::from_secs(26 * HOUR.as_secs());
+/// A period that is no longer than this is the time of a crash: MetricKit cuts times to minutes.
+pub(crate) const DIAGNOSTIC_POINT: Duration = MINUTE;
 
 // Hangs
 

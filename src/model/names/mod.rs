@@ -282,6 +282,22 @@ pub const BREADCRUMBS_DROPPED: &str = "throughline.breadcrumbs_dropped";
 
 // Ends of processes, as the system tells of them.
 
+/// The Mach exception that ended the process: `EXC_BAD_ACCESS`.
+pub const CRASH_EXCEPTION: &str = "throughline.crash.exception";
+/// Why the system ended the process, in its words.
+pub const CRASH_TERMINATION: &str = "throughline.crash.termination";
+/// The region of memory that was accessed, in the system's words.
+pub const CRASH_REGION: &str = "throughline.crash.memory_region";
+/// The class of the Objective-C exception that nobody has caught.
+pub const CRASH_CLASS: &str = "throughline.crash.exception.class";
+/// The version of the app whose process it was, when another one reports it.
+pub const EXIT_APP_VERSION: &str = "throughline.exit.app.version";
+/// The build of that app.
+pub const EXIT_APP_BUILD: &str = "throughline.exit.app.build";
+/// The system on which it ran.
+pub const EXIT_OS_VERSION: &str = "throughline.exit.os.version";
+/// The length of the period in which it happened, in nanoseconds, when no time is known.
+pub const EXIT_PERIOD: &str = "throughline.exit.period";
 /// The rule by which it was decided how the process ended.
 pub const EXIT_RULE: &str = "throughline.exit.rule";
 /// The exit status, or the number of the signal.

@@ -81,6 +81,17 @@ pub const ERROR_TIMEOUT: &str = "timeout";
 
 /// The main thread did not respond.
 pub const ERROR_HANG: &str = "AppHang";
+/// iOS has seen that the main thread did not respond. The watchdog may have reported the same as
+/// [`ERROR_HANG`].
+pub const ERROR_METRICKIT_HANG: &str = "MetricKitHang";
+/// iOS has seen that the app used too much of the processor.
+pub const ERROR_METRICKIT_CPU: &str = "MetricKitCpu";
+/// iOS has seen that the app wrote too much to the disk.
+pub const ERROR_METRICKIT_DISK_WRITE: &str = "MetricKitDiskWrite";
+/// iOS has seen that the app took too long to launch.
+pub const ERROR_METRICKIT_LAUNCH: &str = "MetricKitLaunch";
+/// The system needed the memory of the process, or it used more than it may.
+pub const ERROR_LOW_MEMORY: &str = "LowMemory";
 /// A panic of Rust code.
 pub const ERROR_PANIC: &str = "panic";
 

@@ -25,6 +25,8 @@ pub enum AppleExit {
     LockedFile,
     /// A task in the background took too long.
     TaskTimeout,
+    /// A kind of a later version of iOS.
+    Later,
 }
 
 /// How often a kind of end occurred.
@@ -73,7 +75,9 @@ impl AppleExits {
             Some(AppleExit::Abnormal | AppleExit::BadAccess | AppleExit::IllegalInstruction) => Said::NativeCrash,
             Some(AppleExit::Watchdog) => Said::Watchdog,
             Some(AppleExit::MemoryLimit | AppleExit::MemoryPressure) => Said::LowMemory,
-            Some(AppleExit::CpuLimit | AppleExit::LockedFile | AppleExit::TaskTimeout) => Said::Other,
+            Some(AppleExit::CpuLimit | AppleExit::LockedFile | AppleExit::TaskTimeout | AppleExit::Later) => {
+                Said::Other
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::android::AndroidExit;
 use super::apple::AppleExits;
+use super::metrickit::{AppleCrash, Stated};
 use crate::model::limits::SHORT_MEMORY_PERCENT;
 use crate::model::time::{BootId, BootTime};
 
@@ -120,6 +121,9 @@ pub struct Now {
 pub enum ExitRecord {
     /// Android's `ApplicationExitInfo`.
     Android(AndroidExit),
-    /// What iOS has counted over a period (MetricKit's `MXAppExitMetric`).
-    Apple(AppleExits),
+    /// What iOS has counted over a period (MetricKit's `MXAppExitMetric`), and by what that is
+    /// recognised.
+    Apple(AppleExits, Stated),
+    /// A crash that iOS has seen (MetricKit's `MXCrashDiagnostic`).
+    AppleCrash(AppleCrash),
 }

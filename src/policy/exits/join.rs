@@ -1,13 +1,16 @@
 //! Which run a record of the system belongs to.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::android::AndroidExit;
 use super::apple::AppleExits;
 use super::facts::ExitRecord;
+use super::metrickit::AppleCrash;
 use crate::model::ids::RunKey;
-use crate::model::limits::EXIT_JOIN_TOLERANCE;
+use crate::model::limits::{DIAGNOSTIC_JOIN_TOLERANCE, DIAGNOSTIC_POINT, EXIT_JOIN_TOLERANCE};
 
 /// How a run names itself to Android: these bytes, and then its key.
 const SUMMARY: &[u8] = b"throughline\x01";
@@ -64,7 +67,8 @@ pub fn join<'a>(record: &ExitRecord, runs: &'a [RunMark]) -> Option<&'a RunMark>
             Some(key) => runs.iter().find(|run| run.run == key),
             None => by_process(exit, runs),
         },
-        ExitRecord::Apple(exits) => by_period(exits, runs),
+        ExitRecord::Apple(exits, _) => by_period(exits, runs),
+        ExitRecord::AppleCrash(crash) => by_diagnosis(crash, runs),
     }
 }
 
@@ -90,6 +94,30 @@ fn by_process<'a>(exit: &AndroidExit, runs: &'a [RunMark]) -> Option<&'a RunMark
             && other.started_ms.saturating_add(tolerance) < exit.at_ms
     };
     (!runs.iter().any(comes_between)).then_some(run)
+}
+
+/// The run that a crash diagnostic is of. With a process id, the latest that had it: the time alone
+/// would not do, because it is local and names no zone. Without one, the run that was started last
+/// before a time, because an app has one process, or the only one that was seen last in a period.
+fn by_diagnosis<'a>(crash: &AppleCrash, runs: &'a [RunMark]) -> Option<&'a RunMark> {
+    let until = crash.stated.until_ms.unwrap_or(u64::MAX);
+    let within = |tolerance: Duration| {
+        let tolerance = tolerance.saturating_add(DIAGNOSTIC_POINT);
+        let latest = until.saturating_add(u64::try_from(tolerance.as_millis()).unwrap_or(u64::MAX));
+        move |run: &&RunMark| run.started_ms <= latest && run.seen_ms <= latest
+    };
+    let last = |run: &&RunMark| run.started_ms;
+    if let Some(pid) = crash.pid {
+        let fits = within(DIAGNOSTIC_JOIN_TOLERANCE);
+        return runs.iter().filter(|run| run.pid == pid && fits(run)).max_by_key(last);
+    }
+    if crash.stated.is_point() {
+        return runs.iter().filter(within(EXIT_JOIN_TOLERANCE)).max_by_key(last);
+    }
+    let from = crash.stated.from_ms?;
+    let mut ended = runs.iter().filter(|run| (from..=until).contains(&run.seen_ms));
+    let run = ended.next()?;
+    ended.next().is_none().then_some(run)
 }
 
 /// The run by the period of a count: only if one single end was counted in it, and one single run

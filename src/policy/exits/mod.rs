@@ -23,6 +23,7 @@ mod android;
 mod apple;
 mod facts;
 mod join;
+mod metrickit;
 mod said;
 mod table;
 #[cfg(test)]
@@ -33,5 +34,6 @@ pub use android::{AndroidExit, AndroidReason};
 pub use apple::{AppleCount, AppleExit, AppleExits};
 pub use facts::{AppVersion, ExitRecord, Fault, Memory, Now, Phase, Pressure, PreviousRun};
 pub use join::{RunMark, join, run_of_summary, summary};
+pub use metrickit::{AppleCrash, Diagnostic, DiagnosticKind, Payload, Stated};
 pub use table::{Class, Evidence, Reason, Source, Termination, classify, rules};
 pub use told::{Fate, Told, weigh};

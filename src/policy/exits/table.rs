@@ -217,7 +217,10 @@ impl<'a> Facts<'a> {
         let (said, is_os_background) = match os {
             None => (Said::Nothing, None),
             Some(ExitRecord::Android(exit)) => (exit.said(), Some(exit.is_background())),
-            Some(ExitRecord::Apple(exits)) => (exits.said(), exits.is_background()),
+            Some(ExitRecord::Apple(exits, _)) => (exits.said(), exits.is_background()),
+            Some(ExitRecord::AppleCrash(crash)) => {
+                (if crash.is_watchdog { Said::Watchdog } else { Said::NativeCrash }, None)
+            }
         };
         let is_background =
             run.phase == Some(Phase::Background) || run.is_foreground == Some(false) || is_os_background == Some(true);

@@ -69,7 +69,8 @@ fn apple(counts: &[(AppleExit, bool, u64)]) -> Option<ExitRecord> {
         is_background: *is_background,
         count: *count,
     };
-    Some(ExitRecord::Apple(AppleExits { from_ms: 0, until_ms: 86_400_000, counts: counts.iter().map(count).collect() }))
+    let exits = AppleExits { from_ms: 0, until_ms: 86_400_000, counts: counts.iter().map(count).collect() };
+    Some(ExitRecord::Apple(exits, Stated::default()))
 }
 
 fn class_of(run: &PreviousRun, os: Option<ExitRecord>) -> Class {

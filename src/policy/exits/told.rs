@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::ExitRecord;
 use super::join::{RunMark, is_of, join};
-use crate::model::limits::{MAX_TOLD_EXITS, MAX_TOLD_RUNS};
+use super::metrickit::Stated;
+use crate::model::limits::{MAX_OPEN_RUNS, MAX_TOLD_EXITS, MAX_TOLD_RUNS};
 use crate::policy::sealed;
 
 /// What was reported. The caller stores [`encode`](Self::encode) when the reports are safe in the
@@ -19,9 +20,19 @@ pub struct Told {
     exits: Vec<(u64, u32)>,
     /// Runs whose end was reported.
     runs: Vec<RunMark>,
+    /// Runs that have ended without a report, for records that come long after the next launch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    open: Vec<RunMark>,
+    /// Since when there are reports: wall time, milliseconds since the Unix epoch. 0: not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    since_ms: u64,
     /// Whether the list of an earlier launch was damaged, so that nobody knows what it held.
     #[serde(skip)]
     is_lost: bool,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What becomes of a record.
@@ -64,28 +75,81 @@ pub fn weigh<'a>(record: &ExitRecord, process: &str, runs: &'a [RunMark], told: 
     }
 }
 
-/// By what a record is recognised. Android's are told apart by their time and process; a period of
-/// iOS has no process.
+/// By what a record is recognised. Android's are told apart by their time and process. What iOS
+/// says has a period that other records have too, and often no process: its words tell it apart.
 fn key(record: &ExitRecord) -> (u64, u32) {
     match record {
         ExitRecord::Android(exit) => (exit.at_ms, exit.pid),
-        ExitRecord::Apple(exits) => (exits.until_ms, 0),
+        ExitRecord::Apple(_, stated) => key_of(stated),
+        ExitRecord::AppleCrash(crash) => key_of(&crash.stated),
     }
+}
+
+fn key_of(stated: &Stated) -> (u64, u32) {
+    (stated.hash, stated.number)
 }
 
 impl Told {
     /// Notes that nothing is to be made of a record any more: every record that was weighed, except
     /// a foreign one.
     pub fn note_exit(&mut self, record: &ExitRecord) {
-        let key = key(record);
+        self.note_key(key(record));
+    }
+
+    /// Notes the same of a diagnostic that tells of no end.
+    pub fn note_stated(&mut self, stated: &Stated) {
+        self.note_key(key_of(stated));
+    }
+
+    /// Whether nothing is to be made of such a diagnostic any more.
+    pub fn knows(&self, stated: &Stated) -> bool {
+        self.exits.contains(&key_of(stated))
+    }
+
+    fn note_key(&mut self, key: (u64, u32)) {
         self.exits.retain(|known| *known != key);
         self.exits.push(key);
         let surplus = self.exits.len().saturating_sub(MAX_TOLD_EXITS);
         self.exits.drain(..surplus);
     }
 
+    /// Notes that a run has ended without a report. It is forgotten when its end is reported.
+    pub fn note_open(&mut self, run: RunMark) {
+        if self.runs.iter().chain(&self.open).any(|known| known.run == run.run) {
+            return;
+        }
+        self.open.push(run);
+        let surplus = self.open.len().saturating_sub(MAX_OPEN_RUNS);
+        self.open.drain(..surplus);
+    }
+
+    /// The runs that have ended without a report.
+    pub fn open(&self) -> &[RunMark] {
+        &self.open
+    }
+
+    /// Since when there are reports. `None`: not known.
+    pub fn since_ms(&self) -> Option<u64> {
+        (self.since_ms > 0).then_some(self.since_ms)
+    }
+
+    /// Notes since when there are reports.
+    pub fn begin(&mut self, since_ms: u64) {
+        self.since_ms = since_ms;
+    }
+
+    /// Takes over what another process of the app has told.
+    pub fn absorb(&mut self, other: Self) {
+        other.exits.into_iter().for_each(|key| self.note_key(key));
+        other.runs.into_iter().for_each(|run| self.note_run(run));
+        other.open.into_iter().for_each(|run| self.note_open(run));
+        self.since_ms = [self.since_ms, other.since_ms].into_iter().filter(|since| *since > 0).min().unwrap_or(0);
+        self.is_lost |= other.is_lost;
+    }
+
     /// Notes that the end of a run was reported.
     pub fn note_run(&mut self, run: RunMark) {
+        self.open.retain(|known| known.run != run.run);
         self.runs.retain(|known| known.run != run.run);
         self.runs.push(run);
         let surplus = self.runs.len().saturating_sub(MAX_TOLD_RUNS);

@@ -65,6 +65,28 @@ impl From<ProcessExit> for SystemExit {
     }
 }
 
+/// What was made of a payload of MetricKit's.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct DiagnosticsOutcome {
+    /// Whether the payload is done with. False: give it to the next start as well.
+    pub complete: bool,
+    /// How many errors were reported.
+    pub reported: u32,
+    /// How many diagnostics were reported before, or by the run itself.
+    pub known: u32,
+    /// How many were left out.
+    pub left: u32,
+    /// Why the payload was not read, or not yet.
+    pub reason: Option<String>,
+}
+
+impl From<throughline::DiagnosticsOutcome> for DiagnosticsOutcome {
+    fn from(outcome: throughline::DiagnosticsOutcome) -> Self {
+        let throughline::DiagnosticsOutcome { complete, reported, known, left, reason, .. } = outcome;
+        Self { complete, reported, known, left, reason }
+    }
+}
+
 /// Shows the host's main thread to the core.
 struct Shown(Arc<dyn HostMainThread>);
 
@@ -109,6 +131,20 @@ impl TelemetryCore {
     pub fn report_exits(&self, exits: Vec<ProcessExit>, process: String, timeout: HostDuration) -> bool {
         let exits = exits.into_iter().map(SystemExit::from).collect();
         self.wait(|telemetry| telemetry.report_exits(exits, &process, timeout.0))
+    }
+
+    /// Reports what MetricKit says in one payload of `jsonRepresentation()`, as far as it is new.
+    /// `utc_offset` is how many seconds the device's local time is ahead of UTC. Call it at each
+    /// start, with `{}` when there is no payload.
+    pub fn report_diagnostics(&self, payload: Vec<u8>, utc_offset: i32, timeout: HostDuration) -> DiagnosticsOutcome {
+        let outcome = self.answer(|telemetry| telemetry.report_diagnostics(&payload, utc_offset, timeout.0));
+        outcome.map(Into::into).unwrap_or_else(|| DiagnosticsOutcome {
+            complete: false,
+            reported: 0,
+            known: 0,
+            left: 0,
+            reason: Some("the client is shut down".to_owned()),
+        })
     }
 
     /// What this run gives to `ActivityManager.setProcessStateSummary`.

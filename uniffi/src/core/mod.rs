@@ -4,7 +4,7 @@ mod ends;
 mod network;
 mod switches;
 
-pub use ends::{HostMainThread, ProcessExit};
+pub use ends::{DiagnosticsOutcome, HostMainThread, ProcessExit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

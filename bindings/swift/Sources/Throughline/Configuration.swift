@@ -94,11 +94,14 @@ public struct Configuration: Sendable {
     public var selfReport = true
     /// Records crashes by signals, those of Swift's own traps included, and reports them at the next
     /// launch. Signal handlers that stand before are called too. On Apple's systems nothing is
-    /// recorded yet when a signal ends the process.
+    /// recorded yet when a signal ends the process: see ``reportMetricKit``.
     public var captureCrashes = true
     /// Records exceptions of Objective-C that nobody has caught, on Apple's systems. The handler that
     /// stands before is called too.
     public var captureUncaughtExceptions = true
+    /// Reports the crashes, hangs and ends for want of memory that iOS has seen, by MetricKit: iOS
+    /// delivers them at a later launch. It is how a signal that ends an app is seen on iOS.
+    public var reportMetricKit = true
     /// What must not leave the device.
     public var redact = RedactRules()
     /// Keeps sessions that are not sampled on the device, and sends them when something happens.

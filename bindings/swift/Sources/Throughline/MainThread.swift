@@ -15,7 +15,7 @@ extension Throughline {
     /// empty task. When it does not respond for `threshold` seconds, at least 0.5, that is recorded:
     /// as an error `AppHang` when it comes back, and by the next start as the end of the app when it
     /// does not. The report has no stack: iOS shows that of another thread only to a debugger, and
-    /// to MetricKit.
+    /// to MetricKit, whose hangs are errors of their own (``Configuration/reportMetricKit``).
     ///
     /// Call it before or after ``start(_:consent:)``.
     public static func watchMainThread(threshold: TimeInterval = 2) {

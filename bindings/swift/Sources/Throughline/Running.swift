@@ -53,6 +53,7 @@ final class Running: @unchecked Sendable {
         // The calls are made without the lock, because an erasure may take seconds.
         while let calls = takeWaiting(orOpen: core) { for call in calls { call(core) } }
         UncaughtExceptions.record(configuration.captureUncaughtExceptions)
+        MetricKitReporter.report(configuration.reportMetricKit)
     }
 
     func shutdown(timeout: TimeInterval) throws(ThroughlineError) -> Bool {

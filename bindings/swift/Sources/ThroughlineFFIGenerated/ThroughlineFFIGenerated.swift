@@ -1581,6 +1581,13 @@ public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     func flushCrashes(timeout: HostDuration)  -> FlushOutcome
     
     /**
+     * Reports what MetricKit says in one payload of `jsonRepresentation()`, as far as it is new.
+     * `utc_offset` is how many seconds the device's local time is ahead of UTC. Call it at each
+     * start, with `{}` when there is no payload.
+     */
+    func reportDiagnostics(payload: Data, utcOffset: Int32, timeout: HostDuration)  -> DiagnosticsOutcome
+    
+    /**
      * Reports what the system says about the ends of earlier runs, as far as it is new. `process`
      * is the name of this process. False when it took longer than `timeout`, or when the client is
      * off: the next start gets the same records.
@@ -1892,6 +1899,22 @@ open func flushCrashes(timeout: HostDuration) -> FlushOutcome  {
     return try!  FfiConverterTypeFlushOutcome_lift(try! rustCall() {
     uniffi_throughline_ffi_fn_method_telemetrycore_flush_crashes(
             self.uniffiCloneHandle(),
+        FfiConverterTypeHostDuration_lower(timeout),$0
+    )
+})
+}
+    
+    /**
+     * Reports what MetricKit says in one payload of `jsonRepresentation()`, as far as it is new.
+     * `utc_offset` is how many seconds the device's local time is ahead of UTC. Call it at each
+     * start, with `{}` when there is no payload.
+     */
+open func reportDiagnostics(payload: Data, utcOffset: Int32, timeout: HostDuration) -> DiagnosticsOutcome  {
+    return try!  FfiConverterTypeDiagnosticsOutcome_lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_report_diagnostics(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(payload),
+        FfiConverterInt32.lower(utcOffset),
         FfiConverterTypeHostDuration_lower(timeout),$0
     )
 })
@@ -2451,6 +2474,105 @@ public func FfiConverterTypeDeviceConditions_lift(_ buf: RustBuffer) throws -> D
 #endif
 public func FfiConverterTypeDeviceConditions_lower(_ value: DeviceConditions) -> RustBuffer {
     return FfiConverterTypeDeviceConditions.lower(value)
+}
+
+
+/**
+ * What was made of a payload of MetricKit's.
+ */
+public struct DiagnosticsOutcome: Equatable, Hashable {
+    /**
+     * Whether the payload is done with. False: give it to the next start as well.
+     */
+    public let complete: Bool
+    /**
+     * How many errors were reported.
+     */
+    public let reported: UInt32
+    /**
+     * How many diagnostics were reported before, or by the run itself.
+     */
+    public let known: UInt32
+    /**
+     * How many were left out.
+     */
+    public let left: UInt32
+    /**
+     * Why the payload was not read, or not yet.
+     */
+    public let reason: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Whether the payload is done with. False: give it to the next start as well.
+         */complete: Bool, 
+        /**
+         * How many errors were reported.
+         */reported: UInt32, 
+        /**
+         * How many diagnostics were reported before, or by the run itself.
+         */known: UInt32, 
+        /**
+         * How many were left out.
+         */left: UInt32, 
+        /**
+         * Why the payload was not read, or not yet.
+         */reason: String?) {
+        self.complete = complete
+        self.reported = reported
+        self.known = known
+        self.left = left
+        self.reason = reason
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension DiagnosticsOutcome: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDiagnosticsOutcome: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> DiagnosticsOutcome {
+        return
+            try DiagnosticsOutcome(
+                complete: FfiConverterBool.read(from: &buf), 
+                reported: FfiConverterUInt32.read(from: &buf), 
+                known: FfiConverterUInt32.read(from: &buf), 
+                left: FfiConverterUInt32.read(from: &buf), 
+                reason: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: DiagnosticsOutcome, into buf: inout [UInt8]) {
+        FfiConverterBool.write(value.complete, into: &buf)
+        FfiConverterUInt32.write(value.reported, into: &buf)
+        FfiConverterUInt32.write(value.known, into: &buf)
+        FfiConverterUInt32.write(value.left, into: &buf)
+        FfiConverterOptionString.write(value.reason, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDiagnosticsOutcome_lift(_ buf: RustBuffer) throws -> DiagnosticsOutcome {
+    return try FfiConverterTypeDiagnosticsOutcome.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDiagnosticsOutcome_lower(_ value: DiagnosticsOutcome) -> RustBuffer {
+    return FfiConverterTypeDiagnosticsOutcome.lower(value)
 }
 
 
@@ -5966,6 +6088,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_flush_crashes() != 45106) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_report_diagnostics() != 30311) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_report_exits() != 20493) {

@@ -93,4 +93,24 @@ final class DeathTests: XCTestCase {
             XCTAssertEqual(seen.filter { $0.action == "after" && $0.attributes["place"] == place }.count, 1_000, place)
         }
     }
+
+    func testAPayloadOfMetricKitIsReportedOnceAndWhatIsNoneIsRefused() throws {
+        let nothing = Data("{}".utf8)
+        XCTAssertFalse(Throughline.reportDiagnostics(nothing).isComplete, "the client does not run")
+        var configuration = Configuration(serviceName: "diagnosed")
+        configuration.dataDir = FileManager.default.temporaryDirectory.appendingPathComponent("diagnosed-\(UUID())")
+        configuration.environment = .test
+        configuration.selfReport = false
+        try Throughline.start(configuration, consent: .granted)
+        defer { _ = try? Throughline.shutdown() }
+        XCTAssertTrue(Throughline.reportDiagnostics(nothing).isComplete)
+        // Of a time after the first call, wherever this runs.
+        let crash = Data("""
+            {"timeStampBegin": "2100-01-01 00:00:00", "timeStampEnd": "2100-01-01 00:00:00",
+             "crashDiagnostics": [{"diagnosticMetaData": {"signal": 11, "exceptionType": 1}}]}
+            """.utf8)
+        XCTAssertEqual(Throughline.reportDiagnostics(crash).reported, 1)
+        XCTAssertEqual(Throughline.reportDiagnostics(crash).known, 1)
+        XCTAssertNotNil(Throughline.reportDiagnostics(Data("[".utf8)).reason)
+    }
 }

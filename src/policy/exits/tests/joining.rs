@@ -122,6 +122,55 @@ fn a_record_that_comes_after_our_report_is_no_second_event() {
     assert_eq!(weigh(&record(77, 2 * HOUR), "com.shop", &[], &told), Fate::Late(&runs[0]));
 }
 
+/// A crash that iOS tells of, in a period.
+fn crash(pid: Option<u32>, from_ms: u64, until_ms: u64) -> ExitRecord {
+    let stated = Stated { from_ms: Some(from_ms), until_ms: Some(until_ms), hash: from_ms, number: 0 };
+    ExitRecord::AppleCrash(AppleCrash { stated, pid, is_watchdog: false })
+}
+
+#[test]
+fn a_crash_is_of_the_run_with_its_process_id_wherever_the_device_is_now() {
+    let runs = [mark(1, 77, 100 * HOUR, 101 * HOUR), mark(2, 78, 102 * HOUR, 103 * HOUR)];
+    for travelled in [-12, 0, 12] {
+        let at = (101 * HOUR).checked_add_signed(travelled * HOUR as i64).unwrap();
+        assert_eq!(joined(&crash(Some(77), at, at), &runs), Some(1), "{travelled}");
+    }
+    let at = 103 * HOUR;
+    assert_eq!(joined(&crash(Some(79), at, at), &runs), None, "of a run that is not known");
+    assert_eq!(joined(&crash(Some(77), 50 * HOUR, 50 * HOUR), &runs), None, "long before it was started");
+    let again = [runs[0].clone(), mark(3, 77, 200 * HOUR, 201 * HOUR)];
+    assert_eq!(joined(&crash(Some(77), 201 * HOUR, 201 * HOUR), &again), Some(3), "the number was used again");
+    assert_eq!(joined(&crash(Some(77), 101 * HOUR, 101 * HOUR), &again), Some(1));
+}
+
+#[test]
+fn without_a_process_id_a_crash_is_of_the_run_that_was_started_last_or_of_the_only_one() {
+    let runs = [mark(1, 77, HOUR, HOUR), mark(2, 78, 3 * HOUR, 3 * HOUR)];
+    let at = |at: u64| joined(&crash(None, at, at), &runs);
+    assert_eq!((at(2 * HOUR), at(4 * HOUR), at(HOUR / 2)), (Some(1), Some(2), None));
+    assert_eq!(joined(&crash(None, 2 * HOUR, 4 * HOUR), &runs), Some(2), "one was seen last in the period");
+    assert_eq!(joined(&crash(None, 0, 4 * HOUR), &runs), None, "both were");
+}
+
+#[test]
+fn a_run_without_a_report_is_remembered_until_it_has_one() {
+    let mut told = Told::default();
+    told.note_open(mark(1, 77, 0, HOUR));
+    told.note_open(mark(1, 77, 0, HOUR));
+    let mut told = Told::decode(Some(&told.encode()));
+    assert_eq!(told.open().len(), 1);
+    told.note_run(mark(1, 77, 0, HOUR));
+    told.note_open(mark(1, 77, 0, HOUR));
+    assert_eq!((told.open().len(), told.runs().len()), (0, 1));
+    (0..u8::MAX).for_each(|key| told.note_open(mark(key, 1, 0, 0)));
+    assert!(told.encode().len() < 16 * 1_024);
+    let mut both = Told::default();
+    told.begin(7);
+    both.begin(9);
+    both.absorb(told);
+    assert_eq!((both.since_ms(), both.runs().len()), (Some(7), 1));
+}
+
 #[test]
 fn a_damaged_list_repeats_nothing_and_loses_no_run_that_was_not_reported() {
     let mut told = Told::default();

@@ -756,6 +756,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_flush_crashes(
     ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_report_diagnostics(
+    ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_report_exits(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_run_summary(
@@ -851,6 +853,8 @@ external fun uniffi_throughline_ffi_fn_method_telemetrycore_suspend(`ptr`: Long,
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_beat(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Unit
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_flush_crashes(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): RustBuffer.ByValue
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_report_diagnostics(`ptr`: Long,`payload`: RustBuffer.ByValue,`utcOffset`: Int,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_report_exits(`ptr`: Long,`exits`: RustBuffer.ByValue,`process`: RustBuffer.ByValue,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
@@ -2986,6 +2990,13 @@ public interface TelemetryCoreInterface {
     fun `flushCrashes`(`timeout`: HostDuration): FlushOutcome
     
     /**
+     * Reports what MetricKit says in one payload of `jsonRepresentation()`, as far as it is new.
+     * `utc_offset` is how many seconds the device's local time is ahead of UTC. Call it at each
+     * start, with `{}` when there is no payload.
+     */
+    fun `reportDiagnostics`(`payload`: kotlin.ByteArray, `utcOffset`: kotlin.Int, `timeout`: HostDuration): DiagnosticsOutcome
+    
+    /**
      * Reports what the system says about the ends of earlier runs, as far as it is new. `process`
      * is the name of this process. False when it took longer than `timeout`, or when the client is
      * off: the next start gets the same records.
@@ -3383,6 +3394,24 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
     UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_flush_crashes(
         it,
         FfiConverterTypeHostDuration.lower(`timeout`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Reports what MetricKit says in one payload of `jsonRepresentation()`, as far as it is new.
+     * `utc_offset` is how many seconds the device's local time is ahead of UTC. Call it at each
+     * start, with `{}` when there is no payload.
+     */override fun `reportDiagnostics`(`payload`: kotlin.ByteArray, `utcOffset`: kotlin.Int, `timeout`: HostDuration): DiagnosticsOutcome {
+            return FfiConverterTypeDiagnosticsOutcome.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_report_diagnostics(
+        it,
+        FfiConverterByteArray.lower(`payload`),FfiConverterInt.lower(`utcOffset`),FfiConverterTypeHostDuration.lower(`timeout`),_status)
 }
     }
     )
@@ -3914,6 +3943,77 @@ public object FfiConverterTypeDeviceConditions: FfiConverterRustBuffer<DeviceCon
             FfiConverterOptionalUByte.write(value.`batteryPercent`, buf)
             FfiConverterBoolean.write(value.`charging`, buf)
             FfiConverterBoolean.write(value.`lowPower`, buf)
+    }
+}
+
+
+
+/**
+ * What was made of a payload of MetricKit's.
+ */
+data class DiagnosticsOutcome (
+    /**
+     * Whether the payload is done with. False: give it to the next start as well.
+     */
+    val `complete`: kotlin.Boolean
+    , 
+    /**
+     * How many errors were reported.
+     */
+    val `reported`: kotlin.UInt
+    , 
+    /**
+     * How many diagnostics were reported before, or by the run itself.
+     */
+    val `known`: kotlin.UInt
+    , 
+    /**
+     * How many were left out.
+     */
+    val `left`: kotlin.UInt
+    , 
+    /**
+     * Why the payload was not read, or not yet.
+     */
+    val `reason`: kotlin.String?
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDiagnosticsOutcome: FfiConverterRustBuffer<DiagnosticsOutcome> {
+    override fun read(buf: ByteBuffer): DiagnosticsOutcome {
+        return DiagnosticsOutcome(
+            FfiConverterBoolean.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterUInt.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: DiagnosticsOutcome) = (
+            FfiConverterBoolean.allocationSize(value.`complete`) +
+            FfiConverterUInt.allocationSize(value.`reported`) +
+            FfiConverterUInt.allocationSize(value.`known`) +
+            FfiConverterUInt.allocationSize(value.`left`) +
+            FfiConverterOptionalString.allocationSize(value.`reason`)
+    )
+
+    override fun write(value: DiagnosticsOutcome, buf: ByteBuffer) {
+            FfiConverterBoolean.write(value.`complete`, buf)
+            FfiConverterUInt.write(value.`reported`, buf)
+            FfiConverterUInt.write(value.`known`, buf)
+            FfiConverterUInt.write(value.`left`, buf)
+            FfiConverterOptionalString.write(value.`reason`, buf)
     }
 }
 
