@@ -7,6 +7,7 @@
 mod breadcrumbs;
 mod contexts;
 mod crashes;
+mod datadog;
 mod diagnosis;
 mod exits;
 mod frames;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub use breadcrumbs::*;
 pub use contexts::*;
 pub(crate) use crashes::*;
+pub(crate) use datadog::*;
 pub(crate) use diagnosis::*;
 pub use exits::*;
 pub use frames::*;
