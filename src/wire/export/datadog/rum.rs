@@ -25,7 +25,7 @@ pub(super) struct Kind {
     pub(super) internal: Object,
     /// Members of the context that are ours.
     pub(super) context: Object,
-    /// Members of the view. A view is nothing else.
+    /// The view's own members. Other events have those of the view that they belong to.
     pub(super) view: Object,
 }
 
