@@ -1,4 +1,5 @@
-//! Datadog's intakes, played by a server on the loopback interface: every kind of event arrives, once.
+//! Datadog's intakes, played by a server on the loopback interface: every kind of event arrives,
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -33,13 +33,18 @@ pub const SOURCES: [&str; 11] = [
 /// The methods of requests that the RUM schemas know.
 pub const METHODS: [&str; 9] = ["POST", "GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "CONNECT"];
 
+/// Members of a span's `meta` that Datadog reads, or that are objects.
+pub const META: [&str; 9] = ["version", "env", "span", "tracer", "usr", "account", "network", "device", "os"];
+
+/// What a key of the app's begins with that would else take the place of one of Datadog's.
+pub const OF_THE_APP: &str = "app.";
 /// Where an event or an error comes from.
 pub const SOURCE: &str = "source";
 /// The logger of a line.
 pub const LOGGER: &str = "logger";
-/// The context's key for the trace of an event whose schema has no field for it.
+/// A trace; in the context, that of an event whose schema has no field for it.
 pub const TRACE_ID: &str = "trace_id";
-/// The context's key for the span of such an event.
+/// A span, likewise.
 pub const SPAN_ID: &str = "span_id";
 
 /// A log's trace.

@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use super::facts::Facts;
 use super::json::{self, Object};
-use super::kinds;
-use super::rum::Kind;
+use super::kinds::{self, Kind};
 use crate::model::event::{ErrorKind, ErrorSource};
 use crate::model::export::ErrorDetails;
 use crate::model::limits::DATADOG_MAX_THREAD_STACK_BYTES;

@@ -278,7 +278,7 @@ impl<'a> Facts<'a> {
 pub(super) fn free(key: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let mut key = key.to_owned();
     while is_taken(&key) {
-        key.insert_str(0, "app.");
+        key.insert_str(0, datadog::OF_THE_APP);
     }
     key
 }

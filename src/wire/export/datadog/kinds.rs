@@ -4,16 +4,27 @@ use serde_json::Value;
 
 use super::facts::Facts;
 use super::json::{self, Object};
-use super::rum::Kind;
 use crate::model::event::{ActionType, Phase};
 use crate::model::export::{ActionDetails, LongTaskDetails, ResourceDetails, ViewDetails, VitalDetails};
-use crate::model::names::datadog::METHODS;
-use crate::model::names::{self, semconv, words};
+use crate::model::names::{self, datadog, semconv, words};
 use crate::model::time::nanos;
 use crate::model::value::AnyValue;
 
-/// The prefixes of headers' attributes, and the part of a resource that they belong to.
-const HEADERS: [(&str, &str); 2] = [("http.request.header.", "request"), ("http.response.header.", "response")];
+/// What one kind of event adds to what every event has.
+#[derive(Default)]
+pub(super) struct Kind {
+    /// Its name, which is also that of the member with what only it has.
+    pub(super) name: &'static str,
+    pub(super) own: Object,
+    /// Further members at the top.
+    pub(super) top: Object,
+    /// Members of `_dd`.
+    pub(super) internal: Object,
+    /// Members of the context that are ours.
+    pub(super) context: Object,
+    /// The view's own members. Other events have those of the view that they belong to.
+    pub(super) view: Object,
+}
 
 pub(super) fn view(facts: &mut Facts<'_>, details: &ViewDetails<'_>) -> Kind {
     let mut kind = Kind { name: "view", context: facts.trace_context(), ..Kind::default() };
@@ -116,7 +127,7 @@ pub(super) fn resource(facts: &mut Facts<'_>, details: &ResourceDetails<'_>) -> 
     json::set(resource, "type", "native");
     json::set(resource, "url", details.url);
     json::set(resource, "duration", json::whole(nanos(details.duration)));
-    match METHODS.iter().find(|known| known.eq_ignore_ascii_case(details.method)) {
+    match datadog::METHODS.iter().find(|known| known.eq_ignore_ascii_case(details.method)) {
         Some(method) => json::set(resource, "method", *method),
         None => json::text(&mut kind.context, semconv::HTTP_METHOD, details.method),
     }
@@ -141,7 +152,8 @@ pub(super) fn resource(facts: &mut Facts<'_>, details: &ResourceDetails<'_>) -> 
         json::set(&mut phase, "duration", json::whole(nanos(time.duration)));
         json::set(resource, key, phase);
     }
-    for (prefix, part) in HEADERS {
+    let [request, response, ..] = semconv::HEADERS;
+    for (prefix, part) in [(request, "request"), (response, "response")] {
         let mut headers = Object::new();
         for (name, value) in facts.take_all(prefix) {
             let value = match value {
@@ -246,8 +258,8 @@ fn is_header(name: &str) -> bool {
 pub(super) fn trace(facts: &Facts<'_>, parent: Option<[u8; 8]>) -> Object {
     let mut link = Object::new();
     if let Some(trace) = facts.row.trace().filter(|trace| trace.sampled) {
-        json::set(&mut link, "trace_id", json::hex(&trace.trace_id));
-        json::set(&mut link, "span_id", json::decimal(trace.span_id));
+        json::set(&mut link, datadog::TRACE_ID, json::hex(&trace.trace_id));
+        json::set(&mut link, datadog::SPAN_ID, json::decimal(trace.span_id));
         if let Some(parent) = parent {
             json::set(&mut link, "parent_span_id", json::decimal(parent));
         }

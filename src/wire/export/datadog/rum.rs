@@ -7,27 +7,12 @@ use uuid::Uuid;
 use super::Settings;
 use super::facts::Facts;
 use super::json::{self, Object};
+use super::kinds::Kind;
 use super::{errors, kinds};
 use crate::model::event::EventKind;
 use crate::model::export::{Details, ExportRow, ViewDetails};
 use crate::model::limits::DATADOG_MAX_EVENT_BYTES;
 use crate::model::names::{self, datadog};
-
-/// What one kind of event adds to what every event has.
-#[derive(Default)]
-pub(super) struct Kind {
-    /// Its name, which is also that of the member with what only it has.
-    pub(super) name: &'static str,
-    pub(super) own: Object,
-    /// Further members at the top.
-    pub(super) top: Object,
-    /// Members of `_dd`.
-    pub(super) internal: Object,
-    /// Members of the context that are ours.
-    pub(super) context: Object,
-    /// The view's own members. Other events have those of the view that they belong to.
-    pub(super) view: Object,
-}
 
 /// Encodes the events. Of several versions of a view only the last is sent, because it says all
 /// that the others say.

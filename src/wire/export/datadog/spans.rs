@@ -13,9 +13,6 @@ use crate::model::export::{Details, ExportRow, SpanDetails};
 use crate::model::names::{self, datadog, headers, semconv};
 use crate::model::time::nanos;
 
-/// Members of a span's `meta` that are ours, or objects.
-const OF_META: [&str; 9] = ["version", "env", "span", "tracer", "usr", "account", "network", "device", "os"];
-
 /// The decision to keep a trace, and who has made it: the rate of the app's configuration.
 const BY_RATE: &str = "-1";
 
@@ -64,8 +61,8 @@ fn span(facts: &mut Facts<'_>, details: &SpanDetails<'_>) -> Object {
     attributes(facts, &mut meta, &mut metrics);
 
     let mut span = Object::new();
-    json::set(&mut span, "trace_id", json::hex(&low));
-    json::set(&mut span, "span_id", json::hex(&span_id));
+    json::set(&mut span, datadog::TRACE_ID, json::hex(&low));
+    json::set(&mut span, datadog::SPAN_ID, json::hex(&span_id));
     json::set(&mut span, "parent_id", json::hex(&details.parent_span.unwrap_or_default()));
     json::set(&mut span, "name", details.name);
     json::set(&mut span, "resource", details.name);
@@ -178,8 +175,10 @@ fn attributes(facts: &mut Facts<'_>, meta: &mut Object, metrics: &mut Object) {
         // Datadog reads a key with a dot as that of a member of an object.
         let first = key.split('.').next().unwrap_or_default().to_owned();
         let is_ours = |key: &str| {
-            let is_reserved = OF_META.contains(&first.as_str()) || first.starts_with('_');
-            (is_reserved && !key.starts_with("app.")) || meta.contains_key(key) || metrics.contains_key(key)
+            let is_reserved = datadog::META.contains(&first.as_str()) || first.starts_with('_');
+            (is_reserved && !key.starts_with(datadog::OF_THE_APP))
+                || meta.contains_key(key)
+                || metrics.contains_key(key)
         };
         let key = free(&key, is_ours);
         match value {
