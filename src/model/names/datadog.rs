@@ -42,10 +42,6 @@ pub const OF_THE_APP: &str = "app.";
 pub const SOURCE: &str = "source";
 /// The logger of a line.
 pub const LOGGER: &str = "logger";
-/// A trace; in the context, that of an event whose schema has no field for it.
-pub const TRACE_ID: &str = "trace_id";
-/// A span, likewise.
-pub const SPAN_ID: &str = "span_id";
 
 /// A log's trace.
 pub const LOG_TRACE_ID: &str = "dd.trace_id";
@@ -68,5 +64,5 @@ pub const ERROR_MESSAGE: &str = "error.message";
 pub const ERROR_TYPE: &str = "error.type";
 /// The stack of a span's error.
 pub const ERROR_STACK: &str = "error.stack";
-/// A span's events, as JSON in a text.
-pub const SPAN_EVENTS: &str = "events";
+/// The type of a span that no library of Datadog has made.
+pub const SPAN_TYPE: &str = "custom";

@@ -258,8 +258,8 @@ impl<'a> Facts<'a> {
     pub(super) fn trace_context(&self) -> Object {
         let mut context = Object::new();
         if let Some(trace) = self.row.trace() {
-            json::set(&mut context, datadog::TRACE_ID, json::hex(&trace.trace_id));
-            json::set(&mut context, datadog::SPAN_ID, json::decimal(trace.span_id));
+            json::set(&mut context, "trace_id", json::hex(&trace.trace_id));
+            json::set(&mut context, "span_id", json::decimal(trace.span_id));
         }
         context
     }

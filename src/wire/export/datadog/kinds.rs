@@ -258,8 +258,8 @@ fn is_header(name: &str) -> bool {
 pub(super) fn trace(facts: &Facts<'_>, parent: Option<[u8; 8]>) -> Object {
     let mut link = Object::new();
     if let Some(trace) = facts.row.trace().filter(|trace| trace.sampled) {
-        json::set(&mut link, datadog::TRACE_ID, json::hex(&trace.trace_id));
-        json::set(&mut link, datadog::SPAN_ID, json::decimal(trace.span_id));
+        json::set(&mut link, "trace_id", json::hex(&trace.trace_id));
+        json::set(&mut link, "span_id", json::decimal(trace.span_id));
         if let Some(parent) = parent {
             json::set(&mut link, "parent_span_id", json::decimal(parent));
         }

@@ -57,17 +57,17 @@ fn span(facts: &mut Facts<'_>, details: &SpanDetails<'_>) -> Object {
         json::text(&mut meta, datadog::ERROR_STACK, &facts.take_text(semconv::EXCEPTION_STACKTRACE));
     }
     json::text(&mut meta, datadog::SPAN_LINKS, &links(details));
-    json::text(&mut meta, datadog::SPAN_EVENTS, &events(facts, details));
+    json::text(&mut meta, "events", &events(facts, details));
     attributes(facts, &mut meta, &mut metrics);
 
     let mut span = Object::new();
-    json::set(&mut span, datadog::TRACE_ID, json::hex(&low));
-    json::set(&mut span, datadog::SPAN_ID, json::hex(&span_id));
+    json::set(&mut span, "trace_id", json::hex(&low));
+    json::set(&mut span, "span_id", json::hex(&span_id));
     json::set(&mut span, "parent_id", json::hex(&details.parent_span.unwrap_or_default()));
     json::set(&mut span, "name", details.name);
     json::set(&mut span, "resource", details.name);
     json::set(&mut span, "service", facts.service());
-    json::set(&mut span, "type", "custom");
+    json::set(&mut span, "type", datadog::SPAN_TYPE);
     json::set(&mut span, "start", json::whole(facts.row.time_unix_nano()));
     json::set(&mut span, "duration", json::whole(nanos(details.duration)));
     json::set(&mut span, "error", u8::from(has_failed));
@@ -141,8 +141,8 @@ fn links(details: &SpanDetails<'_>) -> String {
     }
     let links = details.links.iter().map(|link| {
         let mut object = Object::new();
-        json::set(&mut object, datadog::TRACE_ID, json::hex(&link.trace_id));
-        json::set(&mut object, datadog::SPAN_ID, json::hex(&link.span_id));
+        json::set(&mut object, "trace_id", json::hex(&link.trace_id));
+        json::set(&mut object, "span_id", json::hex(&link.span_id));
         json::set(&mut object, "flags", u8::from(link.sampled));
         Value::Object(object)
     });
