@@ -153,3 +153,28 @@ fn images(stack: &str, arch: &str) -> Vec<Value> {
     };
     images.into_iter().map(image).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::source_type;
+
+    #[test]
+    fn a_stack_has_the_form_of_its_platform_and_a_native_one_that_of_the_system() {
+        for (source, system, is_native, form) in [
+            ("android", "Android", false, "android"),
+            ("android", "Android", true, "ndk"),
+            ("ios", "iOS", true, "ios"),
+            ("ios", "iPadOS", false, "ios"),
+            ("react-native", "Android", false, "react-native"),
+            ("react-native", "Android", true, "ndk"),
+            ("react-native", "iOS", true, "ios"),
+            ("rum-cpp", "Linux", true, "linux"),
+            ("rum-cpp", "macOS", false, "macos"),
+            ("rum-cpp", "darwin", false, "macos"),
+            ("unity", "Windows", false, "windows"),
+            ("rum-cpp", "", true, ""),
+        ] {
+            assert_eq!(source_type(source, system, is_native), form, "{source} {system} {is_native}");
+        }
+    }
+}

@@ -79,6 +79,8 @@ struct Settings {
 pub struct Datadog {
     base: String,
     token: String,
+    takes_logs: bool,
+    takes_spans: bool,
     settings: Settings,
 }
 
@@ -136,7 +138,7 @@ impl Datadog {
             return Err(Error::config("application_id", "is no UUID"));
         };
         let settings = Settings { application: application.to_string(), ..Settings::default() };
-        Ok(Self { base, token: token.to_owned(), settings })
+        Ok(Self { base, token: token.to_owned(), takes_logs: true, takes_spans: true, settings })
     }
 
     /// Sets the service that Datadog shows. Default: that of the configuration.
@@ -157,6 +159,20 @@ impl Datadog {
     #[must_use]
     pub fn app_version(mut self, version: impl Into<String>) -> Self {
         self.settings.version = Some(version.into());
+        self
+    }
+
+    /// Sets whether logs and the starts and ends of sessions are sent. Default: they are.
+    #[must_use]
+    pub fn logs(mut self, are_sent: bool) -> Self {
+        self.takes_logs = are_sent;
+        self
+    }
+
+    /// Sets whether spans are sent. Default: they are.
+    #[must_use]
+    pub fn spans(mut self, are_sent: bool) -> Self {
+        self.takes_spans = are_sent;
         self
     }
 
@@ -210,6 +226,14 @@ impl Exporter for Datadog {
             EventKind::Span => Some(SPANS),
             EventKind::Metric => None,
             _ => Some(RUM),
+        }
+    }
+
+    fn takes(&self, signal: Signal) -> bool {
+        match signal {
+            LOGS => self.takes_logs,
+            SPANS => self.takes_spans,
+            _ => true,
         }
     }
 

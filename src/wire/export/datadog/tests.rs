@@ -331,6 +331,14 @@ fn a_metric_has_no_place_and_every_other_kind_has_one() {
 }
 
 #[test]
+fn logs_and_spans_can_be_left_out() {
+    let taken = |datadog: Datadog| [RUM, LOGS, SPANS].map(|signal| datadog.takes(signal));
+    assert_eq!(taken(exporter()), [true, true, true]);
+    assert_eq!(taken(exporter().logs(false)), [true, false, true]);
+    assert_eq!(taken(exporter().spans(false)), [true, true, false]);
+}
+
+#[test]
 fn a_request_is_addressed_and_stamped_as_the_intake_wants_it() {
     let datadog = exporter();
     assert_eq!(datadog.url(RUM), "https://browser-intake-datadoghq.eu/api/v2/rum");
