@@ -18,6 +18,7 @@ mod consent;
 mod contexts;
 mod crashes;
 mod damage;
+mod datadog;
 mod delivery;
 mod diagnostics;
 mod documents;

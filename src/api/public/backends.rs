@@ -2,3 +2,4 @@
 //! [`Destination::exporter`](crate::Destination::exporter).
 
 pub use crate::wire::export::fluentd::Fluentd;
+pub use crate::wire::export::datadog::Datadog;

@@ -4,6 +4,7 @@
 //! requests and from responses to verdicts, without I/O, clock or randomness. An exporter never
 //! sees the queue.
 
+pub(crate) mod datadog;
 pub(crate) mod fluentd;
 mod json;
 pub mod otlp;
