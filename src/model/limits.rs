@@ -14,6 +14,7 @@ mod journal;
 mod panics;
 mod processes;
 mod redaction;
+mod sentry;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use journal::*;
 pub(crate) use panics::*;
 pub use processes::*;
 pub(crate) use redaction::*;
+pub(crate) use sentry::*;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

@@ -11,6 +11,7 @@ use crate::model::value::{Attribute, OwnedAttributes, to_owned};
 pub mod breadcrumb;
 pub mod headers;
 pub mod semconv;
+pub mod sentry;
 pub mod words;
 
 /// The prefixes of Throughline's own attribute keys. When the app sets an attribute whose key

@@ -5,3 +5,4 @@
 //! sees the queue.
 
 pub mod otlp;
+pub(crate) mod sentry;
