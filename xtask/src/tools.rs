@@ -156,24 +156,21 @@ pub(crate) fn react_native_generator() -> Result<PathBuf> {
 pub(crate) fn relay() -> Result<PathBuf> {
     let (package, version) = RELAY;
     let root = cache()?.join(format!("{package}-{version}"));
-    let python = root.join("bin/python");
-    if python.exists() {
+    let (python, complete) = (root.join("bin/python"), root.join("complete"));
+    if complete.exists() {
         return Ok(python);
     }
     ensure_program("python3", &["python3", "python3-venv"])?;
-    // The programs of such an environment hold its path, so it is made where it stays. The Python
-    // in it is what tells that it is complete.
+    // The programs of such an environment hold its path, so it is made where it stays, and a file
+    // tells whether it is complete.
     let _ = std::fs::remove_dir_all(&root);
     std::fs::create_dir_all(cache()?)?;
-    let installed = step("Python for Relay", Command::new("python3").args(["-m", "venv"]).arg(&root)).and_then(|()| {
-        let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", &format!("{package}=={version}")]);
-        step("library of Relay", &mut install)
-    });
-    if installed.is_err() {
-        let _ = std::fs::remove_dir_all(&root);
-    }
-    installed.map(|()| python)
+    step("Python for Relay", Command::new("python3").args(["-m", "venv"]).arg(&root))?;
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", &format!("{package}=={version}")]);
+    step("library of Relay", &mut install)?;
+    std::fs::write(complete, "")?;
+    Ok(python)
 }
 
 /// Apple's C headers and a stand-in for `xcrun`, laid out as an SDK.

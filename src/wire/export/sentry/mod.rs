@@ -194,7 +194,8 @@ impl Exporter for Sentry {
     }
 
     /// An envelope. Of several errors, or of more logs than fit, there is none: the client then
-    /// encodes them in halves. Relay would answer 200 and keep one event of several.
+    /// encodes them in halves. Relay would answer 200 and refuse several events when it processes
+    /// them.
     fn encode(&self, signal: Signal, rows: &[ExportRow<'_>]) -> Vec<u8> {
         match (signal, rows) {
             (EVENTS, [row]) => self.error(row),

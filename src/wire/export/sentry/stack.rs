@@ -77,7 +77,10 @@ impl<'t> Stack<'t> {
     }
 
     fn push(&mut self, language: Language, frame: Frame<'t>) {
-        self.language.get_or_insert(language);
+        // A dump of Android's begins with native frames and is of Java all the same.
+        if self.language.is_none() || language == Language::Java {
+            self.language = Some(language);
+        }
         if let Some(Native { module: Some(module), build_id: Some(id), .. }) = frame.native
             && !self.images.contains(&(module, id))
         {
@@ -200,6 +203,7 @@ mod tests {
         let seen: Vec<_> = stack.threads.iter().map(|one| (one.name, one.id, one.frames.len())).collect();
         assert_eq!(seen, [("main", "1", 1), ("io", "12", 2)]);
         assert!(!stack.is_whole && stack.exceptions[0].frames.is_empty());
+        assert_eq!(Stack::read("ANR", "", "#00 pc 12  a\nat a.B.c(B.java:1)").language, Some(Language::Java));
     }
 
     #[test]

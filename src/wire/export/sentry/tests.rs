@@ -295,7 +295,7 @@ fn an_error_is_alone_in_its_envelope_and_several_are_left_for_the_client_to_divi
     with_row_of(&ErrorEvent::new("E", "m"), resource(), |first| {
         with_row_of(&ErrorEvent::new("F", "m"), resource(), |second| {
             let rows = [first, second];
-            assert!(sentry().encode(EVENTS, &rows).is_empty(), "Relay would keep one of them and answer 200");
+            assert!(sentry().encode(EVENTS, &rows).is_empty(), "Relay would answer 200 and not keep both");
             assert!(rows.chunks(1).all(|row| !sentry().encode(EVENTS, row).is_empty()));
         });
     });
