@@ -88,7 +88,9 @@ fn a_client_delivers_what_has_a_place_in_sentry_and_counts_the_rest() {
         assert_eq!(request.path, "/api/42/envelope/");
         let auth = &request.headers.iter().find(|header| header.0 == "x-sentry-auth").unwrap().1;
         assert!(auth.ends_with("sentry_key=0123456789abcdef"), "{auth}");
-        assert!(!String::from_utf8_lossy(&request.body).contains("0123456789abcdef"));
+        let body = String::from_utf8_lossy(&request.body);
+        assert!(!body.contains("0123456789abcdef"));
+        assert!(body.starts_with("{\"sent_at\":\"20") && body.matches("sent_at").count() == 1, "{body}");
     }
     // Actions, requests, spans and metrics; views, the vital and the long task.
     let books = books(&telemetry);

@@ -4,7 +4,7 @@
 use super::identity::{find, scalar};
 use super::json::{Object, Value};
 use super::time::rfc3339;
-use crate::model::names::{breadcrumb as key, semconv};
+use crate::model::names::{breadcrumb as key, semconv, sentry};
 use crate::model::value::AnyValue;
 
 /// Writes the breadcrumbs of an event, the oldest first.
@@ -70,16 +70,16 @@ fn breadcrumb(value: Value<'_>, entries: &[(String, AnyValue)]) {
 /// The type and the category of a breadcrumb. The type decides how Sentry shows it.
 fn place(kind: &str) -> (&'static str, &'static str) {
     match kind {
-        "action" => ("user", "ui.action"),
+        "action" => ("user", sentry::CATEGORY_ACTION),
         "view" => ("navigation", "navigation"),
         "resource" => ("http", "http"),
-        "error" => ("error", "exception"),
+        "error" => ("error", sentry::CATEGORY_ERROR),
         "session" => ("session", "session"),
         "log" => ("debug", "log"),
-        "long_task" => ("default", "ui.long_task"),
+        "long_task" => ("default", sentry::CATEGORY_LONG_TASK),
         "vital" => ("info", "vital"),
         "span" => ("default", "operation"),
-        _ => ("default", "custom"),
+        _ => ("default", sentry::CATEGORY_CUSTOM),
     }
 }
 

@@ -13,27 +13,10 @@ use super::words;
 use crate::model::event::{ErrorKind, ErrorSource};
 use crate::model::export::{Details, ErrorDetails, ExportRow};
 use crate::model::limits::SENTRY_EXTRA_BYTES;
-use crate::model::names::sentry::{DROPPED_ATTRIBUTES, STACK};
+use crate::model::names::sentry::{APP, CONTEXT, DEVICE, DROPPED_ATTRIBUTES, EXCEPTION, STACK, SYSTEM, SYSTEM_NAME};
 use crate::model::names::{self, semconv, words as our};
 use crate::model::value::AnyValue;
 
-/// Attributes of the resource by their names in Sentry's contexts.
-const DEVICE: [(&str, &str); 5] = [
-    ("device.model.name", "name"),
-    ("device.model.identifier", "model"),
-    ("device.manufacturer", "manufacturer"),
-    (semconv::HOST_ARCH, "arch"),
-    ("device.class", "class"),
-];
-const SYSTEM: [(&str, &str); 5] = [
-    ("os.name", "name"),
-    ("os.version", "version"),
-    ("os.build_id", "build"),
-    ("os.description", "raw_description"),
-    ("android.os.api_level", "api_level"),
-];
-const APP: [(&str, &str); 3] =
-    [(semconv::SERVICE_NAME, "app_name"), (semconv::SERVICE_VERSION, "app_version"), ("app.build_id", "app_build")];
 /// Attributes of the resource that have another place, or say nothing beside it.
 const ELSEWHERE: [&str; 6] = [
     semconv::DEPLOYMENT_ENVIRONMENT,
@@ -156,7 +139,7 @@ fn write_contexts(contexts: &mut Object<'_>, row: &ExportRow<'_>) {
             for (key, field) in keys {
                 context.text(field, &known(key));
             }
-            if name == "os" && known("os.name").is_empty() {
+            if name == "os" && known(SYSTEM_NAME).is_empty() {
                 context.text("name", &known(semconv::OS_TYPE));
             }
             if name == "app" && !row.view_name().is_empty() {
@@ -172,7 +155,7 @@ fn write_contexts(contexts: &mut Object<'_>, row: &ExportRow<'_>) {
             context.text("op", operation.as_deref().unwrap_or("default"));
         });
     }
-    contexts.object("throughline", |context| {
+    contexts.object(CONTEXT, |context| {
         let id = |id: Option<uuid::Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
         context.text(names::EVENT_ID, &row.id().to_string());
         context.text(semconv::SESSION_ID, &id(row.session_id()));
@@ -189,11 +172,11 @@ fn write_contexts(contexts: &mut Object<'_>, row: &ExportRow<'_>) {
 fn mechanism(row: &ExportRow<'_>, error: &ErrorDetails<'_>) -> (&'static str, bool) {
     let is_signal = find(row.attributes(), names::CRASH_SIGNAL).is_some();
     match error.error_kind {
-        ErrorKind::Handled if error.error_type == our::ERROR_HANG => ("AppHang", true),
+        ErrorKind::Handled if error.error_type == our::ERROR_HANG => (our::ERROR_HANG, true),
         ErrorKind::Handled => ("generic", true),
         ErrorKind::Crash if is_signal => ("signalhandler", false),
         ErrorKind::Crash => ("uncaught", false),
-        ErrorKind::Hang => ("AppHang", false),
+        ErrorKind::Hang => (our::ERROR_HANG, false),
         ErrorKind::Anr => ("ANR", false),
         ErrorKind::OutOfMemory => ("OutOfMemory", false),
     }
@@ -208,7 +191,7 @@ fn own_frames<'s, 't>(stack: &'s Stack<'t>) -> &'s [Frame<'t>] {
 /// Writes the exceptions. The cause of all stands first, and what was caught last.
 fn exceptions(event: &mut Object<'_>, row: &ExportRow<'_>, error: &ErrorDetails<'_>, stack: &Stack<'_>) {
     let (kind, is_handled) = mechanism(row, error);
-    event.value("exception").object(|exception| {
+    event.value(EXCEPTION).object(|exception| {
         let all = stack.exceptions.iter().enumerate().rev();
         exception.value("values").list(all, |value, (at, one)| {
             value.object(|object| {

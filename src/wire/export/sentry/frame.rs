@@ -2,11 +2,11 @@
 //!
 //! | form | line |
 //! |---|---|
-//! | native: Throughline, Android's tombstones | `#01 pc 000412f3  libshop.so (pay+12) (BuildId: 5f0c…) [cfi]` |
+//! | native, also tombstones | `#01 pc 12f3  libshop.so (pay+12) (BuildId: 5f0c…) [cfi]` |
 //! | Java, Kotlin | `at com.shop.Pay.start(Pay.kt:12)` |
 //! | JavaScript of V8 and Hermes | `at pay (index.bundle:1:2345)` |
 //! | JavaScript of JavaScriptCore | `pay@index.bundle:1:2345` |
-//! | Rust, as panics are recorded | `0: shop::pay at ./src/pay.rs:10:5` |
+//! | Rust, as panics are recorded | `0: shop::pay at cart/pay.rs:10:5` |
 
 /// A frame. Texts that the line does not have are empty, and numbers 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -136,7 +136,7 @@ fn safari(line: &str) -> Option<Frame<'_>> {
     (!file.contains(' ')).then_some(Frame { function, file, line, column, ..Frame::default() })
 }
 
-/// `0: shop::pay at ./src/pay.rs:10:5`, or without the place.
+/// `0: shop::pay at cart/pay.rs:10:5`, or without the place.
 fn rust(line: &str) -> Option<Frame<'_>> {
     let (number, rest) = line.split_once(": ")?;
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -214,7 +214,7 @@ mod tests {
             ("at map (native)", Language::Script, frame("map", "", "native", 0, 0)),
             ("pay@index.js:1:2", Language::Script, frame("pay", "", "index.js", 1, 2)),
             ("map@[native code]", Language::Script, frame("map", "", "[native code]", 0, 0)),
-            ("0: shop::pay at ./src/pay.rs:10:5", Language::Rust, frame("shop::pay", "", "./src/pay.rs", 10, 5)),
+            ("0: shop::pay at cart/pay.rs:10:5", Language::Rust, frame("shop::pay", "", "cart/pay.rs", 10, 5)),
             ("12: main", Language::Rust, frame("main", "", "", 0, 0)),
         ] {
             assert_eq!(read(line), Some((language, expected)), "{line}");

@@ -9,7 +9,7 @@ use super::json::{Object, Value, hex, last_of_each};
 use super::time::seconds;
 use crate::model::event::Severity;
 use crate::model::export::{Details, ExportRow};
-use crate::model::names::{self, semconv};
+use crate::model::names::{self, semconv, sentry};
 use crate::model::value::AnyValue;
 
 /// Writes the payload of a container of logs.
@@ -36,11 +36,11 @@ fn log(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>) {
         log.object("attributes", |attributes| {
             let mut written = HashSet::new();
             let own = [
-                ("sentry.release", identity.release.as_str()),
-                ("sentry.environment", &identity.environment),
-                ("sentry.sdk.name", names::SCOPE_NAME),
-                ("sentry.sdk.version", env!("CARGO_PKG_VERSION")),
-                ("logger.name", logger),
+                (sentry::LOG_RELEASE, identity.release.as_str()),
+                (sentry::LOG_ENVIRONMENT, &identity.environment),
+                (sentry::LOG_SDK_NAME, names::SCOPE_NAME),
+                (sentry::LOG_SDK_VERSION, env!("CARGO_PKG_VERSION")),
+                (sentry::LOG_LOGGER, logger),
                 (semconv::SCREEN_NAME, row.view_name()),
                 (semconv::LOG_RECORD_UID, &row.id().to_string()),
                 (semconv::SESSION_ID, &row.session_id().map(|id| id.to_string()).unwrap_or_default()),

@@ -3,7 +3,7 @@
 //! | event | what it becomes |
 //! |---|---|
 //! | error | an `event`, and an update of its session in the same envelope |
-//! | crash, hang, ANR, out-of-memory kill | an `event` of level `fatal`, and the end of its session |
+//! | crash, hang, ANR, OOM kill | an `event` of level `fatal`, and the end of its session |
 //! | session | a `session` update: `init` for its start, `exited` for its end |
 //! | log, custom | an item of a `log` container |
 //! | view, action, resource, long task, vital, metric, span | nothing of its own |
@@ -40,7 +40,6 @@ mod stack;
 mod time;
 mod words;
 
-use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::model::error::Error;
@@ -89,8 +88,8 @@ pub struct Sentry {
 }
 
 impl Sentry {
-    /// The project that a DSN names: `https://KEY@HOST/PROJECT`, with a path in front of the project
-    /// if the server needs one.
+    /// The project that a DSN names: `https://KEY@HOST/PROJECT`, with a path in front of the
+    /// project if the server needs one.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] if it is no DSN. The text shows nothing of it.
@@ -120,8 +119,8 @@ impl Sentry {
 
     /// Sets whether sessions are sent, from which Sentry computes how many of them had no crash.
     /// Default: they are. Switch them off if only a share of the sessions is kept
-    /// ([`session_sample_rate`](crate::ConfigBuilder::session_sample_rate)): crashes are sent of all
-    /// of them, so the share of crashes would be too high.
+    /// ([`session_sample_rate`](crate::ConfigBuilder::session_sample_rate)): crashes are sent of
+    /// all of them, so the share of crashes would be too high.
     pub fn sessions(mut self, are_sent: bool) -> Self {
         self.has_sessions = are_sent;
         self
@@ -170,10 +169,11 @@ impl Sentry {
 impl Exporter for Sentry {
     /// The version of the encoding and, below it, a hash of the settings that change a body.
     fn version(&self) -> u32 {
-        let mut settings = Fnv::default();
-        let Settings { release, environment, dist } = &self.settings;
-        (release, environment, dist, self.has_sessions).hash(&mut settings);
-        VERSION << 24 | (settings.finish() as u32 & 0x00ff_ffff)
+        // FNV-1a, whose values stay the same: they are stored with batches.
+        let settings = format!("{:?} {}", self.settings, self.has_sessions);
+        let hash =
+            settings.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        VERSION << 24 | (hash & 0x00ff_ffff)
     }
 
     fn signal(&self, kind: EventKind) -> Option<Signal> {
@@ -245,28 +245,6 @@ impl Exporter for Sentry {
 
     fn classify(&self, response: &Response) -> Verdict {
         outcomes::classify(response)
-    }
-}
-
-/// The hash FNV-1a, whose values stay the same, because they are stored with batches. That of the
-/// standard library may change with its version.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

@@ -63,6 +63,7 @@ fn a_limit_of_the_rate_pauses_its_categories_on_any_answer() {
     assert_eq!(limits("10::key"), [(events, 10), (sessions, 10), (logs, 10)]);
     assert_eq!(limits("10"), [(events, 10), (sessions, 10), (logs, 10)]);
     assert_eq!(limits(" 5 : log_item ; LOG_BYTE : x ,7:log_item"), [(logs, 7)]);
+    assert_eq!(limits("7:session,5:session"), [(sessions, 7)], "the longest counts");
     assert_eq!(limits("1.5:error"), [(events, 1)]);
     assert_eq!(limits("99999999999999999999:error"), [(events, 86_400)]);
     for nothing in ["", ",", "x:error", "-5:error", "0:error", "NaN:error", "60:profile;monitor:key", ":", "::"] {
