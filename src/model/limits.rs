@@ -15,6 +15,7 @@ mod journal;
 mod panics;
 mod processes;
 mod redaction;
+mod sentry;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub use exits::*;
 pub use frames::*;
 pub use journal::*;
 pub use processes::*;
-pub(crate) use {crashes::*, datadog::*, diagnosis::*, panics::*, redaction::*};
+pub(crate) use {crashes::*, datadog::*, diagnosis::*, panics::*, redaction::*, sentry::*};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

@@ -48,6 +48,7 @@ mod remote;
 mod roots;
 mod rum;
 mod semconv;
+mod sentry;
 mod signals;
 mod sources;
 mod stores;

@@ -13,6 +13,7 @@ use crate::lint::{FEATURES, lint};
 use crate::proof::proof;
 use crate::steps::{cargo, report, run, step};
 use crate::swift::{declarations, guides, swift};
+use crate::tools::relay;
 use crate::typescript::typescript;
 
 /// The seed of the property tests and of the short tortures.
@@ -56,7 +57,9 @@ fn rust() -> Result<()> {
     lint()?;
     let tests = ["test", "--workspace", "--features", FEATURES];
     run("building the tests", &[&tests[..], &["--no-run"]].concat())?;
-    step(&format!("tests (seed {SEED})"), cargo(&tests).env("PROPTEST_RNG_SEED", SEED))?;
+    let mut all = cargo(&tests);
+    all.env("PROPTEST_RNG_SEED", SEED).env("THROUGHLINE_RELAY", relay()?);
+    step(&format!("tests (seed {SEED})"), &mut all)?;
     run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
     run("own backend", &["run", "--quiet", "--example", "own_backend"])?;
     run("demo", &["demo", "--once"])?;

@@ -28,6 +28,9 @@ const HERMES: (&str, &str) = ("hermes-engine", "0.0.1");
 /// `package-lock.json` has too.
 const REACT_NATIVE_GENERATOR: (&str, &str) = ("uniffi-bindgen-react-native", "0.31.0-5");
 
+/// The PyPI package that has the code of Relay, Sentry's receiver, and its version.
+const RELAY: (&str, &str) = ("sentry-relay", "0.10.1");
+
 /// The directory that keeps tools across checkouts.
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
@@ -147,6 +150,27 @@ pub(crate) fn react_native_generator() -> Result<PathBuf> {
     install.arg(&root).arg("--path").arg(source.join("crates/ubrn_cli"));
     step("generator for React Native, once (3 minutes)", &mut install)?;
     Ok(program)
+}
+
+/// The Python that has Relay's library, which is installed on first use.
+pub(crate) fn relay() -> Result<PathBuf> {
+    let (package, version) = RELAY;
+    let root = cache()?.join(format!("{package}-{version}"));
+    let (python, complete) = (root.join("bin/python"), root.join("complete"));
+    if complete.exists() {
+        return Ok(python);
+    }
+    ensure_program("python3", &["python3", "python3-venv"])?;
+    // The programs of such an environment hold its path, so it is made where it stays, and a file
+    // tells whether it is complete.
+    let _ = std::fs::remove_dir_all(&root);
+    std::fs::create_dir_all(cache()?)?;
+    step("Python for Relay", Command::new("python3").args(["-m", "venv"]).arg(&root))?;
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", &format!("{package}=={version}")]);
+    step("library of Relay", &mut install)?;
+    std::fs::write(complete, "")?;
+    Ok(python)
 }
 
 /// Apple's C headers and a stand-in for `xcrun`, laid out as an SDK.

@@ -13,6 +13,7 @@ pub mod datadog;
 pub mod fluentd;
 pub mod headers;
 pub mod semconv;
+pub mod sentry;
 pub mod words;
 
 /// The prefixes of Throughline's own attribute keys. When the app sets an attribute whose key
@@ -39,10 +40,6 @@ pub(crate) fn app_attributes(attributes: &[Attribute<'_>]) -> OwnedAttributes {
 }
 
 // Every event.
-
-/// In formats that have no field for it: how many attributes were left out, because there were too
-/// many or because the format has no form for their values.
-pub const DROPPED_ATTRIBUTES: &str = "throughline.dropped_attributes";
 
 /// The name of the instrumentation scope and of the SDK.
 pub const SCOPE_NAME: &str = "throughline";

@@ -9,3 +9,4 @@ pub(crate) mod fluentd;
 mod json;
 pub mod otlp;
 mod outcome;
+pub(crate) mod sentry;

@@ -1,0 +1,83 @@
+//! What answers mean: every status, and the limits of the rate.
+
+use super::*;
+
+fn answer(status: u16, content_type: &str, body: &[u8]) -> Verdict {
+    let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+    sentry().classify(&Response { status, headers, body: body.to_vec(), truncated: false })
+}
+
+fn limits(value: &str) -> Vec<(Signal, u64)> {
+    let headers = vec![("x-sentry-rate-limits".to_owned(), value.to_owned())];
+    let response = Response { status: 200, headers, ..Response::default() };
+    let mut waits: Vec<_> =
+        sentry().waits(&response).into_iter().map(|(signal, wait)| (signal, wait.as_secs())).collect();
+    waits.sort_unstable();
+    waits
+}
+
+#[test]
+fn every_status_has_a_verdict_that_loses_as_little_as_possible() {
+    let html = b"<html><body>Log in</body></html>".repeat(2_048);
+    for status in 100..=599_u16 {
+        for (content_type, body) in
+            [("", &b""[..]), ("application/json", b"{\"detail\":\"no\"}"), ("text/html", &html), ("", b"\xff\0")]
+        {
+            let verdict = answer(status, content_type, body);
+            let expected = match status {
+                200..=299 if body.is_empty() => matches!(verdict, Verdict::Delivered { rejected: 0 }),
+                401..=405 | 407 | 410 | 415 | 426 | 451 => {
+                    matches!(&verdict, Verdict::Hold(advice) if !advice.is_empty())
+                }
+                413 => verdict == Verdict::Split,
+                408 | 421 | 425 | 429 => verdict == Verdict::Retry,
+                400..=499 => verdict == Verdict::Refused,
+                _ => verdict == Verdict::Retry,
+            };
+            assert!(expected, "{status} with {} bytes of {content_type}: {verdict:?}", body.len());
+        }
+    }
+}
+
+#[test]
+fn only_an_answer_of_sentrys_is_a_success() {
+    for body in ["", "{}", "{\"id\":\"fc6d8c0c43fc4630ad850ee518f1b9d0\"}", " {}\n"] {
+        assert_eq!(answer(200, "application/json", body.as_bytes()), Verdict::Delivered { rejected: 0 }, "{body}");
+    }
+    for body in ["<html>", "OK", "[1]", "\"ok\"", "null", "{\"detail\":\"no\"}", "{\"id\":", "{\"error\":1}"] {
+        assert_eq!(answer(200, "application/json", body.as_bytes()), Verdict::Retry, "{body}");
+    }
+    assert_eq!(answer(200, "text/html", b""), Verdict::Retry);
+    let cut = Response { status: 200, truncated: true, ..Response::default() };
+    assert_eq!(sentry().classify(&cut), Verdict::Retry);
+    let tls = answer(400, "text/html", b"<h1>The plain HTTP request was sent to HTTPS port</h1>");
+    assert!(matches!(tls, Verdict::Hold(advice) if advice.contains("https://")));
+}
+
+#[test]
+fn a_limit_of_the_rate_pauses_its_categories_on_any_answer() {
+    let (events, sessions, logs) = (EVENTS, SESSIONS, LOGS);
+    assert_eq!(limits("60:error:key"), [(events, 60)]);
+    assert_eq!(limits("60:transaction:key, 2700:default;error;security:organization"), [(events, 2700)]);
+    assert_eq!(limits("10:session:org:reason:ns"), [(sessions, 10)]);
+    assert_eq!(limits("10::key"), [(events, 10), (sessions, 10), (logs, 10)]);
+    assert_eq!(limits("10"), [(events, 10), (sessions, 10), (logs, 10)]);
+    assert_eq!(limits(" 5 : log_item ; LOG_BYTE : x ,7:log_item"), [(logs, 7)]);
+    assert_eq!(limits("7:session,5:session"), [(sessions, 7)], "the longest counts");
+    assert_eq!(limits("1.5:error"), [(events, 1)]);
+    assert_eq!(limits("99999999999999999999:error"), [(events, 86_400)]);
+    for nothing in ["", ",", "x:error", "-5:error", "0:error", "NaN:error", "60:profile;monitor:key", ":", "::"] {
+        assert_eq!(limits(nothing), [], "{nothing}");
+    }
+    let both = ["3:error:key", "4:session:key"].map(|limit| ("x-sentry-rate-limits".to_owned(), limit.to_owned()));
+    let response = Response { status: 429, headers: both.to_vec(), ..Response::default() };
+    assert_eq!(sentry().waits(&response).len(), 2, "a header may come twice");
+    assert_eq!(sentry().waits(&Response { status: 429, ..Response::default() }), []);
+}
+
+#[test]
+fn the_table_of_the_documentation_is_the_one_that_decides() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/backends/sentry.md")).unwrap();
+    let table = outcomes::markdown();
+    assert!(page.contains(&table), "docs/backends/sentry.md must have this table:\n{table}");
+}
