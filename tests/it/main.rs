@@ -44,6 +44,7 @@ mod processes;
 mod remote;
 mod roots;
 mod rum;
+mod sanic;
 mod semconv;
 mod signals;
 mod sources;
