@@ -105,7 +105,7 @@ impl Backend {
         command.env("DD_INSTRUMENTATION_TELEMETRY_ENABLED", "false");
         command.env("DD_REMOTE_CONFIGURATION_ENABLED", "false");
         let mut second = Process(command.spawn().unwrap());
-        let mut serves = |process: &mut Process, port: u16, path: &str| {
+        let serves = |process: &mut Process, port: u16, path: &str| {
             wait("the process listens", || match process.0.try_wait().unwrap() {
                 Some(_) => Some(false),
                 None => (send(port, "GET", path, &[], "").ok()?.0 == 200).then_some(true),

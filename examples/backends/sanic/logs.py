@@ -57,6 +57,9 @@ def _add_trace(_logger, _method, event):
         # 64 bits in decimal, would not be found there.
         event["dd.trace_id"] = f"{span.trace_id:032x}"
         event["dd.span_id"] = str(span.span_id)
+    elif event.get("dd.trace_id") == "0":
+        # What `ddtrace-run` writes outside of a request would join all such lines.
+        del event["dd.trace_id"], event["dd.span_id"]
     return event
 
 
