@@ -7,7 +7,7 @@ import uuid
 import structlog
 from ddtrace import tracer
 from sanic import Sanic, json
-from sanic.exceptions import SanicException
+from sanic.exceptions import BadRequest, SanicException
 
 import logs
 from database import Database
@@ -46,15 +46,16 @@ async def bind_context(request):
 @app.exception(Exception)
 async def failed(_request, error):
     """Answers for everything that went wrong. The spans that it ended have recorded it already."""
-    if isinstance(error, Invalid):
-        log.warning("request refused", reason=str(error))
-        return json({"error": str(error)}, status=400)
     if isinstance(error, SanicException) and error.status_code < 500:
-        log.warning("request refused", reason=str(error))
-        return json({"error": "the request cannot be answered"}, status=error.status_code)
+        return refused(error.status_code, str(error))
     log.error("request failed", exc_info=error)
     # What the error says is for us: it may name tables and files.
     return json({"error": "internal error"}, status=500)
+
+
+def refused(status, reason):
+    log.warning("request refused", reason=reason)
+    return json({"error": reason}, status=status)
 
 
 @app.get("/health")
@@ -64,9 +65,12 @@ async def health(_request):
 
 @app.post("/api/profile")
 async def update_profile(request):
-    # Before the span: a request that cannot be understood is the client's mistake, and no span of
-    # ours has failed.
-    user_id, changes = read(request.json)
+    try:
+        user_id, changes = read(request.json)
+    except (Invalid, BadRequest) as error:
+        # Answered here and outside of our span: an error that leaves this function is one of the
+        # service, and this one is the client's.
+        return refused(400, str(error))
     structlog.contextvars.bind_contextvars(**{"usr.id": user_id})
     with tracer.trace("user.profile.update", resource="POST /api/profile") as span:
         span.set_tag("usr.id", user_id)
