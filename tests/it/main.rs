@@ -9,6 +9,7 @@
 )]
 
 mod app;
+mod backends;
 mod bad_input;
 mod bounds;
 mod carrier;
