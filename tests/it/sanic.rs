@@ -334,7 +334,9 @@ fn a_failure_is_on_the_span_and_in_the_log_and_a_secret_is_in_neither() {
     let (dir, collector) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
     let telemetry = client(dir.path(), &collector);
     let send = |profile: &Json| update(&telemetry, backend.service, "127.0.0.1", profile);
+    let deep = (0..100).fold(json!("hunter2-text"), |inner, _| json!([inner]));
     let secrets = json!({
+        "deep": deep,
         "userId": "ann", "email": "ann@example.com", "newPassword": "hunter2-body",
         "note": "token=hunter2-text", "nested": [{ "api_key": "hunter2-body" }],
     });

@@ -19,6 +19,8 @@ logs.configure()
 log = structlog.get_logger("profile")
 database = Database(os.environ.get("PROFILE_DATABASE", "profiles.db"))
 app = Sanic("profile", log_config=logs.STANDARD_LIBRARY)
+# A profile is small. By default, Sanic takes 100 MB.
+app.config.REQUEST_MAX_SIZE = 64 * 1024
 
 
 class Invalid(Exception):
@@ -88,10 +90,15 @@ def read(body):
     if not isinstance(body, dict):
         raise Invalid("the body is no JSON object")
     user_id = body.get("userId")
-    if not isinstance(user_id, str) or not user_id:
+    if not is_text(user_id) or not user_id:
         raise Invalid("userId is missing")
     changes = {field: body[field] for field in FIELDS if body.get(field) is not None}
     for field, value in changes.items():
-        if not isinstance(value, str):
+        if not is_text(value):
             raise Invalid(f"{field} is no text")
     return user_id, changes
+
+
+def is_text(value):
+    # JSON can hold halves of characters (`"\ud800"`), which neither the database nor a span takes.
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -10,6 +10,8 @@ from ddtrace import tracer
 SECRET_WORDS = {"authorization", "card", "cookie", "passcode", "password", "pin", "secret", "ssn", "token"}
 SECRET_ENDINGS = ("apikey", "password", "secret", "token")
 REDACTED = "[redacted]"
+# Lists and objects within each other that a log line shows.
+MAX_DEPTH = 16
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _IN_TEXT = [
@@ -24,7 +26,8 @@ _IN_TEXT = [
         ),
         rf"\1{REDACTED}",
     ),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), REDACTED),
+    # With bounds, because each place of a long word would otherwise be the beginning of a search.
+    (re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), REDACTED),
 ]
 
 
@@ -33,12 +36,14 @@ def is_secret(key):
     return not SECRET_WORDS.isdisjoint(words) or "".join(words).endswith(SECRET_ENDINGS)
 
 
-def redact(value):
+def redact(value, depth=0):
     """Returns the value without its secrets."""
+    if isinstance(value, (dict, list, tuple)) and depth == MAX_DEPTH:
+        return "[too deep]"
     if isinstance(value, dict):
-        return {key: REDACTED if is_secret(str(key)) else redact(item) for key, item in value.items()}
+        return {key: REDACTED if is_secret(str(key)) else redact(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redact(item) for item in value]
+        return [redact(item, depth + 1) for item in value]
     if isinstance(value, str):
         for pattern, replacement in _IN_TEXT:
             value = pattern.sub(replacement, value)
