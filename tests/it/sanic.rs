@@ -367,3 +367,15 @@ fn a_failure_is_on_the_span_and_in_the_log_and_a_secret_is_in_neither() {
         assert!(!all.contains(secret), "{secret} is in the logs or the spans");
     }
 }
+
+#[test]
+fn an_id_in_a_log_is_compared_in_hexadecimal_and_in_decimal() {
+    let trace = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
+    for of_the_trace in ["0af7651916cd43dd8448eb211c80319c", "9532127138774266268"] {
+        assert!(is_trace(of_the_trace, trace), "{of_the_trace}");
+    }
+    let whole_in_decimal = trace.to_string();
+    for other in ["0af7651916cd43dd8448eb211c80319d", "9532127138774266269", &whole_in_decimal, ""] {
+        assert!(!is_trace(other, trace), "{other}");
+    }
+}
