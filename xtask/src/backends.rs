@@ -28,7 +28,8 @@ pub(crate) fn backends() -> Result<()> {
     let tests = ["test", "--workspace", "--features", FEATURES, "--test", "it", "--", "sanic::", "--nocapture"];
     let mut command = cargo(&tests);
     let printed = step_with_output("Sanic service", command.env("THROUGHLINE_BACKENDS_PYTHON", &environment))?;
-    ensure!(!printed.contains("skipped") && !printed.contains("result: ok. 0 passed"), "no test has run");
+    // Cargo is also content with a filter that no test passes.
+    ensure!(printed.contains("test sanic::") && !printed.contains("skipped"), "no test has run");
     let read =
         "import pathlib, sys, yaml; [yaml.safe_load(p.read_text()) for p in pathlib.Path(sys.argv[1]).rglob('*.yaml')]";
     step("YAML of the backends", Command::new(environment.join("bin/python")).args(["-c", read, CONFIGURATIONS]))?;
