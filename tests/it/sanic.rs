@@ -1,5 +1,5 @@
-//! The app's request, and the service that answers it: one trace in Throughline, in a Datadog tracer
-//! and in the service's logs.
+//! The app's request, and the service that answers it: one trace in Throughline, in a tracer of
+//! Datadog's and in the service's logs.
 //!
 //! The service is `examples/backends/sanic`, run by Python as its README says. `cargo xtask test
 //! --only backends` makes the Python environment and names it in [`ENVIRONMENT`]; without that

@@ -1,5 +1,5 @@
-//! Tests the examples of backends: a real service against the client, and configurations against the
-//! programs that read them.
+//! Tests the examples of backends: a real service against the client, and configurations against
+//! the programs that read them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,8 +21,8 @@ const OF_THE_COLLECTOR: [&str; 3] = ["one-machine/collector.yaml", "larger/edge.
 /// The source of a Collector that has what these need.
 const COLLECTOR: [&str; 2] = ["xtask/collector/main.go", "xtask/collector/go.mod"];
 
-/// `cargo xtask test --only backends`. The tests of the service skip nothing: with the variable set,
-/// they fail if they cannot start it.
+/// `cargo xtask test --only backends`. The tests of the service skip nothing: with the variable
+/// set, they fail if they cannot start it.
 pub(crate) fn backends() -> Result<()> {
     let environment = python()?;
     let tests = ["test", "--workspace", "--features", FEATURES, "--test", "it", "--", "sanic::", "--nocapture"];

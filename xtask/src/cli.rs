@@ -13,8 +13,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Task {
-    /// Checks everything: lints, tests in Rust, Kotlin and Swift, the backends' examples, the README's
-    /// commands, the short tortures. At the end it prints how long each step took.
+    /// Checks everything: lints, tests in Rust, Kotlin and Swift, the backends' examples, the
+    /// README's commands, the short tortures. At the end it prints how long each step took.
     Test(Test),
     /// Writes the generated Swift and Kotlin code.
     Bindings {
