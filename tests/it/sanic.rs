@@ -4,6 +4,7 @@
 //! The service is `examples/backends/sanic`, run by Python as its README says. `cargo xtask test
 //! --only backends` makes the Python environment and names it in [`ENVIRONMENT`]; without that
 //! variable, these tests say that they are skipped.
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
