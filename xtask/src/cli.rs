@@ -13,8 +13,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Task {
-    /// Checks everything: lints, tests in Rust, Kotlin and Swift, the README's commands, the short
-    /// tortures. At the end it prints how long each step took.
+    /// Checks everything: lints, tests in Rust, Kotlin and Swift, the backends' examples, the
+    /// README's commands, the short tortures. At the end it prints how long each step took.
     Test(Test),
     /// Writes the generated Swift and Kotlin code.
     Bindings {
@@ -108,4 +108,6 @@ pub(crate) enum Language {
     Swift,
     /// TypeScript, in Node and in Hermes.
     ReactNative,
+    /// The services and configurations below `examples/backends`, against the Rust client.
+    Backends,
 }

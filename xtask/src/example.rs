@@ -1,6 +1,6 @@
 //! Runs a sample app against the inspector and the sample backend.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli::Language;
 use crate::inspector::Inspector;
@@ -26,6 +26,7 @@ pub(crate) fn example(language: Language, after: After) -> Result<()> {
     match language {
         Language::Rust => run("quickstart", &["run", "--quiet", "--example", "quickstart"])?,
         Language::ReactNative => profile_app(&inspector)?,
+        Language::Backends => bail!("there is no app for the backends; their READMEs say how they are run"),
         Language::Kotlin => {
             let arguments = format!("-Dexec.args={collector} {backend}");
             let app = ["--projects", "core,../../examples/kotlin", "--activate-profiles", "run", "process-classes"];

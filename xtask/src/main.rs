@@ -3,6 +3,7 @@
 
 mod android;
 mod archive;
+mod backends;
 mod bench;
 mod bindings;
 mod calls;

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::android::android;
 use crate::archive::archive;
+use crate::backends::backends;
 use crate::bindings::{self, bindings};
 use crate::cli::{Language, Test};
 use crate::example::{After, example};
@@ -31,6 +32,9 @@ fn languages(options: &Test) -> Result<()> {
     let wants = |language| options.only.is_none_or(|only| only == language);
     if wants(Language::Rust) {
         rust()?;
+    }
+    if wants(Language::Backends) {
+        backends()?;
     }
     if wants(Language::Kotlin) {
         kotlin(Build::Testing, &["test", &format!("-Dthroughline.kills={}", options.kills)])?;

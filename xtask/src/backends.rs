@@ -1,0 +1,109 @@
+//! Tests the examples of backends: a real service against the client, and configurations against
+//! the programs that read them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::lint::FEATURES;
+use crate::steps::{cargo, skip, step, step_with_output};
+use crate::tools::{cache, ensure_program};
+
+const SERVICE: &str = "examples/backends/sanic";
+/// What the service and its test need, at fixed versions.
+const REQUIREMENTS: [&str; 2] =
+    ["examples/backends/sanic/requirements.txt", "examples/backends/sanic/requirements-test.txt"];
+
+const CONFIGURATIONS: &str = "examples/backends/otel-collector";
+/// Those that the Collector reads.
+const OF_THE_COLLECTOR: [&str; 3] = ["one-machine/collector.yaml", "larger/edge.yaml", "larger/store.yaml"];
+/// The source of a Collector that has what these need.
+const COLLECTOR: [&str; 2] = ["xtask/collector/main.go", "xtask/collector/go.mod"];
+
+/// `cargo xtask test --only backends`. The tests of the service skip nothing: with the variable
+/// set, they fail if they cannot start it.
+pub(crate) fn backends() -> Result<()> {
+    let environment = python()?;
+    let tests = ["test", "--workspace", "--features", FEATURES, "--test", "it", "--", "sanic::", "--nocapture"];
+    let mut command = cargo(&tests);
+    let printed = step_with_output("Sanic service", command.env("THROUGHLINE_BACKENDS_PYTHON", &environment))?;
+    // Cargo is also content with a filter that no test passes.
+    ensure!(printed.contains("test sanic::") && !printed.contains("skipped"), "no test has run");
+    let read =
+        "import pathlib, sys, yaml; [yaml.safe_load(p.read_text()) for p in pathlib.Path(sys.argv[1]).rglob('*.yaml')]";
+    step("YAML of the backends", Command::new(environment.join("bin/python")).args(["-c", read, CONFIGURATIONS]))?;
+    let Some(collector) = collector()? else {
+        skip("Collector", "there is no Go to build it with");
+        return Ok(());
+    };
+    for name in OF_THE_COLLECTOR {
+        let mut validate = Command::new(&collector);
+        validate.args(["validate", "--config"]).arg(Path::new(CONFIGURATIONS).join(name));
+        validate.env("KAFKA_BROKERS", "127.0.0.1:9092").env("CLICKHOUSE_URL", "tcp://127.0.0.1:9000");
+        step(&format!("Collector reads {name}"), &mut validate)?;
+    }
+    Ok(())
+}
+
+/// The Python environment with what the service needs, which is made on first use.
+fn python() -> Result<PathBuf> {
+    ensure_program("python3", &["python3", "python3-venv"])?;
+    let root = cached("python", &Command::new("python3").arg("--version").output()?.stdout, &REQUIREMENTS)?;
+    // Written last. A virtual environment holds its own path and cannot be renamed when it is done.
+    let done = root.join("done");
+    if done.exists() {
+        return Ok(root);
+    }
+    let _ = std::fs::remove_dir_all(&root);
+    std::fs::create_dir_all(cache()?)?;
+    step("Python environment", Command::new("python3").args(["-m", "venv"]).arg(&root))?;
+    let mut install = Command::new(root.join("bin/pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    step("Python packages", install.arg(Path::new(SERVICE).join("requirements-test.txt")))?;
+    std::fs::write(done, "")?;
+    Ok(root)
+}
+
+/// A Collector with what the configurations need, if there is Go. It is built on first use, which
+/// takes 2 to 8 minutes.
+fn collector() -> Result<Option<PathBuf>> {
+    let Some(version) = Command::new("go").arg("version").output().ok().filter(|output| output.status.success()) else {
+        return Ok(None);
+    };
+    let root = cached("collector", &version.stdout, &COLLECTOR)?;
+    let program = root.join("otelcol");
+    if program.exists() {
+        return Ok(Some(program));
+    }
+    std::fs::create_dir_all(&root)?;
+    for file in COLLECTOR {
+        let name = Path::new(file).file_name().context("a file has a name")?;
+        std::fs::copy(file, root.join(name))?;
+    }
+    let go = |arguments: &[&str]| {
+        let mut command = Command::new("go");
+        command.current_dir(&root).args(arguments);
+        command
+    };
+    // What only the tests of a module need is not served for all of them, hence -e.
+    step("modules of the Collector", &mut go(&["mod", "tidy", "-e"]))?;
+    step(
+        "building the Collector, once (2 to 8 minutes)",
+        &mut go(&["build", "-ldflags", "-s -w", "-o", "otelcol.unfinished", "."]),
+    )?;
+    std::fs::rename(root.join("otelcol.unfinished"), &program)?;
+    Ok(Some(program))
+}
+
+/// Where something is kept that is made of files: its name has a hash of them and of the version of
+/// the tool, so that it is made anew when one of them changes.
+fn cached(name: &str, version: &[u8], files: &[&str]) -> Result<PathBuf> {
+    let mut all = version.to_vec();
+    for file in files {
+        all.extend(std::fs::read(file).with_context(|| (*file).to_owned())?);
+    }
+    // FNV-1a: the same for the same bytes with every toolchain of Rust.
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    Ok(cache()?.join(format!("{name}-{:016x}", all.iter().fold(0xcbf2_9ce4_8422_2325, mix))))
+}
