@@ -25,6 +25,13 @@ const ROOTS: [&str; 12] = [
     ".cargo/",
 ];
 
+/// The columns of tables that quote calls and settings of a facade, and where that is written.
+const FACADES: [(&str, &[&str]); 3] = [
+    ("Swift", &["bindings/swift/Sources/Throughline", "bindings/swift/Sources/ThroughlineUI"]),
+    ("Kotlin", &["bindings/kotlin/core/src", "bindings/kotlin/android/src", "bindings/kotlin/compose/src"]),
+    ("React Native", &["bindings/typescript/core/src", "bindings/typescript/react-native/src"]),
+];
+
 /// Names that were replaced. The changelog and the decision about names may mention them.
 const OLD_NAMES: [&str; 13] = [
     "KeepRule",
@@ -160,6 +167,80 @@ fn the_code_that_documents_show_is_compiled() {
     let quickstart = read(Path::new("examples/quickstart.rs"));
     let code = block("README.md", "rust");
     assert!(quickstart.ends_with(&code), "README.md and examples/quickstart.rs differ");
+}
+
+/// The names that the sources of a facade declare. Generated code and tests declare none of them.
+fn declared(folders: &[&str]) -> BTreeSet<String> {
+    const KEYWORDS: [&str; 12] =
+        ["func", "fun", "var", "val", "let", "case", "class", "struct", "object", "const", "function", "readonly"];
+    let mut names = BTreeSet::new();
+    for path in folders.iter().flat_map(|folder| files(folder, &["swift", "kt", "ts", "tsx"])) {
+        let is_hidden =
+            ["/test/", "/internal/", "/Generated/"].iter().any(|part| path.to_string_lossy().contains(part));
+        if is_hidden {
+            continue;
+        }
+        let text = read(&path);
+        for line in text.lines().filter(|line| !line.trim_start().starts_with(['/', '*'])) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            for pair in words.windows(2) {
+                let [keyword, _] = pair else { continue };
+                if !KEYWORDS.contains(keyword) {
+                    continue;
+                }
+                // `fun <T> Throughline.operation(` declares `operation`.
+                let rest = line.split_once(&format!("{keyword} ")).map_or("", |(_, rest)| rest);
+                let rest = rest.strip_prefix('<').and_then(|rest| rest.split_once("> ")).map_or(rest, |(_, rest)| rest);
+                let name = rest.split(['(', ':', '<', '=', ' ', '?', '{']).next().unwrap_or_default();
+                names.insert(name.rsplit('.').next().unwrap_or_default().to_owned());
+            }
+            // A method of a class in TypeScript, and a case of an enum in Kotlin, have no keyword.
+            let start = line.trim_start();
+            names.insert(start.split(['(', ',', ';']).next().unwrap_or_default().to_owned());
+        }
+    }
+    names
+}
+
+/// The name that a quoted call or setting ends with: `startView` of `Throughline.startView(name)`.
+fn called(code: &str) -> Option<&str> {
+    let path = code.split(['(', ' ', '=', '<', '[', '"']).next()?;
+    let name = path.rsplit('.').next()?;
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(char::is_alphanumeric);
+    is_name.then_some(name)
+}
+
+#[test]
+fn every_call_in_a_table_of_a_facade_exists() {
+    let facades: Vec<_> = FACADES.iter().map(|(title, folders)| (*title, declared(folders))).collect();
+    let mut calls = 0;
+    let mut missing = Vec::new();
+    for path in files("docs/migrate", &["md"]).into_iter().chain([PathBuf::from("docs/sampling-and-cost.md")]) {
+        let text = read(&path);
+        let mut header: Vec<&str> = Vec::new();
+        for (number, line) in prose(&text) {
+            if !line.starts_with('|') {
+                header.clear();
+                continue;
+            }
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            if header.is_empty() {
+                header = cells;
+                continue;
+            }
+            for (title, cell) in header.iter().zip(cells) {
+                let Some((_, names)) = facades.iter().find(|(facade, _)| facade == title) else { continue };
+                for name in quoted(cell).into_iter().filter_map(called) {
+                    calls += 1;
+                    if !names.contains(name) {
+                        missing.push(format!("{}:{number}: {title} has no `{name}`", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "these do not exist:\n{}", missing.join("\n"));
+    assert!(calls > 200, "{calls} calls");
 }
 
 #[test]
