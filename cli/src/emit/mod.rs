@@ -4,6 +4,8 @@
 //! with what a backend has received. The command fails when the books do not balance, when events
 //! are left in the queue, and when this run has dropped some.
 
+mod backend;
+mod out;
 mod pace;
 mod scenario;
 mod stories;
@@ -13,19 +15,21 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::json;
 use tempfile::TempDir;
+use throughline::ledger::Ledger;
 use throughline::state::StateCounts;
-use throughline::{
-    Config, Consent, Destination, DestinationBooks, Encoding, Environment, FlushOutcome, OtlpSignal, Telemetry,
-};
+use throughline::{Config, Consent, DestinationBooks, Environment, FlushOutcome, Host, Telemetry};
 
 use crate::output;
+use backend::{Backend, Signal};
+use out::Out;
 use pace::pause_after;
 use scenario::Scenario;
 
@@ -40,30 +44,21 @@ const RETRY: Duration = Duration::from_millis(50);
 /// How long the client may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Backend {
-    /// OTLP/HTTP with protobuf bodies.
-    OtlpProto,
-    /// OTLP/HTTP with JSON bodies.
-    OtlpJson,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Signal {
-    Logs,
-    Traces,
-    Metrics,
-}
-
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What the backend understands.
-    #[arg(long, value_enum)]
-    backend: Backend,
-    /// Base URL of the backend, for example http://127.0.0.1:4318.
+    /// What the backend understands. Give it several times, each with an --endpoint, to send to
+    /// several backends at once.
+    #[arg(long, value_enum, required = true)]
+    backend: Vec<Backend>,
+    /// Where the backend is, for example http://127.0.0.1:4318: one for each --backend, in the same
+    /// order.
+    #[arg(long, required = true)]
+    endpoint: Vec<String>,
+    /// Send nothing, and write each request to this file: a line of JSON with the URL, the headers
+    /// without credentials, and the body without its compression.
     #[arg(long)]
-    endpoint: String,
-    /// Signals that the backend takes, separated by commas. Events of the others are not sent.
+    out: Option<PathBuf>,
+    /// Signals that a backend for OTLP takes, separated by commas. Events of the others are not sent.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "logs,traces,metrics")]
     signals: Vec<Signal>,
     /// Seed of the scenario. The same seed gives the same events.
@@ -119,54 +114,61 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(telemetry.drain(wait), cannot_write());
     let outcome = (!options.record_only).then(|| telemetry.flush(timeout));
     let books = books_of(&telemetry, wait).with_context(cannot_open)?;
-    let losses = verdict::losses(&before.dropped, &books.dropped);
+    let losses = verdict::losses(&dropped(&before), &dropped(&books));
     let outcome = outcome.map(|outcome| verdict::blame(outcome, losses.as_deref()));
     let printed = output::line(summary(options, &accepted, &state, &books, outcome.as_ref()));
     telemetry.shutdown(SHUTDOWN);
     ensure!(state.balanced(), "the counts do not balance: mutations is not recorded + suppressed + dropped");
-    ensure!(books.balanced(), "the books do not balance: accepted is not delivered + queued + dropped");
-    verdict::ensure_booked(accepted.values().sum(), books.accepted.saturating_sub(before.accepted))?;
+    let is_balanced = books.iter().all(DestinationBooks::balanced);
+    ensure!(is_balanced, "the books do not balance: accepted is not delivered + queued + dropped");
+    for (before, books) in before.iter().zip(&books) {
+        verdict::ensure_booked(accepted.values().sum(), books.accepted.saturating_sub(before.accepted))?;
+    }
     verdict::check(outcome, losses.as_deref(), options.data_dir.as_deref())?;
     // That nobody reads the summary matters less than whether the events have arrived.
     printed
 }
 
-/// The books. A database that cannot be opened yet is waited for, as a flush would do.
-fn books_of(telemetry: &Telemetry, wait: Duration) -> Result<DestinationBooks> {
+/// The books of each destination. A database that cannot be opened yet is waited for, as a flush
+/// would do.
+fn books_of(telemetry: &Telemetry, wait: Duration) -> Result<Vec<DestinationBooks>> {
     let end = Instant::now() + wait.min(DRAIN);
     loop {
         match telemetry.books(wait) {
-            Ok(books) => return books.into_iter().next().context("the configuration has no destination"),
+            Ok(books) => return Ok(books),
             Err(error) if Instant::now() >= end => return Err(error.into()),
             Err(_) => std::thread::sleep(RETRY),
         }
     }
 }
 
+/// What was dropped, for whichever destination.
+fn dropped(books: &[DestinationBooks]) -> Ledger {
+    books.iter().fold(Ledger::default(), |mut all, books| {
+        all.merge(&books.dropped);
+        all
+    })
+}
+
 /// Starts a client that records nothing of its own, so that the counts are those of the scenario.
 fn start(options: &Options, data_dir: &Path) -> Result<Telemetry> {
-    let encoding = match options.backend {
-        Backend::OtlpProto => Encoding::Protobuf,
-        Backend::OtlpJson => Encoding::Json,
-    };
-    let signals = options.signals.iter().map(|signal| match signal {
-        Signal::Logs => OtlpSignal::Logs,
-        Signal::Traces => OtlpSignal::Traces,
-        Signal::Metrics => OtlpSignal::Metrics,
-    });
-    let destination = Destination::new("default", &options.endpoint).signals(signals).encoding(encoding);
-    let config = Config::builder("throughline-emit", data_dir)
+    let mut config = Config::builder("throughline-emit", data_dir)
         .environment(Environment::Test)
         .service_version(env!("CARGO_PKG_VERSION"))
-        .destination(destination)
         .flush_interval(NO_TIMED_FLUSH)
         .flush_events(u64::MAX)
         .start_jitter(false)
         .self_report(false)
         .session_events(false)
-        .synthetic_views(false)
-        .build()?;
-    Ok(Telemetry::start(config, Consent::Granted)?)
+        .synthetic_views(false);
+    for destination in backend::destinations(&options.backend, &options.endpoint, &options.signals)? {
+        config = config.destination(destination);
+    }
+    let mut host = Host::default();
+    if let Some(path) = &options.out {
+        host.transport = Some(Arc::new(Out::create(path)?));
+    }
+    Ok(Telemetry::start_with(config.build()?, Consent::Granted, host)?)
 }
 
 /// Records the single events and counts them by kind.
@@ -197,14 +199,11 @@ fn summary(
     options: &Options,
     accepted: &BTreeMap<&str, u64>,
     state: &StateCounts,
-    books: &DestinationBooks,
+    books: &[DestinationBooks],
     outcome: Option<&FlushOutcome>,
 ) -> serde_json::Value {
-    let mut dropped = BTreeMap::<&str, u64>::new();
-    for (_, reason, count) in books.dropped.iter() {
-        *dropped.entry(reason.name()).or_default() += count;
-    }
-    json!({
+    let destinations: Vec<_> = books.iter().map(of_destination).collect();
+    let mut summary = json!({
         "seed": options.seed,
         "accepted": accepted,
         "stories": options.stories,
@@ -215,12 +214,33 @@ fn summary(
             "dropped": state.dropped,
             "balanced": state.balanced(),
         },
+        "complete": outcome.map(|outcome| outcome.complete),
+        "reason": outcome.and_then(|outcome| outcome.reason.clone()),
+    });
+    // Of a single destination, the books are read without a name.
+    match (destinations.as_slice(), summary.as_object_mut()) {
+        ([serde_json::Value::Object(only)], Some(summary)) => {
+            summary
+                .extend(only.iter().filter(|(key, _)| *key != "name").map(|(key, value)| (key.clone(), value.clone())));
+        }
+        (_, Some(summary)) => drop(summary.insert("destinations".to_owned(), destinations.into())),
+        _ => {}
+    }
+    summary
+}
+
+/// The books of a destination.
+fn of_destination(books: &DestinationBooks) -> serde_json::Value {
+    let mut dropped = BTreeMap::<&str, u64>::new();
+    for (_, reason, count) in books.dropped.iter() {
+        *dropped.entry(reason.name()).or_default() += count;
+    }
+    json!({
+        "name": books.name,
         "accepted_total": books.accepted,
         "delivered": books.delivered,
         "queued": books.queued,
         "dropped": dropped,
         "balanced": books.balanced(),
-        "complete": outcome.map(|outcome| outcome.complete),
-        "reason": outcome.and_then(|outcome| outcome.reason.clone()),
     })
 }

@@ -12,10 +12,12 @@ const MARKS: [&str; 2] = ["queue.db", "runs"];
 
 /// What this run has dropped, by reason: "3 too_large, 1 oversize". `None` if nothing was. The
 /// books keep what earlier runs have dropped, which was said at their ends. Events that no
-/// destination takes do not count: `--signals` asks for that.
+/// destination takes do not count: `--signals` asks for that. Nor do kinds for which a backend's
+/// format has no place.
 pub(super) fn losses(before: &Ledger, after: &Ledger) -> Option<String> {
+    const MEANT: [DropReason; 2] = [DropReason::NoDestination, DropReason::Unsupported];
     let reasons: BTreeSet<DropReason> = after.iter().map(|(_, reason, _)| reason).collect();
-    let lost = reasons.into_iter().filter(|reason| *reason != DropReason::NoDestination).filter_map(|reason| {
+    let lost = reasons.into_iter().filter(|reason| !MEANT.contains(reason)).filter_map(|reason| {
         let count = after.of(reason).saturating_sub(before.of(reason));
         (count > 0).then(|| format!("{count} {}", reason.name()))
     });

@@ -154,7 +154,7 @@ impl TelemetryConfig {
             builder = builder.trace_host(host.to_core());
         }
         for destination in &self.destinations {
-            builder = builder.destination(destination.to_core());
+            builder = builder.destination(destination.to_core()?);
         }
         if let Some(events) = self.flush_events {
             builder = builder.flush_events(events);

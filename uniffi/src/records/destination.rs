@@ -1,6 +1,11 @@
 //! The backends that events are sent to.
 
-use super::HeaderField;
+use std::sync::Arc;
+
+use throughline::backends;
+use throughline::export::Exporter;
+
+use super::{HeaderField, TelemetryError};
 
 /// The form in which OTLP is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -50,7 +55,30 @@ pub struct SignalEndpoint {
     pub url: String,
 }
 
-/// A backend that takes OTLP over HTTP.
+/// A format beside OTLP. What is empty or absent has the core's default.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum BackendFormat {
+    /// Datadog's intakes for RUM, logs and spans.
+    Datadog {
+        /// `us1`, `eu1`, … Not used if the destination has a base URL.
+        site: String,
+        /// The client token.
+        client_token: String,
+        /// The id of the RUM application.
+        application_id: String,
+        /// The platform that events are shown under. Empty: that of the device.
+        source: String,
+    },
+    /// Sentry's envelopes. The destination's endpoint is the DSN.
+    Sentry,
+    /// Fluentd's or Fluent Bit's HTTP input below the destination's endpoint.
+    Fluentd {
+        /// The tag by which it routes.
+        tag: String,
+    },
+}
+
+/// A backend: one that takes OTLP over HTTP, or another.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct Destination {
     /// Names the backend in `health`, and its position in the queue. No other destination may have
@@ -74,10 +102,38 @@ pub struct Destination {
     /// URLs of signals that are not below the base URL.
     #[uniffi(default = [])]
     pub signal_endpoints: Vec<SignalEndpoint>,
+    /// Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
+    #[uniffi(default = None)]
+    pub format: Option<BackendFormat>,
 }
 
 impl Destination {
-    pub(super) fn to_core(&self) -> throughline::Destination {
+    pub(super) fn to_core(&self) -> Result<throughline::Destination, TelemetryError> {
+        match &self.format {
+            Some(format) => Ok(throughline::Destination::exporter(&self.name, self.exporter(format)?)),
+            None => Ok(self.otlp()),
+        }
+    }
+
+    fn exporter(&self, format: &BackendFormat) -> Result<Arc<dyn Exporter>, TelemetryError> {
+        Ok(match format {
+            BackendFormat::Datadog { site, client_token, application_id, source } => {
+                let datadog = match self.endpoint.as_str() {
+                    "" => backends::Datadog::new(site, client_token, application_id)?,
+                    base => backends::Datadog::with_base_url(base, client_token, application_id)?,
+                };
+                Arc::new(if source.is_empty() { datadog } else { datadog.source(source)? })
+            }
+            BackendFormat::Sentry => Arc::new(backends::Sentry::new(&self.endpoint)?),
+            BackendFormat::Fluentd { tag } => {
+                let fluentd = backends::Fluentd::new(&self.endpoint, tag)?;
+                let mut headers = self.headers.iter();
+                Arc::new(headers.try_fold(fluentd, |fluentd, field| fluentd.header(&field.name, &field.value))?)
+            }
+        })
+    }
+
+    fn otlp(&self) -> throughline::Destination {
         let mut destination = throughline::Destination::new(&self.name, &self.endpoint)
             .encoding(match self.encoding {
                 Some(Encoding::Json) => throughline::Encoding::Json,
