@@ -1,7 +1,7 @@
 //! Events that nobody would write: each costs itself at most.
 
 use super::*;
-use crate::model::value::lend;
+use crate::model::value::{OwnedAttributes, lend};
 use proptest::prelude::*;
 
 /// Whether Relay would read an envelope: it can be divided by its lengths, and no name is twice in
@@ -150,7 +150,7 @@ fn stack() -> impl Strategy<Value = String> {
 /// A row as a damaged or a later store may give it: with keys that are twice there.
 fn row_of<T>(
     event: &impl Event,
-    (own, resource, of_records): (&[(String, AnyValue)], Vec<(String, AnyValue)>, Vec<(String, AnyValue)>),
+    (own, resource, of_records): (&[(String, AnyValue)], OwnedAttributes, OwnedAttributes),
     (view_name, time_ns): (String, u64),
     check: impl FnOnce(ExportRow<'_>) -> T,
 ) -> T {
