@@ -117,6 +117,7 @@ pub use policy::schedule::{Conditions, Network};
 pub use storage::health::{Health, StorageState};
 pub use storage::queue::DestinationBooks;
 
+pub use api::public::backends;
 pub use api::public::{config, event, exits, health, limits, metrics, state, time, value};
 #[cfg(feature = "testing")]
 pub use api::testing;

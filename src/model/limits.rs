@@ -7,6 +7,7 @@
 mod breadcrumbs;
 mod contexts;
 mod crashes;
+mod datadog;
 mod diagnosis;
 mod exits;
 mod frames;
@@ -20,14 +21,11 @@ use std::time::Duration;
 
 pub use breadcrumbs::*;
 pub use contexts::*;
-pub(crate) use crashes::*;
-pub(crate) use diagnosis::*;
 pub use exits::*;
 pub use frames::*;
 pub use journal::*;
-pub(crate) use panics::*;
 pub use processes::*;
-pub(crate) use redaction::*;
+pub(crate) use {crashes::*, datadog::*, diagnosis::*, panics::*, redaction::*};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

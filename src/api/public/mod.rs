@@ -5,6 +5,7 @@
 //! as a whole is re-exported by `lib.rs` directly. What tests, fuzz targets, benches and the
 //! command line need in addition is in `throughline::internals`.
 
+pub mod backends;
 pub mod config;
 pub mod event;
 pub mod exits;

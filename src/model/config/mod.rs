@@ -22,7 +22,7 @@ pub use redact::{RedactRules, ValuePatterns};
 pub use sending::{MeteredUploads, SendPolicy};
 pub use signal::OtlpSignal;
 pub use tail_sampling::TailSampling;
-pub(crate) use url::{host_of, port_of, shown};
+pub(crate) use url::{check_url, host_of, port_of, shown};
 
 use std::path::PathBuf;
 use std::time::Duration;

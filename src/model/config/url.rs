@@ -8,7 +8,7 @@ use crate::model::limits::SECRET_SEGMENT_BYTES;
 const PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("ws", 80), ("wss", 443)];
 
 /// Refuses a URL to which nothing can be sent. `field` is what the error names.
-pub(super) fn check_url(field: &'static str, url: &str) -> Result<(), Error> {
+pub(crate) fn check_url(field: &'static str, url: &str) -> Result<(), Error> {
     let refuse = |reason| Err(Error::config(field, format!("{reason}: `{}`", without_secrets(url))));
     if url.bytes().any(|b| b <= b' ' || b == 0x7f) {
         return refuse("has a space or a control character");

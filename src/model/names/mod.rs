@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use crate::model::value::{Attribute, OwnedAttributes, to_owned};
 
 pub mod breadcrumb;
+pub mod datadog;
 pub mod headers;
 pub mod semconv;
 pub mod words;
@@ -45,6 +46,8 @@ pub const SCOPE_NAME: &str = "throughline";
 pub const EVENT_ID: &str = "throughline.event.id";
 /// How many values of this event were shortened to their limit.
 pub const TRUNCATED: &str = "throughline.truncated";
+/// How many attributes a format has no form for, or the client had no room for.
+pub const DROPPED_ATTRIBUTES: &str = "throughline.dropped_attributes";
 /// Why an event that was still open was ended by the core, for example `process_death`.
 pub const ENDED: &str = "throughline.ended";
 /// Server time minus device time, in milliseconds.

@@ -27,6 +27,20 @@ pub const SDK_LANGUAGE: &str = "telemetry.sdk.language";
 pub const SDK_VERSION: &str = "telemetry.sdk.version";
 /// The operating system's family, in the words of the registry: see [`os_type`].
 pub const OS_TYPE: &str = "os.type";
+/// The operating system's name for people.
+pub const OS_NAME: &str = "os.name";
+/// The operating system's version.
+pub const OS_VERSION: &str = "os.version";
+/// The operating system's build.
+pub const OS_BUILD: &str = "os.build_id";
+/// Who has made the device.
+pub const DEVICE_MANUFACTURER: &str = "device.manufacturer";
+/// The device's model, as a program knows it.
+pub const DEVICE_MODEL: &str = "device.model.identifier";
+/// The device's model, for people.
+pub const DEVICE_NAME: &str = "device.model.name";
+/// The build of the app.
+pub const BUILD_ID: &str = "app.build_id";
 /// The processor's architecture, in the words of the registry: see [`host_arch`].
 pub const HOST_ARCH: &str = "host.arch";
 /// The installation: a random id that is kept in the data directory alone.

@@ -4,4 +4,5 @@
 //! requests and from responses to verdicts, without I/O, clock or randomness. An exporter never
 //! sees the queue.
 
+pub(crate) mod datadog;
 pub mod otlp;

@@ -1,0 +1,4 @@
+//! Formats of backends beside OTLP, each an [`Exporter`](crate::export::Exporter) for
+//! [`Destination::exporter`](crate::Destination::exporter).
+
+pub use crate::wire::export::datadog::Datadog;
