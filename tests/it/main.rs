@@ -17,6 +17,7 @@ mod consent;
 mod contexts;
 mod crashes;
 mod damage;
+mod datadog;
 mod delivery;
 mod documents;
 mod ends;
