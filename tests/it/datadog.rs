@@ -13,10 +13,10 @@ use throughline::event::{
 use throughline::export::Exporter;
 use throughline::ledger::DropReason;
 use throughline::state::StorePolicy;
-use throughline::testing::{Answer, FaultServer};
-use throughline::{Consent, Destination, Telemetry, User};
+use throughline::testing::{Answer, FaultServer, Received};
+use throughline::{Consent, Destination, Network, Telemetry, User};
 
-use crate::support::{LONG, books, builder};
+use crate::support::{LONG, books, builder, online, until};
 
 const APPLICATION: &str = "3b2c1a40-5d6e-4f70-8a9b-0c1d2e3f4a5b";
 
@@ -152,6 +152,54 @@ fn a_login_page_takes_nothing_and_a_wrong_token_is_named() {
     assert!(told.paused.is_some_and(|reason| reason.contains("check the client token and the site")));
     assert_eq!(told.dropped.total(), told.dropped.of(DropReason::Unsupported), "a wrong token costs nothing");
     telemetry.shutdown(LONG);
+}
+
+#[test]
+fn a_request_that_is_sent_again_says_so_and_keeps_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    server.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
+    let telemetry = start(dir.path(), &server);
+    telemetry.record_action(&Action::tap("pay")).unwrap();
+    let of = |path: &str| {
+        let received = server.received().into_iter();
+        received.filter(|request| request.path.starts_with(path)).collect::<Vec<_>>()
+    };
+    until("a request for RUM has failed", || {
+        telemetry.flush(Duration::from_millis(100));
+        !of("/api/v2/rum").is_empty()
+    });
+    server.always(Some(taken()));
+    // A network that returns ends the waiting between two attempts.
+    until("everything is delivered", || {
+        online(&telemetry, Network::Offline);
+        online(&telemetry, Network::Unmetered);
+        telemetry.flush(LONG).complete
+    });
+    // The view that is open is one of the queue's rows until it ends.
+    assert_eq!(books(&telemetry).dropped.total(), 0);
+    let header = |request: &Received, name: &str| {
+        request.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    for request in of("/api/v2/") {
+        assert_eq!(request.path.split('?').nth(1).unwrap().split('&').next(), Some("ddsource=react-native"));
+        assert_eq!(header(&request, "dd-idempotency-key").is_empty(), request.path.contains("/logs"));
+    }
+    let all = of("/api/v2/");
+    let requests: BTreeSet<_> = all.iter().map(|request| header(request, "dd-request-id")).collect();
+    assert_eq!(requests.len(), all.len(), "each attempt has an id of its own");
+    let rum = of("/api/v2/rum");
+    for again in rum.iter().filter(|request| request.path.contains("retry_count")) {
+        let same = rum.iter().filter(|request| request.body == again.body);
+        assert!(
+            same.map(|request| header(request, "dd-idempotency-key"))
+                .all(|key| key == header(again, "dd-idempotency-key"))
+        );
+    }
+    let says = |request: &&Received| {
+        request.path.contains("&ddtags=retry_count:") && request.path.ends_with(",last_failure_status:503")
+    };
+    assert!(rum.iter().any(|request| says(&request)), "{rum:?}");
 }
 
 #[test]
