@@ -4,9 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use throughline::backends::Fluentd;
+use throughline::backends::{Datadog, Fluentd, Sentry};
 use throughline::export::Exporter;
 use throughline::{Destination, Encoding, OtlpSignal};
+
+/// Of Datadog's events: it is the same in every run, and belongs to nobody.
+const APPLICATION: &str = "00000000-0000-4000-8000-000000000000";
+/// The token of nobody.
+const TOKEN: &str = "pub-throughline-emit";
 
 /// What a backend understands.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -15,6 +20,10 @@ pub(super) enum Backend {
     OtlpProto,
     /// OTLP/HTTP with JSON bodies. The endpoint is the base URL.
     OtlpJson,
+    /// Datadog's intakes. The endpoint is the base URL of a server that has their paths.
+    Datadog,
+    /// Sentry. The endpoint is the DSN.
+    Sentry,
     /// Fluentd or Fluent Bit. The endpoint is the base URL; the tag is `throughline.emit`.
     Fluentd,
 }
@@ -46,6 +55,8 @@ impl Backend {
         Ok(match self {
             Self::OtlpProto => otlp(Encoding::Protobuf),
             Self::OtlpJson => otlp(Encoding::Json),
+            Self::Datadog => own(Arc::new(Datadog::with_base_url(endpoint, TOKEN, APPLICATION)?)),
+            Self::Sentry => own(Arc::new(Sentry::new(endpoint)?)),
             Self::Fluentd => own(Arc::new(Fluentd::new(endpoint, "throughline.emit")?)),
         })
     }

@@ -58,7 +58,8 @@ pub(crate) struct Options {
     /// without credentials, and the body without its compression.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Signals that a backend for OTLP takes, separated by commas. Events of the others are not sent.
+    /// Signals that a backend for OTLP takes, separated by commas. Events of the others are not
+    /// sent.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "logs,traces,metrics")]
     signals: Vec<Signal>,
     /// Seed of the scenario. The same seed gives the same events.

@@ -83,6 +83,7 @@ fn a_destination_gets_the_signals_that_it_names_at_their_own_urls() {
                 temporality: None,
                 signals: Some(vec![OtlpSignal::Traces]),
                 signal_endpoints: vec![SignalEndpoint { signal: OtlpSignal::Traces, url: format!("{url}/push") }],
+                format: None,
             });
         },
         None,

@@ -67,6 +67,7 @@ pub fn config(dir: &Path, endpoint: &str) -> TelemetryConfig {
             temporality: None,
             signals: None,
             signal_endpoints: vec![],
+            format: None,
         }],
         resource: vec![],
         trace_hosts: vec![],

@@ -1,11 +1,13 @@
 internal import ThroughlineFFIGenerated
 
-/// A backend that takes OTLP over HTTP.
+/// A backend: one that takes OTLP over HTTP, or another.
 ///
 /// ```swift
 /// configuration.destinations = [
 ///     Destination(endpoint: "https://otlp.example.com", headers: ["api-key": key]),
 ///     Destination(endpoint: "https://otlp.example.net", name: "second", encoding: .json),
+///     .datadog(clientToken: token, applicationID: application, site: "eu1"),
+///     .sentry(dsn: dsn),
 /// ]
 /// ```
 public struct Destination: Sendable {
@@ -52,6 +54,8 @@ public struct Destination: Sendable {
     public var encoding: Encoding
     /// How sums and histograms are sent.
     public var temporality: Temporality
+    /// Another format than OTLP.
+    var format: BackendFormat?
 
     /// A destination at a base URL.
     public init(
@@ -62,13 +66,46 @@ public struct Destination: Sendable {
         (self.encoding, self.temporality) = (encoding, temporality)
     }
 
+    /// Datadog's intakes for RUM, logs and spans.
+    ///
+    /// `site` is the short name of the site, `us1`, `us3`, `us5`, `eu1`, `ap1`, `ap2`, or its
+    /// domain. It is not used if `endpoint` is the base URL of a proxy that has the intakes' paths.
+    /// `source` is the platform that events are shown under, if it is not that of the device.
+    public static func datadog(
+        clientToken: String, applicationID: String, site: String = "us1", source: String = "",
+        endpoint: String = "", name: String = "datadog"
+    ) -> Destination {
+        var destination = Destination(endpoint: endpoint, name: name)
+        destination.format = .datadog(
+            site: site, clientToken: clientToken, applicationId: applicationID, source: source)
+        return destination
+    }
+
+    /// Sentry, for errors, release health and logs.
+    public static func sentry(dsn: String, name: String = "sentry") -> Destination {
+        var destination = Destination(endpoint: dsn, name: name)
+        destination.format = .sentry
+        return destination
+    }
+
+    /// The HTTP input of Fluentd or Fluent Bit at a base URL. Fluentd routes by the tag, which has
+    /// small letters, digits, `_`, and `.` in between.
+    public static func fluentd(
+        endpoint: String, tag: String, headers: [String: String] = [:], name: String = "fluentd"
+    ) -> Destination {
+        var destination = Destination(endpoint: endpoint, name: name, headers: headers)
+        destination.format = .fluentd(tag: tag)
+        return destination
+    }
+
     var generated: ThroughlineFFIGenerated.Destination {
         ThroughlineFFIGenerated.Destination(
             name: name, endpoint: endpoint, headers: headers.fields,
             encoding: encoding == .json ? .json : .protobuf,
             temporality: temporality == .delta ? .delta : .cumulative,
             signals: signals.map(\.generated),
-            signalEndpoints: signalEndpoints.map { SignalEndpoint(signal: $0.key.generated, url: $0.value) })
+            signalEndpoints: signalEndpoints.map { SignalEndpoint(signal: $0.key.generated, url: $0.value) },
+            format: format)
     }
 }
 

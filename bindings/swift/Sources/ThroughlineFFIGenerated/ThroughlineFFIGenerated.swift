@@ -2166,7 +2166,7 @@ public func FfiConverterTypeTelemetryCore_lower(_ value: TelemetryCore) -> UInt6
 
 
 /**
- * A backend that takes OTLP over HTTP.
+ * A backend: one that takes OTLP over HTTP, or another.
  */
 public struct Destination: Equatable, Hashable {
     /**
@@ -2199,6 +2199,10 @@ public struct Destination: Equatable, Hashable {
      * URLs of signals that are not below the base URL.
      */
     public let signalEndpoints: [SignalEndpoint]
+    /**
+     * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
+     */
+    public let format: BackendFormat?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2225,7 +2229,10 @@ public struct Destination: Equatable, Hashable {
          */signals: [OtlpSignal]? = nil, 
         /**
          * URLs of signals that are not below the base URL.
-         */signalEndpoints: [SignalEndpoint] = []) {
+         */signalEndpoints: [SignalEndpoint] = [], 
+        /**
+         * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
+         */format: BackendFormat? = nil) {
         self.name = name
         self.endpoint = endpoint
         self.headers = headers
@@ -2233,6 +2240,7 @@ public struct Destination: Equatable, Hashable {
         self.temporality = temporality
         self.signals = signals
         self.signalEndpoints = signalEndpoints
+        self.format = format
     }
 
     
@@ -2257,7 +2265,8 @@ public struct FfiConverterTypeDestination: FfiConverterRustBuffer {
                 encoding: FfiConverterOptionTypeEncoding.read(from: &buf), 
                 temporality: FfiConverterOptionTypeTemporality.read(from: &buf), 
                 signals: FfiConverterOptionSequenceTypeOtlpSignal.read(from: &buf), 
-                signalEndpoints: FfiConverterSequenceTypeSignalEndpoint.read(from: &buf)
+                signalEndpoints: FfiConverterSequenceTypeSignalEndpoint.read(from: &buf), 
+                format: FfiConverterOptionTypeBackendFormat.read(from: &buf)
         )
     }
 
@@ -2269,6 +2278,7 @@ public struct FfiConverterTypeDestination: FfiConverterRustBuffer {
         FfiConverterOptionTypeTemporality.write(value.temporality, into: &buf)
         FfiConverterOptionSequenceTypeOtlpSignal.write(value.signals, into: &buf)
         FfiConverterSequenceTypeSignalEndpoint.write(value.signalEndpoints, into: &buf)
+        FfiConverterOptionTypeBackendFormat.write(value.format, into: &buf)
     }
 }
 
@@ -4384,6 +4394,116 @@ public func FfiConverterTypeAppEnvironment_lower(_ value: AppEnvironment) -> Rus
 // Note that we don't yet support `indirect` for enums.
 // See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
 /**
+ * A format beside OTLP. What is empty or absent has the core's default.
+ */
+
+public enum BackendFormat: Equatable, Hashable {
+    
+    /**
+     * Datadog's intakes for RUM, logs and spans.
+     */
+    case datadog(
+        /**
+         * `us1`, `eu1`, … Not used if the destination has a base URL.
+         */site: String, 
+        /**
+         * The client token.
+         */clientToken: String, 
+        /**
+         * The id of the RUM application.
+         */applicationId: String, 
+        /**
+         * The platform that events are shown under. Empty: that of the device.
+         */source: String
+    )
+    /**
+     * Sentry's envelopes. The destination's endpoint is the DSN.
+     */
+    case sentry
+    /**
+     * Fluentd's or Fluent Bit's HTTP input below the destination's endpoint.
+     */
+    case fluentd(
+        /**
+         * The tag by which it routes.
+         */tag: String
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BackendFormat: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBackendFormat: FfiConverterRustBuffer {
+    typealias SwiftType = BackendFormat
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BackendFormat {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .datadog(site: try FfiConverterString.read(from: &buf), clientToken: try FfiConverterString.read(from: &buf), applicationId: try FfiConverterString.read(from: &buf), source: try FfiConverterString.read(from: &buf)
+        )
+        
+        case 2: return .sentry
+        
+        case 3: return .fluentd(tag: try FfiConverterString.read(from: &buf)
+        )
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: BackendFormat, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case let .datadog(site,clientToken,applicationId,source):
+            writeInt(&buf, Int32(1))
+            FfiConverterString.write(site, into: &buf)
+            FfiConverterString.write(clientToken, into: &buf)
+            FfiConverterString.write(applicationId, into: &buf)
+            FfiConverterString.write(source, into: &buf)
+            
+        
+        case .sentry:
+            writeInt(&buf, Int32(2))
+        
+        
+        case let .fluentd(tag):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(tag, into: &buf)
+            
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBackendFormat_lift(_ buf: RustBuffer) throws -> BackendFormat {
+    return try FfiConverterTypeBackendFormat.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBackendFormat_lower(_ value: BackendFormat) -> RustBuffer {
+    return FfiConverterTypeBackendFormat.lower(value)
+}
+
+
+// Note that we don't yet support `indirect` for enums.
+// See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
+/**
  * What the user has decided about the collection of data.
  */
 
@@ -5560,6 +5680,30 @@ fileprivate struct FfiConverterOptionTypeAppEnvironment: FfiConverterRustBuffer 
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeAppEnvironment.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeBackendFormat: FfiConverterRustBuffer {
+    typealias SwiftType = BackendFormat?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeBackendFormat.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeBackendFormat.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }

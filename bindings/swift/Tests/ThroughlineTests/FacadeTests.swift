@@ -183,6 +183,11 @@ final class FacadeTests: XCTestCase {
         }
         XCTAssertTrue(failure { $0.serviceName = " " }.contains("service_name"))
         XCTAssertTrue(failure { $0.destinations = [Destination(endpoint: "nonsense")] }.contains("endpoint"))
+        XCTAssertTrue(failure { $0.destinations = [.sentry(dsn: "nonsense")] }.contains("dsn"))
+        XCTAssertTrue(
+            failure { $0.destinations = [.datadog(clientToken: "pub1", applicationID: "7")] }.contains("application_id"))
+        XCTAssertTrue(
+            failure { $0.destinations = [.fluentd(endpoint: "http://127.0.0.1:9", tag: "A b")] }.contains("tag"))
         XCTAssertTrue(failure { $0.traceHosts = [TraceHost("https://a.example/x")] }.contains("trace_hosts"))
         XCTAssertTrue(failure { $0.sessionSampleRate = .nan }.contains("session_sample_rate"))
         XCTAssertTrue(failure { $0.queueBytes = -1 }.contains("queue_bytes"))

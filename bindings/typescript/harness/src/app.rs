@@ -151,6 +151,7 @@ impl Backend {
             },
             signals: self.signals.as_ref().map(|all| all.iter().map(signal).collect()).transpose()?,
             signal_endpoints: vec![],
+            format: None,
         })
     }
 }

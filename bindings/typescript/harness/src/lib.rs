@@ -269,6 +269,7 @@ fn config(dir: &str, endpoint: &str, trace_hosts: Vec<String>) -> TelemetryConfi
             temporality: None,
             signals: None,
             signal_endpoints: vec![],
+            format: None,
         }],
         resource: vec![],
         trace_hosts: trace_hosts.into_iter().map(trace_host).collect(),

@@ -74,13 +74,33 @@ extension Destination {
         let encodings: KeyValuePairs<String, Encoding> = ["protobuf": .protobuf, "json": .json]
         let temporalities: KeyValuePairs<String, Temporality> = ["cumulative": .cumulative, "delta": .delta]
         let kinds: KeyValuePairs<String, Signal> = ["logs": .logs, "traces": .traces, "metrics": .metrics]
-        self.init(endpoint: try fields.text("endpoint") ?? "", name: try fields.text("name") ?? "")
+        let (endpoint, name) = (try fields.text("endpoint") ?? "", try fields.text("name") ?? "")
+        let other = try fields.inner("format") { try Self.inFormat($0, endpoint, name) }
+        self = other ?? Destination(endpoint: endpoint, name: name)
         set(&headers, try fields.pairs("headers"))
         set(&encoding, try fields.choice("encoding", encodings))
         set(&temporality, try fields.choice("temporality", temporalities))
         set(&signals, try fields.choices("signals", kinds).map(Set.init))
         _ = try fields.inner("signalEndpoints") { inner in
             for (name, signal) in kinds { signalEndpoints[signal] = try inner.text(name) }
+        }
+    }
+}
+
+extension Destination {
+    private enum Backend { case datadog, sentry, fluentd }
+
+    /// Each format has fields of its own: those of another one are not known.
+    private static func inFormat(_ fields: Fields, _ endpoint: String, _ name: String) throws -> Destination {
+        let known: KeyValuePairs<String, Backend> = ["datadog": .datadog, "sentry": .sentry, "fluentd": .fluentd]
+        switch try fields.choice("type", known) {
+        case .datadog:
+            return .datadog(
+                clientToken: try fields.text("clientToken") ?? "", applicationID: try fields.text("applicationId") ?? "",
+                site: try fields.text("site") ?? "us1", source: "react-native", endpoint: endpoint, name: name)
+        case .sentry: return .sentry(dsn: endpoint, name: name)
+        case .fluentd: return .fluentd(endpoint: endpoint, tag: try fields.text("tag") ?? "", name: name)
+        case nil: throw InvalidField(message: "the type of a format is missing")
         }
     }
 }

@@ -12,14 +12,36 @@ export type Consent =
 /** A signal of OTLP. Most events are logs; requests and operations are traces. */
 export type Signal = "logs" | "traces" | "metrics";
 
-/** A backend that takes OTLP over HTTP. */
+/** A format of a backend beside OTLP. */
+export type BackendFormat =
+  | {
+      /** Datadog's intakes for RUM, logs and spans. The endpoint is left out, or the base URL of a proxy. */
+      readonly type: "datadog";
+      readonly clientToken: string;
+      /** The id of the RUM application. */
+      readonly applicationId: string;
+      /** `us1`, `us3`, `us5`, `eu1`, `ap1`, `ap2`, or the site's domain. Default: `us1`. */
+      readonly site?: string;
+    }
+  | {
+      /** Sentry, for errors, release health and logs. The endpoint is the DSN. */
+      readonly type: "sentry";
+    }
+  | {
+      /** The HTTP input of Fluentd or Fluent Bit. The endpoint is the base URL. */
+      readonly type: "fluentd";
+      /** By which Fluentd routes: small letters, digits, `_`, and `.` in between. */
+      readonly tag: string;
+    };
+
+/** A backend. It takes OTLP over HTTP, unless it has another format. */
 export interface Destination {
   /**
    * Names the backend in `health()`, and its position in the queue: keep the name when the endpoint changes. Default:
    * `default` for the first destination, the URL for others.
    */
   readonly name?: string;
-  /** The base URL, to which `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended. */
+  /** The base URL. For OTLP, `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended. */
   readonly endpoint?: string;
   /** Headers of every request, for example an API key. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -31,6 +53,8 @@ export interface Destination {
   readonly signals?: readonly Signal[];
   /** The full URLs of signals that are not below the base URL. */
   readonly signalEndpoints?: Readonly<Partial<Record<Signal, string>>>;
+  /** Another format than OTLP. `encoding`, `temporality` and the signals are OTLP's alone. */
+  readonly format?: BackendFormat;
 }
 
 /** A host that may receive trace headers, with its sub-domains. */

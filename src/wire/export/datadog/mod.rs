@@ -40,6 +40,7 @@ use crate::model::export::{Attempt, ExportRow, Exporter, Signal, Verdict};
 use crate::model::http::{Request, Response};
 use crate::model::limits::DATADOG_MAX_AGE;
 use crate::model::names::datadog::{SITES, SOURCES};
+use crate::wire::export::outcome::verdict;
 
 /// What every body depends on, beside its rows: it changes whenever the same rows would give
 /// another body.
@@ -290,7 +291,7 @@ impl Exporter for Datadog {
     }
 
     fn classify(&self, response: &Response) -> Verdict {
-        outcome::verdict(response)
+        verdict(&outcome::RULES, response)
     }
 }
 

@@ -2,56 +2,19 @@
 //!
 //! The rules are data, so that the table of the documents can be compared with them.
 
-use crate::model::export::Verdict;
 use crate::model::http::Response;
+use crate::wire::export::outcome::{Condition, Meaning, Rule, rule, rule_when};
 
 /// Members of a JSON object that tells of an error. The answer to events that were taken has none
 /// of them.
 const NO_RECEIPT: [&str; 6] = ["error", "errors", "code", "message", "detail", "fault"];
 
-/// What a rule makes of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
-    Delivered,
-    Retry,
-    Split,
-    Refused,
-    /// With what may be done about it.
-    Hold(&'static str),
-}
-
-/// A condition beside the status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
-    Any,
-    /// An empty body, or a JSON object that tells of no error.
-    Receipt,
-}
-
-/// A rule: what an answer with a status between two means.
-#[derive(Debug, Clone, Copy)]
-struct Rule {
-    from: u16,
-    to: u16,
-    content: Content,
-    meaning: Meaning,
-    /// Why, in words.
-    reason: &'static str,
-}
-
-const fn rule(from: u16, to: u16, meaning: Meaning, reason: &'static str) -> Rule {
-    Rule { from, to, content: Content::Any, meaning, reason }
-}
+/// What an intake answers when it has taken events.
+const RECEIPT: Condition = ("empty or a JSON object without an error", is_receipt);
 
 /// The first rule that fits counts.
-const RULES: [Rule; 20] = [
-    Rule {
-        from: 200,
-        to: 299,
-        content: Content::Receipt,
-        meaning: Meaning::Delivered,
-        reason: "the intake has the events (it answers 202)",
-    },
+pub(super) const RULES: [Rule; 20] = [
+    rule_when(200, 299, RECEIPT, Meaning::Delivered, "the intake has the events (it answers 202)"),
     rule(200, 299, Meaning::Retry, "another body is not the intake's: a captive portal answers 200 to everything"),
     rule(300, 399, Meaning::Retry, "no redirect is followed"),
     rule(400, 400, Meaning::Refused, "the intake cannot read an event"),
@@ -73,21 +36,6 @@ const RULES: [Rule; 20] = [
     rule(500, 599, Meaning::Retry, "the intake is at fault"),
 ];
 
-/// What an answer means.
-pub(super) fn verdict(response: &Response) -> Verdict {
-    let fits = |rule: &&Rule| {
-        (rule.from..=rule.to).contains(&response.status) && (rule.content == Content::Any || is_receipt(response))
-    };
-    let Some(rule) = RULES.iter().find(fits) else { return Verdict::Retry };
-    match rule.meaning {
-        Meaning::Delivered => Verdict::Delivered { rejected: 0 },
-        Meaning::Retry => Verdict::Retry,
-        Meaning::Split => Verdict::Split,
-        Meaning::Refused => Verdict::Refused,
-        Meaning::Hold(advice) => Verdict::Hold(format!("{}: {advice}", rule.reason)),
-    }
-}
-
 /// Whether the body is what an intake answers when it has taken events.
 fn is_receipt(response: &Response) -> bool {
     if response.truncated {
@@ -103,9 +51,11 @@ fn is_receipt(response: &Response) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::export::Verdict;
+    use crate::wire::export::outcome::{assert_documented, verdict};
 
     fn answer(status: u16, body: &[u8]) -> Verdict {
-        verdict(&Response { status, body: body.to_vec(), ..Response::default() })
+        verdict(&RULES, &Response { status, body: body.to_vec(), ..Response::default() })
     }
 
     #[test]
@@ -117,7 +67,7 @@ mod tests {
             assert_eq!(answer(202, body.as_bytes()), Verdict::Retry, "{body}");
         }
         let long = Response { status: 202, truncated: true, ..Response::default() };
-        assert_eq!(verdict(&long), Verdict::Retry);
+        assert_eq!(verdict(&RULES, &long), Verdict::Retry);
     }
 
     #[test]
@@ -146,26 +96,8 @@ mod tests {
         }
     }
 
-    fn row(rule: &Rule) -> String {
-        let status = if rule.from == rule.to { rule.from.to_string() } else { format!("{}–{}", rule.from, rule.to) };
-        let content = if rule.content == Content::Receipt { ", empty or a JSON object without an error" } else { "" };
-        let meaning = match rule.meaning {
-            Meaning::Delivered => "delivered".to_owned(),
-            Meaning::Retry => "sent again later".to_owned(),
-            Meaning::Split => "sent in halves; a single event is dropped as `too_large`".to_owned(),
-            Meaning::Refused => "halved until the event at fault is found, which is dropped as `rejected`".to_owned(),
-            Meaning::Hold(advice) => format!("kept, and the signal pauses: {advice}"),
-        };
-        format!("| {status}{content} | {} | {meaning} |\n", rule.reason)
-    }
-
-    /// Compares, so that behaviour and documents cannot differ.
     #[test]
     fn the_table_of_the_documents_is_that_of_the_code() {
-        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/backends/datadog.md");
-        let page = std::fs::read_to_string(page).unwrap();
-        let table =
-            format!("| answer | why | what happens |\n|---|---|---|\n{}", RULES.iter().map(row).collect::<String>());
-        assert!(page.contains(&table), "docs/backends/datadog.md should have this table:\n{table}");
+        assert_documented(&RULES, "backends/datadog.md");
     }
 }

@@ -50,6 +50,13 @@ final class StartRequestTests: XCTestCase {
         second.signals = [.logs, .traces]
         second.signalEndpoints = [.logs: "https://logs.example.net/v1/logs"]
         written.destinations.append(second)
+        written.destinations += [
+            .datadog(
+                clientToken: "pub1", applicationID: "00000000-0000-4000-8000-000000000000", site: "eu1",
+                source: "react-native", name: "datadog"),
+            .sentry(dsn: "https://key@sentry.example.com/42", name: "sentry"),
+            .fluentd(endpoint: "https://logs.example.com", tag: "shop.app", name: "logs"),
+        ]
         var host = TraceHost("b.example.com", formats: [.traceContext, .b3Multi])
         host.injection = .all
         host.baggageKeys = ["tenant"]
@@ -77,7 +84,7 @@ final class StartRequestTests: XCTestCase {
         XCTAssertEqual(request.consent, .pending)
         var written = written
         // The order of a set differs from run to run, and even between equal ones.
-        for at in 0..<2 {
+        for at in written.destinations.indices {
             XCTAssertEqual(request.configuration.destinations[at].signals, written.destinations[at].signals)
             request.configuration.destinations[at].signals = []
             written.destinations[at].signals = []

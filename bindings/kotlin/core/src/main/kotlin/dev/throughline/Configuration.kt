@@ -192,11 +192,12 @@ public class Configuration internal constructor() {
         destination(if (destinations.isEmpty()) "default" else url, url, block)
 
     /**
-     * Adds a backend that takes OTLP over HTTP. There may be 8.
+     * Adds a backend. There may be 8. It takes OTLP over HTTP, unless the block names another format.
      *
      * @param name names it in [Health.destinations], and its position in the queue: keep the name
      * when the endpoint changes. No other destination may have it.
-     * @param endpoint the base URL. `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended.
+     * @param endpoint the base URL. For OTLP, `/v1/logs`, `/v1/traces` and `/v1/metrics` are
+     * appended.
      */
     @JvmOverloads
     public fun destination(name: String, endpoint: String, block: Setup<Destination> = Setup {}) {

@@ -1,5 +1,6 @@
 package dev.throughline
 
+import dev.throughline.internal.ffi.BackendFormat
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.OtlpSignal
 import dev.throughline.internal.ffi.SignalEndpoint
@@ -11,12 +12,14 @@ import dev.throughline.internal.ffi.Temporality as GeneratedTemporality
 import dev.throughline.internal.ffi.TraceHost as GeneratedTraceHost
 
 /**
- * A backend that takes OTLP over HTTP, in the block of [Configuration.destination] or
- * [Configuration.endpoint].
+ * A backend, in the block of [Configuration.destination] or [Configuration.endpoint]. It takes OTLP
+ * over HTTP, unless the block names another format: [datadog], [sentry] or [fluentd].
  *
  * ```kotlin
  * endpoint("https://otlp.example.com") { header("api-key", key) }
  * destination("second", "https://otlp.example.net") { encoding = Destination.Encoding.JSON }
+ * destination("datadog", "") { datadog(clientToken, applicationId, "eu1") }
+ * destination("sentry", dsn) { sentry() }
  * ```
  */
 @ThroughlineDsl
@@ -56,6 +59,7 @@ public class Destination internal constructor(private val name: String, private 
 
     private val headers = ArrayList<HeaderField>()
     private val signalEndpoints = ArrayList<SignalEndpoint>()
+    private var format: BackendFormat? = null
 
     /** Protobuf or JSON. */
     public var encoding: Encoding = Encoding.PROTOBUF
@@ -79,10 +83,38 @@ public class Destination internal constructor(private val name: String, private 
         headers.add(HeaderField(name, value))
     }
 
+    /**
+     * Sends to Datadog's intakes for RUM, logs and spans. The endpoint is empty, or the base URL of
+     * a proxy that has the intakes' paths.
+     *
+     * @param site the short name of the site, `us1`, `us3`, `us5`, `eu1`, `ap1`, `ap2`, or its
+     * domain. It is not used with a base URL.
+     * @param source the platform that events are shown under, `react-native` for example. Empty:
+     * that of the device.
+     */
+    @JvmOverloads
+    public fun datadog(clientToken: String, applicationId: String, site: String = "us1", source: String = "") {
+        format = BackendFormat.Datadog(site, clientToken, applicationId, source)
+    }
+
+    /** Sends errors, release health and logs to Sentry. The endpoint is the DSN. */
+    public fun sentry() {
+        format = BackendFormat.Sentry
+    }
+
+    /**
+     * Sends to the HTTP input of Fluentd or Fluent Bit. The endpoint is the base URL.
+     *
+     * @param tag by which Fluentd routes: small letters, digits, `_`, and `.` in between.
+     */
+    public fun fluentd(tag: String) {
+        format = BackendFormat.Fluentd(tag)
+    }
+
     internal fun generated() = GeneratedDestination(
         name, endpoint, headers.toList(), GeneratedEncoding.valueOf(encoding.name),
         GeneratedTemporality.valueOf(temporality.name), signals.map { OtlpSignal.valueOf(it.name) },
-        signalEndpoints.toList(),
+        signalEndpoints.toList(), format,
     )
 }
 

@@ -51,6 +51,9 @@ class LifecycleTest {
                 dataDir = app.directory
             }
             assertTrue("endpoint" in failure { base(); endpoint("nonsense") })
+            assertTrue("dsn" in failure { base(); destination("sentry", "nonsense") { sentry() } })
+            assertTrue("application_id" in failure { base(); destination("datadog", "") { datadog("pub1", "7") } })
+            assertTrue("tag" in failure { base(); destination("logs", "http://127.0.0.1:9") { fluentd("A b") } })
             assertTrue("trace_hosts" in failure { base(); traceHost("https://a.example/x") })
             assertTrue("session_sample_rate" in failure { base(); sessionSampleRate = -1.0 })
             assertTrue("queue_bytes" in failure { base(); queueBytes = -1 })

@@ -3725,7 +3725,7 @@ public object FfiConverterTypeTelemetryCore: FfiConverter<TelemetryCore, Long> {
 
 
 /**
- * A backend that takes OTLP over HTTP.
+ * A backend: one that takes OTLP over HTTP, or another.
  */
 data class Destination (
     /**
@@ -3764,6 +3764,11 @@ data class Destination (
      * URLs of signals that are not below the base URL.
      */
     val `signalEndpoints`: List<SignalEndpoint> = listOf() 
+    , 
+    /**
+     * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
+     */
+    val `format`: BackendFormat? = null 
     
 ){
     
@@ -3787,6 +3792,7 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterOptionalTypeTemporality.read(buf),
             FfiConverterOptionalSequenceTypeOtlpSignal.read(buf),
             FfiConverterSequenceTypeSignalEndpoint.read(buf),
+            FfiConverterOptionalTypeBackendFormat.read(buf),
         )
     }
 
@@ -3797,7 +3803,8 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterOptionalTypeEncoding.allocationSize(value.`encoding`) +
             FfiConverterOptionalTypeTemporality.allocationSize(value.`temporality`) +
             FfiConverterOptionalSequenceTypeOtlpSignal.allocationSize(value.`signals`) +
-            FfiConverterSequenceTypeSignalEndpoint.allocationSize(value.`signalEndpoints`)
+            FfiConverterSequenceTypeSignalEndpoint.allocationSize(value.`signalEndpoints`) +
+            FfiConverterOptionalTypeBackendFormat.allocationSize(value.`format`)
     )
 
     override fun write(value: Destination, buf: ByteBuffer) {
@@ -3808,6 +3815,7 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterOptionalTypeTemporality.write(value.`temporality`, buf)
             FfiConverterOptionalSequenceTypeOtlpSignal.write(value.`signals`, buf)
             FfiConverterSequenceTypeSignalEndpoint.write(value.`signalEndpoints`, buf)
+            FfiConverterOptionalTypeBackendFormat.write(value.`format`, buf)
     }
 }
 
@@ -5312,6 +5320,142 @@ public object FfiConverterTypeAppEnvironment: FfiConverterRustBuffer<AppEnvironm
 
 
 /**
+ * A format beside OTLP. What is empty or absent has the core's default.
+ */
+sealed class BackendFormat {
+    
+    /**
+     * Datadog's intakes for RUM, logs and spans.
+     */
+    data class Datadog(
+        /**
+         * `us1`, `eu1`, … Not used if the destination has a base URL.
+         */
+        val `site`: kotlin.String, 
+        /**
+         * The client token.
+         */
+        val `clientToken`: kotlin.String, 
+        /**
+         * The id of the RUM application.
+         */
+        val `applicationId`: kotlin.String, 
+        /**
+         * The platform that events are shown under. Empty: that of the device.
+         */
+        val `source`: kotlin.String) : BackendFormat()
+        
+    {
+        
+
+        companion object
+    }
+    
+    /**
+     * Sentry's envelopes. The destination's endpoint is the DSN.
+     */
+    object Sentry : BackendFormat()
+    
+    
+    /**
+     * Fluentd's or Fluent Bit's HTTP input below the destination's endpoint.
+     */
+    data class Fluentd(
+        /**
+         * The tag by which it routes.
+         */
+        val `tag`: kotlin.String) : BackendFormat()
+        
+    {
+        
+
+        companion object
+    }
+    
+
+    
+
+    
+    
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBackendFormat : FfiConverterRustBuffer<BackendFormat>{
+    override fun read(buf: ByteBuffer): BackendFormat {
+        return when(buf.getInt()) {
+            1 -> BackendFormat.Datadog(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            2 -> BackendFormat.Sentry
+            3 -> BackendFormat.Fluentd(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: BackendFormat) = when(value) {
+        is BackendFormat.Datadog -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`site`)
+                + FfiConverterString.allocationSize(value.`clientToken`)
+                + FfiConverterString.allocationSize(value.`applicationId`)
+                + FfiConverterString.allocationSize(value.`source`)
+            )
+        }
+        is BackendFormat.Sentry -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is BackendFormat.Fluentd -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`tag`)
+            )
+        }
+    }
+
+    override fun write(value: BackendFormat, buf: ByteBuffer) {
+        when(value) {
+            is BackendFormat.Datadog -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`site`, buf)
+                FfiConverterString.write(value.`clientToken`, buf)
+                FfiConverterString.write(value.`applicationId`, buf)
+                FfiConverterString.write(value.`source`, buf)
+                Unit
+            }
+            is BackendFormat.Sentry -> {
+                buf.putInt(2)
+                Unit
+            }
+            is BackendFormat.Fluentd -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`tag`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * What the user has decided about the collection of data.
  */
 
@@ -6265,6 +6409,38 @@ public object FfiConverterOptionalTypeAppEnvironment: FfiConverterRustBuffer<App
         } else {
             buf.put(1)
             FfiConverterTypeAppEnvironment.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeBackendFormat: FfiConverterRustBuffer<BackendFormat?> {
+    override fun read(buf: ByteBuffer): BackendFormat? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeBackendFormat.read(buf)
+    }
+
+    override fun allocationSize(value: BackendFormat?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeBackendFormat.allocationSize(value)
+        }
+    }
+
+    override fun write(value: BackendFormat?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeBackendFormat.write(value, buf)
         }
     }
 }

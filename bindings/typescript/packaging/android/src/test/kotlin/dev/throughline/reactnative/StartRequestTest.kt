@@ -56,6 +56,9 @@ private val written = Setup<Configuration> {
         signals = setOf(Destination.Signal.LOGS, Destination.Signal.TRACES)
         signalEndpoint(Destination.Signal.LOGS, "https://logs.example.net/v1/logs")
     }
+    destination("datadog", "") { datadog("pub1", "00000000-0000-4000-8000-000000000000", "eu1", "react-native") }
+    destination("sentry", "https://key@sentry.example.com/42") { sentry() }
+    destination("logs", "https://logs.example.com") { fluentd("shop.app") }
     traceHost("api.example.com")
     traceHost("b.example.com") {
         formats = setOf(TraceHost.Format.TRACE_CONTEXT, TraceHost.Format.B3_MULTI)

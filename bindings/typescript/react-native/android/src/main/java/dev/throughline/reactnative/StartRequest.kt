@@ -35,6 +35,9 @@ internal class StartRequest private constructor(
         private val TEMPORALITIES = named(Destination.Temporality.values())
         private val SIGNALS = named(Destination.Signal.values())
         private val FORMATS = named(TraceHost.Format.values())
+        private val BACKENDS = mapOf<String, (Fields) -> Setting<Destination>>(
+            "datadog" to ::datadog, "sentry" to { { sentry() } }, "fluentd" to ::fluentd,
+        )
         private val INJECTIONS = named(TraceHost.Injection.values())
 
         /** Reads a configuration in JSON. Throws [InvalidField]. */
@@ -84,8 +87,27 @@ internal class StartRequest private constructor(
             fields.inner("signalEndpoints") { inner ->
                 for ((signal, kind) in SIGNALS) settings.set(inner.text(signal)) { signalEndpoint(kind, it) }
             }
+            settings.set(fields.inner("format", ::format)) { format -> format() }
             val setup = Setup<Destination> { settings.all.forEach { it() } }
             return { if (name == null) endpoint(endpoint, setup) else destination(name, endpoint, setup) }
+        }
+
+        /** Each format has fields of its own: those of another one are not known. */
+        private fun format(fields: Fields): Setting<Destination> {
+            val read = fields.choice("type", BACKENDS) ?: throw InvalidField("the type of a format is missing")
+            return read(fields)
+        }
+
+        private fun datadog(fields: Fields): Setting<Destination> {
+            val token = fields.text("clientToken") ?: ""
+            val application = fields.text("applicationId") ?: ""
+            val site = fields.text("site") ?: "us1"
+            return { datadog(token, application, site, "react-native") }
+        }
+
+        private fun fluentd(fields: Fields): Setting<Destination> {
+            val tag = fields.text("tag") ?: ""
+            return { fluentd(tag) }
         }
 
         private fun traceHost(fields: Fields): Setting<Configuration> {
