@@ -15,6 +15,7 @@ mod journal;
 mod panics;
 mod processes;
 mod redaction;
+mod sending;
 mod sentry;
 
 use std::ops::RangeInclusive;
@@ -26,7 +27,7 @@ pub use exits::*;
 pub use frames::*;
 pub use journal::*;
 pub use processes::*;
-pub(crate) use {crashes::*, datadog::*, diagnosis::*, panics::*, redaction::*, sentry::*};
+pub(crate) use {crashes::*, datadog::*, diagnosis::*, panics::*, redaction::*, sending::*, sentry::*};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

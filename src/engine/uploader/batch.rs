@@ -11,11 +11,13 @@ use super::guarded::{Failure, Fault, Guarded};
 use super::ready::Encoded;
 use super::target::{Situation, Target};
 use super::{Leased, Outgoing};
-use crate::model::event::Lane;
 use crate::model::event::decode::Record;
+use crate::model::event::{EventKind, Lane};
 use crate::model::export::Signal;
 use crate::model::ledger::DropReason;
-use crate::model::limits::{LEASE_AGAIN_AFTER, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS};
+use crate::model::limits::{
+    LEASE_AGAIN_AFTER, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS, MAX_FROZEN_PARTS,
+};
 use crate::model::time::nanos;
 use crate::policy::schedule::Blocked;
 use crate::storage::queue::state::{Kinds, PartState};
@@ -284,7 +286,7 @@ enum Frozen {
 /// of a signal that may not be sent now are not encoded.
 fn freeze(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Frozen, Failure> {
     let id = target.id;
-    let rows = queue.next_rows(id, lane, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
+    let rows = queue.next_rows(id, lane, most_rows(target, lane)?, MAX_BATCH_ROW_BYTES)?;
     let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(Frozen::Nothing) };
     let range = first.seq..=last.seq;
     let Sorted { signals, mut left_out } = sort(target, &rows, too_old(queue, target, lane))?;
@@ -307,11 +309,23 @@ fn freeze(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Frozen, 
     Ok(if has_parts { Frozen::Parts } else { Frozen::NoParts })
 }
 
+/// How many rows of a lane are frozen at once. Where each event is a request of its own, few: the
+/// batch with all of its parts is written down anew for every answer.
+fn most_rows(target: &Target, lane: Lane) -> Result<usize, Fault> {
+    if lane != Lane::Error && lane != Lane::Crash {
+        return Ok(MAX_BATCH_EVENTS);
+    }
+    let Some(signal) = target.exporter.signal(EventKind::Error)? else { return Ok(MAX_BATCH_EVENTS) };
+    let limits = target.exporter.limits(signal)?;
+    Ok(limits.events.saturating_mul(MAX_FROZEN_PARTS).min(MAX_BATCH_EVENTS))
+}
+
 /// Takes parts from the front of one that was deferred. False when there were none in what was
 /// read.
 fn divide_deferred(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartState) -> Result<bool, Failure> {
     let id = target.id;
-    let mut rows = queue.read_rows(lane, part.from, part.to, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES)?;
+    let most = most_rows(target, lane)?;
+    let mut rows = queue.read_rows(lane, part.from, part.to, most, MAX_BATCH_ROW_BYTES)?;
     let to = rows.rows.last().map_or(part.to, |last| last.seq);
     rows.retain(|_, record| Record::peek_kind(record).is_ok_and(|kind| part.kinds.has(kind)));
     let Sorted { signals, mut left_out } = sort(target, &rows, too_old(queue, target, lane))?;

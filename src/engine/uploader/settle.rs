@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::batch::{divide, part_rows};
+use super::guarded::Guarded;
 use super::target::Target;
 use super::{Leased, Uploader};
 use crate::model::event::Lane;
 use crate::model::export::{Signal, Verdict};
 use crate::model::ledger::DropReason;
-use crate::model::limits::{ACCEPT_WINDOW, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP};
+use crate::model::limits::{ACCEPT_WINDOW, PARKED_FOR, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP};
 use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
@@ -66,7 +67,11 @@ impl Uploader {
                 let rest = backoff::delay(target.failures(), random);
                 let attempts = if is_outdated { 0 } else { part.attempts };
                 let after = rest.max(backoff::delay(attempts, random));
-                (Settlement::Retry { after, cause: Retry::NoAnswer }, Some(rest), 0)
+                let retry = Settlement::Retry { after, cause: Retry::NoAnswer };
+                // A server may close the connection on a body that is too large for it.
+                let is_suspect = attempts >= SUSPICIONS_TO_DIVIDE && queue.accepts_others(leased.destination, part);
+                let halves = if is_suspect { halve(queue, leased, false)? } else { None };
+                (halves.unwrap_or(retry), Some(rest), 0)
             }
             Ok(response) => {
                 settled.server_offset_ms =
@@ -75,7 +80,12 @@ impl Uploader {
                 settled.failure = Some(answered.clone());
                 (status, waits) = (Some(response.status), exporter.waits(&response));
                 let verdict = match exporter.classify(&response) {
-                    Verdict::Decompress if !exporter.compresses() => Verdict::Refused,
+                    // What else it may mean, of a body that is not compressed.
+                    Verdict::Decompress if !exporter.compresses() => match response.status {
+                        500..=599 => Verdict::Retry,
+                        415 => Verdict::Hold(UNREADABLE.to_owned()),
+                        _ => Verdict::Refused,
+                    },
                     verdict => verdict,
                 };
                 if verdict == Verdict::Decompress {
@@ -95,8 +105,11 @@ impl Uploader {
                     has_accepted: queue.has_accepted_within(leased.destination, part.signal, ACCEPT_WINDOW),
                     pauses: queue.signal_pauses(leased.destination, part.signal),
                     failures: if accepts_others { part.attempts } else { target.failures() },
+                    is_alone: exporter.limits(Signal(part.signal)).is_ok_and(|limits| limits.events == 1),
+                    // What it asks for single signals does not concern the others.
                     asked: response
                         .header("retry-after")
+                        .filter(|_| waits.is_empty())
                         .and_then(|value| backoff::retry_after(value, response.header("date"), wall, random)),
                     random,
                 };
@@ -141,21 +154,25 @@ impl Uploader {
             target.accepted();
         }
         target.ready.settled(queue, target.id);
-        leave_alone(queue, leased.destination, &url, waits)?;
+        leave_alone(queue, leased.destination, &exporter, waits)?;
         Ok(settled)
     }
 }
 
-/// Sends nothing of these signals for these times.
+/// What is said of a backend that cannot read a body that is not compressed.
+const UNREADABLE: &str = "it takes this content neither compressed nor as it is; check the URL";
+
+/// Sends nothing of these signals for these times, as far as anything of them is sent at all.
 fn leave_alone(
     queue: &mut Queue,
     destination: u32,
-    url: &str,
+    exporter: &Guarded,
     waits: Vec<(Signal, Duration)>,
 ) -> Result<(), QueueError> {
-    waits.into_iter().try_for_each(|(signal, wait)| {
+    let taken = waits.into_iter().filter(|(signal, _)| exporter.takes(*signal).unwrap_or(false));
+    taken.into_iter().try_for_each(|(signal, wait)| {
         let wait = wait.min(RETRY_AFTER_MAX);
-        queue.pause_signal(destination, signal.0, wait, format!("{url}: {}", asks(wait)))
+        queue.rest_signal(destination, signal.0, wait, format!("{}: {}", exporter.shown_url(signal), asks(wait)))
     })
 }
 
@@ -195,7 +212,7 @@ impl Target {
             Ok(response) => {
                 let date = response.header("date");
                 settled.server_offset_ms = date.and_then(|date| backoff::server_offset_ms(date, at.wall));
-                leave_alone(queue, leased.destination, &url, self.exporter.waits(&response))?;
+                leave_alone(queue, leased.destination, &self.exporter, self.exporter.waits(&response))?;
                 match self.exporter.classify(&response) {
                     Verdict::Delivered { .. } => None,
                     Verdict::Decompress => {
@@ -247,6 +264,8 @@ struct Circumstances {
     pauses: u32,
     /// Failures in a row, which the backoff grows with.
     failures: u32,
+    /// Whether each event of the signal is a request of its own.
+    is_alone: bool,
     /// The wait that the server asked for.
     asked: Option<Duration>,
     random: u64,
@@ -309,12 +328,17 @@ fn refused_for_good(at: &Circumstances) -> Settlement {
     Settlement::Pause { after: backoff::pause(at.pauses), reason: reason.to_owned(), is_refused: true }
 }
 
-/// A single event was refused. It is dropped after two refusals, or after one when the backend
+/// A single event was refused. Where each is a request of its own, nothing says whether the others
+/// would be refused too: it waits for a day, and they are sent. Else it is dropped after two refusals, or after one when the backend
 /// accepts others; but not before the other half that it was divided from has been sent. A crash is
 /// parked instead. A backend that has accepted nothing of the signal may take none of it.
 fn refused_alone(at: &Circumstances) -> Settlement {
     if at.attempts > 0 && !at.has_accepted {
-        return refused_for_good(at);
+        return match at {
+            Circumstances { is_alone: true, is_crash: true, .. } => Settlement::Park,
+            Circumstances { is_alone: true, .. } => Settlement::Defer { after: PARKED_FOR },
+            _ => refused_for_good(at),
+        };
     }
     if at.attempts > 0 || (at.depth > 0 && at.has_accepted) {
         return if at.is_crash { Settlement::Park } else { Settlement::Drop(DropReason::Rejected) };
@@ -344,6 +368,7 @@ mod tests {
         has_accepted: true,
         pauses: 0,
         failures: 0,
+        is_alone: false,
         asked: None,
         random: u64::MAX,
     };

@@ -241,14 +241,14 @@ impl Target {
         Ok(if rest.is_zero() || is_first_crash { Turn::Now } else { Turn::Later(rest) })
     }
 
-    /// Puts lanes that may send into the order in which they take turns. The parts of a batch are
-    /// sent one after the other; then comes the lane whose last turn was the longest ago. A crash
-    /// comes first, unless the last turn was one: so no lane starves another.
+    /// Puts lanes that may send into the order in which they take turns. A crash comes first, unless
+    /// the last turn was one. The parts of a batch are sent one after the other; then comes the
+    /// lane whose last turn was the longest ago: so no lane starves another.
     pub(super) fn in_turn(&self, lanes: &mut [Lane]) {
         let has_bodies = self.ready.lane();
         let last = |lane: Lane| *self.last_sent.get(lane);
         let crash_waits = |lane: Lane| lane == Lane::Crash && (self.sent == 0 || last(lane) < self.sent);
-        lanes.sort_by_key(|lane| (Some(*lane) != has_bodies, !crash_waits(*lane), last(*lane), *lane));
+        lanes.sort_by_key(|lane| (!crash_waits(*lane), Some(*lane) != has_bodies, last(*lane), *lane));
     }
 
     /// A batch of a lane has been frozen. When it has everything that waited, what comes now waits

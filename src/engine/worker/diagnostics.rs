@@ -96,6 +96,7 @@ impl Worker<'_> {
             return outcome;
         };
         let file = data_dir.join(format!("{TOLD}{}.json", name_of(open.own.dir(), data_dir)));
+        let before = told.encode();
         let mut known = Known { told, is_first, now: open.own.now(), ended: open.own.ended() };
         for run in reported_runs(data_dir) {
             known.told.note_run(run);
@@ -109,7 +110,12 @@ impl Worker<'_> {
                 DiagnosticKind::Crash => self.report_crash(diagnostic, &mut known),
                 _ => self.report_other(diagnostic, &mut known),
             };
+            let is_new = reported == Reported::Yes;
             self.count(reported, &mut outcome, &mut reported_to);
+            // The process may be killed before the next one is reported.
+            if is_new && self.shared.recorder().journal().drained_to() >= reported_to {
+                let _ = replace(&file, &known.told.encode(), Durability::Process);
+            }
         }
         if let Some((exits, stated)) = payload.exits {
             let record = ExitRecord::Apple(exits, stated);
@@ -121,7 +127,8 @@ impl Worker<'_> {
         }
         // Only when the reports are in the database is it written down that they were made.
         let is_stored = self.shared.recorder().journal().drained_to() >= reported_to;
-        outcome.complete = is_stored && replace(&file, &known.told.encode(), Durability::Power).is_ok();
+        let told = known.told.encode();
+        outcome.complete = is_stored && (told == before || replace(&file, &told, Durability::Power).is_ok());
         outcome
     }
 

@@ -22,8 +22,14 @@ const OF_STATE: [&str; 3] = [names::STATE_PATH, names::STATE_OLD, names::STATE_N
 /// What the core reports about itself.
 const OF_THE_CORE: [&str; 2] = [names::EVENT_SELF_FLUSH, names::EVENT_SELF_DROPPED];
 
-/// What a process dies of and records itself: the error of a language, and a hang that did not end.
-const FATAL: [u64; 2] = [ErrorKind::Crash as u64, ErrorKind::Hang as u64];
+/// Who says what a process has died of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teller {
+    /// The process: an uncaught error of a language.
+    Itself,
+    /// The next launch: a hang that did not end.
+    NextLaunch,
+}
 
 /// An event before a crash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -223,9 +229,10 @@ pub fn to_list(crumbs: &[Breadcrumb], base_wall: u64) -> (AnyValue, usize) {
 
 /// Whether an encoded event is what its own process died of, and does not say yet what happened
 /// before. What the system tells of another run's end ([`names::EXIT_RULE`]) is not.
-pub fn is_wanted_by(record: &[u8]) -> bool {
+pub fn is_wanted_by(record: &[u8], teller: Teller) -> bool {
     let Ok(record) = Record::decode(record) else { return false };
-    let is_fatal = matches!(record.uint(field::TYPE), Some(kind) if FATAL.contains(&kind));
+    let fatal = if teller == Teller::Itself { ErrorKind::Crash } else { ErrorKind::Hang };
+    let is_fatal = record.uint(field::TYPE) == Some(fatal as u64);
     let has = |wanted: &str| record.attributes.iter().any(|(key, _)| *key == wanted);
     record.kind == EventKind::Error && is_fatal && !has(names::EXIT_RULE) && !has(names::BREADCRUMBS)
 }

@@ -23,7 +23,7 @@ pub const DYING_TIME: Duration = Duration::from_secs(10);
 pub const EXIT_JOIN_TOLERANCE: Duration = MINUTE;
 /// Exit records that are remembered as reported. Android keeps the latest 16 of an app, and of a
 /// payload of MetricKit's 64 are read, so one that is forgotten here is long gone there.
-pub const MAX_TOLD_EXITS: usize = 128;
+pub const MAX_TOLD_EXITS: usize = 512;
 /// Reported runs that are remembered, to recognise a record of the system that comes later than the
 /// report: as many as Android keeps records.
 pub const MAX_TOLD_RUNS: usize = 16;

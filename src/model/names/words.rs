@@ -124,8 +124,9 @@ pub(crate) const BOOT_SESSION: &str = "kern.bootsessionuuid";
 // Threads.
 
 /// The names of the client's threads: its worker and who does the work of a moment, requests, the
-/// watchdog, and who records a panic.
-pub const OWN_THREADS: [&str; 4] = ["throughline", "throughline-io", "throughline-watch", "throughline-panic"];
+/// watchdog, who records a panic, and who switches the client of an app on and off.
+pub const OWN_THREADS: [&str; 5] =
+    ["throughline", "throughline-io", "throughline-watch", "throughline-panic", "throughline-switch"];
 
 // Files.
 

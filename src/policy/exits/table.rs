@@ -1,5 +1,6 @@
 //! The decisions: one table, whose first row that fits decides.
 
+use super::AppleCrash;
 use super::facts::{ExitRecord, Now, Phase, PreviousRun};
 use super::said::Said;
 use crate::model::event::ErrorKind;
@@ -219,7 +220,12 @@ impl<'a> Facts<'a> {
             Some(ExitRecord::Android(exit)) => (exit.said(), Some(exit.is_background())),
             Some(ExitRecord::Apple(exits, _)) => (exits.said(), exits.is_background()),
             Some(ExitRecord::AppleCrash(crash)) => {
-                (if crash.is_watchdog { Said::Watchdog } else { Said::NativeCrash }, None)
+                let said = match crash {
+                    AppleCrash { is_watchdog: true, .. } => Said::Watchdog,
+                    AppleCrash { is_killed: true, .. } => Said::Other,
+                    _ => Said::NativeCrash,
+                };
+                (said, None)
             }
         };
         let is_background =

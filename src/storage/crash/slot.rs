@@ -75,7 +75,8 @@ impl Crash {
     /// Whether it happened on a thread of the client's. The first thread of a process is the app's,
     /// whatever its name: that of a program which is called as our threads are.
     pub fn is_on_own_thread(&self) -> bool {
-        let has_name = |own: &str| own.get(..SYSTEM_THREAD_NAME_BYTES).unwrap_or(own) == self.thread_name;
+        let is_cut = |own: &str| own.get(..SYSTEM_THREAD_NAME_BYTES).unwrap_or(own) == self.thread_name;
+        let has_name = |own: &str| own == self.thread_name || is_cut(own);
         self.thread != self.process && OWN_THREADS.into_iter().any(has_name)
     }
 }

@@ -10,7 +10,7 @@ use super::lanes::{Entry, Writer};
 use super::source::Source;
 use super::{Queue, QueueError, contexts, trail};
 use crate::model::event::Lane;
-use crate::model::event::breadcrumb::{self, Breadcrumb, Stage};
+use crate::model::event::breadcrumb::{self, Breadcrumb, Stage, Teller};
 use crate::model::kill_point::kill_point;
 use crate::storage::frame::{self, FrameType};
 
@@ -46,17 +46,22 @@ impl Step {
         frame::split(self.arena.get(op.at..op.at + op.len)?)
     }
 
-    /// What the records before an offset say of the run, by the counters of their events.
-    fn trail(&self, before: u64) -> BTreeMap<u64, Breadcrumb> {
+    /// What the records before an offset say of the run, by the counters of their events. An event
+    /// that was withdrawn says nothing.
+    fn trail(&self, before: u64) -> BTreeMap<u64, Option<Breadcrumb>> {
         let mut found = BTreeMap::new();
         for op in self.ops.iter().filter(|op| op.end < before) {
             let stage = match op.frame {
                 FrameType::Event(_) | FrameType::Aside(_) | FrameType::Close(_) => Stage::Over,
                 FrameType::Open(_) | FrameType::OpenAside(_) | FrameType::Amend(_) => Stage::Open,
+                FrameType::Discard(_) => {
+                    found.extend(self.payload(op).map(|(n, _)| (n, None)));
+                    continue;
+                }
                 _ => continue,
             };
             let Some((n, record)) = self.payload(op) else { continue };
-            found.extend(trail::crumb(record, stage).map(|crumb| (n, crumb)));
+            found.extend(trail::crumb(record, stage).map(|crumb| (n, Some(crumb))));
         }
         found
     }
@@ -98,7 +103,7 @@ impl Queue {
         let crash_to = self.control.runs.get(&run).map_or(0, |state| state.crash_to);
         let is_crash = |op: &Op| op.frame == FrameType::Event(Lane::Crash) && op.end > crash_to;
         if let Some(last) = step.ops.iter().filter(|op| is_crash(op)).map(|op| op.end).next_back() {
-            self.tell_of_the_run(run, &mut step, is_crash)?;
+            self.tell_of_the_run(run, &mut step, is_crash);
             self.transact_synced(|queue| {
                 // A crash refers to contexts that come before it in the journal: they must be as
                 // durable as the crash.
@@ -123,19 +128,21 @@ impl Queue {
         Ok(Absorbed { to: end.to, records: step.ops.len() as u64, more: end.more })
     }
 
-    /// Adds to the fatal errors of a step what happened in their run before.
-    fn tell_of_the_run(&self, run: u32, step: &mut Step, is_crash: impl Fn(&Op) -> bool) -> Result<(), QueueError> {
+    /// Adds to the first fatal error of a step what happened in its run before: a run dies once. If
+    /// that cannot be read, the error is stored without it.
+    fn tell_of_the_run(&self, run: u32, step: &mut Step, is_crash: impl Fn(&Op) -> bool) {
         let base_wall = self.run_start(run).map_or(0, |start| start.base_wall);
-        for at in 0..step.ops.len() {
-            let Some(op) = step.ops.get(at).filter(|op| is_crash(op)) else { continue };
-            let Some((n, record)) = step.payload(op).filter(|(_, record)| breadcrumb::is_wanted_by(record)) else {
-                continue;
-            };
-            let mut told = record.to_vec();
-            breadcrumb::append(&mut told, &self.breadcrumbs_with(run, step.trail(op.end))?, base_wall);
+        let wanted = |op: &Op| {
+            let (n, record) =
+                step.payload(op).filter(|(_, record)| breadcrumb::is_wanted_by(record, Teller::Itself))?;
+            Some((n, record.to_vec(), op.end))
+        };
+        let mut fatals = step.ops.iter().enumerate().filter(|(_, op)| is_crash(op));
+        let Some((at, (n, mut told, end))) = fatals.find_map(|(at, op)| Some((at, wanted(op)?))) else { return };
+        if let Ok(crumbs) = self.breadcrumbs_with(run, step.trail(end)) {
+            breadcrumb::append(&mut told, &crumbs, base_wall);
             step.replace(at, n, &told);
         }
-        Ok(())
     }
 
     /// Does what each record says.

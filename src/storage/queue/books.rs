@@ -148,7 +148,7 @@ impl Queue {
                 delivered: state.delivered.values().sum(),
                 queued,
                 dropped,
-                paused: state.why_paused(),
+                paused: self.why_destination_paused(state),
             });
         }
         if books.is_empty() {

@@ -122,15 +122,44 @@ impl Queue {
         })
     }
 
+    /// Sends nothing of a signal to a destination for as long as it wants. It is no failure, and
+    /// shortens no pause.
+    pub fn rest_signal(
+        &mut self,
+        destination: u32,
+        signal: u8,
+        after: Duration,
+        reason: String,
+    ) -> Result<(), QueueError> {
+        if self.signal_paused(destination, signal).is_some_and(|left| left >= after) {
+            return Ok(());
+        }
+        let pauses = self.signal_pauses(destination, signal);
+        let until = Deadline::new(self.clock.boot_id(), self.clock.boot(), after).into();
+        self.transact(|queue| {
+            if let Some(state) = queue.control.destinations.get_mut(&destination) {
+                state.signal_pauses.retain(|pause| pause.signal != signal);
+                state.signal_pauses.push(SignalPause { signal, until, reason, pauses });
+            }
+            Ok(())
+        })
+    }
+
     /// How many pauses of a signal there have been in a row.
     pub fn signal_pauses(&self, destination: u32, signal: u8) -> u32 {
         let state = self.control.destinations.get(&destination);
         state.and_then(|state| state.signal_pause(signal)).map_or(0, |pause| pause.pauses)
     }
 
+    /// Why nothing, or nothing of some signals, is sent to a destination.
+    pub(super) fn why_destination_paused(&self, state: &DestinationState) -> Option<String> {
+        state.why_paused(|until| self.left(until).is_none())
+    }
+
     /// Why nothing, or nothing of some signals, is sent to destinations.
     pub fn why_paused(&self) -> Option<String> {
-        let reasons: Vec<String> = self.control.active().filter_map(|(_, state)| state.why_paused()).collect();
+        let why = |(_, state)| self.why_destination_paused(state);
+        let reasons: Vec<String> = self.control.active().filter_map(why).collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 
@@ -214,8 +243,10 @@ impl DestinationState {
     }
 
     /// Why nothing, or nothing of some signals, is sent; `None` when nothing is paused.
-    pub(super) fn why_paused(&self) -> Option<String> {
-        let mut reasons: Vec<&str> = self.signal_pauses.iter().map(|pause| pause.reason.as_str()).collect();
+    pub(super) fn why_paused(&self, is_over: impl Fn(StoredDeadline) -> bool) -> Option<String> {
+        // A pause after a refusal lasts until something is accepted, a wait for its time.
+        let lasting = self.signal_pauses.iter().filter(|pause| pause.pauses > 0 || !is_over(pause.until));
+        let mut reasons: Vec<&str> = lasting.map(|pause| pause.reason.as_str()).collect();
         reasons.extend(self.paused.map(|_| self.pause_reason.as_str()));
         reasons.dedup();
         (!reasons.is_empty()).then(|| reasons.join("; "))

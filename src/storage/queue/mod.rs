@@ -207,7 +207,7 @@ impl Queue {
                 name: state.name.clone(),
                 delivered: state.delivered.values().sum(),
                 dropped: state.drops.ledger(),
-                paused: state.why_paused(),
+                paused: self.why_destination_paused(state),
             })
             .collect();
     }

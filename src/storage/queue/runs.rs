@@ -11,7 +11,7 @@ use super::lanes::{Entry, Writer};
 use super::state::RunState;
 use super::{Queue, QueueError, contexts};
 use crate::model::event::Lane;
-use crate::model::event::breadcrumb;
+use crate::model::event::breadcrumb::{self, Teller};
 use crate::model::event::decode::{Record, Scope};
 use crate::model::event::ended;
 use crate::model::ids::RunKey;
@@ -182,8 +182,11 @@ impl Queue {
         let age = self.age();
         while let Some(n) = held::any_of(&self.db, run)? {
             let Some(mut held) = held::take(&self.db, &mut self.control, run, n)? else { continue };
-            if held.lane == Lane::Crash && breadcrumb::is_wanted_by(&held.record) {
-                breadcrumb::append(&mut held.record, &self.breadcrumbs(run)?, base_wall);
+            if held.lane == Lane::Crash
+                && breadcrumb::is_wanted_by(&held.record, Teller::NextLaunch)
+                && let Ok(crumbs) = self.breadcrumbs(run)
+            {
+                breadcrumb::append(&mut held.record, &crumbs, base_wall);
             }
             ended::end(&mut held.record, EndReason::ProcessDeath.name(), crashed_on);
             let Self { db, control, .. } = self;

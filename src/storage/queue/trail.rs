@@ -165,7 +165,7 @@ impl Queue {
     pub(super) fn breadcrumbs_with(
         &self,
         run: u32,
-        newest: BTreeMap<u64, Breadcrumb>,
+        newest: BTreeMap<u64, Option<Breadcrumb>>,
     ) -> Result<Vec<Breadcrumb>, QueueError> {
         let mut last = self.stored_trail(run)?;
         for lane in Lane::ALL {
@@ -181,7 +181,12 @@ impl Queue {
                 last.extend(whole.map(|crumb| (n, crumb)));
             }
         }
-        last.extend(newest);
+        for (n, crumb) in newest {
+            match crumb {
+                Some(crumb) => drop(last.insert(n, crumb)),
+                None => drop(last.remove(&n)),
+            }
+        }
         let surplus = last.len().saturating_sub(MAX_BREADCRUMBS);
         let mut crumbs: Vec<Breadcrumb> = last.into_values().skip(surplus).collect();
         crumbs.sort_by_key(|crumb| crumb.time_delta);

@@ -56,12 +56,6 @@ pub(super) fn verdict(rules: &[Rule], response: &Response) -> Verdict {
     }
 }
 
-/// Whether a body is a page for people, as captive portals and proxies answer.
-pub(super) fn is_page(response: &Response) -> bool {
-    let kind = response.header("content-type").unwrap_or_default().to_ascii_lowercase();
-    kind.contains("html") || response.body.trim_ascii_start().starts_with(b"<")
-}
-
 /// Compares the rules with the table of a page below `docs`.
 #[cfg(test)]
 pub(super) fn assert_documented(rules: &[Rule], page: &str) {
@@ -74,7 +68,7 @@ pub(super) fn assert_documented(rules: &[Rule], page: &str) {
             Meaning::Split => "sent in halves; a single event is dropped as `too_large`".to_owned(),
             Meaning::Refused => "halved until the event at fault is found, which is dropped as `rejected`".to_owned(),
             Meaning::Decompress => {
-                "sent again without compression; if it was not compressed, halved as above".to_owned()
+                "sent again without compression; if it was not compressed, as for other answers of its class".to_owned()
             }
             Meaning::Hold(advice) => format!("kept, and the signal pauses: {advice}"),
         };

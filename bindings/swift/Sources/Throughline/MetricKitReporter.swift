@@ -28,35 +28,52 @@ final class MetricKitReporter: NSObject, MXMetricManagerSubscriber, @unchecked S
             defer { isSubscribed = isWanted }
             return isSubscribed != isWanted
         }
-        let manager = MXMetricManager.shared
-        if isNew && !isWanted { manager.remove(self) }
-        if !isWanted { return }
-        // The core takes what is older than its first payload for something of a time before there
-        // was a client. It must come before those that iOS delivers.
-        handIn([Data("{}".utf8)])
-        if isNew {
-            manager.add(self)
-            handIn(manager.pastDiagnosticPayloads.map { $0.jsonRepresentation() })
-            handIn(manager.pastPayloads.map { $0.jsonRepresentation() })
+        // Not here: this may be the main thread at the launch of the app, and payloads are large.
+        queue.async {
+            let manager = MXMetricManager.shared
+            if isNew && !isWanted { manager.remove(self) }
+            if !isWanted { return }
+            self.begin()
+            if isNew {
+                manager.add(self)
+                self.handIn(manager.pastDiagnosticPayloads.map { $0.jsonRepresentation() })
+                self.handIn(manager.pastPayloads.map { $0.jsonRepresentation() })
+            }
         }
     }
 
-    func didReceive(_ payloads: [MXDiagnosticPayload]) { handIn(payloads.map { $0.jsonRepresentation() }) }
+    /// The client may record from now on.
+    static func consented() {
+        shared.queue.async { if shared.lock.withLock({ shared.isSubscribed }) { shared.begin() } }
+    }
 
-    func didReceive(_ payloads: [MXMetricPayload]) { handIn(payloads.map { $0.jsonRepresentation() }) }
+    /// The core takes what is older than its first payload for something of a time before there was
+    /// a client or a consent. So it must have one before those that iOS delivers.
+    private func begin() {
+        _ = Throughline.reportDiagnostics(Data("{}".utf8))
+        handIn([])
+    }
 
+    func didReceive(_ payloads: [MXDiagnosticPayload]) {
+        let read = payloads.map { $0.jsonRepresentation() }
+        queue.async { self.handIn(read) }
+    }
+
+    func didReceive(_ payloads: [MXMetricPayload]) {
+        let read = payloads.map { $0.jsonRepresentation() }
+        queue.async { self.handIn(read) }
+    }
+
+    /// Runs on the queue.
     private func handIn(_ payloads: [Data]) {
-        if payloads.isEmpty { return }
-        queue.async {
-            let all = self.waiting + payloads
-            let left = all.filter { !Throughline.reportDiagnostics($0).isComplete && $0.count > 2 }
-            self.waiting = Array(left.suffix(Self.maxWaiting))
-        }
+        let left = (waiting + payloads).filter { !Throughline.reportDiagnostics($0).isComplete }
+        waiting = Array(left.suffix(Self.maxWaiting))
     }
 }
 #else
 /// There is nothing to report without MetricKit.
 enum MetricKitReporter {
     static func report(_: Bool) {}
+    static func consented() {}
 }
 #endif

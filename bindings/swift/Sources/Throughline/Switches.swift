@@ -43,6 +43,7 @@ extension Throughline {
     /// a thread of Throughline's erases everything that was recorded.
     public static func setConsent(_ consent: Consent) {
         Running.shared.whenStarted(.consent) { _ = $0.setConsent(consent: consent.generated) }
+        if consent == .granted { MetricKitReporter.consented() }
     }
 
     /// Switches recording on or off, and keeps that for the next start. Off holds at once, and a
@@ -50,6 +51,7 @@ extension Throughline {
     /// ``Health/isEnabled`` says when.
     public static func setEnabled(_ enabled: Bool) {
         Running.shared.whenStarted(.enabled) { _ = $0.setEnabled(enabled: enabled) }
+        if enabled { MetricKitReporter.consented() }
     }
 
     /// Sets the share of sessions that is recorded, 0.0 to 1.0, and keeps it for the next start.

@@ -68,6 +68,7 @@ impl Exporter for Lines {
         match response.status {
             200 => Verdict::Delivered { rejected: 0 },
             501 => Verdict::Decompress,
+            400 => Verdict::Refused,
             _ => Verdict::Retry,
         }
     }
@@ -219,4 +220,70 @@ fn a_signal_is_left_alone_for_as_long_as_the_backend_wants_whatever_it_answered(
         world.clock.advance(Duration::from_secs(2));
         assert_eq!(world.next().unwrap().leased.part.signal, SIGNAL.0, "after {status}");
     }
+}
+
+#[test]
+fn a_wait_for_one_signal_stops_no_other_and_shortens_no_longer_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = world(dir.path(), 3, LINES);
+    let first = world.next().unwrap();
+    assert_eq!(first.leased.part.signal, SIGNAL.0);
+    let headers = |seconds: &str| {
+        [("leave-alone", seconds), ("retry-after", "86400")].map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    let answer = |status, seconds| Ok(Response { status, headers: headers(seconds).into(), ..Response::default() });
+    world.settle(&first, answer(429, "600"));
+    let other = world.next().unwrap();
+    assert_ne!(other.leased.part.signal, SIGNAL.0, "what is asked for one signal does not concern the others");
+    world.settle(&other, answer(200, "1"));
+    assert!(world.queue.books().unwrap()[0].paused.is_some());
+    world.clock.advance(Duration::from_secs(598));
+    assert!(world.next().is_none(), "a shorter wait has ended a longer one");
+    world.clock.advance(Duration::from_secs(3));
+    assert_eq!(world.queue.books().unwrap()[0].paused, None, "the wait is over");
+    assert!(world.next().is_some());
+}
+
+#[test]
+fn an_event_that_is_refused_where_each_is_a_request_of_its_own_stops_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = world(dir.path(), 0, Lines { events: 1, ..LINES });
+    let crash = |world: &World, name| world.recorder.record(&ErrorEvent::crash(name, "fatal", "at main")).unwrap();
+    let poison = crash(&world, "poison").to_string();
+    let others = [crash(&world, "a"), crash(&world, "b")].map(|id| id.to_string());
+    world.record(0);
+    let mut accepted_ids = Vec::new();
+    for _ in 0..40 {
+        while let Some(outgoing) = world.next() {
+            let event = lines(&outgoing).remove(1);
+            let status = if event == poison { 400 } else { 200 };
+            accepted_ids.extend((status == 200).then_some(event));
+            world.settle(&outgoing, answer(status, None));
+        }
+        world.clock.advance(Duration::from_secs(60));
+    }
+    accepted_ids.sort();
+    assert_eq!(accepted_ids, others, "within an hour");
+    let books = world.queue.books().unwrap().remove(0);
+    assert_eq!((books.dropped.total(), books.paused), (0, None), "no crash is lost");
+}
+
+#[test]
+fn a_server_that_fails_for_a_while_costs_no_event_when_it_seems_not_to_decompress() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = world(dir.path(), 30, LINES);
+    for _ in 0..20 {
+        while let Some(outgoing) = world.next() {
+            world.settle(&outgoing, answer(501, None));
+        }
+        world.clock.advance(HOUR / 60);
+    }
+    for _ in 0..48 {
+        while let Some(outgoing) = world.next() {
+            world.settle(&outgoing, accepted());
+        }
+        world.clock.advance(HOUR);
+    }
+    let books = world.queue.books().unwrap().remove(0);
+    assert_eq!((books.delivered, books.dropped.total()), (60, 0), "{books:?}");
 }

@@ -65,6 +65,9 @@ pub struct AppleCrash {
     pub pid: Option<u32>,
     /// Whether the watchdog ended it because it did not respond (`0x8badf00d`).
     pub is_watchdog: bool,
+    /// Whether the system ended it for another reason: it was suspended with a locked file, a task
+    /// in the background took too long, the device was too hot.
+    pub is_killed: bool,
 }
 
 /// One of MetricKit's diagnostics.
@@ -196,7 +199,12 @@ fn diagnostic(kind: DiagnosticKind, value: Value<'_>, stated: Stated) -> Diagnos
     let is_crash = kind == DiagnosticKind::Crash;
     Diagnostic {
         kind,
-        crash: AppleCrash { stated, pid, is_watchdog: is_crash && is_watchdog },
+        crash: AppleCrash {
+            stated,
+            pid,
+            is_watchdog: is_crash && is_watchdog,
+            is_killed: is_crash && !is_watchdog && of("signal").and_then(Value::number) == Some(libc::SIGKILL),
+        },
         exception: of("exceptionType").and_then(Value::number),
         code: of("exceptionCode").and_then(Value::number),
         signal: of("signal").and_then(Value::number),

@@ -7,17 +7,20 @@ use crate::model::limits::{
     MAX_CRASH_FRAMES, MAX_MODULE_CHARS, MAX_OTHER_FRAMES, MAX_OTHER_THREADS, OTHER_THREADS_CHARS,
 };
 
-/// The stack of the thread that a diagnostic is about, and below it the other threads if they are
-/// wanted. Empty when there is none.
-pub(super) fn stack(tree: Value<'_>, has_others: bool) -> String {
+/// The libraries in which iOS starts a program and its threads.
+const THREAD_STARTERS: [&str; 3] = ["dyld", "libdyld.dylib", "libsystem_pthread.dylib"];
+
+/// The stack of the thread that a diagnostic is about, and of a crash the other threads below it.
+/// Empty when there is none.
+pub(super) fn stack(tree: Value<'_>, is_crash: bool) -> String {
     let is_flat = tree.get("callStackPerThread").is_none_or(Value::is_true);
     let threads: Vec<Value<'_>> = tree.get("callStacks").into_iter().flat_map(Value::items).collect();
     let is_attributed = |thread: &&Value<'_>| thread.get("threadAttributed").is_some_and(Value::is_true);
     let attributed = threads.iter().position(|thread| is_attributed(&thread));
     let mut text = String::new();
     let Some(first) = threads.get(attributed.unwrap_or(0)) else { return text };
-    write_frames(&mut text, *first, is_flat, MAX_CRASH_FRAMES);
-    if !has_others {
+    write_frames(&mut text, *first, is_flat, is_crash, MAX_CRASH_FRAMES);
+    if !is_crash {
         return text;
     }
     let others = threads.iter().enumerate().filter(|(number, _)| *number != attributed.unwrap_or(0));
@@ -27,16 +30,18 @@ pub(super) fn stack(tree: Value<'_>, has_others: bool) -> String {
             break;
         }
         let _ = write!(text, "\n\nThread {number}:\n");
-        write_frames(&mut text, *thread, is_flat, MAX_OTHER_FRAMES);
+        write_frames(&mut text, *thread, is_flat, is_crash, MAX_OTHER_FRAMES);
     }
     text
 }
 
 /// Writes the frames of a thread, the innermost call first.
 ///
-/// MetricKit nests the caller of a frame in its `subFrames`. Where samples of several stacks are
-/// merged, a frame has several of them: the one with the most samples is followed.
-fn write_frames(text: &mut String, thread: Value<'_>, is_flat: bool, most: usize) {
+/// In the stacks of what a process lives through, MetricKit begins with the outermost call, and a
+/// frame's `subFrames` are what it has called: samples of several stacks are merged, and the
+/// frame with the most samples is followed. A crash has been seen both ways round. The end that the
+/// system starts threads with is the outer one.
+fn write_frames(text: &mut String, thread: Value<'_>, is_flat: bool, is_crash: bool, most: usize) {
     let roots = frames(thread.get("callStackRootFrames"));
     let is_nested =
         roots.iter().any(|frame| frame.get("subFrames").is_some_and(|frames| frames.items().next().is_some()));
@@ -44,11 +49,22 @@ fn write_frames(text: &mut String, thread: Value<'_>, is_flat: bool, most: usize
         roots.into_iter().take(most).enumerate().for_each(|(number, frame)| write_frame(text, number, frame));
         return;
     }
-    let path = std::iter::successors(heaviest(&roots), caller);
-    path.take(most).enumerate().for_each(|(number, frame)| write_frame(text, number, frame));
+    let mut path: Vec<Value<'_>> = std::iter::successors(heaviest(&roots), inside).collect();
+    let [is_root_outer, is_leaf_outer] = [path.first(), path.last()].map(|frame| frame.is_some_and(starts_threads));
+    if !is_crash || (is_root_outer && !is_leaf_outer) {
+        path.reverse();
+    }
+    path.into_iter().take(most).enumerate().for_each(|(number, frame)| write_frame(text, number, frame));
 }
 
-fn caller<'j>(frame: &Value<'j>) -> Option<Value<'j>> {
+/// Whether a frame is of the libraries in which a program and its threads begin.
+fn starts_threads(frame: &Value<'_>) -> bool {
+    let name = frame.get("binaryName").and_then(Value::text).unwrap_or_default();
+    THREAD_STARTERS.contains(&name.trim())
+}
+
+/// The frame that is nested in another, the one with the most samples.
+fn inside<'j>(frame: &Value<'j>) -> Option<Value<'j>> {
     heaviest(&frames(frame.get("subFrames")))
 }
 

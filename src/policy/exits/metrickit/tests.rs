@@ -61,7 +61,7 @@ fn of_a_hang_the_stack_with_the_most_samples_is_taken() {
     let hang = only(read("hang"));
     assert_eq!((hang.kind, hang.duration_ns), (DiagnosticKind::Hang, Some(20_000_000_000)));
     let pcs: Vec<&str> = hang.stack.lines().map(|line| &line[19..23]).collect();
-    assert_eq!(pcs, ["8040", "14cf", "14df"]);
+    assert_eq!(pcs, ["8040", "14cf", "14df", "0fff"], "the innermost call comes first");
 }
 
 #[test]

@@ -117,9 +117,10 @@ impl<'a> Facts<'a> {
         self.settings.service.as_deref().unwrap_or_else(|| self.resource(semconv::SERVICE_NAME))
     }
 
-    /// The app's version.
+    /// The version of the app that has recorded the event: not that of the app which sends it.
     pub(super) fn version(&self) -> &'a str {
-        self.settings.version.as_deref().unwrap_or_else(|| self.resource(semconv::SERVICE_VERSION))
+        let recorded = self.resource(semconv::SERVICE_VERSION);
+        if recorded.is_empty() { self.settings.version.as_deref().unwrap_or_default() } else { recorded }
     }
 
     /// Where the app runs.

@@ -156,7 +156,8 @@ impl Datadog {
         self
     }
 
-    /// Sets the version that Datadog shows. Default: that of the configuration.
+    /// Sets the version of events that have none, because the configuration has none. Events keep
+    /// the version of the app that has recorded them.
     #[must_use]
     pub fn app_version(mut self, version: impl Into<String>) -> Self {
         self.settings.version = Some(version.into());

@@ -1,16 +1,17 @@
 //! What the answers of Fluentd's `in_http` and of Fluent Bit's `http` input mean.
 
 use crate::model::http::Response;
-use crate::wire::export::outcome::{Condition, Meaning, Rule, is_page, rule, rule_when};
+use crate::wire::export::outcome::{Condition, Meaning, Rule, rule, rule_when};
 
-/// Fluentd answers nothing, Fluent Bit nothing or a word, and `respond_with_empty_img` an image.
-const NO_PAGE: Condition = ("no page of HTML", |response| !is_page(response) && !response.truncated);
+/// Fluentd answers nothing, and with `respond_with_empty_img` an image. Anything else may be a
+/// captive portal's.
+const RECEIPT: Condition = ("empty, `ok`, or an image", is_receipt);
 /// Fluentd says what is wrong with a record, and nothing about a body that it cannot decompress.
 const EMPTY: Condition = ("with an empty body", |response: &Response| response.body.trim_ascii().is_empty());
 
 /// The first rule that fits counts.
 pub(super) const RULES: [Rule; 20] = [
-    rule_when(200, 204, NO_PAGE, Meaning::Delivered, "the events are routed: 200, 201 and 204"),
+    rule_when(200, 204, RECEIPT, Meaning::Delivered, "the events are routed: 200, 201 and 204"),
     rule(200, 299, Meaning::Retry, "it is not Fluentd that answers so: a captive portal answers 200 to everything"),
     rule(300, 399, Meaning::Retry, "no redirect is followed"),
     rule_when(400, 400, EMPTY, Meaning::Decompress, "it cannot decompress the body"),
@@ -32,6 +33,13 @@ pub(super) const RULES: [Rule; 20] = [
     rule(500, 599, Meaning::Retry, "its buffer is full, or it is at fault"),
 ];
 
+fn is_receipt(response: &Response) -> bool {
+    let body = response.body.trim_ascii();
+    let is_image = response.header("content-type").is_some_and(|kind| kind.starts_with("image/"));
+    let is_known = body.is_empty() || body.eq_ignore_ascii_case(b"ok") || body == b"{}";
+    !response.truncated && (is_known || (is_image && body.starts_with(b"GIF")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,12 +60,19 @@ mod tests {
             (204, "", b""),
             (200, "image/gif; charset=utf-8", b"GIF89a\x01\x00"),
             (200, "text/plain", b"ok\n"),
+            (200, "application/json", b"{}"),
         ] {
             assert_eq!(answer(status, kind, body), delivered, "{status} {kind}");
         }
-        for (status, kind, body) in
-            [(200, "text/html; charset=utf-8", &b"Sign in"[..]), (200, "", b" \n<!doctype html>"), (206, "", b"")]
-        {
+        for (status, kind, body) in [
+            (200, "text/html; charset=utf-8", &b"Sign in"[..]),
+            (200, "", b" \n<!doctype html>"),
+            (200, "", b"\xef\xbb\xbf<html>"),
+            (200, "text/plain", b"Login required"),
+            (200, "application/captive+json", br#"{"captive":true}"#),
+            (200, "image/png", b"\x89PNG"),
+            (206, "", b""),
+        ] {
             assert_eq!(answer(status, kind, body), Verdict::Retry, "{status} {kind}");
         }
     }

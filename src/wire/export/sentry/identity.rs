@@ -17,7 +17,6 @@ use crate::model::value::AnyValue;
 pub(super) struct Settings {
     pub(super) release: Option<String>,
     pub(super) environment: Option<String>,
-    pub(super) dist: Option<String>,
 }
 
 /// Whose event it is, in texts that Relay takes. Empty: not known.
@@ -37,14 +36,15 @@ impl Identity {
         let resource = row.resource_attributes();
         let known = |key| find(resource, key).and_then(scalar).unwrap_or_default();
         let mut identity = Self::default();
-        let release = settings.release.clone();
-        let release =
-            release.unwrap_or_else(|| release_of(&known(semconv::SERVICE_NAME), &known(semconv::SERVICE_VERSION)));
+        // An event keeps the release of the app that has recorded it, whichever app sends it.
+        let recorded = known(semconv::SERVICE_VERSION);
+        let release = settings.release.clone().filter(|_| recorded.is_empty());
+        let release = release.unwrap_or_else(|| release_of(&known(semconv::SERVICE_NAME), &recorded));
         let environment = settings.environment.clone();
         let environment = environment.unwrap_or_else(|| known(semconv::DEPLOYMENT_ENVIRONMENT).into_owned());
         identity.release = identity.keep(ORIGINAL_RELEASE, &release, words::release);
         identity.environment = identity.keep(ORIGINAL_ENVIRONMENT, &environment, words::environment);
-        identity.dist = identity.keep(ORIGINAL_DIST, settings.dist.as_deref().unwrap_or_default(), words::dist);
+        identity.dist = identity.keep(ORIGINAL_DIST, &known(semconv::BUILD_ID), words::dist);
         let id = known(semconv::INSTALLATION_ID);
         identity.installation = (!id.is_empty()).then(|| {
             let hash = Sha256::digest(id.as_bytes());

@@ -98,8 +98,8 @@ impl Sentry {
         Ok(Self { dsn: Dsn::parse(dsn)?, settings, has_sessions: true, has_logs: true })
     }
 
-    /// Sets the release, in place of the service's name and version. Sentry compares versions if it
-    /// is `name@version`.
+    /// Sets the release of events that have no version, because the configuration has none. Others
+    /// keep the release of the app that has recorded them, `name@version`.
     pub fn release(mut self, release: impl Into<String>) -> Self {
         self.settings.release = Some(release.into());
         self
@@ -108,12 +108,6 @@ impl Sentry {
     /// Sets the environment, in place of that of the configuration.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.settings.environment = Some(environment.into());
-        self
-    }
-
-    /// Sets which build of the release it is: `dist`, letters and digits, at most 64.
-    pub fn dist(mut self, dist: impl Into<String>) -> Self {
-        self.settings.dist = Some(dist.into());
         self
     }
 

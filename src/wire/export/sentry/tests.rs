@@ -276,12 +276,18 @@ fn a_session_has_a_release_even_if_nothing_is_known() {
 }
 
 #[test]
-fn the_app_can_say_release_environment_and_dist() {
-    let own = sentry().release("shop@9").environment("canary").dist("77");
-    let body = with_row_of(&ErrorEvent::new("E", "m"), resource(), |row| own.encode(EVENTS, &[row]));
-    let event = items(&body).remove(0).1;
-    let said = [&event["release"], &event["environment"], &event["dist"]];
-    assert_eq!(said, [&json!("shop@9"), &json!("canary"), &json!("77")]);
+fn an_event_keeps_the_release_and_the_build_of_the_app_that_has_recorded_it() {
+    let own = sentry().release("shop@9").environment("canary");
+    let said = |resource| {
+        let body = with_row_of(&ErrorEvent::new("E", "m"), resource, |row| own.encode(EVENTS, &[row]));
+        let event = items(&body).remove(0).1;
+        [&event["release"], &event["environment"], &event["dist"]].map(Clone::clone)
+    };
+    let mut recorded = resource();
+    recorded.push(("app.build_id".to_owned(), text("77")));
+    assert_eq!(said(recorded), [json!("shop@1.2.3"), json!("canary"), json!("77")]);
+    let unversioned = vec![("service.name".to_owned(), text("shop"))];
+    assert_eq!(said(unversioned)[..2], [json!("shop@9"), json!("canary")]);
     let mut versions = vec![sentry().version(), own.version(), sentry().sessions(false).version()];
     versions.extend([sentry().release("a").version(), sentry().environment("a").version()]);
     versions.sort_unstable();
