@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline::backends::Fluentd;
+use throughline::backends::{Connect, Fluentd};
 use throughline::event::{Action, Custom, ErrorEvent, EventKind, Log, LongTask, Severity, Span, SpanStatus, Vital};
 use throughline::export::Exporter;
 use throughline::ledger::DropReason;
@@ -29,7 +29,7 @@ struct Backend {
 }
 
 /// Every backend. A new one is added here, and is tested as the others are.
-const BACKENDS: [Backend; 2] = [
+const BACKENDS: [Backend; 3] = [
     Backend {
         name: "otlp",
         destination: |url| Destination::new("otlp", url).header("authorization", SECRET),
@@ -42,7 +42,17 @@ const BACKENDS: [Backend; 2] = [
         },
         unsupported: &[],
     },
+    Backend {
+        name: "connect",
+        destination: |url| own("connect", Connect::new(url).unwrap().header("authorization", SECRET).unwrap()),
+        unsupported: &[],
+    },
 ];
+
+/// A success for every backend: Connect wants its content type, and the others take it.
+fn accepted() -> Answer {
+    Answer::Status(200, vec!["content-type: application/proto".to_owned()], Vec::new())
+}
 
 fn own(name: &str, exporter: impl Exporter + 'static) -> Destination {
     Destination::exporter(name, Arc::new(exporter))
@@ -60,7 +70,7 @@ fn start(dir: &Path, destinations: impl IntoIterator<Item = Destination>, clock:
 }
 
 /// Records an event of each kind but sessions. Returns the ids with the kinds.
-fn record_all(telemetry: &Telemetry) -> Vec<(Uuid, EventKind)> {
+pub fn record_all(telemetry: &Telemetry) -> Vec<(Uuid, EventKind)> {
     let trace = telemetry.new_trace().unwrap();
     let mut span = Span::new("checkout", trace, Duration::from_millis(5));
     span.status = SpanStatus::Error;
@@ -96,7 +106,7 @@ fn stored(server: &FaultServer) -> Vec<Received> {
 fn every_kind_of_event_arrives_in_every_format_or_is_counted() {
     for backend in BACKENDS {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(Some(accepted()));
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new());
         let ids = record_all(&telemetry);
         assert!(telemetry.flush(LONG).complete, "{}", backend.name);
@@ -118,7 +128,7 @@ fn nobody_but_the_backend_sees_the_credentials() {
     for backend in BACKENDS {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
         server.script([Answer::Status(403, Vec::new(), Vec::new()), Answer::Status(503, Vec::new(), Vec::new())]);
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(Some(accepted()));
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new());
         record_all(&telemetry);
         telemetry.flush(LONG);
@@ -156,7 +166,7 @@ fn no_answer_but_a_delivery_costs_a_crash() {
         let clock = ManualClock::new();
         let page = b"<!doctype html><title>Sign in</title>";
         server.script(statuses.map(|status| Answer::Status(status, Vec::new(), page.to_vec())));
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(Some(accepted()));
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &clock);
         let crash = telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "bad address", "#00 pc 0")).unwrap();
         let is_there = || server.received().iter().skip(statuses.len()).any(|request| has(request, crash));
@@ -175,7 +185,7 @@ fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
         let dir = tempfile::tempdir().unwrap();
         let [down, up] = [FaultServer::start().unwrap(), FaultServer::start().unwrap()];
         down.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
-        up.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        up.always(Some(accepted()));
         let clock = ManualClock::new();
         let destinations = [(dead.destination)(&down.url()), (living.destination)(&up.url())];
         let telemetry = start(dir.path(), destinations, &clock);
@@ -187,7 +197,7 @@ fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
             clock.advance(Duration::from_secs(6 * 3_600));
         }
         assert!(stored(&down).is_empty());
-        down.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        down.always(Some(accepted()));
         let has_caught_up = || telemetry.books(LONG).unwrap().iter().all(|books| books.queued == 0);
         pass(&telemetry, &clock, Duration::from_secs(300), dead.name, has_caught_up);
         let requests = stored(&down);

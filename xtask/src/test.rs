@@ -6,6 +6,7 @@ use crate::android::android;
 use crate::archive::archive;
 use crate::bindings::{self, bindings};
 use crate::cli::{Language, Test};
+use crate::connect::{PEERS, connect_node, telemetry_service};
 use crate::example::{After, example};
 use crate::kotlin::kotlin;
 use crate::libraries::{Build, target};
@@ -54,11 +55,13 @@ fn languages(options: &Test) -> Result<()> {
 
 fn rust() -> Result<()> {
     lint()?;
+    connect_node()?;
     let tests = ["test", "--workspace", "--features", FEATURES];
     run("building the tests", &[&tests[..], &["--no-run"]].concat())?;
-    step(&format!("tests (seed {SEED})"), cargo(&tests).env("PROPTEST_RNG_SEED", SEED))?;
+    step(&format!("tests (seed {SEED})"), cargo(&tests).env("PROPTEST_RNG_SEED", SEED).env(PEERS, "1"))?;
     run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
     run("own backend", &["run", "--quiet", "--example", "own_backend"])?;
+    telemetry_service()?;
     run("demo", &["demo", "--once"])?;
     emit()?;
     bindings(bindings::Mode::Check)?;

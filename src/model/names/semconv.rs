@@ -29,6 +29,20 @@ pub const SDK_VERSION: &str = "telemetry.sdk.version";
 pub const OS_TYPE: &str = "os.type";
 /// The processor's architecture, in the words of the registry: see [`host_arch`].
 pub const HOST_ARCH: &str = "host.arch";
+/// The build of the app, by which its symbols are found.
+pub const APP_BUILD_ID: &str = "app.build_id";
+/// Who has made the device.
+pub const DEVICE_MANUFACTURER: &str = "device.manufacturer";
+/// The model of the device, as programs know it.
+pub const DEVICE_MODEL: &str = "device.model.identifier";
+/// The model of the device, as people know it.
+pub const DEVICE_MODEL_NAME: &str = "device.model.name";
+/// The operating system, as people know it.
+pub const OS_NAME: &str = "os.name";
+/// The version of the operating system.
+pub const OS_VERSION: &str = "os.version";
+/// The build of the operating system.
+pub const OS_BUILD_ID: &str = "os.build_id";
 /// The installation: a random id that is kept in the data directory alone.
 pub const INSTALLATION_ID: &str = "app.installation.id";
 

@@ -4,7 +4,10 @@
 //! requests and from responses to verdicts, without I/O, clock or randomness. An exporter never
 //! sees the queue.
 
+mod answer;
+pub(crate) mod connect;
 pub(crate) mod fluentd;
 mod json;
 pub mod otlp;
 mod outcome;
+mod tree;
