@@ -41,7 +41,7 @@ const WORDS_OF_FORMATS: [&str; 2] = ["breadcrumb.rs", "fluentd.rs"];
 const LIMIT_WORDS: [&str; 10] = ["BUDGET", "CAP", "DEFAULT", "EVERY", "LIMIT", "MAX", "MIN", "QUOTA", "TIMEOUT", "TTL"];
 
 /// Texts that are names of something else: the file, and the text.
-const OTHER_NAMES: [(&str, &str); 8] = [
+const OTHER_NAMES: [(&str, &str); 11] = [
     // Of threads.
     ("src/api/erasure.rs", "throughline"),
     ("src/engine/worker/thread.rs", "throughline"),
@@ -53,6 +53,10 @@ const OTHER_NAMES: [(&str, &str); 8] = [
     // Of formats of trace headers, in configurations.
     ("src/model/config/hosts.rs", "b3"),
     ("src/model/config/hosts.rs", "baggage"),
+    // Of fields of Connect's messages.
+    ("src/wire/export/connect/event.rs", "custom"),
+    ("src/wire/export/connect/event.rs", "logger"),
+    ("src/wire/export/connect/event.rs", "source"),
     // Of a field of OTLP/JSON.
     ("src/wire/export/otlp/metrics.rs", "count"),
 ];

@@ -46,8 +46,8 @@ pub enum Fate {
     },
 }
 
-/// Takes events. An error says that none of the batch is stored for certain: the client sends all of
-/// it again, so what was stored before is known by its `deduplication_id`.
+/// Takes events. After an error the client sends all of the batch again: what was stored before is
+/// known by its `deduplication_id`.
 pub trait Handler: Send + Sync + 'static {
     fn handle(&self, batch: &[Received<'_>]) -> Result<Vec<Fate>>;
 }

@@ -138,6 +138,9 @@ fn handled(method: &Method, request: &Value) -> Result<Value, Failure> {
     let batch: Vec<_> = events.iter().map(received).collect();
     // Nothing is lost: the client sends the batch again.
     let fates = method.handler.handle(&batch).map_err(|error| ("unavailable", format!("{error:#}")))?;
+    if fates.len() != batch.len() {
+        return Err(("internal", "the handler did not say what became of each event".to_owned()));
+    }
     let rejected: Vec<_> = batch
         .iter()
         .zip(&fates)

@@ -10,8 +10,8 @@
 //! Nothing is lost: what has no field of its own is an attribute. A server tells a repeated event
 //! by `deduplication_id`, and a repeated batch by `batch_id`.
 //!
-//! Source of the protocol: <https://connectrpc.com/docs/protocol/>. What servers answer was measured
-//! with connect-node 2.2.
+//! Source of the protocol: <https://connectrpc.com/docs/protocol/>. What servers answer was
+//! measured with connect-node 2.2.
 
 mod attributes;
 mod context;
@@ -57,7 +57,8 @@ enum Codec {
 /// use throughline::backends::Connect;
 /// use throughline::{Config, Destination};
 ///
-/// let connect = Connect::new("https://telemetry.example.com")?.header("authorization", "Bearer abc")?;
+/// let connect = Connect::new("https://telemetry.example.com")?
+///     .header("authorization", "Bearer abc")?;
 /// let config = Config::builder("shop", "/var/lib/shop/telemetry")
 ///     .destination(Destination::exporter("connect", Arc::new(connect)))
 ///     .build()?;

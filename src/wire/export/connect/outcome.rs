@@ -15,7 +15,8 @@ const BROKEN: Condition =
     ("`invalid_argument` about the compression", |response| says(response, &["invalid_argument"], &["compress"]));
 const UNKNOWN_FORM: Condition =
     ("`unimplemented` about the compression", |response| says(response, &["unimplemented"], &["compress"]));
-/// connect-node has a setting for the longest timeout. A rule for a field may also say "must be <=".
+/// connect-node has a setting for the longest timeout. A rule for a field may also say "must be
+/// <=".
 const TIMEOUT: Condition = ("`invalid_argument` about the timeout", |response| {
     says(response, &["invalid_argument"], &[&format!("timeout {}ms", REQUEST_TIMEOUT.as_millis())])
 });
