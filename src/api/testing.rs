@@ -219,6 +219,12 @@ fn one_request(mut stream: &TcpStream, state: &Mutex<State>) -> io::Result<bool>
         wire
     };
     let json = header("content-type").is_some_and(|value| value.contains("json"));
+    // Connect wants its answer in the form of its request, by name.
+    let kind = match header("content-type").as_deref() {
+        Some("application/proto") => "application/proto",
+        _ if json => "application/json",
+        _ => "application/x-protobuf",
+    };
     let ids = event_ids(&body);
     let stored = match &answer {
         Answer::Status(status, ..) => (200..300).contains(status),
@@ -229,7 +235,6 @@ fn one_request(mut stream: &TcpStream, state: &Mutex<State>) -> io::Result<bool>
     };
     let records = ids.len();
     lock(state).received.push(Received { path, headers, body, ids, stored });
-    let kind = if json { "application/json" } else { "application/x-protobuf" };
     let empty: &[u8] = if json { b"{\"partialSuccess\":{}}" } else { &[0x0a, 0x00] };
     let whole = match answer {
         Answer::Accept | Answer::LoseAck | Answer::CutAnswer(_) | Answer::Slow(_) | Answer::CutRequest(_) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline::backends::{Datadog, Fluentd, Sentry};
+use throughline::backends::{Connect, Datadog, Fluentd, Sentry};
 use throughline::event::{Action, Custom, ErrorEvent, EventKind, Log, LongTask, Severity, Span, SpanStatus, Vital};
 use throughline::export::Exporter;
 use throughline::ledger::DropReason;
@@ -29,7 +29,7 @@ struct Backend {
 }
 
 /// Every backend. A new one is added here, and is tested as the others are.
-const BACKENDS: [Backend; 4] = [
+const BACKENDS: [Backend; 5] = [
     Backend {
         name: "otlp",
         destination: |url| Destination::new("otlp", url).header("authorization", SECRET),
@@ -64,6 +64,11 @@ const BACKENDS: [Backend; 4] = [
         },
         unsupported: &[],
     },
+    Backend {
+        name: "connect",
+        destination: |url| own("connect", Connect::new(url).unwrap().header("authorization", SECRET).unwrap()),
+        unsupported: &[],
+    },
 ];
 
 fn own(name: &str, exporter: impl Exporter + 'static) -> Destination {
@@ -82,7 +87,7 @@ fn start(dir: &Path, destinations: impl IntoIterator<Item = Destination>, clock:
 }
 
 /// Records an event of each kind but sessions. Returns the ids with the kinds.
-fn record_all(telemetry: &Telemetry) -> Vec<(Uuid, EventKind)> {
+pub fn record_all(telemetry: &Telemetry) -> Vec<(Uuid, EventKind)> {
     let trace = telemetry.new_trace().unwrap();
     let mut span = Span::new("checkout", trace, Duration::from_millis(5));
     span.status = SpanStatus::Error;

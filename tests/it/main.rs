@@ -14,6 +14,7 @@ mod bad_input;
 mod bounds;
 mod carrier;
 mod clock;
+mod connect;
 mod consent;
 mod contexts;
 mod crashes;

@@ -12,7 +12,7 @@ use crate::sources::{Kind, Token, files, product, read};
 /// Files and folders that own a format, or say how something lies in memory. Their field numbers,
 /// tags, offsets, versions and bits are no limits: another value would not be stricter or laxer,
 /// but wrong.
-const FORMATS: [&str; 19] = [
+const FORMATS: [&str; 20] = [
     "src/engine/lifecycle.rs",
     "src/engine/recorder/keeping.rs",
     "src/engine/scopes/mod.rs",
@@ -29,6 +29,7 @@ const FORMATS: [&str; 19] = [
     "src/storage/queue/held.rs",
     "src/storage/queue/salvage.rs",
     "src/storage/queue/schema.rs",
+    "src/wire/export/connect",
     "src/wire/export/fluentd",
     "src/wire/export/otlp/mod.rs",
     "src/wire/export/sentry",
@@ -41,7 +42,7 @@ const WORDS_OF_FORMATS: [&str; 2] = ["breadcrumb.rs", "fluentd.rs"];
 const LIMIT_WORDS: [&str; 10] = ["BUDGET", "CAP", "DEFAULT", "EVERY", "LIMIT", "MAX", "MIN", "QUOTA", "TIMEOUT", "TTL"];
 
 /// Texts that are names of something else: the file, and the text.
-const OTHER_NAMES: [(&str, &str); 8] = [
+const OTHER_NAMES: [(&str, &str); 11] = [
     // Of threads.
     ("src/api/erasure.rs", "throughline"),
     ("src/engine/worker/thread.rs", "throughline"),
@@ -53,6 +54,10 @@ const OTHER_NAMES: [(&str, &str); 8] = [
     // Of formats of trace headers, in configurations.
     ("src/model/config/hosts.rs", "b3"),
     ("src/model/config/hosts.rs", "baggage"),
+    // Of fields of Connect's messages.
+    ("src/wire/export/connect/event.rs", "custom"),
+    ("src/wire/export/connect/event.rs", "logger"),
+    ("src/wire/export/connect/event.rs", "source"),
     // Of a field of OTLP/JSON.
     ("src/wire/export/otlp/metrics.rs", "count"),
 ];

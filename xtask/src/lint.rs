@@ -16,7 +16,7 @@ pub(crate) const FEATURES: &str = "throughline/testing,throughline/tracing,throu
 pub(crate) fn lint() -> Result<()> {
     run("formatting", &["fmt", "--all", "--check"])?;
     // They have lockfiles of their own and are no members of the workspace.
-    for manifest in ["benches/peers/Cargo.toml", "fuzz/Cargo.toml"] {
+    for manifest in ["benches/peers/Cargo.toml", "examples/telemetry-service/Cargo.toml", "fuzz/Cargo.toml"] {
         run(&format!("formatting of {manifest}"), &["fmt", "--manifest-path", manifest, "--check"])?;
     }
     let strict = ["--", "-D", "warnings"];

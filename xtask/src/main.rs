@@ -8,6 +8,7 @@ mod bench;
 mod bindings;
 mod calls;
 mod cli;
+mod connect;
 mod example;
 mod inspector;
 mod ios;

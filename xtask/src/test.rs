@@ -7,6 +7,7 @@ use crate::archive::archive;
 use crate::backends::backends;
 use crate::bindings::{self, bindings};
 use crate::cli::{Language, Test};
+use crate::connect::{PEERS, connect_node, telemetry_service};
 use crate::example::{After, example};
 use crate::kotlin::kotlin;
 use crate::libraries::{Build, target};
@@ -59,13 +60,15 @@ fn languages(options: &Test) -> Result<()> {
 
 fn rust() -> Result<()> {
     lint()?;
+    connect_node()?;
     let tests = ["test", "--workspace", "--features", FEATURES];
     run("building the tests", &[&tests[..], &["--no-run"]].concat())?;
     let mut all = cargo(&tests);
-    all.env("PROPTEST_RNG_SEED", SEED).env("THROUGHLINE_RELAY", relay()?);
+    all.env("PROPTEST_RNG_SEED", SEED).env("THROUGHLINE_RELAY", relay()?).env(PEERS, "1");
     step(&format!("tests (seed {SEED})"), &mut all)?;
     run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
     run("own backend", &["run", "--quiet", "--example", "own_backend"])?;
+    telemetry_service()?;
     run("demo", &["demo", "--once"])?;
     emit()?;
     bindings(bindings::Mode::Check)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
-use throughline::backends::{Datadog, Fluentd, Sentry};
+use throughline::backends::{Connect, Datadog, Fluentd, Sentry};
 use throughline::export::Exporter;
 use throughline::{Destination, Encoding, OtlpSignal};
 
@@ -24,6 +24,8 @@ pub(super) enum Backend {
     Datadog,
     /// Sentry. The endpoint is the DSN.
     Sentry,
+    /// A service of the Connect protocol. The endpoint is the base URL.
+    Connect,
     /// Fluentd or Fluent Bit. The endpoint is the base URL; the tag is `throughline.emit`.
     Fluentd,
 }
@@ -57,6 +59,7 @@ impl Backend {
             Self::OtlpJson => otlp(Encoding::Json),
             Self::Datadog => own(Arc::new(Datadog::with_base_url(endpoint, TOKEN, APPLICATION)?)),
             Self::Sentry => own(Arc::new(Sentry::new(endpoint)?)),
+            Self::Connect => own(Arc::new(Connect::new(endpoint)?)),
             Self::Fluentd => own(Arc::new(Fluentd::new(endpoint, "throughline.emit")?)),
         })
     }

@@ -14,6 +14,7 @@
 //! # Ok::<(), throughline::Error>(())
 //! ```
 
+pub use crate::wire::export::connect::Connect;
 pub use crate::wire::export::datadog::Datadog;
 pub use crate::wire::export::fluentd::Fluentd;
 pub use crate::wire::export::sentry::Sentry;

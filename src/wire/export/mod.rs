@@ -4,9 +4,12 @@
 //! requests and from responses to verdicts, without I/O, clock or randomness. An exporter never
 //! sees the queue.
 
+mod answer;
+pub(crate) mod connect;
 pub(crate) mod datadog;
 pub(crate) mod fluentd;
 mod json;
 pub mod otlp;
 mod outcome;
 pub(crate) mod sentry;
+mod tree;

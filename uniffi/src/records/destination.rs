@@ -71,6 +71,11 @@ pub enum BackendFormat {
     },
     /// Sentry's envelopes. The destination's endpoint is the DSN.
     Sentry,
+    /// A service of one's own by the Connect protocol, at the destination's endpoint.
+    Connect {
+        /// Whether messages are JSON instead of protobuf.
+        json: bool,
+    },
     /// Fluentd's or Fluent Bit's HTTP input below the destination's endpoint.
     Fluentd {
         /// The tag by which it routes.
@@ -125,6 +130,14 @@ impl Destination {
                 Arc::new(if source.is_empty() { datadog } else { datadog.source(source)? })
             }
             BackendFormat::Sentry => Arc::new(backends::Sentry::new(&self.endpoint)?),
+            BackendFormat::Connect { json } => {
+                let mut connect = backends::Connect::new(&self.endpoint)?;
+                if *json {
+                    connect = connect.json();
+                }
+                let mut headers = self.headers.iter();
+                Arc::new(headers.try_fold(connect, |connect, field| connect.header(&field.name, &field.value))?)
+            }
             BackendFormat::Fluentd { tag } => {
                 let fluentd = backends::Fluentd::new(&self.endpoint, tag)?;
                 let mut headers = self.headers.iter();

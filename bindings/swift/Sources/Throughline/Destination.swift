@@ -88,6 +88,16 @@ public struct Destination: Sendable {
         return destination
     }
 
+    /// A service of your own by the Connect protocol at a base URL, whose messages are protobuf or
+    /// JSON.
+    public static func connect(
+        endpoint: String, json: Bool = false, headers: [String: String] = [:], name: String = "connect"
+    ) -> Destination {
+        var destination = Destination(endpoint: endpoint, name: name, headers: headers)
+        destination.format = .connect(json: json)
+        return destination
+    }
+
     /// The HTTP input of Fluentd or Fluent Bit at a base URL. Fluentd routes by the tag, which has
     /// small letters, digits, `_`, and `.` in between.
     public static func fluentd(

@@ -88,17 +88,20 @@ extension Destination {
 }
 
 extension Destination {
-    private enum Backend { case datadog, sentry, fluentd }
+    private enum Backend { case datadog, sentry, connect, fluentd }
 
     /// Each format has fields of its own: those of another one are not known.
     private static func inFormat(_ fields: Fields, _ endpoint: String, _ name: String) throws -> Destination {
-        let known: KeyValuePairs<String, Backend> = ["datadog": .datadog, "sentry": .sentry, "fluentd": .fluentd]
+        let known: KeyValuePairs<String, Backend> = [
+            "datadog": .datadog, "sentry": .sentry, "connect": .connect, "fluentd": .fluentd,
+        ]
         switch try fields.choice("type", known) {
         case .datadog:
             return .datadog(
                 clientToken: try fields.text("clientToken") ?? "", applicationID: try fields.text("applicationId") ?? "",
                 site: try fields.text("site") ?? "us1", source: "react-native", endpoint: endpoint, name: name)
         case .sentry: return .sentry(dsn: endpoint, name: name)
+        case .connect: return .connect(endpoint: endpoint, json: try fields.flag("json") ?? false, name: name)
         case .fluentd: return .fluentd(endpoint: endpoint, tag: try fields.text("tag") ?? "", name: name)
         case nil: throw InvalidField(message: "the type of a format is missing")
         }

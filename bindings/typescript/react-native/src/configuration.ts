@@ -28,6 +28,12 @@ export type BackendFormat =
       readonly type: "sentry";
     }
   | {
+      /** A service of your own by the Connect protocol. The endpoint is the base URL. */
+      readonly type: "connect";
+      /** Whether messages are JSON instead of protobuf. Default: false. */
+      readonly json?: boolean;
+    }
+  | {
       /** The HTTP input of Fluentd or Fluent Bit. The endpoint is the base URL. */
       readonly type: "fluentd";
       /** By which Fluentd routes: small letters, digits, `_`, and `.` in between. */

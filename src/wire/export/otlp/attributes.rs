@@ -1,10 +1,10 @@
 //! Attributes of resources and records.
 
-use super::tree::Tree;
 use crate::model::event::encode::field;
 use crate::model::export::ExportRow;
 use crate::model::names::{self, semconv};
 use crate::model::value::AnyValue;
+use crate::wire::export::tree::Tree;
 
 /// The value of an attribute that Throughline sets, or of one that the app has set.
 #[derive(Debug, Clone)]

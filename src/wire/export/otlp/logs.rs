@@ -1,11 +1,11 @@
 //! Log records (`opentelemetry/proto/logs/v1/logs.proto`).
 
 use super::attributes::{Attributes, dropped_attributes};
-use super::tree::Tree;
 use crate::model::event::encode::field;
 use crate::model::event::{ActionType, ErrorKind, EventKind, Severity};
 use crate::model::export::ExportRow;
 use crate::model::names::{self, semconv, words};
+use crate::wire::export::tree::Tree;
 
 /// What distinguishes one kind of log record from another.
 #[derive(Default)]

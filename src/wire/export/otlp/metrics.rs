@@ -2,11 +2,11 @@
 //! metric with one point.
 
 use super::attributes::{Attributes, Out};
-use super::tree::Tree;
 use crate::model::event::Temporality;
 use crate::model::event::encode::field;
 use crate::model::export::ExportRow;
 use crate::model::names;
+use crate::wire::export::tree::Tree;
 
 /// The one of a point's two readings that its destination wants.
 struct Reading {

@@ -25,17 +25,16 @@ mod metrics;
 mod request;
 mod response;
 mod spans;
-pub mod tree;
 
 use crate::model::config::{Destination, Encoding, OtlpSignal};
 use crate::model::event::{EventKind, Temporality};
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::http::Response;
+use crate::wire::export::tree::{Json, Protobuf};
 use crate::wire::transport::cause::wrong_port;
 pub(super) use attributes::Out;
 pub(super) use flat::flat;
 use request::request;
-use tree::{Json, Protobuf};
 
 /// The version of the encoding: it changes whenever the same rows would give another body.
 const VERSION: u32 = 3;

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::attributes::{Attributes, last_of_each};
-use super::tree::Tree;
 use super::{METRICS, TRACES, logs, metrics, spans};
 use crate::model::event::Temporality;
 use crate::model::event::decode::Context;
 use crate::model::export::{ExportRow, Signal};
 use crate::model::names::{self, semconv};
+use crate::wire::export::tree::Tree;
 
 /// Writes an export request: the rows grouped by their resource and their instrumentation scope, in
 /// the order in which these first appear. Rows whose contexts differ in the attributes of records

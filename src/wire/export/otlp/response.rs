@@ -4,30 +4,14 @@
 //! is a full success. A body that does not decode is not a success at all: a captive portal answers
 //! every request with 200.
 
-use std::io::Read;
-
-use flate2::read::GzDecoder;
-
-use crate::model::event::decode::Reader;
 use crate::model::http::Response;
-use crate::model::limits::MAX_RESPONSE_BYTES;
-
-/// Members of a JSON object that tells of an error. An `Export*ServiceResponse` has none of them.
-const NO_ANSWER_TO_AN_EXPORT: [&str; 7] = ["error", "errors", "code", "message", "detail", "fault", "status"];
+use crate::wire::export::answer::{NO_ANSWER, Value, fields, plain};
 
 /// The number of records that the backend rejected; `None` when the body is not the answer to an
 /// export.
 pub(super) fn rejected(response: &Response) -> Option<u64> {
-    let unzipped;
-    let body = match response.header("content-encoding").map(str::trim) {
-        // It was asked not to, but some proxies compress every answer.
-        Some(encoding) if encoding.eq_ignore_ascii_case("gzip") => {
-            unzipped = gunzip(&response.body)?;
-            &unzipped
-        }
-        Some(encoding) if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") => return None,
-        _ => &response.body,
-    };
+    let body = plain(response)?;
+    let body = body.as_ref();
     // Some receivers write nothing as JSON writes it, or as a line.
     if [&b""[..], b"null", b"\"\""].contains(&body.trim_ascii()) {
         return Some(0);
@@ -41,14 +25,6 @@ pub(super) fn rejected(response: &Response) -> Option<u64> {
     } else {
         protobuf(body).or_else(|| json(body))
     }
-}
-
-/// The body that was compressed; `None` when it cannot be read or is longer than an answer may be.
-fn gunzip(body: &[u8]) -> Option<Vec<u8>> {
-    let mut plain = Vec::new();
-    let limit = MAX_RESPONSE_BYTES as u64 + 1;
-    GzDecoder::new(body).take(limit).read_to_end(&mut plain).ok()?;
-    (plain.len() <= MAX_RESPONSE_BYTES).then_some(plain)
 }
 
 fn protobuf(body: &[u8]) -> Option<u64> {
@@ -65,38 +41,12 @@ fn protobuf(body: &[u8]) -> Option<u64> {
     Some(rejected)
 }
 
-enum Value<'a> {
-    Varint(u64),
-    Bytes(&'a [u8]),
-    Fixed,
-}
-
-/// Visits every field; `None` when the bytes are not a protobuf message.
-fn fields<'a>(body: &'a [u8], mut visit: impl FnMut(u64, Value<'a>) -> Option<()>) -> Option<()> {
-    let mut reader = Reader::new(body);
-    while !reader.is_empty() {
-        let key = reader.varint().ok()?;
-        if key >> 3 == 0 {
-            return None;
-        }
-        let value = match key & 7 {
-            0 => Value::Varint(reader.varint().ok()?),
-            1 => reader.fixed().ok().map(|_| Value::Fixed)?,
-            2 => Value::Bytes(reader.prefixed().ok()?),
-            5 => reader.take(4).ok().map(|_| Value::Fixed)?,
-            _ => return None,
-        };
-        visit(key >> 3, value)?;
-    }
-    Some(())
-}
-
 fn json(body: &[u8]) -> Option<u64> {
     let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
     let answer = answer.as_object()?;
     let partial = ["partialSuccess", "partial_success"].iter().find_map(|name| answer.get(*name));
     // A gateway may answer 200 and say in the body what went wrong.
-    if partial.is_none() && answer.keys().any(|key| NO_ANSWER_TO_AN_EXPORT.contains(&key.as_str())) {
+    if partial.is_none() && answer.keys().any(|key| NO_ANSWER.contains(&key.as_str())) {
         return None;
     }
     let Some(partial) = partial.and_then(|partial| partial.as_object()) else { return Some(0) };

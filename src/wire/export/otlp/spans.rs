@@ -2,13 +2,13 @@
 //! CLIENT spans.
 
 use super::attributes::{Attributes, dropped_attributes, last_of_each};
-use super::tree::Tree;
 use crate::model::config::{host_of, port_of};
 use crate::model::event::encode::field;
 use crate::model::event::{EventKind, Phase, PhaseTime, SpanKind, SpanStatus, TraceContext};
 use crate::model::export::ExportRow;
 use crate::model::names::{semconv, words};
 use crate::model::time::nanos;
+use crate::wire::export::tree::Tree;
 
 /// What a span or a request is called, how it ended, and its attributes.
 pub(super) struct Facts<'a> {

@@ -55,6 +55,7 @@ final class StartRequestTests: XCTestCase {
                 clientToken: "pub1", applicationID: "00000000-0000-4000-8000-000000000000", site: "eu1",
                 source: "react-native", name: "datadog"),
             .sentry(dsn: "https://key@sentry.example.com/42", name: "sentry"),
+            .connect(endpoint: "https://own.example.com", json: true, name: "own"),
             .fluentd(endpoint: "https://logs.example.com", tag: "shop.app", name: "logs"),
         ]
         var host = TraceHost("b.example.com", formats: [.traceContext, .b3Multi])

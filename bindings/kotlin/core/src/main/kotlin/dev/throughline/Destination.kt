@@ -13,7 +13,8 @@ import dev.throughline.internal.ffi.TraceHost as GeneratedTraceHost
 
 /**
  * A backend, in the block of [Configuration.destination] or [Configuration.endpoint]. It takes OTLP
- * over HTTP, unless the block names another format: [datadog], [sentry] or [fluentd].
+ * over HTTP, unless the block names another format: [datadog], [sentry], [connect] or
+ * [fluentd].
  *
  * ```kotlin
  * endpoint("https://otlp.example.com") { header("api-key", key) }
@@ -100,6 +101,16 @@ public class Destination internal constructor(private val name: String, private 
     /** Sends errors, release health and logs to Sentry. The endpoint is the DSN. */
     public fun sentry() {
         format = BackendFormat.Sentry
+    }
+
+    /**
+     * Sends to a service of your own by the Connect protocol. The endpoint is the base URL.
+     *
+     * @param json whether messages are JSON instead of protobuf.
+     */
+    @JvmOverloads
+    public fun connect(json: Boolean = false) {
+        format = BackendFormat.Connect(json)
     }
 
     /**

@@ -20,7 +20,9 @@ class FormatsTest {
             dispatcher = object : Dispatcher() {
                 override fun dispatch(request: RecordedRequest): MockResponse {
                     paths += request.path!!.substringBefore('?')
-                    return MockResponse().setHeader("content-type", "application/json").setBody("{}")
+                    val type = request.getHeader("content-type")!!
+                    val answer = MockResponse().setHeader("content-type", type)
+                    return if (type == "application/proto") answer else answer.setBody("{}")
                 }
             }
             start(InetAddress.getByName("127.0.0.1"), 0)
@@ -29,6 +31,7 @@ class FormatsTest {
         val formats: Configuration.() -> Unit = {
             destination("datadog", "http://$host") { datadog("pub1", "00000000-0000-4000-8000-000000000000") }
             destination("sentry", "http://key@$host/42") { sentry() }
+            destination("own", "http://$host") { connect() }
             destination("logs", "http://$host") { fluentd("shop.app") }
         }
         server.use {
@@ -38,11 +41,11 @@ class FormatsTest {
                 Throughline.error(IllegalStateException("declined"))
                 assertTrue(app.seen().any { it.name == "exception" })
                 assertTrue(Throughline.flush(20.seconds).isComplete)
-                val expected = listOf("/api/42/envelope/", "/api/v2/rum", "/shop.app")
+                val expected = listOf("/api/42/envelope/", "/api/v2/rum", "/shop.app", "/throughline.telemetry.v1.TelemetryService/ReportError")
                 assertEquals(expected, paths.filter { it in expected })
                 val health = Throughline.health()!!
-                assertEquals(listOf("default", "datadog", "sentry", "logs"), health.destinations.map { it.name })
-                assertEquals(listOf(null, null, null, null), health.destinations.map { it.paused })
+                assertEquals(listOf("default", "datadog", "sentry", "own", "logs"), health.destinations.map { it.name })
+                assertEquals(listOf(null, null, null, null, null), health.destinations.map { it.paused })
             }
         }
     }

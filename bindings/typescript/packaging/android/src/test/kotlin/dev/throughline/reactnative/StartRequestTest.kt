@@ -58,6 +58,7 @@ private val written = Setup<Configuration> {
     }
     destination("datadog", "") { datadog("pub1", "00000000-0000-4000-8000-000000000000", "eu1", "react-native") }
     destination("sentry", "https://key@sentry.example.com/42") { sentry() }
+    destination("own", "https://own.example.com") { connect(json = true) }
     destination("logs", "https://logs.example.com") { fluentd("shop.app") }
     traceHost("api.example.com")
     traceHost("b.example.com") {

@@ -36,7 +36,7 @@ internal class StartRequest private constructor(
         private val SIGNALS = named(Destination.Signal.values())
         private val FORMATS = named(TraceHost.Format.values())
         private val BACKENDS = mapOf<String, (Fields) -> Setting<Destination>>(
-            "datadog" to ::datadog, "sentry" to { { sentry() } }, "fluentd" to ::fluentd,
+            "datadog" to ::datadog, "sentry" to { { sentry() } }, "connect" to ::connect, "fluentd" to ::fluentd,
         )
         private val INJECTIONS = named(TraceHost.Injection.values())
 
@@ -103,6 +103,11 @@ internal class StartRequest private constructor(
             val application = fields.text("applicationId") ?: ""
             val site = fields.text("site") ?: "us1"
             return { datadog(token, application, site, "react-native") }
+        }
+
+        private fun connect(fields: Fields): Setting<Destination> {
+            val json = fields.flag("json") ?: false
+            return { connect(json) }
         }
 
         private fun fluentd(fields: Fields): Setting<Destination> {

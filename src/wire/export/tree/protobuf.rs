@@ -5,9 +5,9 @@ use crate::model::event::encode::put_varint;
 
 /// Writes protobuf.
 #[derive(Debug, Default)]
-pub struct Protobuf {
+pub(crate) struct Protobuf {
     /// The bytes so far.
-    pub out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
 }
 
 impl Protobuf {
@@ -67,6 +67,48 @@ impl Tree for Protobuf {
     fn flag(&mut self, field: u32, _name: &str, value: bool) {
         self.key(field, 0);
         self.out.push(u8::from(value));
+    }
+
+    fn uint_always(&mut self, field: u32, _name: &str, value: u64) {
+        self.key(field, 0);
+        put_varint(&mut self.out, value);
+    }
+
+    fn word(&mut self, field: u32, name: &str, number: u32, _word: &str) {
+        self.small(field, name, number);
+    }
+
+    fn time(&mut self, field: u32, name: &str, unix_nano: u64) {
+        self.message(field, name, |tree| {
+            tree.uint(1, "seconds", unix_nano / 1_000_000_000);
+            tree.uint(2, "nanos", unix_nano % 1_000_000_000);
+        });
+    }
+
+    fn duration(&mut self, field: u32, name: &str, nanos: i64) {
+        self.message(field, name, |tree| {
+            // Both have the sign of the whole.
+            for (number, part) in [(1, nanos / 1_000_000_000), (2, nanos % 1_000_000_000)] {
+                if part != 0 {
+                    tree.int(number, "", part);
+                }
+            }
+        });
+    }
+
+    fn map<'k, I>(
+        &mut self,
+        field: u32,
+        name: &str,
+        entries: impl Iterator<Item = (&'k str, I)>,
+        mut write: impl FnMut(&mut Self, I),
+    ) {
+        for (key, value) in entries {
+            self.message(field, name, |tree| {
+                tree.text_always(1, "key", key);
+                tree.message(2, "value", |tree| write(tree, value));
+            });
+        }
     }
 
     fn id(&mut self, field: u32, _name: &str, value: &[u8]) {

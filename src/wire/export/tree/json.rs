@@ -1,22 +1,24 @@
-//! Messages as OTLP/JSON.
+//! Messages as JSON.
 //!
-//! The rules are those of opentelemetry-proto ("JSON Protobuf Encoding"): ids in hex, 64-bit
-//! numbers as text, enums as numbers, names in lowerCamelCase.
+//! The rules are those of protobuf (<https://protobuf.dev/programming-guides/json/>) with the
+//! exceptions of opentelemetry-proto ("JSON Protobuf Encoding"): 64-bit numbers as text, names in
+//! lowerCamelCase; for OTLP ids in hex and enums as numbers.
 
 use super::Tree;
+use super::text::{duration, timestamp};
 
-/// Writes OTLP/JSON. The braces of the top-level message are written by [`Json::object`].
+/// Writes JSON. The braces of the top-level message are written by [`Json::object`].
 #[derive(Debug, Default)]
-pub struct Json {
+pub(crate) struct Json {
     /// The text so far.
-    pub out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
     /// Whether a comma has to be written before the next field.
     needs_comma: bool,
 }
 
 impl Json {
     /// Writes an object with the fields that `write` writes.
-    pub fn object(&mut self, write: impl FnOnce(&mut Self)) {
+    pub(crate) fn object(&mut self, write: impl FnOnce(&mut Self)) {
         self.out.push(b'{');
         self.needs_comma = false;
         write(self);
@@ -111,6 +113,48 @@ impl Tree for Json {
     fn flag(&mut self, _field: u32, name: &str, value: bool) {
         self.name(name);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    fn uint_always(&mut self, _field: u32, name: &str, value: u64) {
+        self.name(name);
+        self.quoted(&value.to_string());
+    }
+
+    fn word(&mut self, _field: u32, name: &str, number: u32, word: &str) {
+        if number != 0 {
+            self.name(name);
+            self.quoted(word);
+        }
+    }
+
+    fn time(&mut self, _field: u32, name: &str, unix_nano: u64) {
+        self.name(name);
+        self.quoted(&timestamp(unix_nano));
+    }
+
+    fn duration(&mut self, _field: u32, name: &str, nanos: i64) {
+        self.name(name);
+        self.quoted(&duration(nanos));
+    }
+
+    fn map<'k, I>(
+        &mut self,
+        _field: u32,
+        name: &str,
+        entries: impl Iterator<Item = (&'k str, I)>,
+        mut write: impl FnMut(&mut Self, I),
+    ) {
+        let mut entries = entries.peekable();
+        if entries.peek().is_none() {
+            return;
+        }
+        self.name(name);
+        self.object(|json| {
+            for (key, value) in entries {
+                json.name(key);
+                json.object(|json| write(json, value));
+            }
+        });
     }
 
     fn id(&mut self, _field: u32, name: &str, value: &[u8]) {
