@@ -116,11 +116,14 @@ fn error<T: Tree>(tree: &mut T, details: &ErrorDetails<'_>) {
 /// The breadcrumbs of an error; `None` when the attribute is none of the core's.
 fn breadcrumbs(value: &AnyValue) -> Option<Vec<&[(String, AnyValue)]>> {
     let AnyValue::List(crumbs) = value else { return None };
-    let map = |crumb| match crumb {
-        &AnyValue::Map(ref entries) => Some(entries.as_slice()),
-        _ => None,
-    };
     crumbs.iter().map(map).collect()
+}
+
+fn map(value: &AnyValue) -> Option<&[(String, AnyValue)]> {
+    match value {
+        AnyValue::Map(entries) => Some(entries),
+        _ => None,
+    }
 }
 
 fn crumb<T: Tree>(tree: &mut T, entries: &[(String, AnyValue)]) {
@@ -135,10 +138,6 @@ fn crumb<T: Tree>(tree: &mut T, entries: &[(String, AnyValue)]) {
     if let Some(duration) = entries.count(breadcrumb::DURATION) {
         time_span(tree, 6, "duration", Duration::from_nanos(duration));
     }
-    let map = |value| match value {
-        &AnyValue::Map(ref entries) => Some(entries.as_slice()),
-        _ => None,
-    };
     let attributes = entries.take(breadcrumb::ATTRIBUTES, map).unwrap_or_default();
     let attributes = attributes.iter().map(|(key, value)| (key.as_str(), value));
     write(tree, 7, "attributes", entries.rest().into_iter().chain(attributes));

@@ -172,7 +172,7 @@ fn base64(bytes: &[u8]) -> String {
         let group = format!("{:0<6}", &bits[at..bits.len().min(at + 6)]);
         text.push(char::from(ALPHABET[usize::from_str_radix(&group, 2).unwrap()]));
     }
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text
