@@ -4421,6 +4421,14 @@ public enum BackendFormat: Equatable, Hashable {
      */
     case sentry
     /**
+     * A service of one's own by the Connect protocol, at the destination's endpoint.
+     */
+    case connect(
+        /**
+         * Whether messages are JSON instead of protobuf.
+         */json: Bool
+    )
+    /**
      * Fluentd's or Fluent Bit's HTTP input below the destination's endpoint.
      */
     case fluentd(
@@ -4454,7 +4462,10 @@ public struct FfiConverterTypeBackendFormat: FfiConverterRustBuffer {
         
         case 2: return .sentry
         
-        case 3: return .fluentd(tag: try FfiConverterString.read(from: &buf)
+        case 3: return .connect(json: try FfiConverterBool.read(from: &buf)
+        )
+        
+        case 4: return .fluentd(tag: try FfiConverterString.read(from: &buf)
         )
         
         default: throw UniffiInternalError.unexpectedEnumCase
@@ -4477,8 +4488,13 @@ public struct FfiConverterTypeBackendFormat: FfiConverterRustBuffer {
             writeInt(&buf, Int32(2))
         
         
-        case let .fluentd(tag):
+        case let .connect(json):
             writeInt(&buf, Int32(3))
+            FfiConverterBool.write(json, into: &buf)
+            
+        
+        case let .fluentd(tag):
+            writeInt(&buf, Int32(4))
             FfiConverterString.write(tag, into: &buf)
             
         }

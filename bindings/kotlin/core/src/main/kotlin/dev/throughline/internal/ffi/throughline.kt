@@ -5358,6 +5358,21 @@ sealed class BackendFormat {
     
     
     /**
+     * A service of one's own by the Connect protocol, at the destination's endpoint.
+     */
+    data class Connect(
+        /**
+         * Whether messages are JSON instead of protobuf.
+         */
+        val `json`: kotlin.Boolean) : BackendFormat()
+        
+    {
+        
+
+        companion object
+    }
+    
+    /**
      * Fluentd's or Fluent Bit's HTTP input below the destination's endpoint.
      */
     data class Fluentd(
@@ -5395,7 +5410,10 @@ public object FfiConverterTypeBackendFormat : FfiConverterRustBuffer<BackendForm
                 FfiConverterString.read(buf),
                 )
             2 -> BackendFormat.Sentry
-            3 -> BackendFormat.Fluentd(
+            3 -> BackendFormat.Connect(
+                FfiConverterBoolean.read(buf),
+                )
+            4 -> BackendFormat.Fluentd(
                 FfiConverterString.read(buf),
                 )
             else -> throw RuntimeException("invalid enum value, something is very wrong!!")
@@ -5417,6 +5435,13 @@ public object FfiConverterTypeBackendFormat : FfiConverterRustBuffer<BackendForm
             // Add the size for the Int that specifies the variant plus the size needed for all fields
             (
                 4UL
+            )
+        }
+        is BackendFormat.Connect -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterBoolean.allocationSize(value.`json`)
             )
         }
         is BackendFormat.Fluentd -> {
@@ -5442,8 +5467,13 @@ public object FfiConverterTypeBackendFormat : FfiConverterRustBuffer<BackendForm
                 buf.putInt(2)
                 Unit
             }
-            is BackendFormat.Fluentd -> {
+            is BackendFormat.Connect -> {
                 buf.putInt(3)
+                FfiConverterBoolean.write(value.`json`, buf)
+                Unit
+            }
+            is BackendFormat.Fluentd -> {
+                buf.putInt(4)
                 FfiConverterString.write(value.`tag`, buf)
                 Unit
             }
