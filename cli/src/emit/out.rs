@@ -55,10 +55,15 @@ impl Transport for Out {
     fn send(&self, request: Request) -> Sending<'_> {
         Box::pin(async move {
             self.write(&request).map_err(|error| TransportError(format!("the file cannot be written: {error}")))?;
-            let is_json =
-                |(name, value): &(String, String)| name == "content-type" && value.starts_with("application/json");
-            let body: &[u8] = if request.headers.iter().any(is_json) { b"{}" } else { b"" };
-            Ok(Response { status: 200, body: body.to_vec(), ..Response::default() })
+            let kind = request.headers.into_iter().find(|(name, _)| name == "content-type");
+            let is_json = kind.as_ref().is_some_and(|(_, kind)| kind.starts_with("application/json"));
+            let body: &[u8] = if is_json { b"{}" } else { b"" };
+            Ok(Response {
+                status: 200,
+                headers: kind.into_iter().collect(),
+                body: body.to_vec(),
+                ..Response::default()
+            })
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Inspector, emit, server, summary};
+use super::{Inspector, emit, server, summary, throughline};
 
 fn stderr(output: &std::process::Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -97,4 +97,41 @@ fn nothing_that_was_asked_for_is_left_out_without_a_word() {
             emit("http://127.0.0.1:9", "otlp-proto", &[&["--flush-only", "--data-dir", data, option], value].concat());
         assert!(output.status.code() == Some(2) && stderr(&output).contains("--flush-only"), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn the_requests_of_several_backends_are_written_to_a_file_without_credentials() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("requests.ndjson");
+    let mut command = throughline();
+    command.args(["emit", "--json", "--events", "110", "--out", file.to_str().unwrap()]);
+    let url = "http://127.0.0.1:9";
+    let backends = ["otlp-proto", "datadog", "sentry", "connect", "fluentd"];
+    for backend in backends {
+        let endpoint = if backend == "sentry" { "http://s3cr3t@127.0.0.1:9/42" } else { url };
+        command.args(["--backend", backend, "--endpoint", endpoint]);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let destinations = summary(&output)["destinations"].as_array().unwrap().clone();
+    let names: Vec<_> = destinations.iter().map(|books| books["name"].as_str().unwrap()).collect();
+    assert_eq!(names, backends);
+    assert!(destinations.iter().all(|books| books["balanced"] == true && books["queued"] == 0), "{destinations:?}");
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(!written.contains("s3cr3t") && !written.contains("pub-throughline-emit"), "credentials are written");
+    let requests: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for path in ["/v1/logs", "/api/v2/rum", "/api/42/envelope/", "/TelemetryService/ReportEvent", "/throughline.emit"] {
+        let is_there = |request: &Value| request["url"].as_str().is_some_and(|url| url.contains(path));
+        assert!(requests.iter().any(is_there), "nothing was sent to {path}");
+    }
+}
+
+#[test]
+fn a_backend_without_an_endpoint_is_refused_in_words() {
+    let output = throughline()
+        .args(["emit", "--backend", "otlp-json", "--backend", "fluentd", "--endpoint", "http://127.0.0.1:9"])
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert!(!output.status.success() && said.contains("one endpoint for each backend"), "{said}");
 }
