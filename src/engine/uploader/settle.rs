@@ -329,9 +329,10 @@ fn refused_for_good(at: &Circumstances) -> Settlement {
 }
 
 /// A single event was refused. Where each is a request of its own, nothing says whether the others
-/// would be refused too: it waits for a day, and they are sent. Else it is dropped after two refusals, or after one when the backend
-/// accepts others; but not before the other half that it was divided from has been sent. A crash is
-/// parked instead. A backend that has accepted nothing of the signal may take none of it.
+/// would be refused too: it waits for a day, and they are sent. Else it is dropped after two
+/// refusals, or after one when the backend accepts others; but not before the other half that it
+/// was divided from has been sent. A crash is parked instead. A backend that has accepted nothing
+/// of the signal may take none of it.
 fn refused_alone(at: &Circumstances) -> Settlement {
     if at.attempts > 0 && !at.has_accepted {
         return match at {

@@ -241,9 +241,9 @@ impl Target {
         Ok(if rest.is_zero() || is_first_crash { Turn::Now } else { Turn::Later(rest) })
     }
 
-    /// Puts lanes that may send into the order in which they take turns. A crash comes first, unless
-    /// the last turn was one. The parts of a batch are sent one after the other; then comes the
-    /// lane whose last turn was the longest ago: so no lane starves another.
+    /// Puts lanes that may send into the order in which they take turns. A crash comes first,
+    /// unless the last turn was one. The parts of a batch are sent one after the other; then comes
+    /// the lane whose last turn was the longest ago: so no lane starves another.
     pub(super) fn in_turn(&self, lanes: &mut [Lane]) {
         let has_bodies = self.ready.lane();
         let last = |lane: Lane| *self.last_sent.get(lane);

@@ -128,6 +128,9 @@ pub(crate) const BOOT_SESSION: &str = "kern.bootsessionuuid";
 pub const OWN_THREADS: [&str; 5] =
     ["throughline", "throughline-io", "throughline-watch", "throughline-panic", "throughline-switch"];
 
+/// The libraries in which iOS starts a program and its threads.
+pub const THREAD_STARTERS: [&str; 3] = ["dyld", "libdyld.dylib", "libsystem_pthread.dylib"];
+
 // Files.
 
 /// What the names of the libraries begin with in which the core and the native module of React

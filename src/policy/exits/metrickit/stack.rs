@@ -6,9 +6,7 @@ use super::json::Value;
 use crate::model::limits::{
     MAX_CRASH_FRAMES, MAX_MODULE_CHARS, MAX_OTHER_FRAMES, MAX_OTHER_THREADS, OTHER_THREADS_CHARS,
 };
-
-/// The libraries in which iOS starts a program and its threads.
-const THREAD_STARTERS: [&str; 3] = ["dyld", "libdyld.dylib", "libsystem_pthread.dylib"];
+use crate::model::names::words::THREAD_STARTERS;
 
 /// The stack of the thread that a diagnostic is about, and of a crash the other threads below it.
 /// Empty when there is none.
