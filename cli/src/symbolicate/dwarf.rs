@@ -53,7 +53,9 @@ pub(super) fn of_macho(object: &MachObject<'_>, addresses: &[u64]) -> Result<Ans
     let starts = function_starts(object.data(), load);
     // A symbol of Mach-O has no size. In a stripped file many functions have none, and the one
     // before them would take their addresses: the list of all functions tells where it ends.
-    let symbols = object.symbols().map(|symbol| {
+    // The header, which the linker gives a symbol, has no code.
+    let is_header = |symbol: &symbolic_debuginfo::Symbol<'_>| symbol.address == 0;
+    let symbols = object.symbols().filter(|symbol| !is_header(symbol)).map(|symbol| {
         let start = symbol.address.wrapping_add(load);
         let next = starts.get(starts.partition_point(|other| *other <= start));
         Symbol { start, end: next.copied().unwrap_or(u64::MAX), name: symbol.name }
