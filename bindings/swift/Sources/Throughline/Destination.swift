@@ -6,8 +6,8 @@ internal import ThroughlineFFIGenerated
 /// configuration.destinations = [
 ///     Destination(endpoint: "https://otlp.example.com", headers: ["api-key": key]),
 ///     Destination(endpoint: "https://otlp.example.net", name: "second", encoding: .json),
-///     .datadog(clientToken: token, applicationID: application, site: "eu1"),
-///     .sentry(dsn: dsn),
+///     .datadog(clientToken: key, applicationID: "3b2c1a40-5d6e-4f70-8a9b-0c1d2e3f4a5b", site: "eu1"),
+///     .sentry(dsn: "https://0123456789abcdef@o1.ingest.sentry.io/42"),
 /// ]
 /// ```
 public struct Destination: Sendable {
