@@ -253,7 +253,11 @@ fn take(memory: Memory, thread: u32) -> Option<(usize, usize)> {
             let _ = owner.compare_exchange(holder, 0, Ordering::AcqRel, Ordering::Acquire);
         }
         if !is_held && owner.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            return Some((index, *at));
+            // Its owner may have confirmed a crash since, and left it.
+            if verdict(memory, *at) != Verdict::Confirmed || !is_recent(memory, *at) {
+                return Some((index, *at));
+            }
+            release(memory, *at);
         }
         index = index.wrapping_add(1);
     }
