@@ -4,8 +4,8 @@
 //! send. Without this store the lease would read, encode and compress the same rows a second time.
 //! A retry, and a process that finds a frozen batch, encode again from the rows.
 //!
-//! Memory: the compressed bodies of one batch for each destination. A batch of another lane
-//! replaces them.
+//! Memory: the bodies of one batch for each destination, compressed unless the format adds
+//! something when they are sent. A batch of another lane replaces them.
 
 use super::body::Body;
 use crate::model::event::Lane;

@@ -152,7 +152,8 @@ pub enum Verdict {
 /// **Whole.** A row that [`encode`](Exporter::encode) is given counts as sent when the request is
 /// [`Delivered`](Verdict::Delivered). An event for which the format has no place is left out by
 /// [`signal`](Exporter::signal), which counts it as [`Unsupported`](DropReason::Unsupported), and
-/// never by `encode`, which would lose it silently. An empty body is treated as a panic is.
+/// never by `encode`, which would lose it silently. One exception: an older version of a view may
+/// be left out of a body that has a newer one. An empty body is treated as a panic is.
 ///
 /// **Stable.** For one destination's name, a kind of event keeps its signal and a signal keeps its
 /// meaning, because both are stored with batches that wait. When a kind gets another signal, events
