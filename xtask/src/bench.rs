@@ -28,7 +28,7 @@ pub(crate) fn bench(options: &Bench) -> Result<()> {
     if !options.languages {
         rows.extend(engine(options)?);
     }
-    if !options.no_languages {
+    if !options.no_languages && !options.wire {
         let facades = facades()?;
         print(&facades);
         rows.extend(facades);
@@ -47,6 +47,9 @@ fn engine(options: &Bench) -> Result<Vec<Value>> {
     arguments.extend(["--seconds", &seconds, "--json", path]);
     if options.no_peers {
         arguments.push("--no-peers");
+    }
+    if options.wire {
+        arguments.push("--wire");
     }
     run("engine", &arguments)?;
     read_rows(&file)

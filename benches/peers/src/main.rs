@@ -9,13 +9,16 @@ mod crash;
 mod disk;
 #[cfg(feature = "peers")]
 mod peers;
+#[cfg(feature = "peers")]
+mod peers_wire;
 mod queue;
 mod semantics;
 mod sqlite;
 mod table;
 mod timing;
+mod wire;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Parser;
@@ -32,6 +35,9 @@ struct Options {
     /// Leave out the peers.
     #[arg(long)]
     no_peers: bool,
+    /// Measure only what goes over the wire: bytes an event and the speed of a flush, in each format.
+    #[arg(long)]
+    wire: bool,
     /// Internal: flush this directory to this backend, in a process of its own.
     #[arg(long, hide = true, num_args = 2)]
     flush: Option<Vec<String>>,
@@ -43,6 +49,14 @@ fn main() -> Result<()> {
         return queue::flush_child(dir, url);
     }
     let mut table = Table::default();
+    if options.wire {
+        wire::add(&mut table)?;
+        #[cfg(feature = "peers")]
+        if !options.no_peers {
+            peers_wire::add(&mut table)?;
+        }
+        return finish(&table, options.json.as_deref());
+    }
     // Before there is a client: one capture is all that a process can have.
     table.add("crash_state_ns", crash::note()?, "ns", Goal::AtMost(100.0));
     let paced = calls::paced(options.seconds)?;
@@ -96,8 +110,12 @@ fn main() -> Result<()> {
         table.add("sentry_breadcrumb_ns", peers::sentry(), "ns", Goal::None);
         table.add("opentelemetry_log_ns", peers::opentelemetry(), "ns", Goal::None);
     }
+    finish(&table, options.json.as_deref())
+}
+
+fn finish(table: &Table, json: Option<&Path>) -> Result<()> {
     table.print();
-    if let Some(path) = options.json {
+    if let Some(path) = json {
         std::fs::write(path, table.json())?;
     }
     Ok(())

@@ -10,7 +10,7 @@ pub(crate) enum Goal {
 
 #[derive(Debug)]
 struct Row {
-    name: &'static str,
+    name: String,
     value: f64,
     unit: &'static str,
     goal: Goal,
@@ -38,13 +38,14 @@ impl Row {
 pub(crate) struct Table(Vec<Row>);
 
 impl Table {
-    pub(crate) fn add(&mut self, name: &'static str, value: f64, unit: &'static str, goal: Goal) {
+    pub(crate) fn add(&mut self, name: impl Into<String>, value: f64, unit: &'static str, goal: Goal) {
+        let name = name.into();
         eprintln!("  {name} {value:.2} {unit}");
         self.0.push(Row { name, value, unit, goal });
     }
 
     pub(crate) fn print(&self) {
-        println!("{:<30} {:>14} {:<7} {:>14}  ok", "figure", "value", "unit", "goal");
+        println!("{:<40} {:>14} {:<7} {:>14}  ok", "figure", "value", "unit", "goal");
         for row in &self.0 {
             let mark = if row.ok() { "yes" } else { "NO" };
             let mark = if row.goal().is_empty() { "" } else { mark };
