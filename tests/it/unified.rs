@@ -1,10 +1,10 @@
 //! The unified view: one tap in an app, and what it leaves in each place, joined.
 //!
-//! The app is `examples/kotlin`, run as a process of its own. Its events go to Datadog's intakes,
-//! which a server of ours plays; its request goes to the service of `examples/backends/sanic`,
-//! whose spans go to Datadog's test agent, and whose log goes through `examples/backends/fluentd`.
-//! `cargo xtask unified-view` builds the app and names its classes in [`CLASSES`]; without that
-//! variable, the test says that it is skipped.
+//! The app is `examples/kotlin`, run as a process of its own. Its events go to Datadog's intakes and
+//! to Fluentd, which servers of ours play; its request goes to the service of
+//! `examples/backends/sanic`, whose spans go to Datadog's test agent, and whose log goes through
+//! `examples/backends/fluentd`. `cargo xtask unified-view` builds the app and names its classes in
+//! [`CLASSES`]; without that variable, the test says that it is skipped.
 #![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ mod run;
 
 use crate::sanic::Backend;
 use crate::sources::{read, root};
-use fluentd::{Configuration, Record};
+use fluentd::Configuration;
 use run::{Form, JOINTS, ROWS, Run};
 
 /// The variable that names the class path of `examples/kotlin`.
@@ -35,6 +35,8 @@ const BLESS: &str = "THROUGHLINE_BLESS";
 const RUN: &str = "docs/unified-view.json";
 const PICTURE: &str = "docs/unified-view.svg";
 const FLUENTD: &str = "examples/backends/fluentd/fluentd.conf";
+/// The time that Fluentd has for a record.
+const FLUENTD_TIME: &str = "2026-01-02T03:04:05.678901234Z";
 
 /// The change of state that the tap causes.
 const CHANGE: &str = "Profile.displayName.Update";
@@ -90,6 +92,7 @@ struct Arrived {
     rum: Vec<Json>,
     logs: Vec<Json>,
     spans: Vec<Json>,
+    records: Vec<Json>,
     theirs: Vec<Json>,
     output: String,
 }
@@ -106,14 +109,15 @@ impl Arrived {
             return None;
         };
         let backend = Backend::start()?;
-        let [intake, pictures] = [(); 2].map(|()| FaultServer::start().unwrap());
-        for server in [&intake, &pictures] {
-            server.always(Some(Answer::Status(202, Vec::new(), b"{}".to_vec())));
+        let [intake, fluentd, pictures] = [(); 3].map(|()| FaultServer::start().unwrap());
+        for (server, status, body) in [(&intake, 202, "{}"), (&fluentd, 200, ""), (&pictures, 200, "")] {
+            server.always(Some(Answer::Status(status, Vec::new(), body.into())));
         }
         let dir = tempfile::tempdir().unwrap();
         let mut app = Command::new("java");
         app.arg("-cp").arg(classes).arg(format!("-Dthroughline.library={}", PathBuf::from(library).display()));
-        app.args(["example.UnifiedAppKt", &intake.url(), &format!("http://127.0.0.1:{}", backend.service)]);
+        app.args(["example.UnifiedAppKt", &intake.url(), &fluentd.url()]);
+        app.arg(format!("http://127.0.0.1:{}", backend.service));
         app.arg(pictures.url().replace("127.0.0.1", "localhost")).arg(dir.path());
         assert!(app.status().unwrap().success(), "not everything was delivered");
 
@@ -121,8 +125,9 @@ impl Arrived {
         let leaked = |name: &&str| strange.headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         assert_eq!(PROPAGATION_HEADERS.into_iter().find(leaked), None, "a host that is not listed got a header");
         let [rum, logs, spans] = ["/api/v2/rum", "/api/v2/logs", "/api/v2/spans"].map(|path| taken(&intake, path));
+        let records = taken(&fluentd, "/profile.app");
         let theirs = backend.spans_with("user.profile.update", 1);
-        Some(Self { rum, logs, spans, theirs, output: backend.output() })
+        Some(Self { rum, logs, spans, records, theirs, output: backend.output() })
     }
 
     fn event(&self, what: &str, is: impl Fn(&Json) -> bool) -> Json {
@@ -204,19 +209,34 @@ impl Arrived {
             in_apm("work", work("user.profile.update", "POST /api/profile")),
             in_apm("database", work("db.update_user", "db.update_user")),
             in_apm("analytics", work("analytics.notify", "analytics.notify")),
-            logged("service log", stored(&self.output, "profile updated"), "profile updated", "app.timestamp"),
+            logged("service log", stored_line(&self.output, "profile updated"), "profile updated", "app.timestamp"),
+            stored_request(&self.records),
         ])
     }
 }
 
-/// A line of the service's log, as the store gets it from Fluentd when Docker's driver sends it.
-fn stored(output: &str, event: &str) -> Json {
+/// What the store gets from Fluentd of a record that comes in by a source.
+fn stored(source: &str, tag: &str, record: &Json) -> Json {
+    let configuration = Configuration::read(&read(Path::new(FLUENTD)));
+    configuration.store(source, tag, FLUENTD_TIME, record.as_object().unwrap().clone()).into()
+}
+
+/// A line of the service's log, in the store. Docker's driver brings it to Fluentd.
+fn stored_line(output: &str, event: &str) -> Json {
     let is = |line: &&str| serde_json::from_str::<Json>(line).is_ok_and(|line| line["event"] == event);
     let line = only(event, output.lines().filter(is));
-    let record = json!({ "log": line, "source": "stdout", "container_name": "/profile" });
-    let configuration = Configuration::read(&read(Path::new(FLUENTD)));
-    let record = record.as_object().unwrap().clone();
-    configuration.store("forward", "docker.profile", "2026-01-02T03:04:05.678901234Z", record).into()
+    stored("forward", "docker.profile", &json!({ "log": line, "source": "stdout", "container_name": "/profile" }))
+}
+
+/// The app's request, in the store.
+fn stored_request(records: &[Json]) -> (&'static str, Json, String, u64, Option<u64>) {
+    let is = |record: &&Json| {
+        record["kind"] == "resource" && record["url.full"].as_str().is_some_and(|url| url.ends_with("/api/profile"))
+    };
+    let record = stored("http", "profile.app", only("request in the store", records.iter().filter(is)));
+    let start = record["time_unix_nano"].as_str().unwrap().parse().unwrap();
+    let took = number(&record["duration_ns"]);
+    ("stored request", record, "POST /api/profile".to_owned(), start, Some(took))
 }
 
 fn recorded() -> Run {
@@ -302,27 +322,22 @@ fn an_id_in_the_form_of_another_place_joins_nothing() {
 
 #[test]
 fn fluentd_keeps_a_line_that_is_no_json_and_gives_a_line_outside_of_a_request_no_trace() {
-    let configuration = Configuration::read(&read(Path::new(FLUENTD)));
-    let store = |record: Json| {
-        let record: Record = record.as_object().unwrap().clone();
-        Json::from(configuration.store("forward", "docker.profile", "2026-01-02T03:04:05.678901234Z", record))
-    };
-    let plain = store(json!({ "log": "Traceback", "source": "stderr" }));
+    let plain = stored("forward", "docker.profile", &json!({ "log": "Traceback", "source": "stderr" }));
     let expected = json!({
         "log": "Traceback", "source": "stderr", "trace_id": null, "session.id": null,
-        "fluentd.tag": "docker.profile", "fluentd.time": "2026-01-02T03:04:05.678901234Z",
+        "fluentd.tag": "docker.profile", "fluentd.time": FLUENTD_TIME,
     });
     assert_eq!(plain, expected);
     // The line's own fields take no field of the record's place.
     let line = r#"{"source": "the line's", "trace_id": "7", "time": "yesterday", "dd.trace_id": "ab"}"#;
-    let parsed = store(json!({ "log": line, "source": "stdout", "trace_id": "of the record" }));
+    let record = json!({ "log": line, "source": "stdout", "trace_id": "of the record" });
+    let parsed = stored("forward", "docker.profile", &record);
     assert_eq!((&parsed["source"], &parsed["app.source"]), (&json!("stdout"), &json!("the line's")));
     assert_eq!((&parsed["trace_id"], &parsed["app.time"]), (&json!("ab"), &json!("yesterday")));
     assert_eq!(parsed.get("log"), None);
     // Phones send what they mean.
-    let phone = json!({ "trace_id": "cd", "session.id": "s" });
-    let kept = configuration.store("http", "shop.app", "2026-01-02T03:04:05Z", phone.as_object().unwrap().clone());
-    assert_eq!((&kept["trace_id"], &kept["session.id"]), (&json!("cd"), &json!("s")));
+    let phone = stored("http", "profile.app", &json!({ "trace_id": "cd", "session.id": "s" }));
+    assert_eq!((&phone["trace_id"], &phone["session.id"]), (&json!("cd"), &json!("s")));
 }
 
 #[test]

@@ -115,6 +115,7 @@ pub(crate) enum Language {
     Swift,
     /// TypeScript, in Node and in Hermes.
     ReactNative,
-    /// The services and configurations below `examples/backends`, against the Rust client.
+    /// The services and configurations below `examples/backends`, against the Rust client and an
+    /// app in Kotlin.
     Backends,
 }

@@ -69,22 +69,30 @@ const PARTS: [Part; 3] = [
         ],
     },
     Part {
-        title: "The service’s log",
-        way: "structlog, through the rules of Fluentd",
+        title: "One store",
+        way: "what both have sent, by the rules of Fluentd",
         trace: ("service log", &["/trace_id"]),
-        lines: &[Line {
-            row: "service log",
-            depth: 0,
-            what: "line of JSON",
-            fields: &["/app.dd.span_id", "/session.id", "/app.usr.id"],
-        }],
+        lines: &[
+            Line {
+                row: "service log",
+                depth: 0,
+                what: "the service’s log, a line of JSON",
+                fields: &["/app.dd.span_id", "/session.id", "/app.usr.id"],
+            },
+            Line {
+                row: "stored request",
+                depth: 0,
+                what: "the app’s request",
+                fields: &["/span_id", "/parent_span_id", "/rum.action.id", "/session.id"],
+            },
+        ],
     },
 ];
 
-/// What the request carries from the first part to the second, and what links the log's line.
+/// What the request carries from the first part to the second, and what links the line of the log.
 const BETWEEN: [&str; 2] = [
     "POST /api/profile   x-datadog-trace-id, x-datadog-parent-id, x-datadog-tags, baggage",
-    "standard output   dd.trace_id, dd.span_id, session.id, usr.id",
+    "Standard output   dd.trace_id, dd.span_id, session.id, usr.id",
 ];
 
 const WIDTH: f64 = 1000.0;
@@ -222,7 +230,10 @@ impl Drawing<'_> {
             }
             None => {
                 let _ = writeln!(self.svg, r#"<path class="bar {colour}" d="M{x:.1} {y:.1}l7 7l-7 7l-7 -7z"/>"#);
-                (format!("after {}", time(sent.start)), x + 7.0)
+                // RUM has milliseconds.
+                let after =
+                    if sent.start < 1_000_000 { "at once".to_owned() } else { format!("after {}", time(sent.start)) };
+                (after, x + 7.0)
             }
         };
         let room = label.chars().count() as f64 * 6.5 + 12.0;

@@ -28,7 +28,7 @@ pub struct Row {
 use Form::{Decimal, DecimalHalf, Hex, HexHalf, Text};
 
 /// Everything that one tap leaves, in the order of its causes.
-pub const ROWS: [Row; 12] = [
+pub const ROWS: [Row; 13] = [
     Row {
         name: "view",
         fields: &[("/view/id", Text), ("/session/id", Text), ("/usr/id", Text), ("/application/id", Text)],
@@ -108,6 +108,17 @@ pub const ROWS: [Row; 12] = [
         name: "service log",
         fields: &[("/trace_id", Hex), ("/app.dd.span_id", Decimal), ("/session.id", Text), ("/app.usr.id", Text)],
     },
+    Row {
+        name: "stored request",
+        fields: &[
+            ("/trace_id", Hex),
+            ("/span_id", Hex),
+            ("/parent_span_id", Hex),
+            ("/rum.action.id", Text),
+            ("/session.id", Text),
+            ("/user.id", Text),
+        ],
+    },
 ];
 
 /// Two fields that must name the same: the row and the field, and the row and the field that they
@@ -115,7 +126,7 @@ pub const ROWS: [Row; 12] = [
 pub type Joint = [(&'static str, &'static str); 2];
 
 /// Every joint, as `docs/unified-view.md` explains it.
-pub const JOINTS: [Joint; 32] = [
+pub const JOINTS: [Joint; 39] = [
     // One trace.
     [("tap span", "/trace_id"), ("tap", "/context/trace_id")],
     [("operation", "/trace_id"), ("tap", "/context/trace_id")],
@@ -124,6 +135,8 @@ pub const JOINTS: [Joint; 32] = [
     [("app log", "/dd.trace_id"), ("tap", "/context/trace_id")],
     [("request", "/trace_id"), ("tap", "/context/trace_id")],
     [("service log", "/trace_id"), ("tap", "/context/trace_id")],
+    [("stored request", "/trace_id"), ("tap", "/context/trace_id")],
+    [("stored request", "/trace_id"), ("service log", "/trace_id")],
     // In it, each in its place.
     [("tap", "/context/span_id"), ("tap span", "/span_id")],
     [("operation", "/parent_id"), ("tap span", "/span_id")],
@@ -135,12 +148,15 @@ pub const JOINTS: [Joint; 32] = [
     [("database", "/parent_id"), ("work", "/span_id")],
     [("analytics", "/parent_id"), ("work", "/span_id")],
     [("service log", "/app.dd.span_id"), ("work", "/span_id")],
+    [("stored request", "/span_id"), ("resource", "/_dd/span_id")],
+    [("stored request", "/parent_span_id"), ("operation", "/span_id")],
     // The tap, by its own id.
     [("tap span", "/meta/rum.action.id"), ("tap", "/action/id")],
     [("operation", "/meta/rum.action.id"), ("tap", "/action/id")],
     [("mutation", "/context/rum.action.id"), ("tap", "/action/id")],
     [("resource", "/action/id"), ("tap", "/action/id")],
     [("app log", "/user_action.id"), ("tap", "/action/id")],
+    [("stored request", "/rum.action.id"), ("tap", "/action/id")],
     // The view, the session and the user.
     [("tap", "/view/id"), ("view", "/view/id")],
     [("mutation", "/view/id"), ("view", "/view/id")],
@@ -152,6 +168,8 @@ pub const JOINTS: [Joint; 32] = [
     [("service log", "/session.id"), ("view", "/session/id")],
     [("work", "/meta/usr.id"), ("view", "/usr/id")],
     [("service log", "/app.usr.id"), ("view", "/usr/id")],
+    [("stored request", "/session.id"), ("service log", "/session.id")],
+    [("stored request", "/user.id"), ("view", "/usr/id")],
 ];
 
 /// What a part has sent.

@@ -62,17 +62,18 @@ class OptimisticProfile(private val service: ProfileService) {
 }
 
 /**
- * `UnifiedApp INTAKE SERVICE PICTURES DIRECTORY`: one tap, whose events go to Datadog's intakes.
- * `cargo xtask unified-view` plays the intakes and runs the service.
+ * `UnifiedApp INTAKE FLUENTD SERVICE PICTURES DIRECTORY`: one tap, whose events go to Datadog's
+ * intakes and to Fluentd. `cargo xtask unified-view` plays these and runs the service.
  */
 fun main(arguments: Array<String>) {
-    val (intake, service, pictures, directory) = arguments
+    val (intake, fluentd, service, pictures, directory) = arguments
     Throughline.start(Consent.GRANTED) {
         serviceName = "profile-kotlin"
         dataDir = File(directory)
         environment = Environment.TEST
         startJitter = false
         destination("datadog", intake) { datadog("pub0123456789abcdef", "3b2c1a40-5d6e-4f70-8a9b-0c1d2e3f4a5b") }
+        destination("store", fluentd) { fluentd("profile.app") }
         traceHost("127.0.0.1") { formats = setOf(TraceHost.Format.DATADOG, TraceHost.Format.BAGGAGE) }
     }
     Throughline.setUser(USER)
