@@ -1,7 +1,7 @@
 //! The unified view: one tap in an app, and what it leaves in each place, joined.
 //!
-//! The app is `examples/kotlin`, run as a process of its own. Its events go to Datadog's intakes and
-//! to Fluentd, which servers of ours play; its request goes to the service of
+//! The app is `examples/kotlin`, run as a process of its own. Its events go to Datadog's intakes
+//! and to Fluentd, which servers of ours play; its request goes to the service of
 //! `examples/backends/sanic`, whose spans go to Datadog's test agent, and whose log goes through
 //! `examples/backends/fluentd`. `cargo xtask unified-view` builds the app and names its classes in
 //! [`CLASSES`]; without that variable, the test says that it is skipped.
