@@ -61,6 +61,7 @@ mod support;
 mod tail_sampling;
 #[cfg(feature = "tracing")]
 mod tracing_layer;
+mod unified;
 mod vectors;
 mod waiting;
 mod watchdog;

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 use throughline::testing::FaultServer;
 use throughline::trace::{Format, SpanContext, TraceHost};
-use throughline::{Consent, Telemetry};
+use throughline::{Consent, Network, Telemetry};
 
 use crate::app::{arrived, text};
 use crate::sources::root;
-use crate::support::{LONG, builder};
+use crate::support::{LONG, builder, online};
 
 /// The variable that names the Python environment with the service's packages.
 const ENVIRONMENT: &str = "THROUGHLINE_BACKENDS_PYTHON";
@@ -44,9 +44,9 @@ impl Drop for Process {
 }
 
 /// The service, and what stands in for Datadog's Agent.
-struct Backend {
+pub struct Backend {
     dir: tempfile::TempDir,
-    service: u16,
+    pub service: u16,
     agent: u16,
     _processes: [Process; 2],
 }
@@ -70,7 +70,7 @@ fn free_ports<const N: usize>() -> [u16; N] {
 
 impl Backend {
     /// Starts both, or says that the tests are skipped.
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let Some(environment) = std::env::var_os(ENVIRONMENT) else {
             println!("skipped: {ENVIRONMENT} is not set; `cargo xtask test --only backends` sets it");
             return None;
@@ -130,14 +130,14 @@ impl Backend {
     }
 
     /// The spans, as soon as there are so many with a name. The tracer sends once a second.
-    fn spans_with(&self, name: &str, count: usize) -> Vec<Json> {
+    pub fn spans_with(&self, name: &str, count: usize) -> Vec<Json> {
         wait(&format!("{count} spans {name} arrive"), || {
             let spans = self.spans();
             (spans.iter().filter(|span| span["name"] == name).count() >= count).then_some(spans)
         })
     }
 
-    fn output(&self) -> String {
+    pub fn output(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("service.log")).unwrap()
     }
 
@@ -224,6 +224,21 @@ fn is_trace(logged: &str, trace: u128) -> bool {
     }
 }
 
+/// Every row of the app's queue.
+fn rows(dir: &Path) -> Vec<Vec<u8>> {
+    let db = rusqlite::Connection::open(dir.join("queue.db")).unwrap();
+    let lanes = ["crash", "error", "event", "bulk"];
+    let of_lane = |lane| {
+        let mut all = db.prepare(&format!("SELECT row FROM lane_{lane}")).unwrap();
+        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect::<Vec<Vec<u8>>>()
+    };
+    lanes.into_iter().flat_map(of_lane).collect()
+}
+
+fn has(row: &[u8], id: &[u8]) -> bool {
+    row.windows(id.len()).any(|part| part == id)
+}
+
 fn span_id(context: &SpanContext) -> u64 {
     u64::from_be_bytes(context.trace.span_id)
 }
@@ -278,6 +293,8 @@ fn of_a_hundred_requests_at_once_each_has_its_own_trace_in_the_app_the_service_a
     let Some(backend) = Backend::start() else { return };
     let (dir, collector) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
     let telemetry = client(dir.path(), &collector);
+    // Nothing leaves the database before it has been looked at.
+    online(&telemetry, Network::Offline);
     let ready = Barrier::new(REQUESTS);
     let contexts: HashMap<String, SpanContext> = std::thread::scope(|scope| {
         let one = |n: usize| {
@@ -290,6 +307,9 @@ fn of_a_hundred_requests_at_once_each_has_its_own_trace_in_the_app_the_service_a
         let threads: Vec<_> = (0..REQUESTS).map(|n| scope.spawn(move || one(n))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
+    assert!(telemetry.shutdown(LONG));
+    let rows = rows(dir.path());
+    let telemetry = client(dir.path(), &collector);
     assert!(telemetry.flush(LONG).complete);
     let exported = arrived(&collector).spans;
     let spans = backend.spans_with("user.profile.update", REQUESTS);
@@ -304,10 +324,12 @@ fn of_a_hundred_requests_at_once_each_has_its_own_trace_in_the_app_the_service_a
         assert_eq!(work["meta"]["usr.id"], log["usr.id"], "the span is that of another request");
         let request = named(&spans, "sanic.request", trace);
         assert_eq!((trace_of(request), request["parent_id"].as_u64()), (trace, Some(span_id(context))));
-        let mut rows = exported.iter().filter(|span| span.trace_id == context.trace.trace_id);
-        let row = rows.next().expect("the app has exported the request");
-        assert_eq!((&row.span_id[..], rows.next()), (&context.trace.span_id[..], None));
-        assert_eq!(text(&row.attributes, "http.response.status_code"), "200");
+        let is_of = |row: &&Vec<u8>| has(row, &context.trace.trace_id) && has(row, &context.trace.span_id);
+        assert_eq!(rows.iter().filter(is_of).count(), 1, "one row of the database is the request");
+        let mut sent = exported.iter().filter(|span| span.trace_id == context.trace.trace_id);
+        let span = sent.next().expect("the app has exported the request");
+        assert_eq!((&span.span_id[..], sent.next()), (&context.trace.span_id[..], None));
+        assert_eq!(text(&span.attributes, "http.response.status_code"), "200");
     }
 }
 

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::kotlin::kotlin;
+use crate::libraries::{Build, SHARED, target};
 use crate::lint::FEATURES;
 use crate::steps::{cargo, skip, step, step_with_output};
 use crate::tools::{cache, ensure_program};
@@ -30,6 +32,7 @@ pub(crate) fn backends() -> Result<()> {
     let printed = step_with_output("Sanic service", command.env("THROUGHLINE_BACKENDS_PYTHON", &environment))?;
     // Cargo is also content with a filter that no test passes.
     ensure!(printed.contains("test sanic::") && !printed.contains("skipped"), "no test has run");
+    unified_view(false)?;
     let read =
         "import pathlib, sys, yaml; [yaml.safe_load(p.read_text()) for p in pathlib.Path(sys.argv[1]).rglob('*.yaml')]";
     step("YAML of the backends", Command::new(environment.join("bin/python")).args(["-c", read, CONFIGURATIONS]))?;
@@ -43,6 +46,28 @@ pub(crate) fn backends() -> Result<()> {
         validate.env("KAFKA_BROKERS", "127.0.0.1:9092").env("CLICKHOUSE_URL", "tcp://127.0.0.1:9000");
         step(&format!("Collector reads {name}"), &mut validate)?;
     }
+    Ok(())
+}
+
+/// `cargo xtask unified-view`: one tap of the Kotlin example, whose app runs against the service.
+pub(crate) fn unified_view(write: bool) -> Result<()> {
+    let environment = python()?;
+    let list = std::path::absolute(target()?.join("example-classes.txt"))?;
+    let app = ["--projects", "core,../../examples/kotlin", "--activate-profiles", "class-path", "process-classes"];
+    let file = format!("-Dclass-path.file={}", list.display());
+    kotlin(Build::Testing, &[&app[..], &[&file]].concat())?;
+    // The other tests read what this one writes.
+    let tests = if write { "unified::one_tap" } else { "unified::" };
+    let tests = ["test", "--workspace", "--features", FEATURES, "--test", "it", "--", tests, "--nocapture"];
+    let mut command = cargo(&tests);
+    command.env("THROUGHLINE_BACKENDS_PYTHON", &environment);
+    command.env("THROUGHLINE_EXAMPLE_CLASSES", std::fs::read_to_string(&list)?.trim());
+    command.env("THROUGHLINE_EXAMPLE_LIBRARY", std::path::absolute(target()?.join("shipped").join(SHARED))?);
+    if write {
+        command.env("THROUGHLINE_BLESS", "1");
+    }
+    let printed = step_with_output("unified view", &mut command)?;
+    ensure!(printed.contains("test unified::") && !printed.contains("skipped"), "no test has run");
     Ok(())
 }
 

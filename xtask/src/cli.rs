@@ -40,6 +40,13 @@ pub(crate) enum Task {
         #[arg(long)]
         once: bool,
     },
+    /// Follows one tap of the Kotlin example into Datadog's intakes, a service, its spans and its
+    /// logs, and checks that one trace joins them.
+    UnifiedView {
+        /// Write the run and its picture to `docs/`.
+        #[arg(long)]
+        write: bool,
+    },
     /// Assembles the Android archive (AAR); with an NDK it contains the native libraries.
     Android,
     /// Builds the arm64 static library for iOS; on a Mac also the XCFramework.
@@ -111,6 +118,7 @@ pub(crate) enum Language {
     Swift,
     /// TypeScript, in Node and in Hermes.
     ReactNative,
-    /// The services and configurations below `examples/backends`, against the Rust client.
+    /// The services and configurations below `examples/backends`, against the Rust client and an
+    /// app in Kotlin.
     Backends,
 }

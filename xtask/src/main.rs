@@ -43,6 +43,7 @@ fn main() -> Result<()> {
         Task::Bench(options) => bench::bench(&options),
         Task::Example { language, once: true } => example::example(language, example::After::End),
         Task::Example { language, once: false } => example::example(language, example::After::Serve),
+        Task::UnifiedView { write } => backends::unified_view(write),
         Task::Android => android::android().map(|_| ()),
         Task::Ios => ios::ios(),
         Task::Archive => archive::archive(),
