@@ -201,6 +201,71 @@ fn no_answer_but_a_delivery_costs_a_crash() {
 }
 
 #[test]
+fn a_backend_that_begins_to_refuse_everything_loses_nothing_and_is_not_flooded() {
+    for backend in BACKENDS {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        let clock = ManualClock::new();
+        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &clock);
+        let is_settled = || telemetry.books(LONG).unwrap().remove(0).queued == 0;
+        (0..12).for_each(|n| assert!(record_mixed(&telemetry, n).is_some()));
+        pass(&telemetry, &clock, Duration::from_secs(30), backend.name, is_settled);
+        let before = server.received().len();
+        // A firewall in front of it has new rules, for six hours.
+        server.always(Some(Answer::Status(400, Vec::new(), b"no".to_vec())));
+        let mut ids = Vec::new();
+        for n in 0..360 {
+            let id = record_mixed(&telemetry, n).unwrap();
+            ids.extend((!backend.unsupported.contains(&MIXED[n % MIXED.len()])).then_some(id));
+            clock.advance(Duration::from_secs(60));
+            tick(&telemetry);
+        }
+        let refused = server.received().len() - before;
+        // Each of three signals is asked 16 times, and then after 1, 2 and 4 hours; and sessions.
+        assert!(refused <= 100, "{}: {refused} requests", backend.name);
+        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        pass(&telemetry, &clock, Duration::from_secs(600), backend.name, is_settled);
+        let books = telemetry.books(LONG).unwrap().remove(0);
+        assert!(books.balanced(), "{}: {books:?}", backend.name);
+        let lost = books.dropped.total() - books.dropped.of(DropReason::Unsupported);
+        assert_eq!(lost, 0, "{}: {books:?}", backend.name);
+        let requests = stored(&server);
+        let missing = ids.iter().filter(|id| !requests.iter().any(|request| has(request, **id))).count();
+        assert_eq!(missing, 0, "{}", backend.name);
+    }
+}
+
+#[test]
+fn an_event_that_is_refused_alone_holds_up_no_other_and_is_dropped_when_others_are_accepted() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let clock = ManualClock::new();
+    let mut host = Host::default();
+    host.clock = Clock::Manual(Arc::clone(&clock));
+    let config = builder(dir.path()).session_events(false).flush_interval(Duration::from_secs(30));
+    let config = config.endpoint(server.url()).build().unwrap();
+    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
+    let is_settled = || telemetry.books(LONG).unwrap().remove(0).queued == 0;
+    record_mixed(&telemetry, 0).unwrap();
+    pass(&telemetry, &clock, Duration::from_secs(30), "the first", is_settled);
+    let poison = record_mixed(&telemetry, 0).unwrap();
+    server.always(Some(Answer::Poison(vec![poison])));
+    let is_refused = || server.received().iter().filter(|request| has(request, poison)).count() == 2;
+    pass(&telemetry, &clock, Duration::from_secs(5), "two refusals", is_refused);
+    assert_eq!(telemetry.books(LONG).unwrap().remove(0).dropped.total(), 0, "it may be the backend's fault");
+    let next = record_mixed(&telemetry, 0).unwrap();
+    let is_there = || stored(&server).iter().any(|request| has(request, next));
+    // Longer than events wait for company, and shorter than the refused one waits.
+    for _ in 0..12 {
+        clock.advance(Duration::from_secs(10));
+        tick(&telemetry);
+    }
+    until("the next event does not wait for the refused one", is_there);
+    pass(&telemetry, &clock, Duration::from_secs(60), "the refused event is settled", is_settled);
+    let books = telemetry.books(LONG).unwrap().remove(0);
+    assert_eq!((books.dropped.of(DropReason::Rejected), books.dropped.total()), (1, 1), "{books:?}");
+}
+
+#[test]
 fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
     for (at, dead) in BACKENDS.iter().enumerate() {
         let living = &BACKENDS[(at + 1) % BACKENDS.len()];

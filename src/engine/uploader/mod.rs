@@ -248,7 +248,8 @@ impl Uploader {
         }
         for target in &mut self.targets {
             let is_refused = queue.paused(target.id).or(queue.asked_to_wait(target.id)).is_some();
-            if target.is_busy || is_refused || queue.is_salvaging() || target.rests(situation.now) {
+            let is_busy = target.is_busy || queue.destination_name(target.id).is_some_and(|name| busy.contains(name));
+            if is_busy || is_refused || queue.is_salvaging() || target.rests(situation.now) {
                 continue;
             }
             match snapshots::next(queue, target, situation) {

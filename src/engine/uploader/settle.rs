@@ -9,7 +9,9 @@ use super::{Leased, Uploader};
 use crate::model::event::Lane;
 use crate::model::export::{Signal, Verdict};
 use crate::model::ledger::DropReason;
-use crate::model::limits::{ACCEPT_WINDOW, PARKED_FOR, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP};
+use crate::model::limits::{
+    ACCEPT_WINDOW, REFUSALS_TO_PAUSE, REFUSED_AGAIN_AFTER, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP,
+};
 use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
@@ -49,7 +51,9 @@ impl Uploader {
         target.is_busy = false;
         let is_outdated = std::mem::take(&mut target.is_outdated);
         if !leased.snapshots.is_empty() {
-            queue.add_sent(leased.bytes)?;
+            if result.as_ref().err().is_none_or(TransportError::is_late) {
+                queue.add_sent(leased.bytes)?;
+            }
             return target.settle_snapshots(queue, leased, result, Settling { now, wall, random });
         }
         let part = &leased.part;
@@ -71,7 +75,9 @@ impl Uploader {
                 // A server may close the connection on a body that is too large for it.
                 let is_suspect = attempts >= SUSPICIONS_TO_DIVIDE && queue.accepts_others(leased.destination, part);
                 let halves = if is_suspect { halve(queue, leased, false)? } else { None };
-                (halves.unwrap_or(retry), Some(rest), 0)
+                // A backend that was silent has the body all the same.
+                let sent = if error.is_late() { leased.bytes } else { 0 };
+                (halves.unwrap_or(retry), Some(rest), sent)
             }
             Ok(response) => {
                 settled.server_offset_ms =
@@ -96,6 +102,7 @@ impl Uploader {
                     settled.failure = (rejected > 0).then(|| format!("the backend rejected {rejected} records"));
                 }
                 let accepts_others = queue.accepts_others(leased.destination, part);
+                let is_limited = waits.iter().any(|(signal, _)| signal.0 == part.signal);
                 let circumstances = Circumstances {
                     is_crash: leased.lane == Lane::Crash,
                     attempts: part.attempts,
@@ -103,9 +110,12 @@ impl Uploader {
                     depth: part.depth,
                     sibling_refused: part.sibling_refused,
                     has_accepted: queue.has_accepted_within(leased.destination, part.signal, ACCEPT_WINDOW),
+                    accepts_since_refusal: queue.accepts_since_refusal(leased.destination, part),
+                    refusals: queue.refusals(leased.destination, part.signal),
                     pauses: queue.signal_pauses(leased.destination, part.signal),
                     failures: if accepts_others { part.attempts } else { target.failures() },
                     is_alone: exporter.limits(Signal(part.signal)).is_ok_and(|limits| limits.events == 1),
+                    is_limited,
                     // What it asks for single signals does not concern the others.
                     asked: response
                         .header("retry-after")
@@ -133,7 +143,7 @@ impl Uploader {
                     Settlement::Retry { after, cause: Retry::Asked } => {
                         Some(backoff::delay(target.failures(), random).max(*after))
                     }
-                    Settlement::Retry { after, .. } if !accepts_others => Some(*after),
+                    Settlement::Retry { after, .. } if !accepts_others && !is_limited => Some(*after),
                     _ => None,
                 };
                 (settlement, rest, leased.bytes)
@@ -233,8 +243,12 @@ impl Target {
                         }
                         Some(after)
                     }
-                    // What it says about the client or the content, it says about the next batch.
-                    _ => None,
+                    // It refuses the client or the content. Events that have ended find out which,
+                    // and nothing is dropped here; but nobody is told that it was a success.
+                    _ => {
+                        settled.failure = Some(answered(&url, response.status));
+                        None
+                    }
                 }
             }
         };
@@ -260,12 +274,18 @@ struct Circumstances {
     sibling_refused: bool,
     /// Whether the destination has accepted anything of the signal in the last 24 hours.
     has_accepted: bool,
+    /// Whether it has accepted anything of the signal since it first refused what is in the part.
+    accepts_since_refusal: bool,
+    /// Requests of the signal in a row that it has refused, without this one.
+    refusals: u32,
     /// Pauses of the signal in a row.
     pauses: u32,
     /// Failures in a row, which the backoff grows with.
     failures: u32,
     /// Whether each event of the signal is a request of its own.
     is_alone: bool,
+    /// Whether the backend has asked for a rest of this signal. It then says nothing of the part.
+    is_limited: bool,
     /// The wait that the server asked for.
     asked: Option<Duration>,
     random: u64,
@@ -288,6 +308,9 @@ fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
     let drop = |reason| if at.is_crash { Settlement::Park } else { Settlement::Drop(reason) };
     Consequence::Settle(match verdict {
         Verdict::Delivered { rejected } => Settlement::Delivered { rejected },
+        Verdict::Retry if at.is_limited => {
+            Settlement::Retry { after: backoff::delay(at.failures, at.random), cause: Retry::NoAnswer }
+        }
         Verdict::Retry => match at.asked {
             Some(after) => Settlement::Retry { after, cause: Retry::Asked },
             None => {
@@ -306,6 +329,7 @@ fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
         Verdict::Split => return Consequence::Divide { refused: false, or_else: drop(DropReason::TooLarge) },
         // The backend takes nothing at all: the fault is not in an event.
         Verdict::Refused if at.sibling_refused && !at.has_accepted => refused_for_good(at),
+        Verdict::Refused if at.refusals >= REFUSALS_TO_PAUSE => refused_for_good(at),
         Verdict::Refused => return Consequence::Divide { refused: true, or_else: refused_alone(at) },
         Verdict::Decompress => Settlement::Retry { after: Duration::ZERO, cause: Retry::NoAnswer },
         Verdict::Drop(reason) if at.is_crash => {
@@ -323,29 +347,29 @@ fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
 
 /// The backend refuses what is sent, and nothing says that it takes the signal at all.
 fn refused_for_good(at: &Circumstances) -> Settlement {
-    let reason = "it refuses whatever is sent there, and has accepted nothing of this signal in 24 h; \
-                  check the endpoint, or leave the signal out of the destination's signals";
+    let reason = "it refuses whatever is sent there and accepts nothing of this signal; check the endpoint, or leave \
+                  the signal out of the destination's signals";
     Settlement::Pause { after: backoff::pause(at.pauses), reason: reason.to_owned(), is_refused: true }
 }
 
-/// A single event was refused. Where each is a request of its own, nothing says whether the others
-/// would be refused too: it waits for a day, and they are sent. Else it is dropped after two
-/// refusals, or after one when the backend accepts others; but not before the other half that it
-/// was divided from has been sent. A crash is parked instead. A backend that has accepted nothing
+/// A single event was refused. It is dropped when the backend has accepted others since it was
+/// refused first, alone or in a larger request; a crash is parked instead. Until then the fault may
+/// be the backend's: the event is sent again, at first soon and after what it was divided from,
+/// then at long intervals, and the others do not wait for it. A backend that has accepted nothing
 /// of the signal may take none of it.
 fn refused_alone(at: &Circumstances) -> Settlement {
-    if at.attempts > 0 && !at.has_accepted {
-        return match at {
-            Circumstances { is_alone: true, is_crash: true, .. } => Settlement::Park,
-            Circumstances { is_alone: true, .. } => Settlement::Defer { after: PARKED_FOR },
-            _ => refused_for_good(at),
-        };
-    }
-    if at.attempts > 0 || (at.depth > 0 && at.has_accepted) {
+    if at.accepts_since_refusal {
         return if at.is_crash { Settlement::Park } else { Settlement::Drop(DropReason::Rejected) };
     }
-    let after = if at.depth > 0 { Duration::ZERO } else { backoff::delay(0, at.random) };
-    Settlement::Defer { after }
+    match at {
+        Circumstances { attempts: 0, depth: 0, .. } => {
+            Settlement::Defer { after: backoff::delay(0, at.random), is_stuck: false }
+        }
+        Circumstances { attempts: 0, .. } => Settlement::Defer { after: Duration::ZERO, is_stuck: false },
+        Circumstances { is_crash: true, .. } if at.has_accepted || at.is_alone => Settlement::Park,
+        at if at.has_accepted || at.is_alone => Settlement::Defer { after: REFUSED_AGAIN_AFTER, is_stuck: true },
+        _ => refused_for_good(at),
+    }
 }
 
 /// Where to divide a part; `None` when it is a single event.
@@ -367,9 +391,12 @@ mod tests {
         depth: 0,
         sibling_refused: false,
         has_accepted: true,
+        accepts_since_refusal: false,
+        refusals: 0,
         pauses: 0,
         failures: 0,
         is_alone: false,
+        is_limited: false,
         asked: None,
         random: u64::MAX,
     };
@@ -385,14 +412,29 @@ mod tests {
 
     #[test]
     fn a_refused_event_is_not_dropped_before_its_sibling_was_sent() {
-        let half = Circumstances { depth: 1, has_accepted: false, ..FIRST };
-        assert_eq!(of_one(Verdict::Refused, half), "Defer { after: 0ns }");
+        let half = Circumstances { depth: 1, refusals: 1, ..FIRST };
+        assert_eq!(of_one(Verdict::Refused, half), "Defer { after: 0ns, is_stuck: false }");
         // The sibling was accepted meanwhile.
-        let accepted = Circumstances { depth: 1, has_accepted: true, ..FIRST };
+        let accepted = Circumstances { accepts_since_refusal: true, refusals: 0, ..half };
         assert_eq!(of_one(Verdict::Refused, accepted), "Drop(Rejected)");
         // An event that was never part of a larger request is sent twice.
         assert!(of_one(Verdict::Refused, FIRST).starts_with("Defer"));
-        assert_eq!(of_one(Verdict::Refused, Circumstances { attempts: 1, ..FIRST }), "Drop(Rejected)");
+    }
+
+    #[test]
+    fn an_event_is_not_dropped_because_the_backend_began_to_refuse_everything() {
+        // It accepted others an hour ago, which says nothing of what it takes now.
+        let again = Circumstances { attempts: 1, refusals: 1, ..FIRST };
+        assert_eq!(of_one(Verdict::Refused, again), "Defer { after: 900s, is_stuck: true }");
+        let accepts = Circumstances { accepts_since_refusal: true, refusals: 0, ..again };
+        assert_eq!(of_one(Verdict::Refused, accepts), "Drop(Rejected)");
+    }
+
+    #[test]
+    fn a_backend_that_refuses_everything_is_not_asked_once_for_every_event() {
+        let at = |refusals| Circumstances { depth: 4, sibling_refused: true, refusals, ..FIRST };
+        assert!(matches!(consequence(Verdict::Refused, &at(REFUSALS_TO_PAUSE - 1)), Consequence::Divide { .. }));
+        assert!(of_one(Verdict::Refused, at(REFUSALS_TO_PAUSE)).starts_with("Pause"));
     }
 
     #[test]
@@ -404,6 +446,12 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_a_signal_does_not_speak_against_an_event() {
+        let limited = Circumstances { is_limited: true, suspicions: SUSPICIONS_TO_DROP, ..FIRST };
+        assert!(of_one(Verdict::Retry, limited).ends_with("cause: NoAnswer }"));
+    }
+
+    #[test]
     fn a_wait_that_the_server_asked_for_is_longer_than_any_backoff() {
         let asked = Circumstances { asked: Some(Duration::from_secs(90)), ..FIRST };
         assert_eq!(of_one(Verdict::Retry, asked), "Retry { after: 90s, cause: Asked }");
@@ -412,7 +460,13 @@ mod tests {
 
     #[test]
     fn no_answer_costs_a_crash() {
-        let crash = Circumstances { is_crash: true, attempts: 1, suspicions: SUSPICIONS_TO_DROP, ..FIRST };
+        let crash = Circumstances {
+            is_crash: true,
+            attempts: 1,
+            suspicions: SUSPICIONS_TO_DROP,
+            accepts_since_refusal: true,
+            ..FIRST
+        };
         for verdict in [Verdict::Retry, Verdict::Split, Verdict::Refused, Verdict::Drop(DropReason::ServerError)] {
             assert_eq!(of_one(verdict.clone(), crash), "Park", "{verdict:?}");
         }

@@ -65,8 +65,8 @@ impl<'a> InFlight<'a> {
         let sending = shared.guarded(|| transport.send(request));
         let sending = sending.unwrap_or_else(|| Box::pin(std::future::ready(Err(panicked()))));
         let answer = async move {
-            let late = || TransportError(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()));
-            tokio::time::timeout(REQUEST_TIMEOUT, sending).await.unwrap_or_else(|_| Err(late()))
+            let answer = tokio::time::timeout(REQUEST_TIMEOUT, sending).await;
+            answer.unwrap_or_else(|_| Err(TransportError::late()))
         };
         let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
         Self { answer: Box::pin(answer), shared, leased, url, dir: directory.dir().to_owned(), destination }

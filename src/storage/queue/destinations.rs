@@ -204,6 +204,17 @@ impl Queue {
         self.control.destinations.get(&destination).is_some_and(|state| state.accepts_others(part))
     }
 
+    /// How many requests of a signal the backend has refused in a row for their content.
+    pub fn refusals(&self, destination: u32, signal: u8) -> u32 {
+        self.control.destinations.get(&destination).map_or(0, |state| state.answers.of(signal).refused)
+    }
+
+    /// Whether a destination has accepted something of the same signal since it first refused what
+    /// is in this part. Then the fault is in the part.
+    pub fn accepts_since_refusal(&self, destination: u32, part: &PartState) -> bool {
+        self.control.destinations.get(&destination).is_some_and(|state| state.accepts_since_refusal(part))
+    }
+
     /// Whether a failure of this part now counts as one that speaks against it.
     pub fn suspects(&self, destination: u32, part: &PartState) -> bool {
         self.control.destinations.get(&destination).is_some_and(|state| state.suspects(part, self.age()))

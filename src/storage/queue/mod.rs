@@ -24,6 +24,7 @@
 //! device, a full disk), and must never trust a row without its checksum.
 
 mod absorb;
+mod answers;
 mod apart;
 mod batches;
 mod books;

@@ -7,7 +7,7 @@ use super::{LeftOut, NewPart, Queue, QueueError, destinations};
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
-use crate::model::limits::{MAX_PARKED_PARTS, PARKED_FOR, SUSPICIONS_TO_DIVIDE};
+use crate::model::limits::{MAX_PARKED_PARTS, PARKED_FOR, STUCK_AFTER, SUSPICIONS_TO_DIVIDE};
 use crate::model::time::{Deadline, StoredDeadline};
 use crate::policy::backoff;
 
@@ -32,6 +32,8 @@ pub enum Settlement {
     Defer {
         /// How much later.
         after: Duration,
+        /// Whether the rows behind it are not to wait for it.
+        is_stuck: bool,
     },
     /// Its rows were lost to damage and have been booked: there is nothing left to settle. Rows
     /// that it still has, of a part that an older version has frozen, have no place in the format
@@ -204,11 +206,13 @@ impl Queue {
                     batch.remove(oldest.id);
                 }
             }
-            Settlement::Defer { after } => {
+            Settlement::Defer { after, is_stuck } => {
                 batch.refuse_sibling(&part);
                 batch.remove(part.id);
+                let part = state.refuse(part);
+                let attempts = part.attempts + 1;
                 batch.push(PartState {
-                    attempts: part.attempts + 1,
+                    attempts: if is_stuck { attempts.max(STUCK_AFTER) } else { attempts },
                     depth: part.depth + 1,
                     not_before: Some(deadline(after)),
                     ..part
@@ -219,14 +223,18 @@ impl Queue {
                 batch.change(part.id, |part| part.attempts += 1);
                 if is_refused {
                     batch.remove(part.id);
+                    let part = state.refuse(part);
                     batch.push(PartState { attempts: part.attempts + 1, depth: part.depth + 1, ..part });
                 }
             }
             Settlement::Halve { middle, first_rows, refused } => {
-                if refused {
-                    batch.refuse_sibling(&part);
-                }
                 batch.remove(part.id);
+                let part = if refused {
+                    batch.refuse_sibling(&part);
+                    state.refuse(part)
+                } else {
+                    part
+                };
                 // What was accepted before is no reason to divide the halves again: then a backend
                 // that goes down now would be asked for every event.
                 let failed_age = part.failed_age.map(|_| age);

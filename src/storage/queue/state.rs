@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ByLane;
+use super::answers::Answers;
 use crate::model::event::{EventKind, Lane};
 use crate::model::ids::RunKey;
 use crate::model::ledger::{DropReason, Ledger};
@@ -156,6 +157,9 @@ pub struct DestinationState {
     /// The same for each signal: one of them may be down alone. Stored as `[signal, age]`.
     #[serde(default)]
     pub accepted_of: Vec<(u8, u64)>,
+    /// What each signal's requests were answered with.
+    #[serde(default)]
+    pub answers: Answers,
     /// Whether it is no longer in the configuration.
     pub removed: bool,
 }
@@ -166,12 +170,25 @@ impl DestinationState {
         self.accepted_age = Some(age);
         self.accepted_of.retain(|(of, _)| *of != signal);
         self.accepted_of.push((signal, age));
+        self.answers.accept(signal);
         self.signal_pauses.retain(|pause| pause.signal != signal);
     }
 
     /// The queue age at which something of a signal was last accepted.
     pub(super) fn accepted_age_of(&self, signal: u8) -> Option<u64> {
         self.accepted_of.iter().find(|(of, _)| *of == signal).map(|(_, age)| *age)
+    }
+
+    /// Notes that the content of a part has been refused. Returns the part with the note of it.
+    pub(super) fn refuse(&mut self, part: PartState) -> PartState {
+        self.answers.refuse(part.signal);
+        PartState { refused_at: part.refused_at.or(Some(self.answers.of(part.signal).accepted)), ..part }
+    }
+
+    /// Whether something of the same signal has been accepted since the content of this part, or of
+    /// the one that it is a half of, was refused first.
+    pub(super) fn accepts_since_refusal(&self, part: &PartState) -> bool {
+        part.refused_at.is_some_and(|at| self.answers.of(part.signal).accepted > at)
     }
 
     /// Whether something of the same signal has been accepted since this part failed last.
@@ -284,6 +301,10 @@ pub struct PartState {
     /// The queue age at which the backend last answered it with an error that is to be retried, ns.
     #[serde(default)]
     pub failed_age: Option<u64>,
+    /// How many requests of its signal the backend had accepted when it first refused what is in
+    /// the part.
+    #[serde(default)]
+    pub refused_at: Option<u64>,
     /// How often that happened while the backend accepted other parts.
     #[serde(default)]
     pub suspicions: u32,

@@ -50,6 +50,8 @@ mod probe;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::model::limits::REQUEST_TIMEOUT;
+
 pub use crate::model::http::{Request, Response};
 
 /// Why there is no response, in words for `health()` without the URL. The request is always
@@ -69,6 +71,18 @@ pub use crate::model::http::{Request, Response};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TransportError(pub String);
+
+impl TransportError {
+    /// The backend was silent for as long as a request may take.
+    pub(crate) fn late() -> Self {
+        Self(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()))
+    }
+
+    /// Whether that is what happened. The body has then been sent, as far as anyone knows.
+    pub(crate) fn is_late(&self) -> bool {
+        *self == Self::late()
+    }
+}
 
 /// The future of a response.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
