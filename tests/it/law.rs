@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use throughline::event::{Action, ErrorEvent, Lane, Log, Metric, MetricData, Severity};
+use throughline::event::{Action, Custom, ErrorEvent, Lane, Log, Metric, MetricData, Severity};
 use throughline::internals::SendPolicy;
 use throughline::internals::journal::run_file::{RunFile, file_name};
 use throughline::internals::otlp::Otlp;
@@ -156,6 +156,8 @@ impl World {
                 2 => self.recorder.record(&ErrorEvent::new("E", "m").attributes(&attributes)),
                 3 => self.recorder.record(&ErrorEvent::crash("E", "m", "s").attributes(&attributes)),
                 4 => self.recorder.record(&Log::new(Severity::Info, "line").attributes(&attributes)),
+                6 => self.recorder.record(&Log::new(Severity::Error, "line").attributes(&attributes)),
+                7 => self.recorder.record(&Custom::new("placed").attributes(&attributes)),
                 _ => self.recorder.record(&Metric::new("m", "1", MetricData::Gauge(1.0)).attributes(&attributes)),
             };
             self.recorded.extend(id);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use throughline::backends::{Datadog, Fluentd};
-use throughline::event::{Action, ErrorEvent, EventKind, Lane, Log, Severity};
+use throughline::event::{Action, Custom, ErrorEvent, EventKind, Lane, Log, Severity};
 use throughline::ledger::DropReason;
 use throughline::testing::{Answer, FaultServer, Received};
 use throughline::time::ManualClock;
@@ -230,6 +230,42 @@ fn a_filter_that_changes_between_two_starts_repeats_nothing_and_loses_nothing() 
             assert_eq!((times(&a, id), times(&b, id)), (1, 1));
         }
     }
+}
+
+#[test]
+fn what_was_passed_over_does_not_come_back_with_what_a_refused_signal_has_kept() {
+    let (dir, [a, b]) = (tempfile::tempdir().unwrap(), [server(), server()]);
+    let clock = ManualClock::new();
+    // The other one is paused, so that every row stays in the queue.
+    let open = |changing: Destination| {
+        let telemetry = start(dir.path(), [changing, otlp("rest", &b)], &clock);
+        assert!(telemetry.pause_destination("rest"));
+        telemetry
+    };
+    let custom = |telemetry: &Telemetry| telemetry.record_custom(&Custom::new("placed")).unwrap();
+    a.always(Some(Answer::Status(404, Vec::new(), Vec::new())));
+    let telemetry = open(otlp("changing", &a).kinds([EventKind::Action]));
+    // The first is refused, which pauses the signal. What comes then is kept without being encoded.
+    let mut wanted = vec![action(&telemetry)];
+    telemetry.flush(LONG);
+    wanted.push(action(&telemetry));
+    let passed = custom(&telemetry);
+    wanted.push(action(&telemetry));
+    telemetry.flush(LONG);
+    assert!(telemetry.shutdown(LONG));
+    // The same signal is still paused, and now more kinds of it are wanted.
+    let telemetry = open(otlp("changing", &a));
+    wanted.extend([custom(&telemetry), action(&telemetry)]);
+    telemetry.flush(LONG);
+    assert_eq!(stored(&a).len(), 0);
+    up(&a);
+    let have_arrived = || wanted.iter().all(|id| times(&a, *id) == 1);
+    pass(&telemetry, &clock, Duration::from_secs(1_800), "what was kept arrives", have_arrived);
+    assert_eq!(times(&a, passed), 0);
+    assert!(telemetry.resume_destination("rest"));
+    assert!(telemetry.flush(LONG).complete);
+    let books = all(&telemetry);
+    assert_eq!((figures(&books[0]), figures(&books[1])), ((5, 5, 0, 0), (6, 6, 0, 0)), "{books:?}");
 }
 
 #[test]

@@ -56,9 +56,9 @@ enum Turn {
 
 fn turn() -> impl Strategy<Value = Turn> {
     prop_oneof![
-        8 => (0u8..6, 1u16..12).prop_map(|(kind, count)| Turn::Record(kind, count)),
+        8 => (0u8..8, 1u16..12).prop_map(|(kind, count)| Turn::Record(kind, count)),
         6 => (1u16..40).prop_map(Turn::Absorb),
-        8 => (0u8..5, 1u8..6).prop_map(|(answer, count)| Turn::Upload(answer, count)),
+        8 => (0u8..6, 1u8..6).prop_map(|(answer, count)| Turn::Upload(answer, count)),
         1 => Just(Turn::Kill),
         3 => (1u32..4_000).prop_map(Turn::Pass),
         3 => (0u8..2, 0u8..6).prop_map(|(which, filter)| Turn::Filter(which, filter)),
@@ -88,7 +88,7 @@ fn route(dir: &Path, turns: &[Turn]) {
         if answer == 0 {
             arrivals.extend(ids(&outgoing).into_iter().map(|id| (at, id)));
         }
-        world.settle(*outgoing, [0, 4, 5, 12, 8][usize::from(answer)], false);
+        world.settle(*outgoing, [0, 4, 5, 12, 8, 12][usize::from(answer)], false);
         true
     };
     for turn in turns.iter().cloned().chain([Turn::Pause(false, false), Turn::Absorb(u16::MAX)]) {
@@ -101,6 +101,8 @@ fn route(dir: &Path, turns: &[Turn]) {
                     2 => (Lane::Error, EventKind::Error),
                     3 => (Lane::Crash, EventKind::Error),
                     4 => (Lane::Bulk, EventKind::Log),
+                    6 => (Lane::Error, EventKind::Log),
+                    7 => (Lane::Event, EventKind::Custom),
                     _ => (Lane::Bulk, EventKind::Metric),
                 };
                 known.extend(world.recorded.difference(&before).map(|id| (*id, of.0, of.1, history.len() - 1)));

@@ -427,6 +427,20 @@ public object Throughline {
             it.setTailSampling(tailSampling?.let { block -> TailSampling().with(block).generated() })
         }
 
+    /**
+     * Sends nothing to the destination with a name until [resumeDestination]. What is recorded for it
+     * is kept, crashes too, as far as ages and quotas allow; other destinations go on. It is not kept
+     * for the next start. A name that no destination has shows in [Health.problems].
+     */
+    @JvmStatic public fun pauseDestination(name: String): Unit = Running.whenStarted("destination $name") {
+        it.pauseDestination(name)
+    }
+
+    /** Sends to the destination with a name again. */
+    @JvmStatic public fun resumeDestination(name: String): Unit = Running.whenStarted("destination $name") {
+        it.resumeDestination(name)
+    }
+
     /** Sets what the app knows about itself and the device. It decides when uploads are made. */
     @JvmStatic
     public fun setConditions(conditions: Conditions): Unit = Running.whenStarted("setConditions") {
