@@ -187,8 +187,8 @@ impl Uploader {
         self.conditions
     }
 
-    /// Takes the names of the destinations that the app has paused: nothing is sent to them. What is
-    /// not meant for them is passed over all the same, so that it does not fill the queue.
+    /// Takes the names of the destinations that the app has paused: nothing is sent to them. What
+    /// is not meant for them is passed over all the same, so that it does not fill the queue.
     pub fn set_paused(&mut self, names: BTreeSet<String>) {
         self.paused = names;
     }

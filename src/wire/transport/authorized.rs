@@ -41,8 +41,9 @@ pub type Authorizing<'a> = Pin<Box<dyn Future<Output = Result<Headers, Transport
 ///         if destination != "own" {
 ///             return Box::pin(async { Ok(Vec::new()) });
 ///         }
-///         let token = if refresh { "a new one" } else { "the one that is known" };
-///         Box::pin(async move { Ok(vec![("authorization".to_owned(), format!("Bearer {token}"))]) })
+///         let token = if refresh { "Bearer new" } else { "Bearer known" };
+///         let header = ("authorization".to_owned(), token.to_owned());
+///         Box::pin(async move { Ok(vec![header]) })
 ///     }
 /// }
 ///

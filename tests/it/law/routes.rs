@@ -1,5 +1,5 @@
-//! The law of the books with filters and pauses: for every destination, each event that was recorded
-//! is delivered once, dropped for a reason, or was passed over because the filter said so.
+//! The law of the books with filters and pauses: for every destination, each event that was
+//! recorded is delivered once, dropped for a reason, or was passed over because the filter said so.
 
 use std::collections::BTreeSet;
 use std::path::Path;
