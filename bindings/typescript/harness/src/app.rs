@@ -155,15 +155,15 @@ impl Backend {
             signals: self.signals.as_ref().map(|all| all.iter().map(signal).collect()).transpose()?,
             signal_endpoints: vec![],
             format: None,
-            lanes: self.lanes.as_ref().map(|all| all.iter().map(lane).collect()).transpose()?,
-            kinds: self.kinds.as_ref().map(|all| all.iter().map(kind).collect()).transpose()?,
+            lanes: self.lanes.as_ref().map(|all| all.iter().map(|name| lane(name)).collect()).transpose()?,
+            kinds: self.kinds.as_ref().map(|all| all.iter().map(|name| kind(name)).collect()).transpose()?,
             max_age: self.max_age_ms.map(|ms| HostDuration(Duration::from_millis(ms))),
         })
     }
 }
 
-fn lane(name: &String) -> Result<EventLane, Refused> {
-    Ok(match name.as_str() {
+fn lane(name: &str) -> Result<EventLane, Refused> {
+    Ok(match name {
         "crash" => EventLane::Crash,
         "error" => EventLane::Error,
         "event" => EventLane::Event,
@@ -172,8 +172,8 @@ fn lane(name: &String) -> Result<EventLane, Refused> {
     })
 }
 
-fn kind(name: &String) -> Result<EventKind, Refused> {
-    Ok(match name.as_str() {
+fn kind(name: &str) -> Result<EventKind, Refused> {
+    Ok(match name {
         "view" => EventKind::View,
         "action" => EventKind::Action,
         "error" => EventKind::Error,
