@@ -132,7 +132,7 @@ pub use wire::transport;
 pub mod internals {
     pub use crate::engine::crash::crash_report;
     pub use crate::engine::{recorder, uploader};
-    pub use crate::model::config::SendPolicy;
+    pub use crate::model::config::{Filter, SendPolicy};
     pub use crate::model::event::{breadcrumb, decode, encode, scrub};
     pub use crate::model::value::lend;
     pub use crate::model::{ids, kill_point, limits};

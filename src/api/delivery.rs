@@ -201,7 +201,13 @@ impl Telemetry {
             health.hints.push(hint.to_owned());
         }
         health.hints.extend(shared.nowhere().map(str::to_owned));
-        health.hints.extend(shared.untaken());
+        health.hints.extend(shared.route_hints.iter().cloned());
+        let paused = self.client.parts.pauses.names();
+        for destination in &mut health.destinations {
+            destination.paused_by_app = paused.contains(&destination.name);
+        }
+        let held = |name: &String| format!("the app has paused `{name}`: its events are kept up to the quotas");
+        health.hints.extend(paused.iter().map(held));
         health.hints.extend(shared.unconsented().map(str::to_owned));
         health.hints.extend(explanation);
         health

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::hook::EventHook;
 use crate::engine::debug::DebugOutput;
 use crate::model::time::Clock;
-use crate::wire::transport::Transport;
+use crate::wire::transport::{AuthHeaders, Transport};
 
 /// What the embedding program brings besides the [configuration](crate::Config).
 ///
@@ -39,6 +39,9 @@ use crate::wire::transport::Transport;
 pub struct Host {
     /// Sends requests in place of the built-in HTTP client.
     pub transport: Option<Arc<dyn Transport>>,
+    /// Returns headers that authorize requests, for example with a token that expires. Whichever
+    /// transport sends them, and whatever the format: see [`AuthHeaders`].
+    pub auth: Option<Arc<dyn AuthHeaders>>,
     /// Where time comes from. The default is the operating system; a test may move it by hand.
     pub clock: Clock,
     /// Decides what is recorded, in addition to the configuration.

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 mod consent;
 mod delivery;
+mod destinations;
 mod erasure;
 mod events;
 pub(crate) mod hook;

@@ -8,9 +8,11 @@ use tokio::sync::Notify;
 use super::hook::{HookCounts, HookRewrite};
 use super::host::Host;
 use crate::engine::debug::DebugLog;
+use crate::engine::directory::route_hints;
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::main_thread::Watched;
+use crate::engine::pauses::Pauses;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
 use crate::engine::worker::Shared;
@@ -22,7 +24,7 @@ use crate::storage::dirlock;
 use crate::storage::health::{Health, StorageState};
 use crate::storage::installation::{Found, Installation};
 use crate::storage::session_file;
-use crate::wire::transport::Transport;
+use crate::wire::transport::{Authority, Transport};
 
 /// What a client is made of. All of it is there whether or not the client is on.
 #[derive(Debug)]
@@ -35,12 +37,14 @@ pub(super) struct Parts {
     pub(super) conditions: Arc<Mutex<Conditions>>,
     /// The app's main thread, if the host has shown it.
     pub(super) watched: Arc<Watched>,
+    /// The destinations that the app has paused.
+    pub(super) pauses: Arc<Pauses>,
 }
 
 impl Parts {
     pub(super) fn new(config: Config, host: Host) -> Self {
-        let (hook_counts, globals, conditions, watched) = Default::default();
-        Self { config, host, hook_counts, globals, conditions, watched }
+        let (hook_counts, globals, conditions, watched, pauses) = Default::default();
+        Self { config, host, hook_counts, globals, conditions, watched, pauses }
     }
 
     /// Checks that the data directory exists or can be made, can be written, and holds nothing that
@@ -83,10 +87,13 @@ impl Parts {
             health: Mutex::new(Health { storage: StorageState::Starting, ..Health::default() }),
             panics: Default::default(),
             transport,
+            authority: Authority::new(self.host.auth.clone()),
             debug: DebugLog::new(self.config.debug, self.host.debug_output.clone()),
             lifecycle: Arc::clone(lifecycle),
             conditions: Arc::clone(&self.conditions),
             watched: Arc::clone(&self.watched),
+            pauses: Arc::clone(&self.pauses),
+            route_hints: route_hints(&self.config.destinations),
             is_suspended: Default::default(),
             begins_anew: Default::default(),
             is_capture_disabled: Default::default(),

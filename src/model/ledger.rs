@@ -69,7 +69,7 @@ pub enum DropReason {
     Withdrawn = 16,
     /// The backend failed on this event alone, again and again, while it accepted others.
     Undeliverable = 17,
-    /// No destination takes the event's signal: each of them names others.
+    /// No destination wants the event: each of them names other signals, lanes or kinds.
     NoDestination = 18,
 }
 

@@ -88,6 +88,8 @@ pub enum Blocked {
     DailyCap,
     /// The user has not consented yet.
     Consent,
+    /// The app has paused the destination.
+    Paused,
 }
 
 /// The decision about a lane.

@@ -54,6 +54,9 @@ pub struct DestinationHealth {
     /// Why nothing, or nothing of some signals, is sent to it at the moment: the answer, the URL
     /// and what may be done about it. `None` when nothing is paused.
     pub paused: Option<String>,
+    /// Whether the app has paused it:
+    /// [`Telemetry::pause_destination`](crate::Telemetry::pause_destination).
+    pub paused_by_app: bool,
 }
 
 /// The condition of a client. See the [module](crate::health) for how to read it.

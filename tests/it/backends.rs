@@ -3,7 +3,7 @@
 //! is down for days holds up nobody else.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use throughline::backends::{Connect, Datadog, Fluentd, Sentry};
@@ -12,6 +12,7 @@ use throughline::export::Exporter;
 use throughline::ledger::DropReason;
 use throughline::testing::{Answer, FaultServer, Received};
 use throughline::time::{Clock, ManualClock};
+use throughline::transport::{AuthHeaders, Authorizing};
 use throughline::{Consent, Destination, Host, Telemetry};
 use uuid::Uuid;
 
@@ -71,17 +72,25 @@ const BACKENDS: [Backend; 5] = [
     },
 ];
 
-fn own(name: &str, exporter: impl Exporter + 'static) -> Destination {
+pub fn own(name: &str, exporter: impl Exporter + 'static) -> Destination {
     Destination::exporter(name, Arc::new(exporter))
 }
 
 /// A client with these destinations, whose clock is moved by hand.
-fn start(dir: &Path, destinations: impl IntoIterator<Item = Destination>, clock: &Arc<ManualClock>) -> Telemetry {
+pub fn start(dir: &Path, destinations: impl IntoIterator<Item = Destination>, clock: &Arc<ManualClock>) -> Telemetry {
+    start_with(dir, destinations, clock, Host::default())
+}
+
+fn start_with(
+    dir: &Path,
+    destinations: impl IntoIterator<Item = Destination>,
+    clock: &Arc<ManualClock>,
+    mut host: Host,
+) -> Telemetry {
     let mut config = builder(dir).session_events(false);
     for destination in destinations {
         config = config.destination(destination);
     }
-    let mut host = Host::default();
     host.clock = Clock::Manual(Arc::clone(clock));
     Telemetry::start_with(config.build().unwrap(), Consent::Granted, host).unwrap()
 }
@@ -114,12 +123,12 @@ const MIXED: [EventKind; 6] =
     [EventKind::Action, EventKind::Log, EventKind::Error, EventKind::Span, EventKind::Metric, EventKind::Resource];
 
 /// Whether a body has the id of an event, in any of the forms in which formats write it.
-fn has(request: &Received, id: Uuid) -> bool {
+pub fn has(request: &Received, id: Uuid) -> bool {
     let body = String::from_utf8_lossy(&request.body);
     body.contains(&id.hyphenated().to_string()) || body.contains(&id.simple().to_string())
 }
 
-fn stored(server: &FaultServer) -> Vec<Received> {
+pub fn stored(server: &FaultServer) -> Vec<Received> {
     server.received().into_iter().filter(|request| request.stored).collect()
 }
 
@@ -171,8 +180,114 @@ fn nobody_but_the_backend_sees_the_credentials() {
     }
 }
 
+/// A host whose token is refused until it is asked for a new one. It notes who asked, and whether
+/// for a new one.
+#[derive(Debug, Default)]
+struct Tokens(Mutex<Vec<(String, bool)>>);
+
+impl AuthHeaders for Tokens {
+    fn headers(&self, destination: &str, refresh: bool) -> Authorizing<'_> {
+        self.0.lock().unwrap().push((destination.to_owned(), refresh));
+        let token = format!("{} token of {destination}", if refresh { "new" } else { "old" });
+        Box::pin(async move { Ok(vec![("X-Token".to_owned(), token)]) })
+    }
+}
+
+fn authorized(auth: Arc<dyn AuthHeaders>) -> Host {
+    let mut host = Host::default();
+    host.auth = Some(auth);
+    host
+}
+
+fn tokens(server: &FaultServer) -> Vec<String> {
+    let of =
+        |request: Received| request.headers.into_iter().find(|(name, _)| name == "x-token").map(|(_, value)| value);
+    server.received().into_iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_refused_token_is_renewed_once_and_the_same_request_sent_again() {
+    for backend in BACKENDS {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        server.script([Answer::Status(401, Vec::new(), Vec::new())]);
+        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        let host = Arc::<Tokens>::default();
+        let auth = authorized(host.clone());
+        let telemetry = start_with(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new(), auth);
+        let id = telemetry.record_error(&ErrorEvent::new("E", "handled")).unwrap();
+        assert!(telemetry.flush(LONG).complete, "{}", backend.name);
+        assert!(stored(&server).iter().any(|request| has(request, id)), "{}", backend.name);
+        let asked = [(backend.name.to_owned(), false), (backend.name.to_owned(), true)];
+        assert_eq!(*host.0.lock().unwrap(), asked, "{}: the new token is kept", backend.name);
+        let name = backend.name;
+        let sent = tokens(&server);
+        assert_eq!(sent[..2], [format!("old token of {name}"), format!("new token of {name}")], "{name}");
+        assert!(sent[2..].iter().all(|token| *token == sent[1]), "{name}: {sent:?}");
+        let requests = server.received();
+        assert_eq!((&requests[0].path, &requests[0].body), (&requests[1].path, &requests[1].body), "{name}");
+        assert_eq!(telemetry.health().retries, 0, "{name}: it was no failure");
+    }
+}
+
+#[test]
+fn a_token_that_is_refused_twice_pauses_the_backend_and_costs_nothing() {
+    for backend in BACKENDS {
+        let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+        server.always(Some(Answer::Status(401, Vec::new(), Vec::new())));
+        let host = Arc::<Tokens>::default();
+        let auth = authorized(host.clone());
+        let clock = ManualClock::new();
+        let telemetry = start_with(dir.path(), [(backend.destination)(&server.url())], &clock, auth);
+        let id = telemetry.record_error(&ErrorEvent::new("E", "handled")).unwrap();
+        assert!(!telemetry.flush(LONG).complete, "{}", backend.name);
+        assert_eq!(server.received().len(), 2, "{}: one refusal, one renewal", backend.name);
+        assert!(telemetry.health().destinations[0].paused.is_some(), "{}", backend.name);
+        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        let has_arrived = || stored(&server).iter().any(|request| has(request, id));
+        pass(&telemetry, &clock, Duration::from_secs(1_800), backend.name, has_arrived);
+    }
+}
+
+#[test]
+fn each_backend_gets_the_token_that_the_host_returned_for_it_and_no_other() {
+    let (dir, servers) = (tempfile::tempdir().unwrap(), BACKENDS.map(|_| FaultServer::start().unwrap()));
+    for server in &servers {
+        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+    }
+    let auth = authorized(Arc::<Tokens>::default());
+    let destinations = BACKENDS.iter().zip(&servers).map(|(backend, server)| (backend.destination)(&server.url()));
+    let telemetry = start_with(dir.path(), destinations, &ManualClock::new(), auth);
+    record_all(&telemetry);
+    assert!(telemetry.flush(LONG).complete);
+    for (backend, server) in BACKENDS.iter().zip(&servers) {
+        let sent = tokens(server);
+        assert_eq!(sent.len(), server.received().len(), "{}", backend.name);
+        assert!(sent.iter().all(|token| *token == format!("old token of {}", backend.name)), "{sent:?}");
+    }
+}
+
+#[test]
+fn a_token_that_would_divide_a_header_is_not_sent() {
+    #[derive(Debug)]
+    struct Divides;
+
+    impl AuthHeaders for Divides {
+        fn headers(&self, _destination: &str, _refresh: bool) -> Authorizing<'_> {
+            Box::pin(async { Ok(vec![("authorization".to_owned(), format!("{SECRET}\r\nx-more: yes"))]) })
+        }
+    }
+
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let auth = authorized(Arc::new(Divides));
+    let telemetry = start_with(dir.path(), [Destination::new("otlp", server.url())], &ManualClock::new(), auth);
+    telemetry.record_action(&Action::tap("buy")).unwrap();
+    let reason = telemetry.flush(Duration::from_millis(500)).reason.unwrap();
+    assert!(reason.contains("the host's authorization") && !reason.contains(SECRET), "{reason}");
+    assert!(server.received().is_empty());
+}
+
 /// Lets time pass until something holds.
-fn pass(telemetry: &Telemetry, clock: &ManualClock, step: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+pub fn pass(telemetry: &Telemetry, clock: &ManualClock, step: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     until(what, || {
         clock.advance(step);
         tick(telemetry);

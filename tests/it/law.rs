@@ -8,20 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use throughline::event::{Action, ErrorEvent, Lane, Log, Metric, MetricData, Severity};
-use throughline::export::Exporter;
+use throughline::event::{Action, Custom, ErrorEvent, Lane, Log, Metric, MetricData, Severity};
 use throughline::internals::SendPolicy;
 use throughline::internals::journal::run_file::{RunFile, file_name};
 use throughline::internals::otlp::Otlp;
 use throughline::internals::queue::{Queue, QueueLimits, open_or_rebuild};
 use throughline::internals::recorder::Recorder;
-use throughline::internals::uploader::{Outgoing, Step, Uploader};
+use throughline::internals::uploader::{Member, Outgoing, Step, Uploader};
 use throughline::ledger::DropReason;
 use throughline::testing::event_ids;
 use throughline::time::{Clock, ManualClock};
 use throughline::transport::{Response, TransportError};
 use throughline::{Conditions, Destination, MeteredUploads, Network};
 use uuid::Uuid;
+
+mod routes;
+
+use routes::{FILTERS, Filters};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -85,6 +88,7 @@ struct World {
     arrived: HashSet<(u32, Uuid)>,
     under_way: Vec<Outgoing>,
     damaged: u64,
+    filters: Filters,
 }
 
 const LIMITS: QueueLimits =
@@ -96,9 +100,10 @@ const POLICY: SendPolicy = SendPolicy {
     daily_bytes: None,
 };
 
-fn uploader(queue: &Queue, clock: &Clock) -> Uploader {
-    let exporter = |(id, name): (u32, String)| -> (u32, Arc<dyn Exporter>) {
-        (id, Arc::new(Otlp::new(&Destination::new(name, "http://localhost"))))
+fn uploader(queue: &Queue, clock: &Clock, filters: Filters) -> Uploader {
+    let exporter = |(id, name): (u32, String)| -> Member {
+        let filter = FILTERS[filters[usize::from(name == "b")]](Destination::new(&name, "http://localhost"));
+        (id, Arc::new(Otlp::new(&Destination::new(name, "http://localhost"))), filter.filter().clone())
     };
     Uploader::new(clock.clone(), POLICY, queue.destinations().into_iter().map(exporter).collect(), 7, false)
 }
@@ -118,7 +123,7 @@ impl World {
         let (mut queue, _) = open_or_rebuild(dir, LIMITS, &clock).unwrap();
         queue.configure(&[("a".to_owned(), 1)]).unwrap();
         let run = queue.enter_run(recorder.journal().start()).unwrap();
-        let uploader = uploader(&queue, &clock);
+        let uploader = uploader(&queue, &clock, [0, 0]);
         Self {
             dir: dir.to_owned(),
             clock,
@@ -132,6 +137,7 @@ impl World {
             arrived: HashSet::new(),
             under_way: Vec::new(),
             damaged: 0,
+            filters: [0, 0],
         }
     }
 
@@ -139,7 +145,7 @@ impl World {
         self.under_way.clear();
         let wanted: Vec<_> = self.wanted.iter().map(|name| ((*name).to_owned(), 1)).collect();
         self.queue.configure(&wanted).unwrap();
-        self.uploader = uploader(&self.queue, &self.clock);
+        self.uploader = uploader(&self.queue, &self.clock, self.filters);
     }
 
     fn record(&mut self, kind: u8, count: u16) {
@@ -150,6 +156,8 @@ impl World {
                 2 => self.recorder.record(&ErrorEvent::new("E", "m").attributes(&attributes)),
                 3 => self.recorder.record(&ErrorEvent::crash("E", "m", "s").attributes(&attributes)),
                 4 => self.recorder.record(&Log::new(Severity::Info, "line").attributes(&attributes)),
+                6 => self.recorder.record(&Log::new(Severity::Error, "line").attributes(&attributes)),
+                7 => self.recorder.record(&Custom::new("placed").attributes(&attributes)),
                 _ => self.recorder.record(&Metric::new("m", "1", MetricData::Gauge(1.0)).attributes(&attributes)),
             };
             self.recorded.extend(id);
@@ -229,7 +237,7 @@ impl World {
 
     /// The process dies at once, and the next process recovers what it left.
     fn kill(self) -> Self {
-        let Self { dir, clock, manual, recorder, queue, wanted, recorded, arrived, damaged, .. } = self;
+        let Self { dir, clock, manual, recorder, queue, wanted, recorded, arrived, damaged, filters, .. } = self;
         let key = recorder.key();
         drop((queue, recorder));
         let fresh = journaled(&dir, &clock);
@@ -242,10 +250,23 @@ impl World {
         queue.finish_run(dead, &file.counters()).unwrap();
         std::fs::remove_file(path).unwrap();
         let run = queue.enter_run(fresh.journal().start()).unwrap();
-        let uploader = uploader(&queue, &clock);
+        let uploader = uploader(&queue, &clock, filters);
         let (recorder, under_way) = (fresh, Vec::new());
-        let mut world =
-            Self { dir, clock, manual, recorder, queue, uploader, run, wanted, recorded, arrived, under_way, damaged };
+        let mut world = Self {
+            dir,
+            clock,
+            manual,
+            recorder,
+            queue,
+            uploader,
+            run,
+            wanted,
+            recorded,
+            arrived,
+            under_way,
+            damaged,
+            filters,
+        };
         world.configure();
         world
     }

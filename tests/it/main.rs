@@ -48,6 +48,7 @@ mod privacy;
 mod processes;
 mod remote;
 mod roots;
+mod routing;
 mod rum;
 mod sanic;
 mod semconv;

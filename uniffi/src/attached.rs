@@ -62,6 +62,8 @@ impl TelemetryCore {
             "setEnabled" => self.set_enabled(first?.as_bool()?).into(),
             "setSessionSampleRate" => rate().is_some_and(|rate| self.set_session_sample_rate(rate)).into(),
             "setTraceSampleRate" => rate().is_some_and(|rate| self.set_trace_sample_rate(rate)).into(),
+            "pauseDestination" => self.pause_destination(first?.as_str()?.to_owned()).into(),
+            "resumeDestination" => self.resume_destination(first?.as_str()?.to_owned()).into(),
             "health" => self.health().to_json(),
             _ => return None,
         })
@@ -88,6 +90,7 @@ impl HealthReport {
                 "delivered": destination.delivered,
                 "dropped": counts(&destination.dropped),
                 "paused": destination.paused,
+                "isPausedByApp": destination.paused_by_app,
             })
         };
         let store = |store: &crate::StateCounts| {

@@ -58,6 +58,8 @@ pub struct DestinationHealth {
     pub dropped: Vec<NamedCount>,
     /// Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
     pub paused: Option<String>,
+    /// Whether the app has paused it.
+    pub paused_by_app: bool,
 }
 
 /// The counts of one traced store: `mutations = recorded + suppressed + dropped`.
@@ -126,6 +128,7 @@ impl HealthReport {
             delivered: destination.delivered,
             dropped: drop_counts(&destination.dropped),
             paused: destination.paused.clone(),
+            paused_by_app: destination.paused_by_app,
         });
         let stores = client.state_counts().into_iter().map(|(name, counts)| StateCounts {
             name,

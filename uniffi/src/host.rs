@@ -1,12 +1,11 @@
 //! What a host may do itself: send requests with its own network stack, and authorize them.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use throughline::DebugOutput;
-use throughline::internals::kill_point::kill_point;
 use throughline::limits::{MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
-use throughline::transport::{Request, Response, Sending, Transport, TransportError};
+use throughline::transport::{self, Authorizing, Request, Response, Sending, Transport, TransportError};
 
 use crate::records::HeaderField;
 
@@ -63,11 +62,13 @@ pub trait HostTransport: Send + Sync {
 /// Returns headers that authorize uploads.
 ///
 /// It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
-/// kept until a destination answers 401; then it is called once more.
+/// kept for that destination, and sent to it alone, until it answers 401; then this is called once
+/// more.
 #[uniffi::export(with_foreign)]
 pub trait AuthHeaders: Send + Sync {
-    /// The headers. With `refresh`, the last ones were refused.
-    fn headers(&self, refresh: bool) -> Result<Vec<HeaderField>, HostError>;
+    /// The headers for the destination with this name; none, if the host has none for it. With
+    /// `refresh`, the last ones were refused.
+    fn headers(&self, destination: String, refresh: bool) -> Result<Vec<HeaderField>, HostError>;
 }
 
 /// Takes the lines of the debug log, for example to the system's log.
@@ -138,76 +139,21 @@ impl Transport for Hosted {
     }
 }
 
-/// Why the host is asked for its headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    /// None are known yet.
-    First,
-    /// The known ones were refused.
-    AfterRefusal,
-}
+/// Asks the host for its authorization.
+pub(crate) struct Asked(pub(crate) Arc<dyn AuthHeaders>);
 
-/// Adds the host's authorization to the requests that another transport sends.
-pub(crate) struct Authorized {
-    pub(crate) inner: Arc<dyn Transport>,
-    pub(crate) auth: Option<Arc<dyn AuthHeaders>>,
-    /// The headers that the host returned last.
-    known: Mutex<Option<Vec<HeaderField>>>,
-}
-
-impl fmt::Debug for Authorized {
+impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorized").field("inner", &self.inner).finish_non_exhaustive()
+        f.write_str("Asked")
     }
 }
 
-impl Authorized {
-    pub(crate) fn new(inner: Arc<dyn Transport>, auth: Option<Arc<dyn AuthHeaders>>) -> Self {
-        Self { inner, auth, known: Mutex::new(None) }
-    }
-
-    /// The headers that are known, else the host's.
-    async fn headers(&self, auth: &Arc<dyn AuthHeaders>) -> Result<Vec<HeaderField>, TransportError> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
-            Some(known) => Ok(known),
-            None => self.ask_host(auth, Asked::First).await,
-        }
-    }
-
-    async fn ask_host(&self, auth: &Arc<dyn AuthHeaders>, asked: Asked) -> Result<Vec<HeaderField>, TransportError> {
-        let auth = Arc::clone(auth);
-        let headers = ask(move || auth.headers(asked == Asked::AfterRefusal)).await?;
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(headers.clone());
-        Ok(headers)
-    }
-}
-
-impl Transport for Authorized {
-    fn send(&self, request: Request) -> Sending<'_> {
+impl transport::AuthHeaders for Asked {
+    fn headers(&self, destination: &str, refresh: bool) -> Authorizing<'_> {
+        let (host, destination) = (Arc::clone(&self.0), destination.to_owned());
         Box::pin(async move {
-            kill_point("transport");
-            let Some(auth) = &self.auth else { return self.inner.send(request).await };
-            let first = self.inner.send(with(&request, self.headers(auth).await?)).await?;
-            if first.status != 401 {
-                return Ok(first);
-            }
-            self.inner.send(with(&request, self.ask_host(auth, Asked::AfterRefusal).await?)).await
+            let headers = ask(move || host.headers(destination, refresh)).await?;
+            Ok(headers.into_iter().map(|field| (field.name, field.value)).collect())
         })
     }
-
-    fn idle(&self) {
-        self.inner.idle();
-    }
-}
-
-/// The request with further headers, which replace those with the same name.
-fn with(request: &Request, headers: Vec<HeaderField>) -> Request {
-    let mut request = request.clone();
-    for field in headers {
-        let name = field.name.to_ascii_lowercase();
-        request.headers.retain(|(known, _)| *known != name);
-        request.headers.push((name, field.value));
-    }
-    request
 }

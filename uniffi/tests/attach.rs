@@ -74,7 +74,16 @@ fn a_question_that_is_none_has_no_answer_and_does_no_harm() {
     let handle = running();
     let long = "x".repeat(1 << 20);
     let wrong = ["", "[", "null", "{}", "7", "\"text\"", "[[]]", "[null]", "[-1]", "[1e300]", "[\"\\ud800\"]", &long];
-    let names = ["traceHeaders", "traceId", "setConsent", "setEnabled", "setSessionSampleRate", "setTraceSampleRate"];
+    let names = [
+        "traceHeaders",
+        "traceId",
+        "setConsent",
+        "setEnabled",
+        "setSessionSampleRate",
+        "setTraceSampleRate",
+        "pauseDestination",
+        "resumeDestination",
+    ];
     for arguments in wrong {
         for name in names {
             let answer = ask(handle, name.to_owned(), arguments.to_owned());

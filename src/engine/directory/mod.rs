@@ -33,6 +33,7 @@ mod recovery;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use destinations::route_hints;
 pub(crate) use ends::{Ended, Ends, name_of, reported_runs};
 pub(crate) use erase::{erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
 

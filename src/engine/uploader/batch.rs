@@ -141,6 +141,14 @@ fn fit(
     Ok(Fit::NotToday)
 }
 
+/// Passes over the next rows of a lane of which nothing is meant for the destination, without a
+/// request. Says when to come back for the rest of them.
+pub(super) fn pass_over(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Lease, Failure> {
+    freeze(queue, target, lane)?;
+    // The journal is drained in between.
+    Ok(if queue.behind(target.id, lane)? > 0 { Lease::Later(LEASE_AGAIN_AFTER) } else { Lease::Nothing })
+}
+
 /// What came of encoding a part once more.
 enum Again {
     Encoded(Body),
@@ -157,7 +165,10 @@ fn encode_again(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartS
     let mut rows = part_rows(queue, lane, part)?;
     // What was sent once is sent as it was, unless all of it is too old.
     let first = too_old(queue, target, lane);
-    let sorted = sort(target, &rows, if part.to < first { first } else { 0 })?;
+    let first = if part.to < first { first } else { 0 };
+    // Of a part that an older version has frozen, nobody could say what was left out.
+    let sorted =
+        if part.kinds.is_known() { sort(target, lane, &rows, first)? } else { sort_all(target, lane, &rows, first)? };
     let signal = Signal(part.signal);
     let is_regrouped = sorted.left_out.rows() > 0 || sorted.signals.iter().any(|group| group.signal != signal);
     if part.kinds.is_known() && is_regrouped {
@@ -235,28 +246,49 @@ fn too_old(queue: &Queue, target: &Target, lane: Lane) -> u64 {
     age.map_or(0, |age| queue.expired_before(lane, nanos(age)))
 }
 
-/// Sorts rows by the signals that the exporter gives them. Those before `first` are too old.
-fn sort(target: &Target, rows: &Rows, first: u64) -> Result<Sorted, Fault> {
+/// Sorts the rows of a lane by the signals that the exporter gives them. Those before `first` are
+/// too old. What is not meant for the destination is passed over, however old it is.
+fn sort(target: &Target, lane: Lane, rows: &Rows, first: u64) -> Result<Sorted, Fault> {
+    sort_by(target, lane, rows, first, |kind| target.exporter.admits(lane, kind))
+}
+
+/// The same, without regard to the destination's filter.
+fn sort_all(target: &Target, lane: Lane, rows: &Rows, first: u64) -> Result<Sorted, Fault> {
+    sort_by(target, lane, rows, first, |_| true)
+}
+
+fn sort_by(
+    target: &Target,
+    lane: Lane,
+    rows: &Rows,
+    first: u64,
+    admits: impl Fn(EventKind) -> bool,
+) -> Result<Sorted, Fault> {
     let exporter = &target.exporter;
     let mut sorted = Sorted::default();
     for row in &rows.rows {
         let left_out = &mut sorted.left_out;
-        if row.seq < first {
-            left_out.expired += 1;
-            continue;
-        }
         let Ok(kind) = Record::peek_kind(rows.record(row)) else {
             left_out.unsupported += 1;
             continue;
         };
-        let Some(signal) = exporter.signal(kind)? else {
+        let signal = if admits(kind) { exporter.signal(kind)? } else { None };
+        let is_meant = match signal {
+            Some(signal) => exporter.takes(signal)?,
+            None => admits(kind),
+        };
+        if !is_meant {
+            *(if target.is_wanted(lane, kind) { &mut left_out.elsewhere } else { &mut left_out.nowhere }) += 1;
+            continue;
+        }
+        if row.seq < first {
+            left_out.expired += 1;
+            continue;
+        }
+        let Some(signal) = signal else {
             left_out.unsupported += 1;
             continue;
         };
-        if !exporter.takes(signal)? {
-            *(if target.is_wanted(kind) { &mut left_out.elsewhere } else { &mut left_out.nowhere }) += 1;
-            continue;
-        }
         let at = match sorted.signals.iter().position(|group| group.signal == signal) {
             Some(at) => at,
             None => {
@@ -289,7 +321,7 @@ fn freeze(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Frozen, 
     let rows = queue.next_rows(id, lane, most_rows(target, lane)?, MAX_BATCH_ROW_BYTES)?;
     let (Some(first), Some(last)) = (rows.rows.first(), rows.rows.last()) else { return Ok(Frozen::Nothing) };
     let range = first.seq..=last.seq;
-    let Sorted { signals, mut left_out } = sort(target, &rows, too_old(queue, target, lane))?;
+    let Sorted { signals, mut left_out } = sort(target, lane, &rows, too_old(queue, target, lane))?;
     let is_later = |group: &Group| {
         let signal = group.signal.0;
         queue.signal_paused(id, signal).is_some() || queue.batch(id, lane).is_some_and(|batch| batch.defers(signal))
@@ -328,7 +360,7 @@ fn divide_deferred(queue: &mut Queue, target: &mut Target, lane: Lane, part: &Pa
     let mut rows = queue.read_rows(lane, part.from, part.to, most, MAX_BATCH_ROW_BYTES)?;
     let to = rows.rows.last().map_or(part.to, |last| last.seq);
     rows.retain(|_, record| Record::peek_kind(record).is_ok_and(|kind| part.kinds.has(kind)));
-    let Sorted { signals, mut left_out } = sort(target, &rows, too_old(queue, target, lane))?;
+    let Sorted { signals, mut left_out } = sort(target, lane, &rows, too_old(queue, target, lane))?;
     let Planned { parts, bodies, faults } = plan(queue, target, lane, &rows, &signals)?;
     left_out.unsupported += faults;
     let has_parts = !parts.is_empty();

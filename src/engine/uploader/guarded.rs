@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::model::config::shown;
-use crate::model::event::EventKind;
+use crate::model::config::{Filter, shown};
+use crate::model::event::{EventKind, Lane};
 use crate::model::export::{Attempt, ExportRow, Exporter, RequestLimits, Signal, Verdict};
 use crate::model::http::{Request, Response};
 use crate::model::limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
@@ -43,18 +43,20 @@ impl From<Fault> for Failure {
     }
 }
 
-/// An exporter whose panics are caught and counted.
+/// The exporter of a destination with its filter. The exporter's panics are caught and counted.
 #[derive(Debug, Clone)]
 pub(super) struct Guarded {
     exporter: Arc<dyn Exporter>,
+    /// Which events are meant for the destination, whatever the exporter says.
+    filter: Filter,
     panics: Arc<AtomicU64>,
     /// Whether the backend has said that it cannot read compressed bodies.
     is_plain: bool,
 }
 
 impl Guarded {
-    pub(super) fn new(exporter: Arc<dyn Exporter>, panics: Arc<AtomicU64>) -> Self {
-        Self { exporter, panics, is_plain: false }
+    pub(super) fn new(exporter: Arc<dyn Exporter>, filter: Filter, panics: Arc<AtomicU64>) -> Self {
+        Self { exporter, filter, panics, is_plain: false }
     }
 
     fn call<R>(&self, call: impl FnOnce(&dyn Exporter) -> R) -> Result<R, Fault> {
@@ -64,8 +66,19 @@ impl Guarded {
         })
     }
 
+    /// The version of the encoding and the filter.
     pub(super) fn version(&self) -> Result<u32, Fault> {
-        self.call(|exporter| exporter.version())
+        Ok(self.call(|exporter| exporter.version())? ^ self.filter.code())
+    }
+
+    /// Whether the filter lets an event through.
+    pub(super) fn admits(&self, lane: Lane, kind: EventKind) -> bool {
+        self.filter.takes(lane, kind)
+    }
+
+    /// Gives the destination crashes too, which its filter had left out.
+    pub(super) fn add_crashes(&mut self) {
+        self.filter.add_crashes();
     }
 
     pub(super) fn signal(&self, kind: EventKind) -> Result<Option<Signal>, Fault> {
@@ -76,16 +89,31 @@ impl Guarded {
         self.call(|exporter| exporter.takes(signal))
     }
 
-    /// Whether events of a kind are meant for the destination. They may be if the exporter fails.
-    pub(super) fn wants(&self, kind: EventKind) -> bool {
+    /// Whether events of a kind in a lane are meant for the destination, and have a place in its
+    /// format. They may have if the exporter fails.
+    pub(super) fn wants(&self, lane: Lane, kind: EventKind) -> bool {
         let wants = |exporter: &dyn Exporter| exporter.signal(kind).is_some_and(|signal| exporter.takes(signal));
-        self.call(wants).unwrap_or(true)
+        self.admits(lane, kind) && self.call(wants).unwrap_or(true)
+    }
+
+    /// Whether events of a kind in a lane are meant for the destination. Those that have no place
+    /// in its format are, and are counted.
+    pub(super) fn concerns(&self, lane: Lane, kind: EventKind) -> bool {
+        let takes = |exporter: &dyn Exporter| exporter.signal(kind).is_none_or(|signal| exporter.takes(signal));
+        self.admits(lane, kind) && self.call(takes).unwrap_or(true)
+    }
+
+    /// Whether nothing of a lane is meant for the destination: all of it is passed over.
+    pub(super) fn passes_over(&self, lane: Lane) -> bool {
+        let mut kinds = EventKind::ALL.into_iter().filter(|kind| kind.lanes().contains(&lane));
+        !kinds.any(|kind| self.concerns(lane, kind))
     }
 
     /// Whether every signal goes to one server. Yes if the exporter fails.
     pub(super) fn has_one_server(&self) -> bool {
         let servers = |exporter: &dyn Exporter| {
-            let signals = EventKind::ALL.into_iter().filter_map(|kind| exporter.signal(kind));
+            let kinds = EventKind::ALL.into_iter().filter(|kind| self.filter.takes_kind(*kind));
+            let signals = kinds.filter_map(|kind| exporter.signal(kind));
             let urls = signals.filter(|signal| exporter.takes(*signal)).map(|signal| exporter.url(signal));
             urls.map(|url| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/")).collect::<BTreeSet<_>>().len()
         };
@@ -110,9 +138,11 @@ impl Guarded {
         Ok(RequestLimits { events: events.clamp(1, MAX_BATCH_EVENTS), bytes: bytes.min(MAX_BATCH_BYTES) })
     }
 
-    /// How old an event may be. As old as the configuration allows if the exporter fails.
+    /// How old an event may be: as the format says and as the destination does. If the exporter
+    /// fails, the format says nothing.
     pub(super) fn max_age(&self) -> Option<Duration> {
-        self.call(|exporter| exporter.max_age()).unwrap_or(None)
+        let of_format = self.call(|exporter| exporter.max_age()).unwrap_or(None);
+        of_format.into_iter().chain(self.filter.max_age()).min()
     }
 
     pub(super) fn is_stamped(&self) -> Result<bool, Fault> {

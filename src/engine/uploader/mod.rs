@@ -9,6 +9,7 @@
 //! - `batch.rs`: freezes a batch and leases its parts, one request at a time;
 //! - `body.rs`: turns rows into a request's body;
 //! - `guarded.rs`: calls of an exporter, which may have bugs;
+//! - `routes.rs`: which destination gets which events;
 //! - `ready.rs`: keeps the bodies that freezing a batch produced until their first send;
 //! - `settle.rs`: what an answer means for a part;
 //! - `open_views.rs`, `snapshots.rs`: views that are open, which are sent beside the batches.
@@ -18,10 +19,12 @@ mod body;
 mod guarded;
 mod open_views;
 mod ready;
+pub(crate) mod routes;
 mod settle;
 mod snapshots;
 mod target;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,14 +36,14 @@ use guarded::{Failure, Fault, Guarded};
 pub use settle::Settled;
 use target::{Situation, Target, Turn};
 
-use crate::model::config::SendPolicy;
-use crate::model::event::{EventKind, Lane};
+use crate::model::config::{Filter, SendPolicy};
+use crate::model::event::Lane;
 use crate::model::export::Exporter;
 use crate::model::limits::{SHORTEST_WAIT, START_JITTER};
 use crate::model::time::{BootTime, Clock};
 use crate::policy::backoff;
 use crate::policy::schedule::{Blocked, Conditions, Network};
-use crate::storage::queue::state::{Kinds, PartState};
+use crate::storage::queue::state::PartState;
 use crate::storage::queue::{Queue, QueueError};
 use crate::wire::transport::Request;
 
@@ -83,6 +86,9 @@ pub struct Leased {
     pub(crate) snapshots: open_views::Versions,
 }
 
+/// A destination: its number in the queue, its format, and which events are meant for it.
+pub type Member = (u32, Arc<dyn Exporter>, Filter);
+
 /// What the uploader keeps in memory between requests. At most one request is under way for each
 /// destination, so that one that hangs does not keep the others waiting.
 #[derive(Debug)]
@@ -94,6 +100,8 @@ pub struct Uploader {
     conditions: Conditions,
     /// Whether a flush is under way.
     flush: bool,
+    /// The names of the destinations that the app has paused.
+    paused: BTreeSet<String>,
     /// Whether the first upload after a start waits for a random time.
     jitter: bool,
     /// Panics of exporters that were caught.
@@ -101,15 +109,9 @@ pub struct Uploader {
 }
 
 impl Uploader {
-    /// Makes an uploader for the destinations that the queue was configured with: their numbers in
-    /// the queue, in the order in which they take turns.
-    pub fn new(
-        clock: Clock,
-        policy: SendPolicy,
-        exporters: Vec<(u32, Arc<dyn Exporter>)>,
-        seed: u64,
-        jitter: bool,
-    ) -> Self {
+    /// Makes an uploader for the destinations that the queue was configured with, in the order in
+    /// which they take turns.
+    pub fn new(clock: Clock, policy: SendPolicy, exporters: Vec<Member>, seed: u64, jitter: bool) -> Self {
         let mut uploader = Self {
             clock,
             policy,
@@ -118,6 +120,7 @@ impl Uploader {
             random: seed | 1,
             conditions: Conditions::default(),
             flush: false,
+            paused: BTreeSet::new(),
             panics: Arc::default(),
         };
         uploader.set_exporters(exporters);
@@ -125,18 +128,13 @@ impl Uploader {
     }
 
     /// Replaces the destinations, after the queue was configured anew.
-    pub fn set_exporters(&mut self, exporters: Vec<(u32, Arc<dyn Exporter>)>) {
+    pub fn set_exporters(&mut self, exporters: Vec<Member>) {
         let now = self.clock.boot();
         self.targets.clear();
-        let guarded = |(id, exporter)| (id, Guarded::new(exporter, Arc::clone(&self.panics)));
-        let exporters: Vec<(u32, Guarded)> = exporters.into_iter().map(guarded).collect();
-        let mut wanted = Kinds::default();
-        for kind in EventKind::ALL {
-            if exporters.iter().any(|(_, exporter)| exporter.wants(kind)) {
-                wanted.add(kind);
-            }
-        }
-        for (id, exporter) in exporters {
+        let guarded = |(id, exporter, filter)| (id, Guarded::new(exporter, filter, Arc::clone(&self.panics)));
+        let (ids, mut members): (Vec<u32>, Vec<Guarded>) = exporters.into_iter().map(guarded).unzip();
+        let wanted = routes::share(&mut members);
+        for (id, exporter) in ids.into_iter().zip(members) {
             let rest = if self.jitter { self.jitter() } else { Duration::ZERO };
             self.targets.push(Target::new(id, exporter, wanted, now, rest));
         }
@@ -189,6 +187,12 @@ impl Uploader {
         self.conditions
     }
 
+    /// Takes the names of the destinations that the app has paused: nothing is sent to them. What
+    /// is not meant for them is passed over all the same, so that it does not fill the queue.
+    pub fn set_paused(&mut self, names: BTreeSet<String>) {
+        self.paused = names;
+    }
+
     /// Starts or ends a flush. During a flush events are sent without waiting for more of them, and
     /// without regard to a jitter or backoff from before. The wait that a backend asked for, pauses
     /// and the host's conditions still hold.
@@ -217,19 +221,31 @@ impl Uploader {
         };
         let mut wait: Option<Duration> = None;
         let mut blocked = None;
-        let mut is_busy = false;
+        let (mut is_busy, mut is_held) = (false, false);
         let mut faults: Vec<(u32, Fault)> = Vec::new();
         for target in &mut self.targets {
-            let mut due = Vec::new();
+            let (mut due, mut passed) = (Vec::new(), Vec::new());
+            let name = queue.destination_name(target.id).cloned().unwrap_or_default();
+            let is_paused = self.paused.contains(&name);
             for lane in Lane::ALL {
                 match target.turn(queue, lane, situation)? {
                     Turn::Nothing => {}
+                    Turn::Pass => passed.push(lane),
+                    Turn::Blocked(_) | Turn::Later(_) | Turn::Now if is_paused => is_held = true,
                     Turn::Blocked(reason) => blocked = Some(reason),
                     Turn::Later(left) => wait = sooner(wait, left),
                     Turn::Now => due.push(lane),
                 }
             }
-            if target.is_busy || queue.destination_name(target.id).is_some_and(|name| busy.contains(name)) {
+            for lane in passed {
+                match batch::pass_over(queue, target, lane) {
+                    Ok(Lease::Later(left)) => wait = sooner(wait, left),
+                    Ok(_) => {}
+                    Err(Failure::Queue(error)) => return Err(error),
+                    Err(Failure::Exporter(fault)) => faults.push((target.id, fault)),
+                }
+            }
+            if target.is_busy || busy.contains(&name) {
                 is_busy |= target.is_busy || !due.is_empty();
                 continue;
             }
@@ -248,8 +264,9 @@ impl Uploader {
         }
         for target in &mut self.targets {
             let is_refused = queue.paused(target.id).or(queue.asked_to_wait(target.id)).is_some();
-            let is_busy = target.is_busy || queue.destination_name(target.id).is_some_and(|name| busy.contains(name));
-            if is_busy || is_refused || queue.is_salvaging() || target.rests(situation.now) {
+            let name = queue.destination_name(target.id).cloned().unwrap_or_default();
+            let is_left_alone = target.is_busy || busy.contains(&name) || self.paused.contains(&name);
+            if is_left_alone || is_refused || queue.is_salvaging() || target.rests(situation.now) {
                 continue;
             }
             match snapshots::next(queue, target, situation) {
@@ -272,6 +289,7 @@ impl Uploader {
             (Some(wait), _) => Step::Wait(wait.max(SHORTEST_WAIT)),
             (None, _) if is_busy => Step::Busy,
             (None, Some(reason)) => Step::Blocked(reason),
+            (None, None) if is_held => Step::Blocked(Blocked::Paused),
             (None, None) => Step::Idle,
         })
     }

@@ -19,6 +19,9 @@ use crate::storage::queue::state::PartState;
 pub(super) fn next(queue: &mut Queue, target: &mut Target, situation: Situation) -> Result<Lease, Failure> {
     let Situation { now, flush, conditions, policy, sent_today, .. } = situation;
     let is_background = !conditions.foreground && !flush;
+    if !target.exporter.admits(Lane::Event, EventKind::View) {
+        return Ok(Lease::Nothing);
+    }
     let Some(left) = target.snapshots.due(queue, now, policy, is_background)? else { return Ok(Lease::Nothing) };
     let Some(signal) = target.exporter.signal(EventKind::View)? else { return Ok(Lease::Nothing) };
     if !target.exporter.takes(signal)? || queue.signal_paused(target.id, signal.0).is_some() {

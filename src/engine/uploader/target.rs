@@ -21,8 +21,10 @@ pub(super) struct Target {
     /// Its number in the queue.
     pub(super) id: u32,
     pub(super) exporter: Guarded,
-    /// The kinds of events that some destination takes.
-    wanted: Kinds,
+    /// The kinds of events that some destination takes, of each lane.
+    wanted: ByLane<Kinds>,
+    /// Whether it takes nothing of a lane.
+    passes_over: ByLane<bool>,
     /// Whether every signal goes to one server: then what it asks for holds for all.
     pub(super) has_one_server: bool,
     /// The bodies of its newest batch.
@@ -88,6 +90,8 @@ pub(super) enum Turn {
     Nothing,
     /// It may send now.
     Now,
+    /// Nothing of what waits is meant for the destination: it may be passed over now.
+    Pass,
     /// Not before this time has passed.
     Later(Duration),
     /// Not before the host's conditions change.
@@ -95,10 +99,11 @@ pub(super) enum Turn {
 }
 
 impl Target {
-    pub(super) fn new(id: u32, exporter: Guarded, wanted: Kinds, now: BootTime, rest: Duration) -> Self {
+    pub(super) fn new(id: u32, exporter: Guarded, wanted: ByLane<Kinds>, now: BootTime, rest: Duration) -> Self {
         Self {
             id,
             has_one_server: exporter.has_one_server(),
+            passes_over: ByLane(Lane::ALL.map(|lane| exporter.passes_over(lane))),
             exporter,
             wanted,
             ready: Ready::default(),
@@ -171,9 +176,9 @@ impl Target {
         self.failures
     }
 
-    /// Whether some destination takes events of this kind.
-    pub(super) fn is_wanted(&self, kind: EventKind) -> bool {
-        self.wanted.has(kind)
+    /// Whether some destination takes events of this kind in this lane.
+    pub(super) fn is_wanted(&self, lane: Lane, kind: EventKind) -> bool {
+        self.wanted.get(lane).has(kind)
     }
 
     /// How long a part has to wait before it is sent again.
@@ -210,6 +215,15 @@ impl Target {
         if batch.is_none() && behind == 0 {
             *self.in_a_hurry.get_mut(lane) = false;
             return Ok(Turn::Nothing);
+        }
+        if batch.is_none() && *self.passes_over.get(lane) {
+            // Neither the network nor the backend has a say in that.
+            let waiting = Waiting { rows: behind, oldest, flush: flush || *self.in_a_hurry.get(lane) };
+            let policy = SendPolicy { daily_bytes: None, ..policy };
+            return Ok(match decide(lane, waiting, Conditions::default(), policy, 0) {
+                SendDecision::Wait(left) => Turn::Later(left),
+                _ => Turn::Pass,
+            });
         }
         if let Some(left) = queue.paused(self.id).max(queue.asked_to_wait(self.id)) {
             return Ok(Turn::Later(left));

@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 
 use super::{Outgoing, Step, Uploader};
 use crate::engine::recorder::Recorder;
-use crate::model::config::{Destination, MeteredUploads, SendPolicy};
+use crate::model::config::{Destination, Filter, MeteredUploads, SendPolicy};
 use crate::model::event::{Action, ErrorEvent, EventKind, Lane, Resource};
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::ledger::DropReason;
@@ -136,7 +136,8 @@ fn eager() -> SendPolicy {
 }
 
 fn uploader(queue: &Queue, clock: &Clock, exporter: &Arc<Counting>) -> Uploader {
-    let exporters = queue.destinations().into_iter().map(|(id, _)| (id, Arc::clone(exporter) as Arc<dyn Exporter>));
+    let of = |(id, _)| (id, Arc::clone(exporter) as Arc<dyn Exporter>, Filter::default());
+    let exporters = queue.destinations().into_iter().map(of);
     Uploader::new(clock.clone(), eager(), exporters.collect(), 7, false)
 }
 

@@ -60,6 +60,8 @@ pub(crate) enum Command {
         /// When the host reported them.
         at: BootTime,
     },
+    /// The app has paused a destination, or has ended that.
+    Pauses,
     /// The host has shown the app's main thread.
     Watch,
     /// Close the database and release every lock.
@@ -137,6 +139,10 @@ impl Worker<'_> {
                 let phase = if conditions.foreground { Phase::Running } else { Phase::Background };
                 self.shared.recorder().crash().set_phase(phase);
                 self.directories(|directory| directory.uploader.set_conditions(conditions, at));
+            }
+            Command::Pauses => {
+                let names = self.shared.pauses.names();
+                self.directories(|directory| directory.uploader.set_paused(names.clone()));
             }
             Command::Watch => {
                 // One after the other: both would ask the main thread.

@@ -107,6 +107,7 @@ fn blocked_by(reason: Blocked) -> &'static str {
         Blocked::LowPower => "the device saves power",
         Blocked::DailyCap => "the daily limit of bytes is reached",
         Blocked::Consent => "the user has not consented yet",
+        Blocked::Paused => "the app has paused the destination",
     }
 }
 

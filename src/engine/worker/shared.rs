@@ -11,14 +11,15 @@ use crate::engine::debug::DebugLog;
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::main_thread::Watched;
+use crate::engine::pauses::Pauses;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
-use crate::model::config::{Config, Consent, OtlpSignal};
+use crate::model::config::{Config, Consent};
 use crate::model::time::Clock;
 use crate::policy::schedule::Conditions;
 use crate::storage::health::{Health, StorageState};
 use crate::storage::switches::Switches;
-use crate::wire::transport::Transport;
+use crate::wire::transport::{Authority, Transport};
 
 /// What the client and the worker share.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) panics: AtomicU64,
     /// `None` without a destination, and when neither the host nor this build has a transport.
     pub(crate) transport: Option<Arc<dyn Transport>>,
+    /// The host's authorization of requests.
+    pub(crate) authority: Authority,
     pub(crate) debug: DebugLog,
     /// What was decided about the client. The worker reads the user's consent here, and switches
     /// the client off when an earlier process was switched off.
@@ -43,6 +46,10 @@ pub(crate) struct Shared {
     pub(crate) watched: Arc<Watched>,
     /// The device's conditions, as the host reported them last, also while the client was off.
     pub(crate) conditions: Arc<Mutex<Conditions>>,
+    /// The destinations that the app has paused, also while the client was off.
+    pub(crate) pauses: Arc<Pauses>,
+    /// What a developer should know about where events go.
+    pub(crate) route_hints: Vec<String>,
     /// The app is suspended, and no worker may hold a lock or open a file: not the one that was
     /// told so, and none that takes its place.
     pub(crate) is_suspended: AtomicBool,
@@ -85,20 +92,6 @@ impl Shared {
             "this build has no HTTP client and the host gave no transport: \
              events are kept on the device up to the quotas",
         )
-    }
-
-    /// The signals that no destination takes, as a hint. An exporter of the host's may take all.
-    pub(crate) fn untaken(&self) -> Option<String> {
-        let destinations = &self.config.destinations;
-        if destinations.is_empty() || destinations.iter().any(|destination| destination.exporter.is_some()) {
-            return None;
-        }
-        let is_taken =
-            |signal: &OtlpSignal| destinations.iter().any(|destination| destination.signals.contains(signal));
-        let untaken: Vec<_> = OtlpSignal::ALL.into_iter().filter(|signal| !is_taken(signal)).collect();
-        let names: Vec<_> = untaken.into_iter().map(OtlpSignal::name).collect();
-        let hint = || format!("no destination takes {}: they are counted as `no_destination`", names.join(" and "));
-        (!names.is_empty()).then(hint)
     }
 
     /// What has to happen before anything is sent, if that is the user's consent.

@@ -323,6 +323,7 @@ impl Worker<'_> {
     fn instruct(&self, directory: &mut Directory) {
         directory.uploader.set_conditions(self.conditions, self.shared.clock.boot());
         directory.uploader.set_flush(!self.flushes.is_empty());
+        directory.uploader.set_paused(self.shared.pauses.names());
     }
 
     /// Tells the queue how much it keeps of sessions that are not sampled, and for how long.

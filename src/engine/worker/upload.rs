@@ -62,13 +62,12 @@ impl<'a> InFlight<'a> {
     fn start(shared: &'a Shared, transport: &'a dyn Transport, outgoing: Outgoing, directory: &Directory) -> Self {
         let Outgoing { request, leased } = outgoing;
         let url = shown(&request.url);
-        let sending = shared.guarded(|| transport.send(request));
-        let sending = sending.unwrap_or_else(|| Box::pin(std::future::ready(Err(panicked()))));
+        let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
+        let sending = shared.authority.send(transport, request, destination.clone());
         let answer = async move {
             let answer = tokio::time::timeout(REQUEST_TIMEOUT, sending).await;
             answer.unwrap_or_else(|_| Err(TransportError::late()))
         };
-        let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
         Self { answer: Box::pin(answer), shared, leased, url, dir: directory.dir().to_owned(), destination }
     }
 

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::filter::Filter;
 use super::signal::OtlpSignal;
 use super::url::{check_base, check_url};
 use crate::model::error::Error;
-use crate::model::event::{EventKind, Temporality};
+use crate::model::event::{EventKind, Lane, Temporality};
 use crate::model::export::{Exporter, Signal};
 
 /// The form in which OTLP is sent.
@@ -58,6 +60,8 @@ pub struct Destination {
     pub(crate) temporality: Temporality,
     /// The host's own format, instead of OTLP.
     pub(crate) exporter: Option<Arc<dyn Exporter>>,
+    /// Which events are meant for it.
+    pub(crate) filter: Filter,
 }
 
 impl Destination {
@@ -74,14 +78,80 @@ impl Destination {
             encoding: Encoding::Protobuf,
             temporality: Temporality::Cumulative,
             exporter: None,
+            filter: Filter::default(),
         }
     }
 
     /// A backend in a format of the host's own: see [`Exporter`], whose URLs, headers and encoding
-    /// count. The other setters are for OTLP; using one of them as well is an error of the
+    /// count. [`lanes`](Self::lanes), [`kinds`](Self::kinds) and [`max_age`](Self::max_age) are for
+    /// every format. The other setters are for OTLP; using one of them as well is an error of the
     /// configuration.
     pub fn exporter(name: impl Into<String>, exporter: Arc<dyn Exporter>) -> Self {
         Self { exporter: Some(exporter), ..Self::new(name, "") }
+    }
+
+    /// Names the lanes whose events are meant for this destination. Default: all four.
+    ///
+    /// The destination passes over everything else: that is not among its events, and is no loss.
+    /// Events that no destination wants are counted as
+    /// [`NoDestination`](crate::ledger::DropReason::NoDestination), and `health()` has a hint.
+    ///
+    /// Crashes are in a lane of their own, [`Lane::Crash`]. They are not lost by a filter that
+    /// forgets them: when no destination takes that lane, those that take handled errors get the
+    /// crashes too, and `health()` has a hint.
+    ///
+    /// ```
+    /// use throughline::event::Lane;
+    /// use throughline::{Config, Destination};
+    ///
+    /// let errors = Destination::new("errors", "https://errors.example.com")
+    ///     .lanes([Lane::Crash, Lane::Error]);
+    /// let config = Config::builder("shop", "/var/lib/shop/telemetry")
+    ///     .endpoint("https://otlp.example.com") // takes everything
+    ///     .destination(errors)
+    ///     .build()?;
+    /// # let _ = config;
+    /// # Ok::<(), throughline::Error>(())
+    /// ```
+    pub fn lanes(mut self, lanes: impl IntoIterator<Item = Lane>) -> Self {
+        self.filter.lanes = lanes.into_iter().collect();
+        self
+    }
+
+    /// Names the kinds of events that are meant for this destination. Default: all. With
+    /// [`lanes`](Self::lanes), an event has to be of both; for the others the same holds as there.
+    /// [`EventKind::Error`] is crashes as well as handled errors.
+    ///
+    /// ```
+    /// use throughline::Destination;
+    /// use throughline::event::EventKind;
+    ///
+    /// let product = Destination::new("product", "https://events.example.com")
+    ///     .kinds([EventKind::Session, EventKind::View, EventKind::Action, EventKind::Custom]);
+    /// # let _ = product;
+    /// ```
+    pub fn kinds(mut self, kinds: impl IntoIterator<Item = EventKind>) -> Self {
+        self.filter.kinds = kinds.into_iter().collect();
+        self
+    }
+
+    /// Sets how old an event may be that is still sent to this destination, 1 minute to 1 year. The
+    /// shortest of this, the age of the [configuration](crate::ConfigBuilder::max_age) and that of
+    /// the format counts. Older events are dropped for this destination alone, when it would send
+    /// them, and counted as [`QuotaAge`](crate::ledger::DropReason::QuotaAge); crashes are sent all
+    /// the same. An age is exact to ten minutes: an event may be sent that much later.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use throughline::Destination;
+    ///
+    /// let live = Destination::new("live", "https://live.example.com")
+    ///     .max_age(Duration::from_secs(3_600));
+    /// # let _ = live;
+    /// ```
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.filter.max_age = Some(age);
+        self
     }
 
     /// Names the signals that the backend takes. Default: all three.
@@ -155,6 +225,12 @@ impl Destination {
         &self.name
     }
 
+    /// Which events are meant for it.
+    #[doc(hidden)]
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
     /// The URL to which a signal is sent.
     pub(crate) fn url(&self, signal: OtlpSignal) -> String {
         let below = || format!("{}/v1/{}", self.endpoint.trim_end_matches('/'), signal.name());
@@ -181,11 +257,16 @@ impl Destination {
     }
 
     pub(super) fn check(&self) -> Result<(), Error> {
+        self.filter.check()?;
         let Some(exporter) = &self.exporter else {
             self.check_endpoints()?;
+            let is_sent = |kind: &EventKind| self.signals.contains(&OtlpSignal::of(*kind));
+            self.check_kinds(is_sent, "are of none of the destination's signals: it would get no event")?;
             return check_headers(&self.headers);
         };
-        if *self != (Self { exporter: self.exporter.clone(), ..Self::new(&self.name, "") }) {
+        let of_every_format =
+            Self { exporter: self.exporter.clone(), filter: self.filter.clone(), ..Self::new(&self.name, "") };
+        if *self != of_every_format {
             let reason = "have a destination with an exporter that also has a setting of OTLP's: signals, \
                           an endpoint, headers, encoding or temporality";
             return Err(Error::config("destinations", reason));
@@ -194,6 +275,8 @@ impl Destination {
         if signals.is_empty() {
             return Err(Error::config("destinations", "have an exporter that takes no kind of event"));
         }
+        let is_sent = |kind: &EventKind| exporter.signal(*kind).is_some_and(|signal| exporter.takes(signal));
+        self.check_kinds(is_sent, "have no place in the destination's format: it would get no event")?;
         for signal in signals {
             check_url("destinations", &exporter.url(signal))?;
             check_headers(&exporter.headers(signal))?;
@@ -203,6 +286,16 @@ impl Destination {
 }
 
 impl Destination {
+    /// Refuses a filter that leaves none of the kinds that are sent at all.
+    fn check_kinds(&self, is_sent: impl Fn(&EventKind) -> bool, reason: &str) -> Result<(), Error> {
+        let mut sent = EventKind::ALL.into_iter().filter(is_sent);
+        let is_filtered = self.filter.code() != 0;
+        if is_filtered && !sent.any(|kind| self.filter.takes_kind(kind)) {
+            return Err(Error::config("kinds", reason));
+        }
+        Ok(())
+    }
+
     fn check_endpoints(&self) -> Result<(), Error> {
         if self.signals.is_empty() {
             return Err(Error::config("signals", "are none: name at least one of logs, traces, metrics"));
@@ -244,6 +337,7 @@ impl PartialEq for Destination {
             && (&self.name, &self.endpoint, &self.headers) == (&other.name, &other.endpoint, &other.headers)
             && (&self.signals, &self.signal_endpoints) == (&other.signals, &other.signal_endpoints)
             && (self.encoding, self.temporality) == (other.encoding, other.temporality)
+            && self.filter == other.filter
     }
 }
 
@@ -357,5 +451,31 @@ mod tests {
         assert!(custom(Custom { key: "line\nbreak", ..CUSTOM }).check().is_err());
         assert!(custom(Custom { takes: None, ..CUSTOM }).check().is_err());
         assert!(custom(CUSTOM).header("a", "b").check().is_err());
+    }
+
+    #[test]
+    fn a_filter_is_for_every_format_and_leaves_a_backend_what_it_was() {
+        let day = Duration::from_secs(86_400);
+        let filtered = |destination: Destination| {
+            destination.lanes([Lane::Bulk, Lane::Error]).kinds([EventKind::Log]).max_age(day)
+        };
+        for known in [custom(CUSTOM), Destination::new("own", "http://h/a")] {
+            let other = filtered(known.clone());
+            assert!(other.check().is_ok());
+            assert_ne!(known, other);
+            // A pause is of the backend, and not of what is sent to it.
+            assert_eq!(known.fingerprint(), other.fingerprint());
+            assert!(known.clone().lanes([]).check().is_err() && known.clone().kinds([]).check().is_err());
+            assert!(known.max_age(Duration::ZERO).check().is_err());
+        }
+    }
+
+    #[test]
+    fn a_filter_of_kinds_for_which_the_backend_has_no_place_is_refused() {
+        let refusal = |destination: Destination| destination.check().unwrap_err().to_string();
+        assert!(refusal(custom(CUSTOM).kinds([EventKind::Action])).contains("no place in the destination's format"));
+        let traces = Destination::new("own", "http://h/a").signals([OtlpSignal::Traces]);
+        assert!(refusal(traces.clone().kinds([EventKind::Log])).contains("none of the destination's signals"));
+        assert!(traces.kinds([EventKind::Span]).check().is_ok());
     }
 }

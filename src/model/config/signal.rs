@@ -1,5 +1,7 @@
 //! The signals of OTLP.
 
+use crate::model::event::EventKind;
+
 /// A signal of OTLP: what has an endpoint of its own.
 ///
 /// | signal | events |
@@ -28,6 +30,15 @@ pub enum OtlpSignal {
 impl OtlpSignal {
     /// Every signal.
     pub const ALL: [OtlpSignal; 3] = [OtlpSignal::Logs, OtlpSignal::Traces, OtlpSignal::Metrics];
+
+    /// The signal that carries events of a kind.
+    pub(crate) fn of(kind: EventKind) -> Self {
+        match kind {
+            EventKind::Resource | EventKind::Span => OtlpSignal::Traces,
+            EventKind::Metric => OtlpSignal::Metrics,
+            _ => OtlpSignal::Logs,
+        }
+    }
 
     /// The name, as it stands in the path of an endpoint: `logs`, `traces`, `metrics`.
     pub fn name(self) -> &'static str {

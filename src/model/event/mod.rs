@@ -133,6 +133,22 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
 
+    /// The lanes in which events of this kind are kept.
+    pub fn lanes(self) -> &'static [Lane] {
+        match self {
+            EventKind::Error => &[Lane::Crash, Lane::Error],
+            EventKind::Log => &[Lane::Error, Lane::Bulk],
+            EventKind::Metric | EventKind::Span => &[Lane::Bulk],
+            EventKind::Session
+            | EventKind::View
+            | EventKind::Action
+            | EventKind::Resource
+            | EventKind::LongTask
+            | EventKind::Vital
+            | EventKind::Custom => &[Lane::Event],
+        }
+    }
+
     /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {

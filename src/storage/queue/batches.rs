@@ -45,9 +45,9 @@ pub struct NewPart {
 pub struct LeftOut {
     /// The format has no place for them: they are dropped.
     pub unsupported: u64,
-    /// No destination takes their signal: they are dropped.
+    /// No destination wants them: they are dropped.
     pub nowhere: u64,
-    /// Another destination takes their signal: they do not concern this one.
+    /// Another destination wants them: they do not concern this one.
     pub elsewhere: u64,
     /// They are older than the backend takes: they are dropped.
     pub expired: u64,

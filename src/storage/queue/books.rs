@@ -20,7 +20,7 @@ pub struct DestinationBooks {
     /// itself.
     pub name: String,
     /// Events that were accepted for it. Those that were gone before it was configured do not
-    /// count, nor do those of signals that it does not take and another destination does.
+    /// count, nor do those that it does not want and another destination does.
     pub accepted: u64,
     /// Events delivered.
     pub delivered: u64,

@@ -209,6 +209,8 @@ impl Queue {
                 delivered: state.delivered.values().sum(),
                 dropped: state.drops.ledger(),
                 paused: self.why_destination_paused(state),
+                // The queue does not know: the app's decision is not stored.
+                paused_by_app: false,
             })
             .collect();
     }

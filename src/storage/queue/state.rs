@@ -133,8 +133,8 @@ pub struct DestinationState {
     pub fingerprint: u64,
     /// The next sequence number to send.
     pub cursor: ByLane<u64>,
-    /// Events that do not concern it: those that were gone before it was configured, and those of
-    /// signals that it does not take and another destination does.
+    /// Events that do not concern it: those that were gone before it was configured, and those that
+    /// it does not want and another destination does.
     pub baseline: ByLane<u64>,
     /// Events delivered.
     pub delivered: ByLane<u64>,

@@ -41,6 +41,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod authorized;
 pub(crate) mod cause;
 #[cfg(feature = "http")]
 pub mod http;
@@ -49,6 +50,9 @@ mod probe;
 
 use std::future::Future;
 use std::pin::Pin;
+
+pub(crate) use authorized::Authority;
+pub use authorized::{AuthHeaders, Authorizing};
 
 use crate::model::limits::REQUEST_TIMEOUT;
 

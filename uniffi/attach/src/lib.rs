@@ -68,6 +68,7 @@ pub fn running() -> f64 {
 /// | `setConsent` | `granted`, `pending` or `denied` | whether it was kept |
 /// | `setEnabled` | whether to record | whether it was kept |
 /// | `setSessionSampleRate`, `setTraceSampleRate` | 0.0 to 1.0 | whether it was taken |
+/// | `pauseDestination`, `resumeDestination` | name | whether a destination has it |
 /// | `health` | | the client's own condition |
 ///
 /// Headers are objects. Those for a request are of the request that was started under the slot,

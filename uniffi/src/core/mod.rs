@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use throughline::event::{Action, ActionType};
-use throughline::transport::Transport;
+use throughline::transport::{self, Transport};
 use throughline::{Attribute, DebugOutput, Host, Telemetry};
 use throughline_attach::Attachable;
 
 use crate::client::Client;
 use crate::guard::guard;
 use crate::health::{FlushOutcome, HealthReport};
-use crate::host::{AuthHeaders, Authorized, HostLog, HostTransport, Hosted, Logged};
+use crate::host::{Asked, AuthHeaders, HostLog, HostTransport, Hosted, Logged};
 use crate::pull::{Pull, Pulled};
 use crate::records::{Consent, HeaderField, HostDuration, TelemetryConfig, TelemetryError};
 use crate::switching::Switching;
@@ -60,8 +60,8 @@ impl TelemetryCore {
                 let mut host = Host::default();
                 host.debug_output = log.map(|log| Arc::new(Logged(log)) as Arc<dyn DebugOutput>);
                 host.on_thread_start = Some(crate::priority::lower);
-                host.transport = own_transport(transport, config.pull.then_some(&pull))
-                    .map(|inner| Arc::new(Authorized::new(inner, auth)) as Arc<dyn Transport>);
+                host.transport = own_transport(transport, config.pull.then_some(&pull));
+                host.auth = auth.map(|auth| Arc::new(Asked(auth)) as Arc<dyn transport::AuthHeaders>);
                 let telemetry = Telemetry::start_with(config.to_core()?, consent.into(), host)?;
                 let too_many =
                     || TelemetryError::Closed { reason: "this process has started 4,096 clients already".to_owned() };
@@ -194,14 +194,10 @@ impl Drop for TelemetryCore {
 
 /// What sends the requests: the pull pair, the host's transport, or the built-in client.
 fn own_transport(host: Option<Arc<dyn HostTransport>>, pull: Option<&Arc<Pull>>) -> Option<Arc<dyn Transport>> {
-    if let Some(pull) = pull {
-        return Some(Arc::new(Pulled(Arc::clone(pull))));
+    match (pull, host) {
+        (Some(pull), _) => Some(Arc::new(Pulled(Arc::clone(pull)))),
+        (None, Some(host)) => Some(Arc::new(Hosted(host))),
+        // The core's own, if this build has one.
+        (None, None) => None,
     }
-    if let Some(host) = host {
-        return Some(Arc::new(Hosted(host)));
-    }
-    #[cfg(feature = "http")]
-    return Some(Arc::new(throughline::transport::http::HttpTransport::new()));
-    #[cfg(not(feature = "http"))]
-    None
 }

@@ -47,6 +47,18 @@ impl TelemetryCore {
         self.change(|telemetry| telemetry.set_trace_sample_rate(rate))
     }
 
+    /// Sends nothing to a destination until `resume_destination`: what is recorded for it is kept,
+    /// as far as ages and quotas allow. It is not remembered for the next start. False when no
+    /// destination has that name.
+    pub fn pause_destination(&self, name: String) -> bool {
+        self.known(&name, |telemetry| telemetry.pause_destination(&name))
+    }
+
+    /// Sends to a destination again. False when no destination has that name.
+    pub fn resume_destination(&self, name: String) -> bool {
+        self.known(&name, |telemetry| telemetry.resume_destination(&name))
+    }
+
     /// Sets what is kept of sessions that are not sampled. None: nothing. False when the values
     /// cannot work.
     pub fn set_tail_sampling(&self, tail_sampling: Option<TailSampling>) -> bool {
@@ -55,6 +67,18 @@ impl TelemetryCore {
 }
 
 impl TelemetryCore {
+    /// Does something to a destination. False when no destination has that name; `health` then says
+    /// so.
+    fn known(&self, name: &str, change: impl FnOnce(&Telemetry) -> bool) -> bool {
+        self.ask(false, |telemetry| {
+            let is_known = change(telemetry);
+            if !is_known {
+                self.client.add_problem(format!("no destination has the name `{name}`"));
+            }
+            is_known
+        })
+    }
+
     /// Makes a change. False when it failed; `health` then says why.
     fn change(&self, change: impl FnOnce(&Telemetry) -> Result<(), Error>) -> bool {
         self.wait(|telemetry| changed(&self.client, telemetry, change))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use throughline::backends;
 use throughline::export::Exporter;
 
-use super::{HeaderField, TelemetryError};
+use super::{HeaderField, HostDuration, TelemetryError};
 
 /// The form in which OTLP is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -42,6 +42,75 @@ impl OtlpSignal {
             Self::Logs => throughline::OtlpSignal::Logs,
             Self::Traces => throughline::OtlpSignal::Traces,
             Self::Metrics => throughline::OtlpSignal::Metrics,
+        }
+    }
+}
+
+/// How an event is kept and sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum EventLane {
+    /// Crashes, ANRs, fatal hangs and out-of-memory kills.
+    Crash,
+    /// Handled errors, and logs of severity ERROR or above.
+    Error,
+    /// Sessions, views, actions, requests, long tasks, vitals and custom events.
+    Event,
+    /// Logs, metrics and spans.
+    Bulk,
+}
+
+impl EventLane {
+    fn to_core(self) -> throughline::event::Lane {
+        match self {
+            Self::Crash => throughline::event::Lane::Crash,
+            Self::Error => throughline::event::Lane::Error,
+            Self::Event => throughline::event::Lane::Event,
+            Self::Bulk => throughline::event::Lane::Bulk,
+        }
+    }
+}
+
+/// A kind of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum EventKind {
+    /// A session started or ended.
+    Session,
+    /// A view.
+    View,
+    /// Something that the user did, or a mutation of traced state.
+    Action,
+    /// A network request of the app.
+    Resource,
+    /// An error or a crash.
+    Error,
+    /// A time in which the main thread was busy.
+    LongTask,
+    /// A measured value of the app's performance.
+    Vital,
+    /// An event whose name and meaning are the app's own.
+    Custom,
+    /// A log record.
+    Log,
+    /// A metric.
+    Metric,
+    /// A span.
+    Span,
+}
+
+impl EventKind {
+    fn to_core(self) -> throughline::event::EventKind {
+        match self {
+            Self::Session => throughline::event::EventKind::Session,
+            Self::View => throughline::event::EventKind::View,
+            Self::Action => throughline::event::EventKind::Action,
+            Self::Resource => throughline::event::EventKind::Resource,
+            Self::Error => throughline::event::EventKind::Error,
+            Self::LongTask => throughline::event::EventKind::LongTask,
+            Self::Vital => throughline::event::EventKind::Vital,
+            Self::Custom => throughline::event::EventKind::Custom,
+            Self::Log => throughline::event::EventKind::Log,
+            Self::Metric => throughline::event::EventKind::Metric,
+            Self::Span => throughline::event::EventKind::Span,
         }
     }
 }
@@ -110,13 +179,37 @@ pub struct Destination {
     /// Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
     #[uniffi(default = None)]
     pub format: Option<BackendFormat>,
+    /// The lanes whose events are meant for the destination, whatever its format. Absent: all.
+    #[uniffi(default = None)]
+    pub lanes: Option<Vec<EventLane>>,
+    /// The kinds of events that are meant for it. Absent: all.
+    #[uniffi(default = None)]
+    pub kinds: Option<Vec<EventKind>>,
+    /// How old an event may be that is sent to it. Absent: as old as the configuration and the
+    /// format allow.
+    #[uniffi(default = None)]
+    pub max_age: Option<HostDuration>,
 }
 
 impl Destination {
     pub(super) fn to_core(&self) -> Result<throughline::Destination, TelemetryError> {
-        match &self.format {
-            Some(format) => Ok(throughline::Destination::exporter(&self.name, self.exporter(format)?)),
-            None => Ok(self.otlp()),
+        Ok(self.filtered(match &self.format {
+            Some(format) => throughline::Destination::exporter(&self.name, self.exporter(format)?),
+            None => self.otlp(),
+        }))
+    }
+
+    /// With what is meant for it, and for how long.
+    fn filtered(&self, mut destination: throughline::Destination) -> throughline::Destination {
+        if let Some(lanes) = &self.lanes {
+            destination = destination.lanes(lanes.iter().map(|lane| lane.to_core()));
+        }
+        if let Some(kinds) = &self.kinds {
+            destination = destination.kinds(kinds.iter().map(|kind| kind.to_core()));
+        }
+        match self.max_age {
+            Some(age) => destination.max_age(age.0),
+            None => destination,
         }
     }
 

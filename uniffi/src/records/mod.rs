@@ -15,7 +15,9 @@ mod trace_host;
 
 pub use conditions::{Consent, DeviceConditions, NetworkKind};
 pub use config::{AppEnvironment, MeteredUploads, TelemetryConfig};
-pub use destination::{BackendFormat, Destination, Encoding, OtlpSignal, SignalEndpoint, Temporality};
+pub use destination::{
+    BackendFormat, Destination, Encoding, EventKind, EventLane, OtlpSignal, SignalEndpoint, Temporality,
+};
 pub use duration::HostDuration;
 pub use error::TelemetryError;
 pub use redact::{RedactRules, ValuePatterns};

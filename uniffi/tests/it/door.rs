@@ -84,6 +84,9 @@ fn a_destination_gets_the_signals_that_it_names_at_their_own_urls() {
                 signals: Some(vec![OtlpSignal::Traces]),
                 signal_endpoints: vec![SignalEndpoint { signal: OtlpSignal::Traces, url: format!("{url}/push") }],
                 format: None,
+                lanes: None,
+                kinds: None,
+                max_age: None,
             });
         },
         None,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use throughline::testing::FaultServer;
 use throughline_ffi::{
-    AuthHeaders, Consent, HeaderField, HostDuration, HostError, HostLog, HostTransport, HttpRequest, HttpResponse,
-    TelemetryCore,
+    AuthHeaders, Consent, Destination, EventKind, EventLane, HeaderField, HostDuration, HostError, HostLog,
+    HostTransport, HttpRequest, HttpResponse, TelemetryCore,
 };
 
 use crate::support::{App, config, draft, record, seconds};
@@ -38,7 +38,8 @@ impl HostTransport for Sender {
 struct Auth(AtomicU32);
 
 impl AuthHeaders for Auth {
-    fn headers(&self, refresh: bool) -> Result<Vec<HeaderField>, HostError> {
+    fn headers(&self, destination: String, refresh: bool) -> Result<Vec<HeaderField>, HostError> {
+        assert_eq!(destination, "default");
         self.0.fetch_add(1, Ordering::SeqCst);
         let value = if refresh { "fresh" } else { "stale" };
         Ok(vec![HeaderField { name: "Authorization".to_owned(), value: value.to_owned() }])
@@ -63,6 +64,35 @@ fn the_hosts_failure_is_a_retry_and_a_401_asks_once_for_fresh_headers() {
     assert_eq!(values[..3], ["stale", "stale", "fresh"]);
     // The view is open and is sent beside the batch, as it is then.
     assert!(seen[..3].windows(2).all(|pair| pair[0].url != pair[1].url || pair[0].body == pair[1].body));
+}
+
+#[test]
+fn a_destination_gets_what_it_names_and_nothing_while_it_is_paused() {
+    let other = FaultServer::start().unwrap();
+    let app = App::start_with(
+        |config| {
+            config.destinations[0].lanes = Some(vec![EventLane::Crash, EventLane::Error]);
+            config.destinations[0].max_age = Some(HostDuration(Duration::from_secs(3_600)));
+            let kinds = Some(vec![EventKind::Action, EventKind::View]);
+            let (name, endpoint) = ("other".to_owned(), other.url());
+            let second = Destination { name, endpoint, lanes: None, kinds, ..config.destinations[0].clone() };
+            config.destinations.push(second);
+        },
+        None,
+        None,
+    );
+    assert!(!app.core.pause_destination("unknown".to_owned()));
+    assert!(app.core.health().problems.iter().any(|problem| problem.contains("`unknown`")));
+    assert!(app.core.pause_destination("other".to_owned()));
+    app.record(&draft("a tap with three attributes"));
+    let outcome = app.core.flush(seconds(20)).unwrap();
+    assert_eq!(outcome.reason.as_deref(), Some("the app has paused the destination"), "{outcome:?}");
+    let health = app.core.health();
+    assert_eq!(health.destinations.iter().map(|other| other.paused_by_app).collect::<Vec<_>>(), [false, true]);
+    assert!(app.server.received().is_empty() && other.received().is_empty());
+    assert!(app.core.resume_destination("other".to_owned()));
+    assert!(app.core.flush(seconds(20)).unwrap().complete);
+    assert!(app.server.received().is_empty() && !other.stored_ids().is_empty());
 }
 
 #[test]

@@ -114,10 +114,11 @@ public struct Configuration: Sendable {
     public var debug = false
     /// Sends requests instead of the built-in client, for example a ``URLSessionTransport``.
     public var transport: (any HostTransport)?
-    /// Returns headers that authorize uploads. It is called on a thread of Throughline's and may
-    /// wait for at most 30 seconds. The result is kept until a destination answers 401; then it is
-    /// called again with `refresh`.
-    public var authHeaders: (@Sendable (_ refresh: Bool) throws -> [String: String])?
+    /// Returns headers that authorize uploads to the destination with a name, whatever its format;
+    /// none, if the app has none for it. It is called on a thread of Throughline's and may wait for
+    /// at most 30 seconds. The result is kept, and sent to that destination alone, until it answers
+    /// 401; then this is called again with `refresh`, and the request is sent once more.
+    public var authHeaders: (@Sendable (_ destination: String, _ refresh: Bool) throws -> [String: String])?
 
     /// A configuration with its defaults.
     ///

@@ -1,3 +1,4 @@
+import Foundation
 internal import ThroughlineFFIGenerated
 
 /// A backend: one that takes OTLP over HTTP, or another.
@@ -38,6 +39,44 @@ public struct Destination: Sendable {
         case metrics
     }
 
+    /// How an event is kept and sent.
+    public enum Lane: Sendable, CaseIterable {
+        /// Crashes, hangs that ended the app, and ends for want of memory.
+        case crash
+        /// Handled errors, and logs of severity `error` or above.
+        case error
+        /// Sessions, views, actions, requests, long tasks, vitals and custom events.
+        case event
+        /// Logs, metrics and spans.
+        case bulk
+    }
+
+    /// A kind of event.
+    public enum Kind: Sendable, CaseIterable {
+        /// A session started or ended.
+        case session
+        /// A view.
+        case view
+        /// Something that the user did, or a mutation of traced state.
+        case action
+        /// A network request of the app.
+        case resource
+        /// An error or a crash.
+        case error
+        /// A time in which the main thread was busy.
+        case longTask
+        /// A measured value of the app's performance.
+        case vital
+        /// An event whose name and meaning are the app's own.
+        case custom
+        /// A log record.
+        case log
+        /// A metric.
+        case metric
+        /// A span.
+        case span
+    }
+
     /// Names the destination in ``Health/destinations``, and its position in the queue: keep the
     /// name when the endpoint changes. No other destination may have it.
     public var name: String
@@ -54,6 +93,15 @@ public struct Destination: Sendable {
     public var encoding: Encoding
     /// How sums and histograms are sent.
     public var temporality: Temporality
+    /// The lanes whose events are meant for the destination, whatever its format. What no
+    /// destination takes is counted as `no_destination`. Crashes that no destination takes go to
+    /// those that take errors.
+    public var lanes = Set(Lane.allCases)
+    /// The kinds of events that are meant for it: an event has to be of the lanes and of the kinds.
+    public var kinds = Set(Kind.allCases)
+    /// How old an event may be that is sent to it, 1 minute to 366 days; crashes are sent all the
+    /// same. `nil`: as old as ``Configuration/maxAge`` and the format allow.
+    public var maxAge: TimeInterval?
     /// Another format than OTLP.
     var format: BackendFormat?
 
@@ -115,7 +163,36 @@ public struct Destination: Sendable {
             temporality: temporality == .delta ? .delta : .cumulative,
             signals: signals.map(\.generated),
             signalEndpoints: signalEndpoints.map { SignalEndpoint(signal: $0.key.generated, url: $0.value) },
-            format: format)
+            format: format, lanes: lanes.map(\.generated), kinds: kinds.map(\.generated), maxAge: maxAge)
+    }
+}
+
+extension Destination.Lane {
+    fileprivate var generated: EventLane {
+        switch self {
+        case .crash: .crash
+        case .error: .error
+        case .event: .event
+        case .bulk: .bulk
+        }
+    }
+}
+
+extension Destination.Kind {
+    fileprivate var generated: EventKind {
+        switch self {
+        case .session: .session
+        case .view: .view
+        case .action: .action
+        case .resource: .resource
+        case .error: .error
+        case .longTask: .longTask
+        case .vital: .vital
+        case .custom: .custom
+        case .log: .log
+        case .metric: .metric
+        case .span: .span
+        }
     }
 }
 

@@ -31,6 +31,8 @@ public struct DestinationHealth: Sendable, Equatable {
     public let dropped: [String: UInt64]
     /// Why nothing, or nothing of a signal, is sent to it. `nil`: nothing is paused.
     public let paused: String?
+    /// Whether the app has paused it: ``Throughline/pauseDestination(_:)``.
+    public let isPausedByApp: Bool
 }
 
 /// The counts of one traced store: `mutations = recorded + suppressed + dropped`.
@@ -99,7 +101,9 @@ public struct Health: Sendable, Equatable {
         queued = report.queued
         dropped = report.dropped.byName
         destinations = report.destinations.map {
-            DestinationHealth(name: $0.name, delivered: $0.delivered, dropped: $0.dropped.byName, paused: $0.paused)
+            DestinationHealth(
+                name: $0.name, delivered: $0.delivered, dropped: $0.dropped.byName, paused: $0.paused,
+                isPausedByApp: $0.pausedByApp)
         }
         lastError = report.lastError
         let notRemembered = TracedStores.all.pathsNotRemembered

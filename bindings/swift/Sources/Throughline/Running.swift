@@ -7,7 +7,9 @@ final class Running: @unchecked Sendable {
     static let shared = Running()
 
     /// What a call that waits for the start decides. The latest decision of each kind is kept.
-    enum Decision { case consent, enabled, sessionSampleRate, traceSampleRate, tailSampling, conditions, mainThread }
+    enum Decision {
+        case consent, enabled, sessionSampleRate, traceSampleRate, tailSampling, conditions, mainThread, destination
+    }
 
     /// How many calls wait for the start. The others are counted.
     private static let maxWaiting = 100

@@ -72,6 +72,23 @@ extension Throughline {
         Running.shared.whenStarted(.tailSampling) { _ = $0.setTailSampling(tailSampling: tailSampling?.generated) }
     }
 
+    // MARK: Destinations
+
+    /// Sends nothing to the destination with a name until ``resumeDestination(_:)``. What is
+    /// recorded for it is kept, crashes too, as far as ages and quotas allow; other destinations go
+    /// on. It is not kept for the next start. A name that no destination has shows in
+    /// ``Health/problems``.
+    public static func pauseDestination(_ name: String) {
+        Running.shared.whenStarted(.destination) { _ = $0.pauseDestination(name: name) }
+    }
+
+    /// Sends to the destination with a name again.
+    public static func resumeDestination(_ name: String) {
+        Running.shared.whenStarted(.destination) { _ = $0.resumeDestination(name: name) }
+    }
+
+    // MARK: Conditions
+
     /// Sets what the app knows about itself and the device. It decides when uploads are made, and
     /// holds until the next such call, also for a client that is started later.
     public static func setConditions(_ conditions: Conditions) {

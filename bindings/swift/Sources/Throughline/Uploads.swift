@@ -94,11 +94,11 @@ final class GeneratedTransport: ThroughlineFFIGenerated.HostTransport {
 
 /// The app's authorization, as the generated code calls it.
 final class GeneratedAuthHeaders: AuthHeaders {
-    private let ask: @Sendable (Bool) throws -> [String: String]
+    private let ask: @Sendable (String, Bool) throws -> [String: String]
 
-    init(_ ask: @escaping @Sendable (Bool) throws -> [String: String]) { self.ask = ask }
+    init(_ ask: @escaping @Sendable (String, Bool) throws -> [String: String]) { self.ask = ask }
 
-    func headers(refresh: Bool) throws -> [HeaderField] {
-        do { return try ask(refresh).fields } catch { throw HostError.Failed(reason: "\(error)") }
+    func headers(destination: String, refresh: Bool) throws -> [HeaderField] {
+        do { return try ask(destination, refresh).fields } catch { throw HostError.Failed(reason: "\(error)") }
     }
 }

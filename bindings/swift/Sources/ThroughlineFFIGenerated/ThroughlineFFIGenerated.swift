@@ -614,21 +614,24 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
  * Returns headers that authorize uploads.
  *
  * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
- * kept until a destination answers 401; then it is called once more.
+ * kept for that destination, and sent to it alone, until it answers 401; then this is called once
+ * more.
  */
 public protocol AuthHeaders: AnyObject, Sendable {
     
     /**
-     * The headers. With `refresh`, the last ones were refused.
+     * The headers for the destination with this name; none, if the host has none for it. With
+     * `refresh`, the last ones were refused.
      */
-    func headers(refresh: Bool) throws  -> [HeaderField]
+    func headers(destination: String, refresh: Bool) throws  -> [HeaderField]
     
 }
 /**
  * Returns headers that authorize uploads.
  *
  * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
- * kept until a destination answers 401; then it is called once more.
+ * kept for that destination, and sent to it alone, until it answers 401; then this is called once
+ * more.
  */
 open class AuthHeadersImpl: AuthHeaders, @unchecked Sendable {
     fileprivate let handle: UInt64
@@ -684,12 +687,14 @@ open class AuthHeadersImpl: AuthHeaders, @unchecked Sendable {
 
     
     /**
-     * The headers. With `refresh`, the last ones were refused.
+     * The headers for the destination with this name; none, if the host has none for it. With
+     * `refresh`, the last ones were refused.
      */
-open func headers(refresh: Bool)throws  -> [HeaderField]  {
+open func headers(destination: String, refresh: Bool)throws  -> [HeaderField]  {
     return try  FfiConverterSequenceTypeHeaderField.lift(try rustCallWithError(FfiConverterTypeHostError_lift) {
     uniffi_throughline_ffi_fn_method_authheaders_headers(
             self.uniffiCloneHandle(),
+        FfiConverterString.lower(destination),
         FfiConverterBool.lower(refresh),$0
     )
 })
@@ -725,6 +730,7 @@ fileprivate struct UniffiCallbackInterfaceAuthHeaders {
         },
         headers: { (
             uniffiHandle: UInt64,
+            destination: RustBuffer,
             refresh: Int8,
             uniffiOutReturn: UnsafeMutablePointer<RustBuffer>,
             uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
@@ -735,6 +741,7 @@ fileprivate struct UniffiCallbackInterfaceAuthHeaders {
                     throw UniffiInternalError.unexpectedStaleHandle
                 }
                 return try uniffiObj.headers(
+                     destination: try FfiConverterString.lift(destination),
                      refresh: try FfiConverterBool.lift(refresh)
                 )
             }
@@ -1642,6 +1649,18 @@ public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     func uploadDone(id: UInt64, response: HttpResponse?)  -> Bool
     
     /**
+     * Sends nothing to a destination until `resume_destination`: what is recorded for it is kept,
+     * as far as ages and quotas allow. It is not remembered for the next start. False when no
+     * destination has that name.
+     */
+    func pauseDestination(name: String)  -> Bool
+    
+    /**
+     * Sends to a destination again. False when no destination has that name.
+     */
+    func resumeDestination(name: String)  -> Bool
+    
+    /**
      * Sets what the host knows about the app and the device.
      */
     func setConditions(conditions: DeviceConditions) 
@@ -2042,6 +2061,32 @@ open func uploadDone(id: UInt64, response: HttpResponse?) -> Bool  {
 }
     
     /**
+     * Sends nothing to a destination until `resume_destination`: what is recorded for it is kept,
+     * as far as ages and quotas allow. It is not remembered for the next start. False when no
+     * destination has that name.
+     */
+open func pauseDestination(name: String) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_pause_destination(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(name),$0
+    )
+})
+}
+    
+    /**
+     * Sends to a destination again. False when no destination has that name.
+     */
+open func resumeDestination(name: String) -> Bool  {
+    return try!  FfiConverterBool.lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_resume_destination(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(name),$0
+    )
+})
+}
+    
+    /**
      * Sets what the host knows about the app and the device.
      */
 open func setConditions(conditions: DeviceConditions)  {try! rustCall() {
@@ -2203,6 +2248,19 @@ public struct Destination: Equatable, Hashable {
      * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
      */
     public let format: BackendFormat?
+    /**
+     * The lanes whose events are meant for the destination, whatever its format. Absent: all.
+     */
+    public let lanes: [EventLane]?
+    /**
+     * The kinds of events that are meant for it. Absent: all.
+     */
+    public let kinds: [EventKind]?
+    /**
+     * How old an event may be that is sent to it. Absent: as old as the configuration and the
+     * format allow.
+     */
+    public let maxAge: HostDuration?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2232,7 +2290,17 @@ public struct Destination: Equatable, Hashable {
          */signalEndpoints: [SignalEndpoint] = [], 
         /**
          * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
-         */format: BackendFormat? = nil) {
+         */format: BackendFormat? = nil, 
+        /**
+         * The lanes whose events are meant for the destination, whatever its format. Absent: all.
+         */lanes: [EventLane]? = nil, 
+        /**
+         * The kinds of events that are meant for it. Absent: all.
+         */kinds: [EventKind]? = nil, 
+        /**
+         * How old an event may be that is sent to it. Absent: as old as the configuration and the
+         * format allow.
+         */maxAge: HostDuration? = nil) {
         self.name = name
         self.endpoint = endpoint
         self.headers = headers
@@ -2241,6 +2309,9 @@ public struct Destination: Equatable, Hashable {
         self.signals = signals
         self.signalEndpoints = signalEndpoints
         self.format = format
+        self.lanes = lanes
+        self.kinds = kinds
+        self.maxAge = maxAge
     }
 
     
@@ -2266,7 +2337,10 @@ public struct FfiConverterTypeDestination: FfiConverterRustBuffer {
                 temporality: FfiConverterOptionTypeTemporality.read(from: &buf), 
                 signals: FfiConverterOptionSequenceTypeOtlpSignal.read(from: &buf), 
                 signalEndpoints: FfiConverterSequenceTypeSignalEndpoint.read(from: &buf), 
-                format: FfiConverterOptionTypeBackendFormat.read(from: &buf)
+                format: FfiConverterOptionTypeBackendFormat.read(from: &buf), 
+                lanes: FfiConverterOptionSequenceTypeEventLane.read(from: &buf), 
+                kinds: FfiConverterOptionSequenceTypeEventKind.read(from: &buf), 
+                maxAge: FfiConverterOptionTypeHostDuration.read(from: &buf)
         )
     }
 
@@ -2279,6 +2353,9 @@ public struct FfiConverterTypeDestination: FfiConverterRustBuffer {
         FfiConverterOptionSequenceTypeOtlpSignal.write(value.signals, into: &buf)
         FfiConverterSequenceTypeSignalEndpoint.write(value.signalEndpoints, into: &buf)
         FfiConverterOptionTypeBackendFormat.write(value.format, into: &buf)
+        FfiConverterOptionSequenceTypeEventLane.write(value.lanes, into: &buf)
+        FfiConverterOptionSequenceTypeEventKind.write(value.kinds, into: &buf)
+        FfiConverterOptionTypeHostDuration.write(value.maxAge, into: &buf)
     }
 }
 
@@ -2319,6 +2396,10 @@ public struct DestinationHealth: Equatable, Hashable {
      * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
      */
     public let paused: String?
+    /**
+     * Whether the app has paused it.
+     */
+    public let pausedByApp: Bool
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -2334,11 +2415,15 @@ public struct DestinationHealth: Equatable, Hashable {
          */dropped: [NamedCount], 
         /**
          * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
-         */paused: String?) {
+         */paused: String?, 
+        /**
+         * Whether the app has paused it.
+         */pausedByApp: Bool) {
         self.name = name
         self.delivered = delivered
         self.dropped = dropped
         self.paused = paused
+        self.pausedByApp = pausedByApp
     }
 
     
@@ -2360,7 +2445,8 @@ public struct FfiConverterTypeDestinationHealth: FfiConverterRustBuffer {
                 name: FfiConverterString.read(from: &buf), 
                 delivered: FfiConverterUInt64.read(from: &buf), 
                 dropped: FfiConverterSequenceTypeNamedCount.read(from: &buf), 
-                paused: FfiConverterOptionString.read(from: &buf)
+                paused: FfiConverterOptionString.read(from: &buf), 
+                pausedByApp: FfiConverterBool.read(from: &buf)
         )
     }
 
@@ -2369,6 +2455,7 @@ public struct FfiConverterTypeDestinationHealth: FfiConverterRustBuffer {
         FfiConverterUInt64.write(value.delivered, into: &buf)
         FfiConverterSequenceTypeNamedCount.write(value.dropped, into: &buf)
         FfiConverterOptionString.write(value.paused, into: &buf)
+        FfiConverterBool.write(value.pausedByApp, into: &buf)
     }
 }
 
@@ -4679,6 +4766,268 @@ public func FfiConverterTypeEncoding_lower(_ value: Encoding) -> RustBuffer {
 }
 
 
+// Note that we don't yet support `indirect` for enums.
+// See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
+/**
+ * A kind of event.
+ */
+
+public enum EventKind: Equatable, Hashable {
+    
+    /**
+     * A session started or ended.
+     */
+    case session
+    /**
+     * A view.
+     */
+    case view
+    /**
+     * Something that the user did, or a mutation of traced state.
+     */
+    case action
+    /**
+     * A network request of the app.
+     */
+    case resource
+    /**
+     * An error or a crash.
+     */
+    case error
+    /**
+     * A time in which the main thread was busy.
+     */
+    case longTask
+    /**
+     * A measured value of the app's performance.
+     */
+    case vital
+    /**
+     * An event whose name and meaning are the app's own.
+     */
+    case custom
+    /**
+     * A log record.
+     */
+    case log
+    /**
+     * A metric.
+     */
+    case metric
+    /**
+     * A span.
+     */
+    case span
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension EventKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEventKind: FfiConverterRustBuffer {
+    typealias SwiftType = EventKind
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EventKind {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .session
+        
+        case 2: return .view
+        
+        case 3: return .action
+        
+        case 4: return .resource
+        
+        case 5: return .error
+        
+        case 6: return .longTask
+        
+        case 7: return .vital
+        
+        case 8: return .custom
+        
+        case 9: return .log
+        
+        case 10: return .metric
+        
+        case 11: return .span
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: EventKind, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .session:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .view:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .action:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .resource:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .error:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .longTask:
+            writeInt(&buf, Int32(6))
+        
+        
+        case .vital:
+            writeInt(&buf, Int32(7))
+        
+        
+        case .custom:
+            writeInt(&buf, Int32(8))
+        
+        
+        case .log:
+            writeInt(&buf, Int32(9))
+        
+        
+        case .metric:
+            writeInt(&buf, Int32(10))
+        
+        
+        case .span:
+            writeInt(&buf, Int32(11))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEventKind_lift(_ buf: RustBuffer) throws -> EventKind {
+    return try FfiConverterTypeEventKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEventKind_lower(_ value: EventKind) -> RustBuffer {
+    return FfiConverterTypeEventKind.lower(value)
+}
+
+
+// Note that we don't yet support `indirect` for enums.
+// See https://github.com/mozilla/uniffi-rs/issues/396 for further discussion.
+/**
+ * How an event is kept and sent.
+ */
+
+public enum EventLane: Equatable, Hashable {
+    
+    /**
+     * Crashes, ANRs, fatal hangs and out-of-memory kills.
+     */
+    case crash
+    /**
+     * Handled errors, and logs of severity ERROR or above.
+     */
+    case error
+    /**
+     * Sessions, views, actions, requests, long tasks, vitals and custom events.
+     */
+    case event
+    /**
+     * Logs, metrics and spans.
+     */
+    case bulk
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension EventLane: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEventLane: FfiConverterRustBuffer {
+    typealias SwiftType = EventLane
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EventLane {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .crash
+        
+        case 2: return .error
+        
+        case 3: return .event
+        
+        case 4: return .bulk
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: EventLane, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case .crash:
+            writeInt(&buf, Int32(1))
+        
+        
+        case .error:
+            writeInt(&buf, Int32(2))
+        
+        
+        case .event:
+            writeInt(&buf, Int32(3))
+        
+        
+        case .bulk:
+            writeInt(&buf, Int32(4))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEventLane_lift(_ buf: RustBuffer) throws -> EventLane {
+    return try FfiConverterTypeEventLane.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEventLane_lower(_ value: EventLane) -> RustBuffer {
+    return FfiConverterTypeEventLane.lower(value)
+}
+
+
 
 /**
  * Why there is no answer. The request is then tried again later.
@@ -5824,6 +6173,54 @@ fileprivate struct FfiConverterOptionTypeTraceInjection: FfiConverterRustBuffer 
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionSequenceTypeEventKind: FfiConverterRustBuffer {
+    typealias SwiftType = [EventKind]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterSequenceTypeEventKind.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterSequenceTypeEventKind.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionSequenceTypeEventLane: FfiConverterRustBuffer {
+    typealias SwiftType = [EventLane]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterSequenceTypeEventLane.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterSequenceTypeEventLane.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionSequenceTypeOtlpSignal: FfiConverterRustBuffer {
     typealias SwiftType = [OtlpSignal]?
 
@@ -6097,6 +6494,56 @@ fileprivate struct FfiConverterSequenceTypeTraceHost: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeEventKind: FfiConverterRustBuffer {
+    typealias SwiftType = [EventKind]
+
+    public static func write(_ value: [EventKind], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeEventKind.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [EventKind] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [EventKind]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeEventKind.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeEventLane: FfiConverterRustBuffer {
+    typealias SwiftType = [EventLane]
+
+    public static func write(_ value: [EventLane], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeEventLane.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [EventLane] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [EventLane]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeEventLane.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeOtlpSignal: FfiConverterRustBuffer {
     typealias SwiftType = [OtlpSignal]
 
@@ -6280,6 +6727,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_upload_done() != 52281) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_pause_destination() != 64985) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_resume_destination() != 18820) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_set_conditions() != 58932) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -6304,7 +6757,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_throughline_ffi_checksum_method_hostmainthread_stack() != 21118) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_throughline_ffi_checksum_method_authheaders_headers() != 11226) {
+    if (uniffi_throughline_ffi_checksum_method_authheaders_headers() != 20862) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_hostlog_line() != 39723) {

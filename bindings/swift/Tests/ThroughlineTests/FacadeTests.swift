@@ -188,6 +188,9 @@ final class FacadeTests: XCTestCase {
             failure { $0.destinations = [.datadog(clientToken: "pub1", applicationID: "7")] }.contains("application_id"))
         XCTAssertTrue(
             failure { $0.destinations = [.fluentd(endpoint: "http://127.0.0.1:9", tag: "A b")] }.contains("tag"))
+        XCTAssertTrue(failure { $0.destinations[0].lanes = [] }.contains("lanes"))
+        XCTAssertTrue(failure { $0.destinations[0].kinds = [] }.contains("kinds"))
+        XCTAssertTrue(failure { $0.destinations[0].maxAge = 1 }.contains("max_age"))
         XCTAssertTrue(failure { $0.traceHosts = [TraceHost("https://a.example/x")] }.contains("trace_hosts"))
         XCTAssertTrue(failure { $0.sessionSampleRate = .nan }.contains("session_sample_rate"))
         XCTAssertTrue(failure { $0.queueBytes = -1 }.contains("queue_bytes"))
@@ -328,11 +331,38 @@ final class FacadeTests: XCTestCase {
         let app = try App()
         let sender = Sender()
         app.configuration.transport = sender
-        app.configuration.authHeaders = { ["authorization": $0 ? "fresh" : "stale"] }
+        app.configuration.authHeaders = { destination, refresh in
+            destination == "default" ? ["authorization": refresh ? "fresh" : "stale"] : [:]
+        }
         try app.start()
         Throughline.event("through URLSession")
         XCTAssertEqual(try app.seen().filter { $0.name == "through URLSession" }.count, 1)
         XCTAssertGreaterThanOrEqual(sender.calls.value, 3)
+    }
+
+    func testADestinationGetsWhatItNamesAndNothingWhileItIsPaused() throws {
+        let app = try App()
+        var errors = Destination.fluentd(endpoint: app.inspector.url, tag: "shop.app", name: "errors")
+        errors.lanes = [.crash, .error]
+        errors.maxAge = 3_600
+        app.configuration.destinations[0].kinds = [.custom, .view, .session]
+        app.configuration.destinations.append(errors)
+        try app.start()
+        Throughline.pauseDestination("errors")
+        Throughline.pauseDestination("unknown")
+        Throughline.event("for the first")
+        Throughline.log(.error, "for the second, which is paused")
+        let outcome = try Throughline.flush(timeout: 20)
+        XCTAssertFalse(outcome.isComplete)
+        XCTAssertEqual(outcome.waiting, 1)
+        XCTAssertEqual(outcome.reason, "the app has paused the destination")
+        let health = Throughline.health()!
+        XCTAssertEqual(health.destinations.map(\.isPausedByApp), [false, true])
+        XCTAssertGreaterThan(health.destinations[0].delivered, 0)
+        XCTAssertTrue(health.problems.contains { $0.contains("no destination has the name `unknown`") })
+        Throughline.resumeDestination("errors")
+        XCTAssertFalse(Throughline.health()!.destinations[1].isPausedByApp)
+        XCTAssertEqual(try app.inspector.seen().filter { $0.name == "for the first" }.count, 1)
     }
 
     func testAHostThatOwnsTheTimingFetchesUploads() throws {

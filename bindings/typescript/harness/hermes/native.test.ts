@@ -38,6 +38,13 @@ test("what JavaScript switches off is off, and a rate that cannot work is refuse
   assert.equal(client.setSessionSampleRate(2), false);
   assert.equal(client.setTraceSampleRate(0.5), true);
   assert.equal(client.setConsent("perhaps" as "granted"), false);
+  assert.equal(client.pauseDestination("unknown"), false);
+  assert.equal(client.pauseDestination("default"), true);
+  assert.deepEqual(
+    client.health()!.destinations.map((destination) => destination.isPausedByApp),
+    [true],
+  );
+  assert.equal(client.resumeDestination("default"), true);
   assert.equal(client.setEnabled(false), true);
   assert.equal(native().door(client.handle).record(CALL_ACTION, 0, 0, 4, "off"), 0);
   assert.equal(client.setEnabled(true), true);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use throughline_ffi::{
-    AppEnvironment, Consent, Destination, Encoding, HeaderField, HostDuration, OtlpSignal, TelemetryConfig,
-    Temporality, TraceFormat, TraceHost, TraceInjection,
+    AppEnvironment, Consent, Destination, Encoding, EventKind, EventLane, HeaderField, HostDuration, OtlpSignal,
+    TelemetryConfig, Temporality, TraceFormat, TraceHost, TraceInjection,
 };
 
 /// A `Configuration` of JavaScript's. What the tests do not set is refused.
@@ -50,6 +50,9 @@ struct Backend {
     encoding: Option<String>,
     temporality: Option<String>,
     signals: Option<Vec<String>>,
+    lanes: Option<Vec<String>>,
+    kinds: Option<Vec<String>>,
+    max_age_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -152,8 +155,32 @@ impl Backend {
             signals: self.signals.as_ref().map(|all| all.iter().map(signal).collect()).transpose()?,
             signal_endpoints: vec![],
             format: None,
+            lanes: self.lanes.as_ref().map(|all| all.iter().map(|name| lane(name)).collect()).transpose()?,
+            kinds: self.kinds.as_ref().map(|all| all.iter().map(|name| kind(name)).collect()).transpose()?,
+            max_age: self.max_age_ms.map(|ms| HostDuration(Duration::from_millis(ms))),
         })
     }
+}
+
+fn lane(name: &str) -> Result<EventLane, Refused> {
+    Ok(match name {
+        "crash" => EventLane::Crash,
+        "error" => EventLane::Error,
+        "event" => EventLane::Event,
+        "bulk" => EventLane::Bulk,
+        _ => return Err("lanes must be a list of crash, error, event, bulk".to_owned()),
+    })
+}
+
+fn kind(name: &str) -> Result<EventKind, Refused> {
+    Ok(match name {
+        "view" => EventKind::View,
+        "action" => EventKind::Action,
+        "error" => EventKind::Error,
+        "custom" => EventKind::Custom,
+        "log" => EventKind::Log,
+        _ => return Err("kinds must be a list of those that the tests know".to_owned()),
+    })
 }
 
 impl Host {

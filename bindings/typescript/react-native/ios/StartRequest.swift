@@ -73,16 +73,26 @@ extension Destination {
     fileprivate init(_ fields: Fields) throws {
         let encodings: KeyValuePairs<String, Encoding> = ["protobuf": .protobuf, "json": .json]
         let temporalities: KeyValuePairs<String, Temporality> = ["cumulative": .cumulative, "delta": .delta]
-        let kinds: KeyValuePairs<String, Signal> = ["logs": .logs, "traces": .traces, "metrics": .metrics]
+        let signalsByName: KeyValuePairs<String, Signal> = ["logs": .logs, "traces": .traces, "metrics": .metrics]
         let (endpoint, name) = (try fields.text("endpoint") ?? "", try fields.text("name") ?? "")
         let other = try fields.inner("format") { try Self.inFormat($0, endpoint, name) }
         self = other ?? Destination(endpoint: endpoint, name: name)
         set(&headers, try fields.pairs("headers"))
         set(&encoding, try fields.choice("encoding", encodings))
         set(&temporality, try fields.choice("temporality", temporalities))
-        set(&signals, try fields.choices("signals", kinds).map(Set.init))
+        set(&signals, try fields.choices("signals", signalsByName).map(Set.init))
+        let lanesByName: KeyValuePairs<String, Lane> = [
+            "crash": .crash, "error": .error, "event": .event, "bulk": .bulk,
+        ]
+        let kindsByName: KeyValuePairs<String, Kind> = [
+            "session": .session, "view": .view, "action": .action, "resource": .resource, "error": .error,
+            "longTask": .longTask, "vital": .vital, "custom": .custom, "log": .log, "metric": .metric, "span": .span,
+        ]
+        set(&lanes, try fields.choices("lanes", lanesByName).map(Set.init))
+        set(&kinds, try fields.choices("kinds", kindsByName).map(Set.init))
+        maxAge = try fields.time("maxAgeMs")
         _ = try fields.inner("signalEndpoints") { inner in
-            for (name, signal) in kinds { signalEndpoints[signal] = try inner.text(name) }
+            for (name, signal) in signalsByName { signalEndpoints[signal] = try inner.text(name) }
         }
     }
 }

@@ -227,6 +227,20 @@ export const setSessionSampleRate = (rate: number): boolean => asked("setSession
 /** Sets the share of traces that is recorded, 0 to 1. Returns false for anything else. */
 export const setTraceSampleRate = (rate: number): boolean => asked("setTraceSampleRate", share(rate)) ?? false;
 
+/**
+ * Sends nothing to the destination with a name until {@link resumeDestination}. What is recorded for it is kept, crashes
+ * too, as far as ages and quotas allow; other destinations go on. It is not kept for the next start.
+ *
+ * @returns false when no destination has that name, and while the client does not run.
+ */
+export const pauseDestination = (name: string): boolean => asked("pauseDestination", named(name)) ?? false;
+
+/** Sends to the destination with a name again. Returns false as {@link pauseDestination} does. */
+export const resumeDestination = (name: string): boolean => asked("resumeDestination", named(name)) ?? false;
+
+/** A name. What cannot even be converted is none. */
+const named = (name: unknown): string => attempt(() => String(name)) ?? "";
+
 /** A share. What cannot even be converted is none. */
 const share = (rate: unknown): number => attempt(() => Number(rate)) ?? NaN;
 

@@ -12,6 +12,17 @@ export type Consent =
 /** A signal of OTLP. Most events are logs; requests and operations are traces. */
 export type Signal = "logs" | "traces" | "metrics";
 
+/**
+ * How an event is kept and sent. `crash`: crashes, ANRs, hangs that ended the app. `error`: handled errors, and logs of
+ * severity ERROR or above. `event`: sessions, views, actions, requests, long tasks, vitals, custom events. `bulk`: logs,
+ * metrics and spans.
+ */
+export type Lane = "crash" | "error" | "event" | "bulk";
+
+/** A kind of event. `error` is crashes as well as handled errors. */
+export type EventKind =
+  "session" | "view" | "action" | "resource" | "error" | "longTask" | "vital" | "custom" | "log" | "metric" | "span";
+
 /** A format of a backend beside OTLP. */
 export type BackendFormat =
   | {
@@ -61,6 +72,18 @@ export interface Destination {
   readonly signalEndpoints?: Readonly<Partial<Record<Signal, string>>>;
   /** Another format than OTLP. `encoding`, `temporality` and the signals are OTLP's alone. */
   readonly format?: BackendFormat;
+  /**
+   * The lanes whose events are meant for the destination, whatever its format. What no destination takes is counted as
+   * `no_destination`. Crashes that no destination takes go to those that take errors. Default: all.
+   */
+  readonly lanes?: readonly Lane[];
+  /** The kinds of events that are meant for it: an event has to be of the lanes and of the kinds. Default: all. */
+  readonly kinds?: readonly EventKind[];
+  /**
+   * How old an event may be in ms that is sent to it, 1 minute to 366 days; crashes are sent all the same. Default: as
+   * old as {@link Configuration.maxAgeMs} and the format allow.
+   */
+  readonly maxAgeMs?: number;
 }
 
 /** A host that may receive trace headers, with its sub-domains. */

@@ -6,6 +6,8 @@ export {
   health,
   installationId,
   isRunning,
+  pauseDestination,
+  resumeDestination,
   sessionId,
   setConsent,
   setEnabled,

@@ -140,6 +140,8 @@ class Double implements Native, Telemetry {
       setEnabled: () => true,
       setSessionSampleRate: (rate) => rate >= 0 && rate <= 1,
       setTraceSampleRate: (rate) => rate >= 0 && rate <= 1,
+      pauseDestination: () => true,
+      resumeDestination: () => true,
       health: () => ({ ...HEALTH, accepted: this.records.length }),
     };
   }

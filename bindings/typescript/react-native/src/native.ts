@@ -19,6 +19,8 @@ export interface Client {
   setEnabled(enabled: boolean): boolean | undefined;
   setSessionSampleRate(rate: number): boolean | undefined;
   setTraceSampleRate(rate: number): boolean | undefined;
+  pauseDestination(name: string): boolean | undefined;
+  resumeDestination(name: string): boolean | undefined;
   /** The core's report, without what this side counts. */
   health(): CoreHealth | undefined;
 }
@@ -36,6 +38,8 @@ export interface CoreHealth {
     readonly delivered: number;
     readonly dropped: Record<string, number>;
     readonly paused: string | undefined;
+    /** Whether the app has paused it. */
+    readonly isPausedByApp: boolean;
   }[];
   readonly lastError: string | undefined;
   readonly stores: Record<

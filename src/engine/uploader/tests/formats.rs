@@ -77,7 +77,7 @@ impl Exporter for Lines {
 /// As many actions and requests for a backend of this format.
 fn world(dir: &Path, events: u32, format: Lines) -> World {
     let mut world = World::new(dir, events);
-    let exporters = vec![(1, Arc::new(format) as Arc<dyn Exporter>)];
+    let exporters = vec![(1, Arc::new(format) as Arc<dyn Exporter>, Filter::default())];
     world.uploader = Uploader::new(Clock::Manual(world.clock.clone()), eager(), exporters, 7, false);
     world
 }
@@ -185,7 +185,7 @@ fn what_is_too_old_for_one_backend_is_dropped_for_it_alone_and_counted() {
     let mut world = world(dir.path(), 0, LINES);
     world.queue.configure(&[("a".to_owned(), 1), ("b".to_owned(), 2)]).unwrap();
     let exporters = [(1, Some(HOUR)), (2, None)]
-        .map(|(id, max_age)| (id, Arc::new(Lines { max_age, ..LINES }) as Arc<dyn Exporter>));
+        .map(|(id, max_age)| (id, Arc::new(Lines { max_age, ..LINES }) as Arc<dyn Exporter>, Filter::default()));
     world.uploader = Uploader::new(Clock::Manual(world.clock.clone()), eager(), exporters.into(), 7, false);
     world.record(4);
     world.recorder.record(&ErrorEvent::crash("E", "fatal", "at main")).unwrap();

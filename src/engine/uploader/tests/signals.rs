@@ -33,7 +33,8 @@ fn two(queue: &Queue, clock: &Arc<ManualClock>, seed: u64) -> Uploader {
     let all = Otlp::new(&Destination::new("a", "http://a"));
     let some = Otlp::new(&Destination::new("b", "http://b").signals([OtlpSignal::Traces, OtlpSignal::Metrics]));
     let exporters: [Arc<dyn Exporter>; 2] = [Arc::new(all), Arc::new(some)];
-    let exporters = queue.destinations().into_iter().map(|(id, _)| id).zip(exporters).collect();
+    let ids = queue.destinations().into_iter().map(|(id, _)| id);
+    let exporters = ids.zip(exporters).map(|(id, exporter)| (id, exporter, Filter::default())).collect();
     Uploader::new(Clock::Manual(clock.clone()), eager(), exporters, seed, false)
 }
 

@@ -78,10 +78,10 @@ impl Exporter for Otlp {
     }
 
     fn signal(&self, kind: EventKind) -> Option<Signal> {
-        Some(match kind {
-            EventKind::Resource | EventKind::Span => TRACES,
-            EventKind::Metric => METRICS,
-            _ => LOGS,
+        Some(match OtlpSignal::of(kind) {
+            OtlpSignal::Logs => LOGS,
+            OtlpSignal::Traces => TRACES,
+            OtlpSignal::Metrics => METRICS,
         })
     }
 

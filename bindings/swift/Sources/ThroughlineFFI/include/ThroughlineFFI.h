@@ -259,7 +259,7 @@ typedef void (*UniffiCallbackInterfaceHostMainThreadMethod1)(uint64_t, RustBuffe
 #endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_AUTH_HEADERS_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_AUTH_HEADERS_METHOD0
-typedef void (*UniffiCallbackInterfaceAuthHeadersMethod0)(uint64_t, int8_t, RustBuffer* _Nonnull, 
+typedef void (*UniffiCallbackInterfaceAuthHeadersMethod0)(uint64_t, RustBuffer, int8_t, RustBuffer* _Nonnull, 
         RustCallStatus *_Nonnull uniffiCallStatus
     );
 
@@ -445,6 +445,16 @@ RustBuffer uniffi_throughline_ffi_fn_method_telemetrycore_trace_id(uint64_t ptr,
 int8_t uniffi_throughline_ffi_fn_method_telemetrycore_upload_done(uint64_t ptr, uint64_t id, RustBuffer response, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_PAUSE_DESTINATION
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_PAUSE_DESTINATION
+int8_t uniffi_throughline_ffi_fn_method_telemetrycore_pause_destination(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_RESUME_DESTINATION
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_RESUME_DESTINATION
+int8_t uniffi_throughline_ffi_fn_method_telemetrycore_resume_destination(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_SET_CONDITIONS
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_SET_CONDITIONS
 void uniffi_throughline_ffi_fn_method_telemetrycore_set_conditions(uint64_t ptr, RustBuffer conditions, RustCallStatus *_Nonnull out_status
@@ -517,7 +527,7 @@ void uniffi_throughline_ffi_fn_init_callback_vtable_authheaders(const UniffiVTab
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_AUTHHEADERS_HEADERS
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_AUTHHEADERS_HEADERS
-RustBuffer uniffi_throughline_ffi_fn_method_authheaders_headers(uint64_t ptr, int8_t refresh, RustCallStatus *_Nonnull out_status
+RustBuffer uniffi_throughline_ffi_fn_method_authheaders_headers(uint64_t ptr, RustBuffer destination, int8_t refresh, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_CLONE_HOSTLOG
@@ -955,6 +965,18 @@ uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_trace_id(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_UPLOAD_DONE
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_UPLOAD_DONE
 uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_upload_done(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_PAUSE_DESTINATION
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_PAUSE_DESTINATION
+uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_pause_destination(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_RESUME_DESTINATION
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_RESUME_DESTINATION
+uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_resume_destination(void
     
 );
 #endif

@@ -49,6 +49,9 @@ final class StartRequestTests: XCTestCase {
             temporality: .delta)
         second.signals = [.logs, .traces]
         second.signalEndpoints = [.logs: "https://logs.example.net/v1/logs"]
+        second.lanes = [.crash, .error, .event]
+        second.kinds = [.error, .longTask, .span]
+        second.maxAge = 7_200
         written.destinations.append(second)
         written.destinations += [
             .datadog(
@@ -87,8 +90,14 @@ final class StartRequestTests: XCTestCase {
         // The order of a set differs from run to run, and even between equal ones.
         for at in written.destinations.indices {
             XCTAssertEqual(request.configuration.destinations[at].signals, written.destinations[at].signals)
+            XCTAssertEqual(request.configuration.destinations[at].lanes, written.destinations[at].lanes)
+            XCTAssertEqual(request.configuration.destinations[at].kinds, written.destinations[at].kinds)
             request.configuration.destinations[at].signals = []
             written.destinations[at].signals = []
+            request.configuration.destinations[at].lanes = []
+            written.destinations[at].lanes = []
+            request.configuration.destinations[at].kinds = []
+            written.destinations[at].kinds = []
         }
         XCTAssertEqual(text(request.configuration), text(written))
     }

@@ -170,11 +170,12 @@ public class Configuration internal constructor() {
     public var transport: HostTransport? = null
 
     /**
-     * Returns headers that authorize uploads. It is called on a thread of Throughline's and may
-     * wait for at most 30 seconds. The result is kept until a destination answers 401; then it is
-     * called again with `refresh`.
+     * Returns headers that authorize uploads to the destination with a name, whatever its format;
+     * none, if the app has none for it. It is called on a thread of Throughline's and may wait for at
+     * most 30 seconds. The result is kept, and sent to that destination alone, until it answers 401;
+     * then this is called again with `refresh`, and the request is sent once more.
      */
-    public var authHeaders: ((refresh: Boolean) -> Map<String, String>)? = null
+    public var authHeaders: ((destination: String, refresh: Boolean) -> Map<String, String>)? = null
 
     private val destinations = ArrayList<Destination>()
     internal val started = ArrayList<Runnable>()

@@ -1,11 +1,14 @@
 package dev.throughline
 
 import dev.throughline.internal.ffi.BackendFormat
+import dev.throughline.internal.ffi.EventKind
+import dev.throughline.internal.ffi.EventLane
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.OtlpSignal
 import dev.throughline.internal.ffi.SignalEndpoint
 import dev.throughline.internal.ffi.TraceFormat
 import dev.throughline.internal.ffi.TraceInjection
+import kotlin.time.Duration
 import dev.throughline.internal.ffi.Destination as GeneratedDestination
 import dev.throughline.internal.ffi.Encoding as GeneratedEncoding
 import dev.throughline.internal.ffi.Temporality as GeneratedTemporality
@@ -58,6 +61,57 @@ public class Destination internal constructor(private val name: String, private 
         METRICS,
     }
 
+    /** How an event is kept and sent. */
+    public enum class Lane {
+        /** Crashes, ANRs, hangs that ended the app, and ends for want of memory. */
+        CRASH,
+
+        /** Handled errors, and logs of severity ERROR or above. */
+        ERROR,
+
+        /** Sessions, views, actions, requests, long tasks, vitals and custom events. */
+        EVENT,
+
+        /** Logs, metrics and spans. */
+        BULK,
+    }
+
+    /** A kind of event. */
+    public enum class Kind {
+        /** A session started or ended. */
+        SESSION,
+
+        /** A view. */
+        VIEW,
+
+        /** Something that the user did, or a mutation of traced state. */
+        ACTION,
+
+        /** A network request of the app. */
+        RESOURCE,
+
+        /** An error or a crash. */
+        ERROR,
+
+        /** A time in which the main thread was busy. */
+        LONG_TASK,
+
+        /** A measured value of the app's performance. */
+        VITAL,
+
+        /** An event whose name and meaning are the app's own. */
+        CUSTOM,
+
+        /** A log record. */
+        LOG,
+
+        /** A metric. */
+        METRIC,
+
+        /** A span. */
+        SPAN,
+    }
+
     private val headers = ArrayList<HeaderField>()
     private val signalEndpoints = ArrayList<SignalEndpoint>()
     private var format: BackendFormat? = null
@@ -70,6 +124,22 @@ public class Destination internal constructor(private val name: String, private 
 
     /** The signals that the backend takes. Events of the others are not sent to it. */
     public var signals: Set<Signal> = setOf(Signal.LOGS, Signal.TRACES, Signal.METRICS)
+
+    /**
+     * The lanes whose events are meant for the destination, whatever its format. What no destination
+     * takes is counted as `no_destination`. Crashes that no destination takes go to those that take
+     * errors.
+     */
+    public var lanes: Set<Lane> = Lane.values().toSet()
+
+    /** The kinds of events that are meant for it: an event has to be of the lanes and of the kinds. */
+    public var kinds: Set<Kind> = Kind.values().toSet()
+
+    /**
+     * How old an event may be that is sent to it, 1 minute to 366 days; crashes are sent all the
+     * same. Null: as old as [Configuration.maxAge] and the format allow.
+     */
+    public var maxAge: Duration? = null
 
     /**
      * Sets the full URL of a signal that is not below the base URL. When every signal has one, the
@@ -125,7 +195,8 @@ public class Destination internal constructor(private val name: String, private 
     internal fun generated() = GeneratedDestination(
         name, endpoint, headers.toList(), GeneratedEncoding.valueOf(encoding.name),
         GeneratedTemporality.valueOf(temporality.name), signals.map { OtlpSignal.valueOf(it.name) },
-        signalEndpoints.toList(), format,
+        signalEndpoints.toList(), format, lanes.map { EventLane.valueOf(it.name) },
+        kinds.map { EventKind.valueOf(it.name) }, maxAge,
     )
 }
 

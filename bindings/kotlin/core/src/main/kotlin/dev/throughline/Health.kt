@@ -22,6 +22,8 @@ public data class DestinationHealth(
     public val dropped: Map<String, Long>,
     /** Why nothing, or nothing of a signal, is sent to it. Null: nothing is paused. */
     public val paused: String?,
+    /** Whether the app has paused it: [Throughline.pauseDestination]. */
+    public val isPausedByApp: Boolean,
 )
 
 /** The counts of one traced store: `mutations = recorded + suppressed + dropped`. */

@@ -12,6 +12,7 @@ import dev.throughline.internal.fields
 import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.generated
 import dev.throughline.internal.public
+import dev.throughline.internal.textOrNone
 import dev.throughline.internal.write
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
@@ -274,14 +275,6 @@ public object Throughline {
         }
     }
 
-    /** A text that the app's own code makes. Empty when that throws, which is counted. */
-    private inline fun textOrNone(make: () -> String?): String = try {
-        make() ?: ""
-    } catch (failure: Throwable) {
-        Recorder.failed(failure)
-        ""
-    }
-
     /**
      * Records exceptions that nobody has caught as crashes, and passes them to the handler that was
      * set before. The crash is on the disk before that handler runs, which takes at most 100 ms.
@@ -426,6 +419,16 @@ public object Throughline {
         Running.whenStarted("setTailSampling") {
             it.setTailSampling(tailSampling?.let { block -> TailSampling().with(block).generated() })
         }
+
+    /**
+     * Sends nothing to the destination with a name until [resumeDestination]. What is recorded for it
+     * is kept, crashes too, as far as ages and quotas allow; other destinations go on. It is not kept
+     * for the next start. A name that no destination has shows in [Health.problems].
+     */
+    @JvmStatic public fun pauseDestination(name: String): Unit = Running.setPaused(name, true)
+
+    /** Sends to the destination with a name again. */
+    @JvmStatic public fun resumeDestination(name: String): Unit = Running.setPaused(name, false)
 
     /** Sets what the app knows about itself and the device. It decides when uploads are made. */
     @JvmStatic

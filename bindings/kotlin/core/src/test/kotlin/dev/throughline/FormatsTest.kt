@@ -8,11 +8,55 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.net.InetAddress
+import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.ConcurrentSkipListSet
+import java.util.zip.GZIPInputStream
+import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.seconds
 
 /** Backends that do not speak OTLP, beside one that does. */
 class FormatsTest {
+    @Test
+    fun `a destination gets what it names and nothing while it is paused`() {
+        val bodies = ConcurrentLinkedQueue<String>()
+        val server = MockWebServer().apply {
+            dispatcher = object : Dispatcher() {
+                override fun dispatch(request: RecordedRequest): MockResponse {
+                    bodies += GZIPInputStream(request.body.inputStream()).reader().readText()
+                    return MockResponse()
+                }
+            }
+            start(InetAddress.getByName("127.0.0.1"), 0)
+        }
+        val errors: Configuration.() -> Unit = {
+            destination("errors", "http://127.0.0.1:${server.port}") {
+                fluentd("shop.app")
+                lanes = setOf(Destination.Lane.CRASH, Destination.Lane.ERROR)
+                kinds = setOf(Destination.Kind.ERROR)
+                maxAge = 1.hours
+            }
+        }
+        server.use {
+            App(errors).use { app ->
+                app.start()
+                Throughline.pauseDestination("errors")
+                Throughline.pauseDestination("unknown")
+                Throughline.event("for the first")
+                Throughline.error(IllegalStateException("for both"))
+                val outcome = Throughline.flush(20.seconds)
+                assertEquals("the app has paused the destination", outcome.reason)
+                assertEquals(1, outcome.waiting)
+                val health = Throughline.health()!!
+                assertEquals(listOf(false, true), health.destinations.map { it.isPausedByApp })
+                assertTrue(health.problems.any { "no destination has the name `unknown`" in it })
+                assertTrue(bodies.isEmpty())
+                Throughline.resumeDestination("errors")
+                assertTrue(app.seen().any { it.name == "for the first" })
+                assertEquals(listOf(true), bodies.map { "for both" in it && "for the first" !in it })
+            }
+        }
+    }
+
     @Test
     fun `several formats at once each get the error that the app has recorded`() {
         val paths = ConcurrentSkipListSet<String>()

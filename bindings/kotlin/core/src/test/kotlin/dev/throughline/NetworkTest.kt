@@ -358,7 +358,7 @@ class NetworkTest {
     fun `a host that owns the timing fetches uploads and tells their outcome`() {
         App {
             pull = true
-            authHeaders = { refresh -> mapOf("authorization" to if (refresh) "fresh" else "stale") }
+            authHeaders = { _, refresh -> mapOf("authorization" to if (refresh) "fresh" else "stale") }
         }.use { app ->
             app.start()
             Throughline.event("pulled")

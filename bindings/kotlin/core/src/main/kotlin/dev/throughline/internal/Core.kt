@@ -37,7 +37,8 @@ internal object Core {
         }
         val auth = configuration.authHeaders?.let { ask ->
             object : AuthHeaders {
-                override fun headers(refresh: Boolean): List<HeaderField> = askingHost { ask(refresh).fields() }
+                override fun headers(destination: String, refresh: Boolean): List<HeaderField> =
+                    askingHost { ask(destination, refresh).fields() }
             }
         }
         val log = configuration.debugLog?.let { lines ->
@@ -119,7 +120,7 @@ private fun HealthReport.public(unremembered: Map<String, Long>): Health = Healt
     queued = queued.toLong(),
     dropped = dropped.byName(),
     destinations = destinations.map {
-        DestinationHealth(it.name, it.delivered.toLong(), it.dropped.byName(), it.paused)
+        DestinationHealth(it.name, it.delivered.toLong(), it.dropped.byName(), it.paused, it.pausedByApp)
     },
     lastError = lastError,
     stores = stores.associate {

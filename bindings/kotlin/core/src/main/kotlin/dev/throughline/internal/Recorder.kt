@@ -208,3 +208,11 @@ internal inline fun guardedBlock(block: () -> Unit): Boolean = try {
     Recorder.failed(failure)
     false
 }
+
+/** A text that the app's own code makes. Empty when that throws, which is counted. */
+internal inline fun textOrNone(make: () -> String?): String = try {
+    make() ?: ""
+} catch (failure: Throwable) {
+    Recorder.failed(failure)
+    ""
+}

@@ -141,6 +141,11 @@ internal object Running {
         if (running != null) safely(Unit) { call(running) }
     }
 
+    /** Pauses the destination with a name, or ends that. */
+    fun setPaused(name: String, isPaused: Boolean): Unit = whenStarted("destination $name") {
+        if (isPaused) it.pauseDestination(name) else it.resumeDestination(name)
+    }
+
     /** Asks the core. Without one, the answer is [otherwise]. */
     inline fun <T> ask(otherwise: T, ask: (TelemetryCore) -> T): T {
         val running = core ?: return otherwise

@@ -621,7 +621,7 @@ internal interface UniffiCallbackInterfaceHostMainThreadMethod1 : com.sun.jna.Ca
     fun callback(`uniffiHandle`: Long,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
 }
 internal interface UniffiCallbackInterfaceAuthHeadersMethod0 : com.sun.jna.Callback {
-    fun callback(`uniffiHandle`: Long,`refresh`: Byte,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
+    fun callback(`uniffiHandle`: Long,`destination`: RustBuffer.ByValue,`refresh`: Byte,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,)
 }
 internal interface UniffiCallbackInterfaceHostLogMethod0 : com.sun.jna.Callback {
     fun callback(`uniffiHandle`: Long,`line`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
@@ -776,6 +776,10 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_upload_done(
     ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_pause_destination(
+    ): Int
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_resume_destination(
+    ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_conditions(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_set_consent(
@@ -874,6 +878,10 @@ external fun uniffi_throughline_ffi_fn_method_telemetrycore_trace_id(`ptr`: Long
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_upload_done(`ptr`: Long,`id`: Long,`response`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
 ): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_pause_destination(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+): Byte
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_resume_destination(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
+): Byte
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_conditions(`ptr`: Long,`conditions`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
 ): Unit
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_set_consent(`ptr`: Long,`consent`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
@@ -902,7 +910,7 @@ external fun uniffi_throughline_ffi_fn_free_authheaders(`handle`: Long,uniffi_ou
 ): Unit
 external fun uniffi_throughline_ffi_fn_init_callback_vtable_authheaders(`vtable`: UniffiVTableCallbackInterfaceAuthHeaders,
 ): Unit
-external fun uniffi_throughline_ffi_fn_method_authheaders_headers(`ptr`: Long,`refresh`: Byte,uniffi_out_err: UniffiRustCallStatus, 
+external fun uniffi_throughline_ffi_fn_method_authheaders_headers(`ptr`: Long,`destination`: RustBuffer.ByValue,`refresh`: Byte,uniffi_out_err: UniffiRustCallStatus, 
 ): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_clone_hostlog(`handle`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
@@ -1569,14 +1577,16 @@ public object FfiConverterByteArray: FfiConverterRustBuffer<ByteArray> {
  * Returns headers that authorize uploads.
  *
  * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
- * kept until a destination answers 401; then it is called once more.
+ * kept for that destination, and sent to it alone, until it answers 401; then this is called once
+ * more.
  */
 public interface AuthHeaders {
     
     /**
-     * The headers. With `refresh`, the last ones were refused.
+     * The headers for the destination with this name; none, if the host has none for it. With
+     * `refresh`, the last ones were refused.
      */
-    fun `headers`(`refresh`: kotlin.Boolean): List<HeaderField>
+    fun `headers`(`destination`: kotlin.String, `refresh`: kotlin.Boolean): List<HeaderField>
     
     companion object
 }
@@ -1585,7 +1595,8 @@ public interface AuthHeaders {
  * Returns headers that authorize uploads.
  *
  * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
- * kept until a destination answers 401; then it is called once more.
+ * kept for that destination, and sent to it alone, until it answers 401; then this is called once
+ * more.
  */
 open class AuthHeadersImpl: Disposable, AutoCloseable, AuthHeaders
 {
@@ -1685,15 +1696,16 @@ open class AuthHeadersImpl: Disposable, AutoCloseable, AuthHeaders
 
     
     /**
-     * The headers. With `refresh`, the last ones were refused.
+     * The headers for the destination with this name; none, if the host has none for it. With
+     * `refresh`, the last ones were refused.
      */
-    @Throws(HostException::class)override fun `headers`(`refresh`: kotlin.Boolean): List<HeaderField> {
+    @Throws(HostException::class)override fun `headers`(`destination`: kotlin.String, `refresh`: kotlin.Boolean): List<HeaderField> {
             return FfiConverterSequenceTypeHeaderField.lift(
     callWithHandle {
     uniffiRustCallWithError(HostException) { _status ->
     UniffiLib.uniffi_throughline_ffi_fn_method_authheaders_headers(
         it,
-        FfiConverterBoolean.lower(`refresh`),_status)
+        FfiConverterString.lower(`destination`),FfiConverterBoolean.lower(`refresh`),_status)
 }
     }
     )
@@ -1719,10 +1731,11 @@ open class AuthHeadersImpl: Disposable, AutoCloseable, AuthHeaders
 // Put the implementation in an object so we don't pollute the top-level namespace
 internal object uniffiCallbackInterfaceAuthHeaders {
     internal object `headers`: UniffiCallbackInterfaceAuthHeadersMethod0 {
-        override fun callback(`uniffiHandle`: Long,`refresh`: Byte,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,) {
+        override fun callback(`uniffiHandle`: Long,`destination`: RustBuffer.ByValue,`refresh`: Byte,`uniffiOutReturn`: RustBuffer,uniffiCallStatus: UniffiRustCallStatus,) {
             val uniffiObj = FfiConverterTypeAuthHeaders.handleMap.get(uniffiHandle)
             val makeCall = { ->
                 uniffiObj.`headers`(
+                    FfiConverterString.lift(`destination`),
                     FfiConverterBoolean.lift(`refresh`),
                 )
             }
@@ -3051,6 +3064,18 @@ public interface TelemetryCoreInterface {
     fun `uploadDone`(`id`: kotlin.ULong, `response`: HttpResponse?): kotlin.Boolean
     
     /**
+     * Sends nothing to a destination until `resume_destination`: what is recorded for it is kept,
+     * as far as ages and quotas allow. It is not remembered for the next start. False when no
+     * destination has that name.
+     */
+    fun `pauseDestination`(`name`: kotlin.String): kotlin.Boolean
+    
+    /**
+     * Sends to a destination again. False when no destination has that name.
+     */
+    fun `resumeDestination`(`name`: kotlin.String): kotlin.Boolean
+    
+    /**
      * Sets what the host knows about the app and the device.
      */
     fun `setConditions`(`conditions`: DeviceConditions)
@@ -3572,6 +3597,40 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
 
     
     /**
+     * Sends nothing to a destination until `resume_destination`: what is recorded for it is kept,
+     * as far as ages and quotas allow. It is not remembered for the next start. False when no
+     * destination has that name.
+     */override fun `pauseDestination`(`name`: kotlin.String): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_pause_destination(
+        it,
+        FfiConverterString.lower(`name`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
+     * Sends to a destination again. False when no destination has that name.
+     */override fun `resumeDestination`(`name`: kotlin.String): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_resume_destination(
+        it,
+        FfiConverterString.lower(`name`),_status)
+}
+    }
+    )
+    }
+    
+
+    
+    /**
      * Sets what the host knows about the app and the device.
      */override fun `setConditions`(`conditions`: DeviceConditions)
         = 
@@ -3769,6 +3828,22 @@ data class Destination (
      * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
      */
     val `format`: BackendFormat? = null 
+    , 
+    /**
+     * The lanes whose events are meant for the destination, whatever its format. Absent: all.
+     */
+    val `lanes`: List<EventLane>? = null 
+    , 
+    /**
+     * The kinds of events that are meant for it. Absent: all.
+     */
+    val `kinds`: List<EventKind>? = null 
+    , 
+    /**
+     * How old an event may be that is sent to it. Absent: as old as the configuration and the
+     * format allow.
+     */
+    val `maxAge`: HostDuration? = null 
     
 ){
     
@@ -3793,6 +3868,9 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterOptionalSequenceTypeOtlpSignal.read(buf),
             FfiConverterSequenceTypeSignalEndpoint.read(buf),
             FfiConverterOptionalTypeBackendFormat.read(buf),
+            FfiConverterOptionalSequenceTypeEventLane.read(buf),
+            FfiConverterOptionalSequenceTypeEventKind.read(buf),
+            FfiConverterOptionalTypeHostDuration.read(buf),
         )
     }
 
@@ -3804,7 +3882,10 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterOptionalTypeTemporality.allocationSize(value.`temporality`) +
             FfiConverterOptionalSequenceTypeOtlpSignal.allocationSize(value.`signals`) +
             FfiConverterSequenceTypeSignalEndpoint.allocationSize(value.`signalEndpoints`) +
-            FfiConverterOptionalTypeBackendFormat.allocationSize(value.`format`)
+            FfiConverterOptionalTypeBackendFormat.allocationSize(value.`format`) +
+            FfiConverterOptionalSequenceTypeEventLane.allocationSize(value.`lanes`) +
+            FfiConverterOptionalSequenceTypeEventKind.allocationSize(value.`kinds`) +
+            FfiConverterOptionalTypeHostDuration.allocationSize(value.`maxAge`)
     )
 
     override fun write(value: Destination, buf: ByteBuffer) {
@@ -3816,6 +3897,9 @@ public object FfiConverterTypeDestination: FfiConverterRustBuffer<Destination> {
             FfiConverterOptionalSequenceTypeOtlpSignal.write(value.`signals`, buf)
             FfiConverterSequenceTypeSignalEndpoint.write(value.`signalEndpoints`, buf)
             FfiConverterOptionalTypeBackendFormat.write(value.`format`, buf)
+            FfiConverterOptionalSequenceTypeEventLane.write(value.`lanes`, buf)
+            FfiConverterOptionalSequenceTypeEventKind.write(value.`kinds`, buf)
+            FfiConverterOptionalTypeHostDuration.write(value.`maxAge`, buf)
     }
 }
 
@@ -3845,6 +3929,11 @@ data class DestinationHealth (
      * Why nothing, or nothing of a signal, is sent to it. None: nothing is paused.
      */
     val `paused`: kotlin.String?
+    , 
+    /**
+     * Whether the app has paused it.
+     */
+    val `pausedByApp`: kotlin.Boolean
     
 ){
     
@@ -3865,6 +3954,7 @@ public object FfiConverterTypeDestinationHealth: FfiConverterRustBuffer<Destinat
             FfiConverterULong.read(buf),
             FfiConverterSequenceTypeNamedCount.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
         )
     }
 
@@ -3872,7 +3962,8 @@ public object FfiConverterTypeDestinationHealth: FfiConverterRustBuffer<Destinat
             FfiConverterString.allocationSize(value.`name`) +
             FfiConverterULong.allocationSize(value.`delivered`) +
             FfiConverterSequenceTypeNamedCount.allocationSize(value.`dropped`) +
-            FfiConverterOptionalString.allocationSize(value.`paused`)
+            FfiConverterOptionalString.allocationSize(value.`paused`) +
+            FfiConverterBoolean.allocationSize(value.`pausedByApp`)
     )
 
     override fun write(value: DestinationHealth, buf: ByteBuffer) {
@@ -3880,6 +3971,7 @@ public object FfiConverterTypeDestinationHealth: FfiConverterRustBuffer<Destinat
             FfiConverterULong.write(value.`delivered`, buf)
             FfiConverterSequenceTypeNamedCount.write(value.`dropped`, buf)
             FfiConverterOptionalString.write(value.`paused`, buf)
+            FfiConverterBoolean.write(value.`pausedByApp`, buf)
     }
 }
 
@@ -5575,6 +5667,136 @@ public object FfiConverterTypeEncoding: FfiConverterRustBuffer<Encoding> {
 
 
 
+/**
+ * A kind of event.
+ */
+
+enum class EventKind {
+    
+    /**
+     * A session started or ended.
+     */
+    SESSION,
+    /**
+     * A view.
+     */
+    VIEW,
+    /**
+     * Something that the user did, or a mutation of traced state.
+     */
+    ACTION,
+    /**
+     * A network request of the app.
+     */
+    RESOURCE,
+    /**
+     * An error or a crash.
+     */
+    ERROR,
+    /**
+     * A time in which the main thread was busy.
+     */
+    LONG_TASK,
+    /**
+     * A measured value of the app's performance.
+     */
+    VITAL,
+    /**
+     * An event whose name and meaning are the app's own.
+     */
+    CUSTOM,
+    /**
+     * A log record.
+     */
+    LOG,
+    /**
+     * A metric.
+     */
+    METRIC,
+    /**
+     * A span.
+     */
+    SPAN;
+
+    
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEventKind: FfiConverterRustBuffer<EventKind> {
+    override fun read(buf: ByteBuffer) = try {
+        EventKind.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: EventKind) = 4UL
+
+    override fun write(value: EventKind, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How an event is kept and sent.
+ */
+
+enum class EventLane {
+    
+    /**
+     * Crashes, ANRs, fatal hangs and out-of-memory kills.
+     */
+    CRASH,
+    /**
+     * Handled errors, and logs of severity ERROR or above.
+     */
+    ERROR,
+    /**
+     * Sessions, views, actions, requests, long tasks, vitals and custom events.
+     */
+    EVENT,
+    /**
+     * Logs, metrics and spans.
+     */
+    BULK;
+
+    
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEventLane: FfiConverterRustBuffer<EventLane> {
+    override fun read(buf: ByteBuffer) = try {
+        EventLane.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: EventLane) = 4UL
+
+    override fun write(value: EventLane, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
 
 
 /**
@@ -6609,6 +6831,70 @@ public object FfiConverterOptionalTypeTraceInjection: FfiConverterRustBuffer<Tra
 /**
  * @suppress
  */
+public object FfiConverterOptionalSequenceTypeEventKind: FfiConverterRustBuffer<List<EventKind>?> {
+    override fun read(buf: ByteBuffer): List<EventKind>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceTypeEventKind.read(buf)
+    }
+
+    override fun allocationSize(value: List<EventKind>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceTypeEventKind.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<EventKind>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceTypeEventKind.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceTypeEventLane: FfiConverterRustBuffer<List<EventLane>?> {
+    override fun read(buf: ByteBuffer): List<EventLane>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceTypeEventLane.read(buf)
+    }
+
+    override fun allocationSize(value: List<EventLane>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceTypeEventLane.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<EventLane>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceTypeEventLane.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalSequenceTypeOtlpSignal: FfiConverterRustBuffer<List<OtlpSignal>?> {
     override fun read(buf: ByteBuffer): List<OtlpSignal>? {
         if (buf.get().toInt() == 0) {
@@ -6915,6 +7201,62 @@ public object FfiConverterSequenceTypeTraceHost: FfiConverterRustBuffer<List<Tra
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeTraceHost.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeEventKind: FfiConverterRustBuffer<List<EventKind>> {
+    override fun read(buf: ByteBuffer): List<EventKind> {
+        val len = buf.getInt()
+        return List<EventKind>(len) {
+            FfiConverterTypeEventKind.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<EventKind>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeEventKind.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<EventKind>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeEventKind.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeEventLane: FfiConverterRustBuffer<List<EventLane>> {
+    override fun read(buf: ByteBuffer): List<EventLane> {
+        val len = buf.getInt()
+        return List<EventLane>(len) {
+            FfiConverterTypeEventLane.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<EventLane>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeEventLane.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<EventLane>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeEventLane.write(it, buf)
         }
     }
 }

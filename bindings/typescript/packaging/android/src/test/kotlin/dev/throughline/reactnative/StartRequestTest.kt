@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Test
 import java.io.File
 import kotlin.time.Duration.Companion.days
+import kotlin.time.Duration.Companion.hours
 import kotlin.time.Duration.Companion.minutes
 import kotlin.time.Duration.Companion.seconds
 
@@ -55,6 +56,9 @@ private val written = Setup<Configuration> {
         temporality = Destination.Temporality.DELTA
         signals = setOf(Destination.Signal.LOGS, Destination.Signal.TRACES)
         signalEndpoint(Destination.Signal.LOGS, "https://logs.example.net/v1/logs")
+        lanes = setOf(Destination.Lane.CRASH, Destination.Lane.ERROR, Destination.Lane.EVENT)
+        kinds = setOf(Destination.Kind.ERROR, Destination.Kind.LONG_TASK, Destination.Kind.SPAN)
+        maxAge = 2.hours
     }
     destination("datadog", "") { datadog("pub1", "00000000-0000-4000-8000-000000000000", "eu1", "react-native") }
     destination("sentry", "https://key@sentry.example.com/42") { sentry() }

@@ -33,6 +33,8 @@ internal class StartRequest private constructor(
         private val METERED_UPLOADS = named(MeteredUploads.values())
         private val ENCODINGS = named(Destination.Encoding.values())
         private val TEMPORALITIES = named(Destination.Temporality.values())
+        private val LANES = named(Destination.Lane.values())
+        private val KINDS = named(Destination.Kind.values())
         private val SIGNALS = named(Destination.Signal.values())
         private val FORMATS = named(TraceHost.Format.values())
         private val BACKENDS = mapOf<String, (Fields) -> Setting<Destination>>(
@@ -84,6 +86,9 @@ internal class StartRequest private constructor(
             settings.set(fields.choice("encoding", ENCODINGS)) { encoding = it }
             settings.set(fields.choice("temporality", TEMPORALITIES)) { temporality = it }
             settings.set(fields.choices("signals", SIGNALS)) { signals = it.toSet() }
+            settings.set(fields.choices("lanes", LANES)) { lanes = it.toSet() }
+            settings.set(fields.choices("kinds", KINDS)) { kinds = it.toSet() }
+            settings.set(fields.time("maxAgeMs")) { maxAge = it }
             fields.inner("signalEndpoints") { inner ->
                 for ((signal, kind) in SIGNALS) settings.set(inner.text(signal)) { signalEndpoint(kind, it) }
             }
