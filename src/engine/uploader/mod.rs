@@ -220,6 +220,7 @@ impl Uploader {
         let mut is_busy = false;
         let mut faults: Vec<(u32, Fault)> = Vec::new();
         for target in &mut self.targets {
+            target.compress_if_due(situation.now);
             let mut due = Vec::new();
             for lane in Lane::ALL {
                 match target.turn(queue, lane, situation)? {
