@@ -24,6 +24,8 @@ const SECRET: &str = "s3cr3t-0123456789abcdef";
 struct Backend {
     name: &'static str,
     destination: fn(&str) -> Destination,
+    /// The body with which it answers that it has the events.
+    receipt: &'static str,
     /// Kinds for which the format has no place.
     unsupported: &'static [EventKind],
 }
@@ -33,6 +35,7 @@ const BACKENDS: [Backend; 5] = [
     Backend {
         name: "otlp",
         destination: |url| Destination::new("otlp", url).header("authorization", SECRET),
+        receipt: "",
         unsupported: &[],
     },
     Backend {
@@ -40,6 +43,7 @@ const BACKENDS: [Backend; 5] = [
         destination: |url| {
             own("datadog", Datadog::with_base_url(url, SECRET, "3b2c1a40-5d6e-4f70-8a9b-0c1d2e3f4a5b").unwrap())
         },
+        receipt: "",
         unsupported: &[EventKind::Metric],
     },
     Backend {
@@ -47,6 +51,7 @@ const BACKENDS: [Backend; 5] = [
         destination: |url| {
             own("sentry", Sentry::new(&format!("{}/42", url.replace("://", &format!("://{SECRET}@")))).unwrap())
         },
+        receipt: "{}",
         unsupported: &[
             EventKind::View,
             EventKind::Action,
@@ -62,14 +67,23 @@ const BACKENDS: [Backend; 5] = [
         destination: |url| {
             own("fluentd", Fluentd::new(url, "shop.app").unwrap().header("authorization", SECRET).unwrap())
         },
+        receipt: "",
         unsupported: &[],
     },
     Backend {
         name: "connect",
         destination: |url| own("connect", Connect::new(url).unwrap().header("authorization", SECRET).unwrap()),
+        receipt: "",
         unsupported: &[],
     },
 ];
+
+impl Backend {
+    /// What it answers when it has the events.
+    fn accepts(&self) -> Option<Answer> {
+        Some(Answer::Status(200, Vec::new(), self.receipt.as_bytes().to_vec()))
+    }
+}
 
 fn own(name: &str, exporter: impl Exporter + 'static) -> Destination {
     Destination::exporter(name, Arc::new(exporter))
@@ -127,7 +141,7 @@ fn stored(server: &FaultServer) -> Vec<Received> {
 fn every_kind_of_event_arrives_in_every_format_or_is_counted() {
     for backend in BACKENDS {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new());
         let ids = record_all(&telemetry);
         assert!(telemetry.flush(LONG).complete, "{}", backend.name);
@@ -150,7 +164,7 @@ fn nobody_but_the_backend_sees_the_credentials() {
     for backend in BACKENDS {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
         server.script([Answer::Status(403, Vec::new(), Vec::new()), Answer::Status(503, Vec::new(), Vec::new())]);
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new());
         record_all(&telemetry);
         telemetry.flush(LONG);
@@ -188,7 +202,7 @@ fn no_answer_but_a_delivery_costs_a_crash() {
         let clock = ManualClock::new();
         let page = b"<!doctype html><title>Sign in</title>";
         server.script(statuses.map(|status| Answer::Status(status, Vec::new(), page.to_vec())));
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &clock);
         let crash = telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "bad address", "#00 pc 0")).unwrap();
         let is_there = || server.received().iter().skip(statuses.len()).any(|request| has(request, crash));
@@ -207,7 +221,7 @@ fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
         let dir = tempfile::tempdir().unwrap();
         let [down, up] = [FaultServer::start().unwrap(), FaultServer::start().unwrap()];
         down.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
-        up.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        up.always(living.accepts());
         let clock = ManualClock::new();
         let destinations = [(dead.destination)(&down.url()), (living.destination)(&up.url())];
         let telemetry = start(dir.path(), destinations, &clock);
@@ -223,7 +237,7 @@ fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
             clock.advance(Duration::from_secs(6 * 3_600));
         }
         assert!(stored(&down).is_empty());
-        down.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        down.always(dead.accepts());
         let has_caught_up = || telemetry.books(LONG).unwrap().iter().all(|books| books.queued == 0);
         pass(&telemetry, &clock, Duration::from_secs(300), dead.name, has_caught_up);
         let requests = stored(&down);
