@@ -25,6 +25,8 @@ const SECRET: &str = "s3cr3t-0123456789abcdef";
 struct Backend {
     name: &'static str,
     destination: fn(&str) -> Destination,
+    /// The body with which it answers that it has the events.
+    receipt: &'static str,
     /// Kinds for which the format has no place.
     unsupported: &'static [EventKind],
 }
@@ -34,6 +36,7 @@ const BACKENDS: [Backend; 5] = [
     Backend {
         name: "otlp",
         destination: |url| Destination::new("otlp", url).header("authorization", SECRET),
+        receipt: "",
         unsupported: &[],
     },
     Backend {
@@ -41,6 +44,7 @@ const BACKENDS: [Backend; 5] = [
         destination: |url| {
             own("datadog", Datadog::with_base_url(url, SECRET, "3b2c1a40-5d6e-4f70-8a9b-0c1d2e3f4a5b").unwrap())
         },
+        receipt: "",
         unsupported: &[EventKind::Metric],
     },
     Backend {
@@ -48,6 +52,7 @@ const BACKENDS: [Backend; 5] = [
         destination: |url| {
             own("sentry", Sentry::new(&format!("{}/42", url.replace("://", &format!("://{SECRET}@")))).unwrap())
         },
+        receipt: "{}",
         unsupported: &[
             EventKind::View,
             EventKind::Action,
@@ -63,14 +68,23 @@ const BACKENDS: [Backend; 5] = [
         destination: |url| {
             own("fluentd", Fluentd::new(url, "shop.app").unwrap().header("authorization", SECRET).unwrap())
         },
+        receipt: "",
         unsupported: &[],
     },
     Backend {
         name: "connect",
         destination: |url| own("connect", Connect::new(url).unwrap().header("authorization", SECRET).unwrap()),
+        receipt: "",
         unsupported: &[],
     },
 ];
+
+impl Backend {
+    /// What it answers when it has the events.
+    fn accepts(&self) -> Option<Answer> {
+        Some(Answer::Status(200, Vec::new(), self.receipt.as_bytes().to_vec()))
+    }
+}
 
 pub fn own(name: &str, exporter: impl Exporter + 'static) -> Destination {
     Destination::exporter(name, Arc::new(exporter))
@@ -136,7 +150,7 @@ pub fn stored(server: &FaultServer) -> Vec<Received> {
 fn every_kind_of_event_arrives_in_every_format_or_is_counted() {
     for backend in BACKENDS {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new());
         let ids = record_all(&telemetry);
         assert!(telemetry.flush(LONG).complete, "{}", backend.name);
@@ -159,7 +173,7 @@ fn nobody_but_the_backend_sees_the_credentials() {
     for backend in BACKENDS {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
         server.script([Answer::Status(403, Vec::new(), Vec::new()), Answer::Status(503, Vec::new(), Vec::new())]);
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new());
         record_all(&telemetry);
         telemetry.flush(LONG);
@@ -210,7 +224,7 @@ fn a_refused_token_is_renewed_once_and_the_same_request_sent_again() {
     for backend in BACKENDS {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
         server.script([Answer::Status(401, Vec::new(), Vec::new())]);
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let host = Arc::<Tokens>::default();
         let auth = authorized(host.clone());
         let telemetry = start_with(dir.path(), [(backend.destination)(&server.url())], &ManualClock::new(), auth);
@@ -242,7 +256,7 @@ fn a_token_that_is_refused_twice_pauses_the_backend_and_costs_nothing() {
         assert!(!telemetry.flush(LONG).complete, "{}", backend.name);
         assert_eq!(server.received().len(), 2, "{}: one refusal, one renewal", backend.name);
         assert!(telemetry.health().destinations[0].paused.is_some(), "{}", backend.name);
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let has_arrived = || stored(&server).iter().any(|request| has(request, id));
         pass(&telemetry, &clock, Duration::from_secs(1_800), backend.name, has_arrived);
     }
@@ -251,8 +265,8 @@ fn a_token_that_is_refused_twice_pauses_the_backend_and_costs_nothing() {
 #[test]
 fn each_backend_gets_the_token_that_the_host_returned_for_it_and_no_other() {
     let (dir, servers) = (tempfile::tempdir().unwrap(), BACKENDS.map(|_| FaultServer::start().unwrap()));
-    for server in &servers {
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+    for (server, backend) in servers.iter().zip(&BACKENDS) {
+        server.always(backend.accepts());
     }
     let auth = authorized(Arc::<Tokens>::default());
     let destinations = BACKENDS.iter().zip(&servers).map(|(backend, server)| (backend.destination)(&server.url()));
@@ -303,7 +317,7 @@ fn no_answer_but_a_delivery_costs_a_crash() {
         let clock = ManualClock::new();
         let page = b"<!doctype html><title>Sign in</title>";
         server.script(statuses.map(|status| Answer::Status(status, Vec::new(), page.to_vec())));
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &clock);
         let crash = telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "bad address", "#00 pc 0")).unwrap();
         let is_there = || server.received().iter().skip(statuses.len()).any(|request| has(request, crash));
@@ -320,7 +334,7 @@ fn a_backend_that_begins_to_refuse_everything_loses_nothing_and_is_not_flooded()
     for backend in BACKENDS {
         let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
         let clock = ManualClock::new();
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         let telemetry = start(dir.path(), [(backend.destination)(&server.url())], &clock);
         let is_settled = || telemetry.books(LONG).unwrap().remove(0).queued == 0;
         (0..12).for_each(|n| assert!(record_mixed(&telemetry, n).is_some()));
@@ -338,7 +352,7 @@ fn a_backend_that_begins_to_refuse_everything_loses_nothing_and_is_not_flooded()
         let refused = server.received().len() - before;
         // Each of three signals is asked 16 times, and then after 1, 2 and 4 hours; and sessions.
         assert!(refused <= 100, "{}: {refused} requests", backend.name);
-        server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        server.always(backend.accepts());
         pass(&telemetry, &clock, Duration::from_secs(600), backend.name, is_settled);
         let books = telemetry.books(LONG).unwrap().remove(0);
         assert!(books.balanced(), "{}: {books:?}", backend.name);
@@ -387,7 +401,7 @@ fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
         let dir = tempfile::tempdir().unwrap();
         let [down, up] = [FaultServer::start().unwrap(), FaultServer::start().unwrap()];
         down.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
-        up.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        up.always(living.accepts());
         let clock = ManualClock::new();
         let destinations = [(dead.destination)(&down.url()), (living.destination)(&up.url())];
         let telemetry = start(dir.path(), destinations, &clock);
@@ -403,7 +417,7 @@ fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
             clock.advance(Duration::from_secs(6 * 3_600));
         }
         assert!(stored(&down).is_empty());
-        down.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+        down.always(dead.accepts());
         let has_caught_up = || telemetry.books(LONG).unwrap().iter().all(|books| books.queued == 0);
         pass(&telemetry, &clock, Duration::from_secs(300), dead.name, has_caught_up);
         let requests = stored(&down);

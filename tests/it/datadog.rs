@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use throughline::backends::Datadog;
@@ -25,8 +25,12 @@ fn taken() -> Answer {
 }
 
 fn start(dir: &std::path::Path, server: &FaultServer) -> Telemetry {
+    start_with(dir, server, |datadog| datadog)
+}
+
+fn start_with(dir: &std::path::Path, server: &FaultServer, set: impl FnOnce(Datadog) -> Datadog) -> Telemetry {
     let datadog = Datadog::with_base_url(&server.url(), "pub0123456789abcdef", APPLICATION).unwrap();
-    let datadog = datadog.source("react-native").unwrap();
+    let datadog = set(datadog.source("react-native").unwrap());
     let config = builder(dir).destination(Destination::exporter("datadog", Arc::new(datadog)));
     Telemetry::start(config.synthetic_views(true).build().unwrap(), Consent::Granted).unwrap()
 }
@@ -200,6 +204,42 @@ fn a_request_that_is_sent_again_says_so_and_keeps_its_key() {
         request.path.contains("&ddtags=retry_count:") && request.path.ends_with(",last_failure_status:503")
     };
     assert!(rum.iter().any(|request| says(&request)), "{rum:?}");
+}
+
+/// The server's clock is three hours ahead of the device's.
+#[test]
+fn events_of_a_device_with_a_wrong_clock_lie_beside_those_of_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3 * 3_600));
+    server.always(Some(Answer::Status(202, vec![format!("date: {date}")], Vec::new())));
+    let telemetry = start_with(dir.path(), &server, |datadog| datadog.operations(true));
+    telemetry.record_action(&Action::tap("first")).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    telemetry.record_action(&Action::tap("second")).unwrap();
+    telemetry.start_operation("Pay").succeed();
+    telemetry.record_resource(&Resource::new("GET", "http://a.test/", 0, Duration::ZERO).failed("offline")).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    assert!(books(&telemetry).balanced());
+    let events = events(&server);
+    let of = |pointer: &str, value: &str| {
+        let found = events.iter().filter(|(_, event)| event.pointer(pointer).is_some_and(|found| found == value));
+        found.map(|(_, event)| event.clone()).collect::<Vec<_>>()
+    };
+    let date = |event: &Value| event["date"].as_i64().unwrap();
+    let [first] = of("/action/target/name", "first").try_into().unwrap();
+    let hours = |event: &Value| (date(event) - date(&first) + 1_800_000) / 3_600_000;
+    let steps = of("/vital/name", "Pay");
+    assert_eq!(
+        steps.iter().map(|step| step["vital"]["step_type"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["start", "end"]
+    );
+    let failed = of("/error/resource/url", "http://a.test/");
+    assert_eq!((failed.len(), of("/resource/url", "http://a.test/").len()), (1, 1));
+    for event in of("/action/target/name", "second").iter().chain(&steps).chain(&failed) {
+        assert_eq!(hours(event), 3, "{event}");
+    }
+    assert!(!events.iter().any(|(_, event)| event.to_string().contains("server_offset")));
 }
 
 #[test]

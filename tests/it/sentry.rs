@@ -114,6 +114,36 @@ fn a_crash_is_kept_when_sentry_wants_none_and_sent_when_it_does() {
     assert_eq!(books(&telemetry).delivered, 0);
 }
 
+/// A session goes on in the next process, also after a crash: Sentry is told of no other one, and
+/// of the crash no second time.
+#[test]
+fn a_session_begins_once_and_crashes_once_over_restarts_and_retries() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = relay();
+    server.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
+    let start = || Telemetry::start(config(dir.path(), &server, |sentry| sentry), Consent::Granted).unwrap();
+    let telemetry = start();
+    telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "no memory", "#00 pc 12  liba.so")).unwrap();
+    let session = telemetry.session_id().unwrap();
+    telemetry.flush(Duration::from_millis(200));
+    assert!(telemetry.shutdown(LONG));
+    let json = vec!["content-type: application/json".to_owned()];
+    server.always(Some(Answer::Status(200, json, b"{}".to_vec())));
+    for _ in 0..2 {
+        let telemetry = start();
+        telemetry.record_error(&ErrorEvent::new("E", "handled")).unwrap();
+        assert!(telemetry.flush(LONG).complete);
+        assert!(telemetry.shutdown(LONG));
+    }
+    let all = items(&server);
+    let updates: Vec<_> =
+        all.iter().flatten().filter(|(kind, _)| kind == "session").map(|(_, update)| update).collect();
+    let count = |member: &str, value: Json| updates.iter().filter(|update| update[member] == value).count();
+    assert_eq!((count("init", true.into()), count("status", "crashed".into())), (1, 1), "{updates:#?}");
+    assert_eq!((count("status", "ok".into()), updates.len()), (3, 4), "its start, and the two errors");
+    assert_eq!(count("sid", session.to_string().into()), 4);
+}
+
 #[test]
 fn what_is_switched_off_is_not_sent() {
     let dir = tempfile::tempdir().unwrap();

@@ -56,8 +56,8 @@ impl Transport for Out {
         Box::pin(async move {
             self.write(&request).map_err(|error| TransportError(format!("the file cannot be written: {error}")))?;
             let kind = request.headers.into_iter().find(|(name, _)| name == "content-type");
-            let is_json = kind.as_ref().is_some_and(|(_, kind)| kind.starts_with("application/json"));
-            let body: &[u8] = if is_json { b"{}" } else { b"" };
+            let is_protobuf = kind.as_ref().is_some_and(|(_, kind)| kind.contains("proto"));
+            let body: &[u8] = if is_protobuf { b"" } else { b"{}" };
             Ok(Response {
                 status: 200,
                 headers: kind.into_iter().collect(),

@@ -167,9 +167,9 @@ impl Guarded {
         !self.is_plain
     }
 
-    /// Compresses nothing any more.
-    pub(super) fn stop_compressing(&mut self) {
-        self.is_plain = true;
+    /// Compresses nothing any more, or compresses again.
+    pub(super) fn compress(&mut self, is_on: bool) {
+        self.is_plain = !is_on;
     }
 
     /// The URL of a signal as an error may show it. Empty when the exporter does not say.

@@ -224,6 +224,7 @@ impl Uploader {
         let (mut is_busy, mut is_held) = (false, false);
         let mut faults: Vec<(u32, Fault)> = Vec::new();
         for target in &mut self.targets {
+            target.compress_if_due(situation.now);
             let (mut due, mut passed) = (Vec::new(), Vec::new());
             let name = queue.destination_name(target.id).cloned().unwrap_or_default();
             let is_paused = self.paused.contains(&name);

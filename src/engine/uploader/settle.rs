@@ -25,7 +25,8 @@ pub struct Settled {
     pub delivered: u64,
     /// Why it failed; `None` after a success.
     pub failure: Option<String>,
-    /// Server time less device time in milliseconds, from the answer's `Date` header.
+    /// Server time less device time in milliseconds, from the `Date` header of an answer that
+    /// accepted the events. Others may be a portal's, whose clock nobody sets.
     pub server_offset_ms: Option<i64>,
     /// Whether there was no answer at all.
     pub unreachable: bool,
@@ -80,8 +81,6 @@ impl Uploader {
                 (halves.unwrap_or(retry), Some(rest), sent)
             }
             Ok(response) => {
-                settled.server_offset_ms =
-                    response.header("date").and_then(|date| backoff::server_offset_ms(date, wall));
                 let answered = answered(&url, response.status);
                 settled.failure = Some(answered.clone());
                 (status, waits) = (Some(response.status), exporter.waits(&response));
@@ -95,9 +94,10 @@ impl Uploader {
                     verdict => verdict,
                 };
                 if verdict == Verdict::Decompress {
-                    target.stop_compressing();
+                    target.stop_compressing(now);
                 }
                 if let Verdict::Delivered { rejected } = verdict {
+                    settled.server_offset_ms = server_offset_ms(&response, wall);
                     settled.delivered = part.rows.saturating_sub(rejected);
                     settled.failure = (rejected > 0).then(|| format!("the backend rejected {rejected} records"));
                 }
@@ -172,6 +172,11 @@ impl Uploader {
 /// What is said of a backend that cannot read a body that is not compressed.
 const UNREADABLE: &str = "it takes this content neither compressed nor as it is; check the URL";
 
+/// Server time less device time, by an answer.
+fn server_offset_ms(response: &Response, wall: u64) -> Option<i64> {
+    backoff::server_offset_ms(response.header("date")?, wall)
+}
+
 /// Sends nothing of these signals for these times, as far as anything of them is sent at all.
 fn leave_alone(
     queue: &mut Queue,
@@ -221,12 +226,14 @@ impl Target {
             }
             Ok(response) => {
                 let date = response.header("date");
-                settled.server_offset_ms = date.and_then(|date| backoff::server_offset_ms(date, at.wall));
                 leave_alone(queue, leased.destination, &self.exporter, self.exporter.waits(&response))?;
                 match self.exporter.classify(&response) {
-                    Verdict::Delivered { .. } => None,
+                    Verdict::Delivered { .. } => {
+                        settled.server_offset_ms = server_offset_ms(&response, at.wall);
+                        None
+                    }
                     Verdict::Decompress => {
-                        self.stop_compressing();
+                        self.stop_compressing(at.now);
                         None
                     }
                     Verdict::Retry => {

@@ -10,6 +10,7 @@ use super::ready::Ready;
 use crate::model::config::SendPolicy;
 use crate::model::event::{EventKind, Lane};
 use crate::model::export::Attempt;
+use crate::model::limits::COMPRESS_AGAIN_AFTER;
 use crate::model::time::BootTime;
 use crate::policy::schedule::{Blocked, Conditions, SendDecision, Waiting, decide};
 use crate::storage::queue::state::{BatchState, Kinds, PartState};
@@ -57,6 +58,8 @@ pub(super) struct Target {
     pub(super) capped_on: Option<u64>,
     /// What it has been told of the views that are open.
     pub(super) snapshots: Snapshots,
+    /// From when on bodies are compressed again that the backend could not read.
+    compress_from: Option<BootTime>,
 }
 
 /// What decides whether a lane may send, beside what waits in it.
@@ -119,13 +122,25 @@ impl Target {
             is_outdated: false,
             capped_on: None,
             snapshots: Snapshots::default(),
+            compress_from: None,
         }
     }
 
     /// The backend cannot read compressed bodies.
-    pub(super) fn stop_compressing(&mut self) {
-        self.exporter.stop_compressing();
+    pub(super) fn stop_compressing(&mut self, now: BootTime) {
+        self.compress_from = Some(now.after(COMPRESS_AGAIN_AFTER));
+        self.exporter.compress(false);
         self.ready = Ready::default();
+    }
+
+    /// Compresses again when it is time to. The answer to what is under way is about a body that
+    /// was not compressed.
+    pub(super) fn compress_if_due(&mut self, now: BootTime) {
+        if !self.is_busy && self.compress_from.is_some_and(|from| from <= now) {
+            self.compress_from = None;
+            self.exporter.compress(true);
+            self.ready = Ready::default();
+        }
     }
 
     /// Forgets earlier failures, and backs off no longer than until `rest_until`.

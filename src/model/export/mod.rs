@@ -120,8 +120,8 @@ pub enum Verdict {
     /// is found, which is dropped as [`Rejected`](DropReason::Rejected); the others are delivered.
     Refused,
     /// The backend cannot read the compressed body: send the same request again without
-    /// compression. Nothing is compressed for the destination any more while the process runs. For
-    /// a body that was not compressed it means [`Refused`](Self::Refused).
+    /// compression. Nothing is compressed for the destination for a day, as long as the process
+    /// runs. For a body that was not compressed it means [`Refused`](Self::Refused).
     Decompress,
     /// The format forbids another attempt: drop the events for this reason, usually
     /// [`ServerError`](DropReason::ServerError).

@@ -8,6 +8,7 @@ use super::Details;
 use crate::model::event::decode::{Context, Record, Scope};
 use crate::model::event::encode::field;
 use crate::model::event::{EventKind, TraceContext};
+use crate::model::names;
 use crate::model::value::AnyValue;
 
 /// A recorded event with everything it refers to: what every event has, and [`Details`] by its
@@ -66,6 +67,24 @@ impl<'a> ExportRow<'a> {
     /// that has a duration, else the moment at which it was recorded.
     pub fn time_unix_nano(&self) -> u64 {
         self.time_ns
+    }
+
+    /// Server time less device time in milliseconds, as it was known when the event began. `None`
+    /// when nothing was known, or the clocks agreed to two seconds.
+    pub fn server_offset_ms(&self) -> Option<i64> {
+        let known = self.context.of_records.iter().rev().find(|(key, _)| key == names::SERVER_OFFSET);
+        match known {
+            Some((_, AnyValue::Int(millis))) => Some(*millis),
+            _ => None,
+        }
+    }
+
+    /// A wall time of the event's, ns since the Unix epoch, by the server's clock where the offset
+    /// is known, for formats that have no field for the offset. It depends on the event alone, so a
+    /// batch that is encoded again has the same bytes.
+    pub fn by_server_clock(&self, unix_nano: u64) -> u64 {
+        let offset = self.server_offset_ms().unwrap_or(0).saturating_mul(1_000_000);
+        unix_nano.saturating_add_signed(offset)
     }
 
     /// What the event is called: the name of a view, action, span, metric, vital or custom event,

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use super::DAY;
+
 /// Parts of one batch that are frozen at once, where each event is a request of its own. All of
 /// them are written down anew for every answer, about 400 bytes each.
 pub(crate) const MAX_FROZEN_PARTS: usize = 16;
+/// After this time bodies are compressed again for a backend that could not read one: a proxy that
+/// was replaced must not cost ten times the bytes until the app ends. It costs one refused request
+/// a day where nothing has changed.
+pub(crate) const COMPRESS_AGAIN_AFTER: Duration = DAY;
 /// Requests of a signal that a backend refuses in a row for their content before the signal is
 /// paused. With one event at fault in a batch, one half of each division is accepted; so many
 /// refusals in a row mean that the backend takes nothing, or that most events are at fault.

@@ -1,9 +1,10 @@
 //! The fields of a record for Fluentd. Attributes have their own names beside them.
 
-/// When the event was, in seconds since the Unix epoch: the field that Fluentd takes the time from,
-/// and removes.
+/// When the event was, in seconds since the Unix epoch, by the server's clock where the offset to
+/// it is known: the field that Fluentd takes the time from, and removes.
 pub const TIME: &str = "time";
-/// The same in nanoseconds, as a text: a number with that many digits is not exact.
+/// The same in nanoseconds and by the device's clock, as a text: a number with that many digits is
+/// not exact.
 pub const TIME_UNIX_NANO: &str = "time_unix_nano";
 /// The kind of the event.
 pub const KIND: &str = "kind";

@@ -289,3 +289,42 @@ fn a_server_that_fails_for_a_while_costs_no_event_when_it_seems_not_to_decompres
     let books = world.queue.books().unwrap().remove(0);
     assert_eq!((books.delivered, books.dropped.total()), (60, 0), "{books:?}");
 }
+
+#[test]
+fn a_backend_that_could_not_decompress_once_is_not_sent_ten_times_the_bytes_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = world(dir.path(), 1, LINES);
+    let first = world.next().unwrap();
+    world.settle(&first, answer(501, None));
+    let mut encodings = Vec::new();
+    for hours in [0, 23, 2, 1] {
+        world.clock.advance(hours * HOUR);
+        while let Some(outgoing) = world.next() {
+            let is_compressed = header(&outgoing, "content-encoding").is_some();
+            encodings.push((hours, is_compressed));
+            // It has not learned it on the first day.
+            let status = if is_compressed && hours == 2 { 501 } else { 200 };
+            world.settle(&outgoing, answer(status, None));
+        }
+        world.record(1);
+    }
+    encodings.dedup();
+    assert_eq!(encodings, [(0, false), (23, false), (2, true), (2, false), (1, false)]);
+    let books = world.queue.books().unwrap().remove(0);
+    assert_eq!((books.delivered, books.dropped.total()), (8, 0));
+}
+
+#[test]
+fn a_portals_wrong_clock_moves_no_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = world(dir.path(), 1, LINES);
+    let outgoing = world.next().unwrap();
+    let date = vec![("date".to_owned(), "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())];
+    let mut offset = |status| {
+        let response = Response { status, headers: date.clone(), ..Response::default() };
+        let settled = world.uploader.settle(&mut world.queue, &outgoing.leased, Ok(response)).unwrap();
+        settled.server_offset_ms
+    };
+    assert_eq!([offset(302), offset(503)], [None, None], "anybody answers so");
+    assert!(offset(200).is_some_and(|offset| offset < 0), "the backend has the events, and a clock");
+}

@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::json::{self, Object};
 use super::kinds::{self, Kind};
 use crate::model::event::{ErrorKind, ErrorSource};
-use crate::model::export::ErrorDetails;
+use crate::model::export::{ErrorDetails, ResourceDetails};
 use crate::model::limits::DATADOG_MAX_THREAD_STACK_BYTES;
 use crate::model::names::{self, datadog, semconv, words};
 
@@ -56,6 +56,39 @@ pub(super) fn error(facts: &mut Facts<'_>, details: &ErrorDetails<'_>) -> Kind {
     kind
 }
 
+/// The error that a request without an answer is for Datadog, beside the request itself. It has no
+/// trace: the span is made of the request.
+pub(super) fn of_request(facts: &mut Facts<'_>, request: &ResourceDetails<'_>) -> Option<Kind> {
+    // What the user or the app did not want any more has not failed.
+    if request.status.is_some() || ["", words::ERROR_CANCELLED].contains(&request.error_type) {
+        return None;
+    }
+    let context = facts.trace_context();
+    let mut kind = Kind { name: "error", context, after: request.duration, ..Kind::default() };
+    let error = &mut kind.own;
+    json::set(error, "id", facts.id_of("error"));
+    json::set(error, "message", format!("The request got no answer: {}", request.error_type));
+    json::set(error, "type", request.error_type);
+    json::set(error, datadog::SOURCE, words::SOURCE_NETWORK);
+    json::set(error, "is_crash", false);
+    json::set(error, "handling", "handled");
+    json::set(error, "category", NETWORK);
+    json::text(error, "source_type", source_type(facts.source(), facts.system(), false));
+    if let Some(method) = kinds::method(request.method) {
+        let mut resource = Object::new();
+        json::set(&mut resource, "method", method);
+        json::set(&mut resource, "status_code", 0);
+        json::set(&mut resource, "url", request.url);
+        json::set(error, "resource", resource);
+    }
+    json::inner(&mut kind.top, "feature_flags", kinds::flags(facts));
+    json::inner(&mut kind.top, "action", facts.cause());
+    Some(kind)
+}
+
+/// The category of an error of the network.
+const NETWORK: &str = "Network";
+
 fn source(source: ErrorSource) -> &'static str {
     match source {
         ErrorSource::Source => words::SOURCE_CODE,
@@ -73,7 +106,7 @@ fn category(details: &ErrorDetails<'_>, is_hang: bool) -> &'static str {
         // What Datadog calls a kill of which nothing says that it was another one.
         ErrorKind::OutOfMemory => "Watchdog Termination",
         ErrorKind::Handled if is_hang => "App Hang",
-        ErrorKind::Handled if details.source == ErrorSource::Network => "Network",
+        ErrorKind::Handled if details.source == ErrorSource::Network => NETWORK,
         _ => "Exception",
     }
 }

@@ -59,8 +59,17 @@ impl<'a> Facts<'a> {
         let mut rest: BTreeMap<&str, &AnyValue> = resource.map(lent).collect();
         rest.extend(row.global_attributes().iter().map(lent));
         rest.extend(row.attributes().iter().map(|(key, value)| (*key, value)));
+        if row.server_offset_ms().is_some() {
+            // It is in the times already: nobody is to add it once more.
+            rest.remove(names::SERVER_OFFSET);
+        }
         let lost = u64::from(rest.remove("").is_some()) + row.dropped_attributes();
         Self { settings, row, rest, lost }
+    }
+
+    /// When the event was, by the server's clock: Datadog's formats have no field for the offset.
+    pub(super) fn time(&self) -> u64 {
+        self.row.by_server_clock(self.row.time_unix_nano())
     }
 
     /// Takes an attribute that gets a field of its own.
@@ -265,13 +274,19 @@ impl<'a> Facts<'a> {
         context
     }
 
-    /// The action that caused the event.
+    /// The action that caused the event: a list, as Datadog's SDKs have it for what several may
+    /// have caused.
     pub(super) fn cause(&self) -> Object {
         let mut action = Object::new();
         if let Some(id) = self.row.action_id() {
-            json::set(&mut action, "id", id.to_string());
+            json::set(&mut action, "id", vec![id.to_string()]);
         }
         action
+    }
+
+    /// The id of something that the row also tells, which is always the same.
+    pub(super) fn id_of(&self, part: &str) -> String {
+        derived(&[part, &self.row.id().to_string()]).to_string()
     }
 }
 

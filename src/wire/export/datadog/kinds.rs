@@ -1,11 +1,15 @@
 //! Views, actions, resources, long tasks and vitals as RUM has them.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::facts::Facts;
 use super::json::{self, Object};
 use crate::model::event::{ActionType, Phase};
-use crate::model::export::{ActionDetails, LongTaskDetails, ResourceDetails, ViewDetails, VitalDetails};
+use crate::model::export::{
+    ActionDetails, ExportRow, LongTaskDetails, ResourceDetails, SpanDetails, ViewDetails, VitalDetails,
+};
 use crate::model::names::{self, datadog, semconv, words};
 use crate::model::time::nanos;
 use crate::model::value::AnyValue;
@@ -24,6 +28,8 @@ pub(super) struct Kind {
     pub(super) context: Object,
     /// The view's own members. Other events have those of the view that they belong to.
     pub(super) view: Object,
+    /// How long after the row's time it was.
+    pub(super) after: Duration,
 }
 
 pub(super) fn view(facts: &mut Facts<'_>, details: &ViewDetails<'_>) -> Kind {
@@ -127,8 +133,8 @@ pub(super) fn resource(facts: &mut Facts<'_>, details: &ResourceDetails<'_>) -> 
     json::set(resource, "type", "native");
     json::set(resource, "url", details.url);
     json::set(resource, "duration", json::whole(nanos(details.duration)));
-    match datadog::METHODS.iter().find(|known| known.eq_ignore_ascii_case(details.method)) {
-        Some(method) => json::set(resource, "method", *method),
+    match method(details.method) {
+        Some(method) => json::set(resource, "method", method),
         None => json::text(&mut kind.context, semconv::HTTP_METHOD, details.method),
     }
     if let Some(status) = details.status {
@@ -176,6 +182,11 @@ pub(super) fn resource(facts: &mut Facts<'_>, details: &ResourceDetails<'_>) -> 
     kind
 }
 
+/// The method of a request, if the schemas know it.
+pub(super) fn method(method: &str) -> Option<&'static str> {
+    datadog::METHODS.into_iter().find(|known| known.eq_ignore_ascii_case(method))
+}
+
 pub(super) fn long_task(facts: &Facts<'_>, details: &LongTaskDetails) -> Kind {
     let mut kind = Kind { name: "long_task", context: facts.trace_context(), ..Kind::default() };
     json::set(&mut kind.own, "id", facts.row.id().to_string());
@@ -197,25 +208,15 @@ pub(super) fn vital(facts: &mut Facts<'_>, details: &VitalDetails<'_>) -> Kind {
         json::text(&mut kind.context, names::VITAL_UNIT, details.unit);
         return kind;
     };
-    let mut kind = Kind { name: "vital", context: facts.trace_context(), ..Kind::default() };
-    if let Some(id) = facts.row.action_id() {
-        json::set(&mut kind.context, names::ACTION_ID, id.to_string());
-    }
+    let mut kind = timed(facts, details.name, duration);
     let vital = &mut kind.own;
-    json::set(vital, "id", facts.row.id().to_string());
-    json::set(vital, "duration", duration);
-    let name = facet(details.name);
-    if name != details.name {
-        json::set(vital, "description", details.name);
-    }
-    json::set(vital, "name", name);
     let launch = match details.name {
         names::VITAL_INITIAL_DISPLAY => Some("ttid"),
         names::VITAL_FULL_DISPLAY => Some("ttfd"),
         _ => None,
     };
-    json::set(vital, "type", if launch.is_some() { "app_launch" } else { "duration" });
     if let Some(metric) = launch {
+        json::set(vital, "type", "app_launch");
         json::set(vital, "app_launch_metric", metric);
         let startup = match facts.peek_text(names::START_TYPE) {
             "cold" => "cold_start",
@@ -226,6 +227,89 @@ pub(super) fn vital(facts: &mut Facts<'_>, details: &VitalDetails<'_>) -> Kind {
     }
     kind
 }
+
+/// A vital that took so long.
+fn timed(facts: &Facts<'_>, name: &str, duration: Value) -> Kind {
+    let mut kind = vital_of(facts, name, "duration", facts.row.id().to_string());
+    json::set(&mut kind.own, "duration", duration);
+    kind
+}
+
+fn vital_of(facts: &Facts<'_>, name: &str, word: &str, id: String) -> Kind {
+    let mut kind = Kind { name: "vital", context: facts.trace_context(), ..Kind::default() };
+    if let Some(id) = facts.row.action_id() {
+        json::set(&mut kind.context, names::ACTION_ID, id.to_string());
+    }
+    let facet = facet(name);
+    if facet != name {
+        json::set(&mut kind.own, "description", name);
+    }
+    json::set(&mut kind.own, "id", id);
+    json::set(&mut kind.own, "name", facet);
+    json::set(&mut kind.own, "type", word);
+    kind
+}
+
+/// A span that goes to RUM: an operation's two steps, of which this is one, or the time that
+/// another one took.
+pub(super) fn span(facts: &mut Facts<'_>, details: &SpanDetails<'_>, step: Step) -> Kind {
+    let mut kind = match step {
+        Step::Start => vital_of(facts, details.name, OPERATION_STEP, facts.id_of("start")),
+        Step::End => vital_of(facts, details.name, OPERATION_STEP, facts.row.id().to_string()),
+        Step::Whole => timed(facts, details.name, json::whole(nanos(details.duration))),
+    };
+    let outcome = facts.peek_text(names::OPERATION_OUTCOME);
+    if step == Step::Start {
+        // How it ended was not known.
+        facts.take(names::OPERATION_OUTCOME);
+        facts.take(names::OPERATION_REASON);
+    } else {
+        json::text(&mut kind.context, datadog::ERROR_MESSAGE, details.status_message);
+        // RUM has no place for them.
+        facts.lost += (details.events.len() + details.links.len()) as u64;
+    }
+    if step == Step::Whole {
+        return kind;
+    }
+    // Several operations of one name may run at the same time.
+    json::set(&mut kind.own, "operation_key", facts.row.id().to_string());
+    json::set(&mut kind.own, "step_type", if step == Step::Start { "start" } else { "end" });
+    if step == Step::End {
+        kind.after = details.duration;
+        let reason = match outcome {
+            words::OUTCOME_SUCCEEDED => "",
+            words::OUTCOME_FAILED => "error",
+            words::OUTCOME_TIMED_OUT => "other",
+            words::OUTCOME_CANCELLED | words::OUTCOME_ABANDONED => words::OUTCOME_ABANDONED,
+            _ if facts.row.ended().is_some() => words::OUTCOME_ABANDONED,
+            _ => "other",
+        };
+        json::text(&mut kind.own, "failure_reason", reason);
+    }
+    kind
+}
+
+/// What one RUM event tells of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// An operation began.
+    Start,
+    /// It ended.
+    End,
+    /// All of a span that is no operation.
+    Whole,
+}
+
+impl Step {
+    /// The RUM events that a span becomes.
+    pub(super) fn of(row: &ExportRow<'_>) -> &'static [Self] {
+        let is_operation = row.attributes().iter().any(|(key, _)| *key == names::OPERATION_NAME);
+        if is_operation { &[Self::Start, Self::End] } else { &[Self::Whole] }
+    }
+}
+
+/// The type of the vital that is a step of an operation.
+const OPERATION_STEP: &str = "operation_step";
 
 /// How many nanoseconds a unit of time has; `None` for a unit of anything else.
 fn unit_nanos(unit: &str) -> Option<f64> {

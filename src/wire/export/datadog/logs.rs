@@ -37,7 +37,7 @@ fn line(settings: &Settings, row: &ExportRow<'_>) -> Object {
     json::set(&mut named, "version", env!("CARGO_PKG_VERSION"));
     json::text(&mut named, "thread_name", &facts.take_text(semconv::THREAD_NAME));
     json::set(&mut line, datadog::LOGGER, named);
-    json::set(&mut line, "date", iso(row.time_unix_nano()));
+    json::set(&mut line, "date", iso(facts.time()));
     json::set(&mut line, "service", facts.service());
     json::set(&mut line, "ddtags", facts.tags());
     json::text(&mut line, "build_id", facts.resource(semconv::BUILD_ID));

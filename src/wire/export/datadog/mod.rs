@@ -5,13 +5,13 @@
 //! | session | logs | a line `session.start` or `session.end` |
 //! | view | RUM | a version of a view; of several in one request, the last |
 //! | action | RUM | an action; a mutation of state and other kinds are `custom` |
-//! | resource | RUM | a resource, linked to its span |
+//! | resource | RUM | a resource, linked to its span; without an answer an error beside it |
 //! | error | RUM | an error; with `is_crash` if the process has died of it |
 //! | long task | RUM | a long task |
 //! | vital | RUM | a vital `app_launch` or `duration`; in another unit, a `custom` action |
 //! | custom | RUM | a `custom` action |
 //! | log | logs | a line |
-//! | span | spans | a span |
+//! | span | spans | a span; if the app wants it, a vital in RUM, and an operation two |
 //! | metric | none | there is no intake that takes a client token: it is counted as unsupported |
 //!
 //! What a schema has no field for is in `context`, under its own name.
@@ -44,7 +44,7 @@ use crate::wire::export::outcome::verdict;
 
 /// What every body depends on, beside its rows: it changes whenever the same rows would give
 /// another body.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 const RUM: Signal = Signal(0);
 const LOGS: Signal = Signal(1);
@@ -82,6 +82,8 @@ pub struct Datadog {
     token: String,
     takes_logs: bool,
     takes_spans: bool,
+    /// Whether spans go to RUM.
+    has_operations: bool,
     settings: Settings,
 }
 
@@ -139,7 +141,7 @@ impl Datadog {
             return Err(Error::config("application_id", "is no UUID"));
         };
         let settings = Settings { application: application.to_string(), ..Settings::default() };
-        Ok(Self { base, token: token.to_owned(), takes_logs: true, takes_spans: true, settings })
+        Ok(Self { base, token: token.to_owned(), takes_logs: true, takes_spans: true, has_operations: false, settings })
     }
 
     /// Sets the service that Datadog shows. Default: that of the configuration.
@@ -175,6 +177,15 @@ impl Datadog {
     #[must_use]
     pub fn spans(mut self, are_sent: bool) -> Self {
         self.takes_spans = are_sent;
+        self
+    }
+
+    /// Sets whether operations and spans go to RUM as vitals, in place of the intake for spans: an
+    /// operation as the two steps that RUM shows as an operation, another span as the time that it
+    /// took. Then there are no traces of the app itself. Default: they go to the intake for spans.
+    #[must_use]
+    pub fn operations(mut self, are_in_rum: bool) -> Self {
+        self.has_operations = are_in_rum;
         self
     }
 
@@ -214,6 +225,7 @@ impl Exporter for Datadog {
             env.clone(),
             version.clone(),
             source.clone(),
+            self.has_operations.then(String::new),
         ] {
             let is_set = part.is_some();
             hash.update(part.unwrap_or_default());
@@ -225,6 +237,7 @@ impl Exporter for Datadog {
     fn signal(&self, kind: EventKind) -> Option<Signal> {
         match kind {
             EventKind::Session | EventKind::Log => Some(LOGS),
+            EventKind::Span if self.has_operations => Some(RUM),
             EventKind::Span => Some(SPANS),
             EventKind::Metric => None,
             _ => Some(RUM),

@@ -1,4 +1,4 @@
-//! The body of a RUM request: an event a line.
+//! The body of a RUM request: an event a line. Some rows tell of two.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,13 @@ use uuid::Uuid;
 use super::Settings;
 use super::facts::Facts;
 use super::json::{self, Object};
-use super::kinds::Kind;
+use super::kinds::{Kind, Step};
 use super::{errors, kinds};
 use crate::model::event::EventKind;
 use crate::model::export::{Details, ExportRow, ViewDetails};
 use crate::model::limits::DATADOG_MAX_EVENT_BYTES;
 use crate::model::names::{self, datadog};
+use crate::model::time::nanos;
 
 /// Encodes the events. Of several versions of a view only the last is sent, because it says all
 /// that the others say.
@@ -24,10 +25,12 @@ pub(super) fn encode(settings: &Settings, rows: &[ExportRow<'_>]) -> Vec<u8> {
         if is_outdated {
             continue;
         }
-        if !body.is_empty() {
-            body.push(b'\n');
+        for event in events(settings, row) {
+            if !body.is_empty() {
+                body.push(b'\n');
+            }
+            line(event, &mut body);
         }
-        line(settings, row, &mut body);
     }
     body
 }
@@ -57,8 +60,7 @@ fn view_of<'a>(row: &ExportRow<'a>) -> Option<(Uuid, ViewDetails<'a>)> {
 }
 
 /// Writes one event.
-fn line(settings: &Settings, row: &ExportRow<'_>, body: &mut Vec<u8>) {
-    let mut event = event(settings, row);
+fn line(mut event: Object, body: &mut Vec<u8>) {
     let start = body.len();
     // Writing to a vector cannot fail.
     let _ = serde_json::to_writer(&mut *body, &event);
@@ -73,10 +75,18 @@ fn line(settings: &Settings, row: &ExportRow<'_>, body: &mut Vec<u8>) {
     }
 }
 
-/// The event of a row.
-fn event(settings: &Settings, row: &ExportRow<'_>) -> Object {
+/// The events of a row.
+fn events(settings: &Settings, row: &ExportRow<'_>) -> Vec<Object> {
     let mut facts = Facts::of(settings, row);
     let kind = match row.details() {
+        Details::Span(span) => {
+            let step = |step: &Step| {
+                let mut facts = Facts::of(settings, row);
+                let kind = kinds::span(&mut facts, &span, *step);
+                event(facts, kind)
+            };
+            return Step::of(row).iter().map(step).collect();
+        }
         Details::View(view) => kinds::view(&mut facts, &view),
         Details::Action(action) => kinds::action(&mut facts, &action),
         Details::Resource(resource) => kinds::resource(&mut facts, &resource),
@@ -86,16 +96,26 @@ fn event(settings: &Settings, row: &ExportRow<'_>) -> Object {
         // The other kinds have another signal.
         _ => kinds::custom(&facts, row.label()),
     };
-    let Kind { name, own, mut top, mut internal, context, view } = kind;
+    let mut events = vec![event(facts, kind)];
+    if let Details::Resource(request) = row.details() {
+        let mut facts = Facts::of(settings, row);
+        events.extend(errors::of_request(&mut facts, &request).map(|kind| event(facts, kind)));
+    }
+    events
+}
+
+/// An event with what every event has.
+fn event(mut facts: Facts<'_>, kind: Kind) -> Object {
+    let Kind { name, own, mut top, mut internal, context, view, after } = kind;
     json::set(&mut internal, "format_version", 2);
     json::set(&mut internal, "sdk_name", names::SCOPE_NAME);
     let mut session = Object::new();
     json::set(&mut session, "id", facts.session().to_string());
     json::set(&mut session, "type", "user");
     let mut application = Object::new();
-    json::set(&mut application, "id", settings.application.as_str());
+    json::set(&mut application, "id", facts.settings.application.as_str());
     json::set(&mut top, "type", name);
-    json::set(&mut top, "date", row.time_unix_nano() / 1_000_000);
+    json::set(&mut top, "date", facts.time().saturating_add(nanos(after)) / 1_000_000);
     json::set(&mut top, "application", application);
     json::set(&mut top, "session", session);
     json::set(&mut top, "view", if view.is_empty() { place(&facts) } else { view });

@@ -68,7 +68,7 @@ fn span(facts: &mut Facts<'_>, details: &SpanDetails<'_>) -> Object {
     json::set(&mut span, "resource", details.name);
     json::set(&mut span, "service", facts.service());
     json::set(&mut span, "type", datadog::SPAN_TYPE);
-    json::set(&mut span, "start", json::whole(facts.row.time_unix_nano()));
+    json::set(&mut span, "start", json::whole(facts.time()));
     json::set(&mut span, "duration", json::whole(nanos(details.duration)));
     json::set(&mut span, "error", u8::from(has_failed));
     json::set(&mut span, "meta", meta);
@@ -162,7 +162,7 @@ fn events(facts: &mut Facts<'_>, details: &SpanDetails<'_>) -> String {
         }
         let mut object = Object::new();
         json::set(&mut object, "name", event.name);
-        json::set(&mut object, "time_unix_nano", event.time_unix_nano);
+        json::set(&mut object, "time_unix_nano", facts.row.by_server_clock(event.time_unix_nano));
         json::inner(&mut object, "attributes", attributes);
         Value::Object(object)
     });

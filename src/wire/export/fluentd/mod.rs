@@ -19,7 +19,7 @@ use crate::model::http::Response;
 use crate::wire::export::outcome::verdict;
 
 /// The version of the encoding: it changes whenever the same rows would give another body.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const RECORDS: Signal = Signal(0);
 

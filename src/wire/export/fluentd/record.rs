@@ -1,5 +1,7 @@
 //! An event as a record of Fluentd: one flat JSON object.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Number, Value};
 
 use crate::model::event::{SpanStatus, Temporality};
@@ -21,6 +23,8 @@ pub(super) fn record(row: &ExportRow<'_>) -> Object {
         set(&mut record, key::SEVERITY, flat.severity);
     }
     let mut lost = row.dropped_attributes();
+    let own = flat.attributes.0.iter().map(|(name, _)| *name);
+    let known: BTreeSet<&str> = own.chain(row.resource_attributes().iter().map(|(name, _)| name.as_str())).collect();
     for (name, value) in &flat.attributes.0 {
         let value = match value {
             Out::Text(text) => Some(text.as_ref().into()),
@@ -30,11 +34,11 @@ pub(super) fn record(row: &ExportRow<'_>) -> Object {
             Out::Double(number) => any(&AnyValue::Double(*number), &mut lost),
             Out::Any(value) => any(value, &mut lost),
         };
-        put(&mut record, name, value);
+        put(&mut record, name, value, &known);
     }
     for (name, value) in row.resource_attributes() {
-        if !record.contains_key(name) {
-            put(&mut record, name, any(value, &mut lost));
+        if !flat.attributes.0.iter().any(|(known, _)| known == name) {
+            put(&mut record, name, any(value, &mut lost), &known);
         }
     }
     details(&mut record, row, &mut lost);
@@ -46,11 +50,12 @@ pub(super) fn record(row: &ExportRow<'_>) -> Object {
 
 /// What Fluentd and every event have.
 fn own(record: &mut Object, row: &ExportRow<'_>) {
-    let time = row.time_unix_nano();
+    let time = row.by_server_clock(row.time_unix_nano());
     let exact = format!("{}.{:09}", time / 1_000_000_000, time % 1_000_000_000);
-    // Seconds, as Fluentd wants them. It keeps about 100 ns of the fraction.
+    // Seconds, as Fluentd wants them, by the clock of the servers whose records lie beside it.
+    // Fluentd keeps about 100 ns of the fraction.
     record.extend(exact.parse().ok().and_then(Number::from_f64).map(|time| (key::TIME.to_owned(), time.into())));
-    set(record, key::TIME_UNIX_NANO, time.to_string());
+    set(record, key::TIME_UNIX_NANO, row.time_unix_nano().to_string());
     set(record, names::EVENT_ID, row.id().to_string());
     set(record, key::KIND, row.kind().name());
     if let Some(trace) = row.trace() {
@@ -77,8 +82,9 @@ fn details(record: &mut Object, row: &ExportRow<'_>, lost: &mut u64) {
                 let mut entry = Object::new();
                 text(&mut entry, key::EVENT_NAME, event.name);
                 entry.insert(key::TIME_UNIX_NANO.to_owned(), event.time_unix_nano.to_string().into());
+                let known = event.attributes.iter().map(|(name, _)| *name).collect();
                 for (name, value) in &event.attributes {
-                    put(&mut entry, name, any(value, lost));
+                    put(&mut entry, name, any(value, lost), &known);
                 }
                 Value::Object(entry)
             });
@@ -95,13 +101,14 @@ fn details(record: &mut Object, row: &ExportRow<'_>, lost: &mut u64) {
             if metric.start_unix_nano > 0 {
                 set(record, key::START_UNIX_NANO, metric.start_unix_nano.to_string());
             }
-            point(record, metric.point);
+            point(record, metric.point, lost);
         }
         _ => {}
     }
 }
 
-fn point(record: &mut Object, point: MetricPoint) {
+/// The value of a metric. A number that JSON does not have is counted as an attribute is.
+fn point(record: &mut Object, point: MetricPoint, lost: &mut u64) {
     let (value, temporality) = match point {
         MetricPoint::Gauge(value) => (value, None),
         MetricPoint::Sum { value, is_monotonic, temporality } => {
@@ -109,12 +116,13 @@ fn point(record: &mut Object, point: MetricPoint) {
             (value, Some(temporality))
         }
         MetricPoint::Histogram { bounds, buckets, sum, temporality } => {
-            list(record, key::BOUNDS, bounds.into_iter().filter_map(Number::from_f64).map(Value::from).collect());
+            let bounds = bounds.into_iter().filter_map(|bound| any(&AnyValue::Double(bound), lost));
+            list(record, key::BOUNDS, bounds.collect());
             list(record, key::BUCKETS, buckets.into_iter().map(Value::from).collect());
             (sum, Some(temporality))
         }
     };
-    record.extend(Number::from_f64(value).map(|value| (key::VALUE.to_owned(), value.into())));
+    record.extend(any(&AnyValue::Double(value), lost).map(|value| (key::VALUE.to_owned(), value)));
     if let Some(temporality) = temporality {
         let is_delta = temporality == Temporality::Delta;
         set(record, key::TEMPORALITY, if is_delta { "delta" } else { "cumulative" });
@@ -126,10 +134,12 @@ fn parent(record: &mut Object, parent: Option<[u8; 8]>) {
 }
 
 /// Adds a value of the app's, if JSON has a form for it. A name that Fluentd or this format has is
-/// prefixed.
-fn put(record: &mut Object, name: &str, value: Option<Value>) {
-    if let Some(value) = value {
-        let prefix = if key::RESERVED.contains(&name) { key::OF_THE_APP } else { "" };
-        set(record, &format!("{prefix}{name}"), value);
+/// prefixed, until it is none of those that the app has, too.
+fn put(record: &mut Object, name: &str, value: Option<Value>, known: &BTreeSet<&str>) {
+    let Some(value) = value else { return };
+    let mut free = name.to_owned();
+    while key::RESERVED.contains(&free.as_str()) || (free != name && known.contains(free.as_str())) {
+        free.insert_str(0, key::OF_THE_APP);
     }
+    record.insert(free, value);
 }

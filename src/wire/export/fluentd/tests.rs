@@ -10,7 +10,7 @@ use super::*;
 use crate::model::event::decode::{Context, Record, Scope};
 use crate::model::event::encode::{Stamp, encode};
 use crate::model::event::*;
-use crate::model::names::fluentd as key;
+use crate::model::names::{self, fluentd as key};
 use crate::model::value::{AnyValue, Value};
 
 const TRACE: TraceContext = TraceContext { trace_id: [0xab; 16], span_id: [0xcd; 8], sampled: true };
@@ -22,9 +22,19 @@ fn exporter() -> Fluentd {
 
 /// The records of events, as a strict parser reads them.
 fn records(events: &[Vec<u8>]) -> Vec<Json> {
+    records_in(events, &[], &[])
+}
+
+/// The same, with further attributes of the resource and of all events.
+fn records_in(events: &[Vec<u8>], resource: &[(&str, AnyValue)], globals: &[(&str, AnyValue)]) -> Vec<Json> {
+    let with = |own: (&str, &str), more: &[(&str, AnyValue)]| {
+        let own = (own.0.to_owned(), AnyValue::Text(own.1.to_owned()));
+        let more = more.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
+        std::iter::once(own).chain(more).collect()
+    };
     let context = Arc::new(Context {
-        attributes: vec![("service.name".to_owned(), AnyValue::Text("shop".to_owned()))],
-        of_records: vec![("user.id".to_owned(), AnyValue::Text("u-1".to_owned()))],
+        attributes: with(("service.name", "shop"), resource),
+        of_records: with(("user.id", "u-1"), globals),
     });
     let scope =
         Scope { session: Some(Uuid::from_u128(1)), view: Some(Uuid::from_u128(2)), view_name: "Cart".to_owned() };
@@ -149,6 +159,43 @@ fn an_attribute_that_is_named_as_a_field_costs_neither_the_field_nor_itself() {
     assert_eq!(record["service.name"], "other", "what the event says goes before what the process says");
     assert_eq!((record.get("nan"), record.get("infinite")), (None, None));
     assert_eq!(record["throughline.dropped_attributes"], 2, "what JSON has no form for is counted");
+}
+
+#[test]
+fn an_apps_time_and_its_app_time_both_arrive() {
+    let attributes = [("app.time", 1.into()), ("time", 2.into()), ("app.app.kind", 3.into()), ("app.kind", 4.into())];
+    let event = encoded(&Custom::new("odd").attributes(&attributes));
+    let resource = [("kind", AnyValue::Int(5)), ("time", AnyValue::Int(6)), ("tag", AnyValue::Int(7))];
+    let [record] = records_in(&[event], &resource, &[]).try_into().unwrap();
+    assert_eq!((&record["app.time"], &record["app.app.time"]), (&json!(1), &json!(2)));
+    let kinds = ["app.app.kind", "app.kind", "app.app.app.kind"].map(|name| record[name].as_i64());
+    assert_eq!(kinds, [Some(3), Some(4), Some(5)], "the name of the process's attribute is free, too");
+    assert_eq!(record["app.tag"], 7);
+    let names = [("time", 1.into()), ("app.time", 2.into())];
+    let mut span = Span::new("s", TRACE, Duration::ZERO);
+    let events = [SpanEvent { name: "e", time_ns: 1, attributes: &names }];
+    span.events = &events;
+    let span = self::record(&span);
+    let event = &span["events"][0];
+    assert_eq!((&event["app.app.time"], &event["app.time"]), (&json!(1), &json!(2)));
+}
+
+#[test]
+fn a_metric_without_a_number_says_that_it_has_lost_one() {
+    let gauge = record(&Metric::new("frames", "1", MetricData::Gauge(f64::NAN)));
+    assert_eq!((gauge.get("value"), &gauge[names::DROPPED_ATTRIBUTES]), (None, &json!(1)));
+    let fine = record(&Metric::new("frames", "1", MetricData::Gauge(1.0)));
+    assert_eq!(fine.get(names::DROPPED_ATTRIBUTES), None);
+}
+
+#[test]
+fn a_clock_that_is_three_hours_slow_puts_no_record_beside_those_of_the_server() {
+    let offset = [(names::SERVER_OFFSET, AnyValue::Int(3 * 3_600_000))];
+    let events = [encoded(&Action::tap("buy")), encoded(&Metric::new("m", "1", MetricData::Gauge(1.0)))];
+    for record in records_in(&events, &[], &offset) {
+        assert_eq!(record["time"], 1_767_236_400.0, "{record}");
+        assert_eq!(record["time_unix_nano"], TIME.to_string().as_str(), "by the device's clock");
+    }
 }
 
 #[test]

@@ -7,20 +7,20 @@ use super::time::rfc3339;
 use crate::model::names::{breadcrumb as key, semconv, sentry};
 use crate::model::value::AnyValue;
 
-/// Writes the breadcrumbs of an event, the oldest first.
-pub(super) fn breadcrumbs(event: &mut Object<'_>, crumbs: &[AnyValue]) {
+/// Writes the breadcrumbs of an event, the oldest first. `clock` gives the time that is sent.
+pub(super) fn breadcrumbs(event: &mut Object<'_>, crumbs: &[AnyValue], clock: impl Fn(u64) -> u64) {
     if crumbs.is_empty() {
         return;
     }
     event.value("breadcrumbs").object(|object| {
         object.value("values").list(crumbs, |value, crumb| match crumb {
-            AnyValue::Map(entries) => breadcrumb(value, entries),
+            AnyValue::Map(entries) => breadcrumb(value, entries, &clock),
             other => value.object(|object| object.value("message").text(&format!("{other:?}"))),
         });
     });
 }
 
-fn breadcrumb(value: Value<'_>, entries: &[(String, AnyValue)]) {
+fn breadcrumb(value: Value<'_>, entries: &[(String, AnyValue)], clock: impl Fn(u64) -> u64) {
     let text = |key| find(entries, key).and_then(scalar).unwrap_or_default();
     let number = |key| match find(entries, key) {
         Some(AnyValue::Int(number)) => u64::try_from(*number).ok(),
@@ -30,7 +30,7 @@ fn breadcrumb(value: Value<'_>, entries: &[(String, AnyValue)]) {
     let (crumb_type, category) = place(&kind);
     value.object(|object| {
         if let Some(time) = number(key::TIME) {
-            object.text("timestamp", &rfc3339(time));
+            object.text("timestamp", &rfc3339(clock(time)));
         }
         object.text("type", crumb_type);
         object.text("category", category);

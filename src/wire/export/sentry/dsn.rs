@@ -25,6 +25,11 @@ impl std::fmt::Debug for Dsn {
 }
 
 impl Dsn {
+    /// Whether nobody but the server can answer.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.endpoint.starts_with("https://")
+    }
+
     /// Reads a DSN. The secret that old ones have behind the key is not sent: Sentry asks for none
     /// since version 9.
     ///

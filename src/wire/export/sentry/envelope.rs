@@ -2,17 +2,22 @@
 //! envelope's header, then for each item a line with its header, and its payload.
 //!
 //! The envelope's header is the first line and nothing else is on it, so that the time of sending
-//! can be added to it when it is sent. Sentry demands that time and takes it as that of the device,
-//! by which it corrects the clock. A queued envelope does not have it.
+//! can be added to it when it is sent. Sentry takes that time as that of the device, by which it
+//! corrects the clock. A queued envelope does not have it; one whose times are corrected already
+//! never gets it.
 
 use uuid::Uuid;
 
 use super::event::sdk;
 use super::json::{Object, Value};
-use super::time::rfc3339;
+use super::time::{Clock, rfc3339};
 
 /// How a header begins that has the time of sending.
 const SENT_AT: &[u8] = b"{\"sent_at\":";
+/// The member by which a queued envelope says that its times are the server's, and how its header
+/// begins then. It is not sent.
+const CORRECTED: &str = "is_corrected";
+const IS_CORRECTED: &[u8] = b"{\"is_corrected\":true,";
 
 /// An envelope that is being written.
 pub(super) struct Envelope(Vec<u8>);
@@ -20,9 +25,12 @@ pub(super) struct Envelope(Vec<u8>);
 impl Envelope {
     /// Begins an envelope. `event` is the id of the event in it, if there is one. The key of the
     /// DSN is in a header of the request and not here.
-    pub(super) fn new(event: Option<Uuid>) -> Self {
+    pub(super) fn new(event: Option<Uuid>, clock: Clock) -> Self {
         let mut out = Vec::with_capacity(4_096);
         Value::at(&mut out).object(|header| {
+            if clock == Clock::Server {
+                header.value(CORRECTED).plain(true);
+            }
             if let Some(id) = event {
                 header.text("event_id", &id.simple().to_string());
             }
@@ -51,8 +59,13 @@ impl Envelope {
     }
 }
 
-/// Adds the time of sending to the header of an envelope, in place of one that it may have.
+/// Adds the time of sending to the header of an envelope, in place of one that it may have, unless
+/// its times are corrected.
 pub(super) fn stamp(body: &mut Vec<u8>, unix_nano: u64) {
+    if body.starts_with(IS_CORRECTED) {
+        body.drain(1..IS_CORRECTED.len());
+        return;
+    }
     let end = body.iter().position(|byte| *byte == b'\n').unwrap_or(body.len());
     let header = body.get(..end).unwrap_or_default();
     // The rest of a header that has a time begins behind the text of it, which has no comma.
@@ -72,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_stamp_changes_the_header_alone_and_counts_once() {
-        let mut envelope = Envelope::new(Some(Uuid::from_bytes([7; 16])));
+        let mut envelope = Envelope::new(Some(Uuid::from_bytes([7; 16])), Clock::Device);
         envelope.item("event", |_| {}, |value| value.text("a\n{\"sent_at\":\"x\"}"));
         let plain = envelope.finish();
         let mut body = plain.clone();
@@ -83,6 +96,17 @@ mod tests {
         let once = body.clone();
         stamp(&mut body, 1_767_225_600_000_000_000);
         assert_eq!(text(&body), text(&once));
+    }
+
+    #[test]
+    fn relay_does_not_correct_what_is_corrected_already() {
+        let [mut queued, device] = [Clock::Server, Clock::Device].map(|clock| {
+            let mut envelope = Envelope::new(Some(Uuid::from_bytes([7; 16])), clock);
+            envelope.item("event", |_| {}, |value| value.text("a"));
+            envelope.finish()
+        });
+        stamp(&mut queued, 1_767_225_600_000_000_000);
+        assert_eq!(text(&queued), text(&device), "no time of sending, and nothing else");
     }
 
     #[test]

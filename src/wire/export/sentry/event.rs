@@ -8,7 +8,7 @@ use super::frame::{Frame, Language};
 use super::identity::{Identity, find, scalar};
 use super::json::{Object, Value, hex};
 use super::stack::Stack;
-use super::time::rfc3339;
+use super::time::{Clock, rfc3339};
 use super::words;
 use crate::model::event::{ErrorKind, ErrorSource};
 use crate::model::export::{Details, ErrorDetails, ExportRow};
@@ -31,7 +31,7 @@ const ELSEWHERE: [&str; 6] = [
 pub(super) const IMPORTANCE_FOREGROUND: i64 = 100;
 
 /// Writes the payload of an event.
-pub(super) fn event(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>) {
+pub(super) fn event(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>, clock: Clock) {
     let details = row.details();
     let Details::Error(error) = &details else { return value.object(|_| {}) };
     let name = if error.error_type.is_empty() && error.message.is_empty() { "Error" } else { error.error_type };
@@ -39,7 +39,7 @@ pub(super) fn event(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>) 
     let is_apple = find(row.resource_attributes(), semconv::OS_TYPE) == Some(&AnyValue::Text("darwin".to_owned()));
     value.object(|event| {
         event.text("event_id", &row.id().simple().to_string());
-        event.text("timestamp", &rfc3339(row.time_unix_nano()));
+        event.text("timestamp", &rfc3339(clock.time(row, row.time_unix_nano())));
         event.text("platform", platform(&stack, row, is_apple));
         event.text("level", if error.error_kind == ErrorKind::Handled { "error" } else { "fatal" });
         event.text("transaction", row.view_name());
@@ -53,10 +53,10 @@ pub(super) fn event(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>) 
         exceptions(event, row, error, &stack);
         threads(event, row, error, &stack);
         if let Some(AnyValue::List(crumbs)) = find(row.attributes(), names::BREADCRUMBS) {
-            breadcrumbs(event, crumbs);
+            breadcrumbs(event, crumbs, |time| clock.time(row, time));
         }
         stack.write_images(event, is_apple);
-        event.object("extra", |extra| write_extra(extra, row, error, &stack));
+        event.object("extra", |extra| write_extra(extra, row, error, &stack, clock));
     });
 }
 
@@ -269,7 +269,7 @@ fn threads(event: &mut Object<'_>, row: &ExportRow<'_>, error: &ErrorDetails<'_>
 
 /// Writes everything that has no place of its own: the attributes of the event, then what held for
 /// all events, then the resource. Of two with one name the first counts.
-fn write_extra(extra: &mut Object<'_>, row: &ExportRow<'_>, error: &ErrorDetails<'_>, stack: &Stack<'_>) {
+fn write_extra(extra: &mut Object<'_>, row: &ExportRow<'_>, error: &ErrorDetails<'_>, stack: &Stack<'_>, clock: Clock) {
     if !stack.is_whole {
         long_text(extra, STACK, error.stack);
     }
@@ -279,6 +279,10 @@ fn write_extra(extra: &mut Object<'_>, row: &ExportRow<'_>, error: &ErrorDetails
         extra.value(DROPPED_ATTRIBUTES).plain(dropped);
     }
     let mut written = HashSet::from([STACK, DROPPED_ATTRIBUTES]);
+    if clock == Clock::Server {
+        // It is in the times already: nobody is to add it once more.
+        written.insert(names::SERVER_OFFSET);
+    }
     let is_crumbs = |key: &str, value: &AnyValue| key == names::BREADCRUMBS && matches!(value, AnyValue::List(_));
     let own = super::json::last_of_each(row.attributes()).filter(|(key, value)| !is_crumbs(key, value));
     let globals = super::json::last_of_each(row.global_attributes()).filter(|(key, _)| !key.starts_with(semconv::USER));

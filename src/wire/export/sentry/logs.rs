@@ -6,26 +6,26 @@ use std::collections::HashSet;
 
 use super::identity::{Identity, scalar};
 use super::json::{Object, Value, hex, last_of_each};
-use super::time::seconds;
+use super::time::{Clock, seconds};
 use crate::model::event::Severity;
 use crate::model::export::{Details, ExportRow};
 use crate::model::names::{self, semconv, sentry};
 use crate::model::value::AnyValue;
 
 /// Writes the payload of a container of logs.
-pub(super) fn logs(value: Value<'_>, rows: &[(Identity, &ExportRow<'_>)]) {
+pub(super) fn logs(value: Value<'_>, rows: &[(Identity, &ExportRow<'_>)], clock: Clock) {
     value.object(|object| {
-        object.value("items").list(rows, |value, (identity, row)| log(value, identity, row));
+        object.value("items").list(rows, |value, (identity, row)| log(value, identity, row, clock));
     });
 }
 
-fn log(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>) {
+fn log(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>, clock: Clock) {
     let (severity, body, logger) = match row.details() {
         Details::Log(log) => (log.severity, log.body, log.logger),
         _ => (Severity::Info as u8, row.label(), ""),
     };
     value.object(|log| {
-        log.value("timestamp").plain(seconds(row.time_unix_nano()));
+        log.value("timestamp").plain(seconds(clock.time(row, row.time_unix_nano())));
         log.text("trace_id", &trace_id(row));
         if let Some(trace) = row.trace() {
             log.text("span_id", &hex(&trace.span_id));
@@ -35,6 +35,9 @@ fn log(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>) {
         log.value("body").text(body);
         log.object("attributes", |attributes| {
             let mut written = HashSet::new();
+            if clock == Clock::Server {
+                written.insert(names::SERVER_OFFSET);
+            }
             let own = [
                 (sentry::LOG_RELEASE, identity.release.as_str()),
                 (sentry::LOG_ENVIRONMENT, &identity.environment),

@@ -51,9 +51,10 @@ use crate::model::names;
 use dsn::Dsn;
 use envelope::Envelope;
 use identity::{Identity, Settings};
+use time::Clock;
 
 /// The version of the encoding: it changes whenever the same rows would give another body.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const EVENTS: Signal = Signal(0);
 const SESSIONS: Signal = Signal(1);
@@ -129,33 +130,36 @@ impl Sentry {
     /// The envelope of one error, with what it says of its session.
     fn error(&self, row: &ExportRow<'_>) -> Vec<u8> {
         let identity = Identity::of(&self.settings, row);
-        let mut envelope = Envelope::new(Some(row.id()));
+        let clock = Clock::of(std::slice::from_ref(row));
+        let mut envelope = Envelope::new(Some(row.id()), clock);
         let json = |object: &mut json::Object<'_>| object.text("content_type", "application/json");
-        envelope.item("event", json, |value| event::event(value, &identity, row));
+        envelope.item("event", json, |value| event::event(value, &identity, row, clock));
         if self.has_sessions && session::is_told_by(row) {
-            envelope.item("session", |_| {}, |value| session::session_of_error(value, &identity, row));
+            envelope.item("session", |_| {}, |value| session::session_of_error(value, &identity, row, clock));
         }
         envelope.finish()
     }
 
     fn sessions_of(&self, rows: &[ExportRow<'_>]) -> Vec<u8> {
-        let mut envelope = Envelope::new(None);
+        let clock = Clock::of(rows);
+        let mut envelope = Envelope::new(None, clock);
         for row in rows {
             let identity = Identity::of(&self.settings, row);
-            envelope.item("session", |_| {}, |value| session::session(value, &identity, row));
+            envelope.item("session", |_| {}, |value| session::session(value, &identity, row, clock));
         }
         envelope.finish()
     }
 
     fn logs_of(&self, rows: &[ExportRow<'_>]) -> Vec<u8> {
-        let mut envelope = Envelope::new(None);
+        let clock = Clock::of(rows);
+        let mut envelope = Envelope::new(None, clock);
         let rows: Vec<_> = rows.iter().map(|row| (Identity::of(&self.settings, row), row)).collect();
         // An envelope has one container.
         let header = |object: &mut json::Object<'_>| {
             object.value("item_count").plain(rows.len());
             object.text("content_type", "application/vnd.sentry.items.log+json");
         };
-        envelope.item("log", header, |value| logs::logs(value, &rows));
+        envelope.item("log", header, |value| logs::logs(value, &rows, clock));
         envelope.finish()
     }
 }
@@ -238,7 +242,7 @@ impl Exporter for Sentry {
     }
 
     fn classify(&self, response: &Response) -> Verdict {
-        outcomes::classify(response)
+        outcomes::classify(response, self.dsn.is_encrypted())
     }
 }
 

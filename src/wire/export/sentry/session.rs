@@ -9,7 +9,7 @@
 use super::event::IMPORTANCE_FOREGROUND;
 use super::identity::{Identity, find};
 use super::json::{Object, Value};
-use super::time::rfc3339;
+use super::time::{Clock, rfc3339};
 use crate::model::event::{ErrorKind, SessionChange};
 use crate::model::export::{Details, ExportRow};
 use crate::model::names;
@@ -25,15 +25,16 @@ struct Update {
     status: &'static str,
     errors: u8,
     abnormal: &'static str,
+    clock: Clock,
 }
 
 /// Writes the update that the start or the end of a session is.
-pub(super) fn session(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>) {
+pub(super) fn session(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>, clock: Clock) {
     let Details::Session(session) = row.details() else { return value.object(|_| {}) };
     let is_first = session.change == SessionChange::Start;
     let status = if is_first { "ok" } else { "exited" };
     let sid = session.id.or(row.session_id()).unwrap_or_else(|| row.id());
-    write(value, identity, row, &Update { sid, is_first, status, errors: 0, abnormal: "" });
+    write(value, identity, row, &Update { sid, is_first, status, errors: 0, abnormal: "", clock });
 }
 
 /// Whether an error says something of a session: of the one in which it was recorded.
@@ -45,7 +46,7 @@ pub(super) fn is_told_by(row: &ExportRow<'_>) -> bool {
 }
 
 /// Writes the update that an error makes to its session.
-pub(super) fn session_of_error(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>) {
+pub(super) fn session_of_error(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>, clock: Clock) {
     let kind = match row.details() {
         Details::Error(error) => error.error_kind,
         _ => ErrorKind::Handled,
@@ -57,7 +58,7 @@ pub(super) fn session_of_error(value: Value<'_>, identity: &Identity, row: &Expo
         ErrorKind::Hang | ErrorKind::OutOfMemory => ("abnormal", ""),
     };
     let sid = row.session_id().unwrap_or_else(|| row.id());
-    write(value, identity, row, &Update { sid, is_first: false, status, errors: 1, abnormal });
+    write(value, identity, row, &Update { sid, is_first: false, status, errors: 1, abnormal, clock });
 }
 
 /// Where an app was that did not respond, in the words of Relay.
@@ -69,7 +70,7 @@ fn anr(row: &ExportRow<'_>) -> &'static str {
 }
 
 fn write(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>, update: &Update) {
-    let time = rfc3339(row.time_unix_nano());
+    let time = rfc3339(update.clock.time(row, row.time_unix_nano()));
     value.object(|session: &mut Object<'_>| {
         session.text("sid", &update.sid.to_string());
         session.text("did", identity.installation.as_deref().unwrap_or_default());

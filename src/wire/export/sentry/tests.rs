@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 mod answers;
 mod hostile;
+mod sequences;
 
 const TRACE: TraceContext = TraceContext { trace_id: [0xab; 16], span_id: [0xcd; 8], sampled: true };
 

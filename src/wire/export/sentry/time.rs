@@ -2,6 +2,36 @@
 
 use std::fmt::Write;
 
+use crate::model::export::ExportRow;
+
+/// By whose clock the times of an envelope are.
+///
+/// Relay moves the times of an envelope by the difference between the time of sending and that of
+/// receipt, if it is 55 minutes or more. Times that are the server's already must not be moved once
+/// more, so such an envelope does not say when it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// That of the device.
+    Device,
+    /// That of the server: the offset to it was known to every event.
+    Server,
+}
+
+impl Clock {
+    /// The clock of an envelope with these events.
+    pub(super) fn of(rows: &[ExportRow<'_>]) -> Self {
+        if rows.iter().all(|row| row.server_offset_ms().is_some()) { Self::Server } else { Self::Device }
+    }
+
+    /// A time of an event's, ns since the Unix epoch.
+    pub(super) fn time(self, row: &ExportRow<'_>, unix_nano: u64) -> u64 {
+        match self {
+            Self::Device => unix_nano,
+            Self::Server => row.by_server_clock(unix_nano),
+        }
+    }
+}
+
 const DAY_SECONDS: u64 = 86_400;
 
 /// Wall time in ns since the Unix epoch as a date and time of RFC 3339, exact to a microsecond.

@@ -32,7 +32,7 @@ fn a_log_has_its_place_and_keeps_the_apps_attributes_apart() {
     let line = log(&line);
     assert_eq!(
         (&line["status"], &line["message"], &line["date"]),
-        (&json!("warn"), &json!("careful"), &json!("2026-01-01T00:00:00.000Z"))
+        (&json!("warn"), &json!("careful"), &json!("2025-12-31T23:59:59.750Z"))
     );
     assert_eq!(
         (&line["dd.trace_id"], &line["dd.span_id"]),
@@ -87,7 +87,7 @@ fn a_span_has_hex_ids_and_its_trace_is_divided() {
     );
     assert_eq!(
         (&root["start"], &root["duration"], &root["error"]),
-        (&json!(1_767_225_600_000_000_001_u64), &json!(77), &json!(1))
+        (&json!(1_767_225_599_750_000_001_u64), &json!(77), &json!(1))
     );
     let (meta, metrics) = (&root["meta"], &root["metrics"]);
     assert_eq!(

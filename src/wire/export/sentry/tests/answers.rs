@@ -1,6 +1,7 @@
 //! What answers mean: every status, and the limits of the rate.
 
 use super::*;
+use crate::wire::export::outcome::{assert_documented, assert_total};
 
 fn answer(status: u16, content_type: &str, body: &[u8]) -> Verdict {
     let headers = vec![("content-type".to_owned(), content_type.to_owned())];
@@ -25,6 +26,7 @@ fn every_status_has_a_verdict_that_loses_as_little_as_possible() {
         {
             let verdict = answer(status, content_type, body);
             let expected = match status {
+                // The DSN begins with https://.
                 200..=299 if body.is_empty() => matches!(verdict, Verdict::Delivered { rejected: 0 }),
                 401..=405 | 407 | 410 | 415 | 426 | 451 => {
                     matches!(&verdict, Verdict::Hold(advice) if !advice.is_empty())
@@ -50,6 +52,12 @@ fn only_an_answer_of_sentrys_is_a_success() {
     assert_eq!(answer(200, "text/html", b""), Verdict::Retry);
     let cut = Response { status: 200, truncated: true, ..Response::default() };
     assert_eq!(sentry().classify(&cut), Verdict::Retry);
+    // A portal answers nothing as well; it cannot in the place of a server with TLS.
+    let plain = Sentry::new("http://0123456789abcdef@sentry.example.com/42").unwrap();
+    for (body, expected) in [("", Verdict::Retry), (" ", Verdict::Retry), ("{}", Verdict::Delivered { rejected: 0 })] {
+        let response = Response { status: 200, body: body.as_bytes().to_vec(), ..Response::default() };
+        assert_eq!(plain.classify(&response), expected, "a portal's empty 200 costs the crash: {body:?}");
+    }
     let tls = answer(400, "text/html", b"<h1>The plain HTTP request was sent to HTTPS port</h1>");
     assert!(matches!(tls, Verdict::Hold(advice) if advice.contains("https://")));
 }
@@ -76,8 +84,9 @@ fn a_limit_of_the_rate_pauses_its_categories_on_any_answer() {
 }
 
 #[test]
-fn the_table_of_the_documentation_is_the_one_that_decides() {
-    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/backends/sentry.md")).unwrap();
-    let table = outcomes::markdown();
-    assert!(page.contains(&table), "docs/backends/sentry.md must have this table:\n{table}");
+fn the_table_of_the_documents_is_that_of_the_code() {
+    for is_encrypted in [false, true] {
+        assert_total(|response| outcomes::classify(response, is_encrypted));
+    }
+    assert_documented(&outcomes::RULES, "backends/sentry.md");
 }
