@@ -1,16 +1,18 @@
 //! The examples of backends that need no service to be checked: the dashboard asks for names that
-//! exist, and the Collector gives what the dashboard asks for.
+//! exist, the Collector gives what the dashboard asks for, and Loki takes what phones send.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value as Json;
+use throughline::limits::{MAX_ATTRIBUTES, MAX_BATCH_BYTES, MAX_EVENT_BYTES};
 
 use crate::sources::{Kind, files, product, read};
 
 const DASHBOARD: &str = "examples/backends/otel-collector/one-machine/grafana/throughline.json";
 const DATA_SOURCES: &str = "examples/backends/otel-collector/one-machine/grafana/datasources.yaml";
 const COLLECTOR: &str = "examples/backends/otel-collector/one-machine/collector.yaml";
+const LOKI: &str = "examples/backends/otel-collector/one-machine/loki.yaml";
 
 /// What the Collector's connector `span_metrics` makes of the core's spans, and the label by which
 /// Loki finds an event's name. Seen in a run of the Collector.
@@ -132,4 +134,39 @@ fn every_panel_has_a_data_source_that_grafana_is_given() {
         assert!(ids.insert(panel["id"].as_u64()), "two panels have the id of {}", panel["title"]);
     }
     assert!(ids.len() >= 10, "{} panels", ids.len());
+}
+
+/// The number behind a name in a file of settings. Loki's `KB` is at least a thousand bytes.
+fn number(settings: &str, name: &str) -> usize {
+    let value = settings.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
+    let value = value.unwrap_or_else(|| panic!("{name} is missing"));
+    let (digits, unit) = value.strip_suffix("KB").map_or((value, 1), |digits| (digits, 1_000));
+    digits.parse::<usize>().unwrap() * unit
+}
+
+/// What Loki refuses, the Collector drops, after the phone was told that it is taken.
+#[test]
+fn loki_refuses_no_crash_however_long_its_stack_and_no_event_however_many_attributes_it_has() {
+    let loki = read(Path::new(LOKI));
+    assert!(number(&loki, "max_structured_metadata_size") > MAX_EVENT_BYTES);
+    // The app's, the resource's, and the client's own.
+    assert!(number(&loki, "max_structured_metadata_entries_count") > 3 * MAX_ATTRIBUTES);
+}
+
+/// Of a request, Loki copies the resource into each line. What is larger than its limits is refused
+/// again and again, until the Collector gives up.
+#[test]
+fn no_request_to_loki_is_larger_than_it_ever_takes() {
+    const TAKES: usize = 6_000_000;
+    let (collector, loki) = (read(Path::new(COLLECTOR)), read(Path::new(LOKI)));
+    let largest = number(&collector, "max_size");
+    assert!(collector.contains("sizer: bytes\n"), "a number of events says nothing of their size");
+    assert!(largest >= MAX_BATCH_BYTES && 4 * largest < TAKES, "{largest}");
+    assert!(number(&loki, "grpc_server_max_recv_msg_size") > TAKES);
+}
+
+#[test]
+fn an_event_of_a_phone_whose_clock_is_ahead_is_not_refused_by_loki() {
+    let collector = read(Path::new(COLLECTOR));
+    assert!(collector.contains("- set(log.time, Now()) where log.time > Now()\n"));
 }

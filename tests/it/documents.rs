@@ -243,6 +243,23 @@ fn every_call_in_a_table_of_a_facade_exists() {
     assert!(calls > 200, "{calls} calls");
 }
 
+/// Datadog's intakes do not read OTLP, and a DSN as the endpoint of OTLP is refused. MetricKit
+/// tells of crashes that the other SDK has reported.
+#[test]
+fn no_app_that_moves_sends_otlp_to_another_format_or_each_crash_twice() {
+    for (format, setting) in [("datadog", "`clientToken`"), ("sentry", "`dsn`")] {
+        let page = read(Path::new(&format!("docs/migrate/from-{format}.md")));
+        let row = page.lines().find(|line| line.starts_with(&format!("| {setting}"))).unwrap();
+        let cells: Vec<_> = row.trim_matches('|').split('|').skip(1).collect();
+        assert!(cells.len() == 3 && cells.iter().all(|cell| cell.contains(format)), "{row}");
+    }
+    for page in ["README", "from-datadog", "from-sentry", "from-embrace"] {
+        let text = read(Path::new(&format!("docs/migrate/{page}.md")));
+        let words: Vec<_> = text.split_whitespace().collect();
+        assert!(words.windows(4).any(|words| words.join(" ").starts_with("set `reportMetricKit` to false")), "{page}");
+    }
+}
+
 #[test]
 fn no_document_uses_a_name_that_was_replaced() {
     let mut stale = Vec::new();

@@ -135,3 +135,44 @@ fn a_backend_without_an_endpoint_is_refused_in_words() {
     let said = stderr(&output);
     assert!(!output.status.success() && said.contains("one endpoint for each backend"), "{said}");
 }
+
+#[test]
+fn events_that_only_another_backend_takes_are_not_called_lost() {
+    let inspector = Inspector::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let mut command = throughline();
+    command.args(["emit", "--json", "--events", "110", "--signals", "logs", "--data-dir", data]);
+    for backend in ["otlp-proto", "otlp-json"] {
+        command.args(["--backend", backend, "--endpoint", &inspector.url]);
+    }
+    // Takes what the others leave.
+    command.args(["--backend", "fluentd", "--endpoint", &server(|_| 200)]);
+    // The second run begins with the books of the first.
+    for _ in 0..2 {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let destinations = summary(&output)["destinations"].as_array().unwrap().clone();
+        let is_settled = |books: &Value| books["balanced"] == true && books["queued"] == 0;
+        assert!(destinations.iter().all(is_settled), "{destinations:?}");
+        let delivered = |at: usize| destinations[at]["delivered"].as_u64().unwrap();
+        assert!(delivered(0) > 0 && delivered(0) < delivered(2), "{destinations:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_backend_is_not_written_to_a_file_and_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("requests.ndjson"));
+    let (data, out) = (data.to_str().unwrap(), file.to_str().unwrap());
+    let inspector = Inspector::start(&[]);
+    let recorded = emit(&inspector.url, "otlp-proto", &["--record-only", "--events", "7", "--data-dir", data]);
+    assert!(recorded.status.success(), "{}", stderr(&recorded));
+    for more in [&["--flush-only"][..], &["--events", "1"]] {
+        let output = emit(&inspector.url, "otlp-proto", &[more, &["--data-dir", data, "--out", out]].concat());
+        assert!(output.status.code() == Some(2) && stderr(&output).contains("--out"), "{}", stderr(&output));
+        assert!(!file.exists());
+    }
+    let sent = emit(&inspector.url, "otlp-proto", &["--flush-only", "--data-dir", data]);
+    assert_eq!(summary(&sent)["delivered"], 7, "{}", stderr(&sent));
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -62,27 +62,59 @@ pub struct Lines {
 struct State {
     file: File,
     known: HashSet<String>,
+    /// The length of what is whole, after a write that has failed.
+    whole: Option<u64>,
 }
 
 impl Lines {
     /// Opens the file and reads which events it has.
     pub fn open(path: &Path) -> Result<Self> {
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
-        let (mut known, mut ends_with_line) = (HashSet::new(), true);
-        for line in BufReader::new(&file).split(b'\n') {
+        let (mut known, mut reader, mut line) = (HashSet::new(), BufReader::new(&file), Vec::new());
+        let mut ends_with_line = true;
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            ends_with_line = line.ends_with(b"\n");
             // The last line may be cut off by a crash. Its event was never accepted.
-            let parsed = serde_json::from_slice::<Value>(&line?);
-            ends_with_line = parsed.is_ok();
-            if let Ok(line) = parsed {
+            if let Ok(line) = serde_json::from_slice::<Value>(&line) {
                 let context = Value::Null;
                 let id = Received { event: &line["event"], context: &context }.deduplication_id().to_owned();
                 known.insert(id);
             }
+            line.clear();
         }
+        // Also behind a line that lacks nothing else: the next event would be glued to it.
         if !ends_with_line {
             file.write_all(b"\n")?;
         }
-        Ok(Self { state: Mutex::new(State { file, known }) })
+        // What is known is called stored when it is sent again, and the process that wrote it may
+        // have ended before it was on the disk.
+        file.sync_data()?;
+        Ok(Self { state: Mutex::new(State { file, known, whole: None }) })
+    }
+}
+
+impl State {
+    /// Appends lines that are on the disk when this returns. After an error the file is as it was:
+    /// the client sends the batch again, and half of it would be there twice.
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.cut()?;
+        let whole = self.file.metadata()?.len();
+        let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
+        if written.is_err() {
+            self.whole = Some(whole);
+            // If it fails, it is tried again before the next write.
+            let _ = self.cut();
+        }
+        written
+    }
+
+    /// Removes what a failed write has left.
+    fn cut(&mut self) -> io::Result<()> {
+        if let Some(whole) = self.whole {
+            self.file.set_len(whole)?;
+            self.whole = None;
+        }
+        Ok(())
     }
 }
 
@@ -104,7 +136,7 @@ impl Handler for Lines {
             fates.push(Fate::Stored);
         }
         // An answer says that they are stored, so they are on the disk before.
-        state.file.write_all(&lines).and_then(|()| state.file.sync_data()).context("the file cannot be written")?;
+        state.append(&lines).context("the file cannot be written")?;
         state.known.extend(new);
         Ok(fates)
     }

@@ -1,6 +1,6 @@
 //! The unary Connect protocol: <https://connectrpc.com/docs/protocol/>.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -136,8 +136,13 @@ fn handled(method: &Method, request: &Value) -> Result<Value, Failure> {
         Received { event, context }
     };
     let batch: Vec<_> = events.iter().map(received).collect();
-    // Nothing is lost: the client sends the batch again.
-    let fates = method.handler.handle(&batch).map_err(|error| ("unavailable", format!("{error:#}")))?;
+    // Nothing is lost: the client sends the batch again. It need not know why, and whoever asks
+    // would be told of paths and databases.
+    let fates = method.handler.handle(&batch).map_err(|error| {
+        // Unlike `eprintln!` this does not panic when standard error is a file on a full disk.
+        let _ = writeln!(std::io::stderr(), "the handler failed: {error:#}");
+        ("unavailable", "try again later".to_owned())
+    })?;
     if fates.len() != batch.len() {
         return Err(("internal", "the handler did not say what became of each event".to_owned()));
     }

@@ -1,11 +1,14 @@
 //! A real client sends to the service, whichever handler it has.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use telemetry_service::handler::{Fate, Handler, Lines, Received};
 use telemetry_service::service::router;
 use throughline::backends::Connect;
@@ -97,6 +100,86 @@ fn an_event_that_is_sent_again_is_stored_once_also_by_the_next_process() {
     assert_eq!(text.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 2, "{text}");
 }
 
+fn event(id: &str, name: &str) -> Value {
+    json!({ "header": { "eventId": id, "deduplicationId": id }, "custom": { "name": name } })
+}
+
+#[test]
+fn an_event_behind_a_line_that_lost_only_its_end_is_readable_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("events.ndjson");
+    let (first, second, context) = (event("a", "first"), event("b", "second"), Value::Null);
+    let handle = |event| {
+        let lines = Lines::open(&file).unwrap();
+        assert_eq!(lines.handle(&[Received { event, context: &context }]).unwrap(), [Fate::Stored]);
+    };
+    handle(&first);
+    let whole = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, whole.trim_end()).unwrap();
+    for event in [&second, &first, &second] {
+        handle(event);
+    }
+    let names: Vec<_> = lines(&file).iter().map(|line| line["event"]["custom"]["name"].clone()).collect();
+    assert_eq!(names, ["first", "second"]);
+}
+
+/// The service as a process. It ends with the test.
+struct Service(Child, String);
+
+impl Service {
+    fn start(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Self(process, url.trim().to_owned())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Sends events. Returns the status and the rest of the answer.
+fn post(url: &str, events: &[Value]) -> (u16, String) {
+    let body = json!({ "events": events }).to_string();
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    let path = "/throughline.telemetry.v1.TelemetryService/ReportEvent";
+    let head = "host: a\r\nconnection: close\r\ncontent-type: application/json";
+    write!(stream, "POST {path} HTTP/1.1\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle_of_a_batch_stores_nothing_twice_and_spoils_no_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("events.ndjson");
+    let program = env!("CARGO_BIN_EXE_telemetry-service");
+    // A limit on the length of files, of at most 1 KiB: one more byte is an error and no signal.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" 127.0.0.1:0 \"$1\"", program]).arg(&file);
+    let service = Service::start(&mut limited);
+    assert_eq!(post(&service.1, &[event("a", "first")]).0, 200);
+    let before = std::fs::read(&file).unwrap();
+    // The first of these fits.
+    let batch = [event("b", "second"), event("c", &"x".repeat(5_000))];
+    for _ in 0..2 {
+        let (status, answer) = post(&service.1, &batch);
+        assert_eq!(status, 503, "{answer}");
+        assert!(!answer.contains("written"), "a stranger is told of the server's files: {answer}");
+        assert_eq!(std::fs::read(&file).unwrap(), before, "half of a batch is left");
+    }
+    drop(service);
+    let service = Service::start(Command::new(program).arg("127.0.0.1:0").arg(&file));
+    assert_eq!(post(&service.1, &batch).0, 200);
+    let ids: Vec<_> = lines(&file).iter().map(|line| line["event"]["header"]["eventId"].clone()).collect();
+    assert_eq!(ids, ["a", "b", "c"]);
+}
+
 /// A handler that a reader might write: it keeps names in memory, rejects some, and is out of order
 /// at first.
 #[derive(Clone, Default)]
@@ -125,7 +208,11 @@ impl Handler for Own {
 #[test]
 fn another_handler_serves_the_same_client() {
     let (dir, own) = (tempfile::tempdir().unwrap(), Own::default());
-    let telemetry = client(dir.path(), Connect::new(&serve(own.clone())).unwrap());
+    let url = serve(own.clone());
+    let (status, answer) = post(&url, &[]);
+    assert!(status == 503 && !answer.contains("database"), "a stranger is told of the server's inside: {answer}");
+    own.0.lock().unwrap().0 = 0;
+    let telemetry = client(dir.path(), Connect::new(&url).unwrap());
     for name in ["order.placed", "odd"] {
         telemetry.record_custom(&Custom::new(name)).unwrap();
     }

@@ -9,9 +9,10 @@ use crate::model::event::decode::Reader;
 use crate::model::http::Response;
 use crate::model::limits::MAX_RESPONSE_BYTES;
 
-/// Members of a JSON object that tells of an error. An answer to a request that was accepted has
-/// none of them.
-pub(super) const NO_ANSWER: [&str; 7] = ["error", "errors", "code", "message", "detail", "fault", "status"];
+/// Members of a JSON object that tells of an error, or with which a gateway answers whatever it is
+/// asked. An answer to a request that was accepted has none of them.
+pub(super) const NO_ANSWER: [&str; 9] =
+    ["error", "errors", "code", "message", "detail", "fault", "status", "ok", "success"];
 
 /// The body without compression; `None` when nobody can read it.
 pub(super) fn plain(response: &Response) -> Option<Cow<'_, [u8]>> {

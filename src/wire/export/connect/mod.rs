@@ -49,6 +49,16 @@ enum Codec {
     Json,
 }
 
+impl Codec {
+    /// The content type of requests, and of answers to them.
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Proto => "application/proto",
+            Self::Json => "application/json",
+        }
+    }
+}
+
 /// The exporter of a destination that is a `TelemetryService`: a server of your own, generated from
 /// `proto/throughline/telemetry/v1/telemetry.proto`.
 ///
@@ -149,12 +159,8 @@ impl Exporter for Connect {
     }
 
     fn headers(&self, _signal: Signal) -> Vec<(String, String)> {
-        let content_type = match self.codec {
-            Codec::Proto => "application/proto",
-            Codec::Json => "application/json",
-        };
         let own = [
-            ("content-type", content_type.to_owned()),
+            ("content-type", self.codec.media_type().to_owned()),
             ("connect-protocol-version", "1".to_owned()),
             ("connect-timeout-ms", REQUEST_TIMEOUT.as_millis().to_string()),
         ];
@@ -168,10 +174,9 @@ impl Exporter for Connect {
     }
 
     fn classify(&self, response: &Response) -> Verdict {
-        match verdict(&outcome::RULES, response) {
-            Verdict::Delivered { .. } => {
-                response::rejected(response).map_or(Verdict::Retry, |rejected| Verdict::Delivered { rejected })
-            }
+        match verdict(&outcome::rules(self.codec), response) {
+            Verdict::Delivered { .. } => response::rejected(self.codec, response)
+                .map_or(Verdict::Retry, |rejected| Verdict::Delivered { rejected }),
             other => other,
         }
     }

@@ -3,11 +3,14 @@
 //! An error of the Connect protocol has a code in its body. An answer without one was written by a
 //! proxy, a portal or a firewall, and says nothing of the events.
 
+use super::Codec;
 use super::response::{has_code, rejected, says};
 use crate::model::limits::REQUEST_TIMEOUT;
 use crate::wire::export::outcome::{Condition, Meaning, Rule, rule, rule_when};
 
-const ANSWER: Condition = ("an answer of the service", |response| rejected(response).is_some());
+const ANSWER: &str = "an answer of the service in the client's codec";
+const PROTO: Condition = (ANSWER, |response| rejected(Codec::Proto, response).is_some());
+const JSON: Condition = (ANSWER, |response| rejected(Codec::Json, response).is_some());
 const UNKNOWN_CLIENT: Condition = ("`unauthenticated` or `permission_denied`", |response| {
     has_code(response, &["unauthenticated", "permission_denied"])
 });
@@ -30,43 +33,66 @@ const TOO_LARGE: Condition = ("`resource_exhausted` about the size", |response| 
     says(response, &["resource_exhausted"], &["larger than", "readmaxbytes", "too large"])
 });
 
-/// The first rule that fits counts.
-pub(super) const RULES: [Rule; 28] = [
-    rule_when(200, 200, ANSWER, Meaning::Delivered, "the batch is settled; what it names as rejected is counted so"),
-    rule(200, 299, Meaning::Retry, "it is not the service that answers so: a captive portal answers 200 to everything"),
-    rule(300, 399, Meaning::Retry, "no redirect is followed"),
-    rule(401, 401, Meaning::Hold("check the headers"), "it wants to know who asks"),
-    rule(403, 403, Meaning::Hold("check the headers"), "it takes nothing from this client"),
-    rule_when(400, 599, UNKNOWN_CLIENT, Meaning::Hold("check the headers"), "it takes nothing from this client"),
-    rule_when(400, 400, BROKEN, Meaning::Decompress, "it cannot decompress the body"),
-    rule_when(
-        400,
-        400,
-        TIMEOUT,
-        Meaning::Hold("let the server's longest timeout be at least 30 s"),
-        "it allows a request less time than the client",
-    ),
-    rule_when(400, 400, INVALID, Meaning::Refused, "an event is at fault"),
-    rule_when(400, 599, NOT_READY, Meaning::Hold("check the server"), "the server is not ready for events"),
-    rule(404, 405, Meaning::Hold("check the base URL"), "no `TelemetryService` is there"),
-    rule(407, 407, Meaning::Hold("a proxy wants to be told who asks"), "a proxy is in between"),
-    rule(408, 408, Meaning::Retry, "the network was too slow"),
-    rule_when(409, 409, EXISTS, Meaning::Refused, "it has an event already"),
-    rule(409, 409, Meaning::Retry, "`aborted`: another request was in the way"),
-    rule(410, 410, Meaning::Hold("check the base URL"), "no `TelemetryService` is there any more"),
-    rule(413, 413, Meaning::Split, "the request is larger than a proxy allows"),
-    rule(415, 415, Meaning::Hold("check the base URL, and try the other codec"), "it does not take this form"),
-    rule(421, 421, Meaning::Retry, "the connection was another host's"),
-    rule(425, 425, Meaning::Retry, "the request came too early"),
-    rule(426, 426, Meaning::Hold("the URL may have to begin with https://"), "it wants another protocol"),
-    rule_when(429, 429, TOO_LARGE, Meaning::Split, "the request is larger than `readMaxBytes`"),
-    rule(429, 429, Meaning::Retry, "there are too many requests"),
-    rule(499, 499, Meaning::Retry, "`canceled`: the server has given up on the request"),
-    rule(400, 499, Meaning::Retry, "no service answers so without a code: something in between does"),
-    rule_when(501, 501, UNKNOWN_FORM, Meaning::Decompress, "it does not know the compression"),
-    rule(501, 501, Meaning::Hold("check the version of the server"), "it does not know the method"),
-    rule(500, 599, Meaning::Retry, "it is at fault or too busy, or cannot read an event (`internal`)"),
-];
+/// The rules for a client of this codec. The first that fits counts.
+pub(super) const fn rules(codec: Codec) -> [Rule; 28] {
+    let answer = match codec {
+        Codec::Proto => PROTO,
+        Codec::Json => JSON,
+    };
+    [
+        rule_when(
+            200,
+            200,
+            answer,
+            Meaning::Delivered,
+            "the batch is settled; what it names as rejected is counted so",
+        ),
+        rule(
+            200,
+            299,
+            Meaning::Retry,
+            "it is not the service that answers so: a captive portal answers 200 to everything",
+        ),
+        rule(300, 399, Meaning::Retry, "no redirect is followed"),
+        rule(401, 401, Meaning::Hold("check the headers"), "it wants to know who asks"),
+        rule(403, 403, Meaning::Hold("check the headers"), "it takes nothing from this client"),
+        rule_when(400, 599, UNKNOWN_CLIENT, Meaning::Hold("check the headers"), "it takes nothing from this client"),
+        rule_when(400, 400, BROKEN, Meaning::Decompress, "it cannot decompress the body"),
+        rule_when(
+            400,
+            400,
+            TIMEOUT,
+            Meaning::Hold("let the server's longest timeout be at least 30 s"),
+            "it allows a request less time than the client",
+        ),
+        rule_when(400, 400, INVALID, Meaning::Refused, "an event is at fault"),
+        rule_when(400, 599, NOT_READY, Meaning::Hold("check the server"), "the server is not ready for events"),
+        rule(404, 405, Meaning::Hold("check the base URL"), "no `TelemetryService` is there"),
+        rule(407, 407, Meaning::Hold("a proxy wants to be told who asks"), "a proxy is in between"),
+        rule(408, 408, Meaning::Retry, "the network was too slow"),
+        rule_when(
+            409,
+            409,
+            EXISTS,
+            Meaning::Refused,
+            "it has an event already, and nothing says which: it should count as `accepted`",
+        ),
+        rule(409, 409, Meaning::Retry, "`aborted`: another request was in the way"),
+        rule(410, 410, Meaning::Hold("check the base URL"), "no `TelemetryService` is there any more"),
+        rule(413, 413, Meaning::Split, "the request is larger than a proxy allows"),
+        rule(415, 415, Meaning::Hold("check the base URL, and try the other codec"), "it does not take this form"),
+        rule(421, 421, Meaning::Retry, "the connection was another host's"),
+        rule(425, 425, Meaning::Retry, "the request came too early"),
+        rule(426, 426, Meaning::Hold("the URL may have to begin with https://"), "it wants another protocol"),
+        rule_when(429, 429, TOO_LARGE, Meaning::Split, "the request is larger than `readMaxBytes`"),
+        rule(429, 429, Meaning::Retry, "there are too many requests"),
+        rule(499, 499, Meaning::Retry, "`canceled`: the server has given up on the request"),
+        rule(400, 499, Meaning::Retry, "no service answers so without a code: something in between does"),
+        rule_when(501, 501, UNKNOWN_FORM, Meaning::Decompress, "it does not know the compression"),
+        rule(501, 501, Meaning::Hold("check the version of the server"), "it does not know the method"),
+        rule(500, 599, Meaning::Retry, "it is at fault or too busy, or cannot read an event (`internal`)"),
+    ]
+}
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +103,10 @@ mod tests {
 
     fn answer(status: u16, kind: &str, body: &str) -> Verdict {
         let headers = vec![("content-type".to_owned(), kind.to_owned())];
-        verdict(&RULES, &Response { status, headers, body: body.as_bytes().to_vec(), ..Response::default() })
+        let response = Response { status, headers, body: body.as_bytes().to_vec(), ..Response::default() };
+        let [of_json, of_proto] = [Codec::Json, Codec::Proto].map(|codec| verdict(&rules(codec), &response));
+        assert_eq!(of_json, of_proto, "{status} {body}");
+        of_proto
     }
 
     fn error(status: u16, code: &str, message: &str) -> Verdict {
@@ -99,7 +128,7 @@ mod tests {
         ] {
             assert_eq!(error(status, code, "no"), Verdict::Retry, "{code}");
         }
-        for (status, code) in [(400, "invalid_argument"), (400, "out_of_range"), (409, "already_exists")] {
+        for (status, code) in [(400, "invalid_argument"), (400, "out_of_range")] {
             assert_eq!(error(status, code, "no"), Verdict::Refused, "{code}");
         }
         for (status, code) in [
@@ -111,6 +140,12 @@ mod tests {
         ] {
             assert!(matches!(error(status, code, "no"), Verdict::Hold(_)), "{code}");
         }
+    }
+
+    /// A service that stores one event after the other says so of the first that it has.
+    #[test]
+    fn an_event_that_is_stored_already_does_not_deliver_the_rest_of_its_batch() {
+        assert_eq!(error(409, "already_exists", "duplicate key"), Verdict::Refused);
     }
 
     /// The messages are those of connect-node 2.2.
@@ -133,6 +168,7 @@ mod tests {
         for (status, kind, body) in [
             (200, "text/html", "<html>Sign in</html>"),
             (200, "application/json", r#"{"code":"internal"}"#),
+            (200, "application/json", r#"{"ok":true}"#),
             (204, "", ""),
             (302, "", ""),
             (400, "text/html", "<h1>Bad Request</h1>"),
@@ -153,7 +189,9 @@ mod tests {
 
     #[test]
     fn every_answer_has_a_verdict_and_the_page_says_it() {
-        assert_total(|response| verdict(&RULES, response));
-        assert_documented(&RULES, "backends/connect.md");
+        for codec in [Codec::Json, Codec::Proto] {
+            assert_total(|response| verdict(&rules(codec), response));
+            assert_documented(&rules(codec), "backends/connect.md");
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use super::Codec;
 use crate::model::http::Response;
-use crate::wire::export::answer::{NO_ANSWER, Value, fields, plain};
+use crate::wire::export::answer::{Value, fields, plain};
 
 /// The codes of the Connect protocol.
 const CODES: [&str; 16] = [
@@ -30,16 +31,16 @@ const CODES: [&str; 16] = [
 /// The type of the detail that says when to try again.
 const RETRY_INFO: &str = "google.rpc.RetryInfo";
 
-/// How many events a service has rejected; `None` when this is no answer of a service.
-pub(super) fn rejected(response: &Response) -> Option<u64> {
-    if response.status != 200 || response.truncated {
+/// How many events a service has rejected; `None` when this is no answer of a service. The protocol
+/// has a service answer in the codec of the request. A gateway answers everybody in JSON.
+pub(super) fn rejected(codec: Codec, response: &Response) -> Option<u64> {
+    if response.status != 200 || response.truncated || media_type(response) != codec.media_type() {
         return None;
     }
     let body = plain(response)?;
-    let ids = match media_type(response).as_str() {
-        "application/proto" => protobuf(&body)?,
-        "application/json" => json(&body)?,
-        _ => return None,
+    let ids = match codec {
+        Codec::Proto => protobuf(&body)?,
+        Codec::Json => json(&body)?,
     };
     // An event that is named twice is one event.
     Some(ids.len() as u64)
@@ -74,12 +75,13 @@ fn protobuf(body: &[u8]) -> Option<BTreeSet<String>> {
     Some(ids)
 }
 
-/// The same in JSON.
+/// The same in JSON. An object of another make is somebody else's, such as `{"success": false}`.
 fn json(body: &[u8]) -> Option<BTreeSet<String>> {
     let answer: Json = serde_json::from_slice(body).ok()?;
     let answer = answer.as_object()?;
-    let is_known = answer.contains_key("accepted") || answer.contains_key("rejected");
-    if !is_known && answer.keys().any(|key| NO_ANSWER.contains(&key.as_str())) {
+    let accepted = answer.get("accepted");
+    let is_known = answer.is_empty() || accepted.is_some() || answer.contains_key("rejected");
+    if !is_known || !accepted.is_none_or(is_number) {
         return None;
     }
     let events = match answer.get("rejected") {
@@ -92,6 +94,11 @@ fn json(body: &[u8]) -> Option<BTreeSet<String>> {
         Some(id.and_then(Json::as_str).unwrap_or_default().to_owned())
     };
     events.iter().map(id).collect()
+}
+
+/// Whether this is a `uint32` as protobuf's JSON has it; `null` is the default.
+fn is_number(value: &Json) -> bool {
+    value.is_null() || value.is_u64() || value.as_str().is_some_and(|text| text.parse::<u64>().is_ok())
 }
 
 /// The body of an answer that is an error of the protocol.
@@ -181,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_a_service_rejects_is_counted_in_either_form() {
-        let proto = |body: &[u8]| rejected(&answer(200, "Application/Proto; charset=utf-8", body));
+        let proto = |body: &[u8]| rejected(Codec::Proto, &answer(200, "Application/Proto; charset=utf-8", body));
         assert_eq!(proto(b""), Some(0), "an empty message is a message");
         assert_eq!(proto(&[0x08, 5]), Some(0));
         assert_eq!(proto(&[0x08, 1, 0x12, 3, 0x0a, 1, b'a', 0x12, 5, 0x0a, 1, b'b', 0x10, 2]), Some(2));
@@ -192,9 +199,10 @@ mod tests {
         {
             assert_eq!(proto(other), None, "{other:?}");
         }
-        let json = |body: &str| rejected(&answer(200, "application/json", body.as_bytes()));
-        assert_eq!(json("{}"), Some(0));
-        assert_eq!(json(r#"{"accepted":2,"rejected":[],"later":1}"#), Some(0));
+        let json = |body: &str| rejected(Codec::Json, &answer(200, "application/json", body.as_bytes()));
+        for none in ["{}", r#"{"accepted":2,"rejected":[],"later":1}"#, r#"{"accepted":"2"}"#, r#"{"accepted":null}"#] {
+            assert_eq!(json(none), Some(0), "{none}");
+        }
         assert_eq!(json(r#"{"rejected":[{"eventId":"a"},{"event_id":"b","reason":2},{"eventId":"a"}]}"#), Some(2));
         for other in [
             "",
@@ -208,10 +216,26 @@ mod tests {
         ] {
             assert_eq!(json(other), None, "{other}");
         }
-        assert_eq!(rejected(&answer(200, "text/html", b"")), None);
-        assert_eq!(rejected(&answer(200, "", b"")), None, "every answer of the protocol has a type");
-        assert_eq!(rejected(&answer(204, "application/proto", b"")), None);
-        assert_eq!(rejected(&Response { truncated: true, ..answer(200, "application/proto", b"") }), None);
+        let proto = |response: &Response| rejected(Codec::Proto, response);
+        assert_eq!(proto(&answer(200, "text/html", b"")), None);
+        assert_eq!(proto(&answer(200, "", b"")), None, "every answer of the protocol has a type");
+        assert_eq!(proto(&answer(204, "application/proto", b"")), None);
+        assert_eq!(proto(&Response { truncated: true, ..answer(200, "application/proto", b"") }), None);
+    }
+
+    #[test]
+    fn a_gateway_that_says_ok_to_everything_costs_no_event() {
+        let bodies =
+            ["{}", r#"{"ok":true}"#, r#"{"success":false}"#, r#"{"accepted":true}"#, r#"{"status":"ok"}"#, "", "null"];
+        for body in bodies {
+            let said = answer(200, "application/json", body.as_bytes());
+            assert_eq!(rejected(Codec::Proto, &said), None, "a service answers in the codec of the request: {body}");
+            // `{}` is how a service says in JSON that it has stored everything.
+            let expected = (body == "{}").then_some(0);
+            assert_eq!(rejected(Codec::Json, &said), expected, "{body}");
+        }
+        assert_eq!(rejected(Codec::Json, &answer(200, "application/proto", b"")), None);
+        assert_eq!(rejected(Codec::Json, &answer(200, "application/proto", b"{}")), None);
     }
 
     fn with_detail(detail: &str) -> Option<Duration> {
@@ -247,7 +271,8 @@ mod tests {
         #[test]
         fn arbitrary_answers_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,60}", status in 100u16..600) {
             for kind in ["application/json", "application/proto"] {
-                let _ = (rejected(&answer(status, kind, &body)), retry_info(&answer(status, kind, &body)));
+                let answer = answer(status, kind, &body);
+                let _ = (rejected(Codec::Json, &answer), rejected(Codec::Proto, &answer), retry_info(&answer));
             }
             let _ = (retry_delay(&body), base64(&text));
         }

@@ -110,6 +110,14 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_that_says_ok_to_everything_is_no_backend() {
+        for body in [r#"{"ok":true}"#, r#"{"success":true}"#, r#"{"success":false}"#, r#"{"status":"ok"}"#] {
+            assert_eq!(answer("application/json", body.as_bytes()), None, "{body}");
+            assert_eq!(answer("application/x-protobuf", body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
     fn a_compressed_answer_is_read() {
         use std::io::Write;
         let zipped = |plain: &[u8], encoding: &str| {
