@@ -86,11 +86,14 @@ impl Uploader {
                 (status, waits) = (Some(response.status), exporter.waits(&response));
                 let verdict = match exporter.classify(&response) {
                     // What else it may mean, of a body that is not compressed.
-                    Verdict::Decompress if !exporter.compresses() => match response.status {
-                        500..=599 => Verdict::Retry,
-                        415 => Verdict::Hold(UNREADABLE.to_owned()),
-                        _ => Verdict::Refused,
-                    },
+                    Verdict::Decompress if !exporter.compresses() => {
+                        target.refused_plain();
+                        match response.status {
+                            500..=599 => Verdict::Retry,
+                            415 => Verdict::Hold(UNREADABLE.to_owned()),
+                            _ => Verdict::Refused,
+                        }
+                    }
                     verdict => verdict,
                 };
                 if verdict == Verdict::Decompress {

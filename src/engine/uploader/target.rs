@@ -60,6 +60,8 @@ pub(super) struct Target {
     pub(super) snapshots: Snapshots,
     /// From when on bodies are compressed again that the backend could not read.
     compress_from: Option<BootTime>,
+    /// Whether it has taken a body that was not compressed, since it could not read one that was.
+    takes_plain: bool,
 }
 
 /// What decides whether a lane may send, beside what waits in it.
@@ -123,11 +125,13 @@ impl Target {
             capped_on: None,
             snapshots: Snapshots::default(),
             compress_from: None,
+            takes_plain: false,
         }
     }
 
     /// The backend cannot read compressed bodies.
     pub(super) fn stop_compressing(&mut self, now: BootTime) {
+        self.takes_plain = false;
         self.compress_from = Some(now.after(COMPRESS_AGAIN_AFTER));
         self.exporter.compress(false);
         self.ready = Ready::default();
@@ -137,10 +141,22 @@ impl Target {
     /// was not compressed.
     pub(super) fn compress_if_due(&mut self, now: BootTime) {
         if !self.is_busy && self.compress_from.is_some_and(|from| from <= now) {
-            self.compress_from = None;
-            self.exporter.compress(true);
-            self.ready = Ready::default();
+            self.compress_again();
         }
+    }
+
+    /// The backend cannot read a body that is not compressed either. If it has taken none, the
+    /// compression was not at fault.
+    pub(super) fn refused_plain(&mut self) {
+        if !self.takes_plain {
+            self.compress_again();
+        }
+    }
+
+    fn compress_again(&mut self) {
+        self.compress_from = None;
+        self.exporter.compress(true);
+        self.ready = Ready::default();
     }
 
     /// Forgets earlier failures, and backs off no longer than until `rest_until`.
@@ -172,6 +188,7 @@ impl Target {
     /// A request was accepted.
     pub(super) fn accepted(&mut self) {
         self.works = true;
+        self.takes_plain |= !self.exporter.compresses();
         self.failures = 0;
     }
 

@@ -176,7 +176,8 @@ pub struct Destination {
     /// URLs of signals that are not below the base URL.
     #[uniffi(default = [])]
     pub signal_endpoints: Vec<SignalEndpoint>,
-    /// Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
+    /// Another format than OTLP. Setting an encoding, a temporality or signals as well is an error,
+    /// as are headers for Datadog and Sentry.
     #[uniffi(default = None)]
     pub format: Option<BackendFormat>,
     /// The lanes whose events are meant for the destination, whatever its format. Absent: all.
@@ -213,7 +214,28 @@ impl Destination {
         }
     }
 
+    /// What is of no use with a format, and would be passed over in silence: a header that a proxy
+    /// wants, a signal that is not to be sent.
+    fn check_unused(&self, format: &BackendFormat) -> Result<(), TelemetryError> {
+        let has_own_credentials = matches!(format, BackendFormat::Datadog { .. } | BackendFormat::Sentry);
+        let unused = [
+            (has_own_credentials && !self.headers.is_empty(), "headers"),
+            (self.encoding == Some(Encoding::Json), "encoding"),
+            (self.temporality == Some(Temporality::Delta), "temporality"),
+            (self.signals.as_ref().is_some_and(|signals| signals.len() < 3), "signals: name kinds instead"),
+            (!self.signal_endpoints.is_empty(), "signal endpoints"),
+        ];
+        match unused.iter().find(|(is_set, _)| *is_set) {
+            Some((_, setting)) => {
+                let reason = format!("destinations: `{}` has a format that takes no {setting}", self.name);
+                Err(TelemetryError::InvalidConfig { reason })
+            }
+            None => Ok(()),
+        }
+    }
+
     fn exporter(&self, format: &BackendFormat) -> Result<Arc<dyn Exporter>, TelemetryError> {
+        self.check_unused(format)?;
         Ok(match format {
             BackendFormat::Datadog { site, client_token, application_id, source } => {
                 let datadog = match self.endpoint.as_str() {

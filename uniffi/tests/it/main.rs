@@ -10,5 +10,6 @@
 
 mod door;
 mod draft;
+mod formats;
 mod host;
 mod support;

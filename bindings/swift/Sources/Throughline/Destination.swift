@@ -83,11 +83,12 @@ public struct Destination: Sendable {
     /// The base URL. `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended. Empty when every
     /// signal has a URL of its own.
     public var endpoint: String
-    /// The signals that the backend takes. Events of the others are not sent to it.
+    /// The signals of OTLP that the backend takes. Events of the others are not sent to it. Other
+    /// formats have none: name ``kinds`` instead.
     public var signals = Set(Signal.allCases)
     /// Full URLs of signals that are not below the base URL.
     public var signalEndpoints: [Signal: String] = [:]
-    /// Headers of every request.
+    /// Headers of every request. Datadog and Sentry take none.
     public var headers: [String: String]
     /// Protobuf or JSON.
     public var encoding: Encoding

@@ -58,7 +58,8 @@ extension Configuration {
         set(&debug, try fields.flag("debug"))
         set(&resource, try fields.pairs("resource"))
         for destination in try fields.elements("destinations", Destination.init) ?? [] {
-            // As in Kotlin: the first one is called `default`, others without a name by their URL.
+            // As in Kotlin: the first one is called `default`, others without a name by their URL. Those of a
+            // format have its name: the URL of Sentry has a key in it.
             var destination = destination
             if destination.name.isEmpty { destination.name = destinations.isEmpty ? "default" : destination.endpoint }
             destinations.append(destination)
@@ -74,9 +75,9 @@ extension Destination {
         let encodings: KeyValuePairs<String, Encoding> = ["protobuf": .protobuf, "json": .json]
         let temporalities: KeyValuePairs<String, Temporality> = ["cumulative": .cumulative, "delta": .delta]
         let signalsByName: KeyValuePairs<String, Signal> = ["logs": .logs, "traces": .traces, "metrics": .metrics]
-        let (endpoint, name) = (try fields.text("endpoint") ?? "", try fields.text("name") ?? "")
+        let (endpoint, name) = (try fields.text("endpoint") ?? "", try fields.text("name"))
         let other = try fields.inner("format") { try Self.inFormat($0, endpoint, name) }
-        self = other ?? Destination(endpoint: endpoint, name: name)
+        self = other ?? Destination(endpoint: endpoint, name: name ?? "")
         set(&headers, try fields.pairs("headers"))
         set(&encoding, try fields.choice("encoding", encodings))
         set(&temporality, try fields.choice("temporality", temporalities))
@@ -101,7 +102,7 @@ extension Destination {
     private enum Backend { case datadog, sentry, connect, fluentd }
 
     /// Each format has fields of its own: those of another one are not known.
-    private static func inFormat(_ fields: Fields, _ endpoint: String, _ name: String) throws -> Destination {
+    private static func inFormat(_ fields: Fields, _ endpoint: String, _ name: String?) throws -> Destination {
         let known: KeyValuePairs<String, Backend> = [
             "datadog": .datadog, "sentry": .sentry, "connect": .connect, "fluentd": .fluentd,
         ]
@@ -109,10 +110,13 @@ extension Destination {
         case .datadog:
             return .datadog(
                 clientToken: try fields.text("clientToken") ?? "", applicationID: try fields.text("applicationId") ?? "",
-                site: try fields.text("site") ?? "us1", source: "react-native", endpoint: endpoint, name: name)
-        case .sentry: return .sentry(dsn: endpoint, name: name)
-        case .connect: return .connect(endpoint: endpoint, json: try fields.flag("json") ?? false, name: name)
-        case .fluentd: return .fluentd(endpoint: endpoint, tag: try fields.text("tag") ?? "", name: name)
+                site: try fields.text("site") ?? "us1", source: "react-native", endpoint: endpoint, name: name ?? "datadog")
+        case .sentry: return .sentry(dsn: endpoint, name: name ?? "sentry")
+        case .connect:
+            let json = try fields.flag("json") ?? false
+            return .connect(endpoint: endpoint, json: json, name: name ?? "connect")
+        case .fluentd:
+            return .fluentd(endpoint: endpoint, tag: try fields.text("tag") ?? "", name: name ?? "fluentd")
         case nil: throw InvalidField(message: "the type of a format is missing")
         }
     }

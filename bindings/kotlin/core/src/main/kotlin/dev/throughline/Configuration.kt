@@ -185,12 +185,15 @@ public class Configuration internal constructor() {
     private var tailSampling: TailSampling? = null
 
     /**
-     * Adds a destination at a base URL. The first is called `default`, others by their URL. Without
+     * Adds a destination at a base URL. The first is called `default`, others by their URL; one with
+     * another format than OTLP is called by that, because the URL of Sentry has a key in it. Without
      * a destination, events stay on the device within [queueBytes].
      */
     @JvmOverloads
-    public fun endpoint(url: String, block: Setup<Destination> = Setup {}): Unit =
-        destination(if (destinations.isEmpty()) "default" else url, url, block)
+    public fun endpoint(url: String, block: Setup<Destination> = Setup {}) {
+        val name = if (destinations.isEmpty()) "default" else url
+        destinations.add(Destination(name, url, isNamed = false).with(block))
+    }
 
     /**
      * Adds a backend. There may be 8. It takes OTLP over HTTP, unless the block names another format.

@@ -27,7 +27,11 @@ import dev.throughline.internal.ffi.TraceHost as GeneratedTraceHost
  * ```
  */
 @ThroughlineDsl
-public class Destination internal constructor(private val name: String, private val endpoint: String) {
+public class Destination internal constructor(
+    private val name: String,
+    private val endpoint: String,
+    private val isNamed: Boolean = true,
+) {
     /** The form in which OTLP is sent. */
     public enum class Encoding {
         /** `application/x-protobuf`. */
@@ -122,7 +126,7 @@ public class Destination internal constructor(private val name: String, private 
     /** How sums and histograms are sent. */
     public var temporality: Temporality = Temporality.CUMULATIVE
 
-    /** The signals that the backend takes. Events of the others are not sent to it. */
+    /** The signals of OTLP that the backend takes. Events of the others are not sent to it. */
     public var signals: Set<Signal> = setOf(Signal.LOGS, Signal.TRACES, Signal.METRICS)
 
     /**
@@ -149,7 +153,7 @@ public class Destination internal constructor(private val name: String, private 
         signalEndpoints.add(SignalEndpoint(OtlpSignal.valueOf(signal.name), url))
     }
 
-    /** Adds a header to every request. */
+    /** Adds a header to every request. Datadog and Sentry take none. */
     public fun header(name: String, value: String) {
         headers.add(HeaderField(name, value))
     }
@@ -192,8 +196,17 @@ public class Destination internal constructor(private val name: String, private 
         format = BackendFormat.Fluentd(tag)
     }
 
+    private val formatName: String?
+        get() = when (format) {
+            is BackendFormat.Datadog -> "datadog"
+            is BackendFormat.Sentry -> "sentry"
+            is BackendFormat.Connect -> "connect"
+            is BackendFormat.Fluentd -> "fluentd"
+            null -> null
+        }
+
     internal fun generated() = GeneratedDestination(
-        name, endpoint, headers.toList(), GeneratedEncoding.valueOf(encoding.name),
+        if (isNamed) name else formatName ?: name, endpoint, headers.toList(), GeneratedEncoding.valueOf(encoding.name),
         GeneratedTemporality.valueOf(temporality.name), signals.map { OtlpSignal.valueOf(it.name) },
         signalEndpoints.toList(), format, lanes.map { EventLane.valueOf(it.name) },
         kinds.map { EventKind.valueOf(it.name) }, maxAge,
