@@ -365,36 +365,6 @@ fn a_backend_that_begins_to_refuse_everything_loses_nothing_and_is_not_flooded()
 }
 
 #[test]
-fn an_event_that_is_refused_alone_holds_up_no_other_and_is_dropped_when_others_are_accepted() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
-    let clock = ManualClock::new();
-    let mut host = Host::default();
-    host.clock = Clock::Manual(Arc::clone(&clock));
-    let config = builder(dir.path()).session_events(false).flush_interval(Duration::from_secs(30));
-    let config = config.endpoint(server.url()).build().unwrap();
-    let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
-    let is_settled = || telemetry.books(LONG).unwrap().remove(0).queued == 0;
-    record_mixed(&telemetry, 0).unwrap();
-    pass(&telemetry, &clock, Duration::from_secs(30), "the first", is_settled);
-    let poison = record_mixed(&telemetry, 0).unwrap();
-    server.always(Some(Answer::Poison(vec![poison])));
-    let is_refused = || server.received().iter().filter(|request| has(request, poison)).count() == 2;
-    pass(&telemetry, &clock, Duration::from_secs(5), "two refusals", is_refused);
-    assert_eq!(telemetry.books(LONG).unwrap().remove(0).dropped.total(), 0, "it may be the backend's fault");
-    let next = record_mixed(&telemetry, 0).unwrap();
-    let is_there = || stored(&server).iter().any(|request| has(request, next));
-    // Longer than events wait for company, and shorter than the refused one waits.
-    for _ in 0..12 {
-        clock.advance(Duration::from_secs(10));
-        tick(&telemetry);
-    }
-    until("the next event does not wait for the refused one", is_there);
-    pass(&telemetry, &clock, Duration::from_secs(60), "the refused event is settled", is_settled);
-    let books = telemetry.books(LONG).unwrap().remove(0);
-    assert_eq!((books.dropped.of(DropReason::Rejected), books.dropped.total()), (1, 1), "{books:?}");
-}
-
-#[test]
 fn a_backend_that_is_dead_for_three_days_holds_up_no_other_and_catches_up() {
     for (at, dead) in BACKENDS.iter().enumerate() {
         let living = &BACKENDS[(at + 1) % BACKENDS.len()];

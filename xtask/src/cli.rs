@@ -106,7 +106,7 @@ pub(crate) struct Bench {
     /// Leave out Kotlin and Swift.
     #[arg(long)]
     pub(crate) no_languages: bool,
-    /// Measure only what goes over the wire: bytes an event and the speed of a flush, in each format.
+    /// Measure only what goes over the wire: bytes an event, and the speed of a flush.
     #[arg(long, conflicts_with = "languages")]
     pub(crate) wire: bool,
 }

@@ -35,7 +35,7 @@ struct Options {
     /// Leave out the peers.
     #[arg(long)]
     no_peers: bool,
-    /// Measure only what goes over the wire: bytes an event and the speed of a flush, in each format.
+    /// Measure only what goes over the wire: bytes an event, and the speed of a flush.
     #[arg(long)]
     wire: bool,
     /// Internal: flush this directory to this backend, in a process of its own.

@@ -4,6 +4,7 @@
 //! exporter may need several kinds of request (OTLP's signals), and a body may be too large for
 //! one. The hash of every body is written down before the first of them is sent.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::body::{self, Body};
@@ -16,11 +17,11 @@ use crate::model::event::{EventKind, Lane};
 use crate::model::export::Signal;
 use crate::model::ledger::DropReason;
 use crate::model::limits::{
-    LEASE_AGAIN_AFTER, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS, MAX_FROZEN_PARTS,
+    ACCEPT_WINDOW, LEASE_AGAIN_AFTER, MAX_BATCH_EVENTS, MAX_BATCH_ROW_BYTES, MAX_EXPORT_FAULTS, MAX_FROZEN_PARTS,
 };
 use crate::model::time::nanos;
 use crate::policy::schedule::Blocked;
-use crate::storage::queue::state::{Kinds, PartState};
+use crate::storage::queue::state::{BatchState, Kinds, PartState};
 use crate::storage::queue::{LeftOut, NewPart, Queue, QueueError, RowRef, Rows, Settlement};
 
 /// What a lane has to send.
@@ -60,7 +61,7 @@ pub(super) fn lease(
             }
         };
         let ready = |part: &&PartState| target.part_wait(queue, part).is_zero();
-        let fresh = target.parts(batch).filter(ready).find(|part| !part.is_stuck()).cloned();
+        let fresh = next_fresh(queue, target, batch).cloned();
         let stuck = target.parts(batch).find(ready).cloned();
         let wait = target.batch_wait(queue, batch);
         if fresh.is_none() && target.may_grow(queue, batch) {
@@ -105,6 +106,18 @@ pub(super) fn lease(
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
     Ok(Lease::Later(LEASE_AGAIN_AFTER))
+}
+
+/// Of the parts that may be sent, the first one that is not stuck. Where the backend accepted
+/// events of late, the halves of what it refused come first, the smallest before the others: it is
+/// soon known whether an event is at fault or the backend refuses everything.
+fn next_fresh<'b>(queue: &Queue, target: &Target, batch: &'b BatchState) -> Option<&'b PartState> {
+    let is_fresh = |part: &&PartState| !part.is_stuck() && target.part_wait(queue, part).is_zero();
+    let is_half = |part: &&PartState| part.refused_at.is_some() && part.attempts == 0;
+    let works = |part: &&PartState| queue.has_accepted_within(target.id, part.signal, ACCEPT_WINDOW);
+    let halves = target.parts(batch).filter(is_fresh).filter(is_half).filter(works);
+    let smallest = halves.max_by_key(|part| (part.depth, Reverse(part.id)));
+    smallest.or_else(|| target.parts(batch).find(is_fresh))
 }
 
 /// Whether a body may be sent under the daily cap.

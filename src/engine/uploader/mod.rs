@@ -16,6 +16,7 @@
 
 mod batch;
 mod body;
+mod consequence;
 mod guarded;
 mod open_views;
 mod ready;

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use super::batch::{divide, part_rows};
+use super::consequence::{Circumstances, Consequence, consequence};
 use super::guarded::Guarded;
 use super::target::Target;
 use super::{Leased, Uploader};
 use crate::model::event::Lane;
 use crate::model::export::{Signal, Verdict};
-use crate::model::ledger::DropReason;
-use crate::model::limits::{
-    ACCEPT_WINDOW, REFUSALS_TO_PAUSE, REFUSED_AGAIN_AFTER, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE, SUSPICIONS_TO_DROP,
-};
+use crate::model::limits::{ACCEPT_WINDOW, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE};
 use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
@@ -114,7 +112,7 @@ impl Uploader {
                     sibling_refused: part.sibling_refused,
                     has_accepted: queue.has_accepted_within(leased.destination, part.signal, ACCEPT_WINDOW),
                     accepts_since_refusal: queue.accepts_since_refusal(leased.destination, part),
-                    refusals: queue.refusals(leased.destination, part.signal),
+                    answers: queue.answers(leased.destination, part.signal),
                     pauses: queue.signal_pauses(leased.destination, part.signal),
                     failures: if accepts_others { part.attempts } else { target.failures() },
                     is_alone: exporter.limits(Signal(part.signal)).is_ok_and(|limits| limits.events == 1),
@@ -235,8 +233,9 @@ impl Target {
                         settled.server_offset_ms = server_offset_ms(&response, at.wall);
                         None
                     }
-                    Verdict::Decompress => {
+                    Verdict::Decompress if self.exporter.compresses() => {
                         self.stop_compressing(at.now);
+                        self.snapshots.lost(&leased.snapshots);
                         None
                     }
                     Verdict::Retry => {
@@ -255,7 +254,10 @@ impl Target {
                     }
                     // It refuses the client or the content. Events that have ended find out which,
                     // and nothing is dropped here; but nobody is told that it was a success.
-                    _ => {
+                    verdict => {
+                        if verdict == Verdict::Decompress {
+                            self.refused_plain();
+                        }
                         settled.failure = Some(answered(&url, response.status));
                         None
                     }
@@ -270,233 +272,10 @@ impl Target {
     }
 }
 
-/// What the consequence of a verdict depends on.
-#[derive(Debug, Clone, Copy)]
-struct Circumstances {
-    is_crash: bool,
-    /// Earlier sends of the part.
-    attempts: u32,
-    /// Failures on the part, this one included, while the backend accepted others.
-    suspicions: u32,
-    /// How often the part was divided.
-    depth: u32,
-    /// Whether the other half of the part was refused.
-    sibling_refused: bool,
-    /// Whether the destination has accepted anything of the signal in the last 24 hours.
-    has_accepted: bool,
-    /// Whether it has accepted anything of the signal since it first refused what is in the part.
-    accepts_since_refusal: bool,
-    /// Requests of the signal in a row that it has refused, without this one.
-    refusals: u32,
-    /// Pauses of the signal in a row.
-    pauses: u32,
-    /// Failures in a row, which the backoff grows with.
-    failures: u32,
-    /// Whether each event of the signal is a request of its own.
-    is_alone: bool,
-    /// Whether the backend has asked for a rest of this signal. It then says nothing of the part.
-    is_limited: bool,
-    /// The wait that the server asked for.
-    asked: Option<Duration>,
-    random: u64,
-}
-
-/// What a verdict leads to.
-#[derive(Debug)]
-enum Consequence {
-    Settle(Settlement),
-    /// Divide the part to find the event that is at fault, or to make the request smaller. A single
-    /// event cannot be divided: then `or_else`.
-    Divide {
-        refused: bool,
-        or_else: Settlement,
-    },
-}
-
-fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
-    // No answer costs a crash: a backend is repaired sooner or later.
-    let drop = |reason| if at.is_crash { Settlement::Park } else { Settlement::Drop(reason) };
-    Consequence::Settle(match verdict {
-        Verdict::Delivered { rejected } => Settlement::Delivered { rejected },
-        Verdict::Retry if at.is_limited => {
-            Settlement::Retry { after: backoff::delay(at.failures, at.random), cause: Retry::NoAnswer }
-        }
-        Verdict::Retry => match at.asked {
-            Some(after) => Settlement::Retry { after, cause: Retry::Asked },
-            None => {
-                let retry = Settlement::Retry { after: backoff::delay(at.failures, at.random), cause: Retry::Failed };
-                if at.suspicions < SUSPICIONS_TO_DIVIDE {
-                    return Consequence::Settle(retry);
-                }
-                let or_else = match at {
-                    Circumstances { is_crash: true, .. } => Settlement::Park,
-                    at if at.suspicions >= SUSPICIONS_TO_DROP => Settlement::Drop(DropReason::Undeliverable),
-                    _ => retry,
-                };
-                return Consequence::Divide { refused: false, or_else };
-            }
-        },
-        Verdict::Split => return Consequence::Divide { refused: false, or_else: drop(DropReason::TooLarge) },
-        // The backend takes nothing at all: the fault is not in an event.
-        Verdict::Refused if at.sibling_refused && !at.has_accepted => refused_for_good(at),
-        Verdict::Refused if at.refusals >= REFUSALS_TO_PAUSE => refused_for_good(at),
-        Verdict::Refused => return Consequence::Divide { refused: true, or_else: refused_alone(at) },
-        Verdict::Decompress => Settlement::Retry { after: Duration::ZERO, cause: Retry::NoAnswer },
-        Verdict::Drop(reason) if at.is_crash => {
-            return Consequence::Divide { refused: true, or_else: drop(reason) };
-        }
-        Verdict::Drop(reason) => Settlement::Drop(reason),
-        // A backend that took events until now is asked once more: a proxy that restarts answers
-        // 404.
-        Verdict::Hold(_) if at.has_accepted && at.attempts == 0 => {
-            Settlement::Retry { after: backoff::delay(at.failures, at.random), cause: Retry::Failed }
-        }
-        Verdict::Hold(reason) => Settlement::Pause { after: backoff::pause(at.pauses), reason, is_refused: false },
-    })
-}
-
-/// The backend refuses what is sent, and nothing says that it takes the signal at all.
-fn refused_for_good(at: &Circumstances) -> Settlement {
-    let reason = "it refuses whatever is sent there and accepts nothing of this signal; check the endpoint, or leave \
-                  the signal out of the destination's signals";
-    Settlement::Pause { after: backoff::pause(at.pauses), reason: reason.to_owned(), is_refused: true }
-}
-
-/// A single event was refused. It is dropped when the backend has accepted others since it was
-/// refused first, alone or in a larger request; a crash is parked instead. Until then the fault may
-/// be the backend's: the event is sent again, at first soon and after what it was divided from,
-/// then at long intervals, and the others do not wait for it. A backend that has accepted nothing
-/// of the signal may take none of it.
-fn refused_alone(at: &Circumstances) -> Settlement {
-    if at.accepts_since_refusal {
-        return if at.is_crash { Settlement::Park } else { Settlement::Drop(DropReason::Rejected) };
-    }
-    match at {
-        Circumstances { attempts: 0, depth: 0, .. } => {
-            Settlement::Defer { after: backoff::delay(0, at.random), is_stuck: false }
-        }
-        Circumstances { attempts: 0, .. } => Settlement::Defer { after: Duration::ZERO, is_stuck: false },
-        Circumstances { is_crash: true, .. } if at.has_accepted || at.is_alone => Settlement::Park,
-        at if at.has_accepted || at.is_alone => Settlement::Defer { after: REFUSED_AGAIN_AFTER, is_stuck: true },
-        _ => refused_for_good(at),
-    }
-}
-
 /// Where to divide a part; `None` when it is a single event.
 fn halve(queue: &mut Queue, leased: &Leased, refused: bool) -> Result<Option<Settlement>, QueueError> {
     if leased.part.rows < 2 {
         return Ok(None);
     }
     Ok(divide(&part_rows(queue, leased.lane, &leased.part)?, refused))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIRST: Circumstances = Circumstances {
-        is_crash: false,
-        attempts: 0,
-        suspicions: 0,
-        depth: 0,
-        sibling_refused: false,
-        has_accepted: true,
-        accepts_since_refusal: false,
-        refusals: 0,
-        pauses: 0,
-        failures: 0,
-        is_alone: false,
-        is_limited: false,
-        asked: None,
-        random: u64::MAX,
-    };
-
-    /// What happens to a part that cannot be divided.
-    fn of_one(verdict: Verdict, at: Circumstances) -> String {
-        match consequence(verdict, &at) {
-            Consequence::Settle(settlement) | Consequence::Divide { or_else: settlement, .. } => {
-                format!("{settlement:?}")
-            }
-        }
-    }
-
-    #[test]
-    fn a_refused_event_is_not_dropped_before_its_sibling_was_sent() {
-        let half = Circumstances { depth: 1, refusals: 1, ..FIRST };
-        assert_eq!(of_one(Verdict::Refused, half), "Defer { after: 0ns, is_stuck: false }");
-        // The sibling was accepted meanwhile.
-        let accepted = Circumstances { accepts_since_refusal: true, refusals: 0, ..half };
-        assert_eq!(of_one(Verdict::Refused, accepted), "Drop(Rejected)");
-        // An event that was never part of a larger request is sent twice.
-        assert!(of_one(Verdict::Refused, FIRST).starts_with("Defer"));
-    }
-
-    #[test]
-    fn an_event_is_not_dropped_because_the_backend_began_to_refuse_everything() {
-        // It accepted others an hour ago, which says nothing of what it takes now.
-        let again = Circumstances { attempts: 1, refusals: 1, ..FIRST };
-        assert_eq!(of_one(Verdict::Refused, again), "Defer { after: 900s, is_stuck: true }");
-        let accepts = Circumstances { accepts_since_refusal: true, refusals: 0, ..again };
-        assert_eq!(of_one(Verdict::Refused, accepts), "Drop(Rejected)");
-    }
-
-    #[test]
-    fn a_backend_that_refuses_everything_is_not_asked_once_for_every_event() {
-        let at = |refusals| Circumstances { depth: 4, sibling_refused: true, refusals, ..FIRST };
-        assert!(matches!(consequence(Verdict::Refused, &at(REFUSALS_TO_PAUSE - 1)), Consequence::Divide { .. }));
-        assert!(of_one(Verdict::Refused, at(REFUSALS_TO_PAUSE)).starts_with("Pause"));
-    }
-
-    #[test]
-    fn a_backend_that_refuses_both_halves_and_accepts_nothing_is_paused_and_loses_no_event() {
-        let both = Circumstances { depth: 3, sibling_refused: true, has_accepted: false, ..FIRST };
-        assert!(of_one(Verdict::Refused, both).starts_with("Pause"));
-        let accepts_others = Circumstances { has_accepted: true, ..both };
-        assert!(matches!(consequence(Verdict::Refused, &accepts_others), Consequence::Divide { refused: true, .. }));
-    }
-
-    #[test]
-    fn a_limit_of_a_signal_does_not_speak_against_an_event() {
-        let limited = Circumstances { is_limited: true, suspicions: SUSPICIONS_TO_DROP, ..FIRST };
-        assert!(of_one(Verdict::Retry, limited).ends_with("cause: NoAnswer }"));
-    }
-
-    #[test]
-    fn a_wait_that_the_server_asked_for_is_longer_than_any_backoff() {
-        let asked = Circumstances { asked: Some(Duration::from_secs(90)), ..FIRST };
-        assert_eq!(of_one(Verdict::Retry, asked), "Retry { after: 90s, cause: Asked }");
-        assert!(of_one(Verdict::Retry, FIRST).ends_with("cause: Failed }"));
-    }
-
-    #[test]
-    fn no_answer_costs_a_crash() {
-        let crash = Circumstances {
-            is_crash: true,
-            attempts: 1,
-            suspicions: SUSPICIONS_TO_DROP,
-            accepts_since_refusal: true,
-            ..FIRST
-        };
-        for verdict in [Verdict::Retry, Verdict::Split, Verdict::Refused, Verdict::Drop(DropReason::ServerError)] {
-            assert_eq!(of_one(verdict.clone(), crash), "Park", "{verdict:?}");
-        }
-    }
-
-    #[test]
-    fn an_event_on_which_the_backend_fails_is_searched_for_and_dropped_only_after_many_failures() {
-        let at = |suspicions| Circumstances { suspicions, ..FIRST };
-        assert!(matches!(consequence(Verdict::Retry, &at(1)), Consequence::Settle(Settlement::Retry { .. })));
-        assert!(matches!(consequence(Verdict::Retry, &at(2)), Consequence::Divide { refused: false, .. }));
-        assert!(of_one(Verdict::Retry, at(SUSPICIONS_TO_DROP - 1)).starts_with("Retry"));
-        assert_eq!(of_one(Verdict::Retry, at(SUSPICIONS_TO_DROP)), "Drop(Undeliverable)");
-        // A server that says when it is ready again is not failing on the event.
-        let asked = Circumstances { asked: Some(Duration::from_secs(1)), ..at(SUSPICIONS_TO_DROP) };
-        assert!(of_one(Verdict::Retry, asked).starts_with("Retry"));
-    }
-
-    #[test]
-    fn an_event_that_is_too_large_alone_is_dropped() {
-        assert_eq!(of_one(Verdict::Split, FIRST), "Drop(TooLarge)");
-        assert!(matches!(consequence(Verdict::Split, &FIRST), Consequence::Divide { refused: false, .. }));
-    }
 }

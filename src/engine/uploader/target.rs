@@ -215,7 +215,7 @@ impl Target {
 
     /// How long a part has to wait before it is sent again.
     pub(super) fn part_wait(&self, queue: &Queue, part: &PartState) -> Duration {
-        let is_over = !part.is_parked && queue.deferred_before(part, self.forgiven);
+        let is_over = !part.is_parked && !part.is_set_aside() && queue.deferred_before(part, self.forgiven);
         let own = if is_over { Duration::ZERO } else { queue.part_wait(part) };
         queue.signal_paused(self.id, part.signal).map_or(own, |paused| paused.max(own))
     }

@@ -51,6 +51,7 @@ impl Exporter for Counting {
 }
 
 mod formats;
+mod refusals;
 mod signals;
 
 struct World {

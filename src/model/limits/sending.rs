@@ -11,10 +11,15 @@ pub(crate) const MAX_FROZEN_PARTS: usize = 16;
 /// was replaced must not cost ten times the bytes until the app ends. It costs one refused request
 /// a day where nothing has changed.
 pub(crate) const COMPRESS_AGAIN_AFTER: Duration = DAY;
-/// Requests of a signal that a backend refuses in a row for their content before the signal is
-/// paused. With one event at fault in a batch, one half of each division is accepted; so many
-/// refusals in a row mean that the backend takes nothing, or that most events are at fault.
+/// Requests of a signal that a backend refuses in a row for their content before what it refuses is
+/// set aside instead of divided. Dividing 500 events down to the one at fault takes ten.
+pub(crate) const REFUSALS_TO_SET_ASIDE: u32 = 12;
+/// Of these, requests whose content had never been refused before the signal is paused: nothing
+/// that is new is accepted, so that the fault is hardly in so many events.
 pub(crate) const REFUSALS_TO_PAUSE: u32 = 16;
-/// How long an event waits that was refused twice while the backend accepted nothing else. The next
-/// time it is known whether the fault was in the event.
-pub(crate) const REFUSED_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
+/// Refusals since the last acceptance from which on an event is not dropped: the backend may have
+/// begun to refuse everything.
+pub(crate) const REFUSALS_TO_DOUBT: u32 = 3;
+/// How long something is set aside that was refused while nothing says whether it is at fault. Each
+/// further refusal doubles it, up to a day.
+pub(crate) const SET_ASIDE_FOR: Duration = Duration::from_secs(15 * 60);

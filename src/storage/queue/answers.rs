@@ -12,6 +12,10 @@ pub struct SignalAnswers {
     pub accepted: u64,
     /// Requests in a row whose content it refused, since it accepted one.
     pub refused: u32,
+    /// Those of them whose content it had not refused before: no halves, and none that were sent
+    /// again.
+    #[serde(default)]
+    pub refused_new: u32,
 }
 
 /// The same for every signal of a destination.
@@ -29,13 +33,20 @@ impl Answers {
     /// Notes that a request of a signal has been accepted.
     pub fn accept(&mut self, signal: u8) {
         let accepted = self.of(signal).accepted + 1;
-        self.set(SignalAnswers { signal, accepted, refused: 0 });
+        self.set(SignalAnswers { signal, accepted, refused: 0, refused_new: 0 });
     }
 
-    /// Notes that the content of a request has been refused.
-    pub fn refuse(&mut self, signal: u8) {
+    /// Notes that the content of a request has been refused, and whether for the first time.
+    pub fn refuse(&mut self, signal: u8, is_new: bool) {
         let answers = self.of(signal);
-        self.set(SignalAnswers { refused: answers.refused.saturating_add(1), ..answers });
+        let refused = answers.refused.saturating_add(1);
+        let refused_new = answers.refused_new.saturating_add(is_new.into());
+        self.set(SignalAnswers { refused, refused_new, ..answers });
+    }
+
+    /// Forgets what was refused: it may have been another backend.
+    pub fn forget_refusals(&mut self) {
+        self.0.iter_mut().for_each(|answers| (answers.refused, answers.refused_new) = (0, 0));
     }
 
     fn set(&mut self, new: SignalAnswers) {

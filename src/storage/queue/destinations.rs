@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::answers::SignalAnswers;
 use super::control::Control;
 use super::lanes::MAX_SEQ;
 use super::state::{DestinationState, PartState, SignalPause};
@@ -26,8 +27,9 @@ impl Queue {
             }
             for (name, fingerprint) in wanted {
                 let control = &mut queue.control;
-                match control.destinations.values_mut().find(|state| !state.removed && state.name == *name) {
-                    Some(state) if state.fingerprint != *fingerprint => {
+                let mut known = control.destinations.iter_mut();
+                match known.find(|(_, state)| !state.removed && state.name == *name) {
+                    Some((id, state)) if state.fingerprint != *fingerprint => {
                         state.fingerprint = *fingerprint;
                         state.paused = None;
                         state.pauses = 0;
@@ -36,6 +38,10 @@ impl Queue {
                         // It may be another backend, of which nothing is known.
                         state.accepted_age = None;
                         state.accepted_of.clear();
+                        state.answers.forget_refusals();
+                        let batches = control.batches.iter_mut().filter(|((of, _), _)| of == id);
+                        let parts = batches.flat_map(|(_, batch)| batch.parts.iter_mut());
+                        parts.for_each(PartState::forget_refusals);
                     }
                     Some(_) => {}
                     None => add(control, name.clone(), *fingerprint),
@@ -204,13 +210,13 @@ impl Queue {
         self.control.destinations.get(&destination).is_some_and(|state| state.accepts_others(part))
     }
 
-    /// How many requests of a signal the backend has refused in a row for their content.
-    pub fn refusals(&self, destination: u32, signal: u8) -> u32 {
-        self.control.destinations.get(&destination).map_or(0, |state| state.answers.of(signal).refused)
+    /// How a destination has answered the requests of a signal.
+    pub fn answers(&self, destination: u32, signal: u8) -> SignalAnswers {
+        self.control.destinations.get(&destination).map_or_else(Default::default, |state| state.answers.of(signal))
     }
 
-    /// Whether a destination has accepted something of the same signal since it first refused what
-    /// is in this part. Then the fault is in the part.
+    /// Whether a destination has accepted something of the same signal since it last refused what
+    /// is in this part.
     pub fn accepts_since_refusal(&self, destination: u32, part: &PartState) -> bool {
         self.control.destinations.get(&destination).is_some_and(|state| state.accepts_since_refusal(part))
     }

@@ -42,6 +42,7 @@ mod rows;
 mod runs;
 mod salvage;
 mod schema;
+mod sent;
 mod settle;
 mod source;
 pub mod state;
@@ -55,6 +56,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use absorb::Absorbed;
+pub use answers::SignalAnswers;
 pub use batches::{LeftOut, NewPart};
 pub use books::DestinationBooks;
 pub use by_lane::ByLane;

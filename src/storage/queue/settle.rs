@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::state::{BatchState, PartState, SentToday};
+use super::sent::SentToday;
+use super::state::{BatchState, PartState};
 use super::{LeftOut, NewPart, Queue, QueueError, destinations};
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
@@ -160,6 +161,9 @@ impl Queue {
                 batch.remove(part.id);
             }
             Settlement::Drop(reason) => {
+                if reason == DropReason::Rejected {
+                    state.refuse(part.clone());
+                }
                 state.drops.add(lane, reason, part.rows);
                 batch.remove(part.id);
             }
@@ -224,7 +228,8 @@ impl Queue {
                 if is_refused {
                     batch.remove(part.id);
                     let part = state.refuse(part);
-                    batch.push(PartState { attempts: part.attempts + 1, depth: part.depth + 1, ..part });
+                    let attempts = (part.attempts + 1).max(STUCK_AFTER);
+                    batch.push(PartState { attempts, depth: part.depth + 1, ..part });
                 }
             }
             Settlement::Halve { middle, first_rows, refused } => {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ByLane;
 use super::answers::Answers;
+use super::sent::SentToday;
 use crate::model::event::{EventKind, Lane};
 use crate::model::ids::RunKey;
 use crate::model::ledger::{DropReason, Ledger};
@@ -181,12 +182,12 @@ impl DestinationState {
 
     /// Notes that the content of a part has been refused. Returns the part with the note of it.
     pub(super) fn refuse(&mut self, part: PartState) -> PartState {
-        self.answers.refuse(part.signal);
-        PartState { refused_at: part.refused_at.or(Some(self.answers.of(part.signal).accepted)), ..part }
+        self.answers.refuse(part.signal, part.refused_at.is_none());
+        PartState { refused_at: Some(self.answers.of(part.signal).accepted), ..part }
     }
 
     /// Whether something of the same signal has been accepted since the content of this part, or of
-    /// the one that it is a half of, was refused first.
+    /// the one that it is a half of, was refused last.
     pub(super) fn accepts_since_refusal(&self, part: &PartState) -> bool {
         part.refused_at.is_some_and(|at| self.answers.of(part.signal).accepted > at)
     }
@@ -301,8 +302,8 @@ pub struct PartState {
     /// The queue age at which the backend last answered it with an error that is to be retried, ns.
     #[serde(default)]
     pub failed_age: Option<u64>,
-    /// How many requests of its signal the backend had accepted when it first refused what is in
-    /// the part.
+    /// How many requests of its signal the backend had accepted when it last refused what is in the
+    /// part.
     #[serde(default)]
     pub refused_at: Option<u64>,
     /// How often that happened while the backend accepted other parts.
@@ -331,6 +332,19 @@ impl PartState {
     /// Whether it has failed so often that the rows behind it are not to wait for it.
     pub fn is_stuck(&self) -> bool {
         self.is_parked || self.attempts >= STUCK_AFTER
+    }
+
+    /// Whether it has been set aside because the backend refuses it. It waits for its time,
+    /// whatever is flushed meanwhile.
+    pub fn is_set_aside(&self) -> bool {
+        self.is_stuck() && self.refused_at.is_some()
+    }
+
+    /// Forgets how it was answered: it may have been another backend.
+    pub(super) fn forget_refusals(&mut self) {
+        if self.refused_at.take().is_some() {
+            (self.attempts, self.not_before, self.sibling_refused) = (0, None, false);
+        }
     }
 }
 
@@ -361,9 +375,11 @@ impl BatchState {
             && parked.len() <= MAX_PARKED_PARTS
     }
 
-    /// Whether as many parts of a signal wait as may.
+    /// Whether as many parts of a signal wait as may. Those that were refused do not count: only
+    /// what comes behind them shows whether they are at fault.
     pub fn is_full_of(&self, signal: u8) -> bool {
-        let is_waiting = |part: &&PartState| part.signal == signal && !part.is_deferred && !part.is_parked;
+        let is_aside = |part: &PartState| part.is_deferred || part.is_parked || part.refused_at.is_some();
+        let is_waiting = |part: &&PartState| part.signal == signal && !is_aside(part);
         self.parts.iter().filter(is_waiting).count() >= MAX_STUCK_PARTS
     }
 
@@ -405,28 +421,6 @@ impl BatchState {
     pub(super) fn refuse_sibling(&mut self, refused: &PartState) {
         let siblings = self.parts.iter_mut().filter(|part| part.family == refused.family && part.family > 0);
         siblings.filter(|part| part.id != refused.id).for_each(|part| part.sibling_refused = true);
-    }
-}
-
-/// Compressed bytes sent in one day. Stored as `[day, bytes]`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u64)", into = "(u64, u64)")]
-pub struct SentToday {
-    /// The day: the queue age in whole days.
-    pub day: u64,
-    /// The bytes.
-    pub bytes: u64,
-}
-
-impl From<(u64, u64)> for SentToday {
-    fn from((day, bytes): (u64, u64)) -> Self {
-        Self { day, bytes }
-    }
-}
-
-impl From<SentToday> for (u64, u64) {
-    fn from(sent: SentToday) -> Self {
-        (sent.day, sent.bytes)
     }
 }
 

@@ -6,17 +6,17 @@ use crate::model::export::{Attempt, RequestLimits};
 use crate::model::http::Request;
 
 const SIGNAL: Signal = Signal(3);
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A format with a line for each event, under a line with the time at which it is sent.
 #[derive(Debug)]
-struct Lines {
+pub(super) struct Lines {
     events: usize,
     bytes: usize,
     max_age: Option<Duration>,
 }
 
-const LINES: Lines = Lines { events: usize::MAX, bytes: usize::MAX, max_age: None };
+pub(super) const LINES: Lines = Lines { events: usize::MAX, bytes: usize::MAX, max_age: None };
 
 impl Exporter for Lines {
     fn version(&self) -> u32 {
@@ -75,7 +75,7 @@ impl Exporter for Lines {
 }
 
 /// As many actions and requests for a backend of this format.
-fn world(dir: &Path, events: u32, format: Lines) -> World {
+pub(super) fn world(dir: &Path, events: u32, format: Lines) -> World {
     let mut world = World::new(dir, events);
     let exporters = vec![(1, Arc::new(format) as Arc<dyn Exporter>, Filter::default())];
     world.uploader = Uploader::new(Clock::Manual(world.clock.clone()), eager(), exporters, 7, false);
@@ -83,7 +83,7 @@ fn world(dir: &Path, events: u32, format: Lines) -> World {
 }
 
 /// The lines of a body.
-fn lines(outgoing: &Outgoing) -> Vec<String> {
+pub(super) fn lines(outgoing: &Outgoing) -> Vec<String> {
     let is_gzip = outgoing.request.headers.iter().any(|(name, _)| name == "content-encoding");
     let body = &outgoing.request.body;
     let plain = if is_gzip { plain(outgoing) } else { body.clone() };
