@@ -228,8 +228,8 @@ fn record(dir: &Path, random: &mut Random) -> Result<Vec<Uuid>> {
     Ok(ids(&reader.join().unwrap_or_default()))
 }
 
-/// Whether every attribute `filler` in a body of protobuf is what the child wrote, 900 times `x`, or
-/// what a breadcrumb keeps of it: the first 64 characters.
+/// Whether every attribute `filler` in a body of protobuf is what the child wrote, 900 times `x`,
+/// or what a breadcrumb keeps of it: the first 64 characters.
 fn fillers_are_whole(body: &[u8]) -> bool {
     let key = b"\x0a\x06filler";
     let filler = |head: &[u8], length: usize| [head, &vec![b'x'; length]].concat();
