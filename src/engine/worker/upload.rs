@@ -11,7 +11,7 @@ use super::{Shared, Worker};
 use crate::engine::directory::Directory;
 use crate::engine::uploader::{Leased, Outgoing, Settled, Step};
 use crate::model::config::{Consent, shown};
-use crate::model::limits::{KEEP_CONNECTION, REQUEST_TIMEOUT, SERVER_OFFSET_CHANGE_MS};
+use crate::model::limits::{KEEP_CONNECTION, SERVER_OFFSET_CHANGE_MS};
 use crate::policy::schedule::Blocked;
 use crate::wire::transport::{Response, Transport, TransportError};
 
@@ -57,18 +57,13 @@ pub(super) struct InFlight<'a> {
 }
 
 impl<'a> InFlight<'a> {
-    /// Sends a request, and gives it up after [`REQUEST_TIMEOUT`]: the host's transport may never
-    /// answer.
+    /// Sends a request. The authority gives up what takes too long.
     fn start(shared: &'a Shared, transport: &'a dyn Transport, outgoing: Outgoing, directory: &Directory) -> Self {
         let Outgoing { request, leased } = outgoing;
         let url = shown(&request.url);
         let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
-        let sending = shared.authority.send(transport, request, destination.clone());
-        let answer = async move {
-            let answer = tokio::time::timeout(REQUEST_TIMEOUT, sending).await;
-            answer.unwrap_or_else(|_| Err(TransportError::late()))
-        };
-        Self { answer: Box::pin(answer), shared, leased, url, dir: directory.dir().to_owned(), destination }
+        let answer = shared.authority.send(transport, request, destination.clone());
+        Self { answer, shared, leased, url, dir: directory.dir().to_owned(), destination }
     }
 
     /// Whether it came from this directory.

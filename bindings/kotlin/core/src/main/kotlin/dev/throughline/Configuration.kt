@@ -172,7 +172,7 @@ public class Configuration internal constructor() {
     /**
      * Returns headers that authorize uploads to the destination with a name, whatever its format;
      * none, if the app has none for it. It is called on a thread of Throughline's and may wait for at
-     * most 30 seconds. The result is kept, and sent to that destination alone, until it answers 401;
+     * most 20 seconds. The result is kept, and sent to that destination alone, until it answers 401;
      * then this is called again with `refresh`, and the request is sent once more.
      */
     public var authHeaders: ((destination: String, refresh: Boolean) -> Map<String, String>)? = null
