@@ -100,7 +100,7 @@ pub(super) fn lease(
             }
         }
         let part = PartState { rows, ..part };
-        let leased = Leased { destination: id, lane, bytes, part, snapshots: Vec::new() };
+        let leased = Leased { destination: id, lane, bytes, part, since: situation.now, snapshots: Vec::new() };
         target.started(lane);
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
