@@ -222,6 +222,23 @@ impl<'a> Worker<'a> {
     /// Events from now on carry the offset to server time, so that the spans of device and server
     /// line up.
     fn update_server_offset(&mut self, offset: i64) {
+        self.measured_at = Some(self.shared.clock.offset());
+        self.carry_server_offset(offset);
+    }
+
+    /// The device's clock may have been set since the offset was measured. The times of events move
+    /// at once, and the offset with them: the next answer may be hours away.
+    pub(super) fn follow_clock(&mut self) {
+        let Some(before) = self.measured_at else { return };
+        let now = self.shared.clock.offset();
+        let set_by = now.saturating_sub(before) / 1_000_000;
+        if set_by.abs() > SERVER_OFFSET_CHANGE_MS {
+            self.measured_at = Some(now);
+            self.carry_server_offset(self.server_offset_ms.saturating_sub(set_by));
+        }
+    }
+
+    fn carry_server_offset(&mut self, offset: i64) {
         if (offset - self.server_offset_ms).abs() > SERVER_OFFSET_CHANGE_MS {
             self.server_offset_ms = offset;
             self.shared.globals.set_server_offset(self.shared.recorder(), &self.shared.config, offset);
