@@ -9,6 +9,7 @@ use prost::Message;
 use throughline::event::Action;
 use throughline::internals::queue::{Queue, QueueLimits};
 use throughline::internals::recorder::Recorder;
+use throughline::testing::Answer;
 use throughline::time::{Clock, ManualClock};
 
 use crate::app::{app, text};
@@ -16,7 +17,8 @@ use crate::support::LONG;
 
 const LIMITS: QueueLimits =
     QueueLimits { queue_bytes: 8 << 20, crash_bytes: 1 << 20, max_age: Duration::from_secs(7 * 86_400) };
-const YEAR: i64 = 366 * 86_400;
+const DAY: i64 = 86_400;
+const YEAR: i64 = 366 * DAY;
 
 fn filled(dir: &std::path::Path, clock: &Clock) -> Queue {
     let mut queue = Queue::open(dir, LIMITS, clock.clone()).unwrap();
@@ -103,7 +105,6 @@ fn a_point_never_ends_before_it_starts_and_counts_nothing_twice_when_the_clock_i
 
 #[test]
 fn the_first_event_after_the_clock_was_set_while_nothing_happened_has_the_new_time() {
-    const DAY: i64 = 86_400;
     let app = app();
     let wall = || throughline::time::Clock::Manual(app.clock.clone()).wall();
     let mut expected = Vec::new();
@@ -125,6 +126,32 @@ fn the_first_event_after_the_clock_was_set_while_nothing_happened_has_the_new_ti
     for (name, time) in expected {
         assert_eq!(received.named(&name)[0].time_unix_nano, time, "{name}");
     }
+}
+
+#[test]
+fn a_clock_that_is_corrected_while_the_app_runs_puts_no_event_into_the_future() {
+    let app = app();
+    let server = std::time::UNIX_EPOCH + Duration::from_nanos(Clock::Manual(app.clock.clone()).wall());
+    let date = httpdate::fmt_http_date(server + Duration::from_secs(DAY as u64));
+    app.server.always(Some(Answer::Status(200, vec![format!("date: {date}")], Vec::new())));
+    app.telemetry.record_action(&Action::custom("first"));
+    assert!(app.telemetry.flush(LONG).complete);
+    app.telemetry.record_action(&Action::custom("slow"));
+    assert!(app.telemetry.drain(LONG));
+    app.server.always(Some(Answer::Status(200, Vec::new(), Vec::new())));
+    for (name, jump) in [("right", DAY), ("slow again", -DAY)] {
+        app.clock.jump_wall(jump);
+        assert!(app.telemetry.drain(LONG));
+        app.telemetry.record_action(&Action::custom(name));
+    }
+    let received = app.end();
+    let times = ["slow", "right", "slow again"].map(|name| {
+        let [event] = received.named(name)[..] else { panic!("{name}: {:?}", received.logs) };
+        let offset: i64 = text(&event.attributes, "throughline.server_offset_ms").parse().unwrap_or(0);
+        event.time_unix_nano as i64 / 1_000_000 + offset
+    });
+    let apart = times.iter().max().unwrap() - times.iter().min().unwrap();
+    assert!(apart < 60_000, "by the server's clock they were recorded in one minute: {times:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use throughline::DebugOutput;
-use throughline::limits::{MAX_RESPONSE_BYTES, REQUEST_TIMEOUT};
+use throughline::limits::MAX_RESPONSE_BYTES;
 use throughline::transport::{self, Authorizing, Request, Response, Sending, Transport, TransportError};
 
 use crate::records::HeaderField;
@@ -61,7 +61,7 @@ pub trait HostTransport: Send + Sync {
 
 /// Returns headers that authorize uploads.
 ///
-/// It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+/// It is called on a thread of Throughline's that may wait, for at most 20 seconds. The result is
 /// kept for that destination, and sent to it alone, until it answers 401; then this is called once
 /// more.
 #[uniffi::export(with_foreign)]
@@ -112,14 +112,13 @@ impl From<HttpResponse> for Response {
     }
 }
 
-/// Makes a call to the host on a thread that may wait, for at most 30 seconds.
+/// Makes a call to the host on a thread that may wait. The core gives up what takes too long.
 async fn ask<T: Send + 'static>(
     call: impl FnOnce() -> Result<T, HostError> + Send + 'static,
 ) -> Result<T, TransportError> {
-    match tokio::time::timeout(REQUEST_TIMEOUT, tokio::task::spawn_blocking(call)).await {
-        Ok(Ok(answer)) => answer.map_err(|error| TransportError(error.to_string())),
-        Ok(Err(_)) => Err(TransportError("the call to the host panicked".to_owned())),
-        Err(_) => Err(TransportError("the host did not answer within 30 seconds".to_owned())),
+    match tokio::task::spawn_blocking(call).await {
+        Ok(answer) => answer.map_err(|error| TransportError(error.to_string())),
+        Err(_) => Err(TransportError("the call to the host panicked".to_owned())),
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) fn lease(
             }
         }
         let part = PartState { rows, ..part };
-        let leased = Leased { destination: id, lane, bytes, part, snapshots: Vec::new() };
+        let leased = Leased { destination: id, lane, bytes, part, since: situation.now, snapshots: Vec::new() };
         target.started(lane);
         return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
     }
@@ -157,6 +157,16 @@ fn fit(
 /// Passes over the next rows of a lane of which nothing is meant for the destination, without a
 /// request. Says when to come back for the rest of them.
 pub(super) fn pass_over(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Lease, Failure> {
+    let id = target.id;
+    if let Some(part) = queue.batch(id, lane).and_then(|batch| batch.parts.first()).cloned() {
+        let rows = part_rows(queue, lane, &part)?;
+        let sorted = sort(target, lane, &rows, 0)?;
+        let is_known = part.kinds.is_known();
+        let settlement = if is_known { sorted.regrouped() } else { sorted.without_parts(part.rows) };
+        queue.settle(id, lane, part.id, settlement, 0)?;
+        target.ready.settled(queue, id);
+        return Ok(Lease::Later(LEASE_AGAIN_AFTER));
+    }
     freeze(queue, target, lane)?;
     // The journal is drained in between.
     Ok(if queue.behind(target.id, lane)? > 0 { Lease::Later(LEASE_AGAIN_AFTER) } else { Lease::Nothing })
@@ -188,10 +198,7 @@ fn encode_again(queue: &mut Queue, target: &mut Target, lane: Lane, part: &PartS
         return Ok(Again::Settled(sorted.regrouped()));
     }
     if !exporter.takes(signal)? {
-        let is_nowhere = sorted.left_out.nowhere > 0;
-        let (nowhere, elsewhere) = if is_nowhere { (part.rows, 0) } else { (0, part.rows) };
-        let left_out = LeftOut { nowhere, elsewhere, ..LeftOut::default() };
-        return Ok(Again::Settled(Settlement::Regroup { parts: Vec::new(), left_out }));
+        return Ok(Again::Settled(sorted.without_parts(part.rows)));
     }
     if rows.rows.len() > exporter.limits(signal)?.events && part.kinds.is_known() {
         // It was frozen by a version that put more into a request.
@@ -249,6 +256,13 @@ impl Sorted {
     fn regrouped(self) -> Settlement {
         let part = |group: Group| Some(NewPart { is_deferred: false, ..group.part(0)? });
         Settlement::Regroup { parts: self.signals.into_iter().filter_map(part).collect(), left_out: self.left_out }
+    }
+
+    /// None take its place: so many rows of it are left out.
+    fn without_parts(&self, rows: u64) -> Settlement {
+        let (nowhere, elsewhere) = if self.left_out.nowhere > 0 { (rows, 0) } else { (0, rows) };
+        let left_out = LeftOut { nowhere, elsewhere, ..LeftOut::default() };
+        Settlement::Regroup { parts: Vec::new(), left_out }
     }
 }
 

@@ -83,6 +83,8 @@ pub struct Leased {
     pub part: PartState,
     /// Bytes of the compressed body.
     pub bytes: u64,
+    /// When the request was made.
+    pub since: BootTime,
     /// For a request with snapshots of open views instead of a part: which ones.
     pub(crate) snapshots: open_views::Versions,
 }

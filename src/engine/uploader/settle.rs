@@ -9,7 +9,7 @@ use super::target::Target;
 use super::{Leased, Uploader};
 use crate::model::event::Lane;
 use crate::model::export::{Signal, Verdict};
-use crate::model::limits::{ACCEPT_WINDOW, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE};
+use crate::model::limits::{ACCEPT_WINDOW, REQUEST_TIMEOUT, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE};
 use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
@@ -98,7 +98,7 @@ impl Uploader {
                     target.stop_compressing(now);
                 }
                 if let Verdict::Delivered { rejected } = verdict {
-                    settled.server_offset_ms = server_offset_ms(&response, wall);
+                    settled.server_offset_ms = server_offset_ms(&response, leased, now, wall);
                     settled.delivered = part.rows.saturating_sub(rejected);
                     settled.failure = (rejected > 0).then(|| format!("the backend rejected {rejected} records"));
                 }
@@ -173,9 +173,11 @@ impl Uploader {
 /// What is said of a backend that cannot read a body that is not compressed.
 const UNREADABLE: &str = "it takes this content neither compressed nor as it is; check the URL";
 
-/// Server time less device time, by an answer.
-fn server_offset_ms(response: &Response, wall: u64) -> Option<i64> {
-    backoff::server_offset_ms(response.header("date")?, wall)
+/// Server time less device time, by an answer. One that was read much later than it came, because
+/// the app was frozen or the device slept, says nothing of the time now.
+fn server_offset_ms(response: &Response, leased: &Leased, now: BootTime, wall: u64) -> Option<i64> {
+    let is_fresh = now.since(leased.since) <= REQUEST_TIMEOUT;
+    backoff::server_offset_ms(response.header("date").filter(|_| is_fresh)?, wall)
 }
 
 /// Sends nothing of these signals for these times, as far as anything of them is sent at all.
@@ -230,7 +232,7 @@ impl Target {
                 leave_alone(queue, leased.destination, &self.exporter, self.exporter.waits(&response))?;
                 match self.exporter.classify(&response) {
                     Verdict::Delivered { .. } => {
-                        settled.server_offset_ms = server_offset_ms(&response, at.wall);
+                        settled.server_offset_ms = server_offset_ms(&response, leased, at.now, at.wall);
                         None
                     }
                     Verdict::Decompress if self.exporter.compresses() => {

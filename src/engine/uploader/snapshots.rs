@@ -66,6 +66,7 @@ fn lease(
     let part = PartState { signal: signal.0, ..PartState::default() };
     let request = Body::of(plain, count, exporter)?.request(exporter, signal, &situation.attempt(&part))?;
     let bytes = request.body.len() as u64;
-    let leased = Leased { destination: target.id, lane: Lane::Event, bytes, part, snapshots };
+    let (destination, lane, since) = (target.id, Lane::Event, situation.now);
+    let leased = Leased { destination, lane, bytes, part, since, snapshots };
     Ok(Some(Box::new(Outgoing { request, leased })))
 }

@@ -248,8 +248,12 @@ impl Target {
             *self.in_a_hurry.get_mut(lane) = false;
             return Ok(Turn::Nothing);
         }
-        if batch.is_none() && *self.passes_over.get(lane) {
+        if (batch.is_none() || !self.is_busy) && *self.passes_over.get(lane) {
             // Neither the network nor the backend has a say in that.
+            if batch.is_some() {
+                // Frozen when something was meant for it. The rows are kept for as long as it is.
+                return Ok(Turn::Pass);
+            }
             let waiting = Waiting { rows: behind, oldest, flush: flush || *self.in_a_hurry.get(lane) };
             let policy = SendPolicy { daily_bytes: None, ..policy };
             return Ok(match decide(lane, waiting, Conditions::default(), policy, 0) {

@@ -52,6 +52,7 @@ impl Worker<'_> {
 
     /// Drains one step: what fits into one short transaction. True when more is to drain.
     pub(super) fn drain(&mut self) -> bool {
+        self.follow_clock();
         let journal = self.shared.recorder().journal();
         let Some(open) = self.storage.open() else {
             self.next_drain = None;

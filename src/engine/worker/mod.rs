@@ -103,6 +103,9 @@ struct Worker<'a> {
     last_failure: Option<String>,
     /// Server time less device time in milliseconds, as events carry it.
     server_offset_ms: i64,
+    /// The device's clock as it was set when that was measured: wall time less boot time, ns.
+    /// `None` before that.
+    measured_at: Option<i64>,
     closing: Option<Closing>,
 }
 
@@ -128,6 +131,7 @@ impl<'a> Worker<'a> {
             cleaned_up: None,
             last_failure: None,
             server_offset_ms: 0,
+            measured_at: None,
             closing: None,
         }
     }
@@ -147,6 +151,7 @@ impl<'a> Worker<'a> {
             self.open_if_due();
             self.obey_erasure();
             let scopes = self.tick_scopes();
+            self.follow_clock();
             let has_more = self.drain_if_due();
             let is_recovering = self.recover() || self.promote();
             self.judge_launch();

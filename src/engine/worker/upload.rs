@@ -11,7 +11,7 @@ use super::{Shared, Worker};
 use crate::engine::directory::Directory;
 use crate::engine::uploader::{Leased, Outgoing, Settled, Step};
 use crate::model::config::{Consent, shown};
-use crate::model::limits::{KEEP_CONNECTION, REQUEST_TIMEOUT, SERVER_OFFSET_CHANGE_MS};
+use crate::model::limits::{KEEP_CONNECTION, SERVER_OFFSET_CHANGE_MS};
 use crate::policy::schedule::Blocked;
 use crate::wire::transport::{Response, Transport, TransportError};
 
@@ -57,18 +57,13 @@ pub(super) struct InFlight<'a> {
 }
 
 impl<'a> InFlight<'a> {
-    /// Sends a request, and gives it up after [`REQUEST_TIMEOUT`]: the host's transport may never
-    /// answer.
+    /// Sends a request. The authority gives up what takes too long.
     fn start(shared: &'a Shared, transport: &'a dyn Transport, outgoing: Outgoing, directory: &Directory) -> Self {
         let Outgoing { request, leased } = outgoing;
         let url = shown(&request.url);
         let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
-        let sending = shared.authority.send(transport, request, destination.clone());
-        let answer = async move {
-            let answer = tokio::time::timeout(REQUEST_TIMEOUT, sending).await;
-            answer.unwrap_or_else(|_| Err(TransportError::late()))
-        };
-        Self { answer: Box::pin(answer), shared, leased, url, dir: directory.dir().to_owned(), destination }
+        let answer = shared.authority.send(transport, request, destination.clone());
+        Self { answer, shared, leased, url, dir: directory.dir().to_owned(), destination }
     }
 
     /// Whether it came from this directory.
@@ -227,6 +222,23 @@ impl<'a> Worker<'a> {
     /// Events from now on carry the offset to server time, so that the spans of device and server
     /// line up.
     fn update_server_offset(&mut self, offset: i64) {
+        self.measured_at = Some(self.shared.clock.offset());
+        self.carry_server_offset(offset);
+    }
+
+    /// The device's clock may have been set since the offset was measured. The times of events move
+    /// at once, and the offset with them: the next answer may be hours away.
+    pub(super) fn follow_clock(&mut self) {
+        let Some(before) = self.measured_at else { return };
+        let now = self.shared.clock.offset();
+        let set_by = now.saturating_sub(before) / 1_000_000;
+        if set_by.abs() > SERVER_OFFSET_CHANGE_MS {
+            self.measured_at = Some(now);
+            self.carry_server_offset(self.server_offset_ms.saturating_sub(set_by));
+        }
+    }
+
+    fn carry_server_offset(&mut self, offset: i64) {
         if (offset - self.server_offset_ms).abs() > SERVER_OFFSET_CHANGE_MS {
             self.server_offset_ms = offset;
             self.shared.globals.set_server_offset(self.shared.recorder(), &self.shared.config, offset);

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::DAY;
 
+/// Time for a host to say with which headers it authorizes a request. It is no time of the
+/// request's: what was never handed to a transport has cost no bytes.
+pub(crate) const AUTH_TIMEOUT: Duration = Duration::from_secs(20);
 /// Parts of one batch that are frozen at once, where each event is a request of its own. All of
 /// them are written down anew for every answer, about 400 bytes each.
 pub(crate) const MAX_FROZEN_PARTS: usize = 16;

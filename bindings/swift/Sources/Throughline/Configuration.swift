@@ -116,7 +116,7 @@ public struct Configuration: Sendable {
     public var transport: (any HostTransport)?
     /// Returns headers that authorize uploads to the destination with a name, whatever its format;
     /// none, if the app has none for it. It is called on a thread of Throughline's and may wait for
-    /// at most 30 seconds. The result is kept, and sent to that destination alone, until it answers
+    /// at most 20 seconds. The result is kept, and sent to that destination alone, until it answers
     /// 401; then this is called again with `refresh`, and the request is sent once more.
     public var authHeaders: (@Sendable (_ destination: String, _ refresh: Bool) throws -> [String: String])?
 

@@ -6,9 +6,11 @@ internal import ThroughlineFFIGenerated
 final class Running: @unchecked Sendable {
     static let shared = Running()
 
-    /// What a call that waits for the start decides. The latest decision of each kind is kept.
-    enum Decision {
-        case consent, enabled, sessionSampleRate, traceSampleRate, tailSampling, conditions, mainThread, destination
+    /// What a call that waits for the start decides. The latest decision of each kind is kept: of
+    /// destinations, the latest for each name.
+    enum Decision: Equatable {
+        case consent, enabled, sessionSampleRate, traceSampleRate, tailSampling, conditions, mainThread
+        case destination(String)
     }
 
     /// How many calls wait for the start. The others are counted.
@@ -94,14 +96,16 @@ final class Running: @unchecked Sendable {
         if isStarting { whenStarted(.conditions) { $0.setConditions(conditions: new) } }
     }
 
-    /// Removes the first call that a later one of its kind follows. There is one, because there are
-    /// fewer kinds than calls.
+    /// Removes the first call that a later one of its kind follows. Where none does, the calls are
+    /// for more destinations than there may be, and the last one, for a name that the core would
+    /// not know, is not kept.
     private func removeOneThatWaits() {
         let old = waiting.indices.first { at in
             waiting[(at + 1)...].contains { $0.decision == waiting[at].decision }
         }
-        guard let old else { return }
-        waiting.remove(at: old)
+        let unknown = waiting.lastIndex { if case .destination = $0.decision { true } else { false } }
+        guard let removed = old ?? unknown else { return }
+        waiting.remove(at: removed)
         Recorder.lostEarly.add(1)
     }
 

@@ -79,12 +79,12 @@ extension Throughline {
     /// on. It is not kept for the next start. A name that no destination has shows in
     /// ``Health/problems``.
     public static func pauseDestination(_ name: String) {
-        Running.shared.whenStarted(.destination) { _ = $0.pauseDestination(name: name) }
+        Running.shared.whenStarted(.destination(name)) { _ = $0.pauseDestination(name: name) }
     }
 
     /// Sends to the destination with a name again.
     public static func resumeDestination(_ name: String) {
-        Running.shared.whenStarted(.destination) { _ = $0.resumeDestination(name: name) }
+        Running.shared.whenStarted(.destination(name)) { _ = $0.resumeDestination(name: name) }
     }
 
     // MARK: Conditions

@@ -613,7 +613,7 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
 /**
  * Returns headers that authorize uploads.
  *
- * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+ * It is called on a thread of Throughline's that may wait, for at most 20 seconds. The result is
  * kept for that destination, and sent to it alone, until it answers 401; then this is called once
  * more.
  */
@@ -629,7 +629,7 @@ public protocol AuthHeaders: AnyObject, Sendable {
 /**
  * Returns headers that authorize uploads.
  *
- * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+ * It is called on a thread of Throughline's that may wait, for at most 20 seconds. The result is
  * kept for that destination, and sent to it alone, until it answers 401; then this is called once
  * more.
  */

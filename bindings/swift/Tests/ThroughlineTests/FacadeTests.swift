@@ -365,6 +365,19 @@ final class FacadeTests: XCTestCase {
         XCTAssertEqual(try app.inspector.seen().filter { $0.name == "for the first" }.count, 1)
     }
 
+    func testAPauseThatWasAskedForBeforeTheStartIsNotForgottenForAnotherDestinations() throws {
+        let app = try App()
+        app.configuration.destinations.append(
+            Destination(endpoint: app.configuration.destinations[0].endpoint, name: "errors"))
+        Throughline.pauseDestination("errors")
+        for _ in 0..<60 {
+            Throughline.pauseDestination("default")
+            Throughline.resumeDestination("default")
+        }
+        try app.start()
+        XCTAssertEqual(Throughline.health()!.destinations.map(\.isPausedByApp), [false, true])
+    }
+
     func testAHostThatOwnsTheTimingFetchesUploads() throws {
         let app = try App()
         app.configuration.pull = true

@@ -57,11 +57,22 @@ extension Configuration {
         set(&captureUncaughtExceptions, try fields.flag("captureUncaughtExceptions"))
         set(&debug, try fields.flag("debug"))
         set(&resource, try fields.pairs("resource"))
-        for destination in try fields.elements("destinations", Destination.init) ?? [] {
+        let read = try fields.elements("destinations", Destination.read) ?? []
+        var taken = Set(read.compactMap { $0.givenName } + destinations.map(\.name))
+        for (destination, givenName) in read {
             // As in Kotlin: the first one is called `default`, others without a name by their URL. Those of a
-            // format have its name: the URL of Sentry has a key in it.
+            // format have its name, with a number from the second on: the URL of Sentry has a key in it.
             var destination = destination
-            if destination.name.isEmpty { destination.name = destinations.isEmpty ? "default" : destination.endpoint }
+            if destination.name.isEmpty {
+                destination.name = destinations.isEmpty ? "default" : destination.endpoint
+            } else if givenName == nil {
+                let format = destination.name
+                var number = 1
+                while !taken.insert(destination.name).inserted {
+                    number += 1
+                    destination.name = "\(format)-\(number)"
+                }
+            }
             destinations.append(destination)
         }
         set(&traceHosts, try fields.elements("traceHosts", text: { TraceHost($0) }, TraceHost.init))
@@ -71,11 +82,18 @@ extension Configuration {
 }
 
 extension Destination {
-    fileprivate init(_ fields: Fields) throws {
+    /// A destination, and the name that JavaScript has given it. An empty one is none.
+    fileprivate static func read(_ fields: Fields) throws -> (destination: Destination, givenName: String?) {
+        let name = try fields.text("name")
+        let givenName = name == "" ? nil : name
+        return (try Destination(fields, givenName), givenName)
+    }
+
+    private init(_ fields: Fields, _ name: String?) throws {
         let encodings: KeyValuePairs<String, Encoding> = ["protobuf": .protobuf, "json": .json]
         let temporalities: KeyValuePairs<String, Temporality> = ["cumulative": .cumulative, "delta": .delta]
         let signalsByName: KeyValuePairs<String, Signal> = ["logs": .logs, "traces": .traces, "metrics": .metrics]
-        let (endpoint, name) = (try fields.text("endpoint") ?? "", try fields.text("name"))
+        let endpoint = try fields.text("endpoint") ?? ""
         let other = try fields.inner("format") { try Self.inFormat($0, endpoint, name) }
         self = other ?? Destination(endpoint: endpoint, name: name ?? "")
         set(&headers, try fields.pairs("headers"))

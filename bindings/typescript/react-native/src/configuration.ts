@@ -55,7 +55,8 @@ export type BackendFormat =
 export interface Destination {
   /**
    * Names the backend in `health()`, and its position in the queue: keep the name when the endpoint changes. Default:
-   * the type of a format, `sentry` for example; else `default` for the first destination, the URL for others.
+   * the type of a format, `sentry` for example, and `sentry-2` for a second one; else `default` for the first
+   * destination, the URL for others. An empty name is none.
    */
   readonly name?: string;
   /** The base URL. For OTLP, `/v1/logs`, `/v1/traces` and `/v1/metrics` are appended. */

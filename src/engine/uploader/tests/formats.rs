@@ -342,3 +342,20 @@ fn a_portals_wrong_clock_moves_no_event() {
     assert_eq!([offset(302), offset(503)], [None, None], "anybody answers so");
     assert!(offset(200).is_some_and(|offset| offset < 0), "the backend has the events, and a clock");
 }
+
+#[test]
+fn an_answer_that_was_read_hours_after_it_came_moves_no_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = world(dir.path(), 1, LINES);
+    let outgoing = world.next().unwrap();
+    let sent = std::time::UNIX_EPOCH + Duration::from_nanos(Clock::Manual(world.clock.clone()).wall());
+    let headers = vec![("date".to_owned(), httpdate::fmt_http_date(sent))];
+    let mut offset = |wait| {
+        world.clock.advance(wait);
+        let response = Response { status: 200, headers: headers.clone(), ..Response::default() };
+        let settled = world.uploader.settle(&mut world.queue, &outgoing.leased, Ok(response)).unwrap();
+        settled.server_offset_ms
+    };
+    assert!(offset(Duration::from_secs(1)).is_some_and(|offset| offset.abs() <= 2_000));
+    assert_eq!(offset(3 * HOUR), None, "the app was frozen: the server's clock is not three hours slow");
+}

@@ -115,3 +115,25 @@ fn check(world: &World, at: &str, delivered: [u64; 2]) {
         assert_eq!(books.delivered, delivered, "{at}: {books:?}");
     }
 }
+
+#[test]
+fn what_a_paused_destination_does_not_want_any_more_takes_no_space_on_the_device() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 20);
+    assert!(world.next().is_some(), "a batch is frozen, and the process ends");
+    world.record(20);
+    let (id, _) = world.queue.destinations().remove(0);
+    let narrow = Destination::new("a", "http://a").lanes([Lane::Error]).filter().clone();
+    let exporter = Arc::clone(&world.exporter) as Arc<dyn Exporter>;
+    let clock = Clock::Manual(world.clock.clone());
+    world.uploader = Uploader::new(clock, eager(), vec![(id, exporter, narrow)], 7, false);
+    world.uploader.set_paused(["a".to_owned()].into());
+    for _ in 0..8 {
+        assert!(world.next().is_none());
+        world.clock.advance(Duration::from_secs(31));
+    }
+    let left = (world.queue.batch(id, Lane::Event).is_some(), world.queue.behind(id, Lane::Event).unwrap());
+    assert_eq!(left, (false, 0), "nobody wants it, and it pins its rows");
+    let books = world.queue.books().unwrap().remove(0);
+    assert!(books.balanced(), "{books:?}");
+}

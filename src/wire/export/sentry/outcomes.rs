@@ -16,14 +16,18 @@ use crate::wire::transport::cause::{IS_TLS, wrong_port};
 
 /// Relay answers with an object, of an event with its id in it. Bugsink answers nothing, and so
 /// does many a captive portal, which cannot answer in the place of a server with TLS.
-const EMPTY: Condition = ("empty, over TLS", |response| !is_page(response) && response.body.trim_ascii().is_empty());
+const EMPTY: Condition = ("empty, over TLS", is_empty);
+/// Whoever it was, the next attempt would have the same answer: a server of this kind would be sent
+/// everything again until it is too old.
+const EMPTY_IN_PLAIN: Condition = ("empty, over http://", is_empty);
 const OBJECT: Condition = ("a JSON object that tells of no error", is_receipt);
 const ASKS_FOR_TLS: Condition = ("a page that asks for TLS", |response| wrong_port(response) == Some(IS_TLS));
 
 /// The first rule that fits counts. The very first is for endpoints with TLS alone.
-pub(super) const RULES: [Rule; 21] = [
+pub(super) const RULES: [Rule; 22] = [
     rule_when(200, 299, EMPTY, Meaning::Delivered, "the server has the envelope"),
     rule_when(200, 299, OBJECT, Meaning::Delivered, "Sentry has the envelope"),
+    rule_when(200, 299, EMPTY_IN_PLAIN, Meaning::Hold(USE_TLS), "it answered without content"),
     rule(200, 299, Meaning::Retry, "a captive portal or a proxy has answered, not Sentry"),
     rule(300, 399, Meaning::Retry, "no redirect is followed: the key must not go to another host"),
     rule_when(400, 400, ASKS_FOR_TLS, Meaning::Hold(IS_TLS), "the DSN names the wrong scheme"),
@@ -48,6 +52,8 @@ pub(super) const RULES: [Rule; 21] = [
 const CHECK_KEY: &str = "check the key and the project of the DSN; Sentry may have disabled them";
 const CHECK_PLACE: &str = "check the host, the path and the project of the DSN";
 
+const USE_TLS: &str = "over http:// nobody knows who did; use a DSN that begins with https://";
+
 /// Members of a JSON object that tells of an error. An answer to an envelope has none of them.
 const OF_AN_ERROR: [&str; 7] = ["detail", "causes", "error", "errors", "code", "message", "fault"];
 
@@ -61,6 +67,10 @@ pub(super) fn classify(response: &Response, is_encrypted: bool) -> Verdict {
 fn is_page(response: &Response) -> bool {
     let content_type = response.header("content-type").unwrap_or_default();
     response.truncated || content_type.to_ascii_lowercase().contains("html")
+}
+
+fn is_empty(response: &Response) -> bool {
+    !is_page(response) && response.body.trim_ascii().is_empty()
 }
 
 /// Whether the answer is one that Relay gives: `{"id":"…"}`, or `{}` to sessions and logs.

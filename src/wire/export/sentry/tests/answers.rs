@@ -54,12 +54,26 @@ fn only_an_answer_of_sentrys_is_a_success() {
     assert_eq!(sentry().classify(&cut), Verdict::Retry);
     // A portal answers nothing as well; it cannot in the place of a server with TLS.
     let plain = Sentry::new("http://0123456789abcdef@sentry.example.com/42").unwrap();
-    for (body, expected) in [("", Verdict::Retry), (" ", Verdict::Retry), ("{}", Verdict::Delivered { rejected: 0 })] {
+    for (body, is_delivered) in [("", false), (" ", false), ("{}", true)] {
         let response = Response { status: 200, body: body.as_bytes().to_vec(), ..Response::default() };
-        assert_eq!(plain.classify(&response), expected, "a portal's empty 200 costs the crash: {body:?}");
+        let is_taken = plain.classify(&response) == Verdict::Delivered { rejected: 0 };
+        assert_eq!(is_taken, is_delivered, "a portal's empty 200 costs the crash: {body:?}");
     }
     let tls = answer(400, "text/html", b"<h1>The plain HTTP request was sent to HTTPS port</h1>");
     assert!(matches!(tls, Verdict::Hold(advice) if advice.contains("https://")));
+}
+
+#[test]
+fn a_server_that_answers_nothing_over_http_is_not_sent_everything_for_a_week() {
+    let plain = Sentry::new("http://0123456789abcdef@sentry.example.com/42").unwrap();
+    for body in ["", " \n"] {
+        let response = Response { status: 200, body: body.as_bytes().to_vec(), ..Response::default() };
+        let Verdict::Hold(advice) = plain.classify(&response) else { panic!("sent again and again: {body:?}") };
+        assert!(advice.contains("without content") && advice.contains("https://"), "{advice}");
+    }
+    // A page without content is a portal's.
+    let headers = vec![("content-type".to_owned(), "text/html".to_owned())];
+    assert_eq!(plain.classify(&Response { status: 200, headers, ..Response::default() }), Verdict::Retry);
 }
 
 #[test]

@@ -102,6 +102,15 @@ final class StartRequestTests: XCTestCase {
         XCTAssertEqual(text(request.configuration), text(written))
     }
 
+    func testTwoDestinationsOfOneFormatWithoutANameDoNotFailTheStart() throws {
+        let sentry = #"{"endpoint": "https://key@sentry.example.com/42", "format": {"type": "sentry"}}"#
+        let empty = #"{"name": "", "endpoint": "https://key@sentry.example.com/43", "format": {"type": "sentry"}}"#
+        let named = #"{"name": "sentry-2", "endpoint": "https://otlp.example.com"}"#
+        let json = #"{"serviceName": "shop", "consent": "granted", "destinations": [\#(sentry), \#(empty), \#(named)]}"#
+        let names = try StartRequest(json: json).configuration.destinations.map(\.name)
+        XCTAssertEqual(names, ["sentry", "sentry-3", "sentry-2"], "an empty name is none, and the URL has a key")
+    }
+
     func testNoFieldOfSwiftIsMissingInJavaScript() throws {
         let set = text(try StartRequest(json: vector("configuration")).configuration)
         let unset = text(Configuration(serviceName: ""))

@@ -5,6 +5,7 @@ import dev.throughline.internal.ffi.HeaderField
 import dev.throughline.internal.ffi.TelemetryConfig
 import java.io.File
 import kotlin.time.Duration
+import dev.throughline.internal.ffi.Destination as GeneratedDestination
 import dev.throughline.internal.ffi.MeteredUploads as GeneratedMeteredUploads
 
 /** Keeps the block of a builder from calling an outer builder by accident. */
@@ -172,7 +173,7 @@ public class Configuration internal constructor() {
     /**
      * Returns headers that authorize uploads to the destination with a name, whatever its format;
      * none, if the app has none for it. It is called on a thread of Throughline's and may wait for at
-     * most 30 seconds. The result is kept, and sent to that destination alone, until it answers 401;
+     * most 20 seconds. The result is kept, and sent to that destination alone, until it answers 401;
      * then this is called again with `refresh`, and the request is sent once more.
      */
     public var authHeaders: ((destination: String, refresh: Boolean) -> Map<String, String>)? = null
@@ -186,8 +187,9 @@ public class Configuration internal constructor() {
 
     /**
      * Adds a destination at a base URL. The first is called `default`, others by their URL; one with
-     * another format than OTLP is called by that, because the URL of Sentry has a key in it. Without
-     * a destination, events stay on the device within [queueBytes].
+     * another format than OTLP is called by that, because the URL of Sentry has a key in it; a second
+     * one of the format is called `sentry-2`. Without a destination, events stay on the device within
+     * [queueBytes].
      */
     @JvmOverloads
     public fun endpoint(url: String, block: Setup<Destination> = Setup {}) {
@@ -245,6 +247,11 @@ public class Configuration internal constructor() {
         started.add(work)
     }
 
+    private fun generatedDestinations(): List<GeneratedDestination> {
+        val taken = destinations.mapNotNullTo(HashSet()) { it.givenName }
+        return destinations.map { it.generated(taken) }
+    }
+
     internal fun generated(): TelemetryConfig = TelemetryConfig(
         serviceName = serviceName,
         dataDir = dataDir?.path ?: "",
@@ -253,7 +260,7 @@ public class Configuration internal constructor() {
         deviceTag = deviceTag,
         serviceVersion = serviceVersion,
         environment = AppEnvironment.valueOf(environment.name),
-        destinations = destinations.map { it.generated() },
+        destinations = generatedDestinations(),
         resource = resource.toList(),
         traceHosts = traceHosts.map { it.generated() },
         enabled = enabled,

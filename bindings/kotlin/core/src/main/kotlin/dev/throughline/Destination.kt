@@ -205,8 +205,18 @@ public class Destination internal constructor(
             null -> null
         }
 
-    internal fun generated() = GeneratedDestination(
-        if (isNamed) name else formatName ?: name, endpoint, headers.toList(), GeneratedEncoding.valueOf(encoding.name),
+    /** The name, unless the destination is called by its format. */
+    internal val givenName: String? get() = name.takeIf { isNamed || formatName == null }
+
+    /** A name by the format that no other destination has. */
+    private fun freeName(taken: MutableSet<String>): String {
+        val format = formatName ?: name
+        val numbered = generateSequence(2) { it + 1 }.map { "$format-$it" }
+        return (sequenceOf(format) + numbered).first { taken.add(it) }
+    }
+
+    internal fun generated(taken: MutableSet<String>) = GeneratedDestination(
+        givenName ?: freeName(taken), endpoint, headers.toList(), GeneratedEncoding.valueOf(encoding.name),
         GeneratedTemporality.valueOf(temporality.name), signals.map { OtlpSignal.valueOf(it.name) },
         signalEndpoints.toList(), format, lanes.map { EventLane.valueOf(it.name) },
         kinds.map { EventKind.valueOf(it.name) }, maxAge,

@@ -93,4 +93,15 @@ class FormatsTest {
             }
         }
     }
+
+    @Test
+    fun `two destinations of one format without a name do not fail the start`() {
+        val configuration = Configuration().apply {
+            endpoint("https://key@sentry.example.com/42") { sentry() }
+            endpoint("https://key@sentry.example.com/43") { sentry() }
+            destination("sentry-2", "https://otlp.example.com")
+        }
+        val names = configuration.generated().destinations.map { it.name }
+        assertEquals(listOf("sentry", "sentry-3", "sentry-2"), names)
+    }
 }

@@ -1576,7 +1576,7 @@ public object FfiConverterByteArray: FfiConverterRustBuffer<ByteArray> {
 /**
  * Returns headers that authorize uploads.
  *
- * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+ * It is called on a thread of Throughline's that may wait, for at most 20 seconds. The result is
  * kept for that destination, and sent to it alone, until it answers 401; then this is called once
  * more.
  */
@@ -1594,7 +1594,7 @@ public interface AuthHeaders {
 /**
  * Returns headers that authorize uploads.
  *
- * It is called on a thread of Throughline's that may wait, for at most 30 seconds. The result is
+ * It is called on a thread of Throughline's that may wait, for at most 20 seconds. The result is
  * kept for that destination, and sent to it alone, until it answers 401; then this is called once
  * more.
  */

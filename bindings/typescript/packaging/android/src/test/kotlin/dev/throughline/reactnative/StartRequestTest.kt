@@ -99,6 +99,15 @@ class StartRequestTest {
     }
 
     @Test
+    fun two_destinations_of_one_format_without_a_name_do_not_fail_the_start() {
+        val sentry = """{"endpoint": "https://key@sentry.example.com/42", "format": {"type": "sentry"}}"""
+        val empty = """{"name": "", "endpoint": "https://key@sentry.example.com/43", "format": {"type": "sentry"}}"""
+        val named = """{"name": "sentry-2", "endpoint": "https://otlp.example.com"}"""
+        val request = StartRequest.read("""{"serviceName": "shop", "consent": "granted", "destinations": [$sentry, $empty, $named]}""")
+        assertEquals(listOf("sentry", "sentry-3", "sentry-2"), generated(request.configure).destinations.map { it.name })
+    }
+
+    @Test
     fun no_field_of_kotlin_is_missing_in_javascript() {
         val request = StartRequest.read(vector("configuration"))
         val (set, unset) = listOf(generated(request.configure), generated(Setup {}))

@@ -79,7 +79,7 @@ internal class StartRequest private constructor(
         }
 
         private fun destination(fields: Fields): Setting<Configuration> {
-            val name = fields.text("name")
+            val name = fields.text("name")?.ifEmpty { null }
             val endpoint = fields.text("endpoint") ?: ""
             val settings = Settings<Destination>()
             settings.set(fields.pairs("headers")) { pairs -> for ((key, value) in pairs) header(key, value) }
