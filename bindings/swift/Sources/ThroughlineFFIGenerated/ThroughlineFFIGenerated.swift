@@ -2245,7 +2245,8 @@ public struct Destination: Equatable, Hashable {
      */
     public let signalEndpoints: [SignalEndpoint]
     /**
-     * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
+     * Another format than OTLP. Setting an encoding, a temporality or signals as well is an error,
+     * as are headers for Datadog and Sentry.
      */
     public let format: BackendFormat?
     /**
@@ -2289,7 +2290,8 @@ public struct Destination: Equatable, Hashable {
          * URLs of signals that are not below the base URL.
          */signalEndpoints: [SignalEndpoint] = [], 
         /**
-         * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
+         * Another format than OTLP. Setting an encoding, a temporality or signals as well is an error,
+         * as are headers for Datadog and Sentry.
          */format: BackendFormat? = nil, 
         /**
          * The lanes whose events are meant for the destination, whatever its format. Absent: all.

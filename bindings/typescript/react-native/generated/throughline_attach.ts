@@ -164,7 +164,7 @@ function uniffiEnsureInitialized() {
     if (bindingsContractVersion !== scaffoldingContractVersion) {
         throw new UniffiInternalError.ContractVersionMismatch(scaffoldingContractVersion, bindingsContractVersion);
     }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_ask() !== 5686) {
+    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_ask() !== 49895) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_func_ask");
     }
     if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_record_tap() !== 61954) {

@@ -3825,7 +3825,8 @@ data class Destination (
     val `signalEndpoints`: List<SignalEndpoint> = listOf() 
     , 
     /**
-     * Another format than OTLP. Encoding, temporality and signals are OTLP's alone.
+     * Another format than OTLP. Setting an encoding, a temporality or signals as well is an error,
+     * as are headers for Datadog and Sentry.
      */
     val `format`: BackendFormat? = null 
     , 
