@@ -105,10 +105,10 @@ fn refused_for_good(at: &Circumstances) -> Settlement {
     Settlement::Pause { after: backoff::pause(at.pauses), reason: reason.to_owned(), is_refused: true }
 }
 
-/// What was refused waits, ever longer, and what is behind it is sent: if that is accepted, the
-/// fault is in what was set aside.
+/// What was refused waits, and what is behind it is sent: if that is accepted, the fault is in what
+/// was set aside. As long as nothing is accepted, it waits ever longer.
 fn set_aside(at: &Circumstances) -> Settlement {
-    let doublings = at.attempts.saturating_sub(2).min(16);
+    let doublings = if at.accepts_since_refusal { 0 } else { at.attempts.saturating_sub(2).min(16) };
     let after = SET_ASIDE_FOR.saturating_mul(1 << doublings).min(PARKED_FOR);
     Settlement::Defer { after, is_stuck: true }
 }
@@ -186,7 +186,7 @@ mod tests {
         // It accepted one since, and refuses everything again.
         let broken = Circumstances { answers: refused(REFUSALS_TO_DOUBT, 0), ..accepts };
         assert_eq!(of_one(Verdict::Refused, broken), "Defer { after: 900s, is_stuck: true }");
-        let later = Circumstances { attempts: 20, ..broken };
+        let later = Circumstances { attempts: 20, accepts_since_refusal: false, ..broken };
         assert_eq!(of_one(Verdict::Refused, later), "Defer { after: 86400s, is_stuck: true }");
     }
 
