@@ -23,6 +23,6 @@ pub(crate) const REFUSALS_TO_PAUSE: u32 = 16;
 /// Refusals since the last acceptance from which on an event is not dropped: the backend may have
 /// begun to refuse everything.
 pub(crate) const REFUSALS_TO_DOUBT: u32 = 3;
-/// How long something is set aside that was refused while nothing says whether it is at fault. While
-/// nothing is accepted, each further refusal doubles it, up to a day.
+/// How long something is set aside that was refused while nothing says whether it is at fault.
+/// While nothing is accepted, each further refusal doubles it, up to a day.
 pub(crate) const SET_ASIDE_FOR: Duration = Duration::from_secs(15 * 60);
