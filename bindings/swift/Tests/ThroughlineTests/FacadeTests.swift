@@ -375,6 +375,8 @@ final class FacadeTests: XCTestCase {
             Throughline.resumeDestination("default")
         }
         try app.start()
+        // Destinations are known when the queue is open.
+        _ = try Throughline.flush(timeout: 20)
         XCTAssertEqual(Throughline.health()!.destinations.map(\.isPausedByApp), [false, true])
     }
 
