@@ -33,13 +33,15 @@ test("JavaScript attaches to a client that was started natively, and reaches all
   assert.deepEqual([isEnabled, journal === "off", panics, problems.length], [true, false, 0, 0]);
 });
 
-test("what JavaScript switches off is off, and a rate that cannot work is refused", () => {
+test("what JavaScript switches off is off, and a rate that cannot work is refused", async () => {
   const client = native().running()!;
   assert.equal(client.setSessionSampleRate(2), false);
   assert.equal(client.setTraceSampleRate(0.5), true);
   assert.equal(client.setConsent("perhaps" as "granted"), false);
   assert.equal(client.pauseDestination("unknown"), false);
   assert.equal(client.pauseDestination("default"), true);
+  // Destinations are known when the queue is open.
+  await native().flush(20_000);
   assert.deepEqual(
     client.health()!.destinations.map((destination) => destination.isPausedByApp),
     [true],
