@@ -103,8 +103,16 @@ class StartRequestTest {
         val sentry = """{"endpoint": "https://key@sentry.example.com/42", "format": {"type": "sentry"}}"""
         val empty = """{"name": "", "endpoint": "https://key@sentry.example.com/43", "format": {"type": "sentry"}}"""
         val named = """{"name": "sentry-2", "endpoint": "https://otlp.example.com"}"""
-        val request = StartRequest.read("""{"serviceName": "shop", "consent": "granted", "destinations": [$sentry, $empty, $named]}""")
-        assertEquals(listOf("sentry", "sentry-3", "sentry-2"), generated(request.configure).destinations.map { it.name })
+        val destinations = "[$sentry, $empty, $named]"
+        val request =
+            StartRequest.read("""{"serviceName": "shop", "consent": "granted", "destinations": $destinations}""")
+        val expected = Setup<Configuration> {
+            serviceName = "shop"
+            destination("sentry", "https://key@sentry.example.com/42") { sentry() }
+            destination("sentry-3", "https://key@sentry.example.com/43") { sentry() }
+            destination("sentry-2", "https://otlp.example.com")
+        }
+        assertEquals(generated(expected), generated(request.configure))
     }
 
     @Test
