@@ -72,7 +72,7 @@ public final class JavaApp {
             configuration.setTransport(new OkHttpTransport(new OkHttpClient()));
             configuration.setTransport(request -> new UploadResponse(503));
             configuration.setTransport(null);
-            configuration.setAuthHeaders(refresh -> Collections.singletonMap("authorization", "token"));
+            configuration.setAuthHeaders((destination, refresh) -> Collections.singletonMap("authorization", "token"));
             JavaTime.setFlushInterval(configuration, Duration.ofMinutes(1));
             JavaTime.setMaxAge(configuration, Duration.ofDays(1));
             configuration.endpoint("http://127.0.0.1:9");
