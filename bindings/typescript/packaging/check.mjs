@@ -5,9 +5,10 @@
 //
 // What the app needs besides is installed once into the folder CACHE, by its own lock file.
 
+import { deepEqual } from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -49,6 +50,17 @@ function copy(from, to) {
   cpSync(from, to, { recursive: true, verbatimSymlinks: true });
 }
 
+/** The names of the packages that an app has installed. */
+function packages(app) {
+  const folder = join(app, "node_modules");
+  const within = (name) =>
+    name.startsWith("@") ? readdirSync(join(folder, name)).map((one) => `${name}/${one}`) : name;
+  return readdirSync(folder)
+    .filter((name) => !name.startsWith("."))
+    .flatMap(within)
+    .sort();
+}
+
 mkdirSync(cache, { recursive: true });
 // Always the same one for a checkout: Metro keeps what it has transformed by the app's path.
 const checkout = createHash("sha256").update(here("../../..")).digest("hex").slice(0, 16);
@@ -80,8 +92,11 @@ try {
   );
   const version = JSON.parse(readFileSync(here("../react-native/package.json"), "utf8")).version;
   const tarballs = ["core", "react-native"].map((name) => join(folder, `throughline-${name}-${version}.tgz`));
-  // Without a network: neither package may need what the app has not.
-  run(app, "npm", "install", "--offline", "--no-package-lock", ...quiet, ...tarballs);
+  // npm asks the registry for what it knows of optional peers, so it cannot do without a network.
+  const before = new Set(packages(app));
+  run(app, "npm", "install", "--prefer-offline", "--no-package-lock", ...quiet, ...tarballs);
+  const added = packages(app).filter((name) => !before.has(name));
+  deepEqual(added, ["@throughline/core", "@throughline/react-native"], "a package needs what the app has not");
   const { status } = spawnSync(process.execPath, ["--test", here("test/")], {
     cwd: app,
     env: { ...process.env, THROUGHLINE_APP: app, THROUGHLINE_TARBALLS: tarballs.join("\n") },
