@@ -29,10 +29,11 @@ test("the native sides know every field of the configuration, and no other", () 
   const code = `
     import type { Configuration, Consent, Destination, RedactRules, TailSampling } from "@throughline/react-native";
     const vector = ${vector.trim()} as const satisfies Configuration & { consent: Consent };
-    type Missing<T, V> = Exclude<keyof T, keyof V>;
+    type Keys<V> = V extends V ? keyof V : never;
+    type Missing<T, V> = Exclude<keyof T, Keys<V>>;
     const missing: [
       Missing<Configuration, typeof vector>,
-      Missing<Destination, (typeof vector.destinations)[0]>,
+      Missing<Destination, (typeof vector.destinations)[number]>,
       Missing<Exclude<NonNullable<Configuration["traceHosts"]>[0], string>, (typeof vector.traceHosts)[1]>,
       Missing<RedactRules, typeof vector.redact>,
       Missing<NonNullable<RedactRules["patterns"]>, typeof vector.redact.patterns>,

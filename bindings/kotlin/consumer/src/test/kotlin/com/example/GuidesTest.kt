@@ -18,6 +18,7 @@ class GuidesTest {
     private val root = File(System.getProperty("throughline.root"))
     private val guides = mapOf(
         "README.md" to "readme.txt",
+        "docs/destinations.md" to "destinations.txt",
         "docs/first-event-kotlin.md" to "first-event-kotlin.txt",
         "docs/kotlin.md" to "kotlin.txt",
         "docs/react-native.md" to "first-event-kotlin.txt",
