@@ -47,7 +47,7 @@ const PARTS: [Part; 3] = [
                 row: "resource",
                 depth: 2,
                 what: "RUM resource",
-                fields: &["/_dd/span_id", "/_dd/parent_span_id", "/action/id", "/session/id"],
+                fields: &["/_dd/span_id", "/_dd/parent_span_id", "/action/id/0", "/session/id"],
             },
             Line { row: "app log", depth: 2, what: "log", fields: &["/dd.span_id", "/user_action.id", "/session_id"] },
         ],
@@ -156,7 +156,7 @@ fn plain(json: &serde_json::Value) -> String {
 
 /// A field's path, as a reader of the records writes it.
 fn dotted(path: &str) -> String {
-    path.trim_start_matches('/').replace('/', ".")
+    path.trim_start_matches('/').trim_end_matches("/0").replace('/', ".")
 }
 
 fn escaped(text: &str) -> String {

@@ -74,7 +74,7 @@ pub const ROWS: [Row; 13] = [
             ("/_dd/trace_id", Hex),
             ("/_dd/span_id", Decimal),
             ("/_dd/parent_span_id", Decimal),
-            ("/action/id", Text),
+            ("/action/id/0", Text),
             ("/view/id", Text),
             ("/session/id", Text),
         ],
@@ -154,7 +154,7 @@ pub const JOINTS: [Joint; 39] = [
     [("tap span", "/meta/rum.action.id"), ("tap", "/action/id")],
     [("operation", "/meta/rum.action.id"), ("tap", "/action/id")],
     [("mutation", "/context/rum.action.id"), ("tap", "/action/id")],
-    [("resource", "/action/id"), ("tap", "/action/id")],
+    [("resource", "/action/id/0"), ("tap", "/action/id")],
     [("app log", "/user_action.id"), ("tap", "/action/id")],
     [("stored request", "/rum.action.id"), ("tap", "/action/id")],
     // The view, the session and the user.
