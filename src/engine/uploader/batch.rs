@@ -155,20 +155,22 @@ fn fit(
 }
 
 /// Passes over the next rows of a lane of which nothing is meant for the destination, without a
-/// request. Says when to come back for the rest of them.
+/// request. Says when to come back for the rest: a part may have more rows than are read at once.
 pub(super) fn pass_over(queue: &mut Queue, target: &mut Target, lane: Lane) -> Result<Lease, Failure> {
     let id = target.id;
     if let Some(part) = queue.batch(id, lane).and_then(|batch| batch.parts.first()).cloned() {
+        if part.is_deferred {
+            divide_deferred(queue, target, lane, &part)?;
+            return Ok(Lease::Later(LEASE_AGAIN_AFTER));
+        }
         let rows = part_rows(queue, lane, &part)?;
         let sorted = sort(target, lane, &rows, 0)?;
-        let is_known = part.kinds.is_known();
-        let settlement = if is_known { sorted.regrouped() } else { sorted.without_parts(part.rows) };
+        let settlement = if part.kinds.is_known() { sorted.regrouped() } else { sorted.without_parts(part.rows) };
         queue.settle(id, lane, part.id, settlement, 0)?;
         target.ready.settled(queue, id);
         return Ok(Lease::Later(LEASE_AGAIN_AFTER));
     }
     freeze(queue, target, lane)?;
-    // The journal is drained in between.
     Ok(if queue.behind(target.id, lane)? > 0 { Lease::Later(LEASE_AGAIN_AFTER) } else { Lease::Nothing })
 }
 
