@@ -17,6 +17,8 @@ pub(super) struct Circumstances {
     pub(super) is_crash: bool,
     /// Earlier sends of the part.
     pub(super) attempts: u32,
+    /// How often the part itself was refused since the destination accepted anything of the signal.
+    pub(super) refusals: u32,
     /// Failures on the part, this one included, while the backend accepted others.
     pub(super) suspicions: u32,
     /// How often the part was divided.
@@ -57,7 +59,7 @@ pub(super) enum Consequence {
 /// What follows from a verdict.
 pub(super) fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
     // No answer costs a crash: a backend is repaired sooner or later.
-    let drop = |reason| if at.is_crash { Settlement::Park } else { Settlement::Drop(reason) };
+    let drop = |reason| if at.is_crash { Settlement::Park { is_refused: false } } else { Settlement::Drop(reason) };
     Consequence::Settle(match verdict {
         Verdict::Delivered { rejected } => Settlement::Delivered { rejected },
         Verdict::Retry if at.is_limited => {
@@ -71,7 +73,7 @@ pub(super) fn consequence(verdict: Verdict, at: &Circumstances) -> Consequence {
                     return Consequence::Settle(retry);
                 }
                 let or_else = match at {
-                    Circumstances { is_crash: true, .. } => Settlement::Park,
+                    Circumstances { is_crash: true, .. } => Settlement::Park { is_refused: false },
                     at if at.suspicions >= SUSPICIONS_TO_DROP => Settlement::Drop(DropReason::Undeliverable),
                     _ => retry,
                 };
@@ -108,7 +110,7 @@ fn refused_for_good(at: &Circumstances) -> Settlement {
 /// What was refused waits, and what is behind it is sent: if that is accepted, the fault is in what
 /// was set aside. As long as nothing is accepted, it waits ever longer.
 fn set_aside(at: &Circumstances) -> Settlement {
-    let doublings = if at.accepts_since_refusal { 0 } else { at.attempts.saturating_sub(2).min(16) };
+    let doublings = if at.accepts_since_refusal { 0 } else { at.refusals.saturating_sub(1).min(16) };
     let after = SET_ASIDE_FOR.saturating_mul(1 << doublings).min(PARKED_FOR);
     Settlement::Defer { after, is_stuck: true }
 }
@@ -116,17 +118,18 @@ fn set_aside(at: &Circumstances) -> Settlement {
 /// A single event was refused. It is dropped when the backend accepts others and has accepted some
 /// since it refused this one, alone or in a larger request; a crash is parked instead. Until then
 /// the fault may be the backend's: the event is sent again soon, after what it was divided from,
-/// and then set aside. A backend that has accepted nothing of the signal may take none of it.
+/// and then set aside. A backend that never accepted anything of the signal may take none.
 fn refused_alone(at: &Circumstances) -> Settlement {
     if at.accepts_since_refusal && at.answers.refused < REFUSALS_TO_DOUBT {
-        return if at.is_crash { Settlement::Park } else { Settlement::Drop(DropReason::Rejected) };
+        let park = Settlement::Park { is_refused: true };
+        return if at.is_crash { park } else { Settlement::Drop(DropReason::Rejected) };
     }
     match at {
-        Circumstances { attempts: 0, depth: 0, .. } => {
+        Circumstances { refusals: 0, depth: 0, .. } => {
             Settlement::Defer { after: backoff::delay(0, at.random), is_stuck: false }
         }
-        Circumstances { attempts: 0, .. } => Settlement::Defer { after: Duration::ZERO, is_stuck: false },
-        at if at.has_accepted || at.is_alone => set_aside(at),
+        Circumstances { refusals: 0, .. } => Settlement::Defer { after: Duration::ZERO, is_stuck: false },
+        at if at.answers.accepted > 0 || at.is_alone => set_aside(at),
         _ => refused_for_good(at),
     }
 }
@@ -138,12 +141,13 @@ mod tests {
     const FIRST: Circumstances = Circumstances {
         is_crash: false,
         attempts: 0,
+        refusals: 0,
         suspicions: 0,
         depth: 0,
         sibling_refused: false,
         has_accepted: true,
         accepts_since_refusal: false,
-        answers: SignalAnswers { signal: 0, accepted: 0, refused: 0, refused_new: 0 },
+        answers: SignalAnswers { signal: 0, accepted: 1, refused: 0, refused_new: 0 },
         pauses: 0,
         failures: 0,
         is_alone: false,
@@ -179,21 +183,37 @@ mod tests {
     #[test]
     fn an_event_is_not_dropped_because_the_backend_began_to_refuse_everything() {
         // It accepted others an hour ago, which says nothing of what it takes now.
-        let again = Circumstances { attempts: 1, answers: refused(1, 1), ..FIRST };
+        let again = Circumstances { attempts: 1, refusals: 1, answers: refused(1, 1), ..FIRST };
         assert_eq!(of_one(Verdict::Refused, again), "Defer { after: 900s, is_stuck: true }");
         let accepts = Circumstances { accepts_since_refusal: true, answers: refused(0, 0), ..again };
         assert_eq!(of_one(Verdict::Refused, accepts), "Drop(Rejected)");
         // It accepted one since, and refuses everything again.
         let broken = Circumstances { answers: refused(REFUSALS_TO_DOUBT, 0), ..accepts };
         assert_eq!(of_one(Verdict::Refused, broken), "Defer { after: 900s, is_stuck: true }");
-        let later = Circumstances { attempts: 20, accepts_since_refusal: false, ..broken };
+        let later = Circumstances { refusals: 20, accepts_since_refusal: false, ..broken };
         assert_eq!(of_one(Verdict::Refused, later), "Defer { after: 86400s, is_stuck: true }");
     }
 
     #[test]
     fn a_crash_waits_no_longer_than_another_event_while_everything_is_refused() {
-        let again = Circumstances { attempts: 1, is_crash: true, answers: refused(1, 1), ..FIRST };
+        let again = Circumstances { refusals: 1, is_crash: true, answers: refused(1, 1), ..FIRST };
         assert_eq!(of_one(Verdict::Refused, again), "Defer { after: 900s, is_stuck: true }");
+    }
+
+    #[test]
+    fn an_event_that_an_outage_kept_is_not_set_aside_for_longer_than_a_new_one() {
+        let retried = Circumstances { attempts: 20, ..FIRST };
+        assert!(of_one(Verdict::Refused, retried).ends_with("is_stuck: false }"));
+        let again = Circumstances { attempts: 21, refusals: 1, answers: refused(1, 1), ..FIRST };
+        assert_eq!(of_one(Verdict::Refused, again), "Defer { after: 900s, is_stuck: true }");
+    }
+
+    #[test]
+    fn one_refused_event_does_not_pause_a_signal_that_was_quiet_for_a_day() {
+        let quiet = Circumstances { refusals: 1, has_accepted: false, answers: refused(1, 1), ..FIRST };
+        assert_eq!(of_one(Verdict::Refused, quiet), "Defer { after: 900s, is_stuck: true }");
+        let never = SignalAnswers { accepted: 0, ..quiet.answers };
+        assert!(of_one(Verdict::Refused, Circumstances { answers: never, ..quiet }).starts_with("Pause"));
     }
 
     #[test]
@@ -232,12 +252,14 @@ mod tests {
         let crash = Circumstances {
             is_crash: true,
             attempts: 1,
+            refusals: 1,
             suspicions: SUSPICIONS_TO_DROP,
             accepts_since_refusal: true,
             ..FIRST
         };
         for verdict in [Verdict::Retry, Verdict::Split, Verdict::Refused, Verdict::Drop(DropReason::ServerError)] {
-            assert_eq!(of_one(verdict.clone(), crash), "Park", "{verdict:?}");
+            let is_refused = verdict == Verdict::Refused;
+            assert_eq!(of_one(verdict.clone(), crash), format!("Park {{ is_refused: {is_refused} }}"), "{verdict:?}");
         }
     }
 

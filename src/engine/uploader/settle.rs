@@ -107,6 +107,7 @@ impl Uploader {
                 let circumstances = Circumstances {
                     is_crash: leased.lane == Lane::Crash,
                     attempts: part.attempts,
+                    refusals: part.refusals,
                     suspicions: part.suspicions + u32::from(queue.suspects(leased.destination, part)),
                     depth: part.depth,
                     sibling_refused: part.sibling_refused,

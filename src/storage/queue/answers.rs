@@ -44,9 +44,9 @@ impl Answers {
         self.set(SignalAnswers { refused, refused_new, ..answers });
     }
 
-    /// Forgets what was refused: it may have been another backend.
-    pub fn forget_refusals(&mut self) {
-        self.0.iter_mut().for_each(|answers| (answers.refused, answers.refused_new) = (0, 0));
+    /// Forgets everything: it may have been another backend.
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 
     fn set(&mut self, new: SignalAnswers) {

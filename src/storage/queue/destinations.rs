@@ -38,7 +38,7 @@ impl Queue {
                         // It may be another backend, of which nothing is known.
                         state.accepted_age = None;
                         state.accepted_of.clear();
-                        state.answers.forget_refusals();
+                        state.answers.clear();
                         let batches = control.batches.iter_mut().filter(|((of, _), _)| of == id);
                         let parts = batches.flat_map(|(_, batch)| batch.parts.iter_mut());
                         parts.for_each(PartState::forget_refusals);

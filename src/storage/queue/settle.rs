@@ -28,7 +28,10 @@ pub enum Settlement {
         cause: Retry,
     },
     /// A crash on which the backend fails. It waits, and the crashes behind it are sent.
-    Park,
+    Park {
+        /// Whether the backend refused what is in it.
+        is_refused: bool,
+    },
     /// A single event was refused. It is sent once more, after the other parts.
     Defer {
         /// How much later.
@@ -199,8 +202,10 @@ impl Queue {
                     }
                 });
             }
-            Settlement::Park => {
-                batch.change(part.id, |part| {
+            Settlement::Park { is_refused } => {
+                let PartState { id, refusals, refused_at, .. } = if is_refused { state.refuse(part) } else { part };
+                batch.change(id, |part| {
+                    (part.refusals, part.refused_at) = (refusals, refused_at);
                     part.attempts += 1;
                     part.is_parked = true;
                     part.not_before = Some(deadline(PARKED_FOR));
@@ -274,6 +279,7 @@ impl BatchState {
             depth: part.depth + 1,
             family: self.next_part + 1,
             attempts: 0,
+            refusals: 0,
             // One more failure suffices to divide it again, because the whole was suspected.
             suspicions: part.suspicions.min(SUSPICIONS_TO_DIVIDE - 1),
             sibling_refused: false,

@@ -182,8 +182,9 @@ impl DestinationState {
 
     /// Notes that the content of a part has been refused. Returns the part with the note of it.
     pub(super) fn refuse(&mut self, part: PartState) -> PartState {
+        let refusals = if self.accepts_since_refusal(&part) { 1 } else { part.refusals.saturating_add(1) };
         self.answers.refuse(part.signal, part.refused_at.is_none());
-        PartState { refused_at: Some(self.answers.of(part.signal).accepted), ..part }
+        PartState { refusals, refused_at: Some(self.answers.of(part.signal).accepted), ..part }
     }
 
     /// Whether something of the same signal has been accepted since the content of this part, or of
@@ -306,6 +307,9 @@ pub struct PartState {
     /// part.
     #[serde(default)]
     pub refused_at: Option<u64>,
+    /// How often it was refused since then, the last time included.
+    #[serde(default)]
+    pub refusals: u32,
     /// How often that happened while the backend accepted other parts.
     #[serde(default)]
     pub suspicions: u32,
@@ -343,7 +347,7 @@ impl PartState {
     /// Forgets how it was answered: it may have been another backend.
     pub(super) fn forget_refusals(&mut self) {
         if self.refused_at.take().is_some() {
-            (self.attempts, self.not_before, self.sibling_refused) = (0, None, false);
+            (self.attempts, self.refusals, self.not_before, self.sibling_refused) = (0, 0, None, false);
         }
     }
 }

@@ -160,3 +160,40 @@ fn a_backend_that_refuses_everything_now_and_again_costs_few_events() {
     assert_eq!(backend.books().queued, 0);
     assert!(backend.rejected() <= 9, "three an outage at most: {:?}", backend.books());
 }
+
+#[test]
+fn a_backend_that_begins_to_refuse_everything_holds_few_crashes_for_a_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut backend = Backend::new(dir.path());
+    let crash = |backend: &mut Backend| {
+        let id = backend.world.recorder.record(&ErrorEvent::crash("SIGSEGV", "null", "")).unwrap().to_string();
+        backend.world.record(0);
+        id
+    };
+    backend.is_broken = true;
+    let mut first = Vec::new();
+    for _ in 0..10 {
+        first.push(crash(&mut backend));
+        backend.pass(MINUTE);
+    }
+    backend.pass(MINUTE);
+    assert!(backend.accepted.iter().all(|id| !first.contains(id)));
+    // One request gets through, which makes what was refused before look as if it were at fault.
+    backend.is_broken = false;
+    backend.record(1);
+    backend.pass(MINUTE);
+    backend.is_broken = true;
+    backend.pass(HOUR);
+    let waiting = |id: &&String| !backend.accepted.contains(*id);
+    assert_eq!(first.iter().filter(waiting).count(), 10, "they wait until the backend is broken again");
+    let batch = backend.world.queue.batch(1, Lane::Crash).unwrap();
+    let parked = batch.parts.iter().filter(|part| part.is_parked).count();
+    assert!(parked <= 3, "{parked} wait for a day");
+    backend.is_broken = false;
+    backend.pass(HOUR);
+    let missing = first.iter().filter(|id| !backend.accepted.contains(*id)).count();
+    assert!(missing <= 3, "{missing} crashes still wait");
+    backend.pass(25 * HOUR);
+    assert!(first.iter().all(|id| backend.accepted.contains(id)));
+    assert_eq!(backend.books().dropped.total(), 0);
+}

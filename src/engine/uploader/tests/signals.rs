@@ -117,6 +117,41 @@ fn check(world: &World, at: &str, delivered: [u64; 2]) {
 }
 
 #[test]
+fn rows_of_a_paused_signal_that_nobody_wants_any_more_are_counted_to_the_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path(), 0);
+    let (id, _) = world.queue.destinations().remove(0);
+    for _ in 0..4 {
+        // More than are read at once.
+        world.record(400);
+        for _ in 0..40 {
+            let Some(outgoing) = world.next() else { break };
+            world.settle(&outgoing, answer(404, None));
+        }
+        world.clock.advance(Duration::from_secs(31));
+    }
+    let deferred = |world: &World| -> u64 {
+        let batch = world.queue.batch(id, Lane::Event).unwrap();
+        batch.parts.iter().filter(|part| part.is_deferred).map(|part| part.rows).sum()
+    };
+    assert!(deferred(&world) > 2 * 500, "{}", deferred(&world));
+    let narrow = Destination::new("a", "http://a").lanes([Lane::Error]).filter().clone();
+    let exporter = Arc::clone(&world.exporter) as Arc<dyn Exporter>;
+    let clock = Clock::Manual(world.clock.clone());
+    world.uploader = Uploader::new(clock, eager(), vec![(id, exporter, narrow)], 7, false);
+    for _ in 0..40 {
+        assert!(world.next().is_none());
+        world.clock.advance(Duration::from_secs(31));
+        let books = world.queue.books().unwrap().remove(0);
+        assert!(books.balanced(), "{books:?}");
+    }
+    let left = (world.queue.batch(id, Lane::Event).is_some(), world.queue.behind(id, Lane::Event).unwrap());
+    assert_eq!(left, (false, 0));
+    let books = world.queue.books().unwrap().remove(0);
+    assert_eq!((books.accepted, books.queued, books.dropped.total()), (3_200, 0, 3_200), "{books:?}");
+}
+
+#[test]
 fn what_a_paused_destination_does_not_want_any_more_takes_no_space_on_the_device() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(dir.path(), 20);
