@@ -18,8 +18,8 @@ impl Telemetry {
         let Some(shared) = self.on() else { return ActiveResource(None) };
         let started = shared.recorder().boot();
         let moment = shared.scopes.begin(started);
-        let Beginning { parent, wall, .. } = shared.scopes.beginning(started);
-        let action = shared.scopes.resource_started(started);
+        let Beginning { parent, action, wall } = shared.scopes.beginning(None, started);
+        shared.scopes.resource_started(action, started);
         ActiveResource(Some(Box::new(RunningResource {
             telemetry: self.clone(),
             method: method.to_owned(),
@@ -40,7 +40,7 @@ struct RunningResource {
     method: String,
     url: String,
     context: SpanContext,
-    /// The action that caused it, which collects until it has ended.
+    /// The action that caused it. If that was collecting, it collects until this has ended.
     action: Option<Uuid>,
     /// When it began: it belongs to the user and the view of then.
     moment: Moment,

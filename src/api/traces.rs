@@ -27,7 +27,7 @@ impl Telemetry {
     /// client is off.
     pub fn current_context(&self) -> Option<SpanContext> {
         let shared = self.on()?;
-        shared.scopes.beginning(shared.recorder().boot()).parent
+        shared.scopes.beginning(None, shared.recorder().boot()).parent
     }
 
     /// The context of the action that is collecting. Ask for it where the action has begun: a

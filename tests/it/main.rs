@@ -8,6 +8,7 @@
     unreachable_pub
 )]
 
+mod actions;
 mod app;
 mod backends;
 mod bad_input;

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use prost::Message;
 use throughline::event::{Action, ErrorEvent, Resource, Temporality};
-use throughline::state::{Mutation, StorePolicy, Suppressed};
+use throughline::state::{Mutation, StorePolicy};
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
 use throughline::{Consent, Host, Telemetry, Value};
@@ -81,59 +81,6 @@ fn a_session_ends_when_the_user_is_inactive_and_its_view_goes_on_in_the_next() {
     let tap = received.logs.iter().find(|log| text(&log.attributes, "app.widget.name") == "back again").unwrap();
     assert_eq!(text(&tap.attributes, "session.id"), second.to_string());
     assert_eq!(text(&tap.attributes, "app.screen.name"), "Home");
-}
-
-#[test]
-fn an_action_collects_what_it_causes_until_all_of_it_has_ended() {
-    let app = app();
-    let telemetry = &app.telemetry;
-    telemetry.start_view("Cart");
-    let cart = telemetry.traced_store("Cart", &StorePolicy::default().deny(["secret"])).unwrap();
-    let action = telemetry.tap("checkout").unwrap();
-    app.clock.advance(Duration::from_millis(50));
-    cart.set("items[0].quantity", 1, 2);
-    cart.set("secret", 1, 2);
-    let resource = telemetry.start_resource("POST", "https://shop.test/orders");
-    app.pass(Duration::from_secs(2));
-    telemetry.record_error(&ErrorEvent::new("Timeout", "slow"));
-    resource.stop(200, |resource| resource.size(10));
-    app.pass(Duration::from_millis(101));
-    // The action has ended by now, so this request does not belong to it.
-    telemetry.record_resource(&Resource::new("GET", "https://shop.test/other", 200, Duration::from_nanos(1)));
-    let received = app.end();
-    let tap = received.named("app.widget.click")[0];
-    let of = |key: &str| text(&tap.attributes, key);
-    assert_eq!(of("rum.action.id"), action.to_string());
-    assert_eq!(of("rum.action.loading_time"), "2050000000");
-    assert_eq!((of("rum.action.resource.count"), of("rum.action.error.count")), ("1".into(), "1".into()));
-    assert_eq!((of("rum.action.mutation.count"), of("rum.action.frustration")), ("1".into(), "[\"error_tap\"]".into()));
-    let mutation = received.named("Cart.items[*].quantity.Update")[0];
-    assert_eq!(text(&mutation.attributes, "state.cause"), "action");
-    assert_eq!(text(&mutation.attributes, "rum.action.id"), action.to_string());
-    assert_eq!(mutation.trace_id, tap.trace_id);
-    let order = received.spans.iter().find(|span| text(&span.attributes, "url.full").ends_with("orders")).unwrap();
-    assert_eq!((&order.trace_id, &order.parent_span_id), (&tap.trace_id, &tap.span_id));
-    assert_eq!(text(&order.attributes, "rum.action.id"), action.to_string());
-    let root = received.spans.iter().find(|span| span.name == "checkout").unwrap();
-    assert_eq!((&root.trace_id, &root.span_id), (&tap.trace_id, &tap.span_id));
-    let other = received.spans.iter().find(|span| text(&span.attributes, "url.full").ends_with("other")).unwrap();
-    assert_eq!(text(&other.attributes, "rum.action.id"), "");
-    assert!(received.named("Cart.secret.Update").is_empty());
-    assert_eq!(cart.counts().suppressed(Suppressed::Denied), 1);
-}
-
-#[test]
-fn three_taps_in_a_second_are_a_rage_tap() {
-    let app = app();
-    for _ in 0..3 {
-        app.telemetry.tap("pay");
-        app.clock.advance(Duration::from_millis(300));
-    }
-    app.telemetry.tap("other");
-    let received = app.end();
-    let rage = |log: &&LogRecord| text(&log.attributes, "rum.action.frustration") == "[\"rage_tap\"]";
-    let taps = received.named("app.widget.click");
-    assert_eq!((taps.len(), taps.iter().copied().filter(rage).count()), (4, 1));
 }
 
 #[test]

@@ -154,20 +154,21 @@ impl Scopes {
         }
     }
 
-    /// A resource has started. Returns the action that caused it, which now waits for its end.
-    pub(crate) fn resource_started(&self, now: BootTime) -> Option<Uuid> {
+    /// A resource has started that `action` caused. While the action is collecting, it waits for
+    /// the resource's end.
+    pub(crate) fn resource_started(&self, action: Option<Uuid>, now: BootTime) {
         let mut locked = self.lock();
-        let action = locked.collecting_action(now)?;
-        action.pending += 1;
-        action.happened(now);
-        Some(action.id)
+        if let Some(collecting) = locked.collecting_action(now).filter(|open| Some(open.id) == action) {
+            collecting.pending += 1;
+            collecting.happened(now);
+        }
     }
 
     /// A resource has stopped that `action` caused. What it leads to in the app belongs to the
     /// action that is collecting now only if that is the same one.
     pub(crate) fn resource_stopped(&self, action: Option<Uuid>, now: BootTime) {
         let mut locked = self.lock();
-        match locked.open.action.as_mut().filter(|open| Some(open.id) == action) {
+        match locked.open.action.as_mut().filter(|open| Some(open.id) == action && open.pending > 0) {
             Some(open) => {
                 open.pending = open.pending.saturating_sub(1);
                 open.happened(now);

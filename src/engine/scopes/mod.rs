@@ -165,7 +165,7 @@ impl Scopes {
             _ => {}
         }
         let id = self.recorder.record_checked(event, now)?;
-        self.count_in(event, now);
+        self.count_in(event, now, true);
         Some(id)
     }
 
@@ -194,7 +194,7 @@ impl Scopes {
             id
         };
         if id.is_some() {
-            self.count_in(error, now);
+            self.count_in(error, now, true);
         }
         id
     }
@@ -208,7 +208,7 @@ impl Scopes {
         }
         let id = self.record_of_operation(error, now)?;
         crash.note(|state| state.fatal = Some(Fatal { id, at: now }));
-        self.count_in(error, now);
+        self.count_in(error, now, true);
         Some(id)
     }
 
@@ -235,7 +235,7 @@ impl Scopes {
         let now = self.recorder.boot();
         self.prepare(now);
         let id = self.recorder.record_begun(event, now, moment)?;
-        self.count_in(event, now);
+        self.count_in(event, now, event.common().action_id.is_some());
         Some(id)
     }
 
@@ -244,7 +244,7 @@ impl Scopes {
         let now = self.recorder.boot();
         self.prepare(now);
         let id = self.recorder.record_own(event, now)?;
-        self.count_in(event, now);
+        self.count_in(event, now, true);
         Some(id)
     }
 
@@ -252,7 +252,7 @@ impl Scopes {
     pub(crate) fn record_hang(&self, hang: &ErrorEvent<'_>, moment: &Moment) {
         let now = self.recorder.boot();
         if self.recorder.record_own_begun(hang, now, moment).is_some() {
-            self.count_in(hang, now);
+            self.count_in(hang, now, true);
         }
     }
 
@@ -290,10 +290,10 @@ impl Scopes {
         }
     }
 
-    /// After an event was recorded: counts it on the view and for the action that is collecting,
-    /// and keeps the session if the event is reason enough.
+    /// After an event was recorded: counts it on the view and, unless no action has caused it, for
+    /// the action that is collecting, and keeps the session if the event is reason enough.
     #[inline]
-    fn count_in<E: Event + ?Sized>(&self, event: &E, now: BootTime) {
+    fn count_in<E: Event + ?Sized>(&self, event: &E, now: BootTime, may_be_caused: bool) {
         let count = match event.kind() {
             EventKind::Action if is_interaction(event) => Count::Action,
             EventKind::Resource => Count::Resource,
@@ -306,7 +306,7 @@ impl Scopes {
         if matches!(count, Count::Error | Count::Crash) {
             self.keep_session_if(|rule| rule.on_error || matches!(count, Count::Crash));
         }
-        if self.watch.load(Ordering::Relaxed) & ACTION != 0 {
+        if may_be_caused && self.watch.load(Ordering::Relaxed) & ACTION != 0 {
             let named = match self.recorder.then() {
                 Some(then) if then.action.is_none() => return,
                 Some(then) => then.action,

@@ -236,6 +236,12 @@ impl Operations {
         self.running.len()
     }
 
+    /// The action that began an operation of this trace.
+    fn action_of(&self, trace_id: [u8; 16]) -> Option<Uuid> {
+        let is_of = |span: &&SpanData| span.context.trace.trace_id == trace_id;
+        self.running.values().map(|running| &running.span).filter(is_of).find_map(|span| span.action)
+    }
+
     /// How many are running that an action began in its trace.
     pub(super) fn of_action(&self, action: Uuid, trace: TraceContext) -> usize {
         self.running.values().filter(|running| running.span.is_of(action, trace)).count()
@@ -263,10 +269,10 @@ impl Scopes {
     pub(crate) fn begin_span(&self, name: &str, parent: Option<&SpanContext>) -> SpanData {
         let started = self.recorder.boot();
         let moment = self.begin(started);
-        let Beginning { parent: ambient, action, wall } = self.beginning(started);
+        let Beginning { parent, action, wall } = self.beginning(parent.cloned(), started);
         SpanData {
             name: name.to_owned(),
-            context: self.child_or_root(parent.or(ambient.as_ref())),
+            context: self.child_or_root(parent.as_ref()),
             moment,
             started,
             started_wall: wall,
@@ -336,25 +342,35 @@ impl Scopes {
         locked.end_operation(id, now, ended);
     }
 
-    /// The circumstances of what begins now. Its parent is the context that is current on this
-    /// thread, else the root of the trace of the action that is collecting.
-    pub(crate) fn beginning(&self, now: BootTime) -> Beginning {
-        let parent = current();
+    /// The circumstances of what begins now. Its parent is the one that is given, else the context
+    /// that is current on this thread, else the root of the trace of the action that is collecting.
+    pub(crate) fn beginning(&self, parent: Option<SpanContext>, now: BootTime) -> Beginning {
+        let parent = parent.or_else(current);
         let mut locked = self.lock();
-        let Some(action) = locked.collecting_action(now) else {
-            return Beginning { parent, action: None, wall: self.recorder.wall(now) };
+        let action = locked.action_of(parent.as_ref(), now);
+        let Some(collecting) = locked.collecting_action(now) else {
+            return Beginning { parent, action, wall: self.recorder.wall(now) };
         };
-        let wall = action.wall(now).unwrap_or_else(|| self.recorder.wall(now));
-        let id = Some(action.id);
-        action.is_traced |= parent.as_ref().is_none_or(|parent| parent.trace == action.trace);
-        if parent.is_some() {
-            return Beginning { parent, action: id, wall };
-        }
-        Beginning { parent: Some(action.context()), action: id, wall }
+        let wall = collecting.wall(now).unwrap_or_else(|| self.recorder.wall(now));
+        collecting.is_traced |= parent.as_ref().is_none_or(|parent| parent.trace == collecting.trace);
+        let parent = parent.or_else(|| Some(collecting.context()));
+        Beginning { parent, action, wall }
     }
 }
 
 impl Locked<'_> {
+    /// The action that caused what begins now in this context: the one whose trace that is, also
+    /// after it has collected no more, or the one that began an operation of that trace which is
+    /// still running. Without a context it is the action that is collecting.
+    fn action_of(&mut self, context: Option<&SpanContext>, now: BootTime) -> Option<Uuid> {
+        let collecting = self.collecting_action(now).map(|action| (action.id, action.trace));
+        let Some(context) = context else { return collecting.map(|(id, _)| id) };
+        let trace_id = context.trace.trace_id;
+        let latest = self.open.latest_action;
+        let known = [collecting, latest].into_iter().flatten().find(|(_, trace)| trace.trace_id == trace_id);
+        known.map(|(id, _)| id).or_else(|| self.open.operations.action_of(trace_id))
+    }
+
     fn end_operation(&mut self, id: u64, now: BootTime, ended: Ended<'_>) {
         let Some(running) = self.open.operations.running.remove(&id) else { return };
         self.open.operations.note(&self.scopes.recorder);
