@@ -122,7 +122,7 @@ pub use api::public::{backends, config, event, exits, health, limits, metrics, s
 pub use api::testing;
 #[cfg(feature = "tracing")]
 pub use api::tracing;
-pub use model::{error, export, ledger, names};
+pub use model::{diagnosis, error, export, ledger, names};
 pub use policy::trace;
 pub use wire::transport;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::diagnose::UnlistedHosts;
 use super::erasure::erase_left_behind;
 use super::hook::EventView;
 use super::host::Host;
@@ -56,6 +57,8 @@ pub(super) struct Client {
     pub(super) lifecycle: Lifecycle,
     /// The hosts that get trace headers.
     pub(super) hosts: TraceHosts,
+    /// Some of those that do not.
+    pub(super) unlisted: UnlistedHosts,
 }
 
 impl Telemetry {
@@ -85,6 +88,7 @@ impl Telemetry {
         let client = Client {
             lifecycle: Lifecycle::new(config.enabled, consent),
             hosts: TraceHosts::new(config.trace_hosts.iter().cloned()),
+            unlisted: UnlistedHosts::default(),
             parts: Parts::new(config, host),
         };
         if consent == Consent::Denied {

@@ -4,6 +4,7 @@ pub(crate) mod client;
 mod consent;
 mod delivery;
 mod destinations;
+mod diagnose;
 mod erasure;
 mod events;
 pub(crate) mod hook;

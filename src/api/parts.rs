@@ -12,6 +12,7 @@ use crate::engine::directory::route_hints;
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::main_thread::Watched;
+use crate::engine::observed::Observed;
 use crate::engine::pauses::Pauses;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
@@ -93,6 +94,7 @@ impl Parts {
             conditions: Arc::clone(&self.conditions),
             watched: Arc::clone(&self.watched),
             pauses: Arc::clone(&self.pauses),
+            observed: Observed::default(),
             route_hints: route_hints(&self.config.destinations),
             is_suspended: Default::default(),
             begins_anew: Default::default(),

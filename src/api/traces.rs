@@ -5,7 +5,7 @@ use super::client::Telemetry;
 use crate::engine::scopes::Scopes;
 use crate::model::event::TraceContext;
 use crate::model::names::semconv::SESSION_ID;
-use crate::policy::trace::{Baggage, Format, Header, Injected, SpanContext, current, extract, with_context};
+use crate::policy::trace::{Baggage, Format, Header, Injected, SpanContext, Withheld, current, extract, with_context};
 
 /// The formats that are read from a message. The first valid one counts.
 const READ: [Format; 6] =
@@ -106,7 +106,11 @@ impl Telemetry {
         } else {
             context
         };
-        Some(self.client.hosts.inject(url, context, existing, &own))
+        let injected = self.client.hosts.inject(url, context, existing, &own);
+        if injected.withheld == Some(Withheld::HostNotListed) {
+            self.client.unlisted.note(url);
+        }
+        Some(injected)
     }
 
     /// Whether headers that were written for the URL `from` may stay on the request when a server

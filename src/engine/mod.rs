@@ -7,6 +7,7 @@ pub(crate) mod directory;
 pub(crate) mod globals;
 pub(crate) mod lifecycle;
 pub(crate) mod main_thread;
+pub(crate) mod observed;
 pub(crate) mod pauses;
 pub mod recorder;
 pub(crate) mod scopes;

@@ -2,6 +2,7 @@
 //! thread or a file.
 
 pub(crate) mod config;
+pub mod diagnosis;
 pub mod error;
 pub(crate) mod event;
 pub mod export;

@@ -92,6 +92,24 @@ pub enum Blocked {
     Paused,
 }
 
+impl Blocked {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Offline, Self::Metered, Self::LowPower, Self::DailyCap, Self::Consent, Self::Paused];
+
+    /// Which condition keeps events from being sent.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Blocked::Offline => "the device is offline",
+            Blocked::Metered => "the network is metered",
+            Blocked::LowPower => "the device saves power",
+            Blocked::DailyCap => "the daily limit of bytes is reached",
+            Blocked::Consent => "the user has not consented yet",
+            Blocked::Paused => "the app has paused the destination",
+        }
+    }
+}
+
 /// The decision about a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendDecision {

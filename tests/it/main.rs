@@ -23,6 +23,7 @@ mod damage;
 mod dashboards;
 mod datadog;
 mod delivery;
+mod diagnosis;
 mod diagnostics;
 mod documents;
 mod ends;

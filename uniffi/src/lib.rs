@@ -11,6 +11,7 @@ mod apply;
 mod attached;
 mod client;
 mod core;
+mod diagnosis;
 mod door;
 pub mod draft;
 mod guard;
@@ -24,6 +25,7 @@ mod slots;
 mod switching;
 
 pub use core::{DiagnosticsOutcome, HostMainThread, ProcessExit, TelemetryCore};
+pub use diagnosis::{Diagnosis, Finding};
 pub use door::{throughline_record, throughline_version};
 pub use health::{DestinationHealth, FlushOutcome, HealthReport, NamedCount, StateCounts};
 pub use host::{AuthHeaders, HostError, HostLog, HostTransport, HttpRequest, HttpResponse};

@@ -59,6 +59,17 @@ struct SessionInUse {
     has_happened: bool,
 }
 
+/// What becomes of the events of the current session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampled {
+    /// They are kept.
+    In,
+    /// They are kept apart, and released if something happens.
+    Aside,
+    /// They are not recorded, except for errors and crashes.
+    Out,
+}
+
 /// The state. Its flags are one byte, which every event reads once.
 #[derive(Debug)]
 pub(super) struct Keeping {
@@ -101,6 +112,15 @@ impl Keeping {
             return if is_unsampled_span { Admission::Refuse } else { Admission::Keep };
         }
         if flags & ASIDE != 0 { Admission::Aside } else { Admission::Refuse }
+    }
+
+    /// What becomes of the events of the current session.
+    pub(super) fn sampled(&self) -> Sampled {
+        match (self.has(KEPT), self.has(ASIDE)) {
+            (true, _) => Sampled::In,
+            (_, true) => Sampled::Aside,
+            _ => Sampled::Out,
+        }
     }
 
     /// Whether the current session is kept.

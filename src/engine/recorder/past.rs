@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::moments::Began;
 use super::versions::Versions;
-use super::{Recorder, Watch, thread};
+use super::{Recorder, Sampled, Watch, thread};
 use crate::model::limits::{MAX_PAST, PAST_KEPT, PAST_STEP};
 use crate::model::time::BootTime;
 use crate::storage::crash::Capture;
@@ -101,6 +101,11 @@ impl Recorder {
     /// Versions of the context and of the scope that events refer to now.
     pub fn versions(&self) -> Versions {
         self.versions.get()
+    }
+
+    /// What becomes of the events of the current session.
+    pub(crate) fn sampled(&self) -> Sampled {
+        self.keeping.sampled()
     }
 
     /// What writes down how this run dies.

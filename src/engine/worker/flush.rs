@@ -90,24 +90,14 @@ fn end(until: Instant, now: Instant, progress: Progress<'_>) -> Option<End> {
         (Database::Open, Uploads::UnderWay(_) | Uploads::Ending) => cut("the time was up"),
         (Database::Open, _) if progress.is_busy => cut("the time was up"),
         (Database::Open, Uploads::Idle) => Some(End::Done),
-        (Database::Open, Uploads::Blocked(Blocked::Consent)) => Some(End::Cut(blocked_by(Blocked::Consent).to_owned())),
-        (Database::Open, Uploads::Blocked(reason)) => Some(End::Stuck(blocked_by(reason).to_owned())),
+        (Database::Open, Uploads::Blocked(reason)) => {
+            let end = if reason == Blocked::Consent { End::Cut } else { End::Stuck };
+            Some(end(reason.explanation().to_owned()))
+        }
         // Waiting longer than the flush may last would change nothing.
         (Database::Open, Uploads::Waiting(left)) => {
             (now + left > until).then(|| End::Stuck(failure("waiting for the backend")))
         }
-    }
-}
-
-/// Which condition keeps events from being sent.
-fn blocked_by(reason: Blocked) -> &'static str {
-    match reason {
-        Blocked::Offline => "the device is offline",
-        Blocked::Metered => "the network is metered",
-        Blocked::LowPower => "the device saves power",
-        Blocked::DailyCap => "the daily limit of bytes is reached",
-        Blocked::Consent => "the user has not consented yet",
-        Blocked::Paused => "the app has paused the destination",
     }
 }
 

@@ -11,6 +11,7 @@ use crate::engine::debug::DebugLog;
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::main_thread::Watched;
+use crate::engine::observed::Observed;
 use crate::engine::pauses::Pauses;
 use crate::engine::recorder::Recorder;
 use crate::engine::scopes::Scopes;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) conditions: Arc<Mutex<Conditions>>,
     /// The destinations that the app has paused, also while the client was off.
     pub(crate) pauses: Arc<Pauses>,
+    /// What explains why data does not arrive.
+    pub(crate) observed: Observed,
     /// What a developer should know about where events go.
     pub(crate) route_hints: Vec<String>,
     /// The app is suspended, and no worker may hold a lock or open a file: not the one that was

@@ -176,7 +176,7 @@ impl<'a> Worker<'a> {
 
     /// Commits what became of a request that was under way.
     pub(super) fn settle(&mut self, at: usize, result: Result<Response, TransportError>) {
-        let InFlight { leased, dir, .. } = self.in_flight.swap_remove(at);
+        let InFlight { leased, dir, destination, .. } = self.in_flight.swap_remove(at);
         self.keep_connections_until = Some(Instant::now() + KEEP_CONNECTION);
         let Some(open) = self.storage.open() else { return };
         let Some((place, directory)) = open.directories().find(|(_, directory)| directory.dir() == dir) else {
@@ -185,7 +185,12 @@ impl<'a> Worker<'a> {
         let settled = directory.uploader.settle(&mut directory.queue, &leased, result);
         self.shared.note_panics(directory.uploader.take_panics());
         match settled {
-            Ok(settled) => self.settled(settled, leased.part.rows),
+            Ok(settled) => {
+                // A backend that took some of the events is one that can be reached.
+                let failure = settled.failure.as_deref().filter(|_| settled.delivered == 0);
+                self.shared.observed.note(&destination, failure);
+                self.settled(settled, leased.part.rows);
+            }
             Err(error) => self.directory_failed(place, error),
         }
     }
@@ -241,6 +246,7 @@ impl<'a> Worker<'a> {
     fn carry_server_offset(&mut self, offset: i64) {
         if (offset - self.server_offset_ms).abs() > SERVER_OFFSET_CHANGE_MS {
             self.server_offset_ms = offset;
+            self.shared.observed.note_server_offset(offset);
             self.shared.globals.set_server_offset(self.shared.recorder(), &self.shared.config, offset);
         }
     }

@@ -43,6 +43,7 @@
 
 mod authorized;
 pub(crate) mod cause;
+pub(crate) mod classify;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "http")]

@@ -14,6 +14,7 @@ use throughline::{Attribute, DebugOutput, Host, Telemetry};
 use throughline_attach::Attachable;
 
 use crate::client::Client;
+use crate::diagnosis::Diagnosis;
 use crate::guard::guard;
 use crate::health::{FlushOutcome, HealthReport};
 use crate::host::{Asked, AuthHeaders, HostLog, HostTransport, Hosted, Logged};
@@ -152,6 +153,14 @@ impl TelemetryCore {
         guard(
             || HealthReport::new(&self.client, None),
             || HealthReport::new(&self.client, self.client.telemetry().as_ref()),
+        )
+    }
+
+    /// What keeps data from arriving, after sending what waits for at most `timeout`.
+    pub fn diagnose(&self, timeout: HostDuration) -> Diagnosis {
+        guard(
+            || Diagnosis::of(None),
+            || Diagnosis::of(self.client.telemetry().map(|telemetry| telemetry.diagnose(timeout.0))),
         )
     }
 }

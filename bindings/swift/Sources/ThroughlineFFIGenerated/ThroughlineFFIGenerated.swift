@@ -1519,6 +1519,11 @@ public func FfiConverterTypeHostTransport_lower(_ value: HostTransport) -> UInt6
 public protocol TelemetryCoreProtocol: AnyObject, Sendable {
     
     /**
+     * What keeps data from arriving, after sending what waits for at most `timeout`.
+     */
+    func diagnose(timeout: HostDuration)  -> Diagnosis
+    
+    /**
      * The handle that the door takes.
      */
     func door()  -> UInt64
@@ -1767,6 +1772,18 @@ public static func start(config: TelemetryConfig, consent: Consent, transport: H
 }
     
 
+    
+    /**
+     * What keeps data from arriving, after sending what waits for at most `timeout`.
+     */
+open func diagnose(timeout: HostDuration) -> Diagnosis  {
+    return try!  FfiConverterTypeDiagnosis_lift(try! rustCall() {
+    uniffi_throughline_ffi_fn_method_telemetrycore_diagnose(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeHostDuration_lower(timeout),$0
+    )
+})
+}
     
     /**
      * The handle that the door takes.
@@ -2577,6 +2594,95 @@ public func FfiConverterTypeDeviceConditions_lower(_ value: DeviceConditions) ->
 
 
 /**
+ * What keeps data from arriving.
+ */
+public struct Diagnosis: Equatable, Hashable {
+    /**
+     * What was found, what blocks first.
+     */
+    public let findings: [Finding]
+    /**
+     * How many events were delivered, for the destination that has the most of them.
+     */
+    public let delivered: UInt64
+    /**
+     * How many events wait on the device.
+     */
+    public let waiting: UInt64
+    /**
+     * All of it as a few lines of text.
+     */
+    public let text: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What was found, what blocks first.
+         */findings: [Finding], 
+        /**
+         * How many events were delivered, for the destination that has the most of them.
+         */delivered: UInt64, 
+        /**
+         * How many events wait on the device.
+         */waiting: UInt64, 
+        /**
+         * All of it as a few lines of text.
+         */text: String) {
+        self.findings = findings
+        self.delivered = delivered
+        self.waiting = waiting
+        self.text = text
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension Diagnosis: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDiagnosis: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Diagnosis {
+        return
+            try Diagnosis(
+                findings: FfiConverterSequenceTypeFinding.read(from: &buf), 
+                delivered: FfiConverterUInt64.read(from: &buf), 
+                waiting: FfiConverterUInt64.read(from: &buf), 
+                text: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Diagnosis, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeFinding.write(value.findings, into: &buf)
+        FfiConverterUInt64.write(value.delivered, into: &buf)
+        FfiConverterUInt64.write(value.waiting, into: &buf)
+        FfiConverterString.write(value.text, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDiagnosis_lift(_ buf: RustBuffer) throws -> Diagnosis {
+    return try FfiConverterTypeDiagnosis.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDiagnosis_lower(_ value: Diagnosis) -> RustBuffer {
+    return FfiConverterTypeDiagnosis.lower(value)
+}
+
+
+/**
  * What was made of a payload of MetricKit's.
  */
 public struct DiagnosticsOutcome: Equatable, Hashable {
@@ -2672,6 +2778,105 @@ public func FfiConverterTypeDiagnosticsOutcome_lift(_ buf: RustBuffer) throws ->
 #endif
 public func FfiConverterTypeDiagnosticsOutcome_lower(_ value: DiagnosticsOutcome) -> RustBuffer {
     return FfiConverterTypeDiagnosticsOutcome.lower(value)
+}
+
+
+/**
+ * One thing that keeps data from arriving, or explains what is missing.
+ */
+public struct Finding: Equatable, Hashable {
+    /**
+     * The name of the cause, which does not change: `consent_pending`, for example.
+     */
+    public let cause: String
+    /**
+     * Whether nothing arrives, for one destination at least, until it is mended.
+     */
+    public let blocks: Bool
+    /**
+     * The destination that it concerns. None: all of them.
+     */
+    public let destination: String?
+    /**
+     * What was seen: a status, the text of an error, a name.
+     */
+    public let seen: String
+    /**
+     * What can be done about it.
+     */
+    public let advice: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The name of the cause, which does not change: `consent_pending`, for example.
+         */cause: String, 
+        /**
+         * Whether nothing arrives, for one destination at least, until it is mended.
+         */blocks: Bool, 
+        /**
+         * The destination that it concerns. None: all of them.
+         */destination: String?, 
+        /**
+         * What was seen: a status, the text of an error, a name.
+         */seen: String, 
+        /**
+         * What can be done about it.
+         */advice: String) {
+        self.cause = cause
+        self.blocks = blocks
+        self.destination = destination
+        self.seen = seen
+        self.advice = advice
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension Finding: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeFinding: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Finding {
+        return
+            try Finding(
+                cause: FfiConverterString.read(from: &buf), 
+                blocks: FfiConverterBool.read(from: &buf), 
+                destination: FfiConverterOptionString.read(from: &buf), 
+                seen: FfiConverterString.read(from: &buf), 
+                advice: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Finding, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.cause, into: &buf)
+        FfiConverterBool.write(value.blocks, into: &buf)
+        FfiConverterOptionString.write(value.destination, into: &buf)
+        FfiConverterString.write(value.seen, into: &buf)
+        FfiConverterString.write(value.advice, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFinding_lift(_ buf: RustBuffer) throws -> Finding {
+    return try FfiConverterTypeFinding.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeFinding_lower(_ value: Finding) -> RustBuffer {
+    return FfiConverterTypeFinding.lower(value)
 }
 
 
@@ -6346,6 +6551,31 @@ fileprivate struct FfiConverterSequenceTypeDestinationHealth: FfiConverterRustBu
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeFinding: FfiConverterRustBuffer {
+    typealias SwiftType = [Finding]
+
+    public static func write(_ value: [Finding], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeFinding.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Finding] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Finding]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeFinding.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeHeaderField: FfiConverterRustBuffer {
     typealias SwiftType = [HeaderField]
 
@@ -6659,6 +6889,9 @@ private let initializationResult: InitializationResult = {
     let scaffolding_contract_version = ffi_throughline_ffi_uniffi_contract_version()
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
+    }
+    if (uniffi_throughline_ffi_checksum_method_telemetrycore_diagnose() != 14356) {
+        return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_throughline_ffi_checksum_method_telemetrycore_door() != 611) {
         return InitializationResult.apiChecksumMismatch

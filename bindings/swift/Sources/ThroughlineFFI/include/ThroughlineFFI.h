@@ -330,6 +330,11 @@ void uniffi_throughline_ffi_fn_free_telemetrycore(uint64_t handle, RustCallStatu
 uint64_t uniffi_throughline_ffi_fn_constructor_telemetrycore_start(RustBuffer config, RustBuffer consent, RustBuffer transport, RustBuffer auth, RustBuffer log, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_DIAGNOSE
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_DIAGNOSE
+RustBuffer uniffi_throughline_ffi_fn_method_telemetrycore_diagnose(uint64_t ptr, uint64_t timeout, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_DOOR
 #define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_FN_METHOD_TELEMETRYCORE_DOOR
 uint64_t uniffi_throughline_ffi_fn_method_telemetrycore_door(uint64_t ptr, RustCallStatus *_Nonnull out_status
@@ -828,6 +833,12 @@ void ffi_throughline_ffi_rust_future_free_void(uint64_t handle
 #ifndef UNIFFI_FFIDEF_FFI_THROUGHLINE_FFI_RUST_FUTURE_COMPLETE_VOID
 #define UNIFFI_FFIDEF_FFI_THROUGHLINE_FFI_RUST_FUTURE_COMPLETE_VOID
 void ffi_throughline_ffi_rust_future_complete_void(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_DIAGNOSE
+#define UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_DIAGNOSE
+uint16_t uniffi_throughline_ffi_checksum_method_telemetrycore_diagnose(void
+    
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_THROUGHLINE_FFI_CHECKSUM_METHOD_TELEMETRYCORE_DOOR

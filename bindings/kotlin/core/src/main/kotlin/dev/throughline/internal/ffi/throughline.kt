@@ -730,6 +730,8 @@ internal object IntegrityCheckingUniffiLib {
         Native.register(IntegrityCheckingUniffiLib::class.java, findLibraryName(componentName = "throughline"))
         uniffiCheckContractApiVersion(this)
     }
+    external fun uniffi_throughline_ffi_checksum_method_telemetrycore_diagnose(
+    ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_door(
     ): Int
     external fun uniffi_throughline_ffi_checksum_method_telemetrycore_drain(
@@ -832,6 +834,8 @@ external fun uniffi_throughline_ffi_fn_free_telemetrycore(`handle`: Long,uniffi_
 ): Unit
 external fun uniffi_throughline_ffi_fn_constructor_telemetrycore_start(`config`: RustBuffer.ByValue,`consent`: RustBuffer.ByValue,`transport`: RustBuffer.ByValue,`auth`: RustBuffer.ByValue,`log`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
+external fun uniffi_throughline_ffi_fn_method_telemetrycore_diagnose(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
+): RustBuffer.ByValue
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_door(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus, 
 ): Long
 external fun uniffi_throughline_ffi_fn_method_telemetrycore_drain(`ptr`: Long,`timeout`: Long,uniffi_out_err: UniffiRustCallStatus, 
@@ -2934,6 +2938,11 @@ public object FfiConverterTypeHostTransport: FfiConverter<HostTransport, Long> {
 public interface TelemetryCoreInterface {
     
     /**
+     * What keeps data from arriving, after sending what waits for at most `timeout`.
+     */
+    fun `diagnose`(`timeout`: HostDuration): Diagnosis
+    
+    /**
      * The handle that the door takes.
      */
     fun `door`(): kotlin.ULong
@@ -3211,6 +3220,22 @@ open class TelemetryCore: Disposable, AutoCloseable, TelemetryCoreInterface
             UniffiLib.uniffi_throughline_ffi_fn_clone_telemetrycore(handle, status)
         }
     }
+
+    
+    /**
+     * What keeps data from arriving, after sending what waits for at most `timeout`.
+     */override fun `diagnose`(`timeout`: HostDuration): Diagnosis {
+            return FfiConverterTypeDiagnosis.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_throughline_ffi_fn_method_telemetrycore_diagnose(
+        it,
+        FfiConverterTypeHostDuration.lower(`timeout`),_status)
+}
+    }
+    )
+    }
+    
 
     
     /**
@@ -4050,6 +4075,69 @@ public object FfiConverterTypeDeviceConditions: FfiConverterRustBuffer<DeviceCon
 
 
 /**
+ * What keeps data from arriving.
+ */
+data class Diagnosis (
+    /**
+     * What was found, what blocks first.
+     */
+    val `findings`: List<Finding>
+    , 
+    /**
+     * How many events were delivered, for the destination that has the most of them.
+     */
+    val `delivered`: kotlin.ULong
+    , 
+    /**
+     * How many events wait on the device.
+     */
+    val `waiting`: kotlin.ULong
+    , 
+    /**
+     * All of it as a few lines of text.
+     */
+    val `text`: kotlin.String
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDiagnosis: FfiConverterRustBuffer<Diagnosis> {
+    override fun read(buf: ByteBuffer): Diagnosis {
+        return Diagnosis(
+            FfiConverterSequenceTypeFinding.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Diagnosis) = (
+            FfiConverterSequenceTypeFinding.allocationSize(value.`findings`) +
+            FfiConverterULong.allocationSize(value.`delivered`) +
+            FfiConverterULong.allocationSize(value.`waiting`) +
+            FfiConverterString.allocationSize(value.`text`)
+    )
+
+    override fun write(value: Diagnosis, buf: ByteBuffer) {
+            FfiConverterSequenceTypeFinding.write(value.`findings`, buf)
+            FfiConverterULong.write(value.`delivered`, buf)
+            FfiConverterULong.write(value.`waiting`, buf)
+            FfiConverterString.write(value.`text`, buf)
+    }
+}
+
+
+
+/**
  * What was made of a payload of MetricKit's.
  */
 data class DiagnosticsOutcome (
@@ -4115,6 +4203,77 @@ public object FfiConverterTypeDiagnosticsOutcome: FfiConverterRustBuffer<Diagnos
             FfiConverterUInt.write(value.`known`, buf)
             FfiConverterUInt.write(value.`left`, buf)
             FfiConverterOptionalString.write(value.`reason`, buf)
+    }
+}
+
+
+
+/**
+ * One thing that keeps data from arriving, or explains what is missing.
+ */
+data class Finding (
+    /**
+     * The name of the cause, which does not change: `consent_pending`, for example.
+     */
+    val `cause`: kotlin.String
+    , 
+    /**
+     * Whether nothing arrives, for one destination at least, until it is mended.
+     */
+    val `blocks`: kotlin.Boolean
+    , 
+    /**
+     * The destination that it concerns. None: all of them.
+     */
+    val `destination`: kotlin.String?
+    , 
+    /**
+     * What was seen: a status, the text of an error, a name.
+     */
+    val `seen`: kotlin.String
+    , 
+    /**
+     * What can be done about it.
+     */
+    val `advice`: kotlin.String
+    
+){
+    
+
+    
+
+    
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeFinding: FfiConverterRustBuffer<Finding> {
+    override fun read(buf: ByteBuffer): Finding {
+        return Finding(
+            FfiConverterString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Finding) = (
+            FfiConverterString.allocationSize(value.`cause`) +
+            FfiConverterBoolean.allocationSize(value.`blocks`) +
+            FfiConverterOptionalString.allocationSize(value.`destination`) +
+            FfiConverterString.allocationSize(value.`seen`) +
+            FfiConverterString.allocationSize(value.`advice`)
+    )
+
+    override fun write(value: Finding, buf: ByteBuffer) {
+            FfiConverterString.write(value.`cause`, buf)
+            FfiConverterBoolean.write(value.`blocks`, buf)
+            FfiConverterOptionalString.write(value.`destination`, buf)
+            FfiConverterString.write(value.`seen`, buf)
+            FfiConverterString.write(value.`advice`, buf)
     }
 }
 
@@ -7034,6 +7193,34 @@ public object FfiConverterSequenceTypeDestinationHealth: FfiConverterRustBuffer<
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeDestinationHealth.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeFinding: FfiConverterRustBuffer<List<Finding>> {
+    override fun read(buf: ByteBuffer): List<Finding> {
+        val len = buf.getInt()
+        return List<Finding>(len) {
+            FfiConverterTypeFinding.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Finding>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeFinding.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Finding>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeFinding.write(it, buf)
         }
     }
 }
