@@ -137,8 +137,10 @@ pub mod internals {
     pub use crate::model::value::lend;
     pub use crate::model::{ids, kill_point, limits};
     pub use crate::policy::{backoff, crash_loop, exits, hangs, redact, sampling, schedule, session, state};
+    pub use crate::storage::switches::switches;
     pub use crate::storage::{crash, dirlock, frame, journal, queue};
     pub use crate::wire::export::otlp;
+    pub use crate::wire::transport::classify::cause_of;
 }
 
 /// Compiles the program of the page for a first event.

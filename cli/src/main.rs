@@ -5,6 +5,7 @@
 //! scripts: what they print on standard output is JSON. `symbolicate` serves both.
 
 mod demo;
+mod doctor;
 mod emit;
 mod explain;
 mod guard;
@@ -35,6 +36,9 @@ enum Command {
     /// Records a reproducible scenario with every kind of event through the real client, and sends
     /// it.
     Emit(emit::Options),
+    /// Says what keeps data from arriving: from an app's data directory, and from what an endpoint
+    /// answers.
+    Doctor(doctor::Options),
     /// Explains what a configuration does with one event, and which trace headers a request to its
     /// URL gets.
     Explain(explain::Options),
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Command::Explain(options) => explain::run(&options).map(done),
         Command::Propagate(options) => propagate::run(&options).map(done),
         Command::DemoApp(options) => demo::app::run(&options).map(done),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Symbolicate(options) => symbolicate::run(&options),
     })
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::diagnose::UnlistedHosts;
 use super::erasure::erase_left_behind;
 use super::hook::EventView;
 use super::host::Host;
 use super::lifecycle::{Lifecycle, is_ignored};
 use super::parts::Parts;
+use super::unlisted::UnlistedHosts;
 use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::recorder::{Moment, is_own_thread};
 use crate::engine::worker::Shared;

@@ -1,6 +1,6 @@
 //! What keeps data from arriving, in words for a person.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::client::Telemetry;
@@ -10,7 +10,7 @@ use crate::engine::recorder::Sampled;
 use crate::engine::worker::Shared;
 use crate::model::config::{Consent, MeteredUploads};
 use crate::model::diagnosis::{Cause, Diagnosis, Finding};
-use crate::model::limits::{CLOCK_WRONG_AFTER, LOW_BATTERY_PERCENT, MAX_UNLISTED_HOST_BYTES, MAX_UNLISTED_HOSTS};
+use crate::model::limits::{CLOCK_WRONG_AFTER, LOW_BATTERY_PERCENT};
 use crate::policy::schedule::{Blocked, Conditions, Network};
 use crate::storage::health::{Health, StorageState};
 use crate::wire::transport::classify::cause_of;
@@ -97,15 +97,14 @@ fn why_not_sent(shared: &Shared, health: &Health) -> Vec<Finding> {
     let paused = shared.pauses.names();
     for destination in &shared.config.destinations {
         let name = &destination.name;
-        let of = |cause, seen: String| Finding { destination: Some(name.clone()), ..Finding::new(cause, seen) };
         if paused.contains(name) {
-            findings.push(of(Cause::PausedByApp, "the app has paused it".to_owned()));
+            findings.push(Finding::new(Cause::PausedByApp, "the app has paused it").of(name));
         }
         // What an earlier process was answered still holds while the pause lasts.
         let known = health.destinations.iter().find(|known| known.name == *name);
         let failure = shared.observed.failure(name).or_else(|| known.and_then(|known| known.paused.clone()));
         if let Some(failure) = failure {
-            findings.push(of(cause_of(&failure), failure));
+            findings.push(Finding::new(cause_of(&failure), failure).of(name));
         }
     }
     findings
@@ -153,32 +152,4 @@ fn unexpected(shared: &Shared) -> Vec<Finding> {
         findings.push(Finding::new(Cause::ClockWrong, seen));
     }
     findings
-}
-
-/// Hosts of requests that got no trace headers because nobody has listed them.
-#[derive(Debug, Default)]
-pub(super) struct UnlistedHosts(Mutex<Vec<String>>);
-
-impl UnlistedHosts {
-    /// Notes the host of a URL. Never waits: what another thread notes at the same time is left
-    /// out.
-    #[cold]
-    pub(super) fn note(&self, url: &str) {
-        let Ok(mut hosts) = self.0.try_lock() else { return };
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        if hosts.len() < MAX_UNLISTED_HOSTS
-            && host.len() <= MAX_UNLISTED_HOST_BYTES
-            && !hosts.iter().any(|known| known == host)
-        {
-            hosts.push(host.to_owned());
-        }
-    }
-
-    fn finding(&self) -> Option<Finding> {
-        let hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner).join(", ");
-        let seen = || format!("requests to these hosts carried no trace headers: {hosts}");
-        (!hosts.is_empty()).then(|| Finding::new(Cause::HostNotListed, seen()))
-    }
 }

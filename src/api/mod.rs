@@ -24,5 +24,6 @@ pub mod testing;
 mod traces;
 #[cfg(feature = "tracing")]
 pub mod tracing;
+mod unlisted;
 pub(crate) mod user;
 mod vitals;

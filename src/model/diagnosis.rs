@@ -200,6 +200,11 @@ impl Finding {
     pub fn new(cause: Cause, seen: impl Into<String>) -> Self {
         Self { cause, destination: None, seen: seen.into() }
     }
+
+    /// The same, of one destination.
+    pub fn of(self, destination: impl Into<String>) -> Self {
+        Self { destination: Some(destination.into()), ..self }
+    }
 }
 
 /// `[consent_pending] what was seen. What can be done.`

@@ -21,6 +21,13 @@ pub(crate) struct Switches {
     pub(crate) trace_sample_rate: Option<f64>,
 }
 
+/// Whether the app has switched the client on, and the share of sessions that it has set: what is
+/// written down in a data directory.
+pub fn switches(dir: &Path) -> (Option<bool>, Option<f64>) {
+    let saved = Switches::load(dir).unwrap_or_default();
+    (saved.enabled, saved.session_sample_rate)
+}
+
 impl Switches {
     /// Reads the changes. `None` when the file is missing or cannot be read.
     pub(crate) fn load(dir: &Path) -> Option<Self> {

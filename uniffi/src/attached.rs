@@ -1,13 +1,15 @@
 //! What the client answers to JavaScript that attaches to it: see `throughline_attach`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use throughline_attach::Attachable;
 
 use crate::core::TelemetryCore;
+use crate::diagnosis::{Diagnosis, Finding};
 use crate::health::{HealthReport, NamedCount};
-use crate::records::{Consent, HeaderField};
+use crate::records::{Consent, HeaderField, HostDuration};
 
 impl Attachable for TelemetryCore {
     fn is_running(&self) -> bool {
@@ -65,6 +67,8 @@ impl TelemetryCore {
             "pauseDestination" => self.pause_destination(first?.as_str()?.to_owned()).into(),
             "resumeDestination" => self.resume_destination(first?.as_str()?.to_owned()).into(),
             "health" => self.health().to_json(),
+            // The thread of JavaScript does not wait: what was seen until now.
+            "diagnose" => self.diagnose(HostDuration(Duration::ZERO)).to_json(),
             _ => return None,
         })
     }
@@ -120,6 +124,27 @@ impl HealthReport {
             "malformedCalls": self.malformed_calls,
             "unknownCalls": self.unknown_calls,
             "problems": self.problems,
+        })
+    }
+}
+
+impl Diagnosis {
+    /// The diagnosis as JSON.
+    fn to_json(&self) -> Value {
+        let finding = |finding: &Finding| {
+            json!({
+                "cause": finding.cause,
+                "blocks": finding.blocks,
+                "destination": finding.destination,
+                "seen": finding.seen,
+                "advice": finding.advice,
+            })
+        };
+        json!({
+            "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
+            "delivered": self.delivered,
+            "waiting": self.waiting,
+            "text": self.text,
         })
     }
 }

@@ -27,7 +27,7 @@ const CERTIFICATE: [&str; 9] = [
 ];
 
 /// What a failure means, from the text of it that `health()` shows.
-pub(crate) fn cause_of(failure: &str) -> Cause {
+pub fn cause_of(failure: &str) -> Cause {
     let has_any = |signs: &[&str]| signs.iter().any(|sign| failure.contains(sign));
     if has_any(&[IS_GRPC, IS_TLS, IS_PLAIN]) {
         return Cause::WrongPort;

@@ -25,6 +25,8 @@ final class Running: @unchecked Sendable {
     private var waiting: [(decision: Decision, call: @Sendable (TelemetryCore) -> Void)] = []
     /// What the app has said about itself and the device. Each client has to hear it.
     private var conditions: DeviceConditions?
+    /// Why the last start has failed.
+    private var failure: ThroughlineError?
     private let libraryVersion: UInt64
 
     init(libraryVersion: UInt64 = throughline_version()) { self.libraryVersion = libraryVersion }
@@ -38,6 +40,14 @@ final class Running: @unchecked Sendable {
     func setWatching(_ core: TelemetryCore?) { lock.withLock { watched = core } }
 
     func start(_ configuration: Configuration, consent: Consent) throws(ThroughlineError) {
+        do { try open(configuration, consent: consent) } catch {
+            lock.withLock { failure = error }
+            throw error
+        }
+        lock.withLock { failure = nil }
+    }
+
+    private func open(_ configuration: Configuration, consent: Consent) throws(ThroughlineError) {
         try LibraryVersion.check(libraryVersion)
         guard claim() else { throw .closed("Throughline runs already") }
         let core: TelemetryCore
@@ -71,6 +81,12 @@ final class Running: @unchecked Sendable {
         guard let core else { throw .closed("Throughline does not run") }
         TracedStores.all.report()
         return FlushOutcome(try ThroughlineError.translating { try core.flush(timeout: timeout) })
+    }
+
+    func diagnose(timeout: TimeInterval) -> Diagnosis {
+        guard let core else { return Diagnosis(withoutClient: lock.withLock { failure }) }
+        TracedStores.all.report()
+        return Diagnosis(core.diagnose(timeout: timeout))
     }
 
     /// Makes a call to the core now, or at the start.

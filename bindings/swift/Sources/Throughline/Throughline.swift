@@ -60,6 +60,16 @@ public enum Throughline {
         return Running.shared.core.map { Health($0.health()) }
     }
 
+    /// Says in plain words what keeps data from arriving, or explains what is missing. First it sends
+    /// what waits; with a timeout of zero it only looks. It may be called in any state, also when the
+    /// start has failed. It waits: call it off the main thread, and print the answer while the app is
+    /// built.
+    ///
+    /// - Parameter timeout: How long it waits at most, in seconds.
+    public static func diagnose(timeout: TimeInterval = 5) -> Diagnosis {
+        Running.shared.diagnose(timeout: timeout)
+    }
+
     /// The id of the session. `nil` while the client does not run.
     public static var sessionId: String? { Running.shared.core?.sessionId() }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   action,
   attach,
+  diagnose,
   flush,
   health,
   installationId,
@@ -78,6 +79,8 @@ test("a started client records what waited, sends it, and says how it is", async
   const named = logs.map(({ attributes }) => attributes["app.widget.name"] ?? attributes["app.screen.name"]);
   for (const name of ["Early", "early", "late"]) assert.ok(named.includes(name), `${name} in ${named.join()}`);
   assert.ok(spans.some(({ name }) => name === "Save"));
+  const diagnosis = await diagnose(1_000);
+  assert.match(diagnosis.text, /Nothing keeps data from arriving.*\[host_not_listed\].*elsewhere\.example/s);
   const report = health()!;
   assert.deepEqual([report.isEnabled, report.panics, report.malformedCalls, report.failures], [true, 0, 0, 0]);
   assert.equal(report.accepted, report.destinations[0]!.delivered + report.queued);

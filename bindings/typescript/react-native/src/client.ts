@@ -16,7 +16,7 @@ import type { Configuration, Consent } from "./configuration.js";
 import { attempt, isObject, said } from "./found.js";
 import { ThroughlineError, type ThroughlineErrorKind } from "./error.js";
 import { instrument, type Instrumentation } from "./instrument.js";
-import type { Client, CoreHealth, Native } from "./native.js";
+import type { Client, CoreHealth, Diagnosis, Native } from "./native.js";
 import { findNative } from "./turbo.js";
 import { showAgain } from "./views.js";
 
@@ -162,6 +162,27 @@ export async function flush(timeoutMs = 10_000): Promise<FlushOutcome> {
   if (!side) return { isComplete: false, delivered: 0, waiting: 0, reason: NO_MODULE };
   reportStores();
   return read<FlushOutcome>(await answered(() => side.flush(milliseconds(timeoutMs))));
+}
+
+/**
+ * Says in plain words what keeps data from arriving, or explains what is missing. First it sends what waits, for at most
+ * `timeoutMs`. It never fails, also where there is no native module and before the start: print its `text` while the
+ * app is built.
+ */
+export async function diagnose(timeoutMs = 5_000): Promise<Diagnosis> {
+  let [cause, seen] = ["not_started", "the client was not started"];
+  try {
+    await flush(timeoutMs);
+    if (!native()) [cause, seen] = ["native_library", NO_MODULE];
+  } catch (error) {
+    if (typeof found === "string") [cause, seen] = ["native_library", found];
+    else if (!isRunning()) seen = said(error);
+  }
+  const diagnosis = asked("diagnose");
+  if (diagnosis) return diagnosis;
+  const advice = cause === "not_started" ? "Call `start` once, when the app starts." : "Build the app again.";
+  const text = `Data does not arrive.\n[${cause}] ${seen}. ${advice}`;
+  return { findings: [{ cause, blocks: true, seen, advice }], delivered: 0, waiting: 0, text };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 export {
   attach,
+  diagnose,
   flush,
   health,
   installationId,
@@ -18,6 +19,7 @@ export {
   type FlushOutcome,
   type Health,
 } from "./client.js";
+export type { Diagnosis, Finding } from "./native.js";
 export type * from "./configuration.js";
 export { ThroughlineError, type ThroughlineErrorKind } from "./error.js";
 export type { Instrumentation } from "./instrument.js";

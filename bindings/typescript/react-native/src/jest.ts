@@ -143,6 +143,7 @@ class Double implements Native, Telemetry {
       pauseDestination: () => true,
       resumeDestination: () => true,
       health: () => ({ ...HEALTH, accepted: this.records.length }),
+      diagnose: () => ({ findings: [], delivered: this.records.length, waiting: 0, text: "This is a test." }),
     };
   }
 }

@@ -23,6 +23,33 @@ export interface Client {
   resumeDestination(name: string): boolean | undefined;
   /** The core's report, without what this side counts. */
   health(): CoreHealth | undefined;
+  diagnose(): Diagnosis | undefined;
+}
+
+/** One thing that keeps data from arriving, or explains what is missing. */
+export interface Finding {
+  /** The name of the cause, which does not change: `consent_pending`, for example. */
+  readonly cause: string;
+  /** Whether nothing arrives, for one destination at least, until it is mended. */
+  readonly blocks: boolean;
+  /** The destination that it concerns. Without one: all of them. */
+  readonly destination?: string | null;
+  /** What was seen: a status, the text of an error, a name. */
+  readonly seen: string;
+  /** What can be done about it. */
+  readonly advice: string;
+}
+
+/** What keeps data from arriving. */
+export interface Diagnosis {
+  /** What was found, what blocks first. */
+  readonly findings: readonly Finding[];
+  /** How many events were delivered, for the destination that has the most of them. */
+  readonly delivered: number;
+  /** How many events wait on the device. */
+  readonly waiting: number;
+  /** All of it as a few lines of text: print it. */
+  readonly text: string;
 }
 
 /** See `HealthReport` of the core. Counts are numbers: JavaScript's are exact up to 2^53. */

@@ -44,6 +44,9 @@ test("without the native module nothing fails, and one warning says that nothing
     assert.equal((await throughline.flush()).isComplete, false);
     assert.equal(await throughline.shutdown(), true);
     assert.deepEqual([throughline.health(), throughline.sessionId()], [undefined, undefined]);
+    const diagnosis = await throughline.diagnose(1);
+    assert.equal(diagnosis.findings[0]!.cause, "native_library");
+    assert.match(diagnosis.text, /Data does not arrive.*install the pods/s);
     assert.deepEqual(throughline.traceHeaders("http://a.example"), {});
   } finally {
     console.warn = warn;

@@ -56,8 +56,7 @@ public object Throughline {
 
     /**
      * Waits until a [startInBackground] that is under way has ended, for at most [timeout]. For a
-     * job or a worker that has a process of its own: it may be called before the app's start has
-     * ended.
+     * worker with a process of its own, which may begin before the app's start has ended.
      *
      * @return whether the client runs.
      */
@@ -118,19 +117,13 @@ public object Throughline {
     public fun reportExits(exits: List<ProcessExit>, process: String, timeout: Duration = 5.seconds): Boolean =
         Running.ask(false) { it.reportExits(exits.map(ProcessExit::generated), process, timeout) }
 
-    /**
-     * What this run gives to `ActivityManager.setProcessStateSummary`, so that the system's record
-     * of its end names it. Empty while the client does not run.
-     */
+    /** What `ActivityManager.setProcessStateSummary` gets, so that the record of this run's end names it. */
     @JvmStatic public fun runSummary(): ByteArray = Running.ask(ByteArray(0)) { it.runSummary() }
 
     /** Whether the client was started and not shut down since. */
     @JvmStatic public val isRunning: Boolean get() = Running.core != null
 
-    /**
-     * Whether a start is under way: it was called, and has neither ended nor failed. Another one
-     * would be refused.
-     */
+    /** Whether a start is under way. Another one would be refused. */
     @JvmStatic public val isStarting: Boolean get() = Starts.isUnderWay
 
     /** The client's own condition. Null while it does not run. */
@@ -138,6 +131,13 @@ public object Throughline {
         TracedStores.report()
         return Running.ask(null) { it.health().public() }
     }
+
+    /**
+     * Says in plain words what keeps data from arriving, in any state. First it sends what waits, for
+     * at most [timeout], unless that is zero. Call it off the main thread, and print the answer.
+     */
+    @JvmStatic @JvmOverloads
+    public fun diagnose(timeout: Duration = 5.seconds): Diagnosis = Running.diagnose(timeout)
 
     /** The id of the session. Null while the client does not run. */
     @JvmStatic public val sessionId: String? get() = Running.ask(null) { it.sessionId() }

@@ -2,6 +2,7 @@ package dev.throughline
 
 import dev.throughline.internal.Core
 import dev.throughline.internal.DraftLayout
+import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
@@ -33,6 +34,9 @@ class LibraryTest {
             System.setProperty(property, "/nowhere.so")
             val missing = assertThrows(ThroughlineException.Library::class.java) { Throughline.start(Consent.GRANTED) {} }
             assertTrue("cannot be loaded" in missing.message!!, missing.message)
+            val diagnosis = Throughline.diagnose()
+            assertEquals("native_library", diagnosis.findings.single().cause)
+            assertTrue(!diagnosis.isClear && missing.message!! in diagnosis.toString(), diagnosis.toString())
         } finally {
             System.setProperty(property, ours!!)
             directory.deleteRecursively()

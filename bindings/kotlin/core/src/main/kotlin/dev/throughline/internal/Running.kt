@@ -3,6 +3,7 @@ package dev.throughline.internal
 import dev.throughline.Configuration
 import dev.throughline.Consent
 import dev.throughline.CrashHandler
+import dev.throughline.Diagnosis
 import dev.throughline.FlushOutcome
 import dev.throughline.MainThread
 import dev.throughline.Setup
@@ -37,6 +38,10 @@ internal object Running {
 
     private var starting = false
 
+    /** Why the last start has failed. */
+    @Volatile
+    private var failure: Throwable? = null
+
     fun start(consent: Consent, configure: Setup<Configuration>) {
         claim()
         val configuration = Configuration()
@@ -44,6 +49,10 @@ internal object Running {
             configuration.with(configure)
             if (configuration.captureUncaughtExceptions) CrashHandler.install() else CrashHandler.switchOff()
             open(configuration, consent)
+            failure = null
+        } catch (failed: Throwable) {
+            failure = failed
+            throw failed
         } finally {
             synchronized(this) { starting = false }
         }
@@ -106,6 +115,11 @@ internal object Running {
         val core = core ?: throw ThroughlineException.Closed("Throughline does not run")
         TracedStores.report()
         return Core.translating { core.flush(timeout) }.public()
+    }
+
+    fun diagnose(timeout: Duration): Diagnosis {
+        TracedStores.report()
+        return ask(null) { Diagnosis.of(it.diagnose(timeout)) } ?: Diagnosis.withoutClient(failure)
     }
 
     fun watchMain(main: MainThread, threshold: Duration): Unit = whenStarted("main thread") {
