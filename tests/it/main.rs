@@ -23,6 +23,7 @@ mod dashboards;
 mod datadog;
 mod delivery;
 mod diagnostics;
+mod died_sessions;
 mod documents;
 mod ends;
 mod erasing;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | error | an `event`, and an update of its session in the same envelope |
 //! | crash, hang, ANR, OOM kill | an `event` of level `fatal`, and the end of its session |
-//! | session | a `session` update: `init` for its start, `exited` for its end |
+//! | session | a `session` update: `init` for its start, `exited` for an end without a crash |
 //! | log, custom | an item of a `log` container |
 //! | view, action, resource, long task, vital, metric, span | nothing of its own |
 //!

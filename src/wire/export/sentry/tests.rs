@@ -150,6 +150,8 @@ fn the_bytes_are_those_of_the_golden_files() {
     let id = Uuid::from_bytes([3; 16]);
     golden("session_start.envelope", &encoded(&Session::new(SessionChange::Start, id, "user_app_launch")));
     golden("session_end.envelope", &encoded(&Session::new(SessionChange::End, id, "inactivity_timeout")));
+    let died = Uuid::from_bytes([1; 16]);
+    golden("session_crashed.envelope", &encoded(&Session::new(SessionChange::End, died, "process_crash")));
     let list = [Attr::Int(1), Attr::Text("two")];
     let attributes = [("n", 1.into()), ("d", 0.5.into()), ("list", Attr::List(&list)), ("b", true.into())];
     golden("log.envelope", &encoded(&Log::new(Severity::Warn, "careful").attributes(&attributes).trace(TRACE)));
@@ -178,6 +180,13 @@ fn sentrys_own_types_read_every_envelope() {
     assert_eq!((start.status, start.errors, start.init, start.session_id), (SessionStatus::Ok, 0, true, id));
     let end = update(&read(&encoded(&Session::new(SessionChange::End, id, "max_duration"))));
     assert_eq!((end.status, end.init, end.distinct_id == start.distinct_id), (SessionStatus::Exited, false, true));
+    // The session of the row is another, so the app keeps that one.
+    let own = update(&read(&encoded(&Session::new(SessionChange::End, id, "process_crash"))));
+    assert_eq!(own.status, SessionStatus::Exited);
+    for reason in ["process_crash", "process_hang"] {
+        let died = update(&read(&encoded(&Session::new(SessionChange::End, Uuid::from_bytes([1; 16]), reason))));
+        assert_eq!((died.status, died.errors, died.init), (SessionStatus::Ok, 0, false), "{reason} was told before");
+    }
 
     for event in [encoded(&Log::new(Severity::Info, "a line")), encoded(&Custom::new("promo"))] {
         match read(&event).items().next() {
