@@ -13,6 +13,7 @@ mod backends;
 mod bad_input;
 mod bounds;
 mod carrier;
+mod client_reports;
 mod clock;
 mod connect;
 mod consent;

@@ -14,7 +14,7 @@ use throughline::event::{
 };
 use throughline::ledger::DropReason;
 use throughline::testing::{Answer, FaultServer};
-use throughline::{AnyValue, Config, Consent, Destination, Telemetry, User, Value};
+use throughline::{AnyValue, Config, ConfigBuilder, Consent, Destination, Telemetry, User, Value};
 
 use crate::remote::{App, Sign};
 use crate::support::{LONG, books, builder, record_mixed};
@@ -23,9 +23,14 @@ use crate::support::{LONG, books, builder, record_mixed};
 const RELAY: &str = "THROUGHLINE_RELAY";
 
 fn config(dir: &Path, server: &FaultServer, set: impl FnOnce(Sentry) -> Sentry) -> Config {
+    sentry(dir, server, set).build().unwrap()
+}
+
+/// A configuration with Sentry alone.
+pub fn sentry(dir: &Path, server: &FaultServer, set: impl FnOnce(Sentry) -> Sentry) -> ConfigBuilder {
     let dsn = server.url().replacen("://", "://0123456789abcdef@", 1) + "/42";
     let exporter = Arc::new(set(Sentry::new(&dsn).unwrap()));
-    builder(dir).service_version("1.2.3").destination(Destination::exporter("sentry", exporter)).build().unwrap()
+    builder(dir).service_version("1.2.3").destination(Destination::exporter("sentry", exporter))
 }
 
 /// A server that answers as Relay does.
@@ -35,16 +40,17 @@ fn relay() -> FaultServer {
     server
 }
 
-/// The types and payloads of the items of every envelope.
+/// The types and payloads of the items of every envelope that the server keeps.
 fn items(server: &FaultServer) -> Vec<Vec<(String, Json)>> {
-    let bodies = server.received().into_iter().filter(|request| request.stored).map(|request| request.body);
-    let read = |body: Vec<u8>| {
-        let lines: Vec<Json> =
-            body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
-        let pairs = lines[1..].chunks(2).map(|pair| (pair[0]["type"].as_str().unwrap().to_owned(), pair[1].clone()));
-        pairs.collect::<Vec<_>>()
-    };
-    bodies.map(read).collect()
+    let stored = server.received().into_iter().filter(|request| request.stored);
+    stored.map(|request| items_of(&request.body)).collect()
+}
+
+/// The types and payloads of the items of an envelope.
+pub fn items_of(body: &[u8]) -> Vec<(String, Json)> {
+    let lines: Vec<Json> =
+        body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    lines[1..].chunks(2).map(|pair| (pair[0]["type"].as_str().unwrap().to_owned(), pair[1].clone())).collect()
 }
 
 fn events(server: &FaultServer) -> Vec<Json> {
@@ -115,8 +121,8 @@ fn a_crash_is_kept_when_sentry_wants_none_and_sent_when_it_does() {
     assert_eq!(books(&telemetry).delivered, 0);
 }
 
-/// What Sentry counts of each session, in the order in which they begin: how often it has begun, and
-/// by which words it has ended.
+/// What Sentry counts of each session, in the order in which they begin: how often it has begun,
+/// and by which words it has ended.
 fn sessions(server: &FaultServer) -> Vec<(String, usize, Vec<String>)> {
     let mut sessions: Vec<(String, usize, Vec<String>)> = Vec::new();
     for (_, update) in items(server).into_iter().flatten().filter(|(kind, _)| kind == "session") {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ByLane;
 use super::answers::Answers;
+use super::losses::Losses;
 use super::sent::SentToday;
 use crate::model::event::{EventKind, Lane};
 use crate::model::ids::RunKey;
@@ -161,6 +162,9 @@ pub struct DestinationState {
     /// What each signal's requests were answered with.
     #[serde(default)]
     pub answers: Answers,
+    /// What was lost of it, if its backend wants to be told.
+    #[serde(default)]
+    pub losses: Option<Losses>,
     /// Whether it is no longer in the configuration.
     pub removed: bool,
 }

@@ -373,3 +373,40 @@ fn what_has_no_place_has_no_signal_and_what_is_switched_off_is_not_meant() {
     assert_eq!(sentry().max_age(), Some(Duration::from_secs(30 * 86_400)));
     assert_ne!(sentry().classify(&Response::default()), Verdict::Drop(DropReason::ServerError));
 }
+
+#[test]
+fn a_report_has_the_losses_that_sentry_knows_and_goes_with_any_envelope() {
+    let loss = |signal, reason, count| Loss { signal, reason, count };
+    let losses = [
+        loss(EVENTS, DropReason::QuotaBytes, 3),
+        loss(LOGS, DropReason::QuotaAge, 4),
+        loss(EVENTS, DropReason::DiskFull, 2),
+        loss(SESSIONS, DropReason::Rejected, 1),
+        loss(LOGS, DropReason::Unsupported, 9),
+        loss(Signal(7), DropReason::QuotaBytes, 9),
+    ];
+    let with = |losses: &[Loss]| {
+        let body = encoded(&Log::new(Severity::Info, "a line"));
+        let mut request = Request { url: String::new(), headers: Vec::new(), body: body.clone() };
+        sentry().add_losses(&mut request, losses);
+        assert!(request.body.starts_with(&body));
+        request.body
+    };
+    let body = with(&losses);
+    golden("client_report.envelope", &body);
+    let items = items(&body);
+    assert_eq!(items[1].0["type"], "client_report");
+    let entry = |reason: &str, category: &str, quantity: u64| json!({"reason": reason, "category": category, "quantity": quantity});
+    let expected = [
+        entry("cache_overflow", "error", 5),
+        entry("cache_overflow", "log_item", 4),
+        entry("send_error", "session", 1),
+    ];
+    assert_eq!(items[1].1, json!({"discarded_events": expected}));
+    // Their types have no `cache_overflow`, which is in Sentry's documentation; Relay takes any.
+    let known = [EVENTS, SESSIONS, LOGS].map(|signal| loss(signal, DropReason::Rejected, 1));
+    let theirs = Theirs::from_slice(&with(&known)).unwrap();
+    assert!(matches!(theirs.items().last(), Some(EnvelopeItem::ClientReport(_))));
+    // What is none of Sentry's business makes no report, not even an empty one.
+    assert_eq!(with(&losses[4..]), encoded(&Log::new(Severity::Info, "a line")));
+}
