@@ -20,7 +20,7 @@ fn reason(reason: DropReason) -> Option<&'static str> {
         DropReason::Rejected | DropReason::TooLarge | DropReason::ServerError | DropReason::Undeliverable => {
             "send_error"
         }
-        DropReason::RowCorrupt | DropReason::Quarantined => "internal_sdk_error",
+        DropReason::RowCorrupt => "internal_sdk_error",
         _ => return None,
     })
 }
