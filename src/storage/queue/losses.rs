@@ -150,9 +150,67 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
     use super::*;
+    use crate::model::event::encode::{Stamp, encode};
+    use crate::model::event::{Session, SessionChange};
+    use crate::model::ids::RunKey;
+    use crate::model::time::{Clock, ManualClock};
+    use crate::storage::frame::{self, FrameType};
+    use crate::storage::journal::{DrainEnd, Drained, RunCounters, RunStart};
+    use crate::storage::queue::state::Kinds;
+    use crate::storage::queue::{LeftOut, NewPart, QueueLimits, Settlement, Source};
 
     const OF: LostOf = LostOf::Kind(EventKind::Session);
+
+    /// A journal with so many starts of sessions.
+    struct Sessions(u64);
+
+    impl Source for Sessions {
+        fn counters(&self) -> RunCounters {
+            RunCounters::default()
+        }
+
+        fn drain(&self, _: u64, _: usize, _: usize, visit: &mut dyn FnMut(Drained<'_>)) -> DrainEnd {
+            for n in 1..=self.0 {
+                let mut payload = Vec::new();
+                frame::put_counter(&mut payload, n);
+                let start = Session::new(SessionChange::Start, Uuid::nil(), "");
+                assert!(encode(&start, Stamp::default(), &mut payload));
+                visit(Drained { frame: FrameType::Event(Lane::Event), end: n, payload: &payload });
+            }
+            DrainEnd { to: self.0, damaged: 0, more: false }
+        }
+    }
+
+    #[test]
+    fn a_destination_has_lost_what_it_had_not_settled_and_only_if_it_tells_somebody() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = QueueLimits { queue_bytes: 1 << 24, crash_bytes: 1 << 20, max_age: Duration::from_secs(86_400) };
+        let mut queue = Queue::open(dir.path(), limits, Clock::Manual(ManualClock::new())).unwrap();
+        queue.configure(&[("sentry".to_owned(), 1), ("other".to_owned(), 1)]).unwrap();
+        let ids: Vec<u32> = queue.control.active().map(|(id, _)| id).collect();
+        let [sentry, other] = ids.try_into().unwrap();
+        assert_eq!(queue.untold(sentry).unwrap(), []);
+        let run = queue.enter_run(RunStart { key: RunKey::random(), base_wall: 1 }).unwrap();
+        queue.absorb(run, &Sessions(4), 10, 1 << 20).unwrap();
+        let part = |from, to, is_deferred| {
+            let mut kinds = Kinds::default();
+            kinds.add(EventKind::Session);
+            vec![NewPart { signal: 1, from, to, kinds, rows: to - from + 1, is_deferred, ..NewPart::default() }]
+        };
+        queue.freeze(sentry, Lane::Event, 1..=2, LeftOut::default(), part(1, 2, false)).unwrap();
+        let delivered = Settlement::Delivered { rejected: 0 };
+        queue.settle(sentry, Lane::Event, 0, delivered, 0).unwrap();
+        queue.freeze(sentry, Lane::Event, 3..=3, LeftOut::default(), part(3, 3, true)).unwrap();
+        queue.discard(Lane::Event, &[1, 2, 3, 4], DropReason::QuotaBytes).unwrap();
+        let lost: Vec<_> = queue.untold(sentry).unwrap().into_iter().map(|loss| (loss.of, loss.count)).collect();
+        assert_eq!(lost, [(OF, 2)], "the part that waits, and the row behind it");
+        assert_eq!(queue.control.destinations[&other].losses, None);
+    }
 
     #[test]
     fn what_was_told_is_told_once_and_what_came_meanwhile_is_left() {
