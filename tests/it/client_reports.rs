@@ -50,9 +50,12 @@ fn overfull(dir: &Path, server: &FaultServer, clock: &Arc<ManualClock>) -> Telem
     telemetry
 }
 
+/// The counts of a report, by reason and category.
+type Counts = BTreeMap<(String, String), u64>;
+
 /// The reports in what the server was sent, whether or not it keeps that: which request each was
 /// in, and its counts.
-fn reports(server: &FaultServer) -> Vec<(usize, BTreeMap<(String, String), u64>)> {
+fn reports(server: &FaultServer) -> Vec<(usize, Counts)> {
     let mut reports = Vec::new();
     for (at, request) in server.received().iter().enumerate() {
         for (_, report) in items_of(&request.body).iter().filter(|(kind, _)| kind == "client_report") {
@@ -66,7 +69,7 @@ fn reports(server: &FaultServer) -> Vec<(usize, BTreeMap<(String, String), u64>)
     reports
 }
 
-fn count(report: &BTreeMap<(String, String), u64>, reason: &str, category: &str) -> u64 {
+fn count(report: &Counts, reason: &str, category: &str) -> u64 {
     report.get(&(reason.to_owned(), category.to_owned())).copied().unwrap_or(0)
 }
 
