@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::hook::{HookCounts, HookRewrite};
 use super::host::Host;
 use crate::engine::debug::DebugLog;
-use crate::engine::directory::route_hints;
+use crate::engine::directory::{death_of, route_hints};
 use crate::engine::globals::GlobalContext;
 use crate::engine::lifecycle::LifecycleCell;
 use crate::engine::main_thread::Watched;
@@ -21,6 +21,7 @@ use crate::model::config::Config;
 use crate::model::error::Error;
 use crate::policy::redact::Redactor;
 use crate::policy::schedule::Conditions;
+use crate::policy::session::Persisted;
 use crate::storage::dirlock;
 use crate::storage::health::{Health, StorageState};
 use crate::storage::installation::{Found, Installation};
@@ -60,7 +61,8 @@ impl Parts {
     }
 
     /// Builds what the client and its worker share. Reads two small files, the installation's and
-    /// the last session's; the very first start writes the former.
+    /// the last session's, and what the last runs wrote down of their deaths. The very first start
+    /// writes the installation.
     pub(super) fn build(&self, lifecycle: &Arc<LifecycleCell>) -> Result<Arc<Shared>, Error> {
         let wake = Arc::new(Notify::new());
         let recorder = self.recorder(&wake)?;
@@ -72,7 +74,7 @@ impl Parts {
                 session_file::forget(&self.config.data_dir);
                 None
             }
-            _ => session_file::load(&self.config.data_dir),
+            _ => session_file::load(&self.config.data_dir).map(|earlier| self.with_death(earlier)),
         };
         self.globals.begin(&recorder, &self.config, found);
         let is_alone = || !dirlock::anybody_lives(&self.config.data_dir);
@@ -102,6 +104,12 @@ impl Parts {
             settled: Mutex::default(),
             running: Mutex::new(()),
         }))
+    }
+
+    /// The last session, with the crash that has ended it.
+    fn with_death(&self, earlier: Persisted) -> Persisted {
+        let death = earlier.death.or_else(|| death_of(earlier.id, &self.config, &self.host.clock));
+        Persisted { death, ..earlier }
     }
 
     fn recorder(&self, wake: &Arc<Notify>) -> Result<Recorder, Error> {

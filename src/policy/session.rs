@@ -20,6 +20,10 @@ pub enum EndReason {
     ExplicitStop,
     /// The process died, and the next one started too late to continue the session.
     ProcessDeath,
+    /// The process crashed.
+    Crash,
+    /// The main thread hung until the process died.
+    Hang,
 }
 
 impl EndReason {
@@ -30,6 +34,8 @@ impl EndReason {
             EndReason::MaxDuration => words::SESSION_TOO_LONG,
             EndReason::ExplicitStop => words::SESSION_STOPPED,
             EndReason::ProcessDeath => words::PROCESS_DEATH,
+            EndReason::Crash => words::SESSION_CRASHED,
+            EndReason::Hang => words::SESSION_HUNG,
         }
     }
 }
@@ -66,6 +72,23 @@ impl SessionState {
     }
 }
 
+/// An error of the app's that has ended a session. Whoever asks how many sessions had no crash has
+/// to find one crash in one session, so nothing goes on in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// Whether the main thread hung until the end. Otherwise it was a crash.
+    pub is_hang: bool,
+    /// When that was, wall time in ns.
+    pub wall: u64,
+}
+
+impl Death {
+    /// Why the session ended.
+    pub fn reason(self) -> EndReason {
+        if self.is_hang { EndReason::Hang } else { EndReason::Crash }
+    }
+}
+
 /// What the next process has to know of a session, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Persisted {
@@ -83,6 +106,9 @@ pub struct Persisted {
     /// Whether something happened in it for which tail sampling keeps it.
     #[serde(default)]
     pub kept: bool,
+    /// What has ended it, if that is known already.
+    #[serde(default)]
+    pub death: Option<Death>,
 }
 
 /// What a new process does with the last session.
@@ -100,13 +126,16 @@ impl Persisted {
     pub fn beside(&self, other: &Self) -> Option<Self> {
         if self.id == other.id {
             let (last_wall, kept) = (self.last_wall.max(other.last_wall), self.kept || other.kept);
-            return Some(Self { last_wall, kept, ..self.clone() });
+            return Some(Self { last_wall, kept, death: self.death.or(other.death), ..self.clone() });
         }
         (self.sequence > other.sequence).then(|| self.clone())
     }
 
     /// Decides, at the start of a process, whether the session continues.
     pub fn resume(&self, now: BootTime, wall: u64) -> Resumed {
+        if let Some(death) = self.death {
+            return Resumed::Over(death.reason());
+        }
         // If the wall clock was set back, nobody knows how much time has passed.
         let age = wall.checked_sub(self.last_wall);
         let length = wall.saturating_sub(self.started_wall);
@@ -143,6 +172,7 @@ mod tests {
             last_wall,
             closed: false,
             kept: sequence == 3,
+            death: None,
         };
         let (mine, newer) = (of(1, 7, 10), of(2, 8, 5));
         assert_eq!(newer.beside(&mine), Some(newer.clone()));
@@ -162,6 +192,7 @@ mod tests {
             last_wall: 110 * minute,
             closed: false,
             kept: false,
+            death: None,
         };
         let now = BootTime(1_000 * minute);
         let Resumed::GoesOn(session) = last.resume(now, 120 * minute) else { panic!() };
@@ -170,6 +201,12 @@ mod tests {
         assert_eq!(last.resume(now, 109 * minute), Resumed::Over(EndReason::ProcessDeath));
         let long = Persisted { started_wall: 0, last_wall: 239 * minute, ..last.clone() };
         assert_eq!(long.resume(now, 240 * minute), Resumed::Over(EndReason::ProcessDeath));
+        for is_hang in [false, true] {
+            let death = Death { is_hang, wall: 110 * minute };
+            let died = Persisted { closed: is_hang, death: Some(death), ..last.clone() };
+            assert_eq!(died.resume(now, 111 * minute), Resumed::Over(death.reason()), "however soon");
+            assert_eq!(last.beside(&died).unwrap().death, Some(death), "the other process knows it");
+        }
         let closed = Persisted { closed: true, ..last };
         assert_eq!(closed.resume(now, 125 * minute), Resumed::Over(EndReason::InactivityTimeout));
         assert!(matches!(closed.resume(now, 111 * minute), Resumed::GoesOn(_)));

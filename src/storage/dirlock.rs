@@ -122,6 +122,15 @@ fn place(dir: &Path, n: u32) -> PathBuf {
     if n == 0 { dir.to_owned() } else { dir.join(format!("process-{n}")) }
 }
 
+/// The journals of `dir` and of the directories below beside which there is a run file, of
+/// processes that live and of others.
+pub(crate) fn run_files(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let folders = (0..=MAX_SIBLING_PROCESSES).map(move |n| place(dir, n).join(RUNS));
+    let entries = folders.flat_map(|runs| std::fs::read_dir(runs).into_iter().flatten().flatten());
+    let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "crash"));
+    files.map(|path| path.with_extension("journal"))
+}
+
 /// Whether a journal in `dir` belongs to a process that lives.
 fn has_living_run(dir: &Path) -> bool {
     let runs = std::fs::read_dir(dir.join(RUNS)).into_iter().flatten().flatten();

@@ -100,7 +100,8 @@ fn a_loop_of_one_error_is_bounded_and_the_next_one_says_how_many_there_were() {
     let of_home = |name| text(&home.attributes, name);
     assert_eq!(
         (of_home("rum.view.error.count"), of_home("rum.view.crash.count")),
-        ("20702".to_owned(), "1".to_owned())
+        ("20701".to_owned(), "1".to_owned()),
+        "the last one is of the session that follows the crash"
     );
     assert_eq!(received.named("app.crash").len(), 1);
     books(telemetry);

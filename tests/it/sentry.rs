@@ -14,17 +14,23 @@ use throughline::event::{
 };
 use throughline::ledger::DropReason;
 use throughline::testing::{Answer, FaultServer};
-use throughline::{AnyValue, Config, Consent, Destination, Telemetry, User, Value};
+use throughline::{AnyValue, Config, ConfigBuilder, Consent, Destination, Telemetry, User, Value};
 
+use crate::remote::{App, Sign};
 use crate::support::{LONG, books, builder, record_mixed};
 
 /// Says where the Python is that has Relay's library. `cargo xtask test` installs it.
 const RELAY: &str = "THROUGHLINE_RELAY";
 
 fn config(dir: &Path, server: &FaultServer, set: impl FnOnce(Sentry) -> Sentry) -> Config {
+    sentry(dir, server, set).build().unwrap()
+}
+
+/// A configuration with Sentry alone.
+pub fn sentry(dir: &Path, server: &FaultServer, set: impl FnOnce(Sentry) -> Sentry) -> ConfigBuilder {
     let dsn = server.url().replacen("://", "://0123456789abcdef@", 1) + "/42";
     let exporter = Arc::new(set(Sentry::new(&dsn).unwrap()));
-    builder(dir).service_version("1.2.3").destination(Destination::exporter("sentry", exporter)).build().unwrap()
+    builder(dir).service_version("1.2.3").destination(Destination::exporter("sentry", exporter))
 }
 
 /// A server that answers as Relay does.
@@ -34,16 +40,17 @@ fn relay() -> FaultServer {
     server
 }
 
-/// The types and payloads of the items of every envelope.
+/// The types and payloads of the items of every envelope that the server keeps.
 fn items(server: &FaultServer) -> Vec<Vec<(String, Json)>> {
-    let bodies = server.received().into_iter().filter(|request| request.stored).map(|request| request.body);
-    let read = |body: Vec<u8>| {
-        let lines: Vec<Json> =
-            body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
-        let pairs = lines[1..].chunks(2).map(|pair| (pair[0]["type"].as_str().unwrap().to_owned(), pair[1].clone()));
-        pairs.collect::<Vec<_>>()
-    };
-    bodies.map(read).collect()
+    let stored = server.received().into_iter().filter(|request| request.stored);
+    stored.map(|request| items_of(&request.body)).collect()
+}
+
+/// The types and payloads of the items of an envelope.
+pub fn items_of(body: &[u8]) -> Vec<(String, Json)> {
+    let lines: Vec<Json> =
+        body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    lines[1..].chunks(2).map(|pair| (pair[0]["type"].as_str().unwrap().to_owned(), pair[1].clone())).collect()
 }
 
 fn events(server: &FaultServer) -> Vec<Json> {
@@ -114,8 +121,22 @@ fn a_crash_is_kept_when_sentry_wants_none_and_sent_when_it_does() {
     assert_eq!(books(&telemetry).delivered, 0);
 }
 
-/// A session goes on in the next process, also after a crash: Sentry is told of no other one, and
-/// of the crash no second time.
+/// What Sentry counts of each session, in the order in which they begin: how often it has begun,
+/// and by which words it has ended.
+fn sessions(server: &FaultServer) -> Vec<(String, usize, Vec<String>)> {
+    let mut sessions: Vec<(String, usize, Vec<String>)> = Vec::new();
+    for (_, update) in items(server).into_iter().flatten().filter(|(kind, _)| kind == "session") {
+        let sid = update["sid"].as_str().unwrap().to_owned();
+        if !sessions.iter().any(|session| session.0 == sid) {
+            sessions.push((sid.clone(), 0, Vec::new()));
+        }
+        let session = sessions.iter_mut().find(|session| session.0 == sid).unwrap();
+        session.1 += usize::from(update["init"] == true);
+        session.2.extend(update["status"].as_str().filter(|status| *status != "ok").map(str::to_owned));
+    }
+    sessions
+}
+
 #[test]
 fn a_session_begins_once_and_crashes_once_over_restarts_and_retries() {
     let dir = tempfile::tempdir().unwrap();
@@ -124,24 +145,46 @@ fn a_session_begins_once_and_crashes_once_over_restarts_and_retries() {
     let start = || Telemetry::start(config(dir.path(), &server, |sentry| sentry), Consent::Granted).unwrap();
     let telemetry = start();
     telemetry.record_error(&ErrorEvent::crash("SIGSEGV", "no memory", "#00 pc 12  liba.so")).unwrap();
-    let session = telemetry.session_id().unwrap();
+    let crashed = telemetry.session_id().unwrap().to_string();
     telemetry.flush(Duration::from_millis(200));
     assert!(telemetry.shutdown(LONG));
     let json = vec!["content-type: application/json".to_owned()];
     server.always(Some(Answer::Status(200, json, b"{}".to_vec())));
+    let mut next = String::new();
     for _ in 0..2 {
         let telemetry = start();
         telemetry.record_error(&ErrorEvent::new("E", "handled")).unwrap();
         assert!(telemetry.flush(LONG).complete);
+        next = telemetry.session_id().unwrap().to_string();
         assert!(telemetry.shutdown(LONG));
     }
-    let all = items(&server);
-    let updates: Vec<_> =
-        all.iter().flatten().filter(|(kind, _)| kind == "session").map(|(_, update)| update).collect();
-    let count = |member: &str, value: Json| updates.iter().filter(|update| update[member] == value).count();
-    assert_eq!((count("init", true.into()), count("status", "crashed".into())), (1, 1), "{updates:#?}");
-    assert_eq!((count("status", "ok".into()), updates.len()), (3, 4), "its start, and the two errors");
-    assert_eq!(count("sid", session.to_string().into()), 4);
+    let mut told = sessions(&server);
+    told.sort_by_key(|session| session.0 != crashed);
+    assert_eq!(told, [(crashed, 1, vec!["crashed".to_owned()]), (next, 1, Vec::new())]);
+}
+
+/// An app that really crashes, twice, and whose next launch sends it all to Sentry.
+#[test]
+fn each_crash_of_an_app_that_dies_at_launch_is_that_of_a_session_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = relay();
+    server.always(Some(Answer::Status(503, Vec::new(), Vec::new())));
+    let mut crashed = Vec::new();
+    for _ in 0..2 {
+        let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+        crashed.push((app.tell("session"), 1, vec!["crashed".to_owned()]));
+        app.crash();
+    }
+    let json = vec!["content-type: application/json".to_owned()];
+    server.always(Some(Answer::Status(200, json, b"{}".to_vec())));
+    let telemetry = Telemetry::start(config(dir.path(), &server, |sentry| sentry), Consent::Granted).unwrap();
+    assert!(telemetry.flush(LONG).complete);
+    let last = (telemetry.session_id().unwrap().to_string(), 1, Vec::new());
+    let mut expected: Vec<_> = crashed.into_iter().chain([last]).collect();
+    let mut told = sessions(&server);
+    expected.sort();
+    told.sort();
+    assert_eq!(told, expected);
 }
 
 #[test]

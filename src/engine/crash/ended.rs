@@ -1,9 +1,12 @@
 //! How a run ended, by what it has written down itself.
 
+use uuid::Uuid;
+
 use crate::model::names::words::NATIVE_LIBRARIES;
 use crate::model::time::{BootId, BootTime};
 use crate::policy::crash_loop::EndedRun;
-use crate::policy::exits::{self, AppVersion, Fault, Now, PreviousRun, classify};
+use crate::policy::exits::{self, AppVersion, Class, Fault, Now, PreviousRun, classify};
+use crate::policy::session::Death;
 use crate::storage::crash::{Beat, Crash, CrashFile, Module, Phase};
 
 /// What is known of the run that wrote a file. `is_last` says whether none came after it.
@@ -53,6 +56,27 @@ pub(crate) fn ended_run(file: &CrashFile, run: &PreviousRun, now: &Now) -> Optio
         started,
         ended: died.into_iter().flatten().min().or(run.last_beat).unwrap_or(started).max(started),
     })
+}
+
+/// The sessions that the run has ended by its death, each with what it died of. A run that has
+/// survived an error of a language ended the session of that, too.
+pub(crate) fn ended_sessions(file: &CrashFile, run: &PreviousRun, now: &Now) -> Vec<(Uuid, Death)> {
+    let (Some(state), false) = (file.state(), run.phase == Some(exits::Phase::CleanExit)) else { return Vec::new() };
+    let of_fatal = state.fatal.and_then(|fatal| Some((fatal.session?, Death { is_hang: false, wall: fatal.wall })));
+    let class = classify(run, now, None).class;
+    let wall = match class {
+        Class::NativeCrash => file.crashes().first().map(|crash| crash.wall),
+        Class::Hang => run.hang.and_then(|hang| wall_at(file, hang)),
+        _ => None,
+    };
+    let death = wall.map(|wall| Death { is_hang: class == Class::Hang, wall });
+    of_fatal.into_iter().chain(state.session.zip(death)).collect()
+}
+
+/// A time of the run as wall time. If its file was made anew while it ran, this is too early.
+fn wall_at(file: &CrashFile, at: BootTime) -> Option<u64> {
+    let facts = file.facts()?;
+    Some(facts.base_wall.saturating_add(at.0.saturating_sub(facts.started)))
 }
 
 /// Whether our own code was on top of the stack: on a thread of ours, or in one of our libraries.

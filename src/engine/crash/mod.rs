@@ -16,7 +16,7 @@ mod text;
 mod unwind;
 
 pub(crate) use diagnosed::{record as record_diagnosed, record_counted};
-pub(crate) use ended::{ended_run, previous_run};
+pub(crate) use ended::{ended_run, ended_sessions, previous_run};
 pub use exit::SystemExit;
 pub(crate) use exit::record as record_exit;
 

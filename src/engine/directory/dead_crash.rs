@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::ends::Ends;
-use crate::engine::crash::{Care, CrashRecord, ended_run, previous_run, report, start_of};
+use crate::engine::crash::{Care, CrashRecord, ended_run, ended_sessions, previous_run, report, start_of};
 use crate::model::event::breadcrumb::Breadcrumb;
 use crate::model::limits::CRASH_ATTEMPTS;
 use crate::policy::crash_loop::StackWork;
@@ -89,6 +89,7 @@ impl DeadCrash {
         let facts = previous_run(&file, false);
         let ended = ended_run(&file, &facts, &ends.now());
         self.is_crash = ended.is_some_and(|ended| ended.is_crash());
+        ends.note_sessions(ended_sessions(&file, &facts, &ends.now()));
         let work = ended.map_or(StackWork::Unwind, |ended| ends.note(start, &file, ended, facts));
         let may_read_tables = is_first_attempt && work == StackWork::Unwind;
         let care = if may_read_tables { Care::Tables } else { Care::FramePointers };

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use crate::model::config::Config;
 use crate::model::ids::RunKey;
 use crate::model::time::{Clock, nanos};
 use crate::policy::crash_loop::{EndedRun, Guard, Launch, StackWork};
 use crate::policy::exits::{AppVersion, Now, PreviousRun, RunMark, Told};
+use crate::policy::session::Death;
 use crate::storage::crash::CrashFile;
 use crate::storage::journal::RunStart;
 use crate::storage::replace::{Durability, read, replace};
@@ -56,6 +59,12 @@ pub(crate) struct Ends {
     last: Option<(RunKey, EndedRun, StackWork)>,
     /// The runs that this process has read.
     ended: Vec<Ended>,
+    /// The sessions that they have ended by their deaths, until somebody asks.
+    sessions: Vec<(Uuid, Death)>,
+}
+
+fn app(config: &Config) -> AppVersion {
+    AppVersion { version: config.service_version.clone(), build: String::new() }
 }
 
 impl Ends {
@@ -64,13 +73,28 @@ impl Ends {
         let file = dir.join(FILE);
         let reported = config.data_dir.join(format!("{ENDED}{}.json", name_of(dir, &config.data_dir)));
         let guard = Guard::decode(read(&file).ok().as_deref());
-        let app = AppVersion { version: config.service_version.clone(), build: String::new() };
-        Self { file, reported, clock: clock.clone(), app, guard, last: None, ended: Vec::new() }
+        let clock = clock.clone();
+        Self { file, reported, clock, app: app(config), guard, last: None, ended: Vec::new(), sessions: Vec::new() }
     }
 
     /// The launch that asks.
     pub(crate) fn now(&self) -> Now {
         Now { boot: self.clock.boot_id(), at: self.clock.boot(), app: Some(self.app.clone()) }
+    }
+
+    /// The same before a directory is open.
+    pub(super) fn now_of(config: &Config, clock: &Clock) -> Now {
+        Now { boot: clock.boot_id(), at: clock.boot(), app: Some(app(config)) }
+    }
+
+    /// Notes the sessions that a run has ended by its death.
+    pub(super) fn note_sessions(&mut self, sessions: Vec<(Uuid, Death)>) {
+        self.sessions.extend(sessions);
+    }
+
+    /// Takes what was noted so.
+    pub(super) fn take_sessions(&mut self) -> Vec<(Uuid, Death)> {
+        std::mem::take(&mut self.sessions)
     }
 
     /// The runs that this process has read, in the order in which they were.

@@ -21,19 +21,24 @@
 //! - `dead_run.rs`: finding and reading the journals of those runs;
 //! - `dead_crash.rs`: reading what such a run died of;
 //! - `ends.rs`: how the runs ended, and what follows for this launch;
+//! - `ended_session.rs`: whether such a run has ended the last session;
 //! - `destinations.rs`: what the queue and the uploader know of the configured destinations;
 //! - `erase.rs`: erasing everything.
 
 mod dead_crash;
 mod dead_run;
 mod destinations;
+mod ended_session;
 mod ends;
 mod erase;
 mod recovery;
 
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 pub(crate) use destinations::route_hints;
+pub(crate) use ended_session::death_of;
 pub(crate) use ends::{Ended, Ends, name_of, reported_runs};
 pub(crate) use erase::{erase_dir, erase_left, erase_others, erase_shared, owe_erasure, owes_erasure};
 
@@ -44,6 +49,7 @@ use crate::model::time::Clock;
 use crate::policy::crash_loop::Launch;
 use crate::policy::exits::Now;
 use crate::policy::redact::Redactor;
+use crate::policy::session::Death;
 use crate::storage::dirlock::{DirLock, RUNS};
 use crate::storage::journal::RunStart;
 use crate::storage::journal::run_file::file_name;
@@ -111,6 +117,11 @@ impl Directory {
     /// The runs of this directory that are over and that this process has read.
     pub(crate) fn ended(&self) -> Vec<Ended> {
         self.ends.ended()
+    }
+
+    /// The sessions that the runs that were read have ended by their deaths, each once.
+    pub(crate) fn take_ended_sessions(&mut self) -> Vec<(Uuid, Death)> {
+        self.ends.take_sessions()
     }
 
     /// The directory's path.

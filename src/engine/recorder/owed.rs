@@ -69,6 +69,7 @@ impl Recorder {
         let view = view.zip(name.as_deref()).map(|((id, _), name)| (id, name));
         encode_scope(session, view, &mut record);
         self.set_version(Part::Scope, record);
+        self.crash.note(|state| state.session = Some(session));
     }
 
     fn set_version(&self, part: Part, record: Vec<u8>) {

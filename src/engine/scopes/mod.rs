@@ -70,6 +70,8 @@ pub(crate) struct Scopes {
     deadline: AtomicU64,
     /// Boot time at which the user was last active.
     last_active: AtomicU64,
+    /// Boot time at which a language said that the process dies in this session. 0: it did not.
+    crashed: AtomicU64,
     /// Which scopes have to see every event: [`ACTION`], [`SYNTHETIC`].
     watch: AtomicU64,
     /// Events of the view that is shown, by [`Count`], since its last snapshot.
@@ -121,6 +123,7 @@ impl Scopes {
             recorder,
             deadline: AtomicU64::new(session.deadline(now).0),
             last_active: AtomicU64::new(now.0),
+            crashed: AtomicU64::new(0),
             watch: AtomicU64::new(0),
             counts: Default::default(),
             session_rate: AtomicU64::new(config.session_sample_rate.to_bits()),
@@ -207,8 +210,10 @@ impl Scopes {
             return self.record_error(&ErrorEvent { error_kind: ErrorKind::Handled, ..*error }, Some(fatal), now);
         }
         let id = self.record_of_operation(error, now)?;
-        crash.note(|state| state.fatal = Some(Fatal { id, at: now }));
+        let wall = self.recorder.wall(now);
+        crash.note(|state| state.fatal = Some(Fatal { id, at: now, wall, session: state.session }));
         self.count_in(error, now, true);
+        self.note_crash(now);
         Some(id)
     }
 

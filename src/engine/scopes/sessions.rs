@@ -9,10 +9,10 @@ use super::{Locked, Scopes};
 use crate::engine::recorder::Recorder;
 use crate::model::config::{Config, TailSampling};
 use crate::model::event::{Session, SessionChange};
-use crate::model::limits::{ACTIVITY_GRAIN, SESSION_SAVE_EVERY};
+use crate::model::limits::{ACTIVITY_GRAIN, DYING_TIME, SESSION_SAVE_EVERY};
 use crate::model::names::{self, words};
 use crate::model::time::BootTime;
-use crate::policy::session::{EndReason, Persisted, Resumed, SessionState};
+use crate::policy::session::{Death, EndReason, Persisted, Resumed, SessionState};
 use crate::policy::trace::ContextStore;
 
 /// What has been written down for the next process.
@@ -22,6 +22,8 @@ pub(super) struct Saved {
     last_active: u64,
     /// Whether the session was known to be worth keeping.
     kept: bool,
+    /// The session was known to have crashed.
+    crashed: bool,
     /// The session has changed since.
     is_stale: bool,
     /// The client was shut down.
@@ -33,7 +35,7 @@ pub(super) struct Saved {
 impl Saved {
     /// Nothing has been written down yet.
     pub(super) fn nothing() -> Self {
-        Self { last_active: 0, kept: false, is_stale: true, closed: false, ended_elsewhere: 0 }
+        Self { last_active: 0, kept: false, crashed: false, is_stale: true, closed: false, ended_elsewhere: 0 }
     }
 
     pub(super) fn note_shutdown(&mut self) {
@@ -83,12 +85,14 @@ impl Scopes {
     /// Records the end of an earlier process's session, under that session's own id.
     fn end_earlier(&self, earlier: &Persisted, reason: EndReason) {
         self.recorder.set_scope(earlier.id, None, self.session_rate());
-        if earlier.kept {
+        // What a process died of releases the events that it kept aside.
+        if earlier.kept || (earlier.death.is_some() && self.tail_sampling().is_some()) {
             self.recorder.go_on_keeping();
         }
         let Persisted { id, sequence, started_wall, last_wall, .. } = *earlier;
         let session = SessionState { id, sequence, started: BootTime(0), started_wall };
-        self.record_session(SessionChange::End, &session, None, reason.name(), last_wall);
+        let ended = earlier.death.map_or(last_wall, |death| death.wall);
+        self.record_session(SessionChange::End, &session, None, reason.name(), ended);
     }
 
     /// Records a session's start or end, if sessions are events. Also called on the worker's
@@ -159,7 +163,41 @@ impl Scopes {
         let last = BootTime(self.last_active.load(Ordering::Relaxed));
         if now.since(last) > ACTIVITY_GRAIN {
             self.last_active.fetch_max(now.0, Ordering::Relaxed);
-            self.deadline.store(self.lock().open.session.deadline(now).0, Ordering::Relaxed);
+            let session = self.lock().open.session;
+            self.set_deadline(&session, now);
+        }
+    }
+
+    /// Notes when the session may be over, if the user was last active at `last`.
+    fn set_deadline(&self, session: &SessionState, last: BootTime) {
+        let deadline = session.deadline(last);
+        let deadline = self.survived_from().map_or(deadline, |survived| survived.min(deadline));
+        self.deadline.store(deadline.0, Ordering::Relaxed);
+    }
+
+    /// A language says that the process dies, so the session is over. Takes no lock: the thread
+    /// that dies may hold it.
+    pub(super) fn note_crash(&self, now: BootTime) {
+        self.crashed.store(now.0.max(1), Ordering::Relaxed);
+        self.deadline.fetch_min(now.after(DYING_TIME).0, Ordering::Relaxed);
+    }
+
+    /// When a language said that the process dies in this session.
+    fn crashed(&self) -> Option<BootTime> {
+        Some(BootTime(self.crashed.load(Ordering::Relaxed))).filter(|at| at.0 > 0)
+    }
+
+    /// From when on the process has survived that. Until then the session goes on, because one that
+    /// has nothing but the last events of a death would be counted as one without a crash.
+    fn survived_from(&self) -> Option<BootTime> {
+        self.crashed().map(|at| at.after(DYING_TIME))
+    }
+
+    /// An earlier run is found to have ended this session by its death.
+    pub(crate) fn end_died(&self, session: Uuid, death: Death) {
+        let mut locked = self.lock();
+        if locked.open.session.id == session {
+            locked.renew(self.recorder.boot(), death.reason());
         }
     }
 
@@ -186,8 +224,7 @@ impl Scopes {
         if own.id == other.id {
             // The user was active there.
             self.last_active.fetch_max(last.0, Ordering::Relaxed);
-            let last = BootTime(self.last_active.load(Ordering::Relaxed));
-            self.deadline.store(own.deadline(last).0, Ordering::Relaxed);
+            self.set_deadline(&own, BootTime(self.last_active.load(Ordering::Relaxed)));
             return;
         }
         if other.sequence < own.sequence {
@@ -197,7 +234,7 @@ impl Scopes {
             Resumed::GoesOn(session) => {
                 locked.go_over_to(session, now);
                 self.last_active.store(last.0, Ordering::Relaxed);
-                self.deadline.store(session.deadline(last).0, Ordering::Relaxed);
+                self.set_deadline(&session, last);
                 if other.kept {
                     self.recorder.go_on_keeping();
                 }
@@ -234,9 +271,11 @@ impl Scopes {
 impl Locked<'_> {
     fn renew_if_over(&mut self, now: BootTime) {
         let last = BootTime(self.scopes.last_active.load(Ordering::Relaxed));
-        match self.open.session.over(last, now) {
+        let has_survived = self.scopes.survived_from().is_some_and(|from| now >= from);
+        let survived = has_survived.then_some(EndReason::Crash);
+        match survived.or_else(|| self.open.session.over(last, now)) {
             Some(reason) => self.renew(now, reason),
-            None => self.scopes.deadline.store(self.open.session.deadline(last).0, Ordering::Relaxed),
+            None => self.scopes.set_deadline(&self.open.session, last),
         }
     }
 
@@ -244,14 +283,20 @@ impl Locked<'_> {
         let (scopes, recorder) = (self.scopes, &self.scopes.recorder);
         let last = BootTime(scopes.last_active.load(Ordering::Relaxed));
         let old = self.open.session;
+        // Whatever ends it now: it was over before.
+        let reason = if scopes.crashed().is_some() { EndReason::Crash } else { reason };
         let started_wall = recorder.wall(now);
         let newest = old.sequence.max(self.open.saved.ended_elsewhere);
         let next =
             SessionState { id: recorder.new_id(), sequence: newest.saturating_add(1), started: now, started_wall };
         let views = self.leave(now);
         if newest == old.sequence {
-            // Inactivity ended it when its time was over, which may be long before this event.
-            let ended = if reason == EndReason::InactivityTimeout { old.deadline(last) } else { now };
+            // Both may be long before this event: the end of the time of inactivity, and the crash.
+            let ended = match reason {
+                EndReason::InactivityTimeout => old.deadline(last),
+                EndReason::Crash => scopes.crashed().unwrap_or(now),
+                _ => now,
+            };
             scopes.record_session(SessionChange::End, &old, None, reason.name(), recorder.wall(ended));
         }
         self.begin(next, now);
@@ -284,7 +329,8 @@ impl Locked<'_> {
     fn begin(&mut self, session: SessionState, now: BootTime) {
         (self.open.session, self.open.saved.is_stale) = (session, true);
         self.scopes.last_active.store(now.0, Ordering::Relaxed);
-        self.scopes.deadline.store(session.deadline(now).0, Ordering::Relaxed);
+        self.scopes.crashed.store(0, Ordering::Relaxed);
+        self.scopes.set_deadline(&session, now);
         self.write_scope();
     }
 
@@ -292,15 +338,17 @@ impl Locked<'_> {
         let recorder = &self.scopes.recorder;
         let last_active = self.scopes.last_active.load(Ordering::Relaxed);
         let kept = recorder.has_happened();
+        let death = self.scopes.crashed().map(|at| Death { is_hang: false, wall: recorder.wall(at) });
         let saved = &self.open.saved;
-        let is_due = saved.is_stale || kept != saved.kept || (last_active > saved.last_active && may_update(saved));
+        let has_changed = saved.is_stale || kept != saved.kept || death.is_some() != saved.crashed;
+        let is_due = has_changed || (last_active > saved.last_active && may_update(saved));
         if !is_due {
             return None;
         }
-        self.open.saved = Saved { last_active, kept, is_stale: false, ..*saved };
+        self.open.saved = Saved { last_active, kept, crashed: death.is_some(), is_stale: false, ..*saved };
         let closed = self.open.saved.closed;
         let SessionState { id, sequence, started_wall, .. } = self.open.session;
         let last_wall = recorder.wall(BootTime(last_active));
-        Some(Persisted { id, sequence, started_wall, last_wall, closed, kept })
+        Some(Persisted { id, sequence, started_wall, last_wall, closed, kept, death })
     }
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use crate::model::config::{Filter, shown};
 use crate::model::event::{EventKind, Lane};
-use crate::model::export::{Attempt, ExportRow, Exporter, RequestLimits, Signal, Verdict};
+use crate::model::export::{Attempt, ExportRow, Exporter, Loss, RequestLimits, Signal, Verdict};
 use crate::model::http::{Request, Response};
 use crate::model::limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
-use crate::storage::queue::QueueError;
+use crate::storage::queue::{LostOf, QueueError, Untold};
 
 /// What an exporter did wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -52,11 +52,13 @@ pub(super) struct Guarded {
     panics: Arc<AtomicU64>,
     /// Whether the backend has said that it cannot read compressed bodies.
     is_plain: bool,
+    /// What the next request tells of losses, or the one that is under way.
+    losses: Vec<(Untold, Loss)>,
 }
 
 impl Guarded {
     pub(super) fn new(exporter: Arc<dyn Exporter>, filter: Filter, panics: Arc<AtomicU64>) -> Self {
-        Self { exporter, filter, panics, is_plain: false }
+        Self { exporter, filter, panics, is_plain: false, losses: Vec::new() }
     }
 
     fn call<R>(&self, call: impl FnOnce(&dyn Exporter) -> R) -> Result<R, Fault> {
@@ -153,8 +155,35 @@ impl Guarded {
     pub(super) fn stamped(&self, signal: Signal, mut request: Request, attempt: &Attempt) -> Result<Request, Fault> {
         self.call(|exporter| {
             exporter.stamp(signal, &mut request, attempt);
+            if !self.losses.is_empty() {
+                let losses: Vec<Loss> = self.losses.iter().map(|(_, loss)| *loss).collect();
+                exporter.add_losses(&mut request, &losses);
+            }
             request
         })
+    }
+
+    /// Whether the backend wants to be told of losses. It does not if the exporter fails.
+    pub(super) fn takes_losses(&self) -> bool {
+        self.call(|exporter| exporter.takes_losses() && exporter.is_stamped()).unwrap_or(false)
+    }
+
+    /// Has the next request tell these losses, as far as the events were meant for the destination.
+    pub(super) fn tell(&mut self, untold: Vec<Untold>) {
+        let loss = |untold: Untold| {
+            let signal = match untold.of {
+                LostOf::Signal(signal) => Signal(signal),
+                LostOf::Kind(kind) if self.wants(untold.lane, kind) => self.signal(kind).ok()??,
+                LostOf::Kind(_) => return None,
+            };
+            Some((untold, Loss { signal, reason: untold.reason, count: untold.count }))
+        };
+        self.losses = untold.into_iter().filter_map(loss).collect();
+    }
+
+    /// Takes what the request that was under way has told.
+    pub(super) fn take_told(&mut self) -> Vec<Untold> {
+        std::mem::take(&mut self.losses).into_iter().map(|(untold, _)| untold).collect()
     }
 
     /// For how long the backend wants no requests of which signals. None if the exporter fails.

@@ -228,6 +228,9 @@ impl Uploader {
         let mut faults: Vec<(u32, Fault)> = Vec::new();
         for target in &mut self.targets {
             target.compress_if_due(situation.now);
+            if !target.is_busy && target.exporter.takes_losses() {
+                target.exporter.tell(queue.untold(target.id)?);
+            }
             let (mut due, mut passed) = (Vec::new(), Vec::new());
             let name = queue.destination_name(target.id).cloned().unwrap_or_default();
             let is_paused = self.paused.contains(&name);
@@ -273,6 +276,8 @@ impl Uploader {
             if is_left_alone || is_refused || queue.is_salvaging() || target.rests(situation.now) {
                 continue;
             }
+            // What becomes of these requests is in no books, and so would be what they tell.
+            target.exporter.take_told();
             match snapshots::next(queue, target, situation) {
                 Ok(Lease::Send(outgoing)) => return Ok(Step::Send(outgoing)),
                 Ok(Lease::Later(left)) => wait = sooner(wait, left),

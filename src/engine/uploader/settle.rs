@@ -12,7 +12,7 @@ use crate::model::export::{Signal, Verdict};
 use crate::model::limits::{ACCEPT_WINDOW, REQUEST_TIMEOUT, RETRY_AFTER_MAX, SUSPICIONS_TO_DIVIDE};
 use crate::model::time::BootTime;
 use crate::policy::backoff;
-use crate::storage::queue::{Queue, QueueError, Retry, Settlement};
+use crate::storage::queue::{Answered, Queue, QueueError, Retry, Settlement};
 use crate::wire::transport::cause::{answered, unanswered};
 use crate::wire::transport::{Response, TransportError};
 
@@ -56,11 +56,13 @@ impl Uploader {
             return target.settle_snapshots(queue, leased, result, Settling { now, wall, random });
         }
         let part = &leased.part;
+        let told = target.exporter.take_told();
         let exporter = target.exporter.clone();
         let url = exporter.shown_url(Signal(part.signal));
         let is_known = queue.has_accepted(leased.destination, part.signal);
         let mut settled = Settled::default();
         let (mut status, mut waits) = (None, Vec::new());
+        let mut is_told = false;
         let (settlement, rest, sent) = match result {
             Err(error) => {
                 settled.failure = Some(unanswered(&url, &error.0, is_known));
@@ -97,13 +99,20 @@ impl Uploader {
                 if verdict == Verdict::Decompress {
                     target.stop_compressing(now);
                 }
+                let is_limited = waits.iter().any(|(signal, _)| signal.0 == part.signal);
+                let is_read = matches!(response.status, 200..=299 | 429) && !waits.is_empty();
+                is_told = is_read || matches!(verdict, Verdict::Delivered { .. });
+                let verdict = match verdict {
+                    // It may have accepted what was told alone: then the events are gone.
+                    Verdict::Delivered { .. } if is_limited && !told.is_empty() => Verdict::Retry,
+                    verdict => verdict,
+                };
                 if let Verdict::Delivered { rejected } = verdict {
                     settled.server_offset_ms = server_offset_ms(&response, leased, now, wall);
                     settled.delivered = part.rows.saturating_sub(rejected);
                     settled.failure = (rejected > 0).then(|| format!("the backend rejected {rejected} records"));
                 }
                 let accepts_others = queue.accepts_others(leased.destination, part);
-                let is_limited = waits.iter().any(|(signal, _)| signal.0 == part.signal);
                 let circumstances = Circumstances {
                     is_crash: leased.lane == Lane::Crash,
                     attempts: part.attempts,
@@ -156,7 +165,7 @@ impl Uploader {
         }
         target.ready.check(queue, target.id);
         let is_accepted = matches!(settlement, Settlement::Delivered { .. });
-        let answered = (sent, status);
+        let answered = Answered { sent, status, told: if is_told { &told } else { &[] } };
         if let Err(error) = queue.settle_answered(leased.destination, leased.lane, part.id, settlement, answered) {
             // The part is sent again, but not over and over while the disk is full.
             target.failed(now.after(backoff::delay(target.failures(), random)));

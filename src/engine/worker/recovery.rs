@@ -15,7 +15,14 @@ impl Worker<'_> {
             return false;
         };
         match directory.recover(shared.recorder().redactor()) {
-            Ok(()) => true,
+            Ok(()) => {
+                // The start has found these itself, unless another process has died since or the
+                // device was locked.
+                for (session, death) in directory.take_ended_sessions() {
+                    shared.scopes.end_died(session, death);
+                }
+                true
+            }
             Err(error) => {
                 self.directory_failed(place, error);
                 false

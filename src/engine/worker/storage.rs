@@ -160,6 +160,9 @@ impl Worker<'_> {
         }
         self.map_journal(lock.dir())?;
         self.capture_crashes(lock.dir());
+        // Before the first run file is read and removed: should this process die meanwhile, the
+        // next one must not go on with the session that this one has ended.
+        self.keep_session();
         let journal = shared.recorder().journal();
         journal.confirm_owner();
         let is_main = lock.is_main(&shared.config.data_dir);

@@ -20,21 +20,30 @@ impl Worker<'_> {
         let scopes = &self.shared.scopes;
         let now = self.shared.recorder().boot();
         let next = scopes.tick(now);
-        // Once the user has denied consent, nothing is written any more.
+        self.keep_session();
         if self.shared.consent() != Consent::Denied {
-            let is_suspended = matches!(self.storage, Storage::Suspended);
-            let may_end = self.closing.is_some() || is_suspended || !self.conditions.foreground;
-            let session = if may_end { scopes.to_save() } else { scopes.to_save_if_due(now) };
-            if let Some(session) = session {
-                match session_file::save(&self.shared.config.data_dir, &session) {
-                    Ok(other) => other.iter().for_each(|other| scopes.follow(other)),
-                    Err(error) => self.shared.debug.log(&format!("the session could not be saved: {error}")),
-                }
-            }
             self.keep_installation();
         }
         let manual = matches!(self.shared.clock, Clock::Manual(_));
         next.map(|at| Instant::now() + if manual { MANUAL_TICK } else { at.since(now) })
+    }
+
+    /// Writes the session down if that is due, and goes over to that of another process.
+    pub(super) fn keep_session(&self) {
+        let scopes = &self.shared.scopes;
+        // Once the user has denied consent, nothing is written any more.
+        if self.shared.consent() == Consent::Denied {
+            return;
+        }
+        let is_suspended = matches!(self.storage, Storage::Suspended);
+        let may_end = self.closing.is_some() || is_suspended || !self.conditions.foreground;
+        let session = if may_end { scopes.to_save() } else { scopes.to_save_if_due(self.shared.recorder().boot()) };
+        if let Some(session) = session {
+            match session_file::save(&self.shared.config.data_dir, &session) {
+                Ok(other) => other.iter().for_each(|other| scopes.follow(other)),
+                Err(error) => self.shared.debug.log(&format!("the session could not be saved: {error}")),
+            }
+        }
     }
 
     /// Writes the installation down if it is new. Looks for it if it could not be read before.

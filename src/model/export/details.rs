@@ -49,7 +49,8 @@ pub struct SessionDetails<'a> {
     pub id: Option<Uuid>,
     /// The session that it continues.
     pub previous: Option<Uuid>,
-    /// Why: `inactivity_timeout`, `max_duration`, `explicit_stop`, `process_death`, …
+    /// Why: `inactivity_timeout`, `max_duration`, `explicit_stop`, `process_death`,
+    /// `process_crash`, `process_hang`, …
     pub reason: &'a str,
 }
 

@@ -82,7 +82,7 @@ pub use details::{
     SessionDetails, SpanDetails, SpanEventDetails, ViewDetails, VitalDetails,
 };
 pub use row::ExportRow;
-pub use sending::{Attempt, RequestLimits};
+pub use sending::{Attempt, Loss, RequestLimits};
 
 /// One kind of request of an exporter: OTLP's logs, traces and metrics, for example.
 ///
@@ -224,6 +224,23 @@ pub trait Exporter: Send + Sync + std::fmt::Debug {
     /// what it changes is not part of the frozen batch. A query may be added to the URL here.
     fn stamp(&self, signal: Signal, request: &mut Request, attempt: &Attempt) {
         let _ = (signal, request, attempt);
+    }
+
+    /// Whether the backend wants to be told of events that were lost, by
+    /// [`add_losses`](Self::add_losses). Then they are counted for it. Default: it does not. A
+    /// format that does is [stamped](Self::is_stamped).
+    fn takes_losses(&self) -> bool {
+        false
+    }
+
+    /// Adds to a request, after [`stamp`](Self::stamp), what was lost since the backend was told
+    /// last. It counts as told when the request is [`Delivered`](Verdict::Delivered), and also when
+    /// the backend names limits of signals ([`waits`](Self::waits)) in an answer of 2xx or 429:
+    /// then it has read the request. An answer of 2xx that names a limit of the request's own
+    /// signal says nothing of its events, which are sent again. If an answer is lost, the same
+    /// losses are told again.
+    fn add_losses(&self, request: &mut Request, losses: &[Loss]) {
+        let _ = (request, losses);
     }
 
     /// For how long the backend wants no requests of which signals: limits that it tells beside its

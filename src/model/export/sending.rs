@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use super::Signal;
+use crate::model::ledger::DropReason;
 use crate::model::limits::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
 
 /// How much one request may carry. What is more than the client's own limits counts as those.
@@ -18,6 +20,18 @@ impl Default for RequestLimits {
     fn default() -> Self {
         Self { events: MAX_BATCH_EVENTS, bytes: MAX_BATCH_BYTES }
     }
+}
+
+/// Events that were lost on the device for good, and of which the backend was not told yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// The signal with which they would have been sent.
+    pub signal: Signal,
+    /// Why they were dropped.
+    pub reason: DropReason,
+    /// How many they are.
+    pub count: u64,
 }
 
 /// An attempt to send a request.

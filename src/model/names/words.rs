@@ -21,6 +21,10 @@ pub const SESSION_INACTIVE: &str = "inactivity_timeout";
 pub const SESSION_TOO_LONG: &str = "max_duration";
 /// The app ended the session.
 pub const SESSION_STOPPED: &str = "explicit_stop";
+/// The process crashed.
+pub const SESSION_CRASHED: &str = "process_crash";
+/// The main thread hung until the process died.
+pub const SESSION_HUNG: &str = "process_hang";
 /// The process died. Views, actions and operations that were open then have ended for this reason,
 /// too.
 pub const PROCESS_DEATH: &str = "process_death";

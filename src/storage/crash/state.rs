@@ -63,6 +63,8 @@ pub struct CrashState {
     pub operation_name: String,
     /// The error of a language of which the process was dying.
     pub fatal: Option<Fatal>,
+    /// The session that it was in.
+    pub session: Option<Uuid>,
 }
 
 /// An error of a language that ends the process: an exception, a panic, a fatal error of
@@ -73,6 +75,10 @@ pub struct Fatal {
     pub id: Uuid,
     /// When it was recorded.
     pub at: BootTime,
+    /// The same in wall time, ns since the Unix epoch.
+    pub wall: u64,
+    /// The session in which it was recorded. If the process lives on, it goes over to another.
+    pub session: Option<Uuid>,
 }
 
 impl Fatal {
@@ -94,12 +100,16 @@ impl CrashState {
             .bytes(5, self.operation_name.as_bytes())
             .id(6, self.fatal.map(|fatal| fatal.id))
             .number(7, self.fatal.map_or(0, |fatal| fatal.at.0))
+            .id(8, self.session)
+            .number(9, self.fatal.map_or(0, |fatal| fatal.wall))
+            .id(10, self.fatal.and_then(|fatal| fatal.session))
             .end()
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {
         let mut state = Self::default();
-        let (mut fatal, mut died) = (None, BootTime(0));
+        let mut died = Fatal { id: Uuid::nil(), at: BootTime(0), wall: 0, session: None };
+        let mut fatal = None;
         each(bytes, |number, value| match number {
             1 => state.context = value.version(),
             2 => state.scope = value.version(),
@@ -107,10 +117,13 @@ impl CrashState {
             4 => state.operation = value.trace(),
             5 => state.operation_name = value.text(),
             6 => fatal = value.id(),
-            7 => died = BootTime(value.number()),
+            7 => died.at = BootTime(value.number()),
+            8 => state.session = value.id(),
+            9 => died.wall = value.number(),
+            10 => died.session = value.id(),
             _ => {}
         });
-        state.fatal = fatal.map(|id| Fatal { id, at: died });
+        state.fatal = fatal.map(|id| Fatal { id, ..died });
         state
     }
 }
@@ -127,7 +140,8 @@ mod tests {
             action: Some(Uuid::from_u128(5)),
             operation: Some(TraceContext { trace_id: [1; 16], span_id: [2; 8], sampled: true }),
             operation_name: "Checkout".to_owned(),
-            fatal: Some(Fatal { id: Uuid::from_u128(6), at: BootTime(9) }),
+            fatal: Some(Fatal { id: Uuid::from_u128(6), at: BootTime(9), wall: 10, session: Some(Uuid::from_u128(7)) }),
+            session: Some(Uuid::from_u128(8)),
         };
         assert_eq!(CrashState::from_bytes(&state.to_bytes(vec![1, 2, 3])), state);
         assert_eq!(CrashState::from_bytes(&CrashState::default().to_bytes(Vec::new())), CrashState::default());
@@ -137,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_signal_long_after_an_error_that_was_survived_is_a_death_of_its_own() {
-        let fatal = Fatal { id: Uuid::from_u128(6), at: BootTime(20_000_000_000) };
+        let fatal = Fatal { id: Uuid::from_u128(6), at: BootTime(20_000_000_000), wall: 0, session: None };
         let explained = [19, 20, 30, 31].map(|second| fatal.explains(BootTime(second * 1_000_000_000)));
         assert_eq!(explained, [false, true, true, false]);
     }

@@ -114,6 +114,7 @@ impl Queue {
     /// Deletes rows within a transaction, and books the drops for every destination that had not
     /// settled them.
     pub(super) fn drop_rows(&mut self, lane: Lane, seqs: &[u64], reason: DropReason) -> Result<(), QueueError> {
+        self.count_lost(lane, seqs, reason)?;
         let gone = self.kinds_if_deferred(lane, seqs)?;
         self.delete_rows(lane, seqs)?;
         self.book_dropped(lane, seqs, &gone, reason)
@@ -122,12 +123,15 @@ impl Queue {
     /// The kinds of rows of a lane in which a part is deferred. Such a part may be as long as the
     /// lane, so that counting what is left of it would take long.
     fn kinds_if_deferred(&self, lane: Lane, seqs: &[u64]) -> Result<Gone, QueueError> {
-        let mut gone = Gone::new();
         let is_deferred = |part: &PartState| part.is_deferred;
         let mut batches = self.control.batches.iter().filter(|((_, of), _)| *of == lane);
-        if !batches.any(|(_, batch)| batch.parts.iter().any(is_deferred)) {
-            return Ok(gone);
-        }
+        let is_needed = batches.any(|(_, batch)| batch.parts.iter().any(is_deferred));
+        if is_needed { self.kinds(lane, seqs) } else { Ok(Gone::new()) }
+    }
+
+    /// The kinds of rows.
+    pub(super) fn kinds(&self, lane: Lane, seqs: &[u64]) -> Result<Gone, QueueError> {
+        let mut gone = Gone::new();
         let sql = format!("SELECT row FROM {} WHERE seq = ?1", schema::table(lane));
         let mut statement = self.db.prepare_cached(&sql)?;
         for seq in seqs {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::losses::LostOf;
 use super::sent::SentToday;
-use super::state::{BatchState, PartState};
-use super::{LeftOut, NewPart, Queue, QueueError, destinations};
+use super::state::{BatchState, DestinationState, PartState};
+use super::{LeftOut, NewPart, Queue, QueueError, Untold, destinations};
 use crate::model::event::Lane;
 use crate::model::kill_point::kill_point;
 use crate::model::ledger::DropReason;
@@ -88,6 +89,17 @@ pub enum Retry {
     Asked,
 }
 
+/// What is known of the request that carried a part.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answered<'a> {
+    /// Bytes of the compressed body, as far as they were sent.
+    pub sent: u64,
+    /// The status of the answer; `None` when there was none.
+    pub status: Option<u16>,
+    /// The losses of which the backend knows now.
+    pub told: &'a [Untold],
+}
+
 impl Queue {
     /// Commits what became of a part, and that `sent` bytes of a compressed body were sent for it.
     /// A part that is not known any more is left alone.
@@ -99,24 +111,25 @@ impl Queue {
         settlement: Settlement,
         sent: u64,
     ) -> Result<(), QueueError> {
-        self.settle_answered(destination, lane, part, settlement, (sent, None))
+        self.settle_answered(destination, lane, part, settlement, Answered { sent, ..Answered::default() })
     }
 
-    /// The same, for a part that was sent and answered with a status.
+    /// The same, for a part that was sent and answered.
     pub fn settle_answered(
         &mut self,
         destination: u32,
         lane: Lane,
         part: u32,
         settlement: Settlement,
-        (sent, status): (u64, Option<u16>),
+        answered: Answered<'_>,
     ) -> Result<(), QueueError> {
         kill_point("sent_unsettled");
         let age = self.age();
         self.transact(|queue| {
-            queue.book_sent(age, sent);
+            queue.book_sent(age, answered.sent);
+            queue.note_told(destination, answered.told);
             let Some(part) = queue.part_mut(destination, lane, part) else { return Ok(()) };
-            part.last_status = status;
+            part.last_status = answered.status;
             let part = part.clone();
             let (from, to) = (part.from, part.to);
             queue.apply_settlement(destination, lane, part, settlement, age)?;
@@ -167,7 +180,7 @@ impl Queue {
                 if reason == DropReason::Rejected {
                     state.refuse(part.clone());
                 }
-                state.drops.add(lane, reason, part.rows);
+                state.drop_part(lane, &part, reason);
                 batch.remove(part.id);
             }
             Settlement::Gone => {
@@ -211,7 +224,7 @@ impl Queue {
                     part.not_before = Some(deadline(PARKED_FOR));
                 });
                 for oldest in batch.surplus_parked() {
-                    state.drops.add(lane, DropReason::Undeliverable, oldest.rows);
+                    state.drop_part(lane, &oldest, DropReason::Undeliverable);
                     batch.remove(oldest.id);
                 }
             }
@@ -252,6 +265,16 @@ impl Queue {
             }
         }
         Ok(())
+    }
+}
+
+impl DestinationState {
+    /// Books a part that is dropped.
+    fn drop_part(&mut self, lane: Lane, part: &PartState, reason: DropReason) {
+        self.drops.add(lane, reason, part.rows);
+        if let Some(losses) = &mut self.losses {
+            losses.add(lane, LostOf::Signal(part.signal), reason, part.rows);
+        }
     }
 }
 

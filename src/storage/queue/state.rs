@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ByLane;
 use super::answers::Answers;
+use super::losses::Losses;
 use super::sent::SentToday;
 use crate::model::event::{EventKind, Lane};
 use crate::model::ids::RunKey;
@@ -161,6 +162,9 @@ pub struct DestinationState {
     /// What each signal's requests were answered with.
     #[serde(default)]
     pub answers: Answers,
+    /// What was lost of it, if its backend wants to be told.
+    #[serde(default)]
+    pub losses: Option<Losses>,
     /// Whether it is no longer in the configuration.
     pub removed: bool,
 }
@@ -303,8 +307,7 @@ pub struct PartState {
     /// The queue age at which the backend last answered it with an error that is to be retried, ns.
     #[serde(default)]
     pub failed_age: Option<u64>,
-    /// How many requests of its signal the backend had accepted when it last refused what is in the
-    /// part.
+    /// How many requests of its signal had been accepted when what is in it was refused last.
     #[serde(default)]
     pub refused_at: Option<u64>,
     /// How often it was refused since then, the last time included.

@@ -42,21 +42,31 @@ impl Envelope {
 
     /// Adds an item. `header` writes what its header has beside the type and the length.
     pub(super) fn item(&mut self, kind: &str, header: impl FnOnce(&mut Object<'_>), payload: impl FnOnce(Value<'_>)) {
-        let mut body = Vec::with_capacity(4_096);
-        payload(Value::at(&mut body));
-        Value::at(&mut self.0).object(|object| {
-            object.text("type", kind);
-            header(object);
-            object.value("length").plain(body.len());
-        });
-        self.0.push(b'\n');
-        self.0.append(&mut body);
-        self.0.push(b'\n');
+        append(&mut self.0, kind, header, payload);
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
         self.0
     }
+}
+
+/// Adds an item to the bytes of an envelope.
+pub(super) fn append(
+    out: &mut Vec<u8>,
+    kind: &str,
+    header: impl FnOnce(&mut Object<'_>),
+    payload: impl FnOnce(Value<'_>),
+) {
+    let mut body = Vec::with_capacity(4_096);
+    payload(Value::at(&mut body));
+    Value::at(out).object(|object| {
+        object.text("type", kind);
+        header(object);
+        object.value("length").plain(body.len());
+    });
+    out.push(b'\n');
+    out.append(&mut body);
+    out.push(b'\n');
 }
 
 /// Adds the time of sending to the header of an envelope, in place of one that it may have, unless

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | error | an `event`, and an update of its session in the same envelope |
 //! | crash, hang, ANR, OOM kill | an `event` of level `fatal`, and the end of its session |
-//! | session | a `session` update: `init` for its start, `exited` for its end |
+//! | session | a `session` update: `init` for its start, `exited` for an end without a crash |
 //! | log, custom | an item of a `log` container |
 //! | view, action, resource, long task, vital, metric, span | nothing of its own |
 //!
@@ -12,17 +12,15 @@
 //! breadcrumbs. Sentry has places for traces and metrics; they are not filled yet, and OTLP carries
 //! them to Sentry as well as to any other backend.
 //!
-//! An envelope holds at most one event, so every error is a request of its own. Client reports,
-//! with which an SDK tells Sentry of what it has dropped, are not sent: the books of the client
-//! count events of all kinds for all destinations, and Sentry would take each for a lost error. The
-//! counts arrive as log lines, `throughline.dropped`.
+//! An envelope holds at most one event, so every error is a request of its own. What was dropped
+//! for good goes along with any envelope, as a client report.
 //!
 //! Source: <https://develop.sentry.dev/sdk/>, and Relay, Sentry's receiver, by measurement.
 //!
 //! - `dsn.rs`: who sends to which project;
 //! - `envelope.rs`: the body, and the time of sending;
 //! - `event.rs`, `stack.rs`, `frame.rs`, `breadcrumbs.rs`: errors;
-//! - `session.rs`, `logs.rs`: the other items;
+//! - `session.rs`, `logs.rs`, `report.rs`: the other items;
 //! - `identity.rs`, `words.rs`, `time.rs`, `json.rs`: texts that Relay takes;
 //! - `outcomes.rs`: what an answer means.
 
@@ -35,6 +33,7 @@ mod identity;
 mod json;
 mod logs;
 mod outcomes;
+mod report;
 mod session;
 mod stack;
 mod time;
@@ -44,7 +43,7 @@ use std::time::Duration;
 
 use crate::model::error::Error;
 use crate::model::event::EventKind;
-use crate::model::export::{Attempt, ExportRow, Exporter, RequestLimits, Signal, Verdict};
+use crate::model::export::{Attempt, ExportRow, Exporter, Loss, RequestLimits, Signal, Verdict};
 use crate::model::http::{Request, Response};
 use crate::model::limits::{MAX_BATCH_BYTES, SENTRY_AGE, SENTRY_LOGS, SENTRY_SESSIONS};
 use crate::model::names;
@@ -222,6 +221,14 @@ impl Exporter for Sentry {
 
     fn stamp(&self, _signal: Signal, request: &mut Request, attempt: &Attempt) {
         envelope::stamp(&mut request.body, attempt.time_unix_nano);
+    }
+
+    fn takes_losses(&self) -> bool {
+        true
+    }
+
+    fn add_losses(&self, request: &mut Request, losses: &[Loss]) {
+        report::add(&mut request.body, losses);
     }
 
     fn waits(&self, response: &Response) -> Vec<(Signal, Duration)> {

@@ -2,7 +2,8 @@
 //! (<https://develop.sentry.dev/sdk/telemetry/sessions/>).
 //!
 //! An update says what one event says of its session, because an exporter keeps nothing: its start
-//! is the one with `init`, its end is `exited`, and an error sends its own update along. Sentry
+//! is the one with `init`, its end is `exited`, and an error sends its own update along, which is
+//! also the end of a session that has crashed: the client ends it without a word. Sentry
 //! counts starts, crashes and abnormal ends, and keeps the set of the sessions that had an error,
 //! so the number of errors is 1 or 0.
 
@@ -12,7 +13,7 @@ use super::json::{Object, Value};
 use super::time::{Clock, rfc3339};
 use crate::model::event::{ErrorKind, SessionChange};
 use crate::model::export::{Details, ExportRow};
-use crate::model::names;
+use crate::model::names::{self, words};
 use crate::model::value::AnyValue;
 
 /// The release of a session of which nothing is known, because Relay refuses one without.
@@ -32,7 +33,11 @@ struct Update {
 pub(super) fn session(value: Value<'_>, identity: &Identity, row: &ExportRow<'_>, clock: Clock) {
     let Details::Session(session) = row.details() else { return value.object(|_| {}) };
     let is_first = session.change == SessionChange::Start;
-    let status = if is_first { "ok" } else { "exited" };
+    // A session has one end. That of a crash went along with the crash, so this one says nothing.
+    // A session that the app keeps itself has no crashes.
+    let is_own = session.id.is_some() && session.id != row.session_id();
+    let is_told = !is_own && [words::SESSION_CRASHED, words::SESSION_HUNG].contains(&session.reason);
+    let status = if is_first || is_told { "ok" } else { "exited" };
     let sid = session.id.or(row.session_id()).unwrap_or_else(|| row.id());
     write(value, identity, row, &Update { sid, is_first, status, errors: 0, abnormal: "", clock });
 }

@@ -150,6 +150,8 @@ fn the_bytes_are_those_of_the_golden_files() {
     let id = Uuid::from_bytes([3; 16]);
     golden("session_start.envelope", &encoded(&Session::new(SessionChange::Start, id, "user_app_launch")));
     golden("session_end.envelope", &encoded(&Session::new(SessionChange::End, id, "inactivity_timeout")));
+    let died = Uuid::from_bytes([1; 16]);
+    golden("session_crashed.envelope", &encoded(&Session::new(SessionChange::End, died, "process_crash")));
     let list = [Attr::Int(1), Attr::Text("two")];
     let attributes = [("n", 1.into()), ("d", 0.5.into()), ("list", Attr::List(&list)), ("b", true.into())];
     golden("log.envelope", &encoded(&Log::new(Severity::Warn, "careful").attributes(&attributes).trace(TRACE)));
@@ -178,6 +180,13 @@ fn sentrys_own_types_read_every_envelope() {
     assert_eq!((start.status, start.errors, start.init, start.session_id), (SessionStatus::Ok, 0, true, id));
     let end = update(&read(&encoded(&Session::new(SessionChange::End, id, "max_duration"))));
     assert_eq!((end.status, end.init, end.distinct_id == start.distinct_id), (SessionStatus::Exited, false, true));
+    // The session of the row is another, so the app keeps that one.
+    let own = update(&read(&encoded(&Session::new(SessionChange::End, id, "process_crash"))));
+    assert_eq!(own.status, SessionStatus::Exited);
+    for reason in ["process_crash", "process_hang"] {
+        let died = update(&read(&encoded(&Session::new(SessionChange::End, Uuid::from_bytes([1; 16]), reason))));
+        assert_eq!((died.status, died.errors, died.init), (SessionStatus::Ok, 0, false), "{reason} was told before");
+    }
 
     for event in [encoded(&Log::new(Severity::Info, "a line")), encoded(&Custom::new("promo"))] {
         match read(&event).items().next() {
@@ -363,4 +372,41 @@ fn what_has_no_place_has_no_signal_and_what_is_switched_off_is_not_meant() {
     assert_eq!(items(&body).len(), 1);
     assert_eq!(sentry().max_age(), Some(Duration::from_secs(30 * 86_400)));
     assert_ne!(sentry().classify(&Response::default()), Verdict::Drop(DropReason::ServerError));
+}
+
+#[test]
+fn a_report_has_the_losses_that_sentry_knows_and_goes_with_any_envelope() {
+    let loss = |signal, reason, count| Loss { signal, reason, count };
+    let losses = [
+        loss(EVENTS, DropReason::QuotaBytes, 3),
+        loss(LOGS, DropReason::QuotaAge, 4),
+        loss(EVENTS, DropReason::DiskFull, 2),
+        loss(SESSIONS, DropReason::Rejected, 1),
+        loss(LOGS, DropReason::Unsupported, 9),
+        loss(Signal(7), DropReason::QuotaBytes, 9),
+    ];
+    let with = |losses: &[Loss]| {
+        let body = encoded(&Log::new(Severity::Info, "a line"));
+        let mut request = Request { url: String::new(), headers: Vec::new(), body: body.clone() };
+        sentry().add_losses(&mut request, losses);
+        assert!(request.body.starts_with(&body));
+        request.body
+    };
+    let body = with(&losses);
+    golden("client_report.envelope", &body);
+    let items = items(&body);
+    assert_eq!(items[1].0["type"], "client_report");
+    let entry = |reason: &str, category: &str, quantity: u64| json!({"reason": reason, "category": category, "quantity": quantity});
+    let expected = [
+        entry("cache_overflow", "error", 5),
+        entry("cache_overflow", "log_item", 4),
+        entry("send_error", "session", 1),
+    ];
+    assert_eq!(items[1].1, json!({"discarded_events": expected}));
+    // Their types have no `cache_overflow`, which is in Sentry's documentation; Relay takes any.
+    let known = [EVENTS, SESSIONS, LOGS].map(|signal| loss(signal, DropReason::Rejected, 1));
+    let theirs = Theirs::from_slice(&with(&known)).unwrap();
+    assert!(matches!(theirs.items().last(), Some(EnvelopeItem::ClientReport(_))));
+    // What is none of Sentry's business makes no report, not even an empty one.
+    assert_eq!(with(&losses[4..]), encoded(&Log::new(Severity::Info, "a line")));
 }

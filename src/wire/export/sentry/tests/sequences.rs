@@ -95,7 +95,7 @@ proptest! {
     /// that are one.
     #[test]
     fn a_session_begins_with_its_start_and_ends_with_its_ends_however_the_requests_are_divided(
-        kinds in prop::collection::vec(0..6_usize, 1..30), sizes in prop::collection::vec(1..5_usize, 30),
+        kinds in prop::collection::vec(0..8_usize, 1..30), sizes in prop::collection::vec(1..5_usize, 30),
         offset in prop::option::of(-HOUR_MS..HOUR_MS),
     ) {
         let id = Uuid::from_u128(9);
@@ -111,6 +111,8 @@ proptest! {
                 2 => Box::new(error(ErrorKind::Crash)),
                 3 => Box::new(error(ErrorKind::Anr)),
                 4 => Box::new(error(ErrorKind::Hang)),
+                6 => Box::new(Session::new(SessionChange::End, id, "process_crash")),
+                7 => Box::new(Session::new(SessionChange::End, id, "process_hang")),
                 _ => Box::new(error(ErrorKind::Handled)),
             };
             (event, offset)
