@@ -70,7 +70,11 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if source.is_dir() { copy(&source, &target) } else { drop(std::fs::copy(source, target).unwrap()) }
+        if source.is_dir() {
+            copy(&source, &target);
+        } else {
+            std::fs::copy(source, target).unwrap();
+        }
     }
 }
 
@@ -111,7 +115,11 @@ fn events_arrive_once_and_copies_are_not_counted(pipeline: &Pipeline) -> usize {
 
     // As after an answer that a phone has not got.
     assert_eq!(delivered(&pipeline.emit(&again, &["--flush-only"])), count);
-    pipeline.wait("every event is there twice", || pipeline.copies().values().all(|copies| *copies == 2).then_some(()));
+    pipeline.wait("every event is there twice", || {
+        let more = pipeline.copies().into_iter().filter(|(_, copies)| *copies > 2).collect::<Vec<_>>();
+        assert_eq!(more, []);
+        pipeline.copies().values().all(|copies| *copies == 2).then_some(())
+    });
     assert_eq!(pipeline.answers(session["id"].as_str().unwrap()), answers);
     count
 }
@@ -120,7 +128,10 @@ fn kafka_keeps_what_a_store_has_not_got(pipeline: &mut Pipeline) -> usize {
     let before: HashSet<String> = pipeline.copies().into_keys().collect();
     pipeline.clickhouse("refuse", "");
     let count = delivered(&pipeline.emit(&pipeline.file("while-refused"), &["--events", "220", "--seed", "2"]));
-    pipeline.wait("the store has read of them", || (pipeline.clickhouse("refuse", "") != "0").then_some(()));
+    // Several times for each table. An offset that is committed too early is committed by then.
+    pipeline.wait("the store tries again and again", || {
+        (pipeline.clickhouse("refuse", "").parse::<usize>().unwrap() >= 15).then_some(())
+    });
     pipeline.kill(Part::Store);
     pipeline.clickhouse("accept", "");
     assert_eq!(pipeline.copies().into_keys().collect::<HashSet<_>>(), before);

@@ -141,8 +141,8 @@ impl Pipeline {
         self.running.retain(|(running, _)| *running != part);
     }
 
-    /// A Collector with a file of the example. What differs here is no part of it: where it listens,
-    /// and that two on one machine cannot both offer their own metrics.
+    /// A Collector with a file of the example. What differs is where it listens, and that two on
+    /// one machine cannot both offer their own metrics.
     fn collector(&self, name: &str, more: &str) -> Command {
         let own = self.file(&format!("own-{name}"));
         std::fs::write(&own, format!("{more}service: {{telemetry: {{metrics: {{level: none}}}}}}\n")).unwrap();
