@@ -17,7 +17,7 @@ use crate::throughline;
 const VARIABLES: [&str; 3] =
     ["THROUGHLINE_BACKENDS_PYTHON", "THROUGHLINE_BACKENDS_COLLECTOR", "THROUGHLINE_BACKENDS_KAFKA"];
 /// Nothing takes that long unless it hangs, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// The broker of the example. Its settings are read from here.
 const COMPOSE: &str = include_str!("../../../examples/backends/otel-collector/larger/compose.yaml");
 /// The tables, and the view that fills one of them.
