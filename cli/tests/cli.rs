@@ -6,6 +6,7 @@
 mod emit;
 mod explain;
 mod intake;
+mod larger;
 mod load;
 mod pages;
 mod paging;

@@ -23,6 +23,9 @@ const OF_THE_COLLECTOR: [&str; 3] = ["one-machine/collector.yaml", "larger/edge.
 /// The source of a Collector that has what these need.
 const COLLECTOR: [&str; 2] = ["xtask/collector/main.go", "xtask/collector/go.mod"];
 
+/// The jars of the larger setup's broker.
+const KAFKA: &str = "xtask/kafka/pom.xml";
+
 /// `cargo xtask test --only backends`. The tests of the service skip nothing: with the variable
 /// set, they fail if they cannot start it.
 pub(crate) fn backends() -> Result<()> {
@@ -46,7 +49,28 @@ pub(crate) fn backends() -> Result<()> {
         validate.env("KAFKA_BROKERS", "127.0.0.1:9092").env("CLICKHOUSE_URL", "tcp://127.0.0.1:9000");
         step(&format!("Collector reads {name}"), &mut validate)?;
     }
+    larger_setup(&environment, &collector)
+}
+
+/// What `emit` records, through two Collectors and Kafka into ClickHouse's engine. The test skips
+/// nothing when the variables are set.
+fn larger_setup(environment: &Path, collector: &Path) -> Result<()> {
+    let tests = ["test", "--workspace", "--features", FEATURES, "--test", "cli", "--", "larger::", "--nocapture"];
+    let mut command = cargo(&tests);
+    command.env("THROUGHLINE_BACKENDS_PYTHON", environment).env("THROUGHLINE_BACKENDS_COLLECTOR", collector);
+    let printed = step_with_output("larger setup", command.env("THROUGHLINE_BACKENDS_KAFKA", kafka()?))?;
+    ensure!(printed.contains("test larger::") && !printed.contains("skipped"), "no test has run");
     Ok(())
+}
+
+/// The class path of a broker of Kafka, which Maven keeps in its repository.
+fn kafka() -> Result<String> {
+    ensure_program("mvn", &["maven", "default-jdk-headless"])?;
+    let list = std::path::absolute(target()?.join("kafka-classes.txt"))?;
+    let mut maven = Command::new("mvn");
+    maven.args(["--batch-mode", "--quiet", "--file", KAFKA, "dependency:build-classpath"]);
+    step("jars of Kafka", maven.arg(format!("-Dmdep.outputFile={}", list.display())))?;
+    Ok(std::fs::read_to_string(&list)?.trim().to_owned())
 }
 
 /// `cargo xtask unified-view`: one tap of the Kotlin example, whose app runs against the service.
