@@ -1,5 +1,9 @@
 package dev.throughline.internal
 
+import com.sun.jna.Native
+import com.sun.jna.Platform
+import java.io.IOException
+
 /**
  * The native library.
  *
@@ -7,24 +11,47 @@ package dev.throughline.internal
  * does not load classes while the app's main thread does.
  */
 internal object Library {
+    /** The version of the core. Modules that call its internals compare it with their own. */
+    fun facadeVersion(): Long = DraftLayout.LIBRARY_VERSION
+
     /**
-     * Loads the library, once. The property `throughline.library` names its file; without it, the
-     * system looks for one.
+     * Loads the library, once. The property `throughline.library` names its file. Without it, the
+     * system looks for one, as on Android, and after that JNA looks on the class path, where the
+     * artifact `throughline-native-linux-x86-64` and its like have it.
      *
      * @return why it cannot be loaded, or null.
      */
     fun load(): String? {
         val file = System.getProperty("throughline.library")
         return try {
-            if (file.isNullOrEmpty()) {
-                System.loadLibrary("throughline_ffi")
-            } else {
-                System.load(file)
-                System.setProperty("uniffi.component.throughline.libraryOverride", file)
-            }
+            if (file.isNullOrEmpty()) loadFound() else loadFile(file)
             null
         } catch (missing: Throwable) {
             missing.toString()
         }
     }
+
+    private fun loadFile(file: String) {
+        System.load(file)
+        // JNA must open the same file: a second copy would be a second library.
+        System.setProperty("uniffi.component.throughline.libraryOverride", file)
+    }
+
+    private fun loadFound() {
+        try {
+            System.loadLibrary(NAME)
+        } catch (missing: UnsatisfiedLinkError) {
+            val unpacked = try {
+                Native.extractFromResourcePath(NAME, Library::class.java.classLoader)
+            } catch (absent: IOException) {
+                throw UnsatisfiedLinkError(
+                    "${missing.message}. Neither is there one for ${Platform.RESOURCE_PREFIX} on the class path: " +
+                        "add the artifact dev.throughline:throughline-native-${Platform.RESOURCE_PREFIX}",
+                )
+            }
+            loadFile(unpacked.absolutePath)
+        }
+    }
+
+    private const val NAME = "throughline_ffi"
 }
