@@ -33,6 +33,10 @@ class LibraryTest {
             System.setProperty(property, "/nowhere.so")
             val missing = assertThrows(ThroughlineException.Library::class.java) { Throughline.start(Consent.GRANTED) {} }
             assertTrue("cannot be loaded" in missing.message!!, missing.message)
+            // Nor is there an artifact with it on the class path.
+            System.setProperty(property, "")
+            val absent = assertThrows(ThroughlineException.Library::class.java) { Throughline.start(Consent.GRANTED) {} }
+            assertTrue("throughline-native-" in absent.message!!, absent.message)
         } finally {
             System.setProperty(property, ours!!)
             directory.deleteRecursively()
