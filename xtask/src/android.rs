@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::libraries::target;
-use crate::release::is_fit_for_android;
+use crate::release::{LINK_ARGUMENTS, is_fit_for_android};
 use crate::steps::{cargo, output, step};
 
 /// The files that an AAR must have.
@@ -64,15 +64,6 @@ fn copy_parts(classes: &Path, parts: &Path) -> Result<()> {
 
 /// The processors that have a library.
 const ABIS: [&str; 4] = ["arm64-v8a", "armeabi-v7a", "x86_64", "x86"];
-
-/// How the libraries are linked. Android 15 has devices with pages of 16 KiB. Without a name in it,
-/// a library that is linked with this one would look for it under the path of the machine that has
-/// linked it. Without an id, no symbols would be found for a crash in it.
-pub(crate) const LINK_ARGUMENTS: [&str; 3] = [
-    "-Clink-arg=-Wl,-z,max-page-size=16384",
-    "-Clink-arg=-Wl,-soname,libthroughline_ffi.so",
-    "-Clink-arg=-Wl,--build-id=sha1",
-];
 
 /// The folder of the NDK.
 pub(crate) fn ndk() -> Result<PathBuf> {

@@ -47,7 +47,7 @@ fn main() -> Result<()> {
         Task::UnifiedView { write } => backends::unified_view(write),
         Task::Release { packages: Packages::Kotlin { out, host_only } } => {
             let native = if host_only { android::Native::None } else { android::Native::All };
-            release::kotlin::release(out.as_deref(), native, libraries::Build::Shipped).map(|_| ())
+            release::kotlin::release(out.as_deref(), native)
         }
         Task::Ios => ios::ios(),
         Task::Archive => archive::archive(),

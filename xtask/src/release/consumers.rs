@@ -14,12 +14,12 @@ use crate::tools::ensure_program;
 const APPS: &str = "bindings/kotlin/adopter";
 
 /// Builds and runs an app by Maven and one by Gradle, and looks for what they sent.
-pub(crate) fn consumers(repository: &Path) -> Result<()> {
+pub(super) fn consumers(outside: &Outside) -> Result<()> {
     let inspector = Inspector::start(0)?;
-    let outside = Outside::new("adopters")?;
-    let repository = format!("file://{}", std::path::absolute(repository)?.display());
-    by_maven(&outside, &inspector, &repository)?;
-    by_gradle(&outside, &inspector, &repository)?;
+    // Where the guide has published the artifacts.
+    let repository = format!("file://{}", outside.0.join("throughline-maven").display());
+    by_maven(outside, &inspector, &repository)?;
+    by_gradle(outside, &inspector, &repository)?;
     let sessions = inspector.get("/api/sessions")?;
     for app in ["adopter-maven", "adopter-gradle"] {
         ensure!(sessions.contains(app), "nothing of {app} has arrived");
@@ -75,8 +75,8 @@ fn by_gradle(outside: &Outside, inspector: &Inspector, repository: &str) -> Resu
 pub(super) struct Outside(pub(super) PathBuf);
 
 impl Outside {
-    pub(super) fn new(name: &str) -> Result<Self> {
-        let root = std::env::temp_dir().join(format!("throughline-{name}-{}", std::process::id()));
+    pub(super) fn new() -> Result<Self> {
+        let root = std::env::temp_dir().join(format!("throughline-adopters-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&root);
         let outside = Self(root);
         let (from, to) = (home()?.join(".m2"), outside.0.join(".m2"));
@@ -103,6 +103,8 @@ impl Outside {
         let root = self.0.display();
         command.env("HOME", &self.0);
         command.env("JAVA_TOOL_OPTIONS", format!("-Duser.home={root} -Djava.io.tmpdir={root}"));
+        // Cargo adds its own folders, where a library lies that is not the one of the artifacts.
+        command.env_remove("LD_LIBRARY_PATH").env_remove("DYLD_FALLBACK_LIBRARY_PATH");
         for (variable, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"), ("XDG_CACHE_HOME", ".cache")] {
             if let (None, Ok(home)) = (std::env::var_os(variable), home()) {
                 command.env(variable, home.join(folder));

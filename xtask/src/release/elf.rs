@@ -11,6 +11,15 @@ use object::{Endianness, FileKind};
 /// The pages of some devices since Android 15. A segment that is aligned to less is not loaded.
 const PAGE: u64 = 16 * 1024;
 
+/// How the libraries for Android are linked. Android 15 has devices with pages of 16 KiB. Without a
+/// name in it, a library that is linked with this one would look for it under the path of the
+/// machine that has linked it. Without an id, no symbols would be found for a crash in it.
+pub(crate) const LINK_ARGUMENTS: [&str; 3] = [
+    "-Clink-arg=-Wl,-z,max-page-size=16384",
+    "-Clink-arg=-Wl,-soname,libthroughline_ffi.so",
+    "-Clink-arg=-Wl,--build-id=sha1",
+];
+
 /// What is read of a library.
 #[derive(Debug, PartialEq)]
 struct Facts {
@@ -84,8 +93,7 @@ fn facts<Header: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Facts>
 mod tests {
     use std::process::Command;
 
-    use super::{is_fit_for_android, is_fit_for_hosts};
-    use crate::android::LINK_ARGUMENTS;
+    use super::{LINK_ARGUMENTS, is_fit_for_android, is_fit_for_hosts};
     use crate::steps::output;
 
     const ABI: &str = if cfg!(target_arch = "aarch64") { "arm64-v8a" } else { "x86_64" };

@@ -19,11 +19,10 @@ const MAX_STEPS: usize = 6;
 const PORT: &str = "4318";
 
 /// Follows the guide.
-pub(crate) fn guide() -> Result<()> {
+pub(super) fn guide(outside: &Outside) -> Result<()> {
     let text = std::fs::read_to_string(GUIDE)?;
     let (_, rest) = text.split_once(FROM).context("the guide has no beginning")?;
     let (followed, _) = rest.split_once(TO).context("the guide has no end")?;
-    let outside = Outside::new("guide")?;
     // Where the guide says that the checkout is.
     std::fs::create_dir_all(outside.0.join("src"))?;
     std::os::unix::fs::symlink(std::env::current_dir()?, outside.0.join("src/throughline"))?;
@@ -111,9 +110,9 @@ fn script(steps: &[Step]) -> Result<String> {
             Step::Second(command) => {
                 // A second terminal knows nothing of the first one.
                 write!(script, "(cd; unset THROUGHLINE; set -e\n{command}) >/dev/null &\nsecond=$!\n")?;
-                write!(
+                writeln!(
                     script,
-                    "for try in $(seq 600); do (: </dev/tcp/127.0.0.1/{PORT}) 2>/dev/null && break; sleep 0.5; done\n"
+                    "for try in $(seq 600); do (: </dev/tcp/127.0.0.1/{PORT}) 2>/dev/null && break; sleep 0.5; done"
                 )?;
             }
             Step::File(name, text) => {

@@ -24,10 +24,10 @@ const MODULES: [(&str, Packaging); 4] =
 /// How the artifacts begin that have the native library of a desktop.
 const NATIVE: &str = "throughline-native-";
 
-/// Publishes everything to a Maven repository in a folder, and returns the folder.
+/// Publishes everything to a Maven repository in a folder.
 ///
 /// What other machines have published there stays: each adds the library of its own system.
-pub(crate) fn release(out: Option<&Path>, native: Native, build: Build) -> Result<PathBuf> {
+pub(crate) fn release(out: Option<&Path>, native: Native) -> Result<()> {
     let out = match out {
         Some(out) => out.to_owned(),
         None => target()?.join("release/maven"),
@@ -37,7 +37,8 @@ pub(crate) fn release(out: Option<&Path>, native: Native, build: Build) -> Resul
         crate::android::ndk()?;
     }
     let projects = "core,okhttp,androidx,android,compose";
-    kotlin(build, &["--projects", projects, "package", "-DskipTests"])?;
+    let package = ["--projects", projects, "--activate-profiles", "javadoc", "package", "-DskipTests"];
+    kotlin(Build::Shipped, &package)?;
     let dir = target()?.join("release/parts");
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;
@@ -88,8 +89,11 @@ pub(crate) fn release(out: Option<&Path>, native: Native, build: Build) -> Resul
             _ => jar,
         };
         let sources = Some(jar_of(&dir, &format!("{artifact}-sources"), &module.join("src/main/kotlin"))?);
-        let files = Files { main: Some(main), sources, javadoc: Some(javadoc(&dir, artifact)?) };
-        repository.publish(&described(artifact, &name, &description, *packaging, needed), &files)?;
+        let javadoc = Some(module.join(format!("target/{artifact}-{VERSION}-javadoc.jar")));
+        repository.publish(
+            &described(artifact, &name, &description, *packaging, needed),
+            &Files { main: Some(main), sources, javadoc },
+        )?;
     }
     each_class_is_in_one_artifact(&classes)?;
 
@@ -111,7 +115,7 @@ pub(crate) fn release(out: Option<&Path>, native: Native, build: Build) -> Resul
     let bom = described("throughline-bom", "Throughline versions", bom, Packaging::Bom, Vec::new());
     repository.publish(&bom, &Files::default())?;
     println!("── {}: version {VERSION}, for Android {android}", out.display());
-    Ok(out)
+    Ok(())
 }
 
 /// The names of the classes in a jar.
@@ -143,14 +147,12 @@ fn jar_of(dir: &Path, name: &str, folder: &Path) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// The jar that registries ask for beside the classes. What it would say is in the sources.
+/// The jar that registries ask for, of an artifact without classes.
 fn javadoc(dir: &Path, artifact: &str) -> Result<PathBuf> {
     let folder = dir.join(format!("{artifact}-javadoc"));
     std::fs::create_dir_all(&folder)?;
-    let text = format!(
-        "# {artifact} {VERSION}\n\nEvery public class is documented in its source: see `{artifact}-{VERSION}-sources.jar`,\n\
-         which IDEs show. This archive has no pages of its own.\n"
-    );
+    let text =
+        format!("# {artifact} {VERSION}\n\nThis artifact has no classes. Those of the core are documented there.\n");
     std::fs::write(folder.join("README.md"), text)?;
     jar_of(dir, &format!("{artifact}-javadoc"), &folder)
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The group of every artifact.
 pub(super) const GROUP: &str = "dev.throughline";
@@ -207,16 +207,16 @@ impl About {
     }
 
     fn variant(&self, usage: &str, environment: Option<&str>, file: Option<&Value>) -> Value {
-        let mut attributes = json!({
-            "org.gradle.category": if self.packaging == Packaging::Bom { "platform" } else { "library" },
-            "org.gradle.usage": usage,
-        });
+        let mut attributes = Map::new();
+        let mut attribute = |name: &str, value: &str| attributes.insert(name.to_owned(), json!(value));
+        attribute("org.gradle.category", if self.packaging == Packaging::Bom { "platform" } else { "library" });
+        attribute("org.gradle.usage", usage);
         if self.packaging != Packaging::Bom {
-            attributes["org.gradle.dependency.bundling"] = json!("external");
-            attributes["org.gradle.libraryelements"] = json!(self.packaging.ending());
+            attribute("org.gradle.dependency.bundling", "external");
+            attribute("org.gradle.libraryelements", self.packaging.ending());
         }
         if let Some(environment) = environment {
-            attributes["org.gradle.jvm.environment"] = json!(environment);
+            attribute("org.gradle.jvm.environment", environment);
         }
         let short = usage.trim_start_matches("java-");
         let name = environment.map_or_else(|| short.to_owned(), |environment| format!("{environment}-{short}"));
@@ -226,27 +226,29 @@ impl About {
         // Parts of two releases in one app would call what is not there.
         let others = self.release.iter().filter(|other| other.artifact != self.artifact);
         let constraints: Vec<Value> = others.map(|other| module_dependency(other, false)).collect();
-        let mut variant = json!({
+        let files: Vec<&Value> = file.into_iter().collect();
+        json!({
             "name": name,
             "attributes": attributes,
             "dependencies": dependencies,
             "dependencyConstraints": constraints,
-        });
-        if let Some(file) = file {
-            variant["files"] = json!([file]);
-        }
-        variant
+            "files": files,
+        })
     }
 }
 
 fn module_dependency(dependency: &Dependency, is_android: bool) -> Value {
     let Dependency { group, artifact, version } = dependency;
-    let mut written = json!({ "group": group, "module": artifact, "version": { "requires": version } });
     if is_android && artifact == JNA {
-        written["thirdPartyCompatibility"] =
-            json!({ "artifactSelector": { "name": JNA, "type": "aar", "extension": "aar" } });
+        let selector = json!({ "artifactSelector": { "name": JNA, "type": "aar", "extension": "aar" } });
+        return json!({
+            "group": group,
+            "module": artifact,
+            "version": { "requires": version },
+            "thirdPartyCompatibility": selector,
+        });
     }
-    written
+    json!({ "group": group, "module": artifact, "version": { "requires": version } })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::release::pom::{About, GROUP};
 use crate::steps::output;
@@ -106,14 +106,19 @@ impl Repository {
 /// Writes the checksums of a file beside it, and describes it as Gradle's metadata do.
 fn described(file: &Path) -> Result<Value> {
     let name = file.file_name().context("a file without a name")?.to_string_lossy().into_owned();
-    let mut about = json!({ "name": name, "url": name, "size": std::fs::metadata(file)?.len() });
+    let size = std::fs::metadata(file)?.len();
+    let mut about = Map::from_iter([
+        ("name".to_owned(), json!(name)),
+        ("url".to_owned(), json!(name)),
+        ("size".to_owned(), json!(size)),
+    ]);
     for (ending, program) in SUMS {
         let printed = output(Command::new(program).arg(file))?;
         let sum = printed.split_whitespace().next().context("a checksum is missing")?;
         std::fs::write(file.with_file_name(format!("{name}.{ending}")), sum)?;
-        about[ending] = json!(sum);
+        about.insert(ending.to_owned(), json!(sum));
     }
-    Ok(about)
+    Ok(Value::Object(about))
 }
 
 #[cfg(test)]
