@@ -13,6 +13,9 @@ use crate::tools::ensure_program;
 /// The apps. Their sources are copied, so that nothing of the checkout is beside them.
 const APPS: &str = "bindings/kotlin/adopter";
 
+/// The versions that fit together. An archive for Android without libraries fits nothing.
+const BOM: &str = "throughline-maven/dev/throughline/throughline-bom/0.1.0/throughline-bom-0.1.0.pom";
+
 /// Builds and runs an app by Maven and one by Gradle, and looks for what they sent.
 pub(super) fn consumers(outside: &Outside) -> Result<()> {
     let inspector = Inspector::start(0)?;
@@ -20,6 +23,8 @@ pub(super) fn consumers(outside: &Outside) -> Result<()> {
     let repository = format!("file://{}", outside.0.join("throughline-maven").display());
     by_maven(outside, &inspector, &repository)?;
     by_gradle(outside, &inspector, &repository)?;
+    let bom = std::fs::read_to_string(outside.0.join(BOM))?;
+    ensure!(bom.contains("throughline-okhttp") && !bom.contains("throughline-android"), "an app would get {bom}");
     let sessions = inspector.get("/api/sessions")?;
     for app in ["adopter-maven", "adopter-gradle"] {
         ensure!(sessions.contains(app), "nothing of {app} has arrived");

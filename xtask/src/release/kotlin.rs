@@ -55,11 +55,9 @@ pub(crate) fn release(out: Option<&Path>, native: Native) -> Result<()> {
     desktops.dedup();
     let names = MODULES.map(|(folder, _)| format!("throughline-{folder}"));
     let all = names.iter().cloned().chain(["throughline-jvm".to_owned()]).chain(desktops.iter().cloned());
-    let versioned = |name: String| {
-        let version = if name == "throughline-android" { &android } else { VERSION };
-        Dependency::ours(&name, version)
-    };
-    let release: Vec<Dependency> = all.map(versioned).collect();
+    // What is no release is not named by the others, so that no app gets it with them.
+    let all = all.filter(|name| android == VERSION || name != "throughline-android");
+    let release: Vec<Dependency> = all.map(|name| Dependency::ours(&name, VERSION)).collect();
     let described = |artifact: &str, name: &str, description: &str, packaging, dependencies| About {
         artifact: artifact.to_owned(),
         version: if artifact == "throughline-android" { android.clone() } else { VERSION.to_owned() },
