@@ -56,6 +56,8 @@ class LibraryTest {
         assertEquals("true", ended.saidOf("recorded"), "$ended")
         // Two copies would be two libraries, of which one has no client.
         assertEquals("1", ended.saidOf("copies"), "$ended")
+        // A process that is killed would leave its copy, and each start makes one.
+        assertEquals("0", ended.saidOf("left"), "$ended")
         jar.parentFile.deleteRecursively()
     }
 
@@ -71,10 +73,13 @@ object LoadingApp {
     @JvmStatic
     fun main(arguments: Array<String>) {
         try {
-            Throughline.start(Consent.GRANTED) {
-                serviceName = "loading"
-                dataDir = File(arguments[0], "data")
-                selfReport = false
+            repeat(2) {
+                if (Throughline.isRunning) Throughline.shutdown()
+                Throughline.start(Consent.GRANTED) {
+                    serviceName = "loading"
+                    dataDir = File(arguments[0], "data")
+                    selfReport = false
+                }
             }
         } catch (refused: ThroughlineException.Library) {
             println("refused ${refused.message}")
@@ -85,9 +90,10 @@ object LoadingApp {
         Throughline.drain()
         println("recorded ${Throughline.health()!!.accepted - before >= 2}")
         // Its own and JNA's are the only libraries that JNA unpacks. It may delete a file that is in use.
-        val unpacked = Regex("/jna[0-9]+\\.tmp")
+        val unpacked = Regex("/\\S*/jna[0-9]+\\.tmp")
         val mapped = File("/proc/self/maps").readLines().mapNotNull { unpacked.find(it)?.value }.toSet()
         println("copies ${mapped.size - 1}")
+        println("left ${mapped.count { File(it).exists() }}")
         Throughline.shutdown()
     }
 }

@@ -2,6 +2,7 @@ package dev.throughline.internal
 
 import com.sun.jna.Native
 import com.sun.jna.Platform
+import java.io.File
 import java.io.IOException
 
 /**
@@ -37,7 +38,11 @@ internal object Library {
         System.setProperty("uniffi.component.throughline.libraryOverride", file)
     }
 
-    private fun loadFound() {
+    /** A second copy would be a second library. */
+    private var isFound = false
+
+    private fun loadFound(): Unit = synchronized(this) {
+        if (isFound) return
         try {
             System.loadLibrary(NAME)
         } catch (missing: UnsatisfiedLinkError) {
@@ -50,7 +55,22 @@ internal object Library {
                 )
             }
             loadFile(unpacked.absolutePath)
+            // From a folder of the class path it is the app's own file, which has the library's name.
+            this.unpacked = unpacked.takeIf { it.name != System.mapLibraryName(NAME) }
         }
+        isFound = true
+    }
+
+    /** What JNA has unpacked, until it is open. */
+    private var unpacked: File? = null
+
+    /**
+     * Deletes what was unpacked, once the generated code has opened it, too. JNA would do so at the
+     * process's end, but one that is killed would leave it.
+     */
+    fun isOpen(): Unit = synchronized(this) {
+        unpacked?.delete()
+        unpacked = null
     }
 
     private const val NAME = "throughline_ffi"
