@@ -28,7 +28,15 @@ const ROOTS: [&str; 12] = [
 /// The columns of tables that quote calls and settings of a facade, and where that is written.
 const FACADES: [(&str, &[&str]); 3] = [
     ("Swift", &["bindings/swift/Sources/Throughline", "bindings/swift/Sources/ThroughlineUI"]),
-    ("Kotlin", &["bindings/kotlin/core/src", "bindings/kotlin/android/src", "bindings/kotlin/compose/src"]),
+    (
+        "Kotlin",
+        &[
+            "bindings/kotlin/core/src",
+            "bindings/kotlin/okhttp/src",
+            "bindings/kotlin/android/src",
+            "bindings/kotlin/compose/src",
+        ],
+    ),
     ("React Native", &["bindings/typescript/core/src", "bindings/typescript/react-native/src"]),
 ];
 

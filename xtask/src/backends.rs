@@ -77,7 +77,8 @@ fn kafka() -> Result<String> {
 pub(crate) fn unified_view(write: bool) -> Result<()> {
     let environment = python()?;
     let list = std::path::absolute(target()?.join("example-classes.txt"))?;
-    let app = ["--projects", "core,../../examples/kotlin", "--activate-profiles", "class-path", "process-classes"];
+    let app =
+        ["--projects", "core,okhttp,../../examples/kotlin", "--activate-profiles", "class-path", "process-classes"];
     let file = format!("-Dclass-path.file={}", list.display());
     kotlin(Build::Testing, &[&app[..], &[&file]].concat())?;
     // The other tests read what this one writes.

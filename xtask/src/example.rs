@@ -29,7 +29,8 @@ pub(crate) fn example(language: Language, after: After) -> Result<()> {
         Language::Backends => bail!("there is no app for the backends; their READMEs say how they are run"),
         Language::Kotlin => {
             let arguments = format!("-Dexec.args={collector} {backend}");
-            let app = ["--projects", "core,../../examples/kotlin", "--activate-profiles", "run", "process-classes"];
+            let app =
+                ["--projects", "core,okhttp,../../examples/kotlin", "--activate-profiles", "run", "process-classes"];
             kotlin(Build::Testing, &[&app[..], &[&arguments]].concat())?;
         }
         Language::Swift => {

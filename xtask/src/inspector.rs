@@ -1,9 +1,10 @@
 //! A running inspector with the sample backend, for the sample apps and for tests.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::libraries::inspector;
 
@@ -33,6 +34,11 @@ impl Inspector {
         Ok(Self { process, collector: address("url")?, backend: address("backend")? })
     }
 
+    /// What a page of it says.
+    pub(crate) fn get(&self, path: &str) -> Result<String> {
+        get(self.collector.trim_start_matches("http://"), path)
+    }
+
     /// Waits until it is ended from outside.
     pub(crate) fn wait(&mut self) -> Result<()> {
         self.process.wait()?;
@@ -45,4 +51,16 @@ impl Drop for Inspector {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Reads a page of a server on this machine.
+pub(crate) fn get(address: &str, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(address).with_context(|| format!("nobody answers at {address}"))?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP")?;
+    ensure!(head.lines().next().is_some_and(|line| line.contains(" 200 ")), "{path}: {head}");
+    Ok(body.to_owned())
 }

@@ -16,7 +16,7 @@ pub(crate) fn maven(build: Build, arguments: &[&str]) -> Result<Command> {
     ensure_library("libGL.so.1", &["libgl1", "libfontconfig1"])?;
     let library = libraries(build)?.join(SHARED);
     // The compiler does not delete classes whose source is gone, and a package would ship them.
-    for module in ["core", "androidx", "android", "compose", "consumer"] {
+    for module in ["core", "okhttp", "androidx", "android", "compose", "consumer"] {
         let _ = std::fs::remove_dir_all(format!("bindings/kotlin/{module}/target/classes"));
     }
     let mut maven = Command::new("mvn");

@@ -17,6 +17,7 @@ mod libraries;
 mod lint;
 mod proof;
 mod react_native_package;
+mod release;
 mod size;
 mod steps;
 mod swift;
@@ -27,7 +28,7 @@ mod typescript;
 use anyhow::Result;
 use clap::Parser;
 
-use crate::cli::{Cli, Task};
+use crate::cli::{Cli, Packages, Task};
 
 fn main() -> Result<()> {
     match Cli::parse().task {
@@ -44,7 +45,10 @@ fn main() -> Result<()> {
         Task::Example { language, once: true } => example::example(language, example::After::End),
         Task::Example { language, once: false } => example::example(language, example::After::Serve),
         Task::UnifiedView { write } => backends::unified_view(write),
-        Task::Android => android::android().map(|_| ()),
+        Task::Release { packages: Packages::Kotlin { out, host_only } } => {
+            let native = if host_only { android::Native::None } else { android::Native::All };
+            release::kotlin::release(out.as_deref(), native)
+        }
         Task::Ios => ios::ios(),
         Task::Archive => archive::archive(),
         Task::Proof => proof::proof(&libraries::target()?),

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use crate::android::android;
 use crate::archive::archive;
 use crate::backends::backends;
 use crate::bindings::{self, bindings};
@@ -13,6 +12,7 @@ use crate::kotlin::kotlin;
 use crate::libraries::{Build, target};
 use crate::lint::{FEATURES, lint};
 use crate::proof::proof;
+use crate::release::kotlin_adopters;
 use crate::steps::{cargo, report, run, step};
 use crate::swift::{declarations, guides, swift};
 use crate::tools::relay;
@@ -40,7 +40,7 @@ fn languages(options: &Test) -> Result<()> {
     if wants(Language::Kotlin) {
         kotlin(Build::Testing, &["test", &format!("-Dthroughline.kills={}", options.kills)])?;
         example(Language::Kotlin, After::End)?;
-        android()?;
+        kotlin_adopters()?;
     }
     if wants(Language::Swift) {
         for package in ["bindings/swift", "examples/swift/profile"] {

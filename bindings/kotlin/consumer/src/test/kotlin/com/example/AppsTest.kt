@@ -1,6 +1,7 @@
 package com.example
 
 import dev.throughline.Throughline
+import dev.throughline.okhttp.OkHttpTransport
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
@@ -39,10 +40,10 @@ class AppsTest {
         directory.deleteRecursively()
     }
 
-    /** The public classes of the core module that people have written. */
-    private fun classes(): List<Class<*>> {
-        val root = File(Throughline::class.java.protectionDomain.codeSource.location.toURI())
-        return root.walk().filter { it.extension == "class" }
+    /** The public classes of the core and of the module for OkHttp that people have written. */
+    private fun classes(): List<Class<*>> = listOf(Throughline::class.java, OkHttpTransport::class.java).flatMap { of ->
+        val root = File(of.protectionDomain.codeSource.location.toURI())
+        root.walk().filter { it.extension == "class" }
             .map { it.relativeTo(root).path.removeSuffix(".class").replace(File.separatorChar, '.') }
             .filter { it.startsWith("dev.throughline.") && ".internal." !in it }
             .map { Class.forName(it, false, javaClass.classLoader) }

@@ -19,9 +19,8 @@ class GuidesTest {
     private val guides = mapOf(
         "README.md" to "readme.txt",
         "docs/destinations.md" to "destinations.txt",
-        "docs/first-event-kotlin.md" to "first-event-kotlin.txt",
         "docs/kotlin.md" to "kotlin.txt",
-        "docs/react-native.md" to "first-event-kotlin.txt",
+        "docs/react-native.md" to "react-native.txt",
     )
 
     private class Fence(val line: Int, val text: String)

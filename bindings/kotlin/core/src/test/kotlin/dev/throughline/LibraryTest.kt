@@ -1,5 +1,6 @@
 package dev.throughline
 
+import com.sun.jna.Platform
 import dev.throughline.internal.Core
 import dev.throughline.internal.DraftLayout
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -9,6 +10,8 @@ import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.io.File
+import java.util.zip.ZipEntry
+import java.util.zip.ZipOutputStream
 import kotlin.io.path.createTempDirectory
 
 /** It has a process of its own, because a library that is loaded stays loaded. */
@@ -41,5 +44,59 @@ class LibraryTest {
             System.setProperty(property, ours!!)
             directory.deleteRecursively()
         }
+    }
+    private val nowhere = listOf("-Dthroughline.library=", "-Djava.library.path=/nowhere")
+
+    @Test
+    fun `a library on the class path is the one library of the process`() {
+        val jar = File(createTempDirectory("class-path").toFile(), "native.jar")
+        ZipOutputStream(jar.outputStream()).use { zip ->
+            zip.putNextEntry(ZipEntry("${Platform.RESOURCE_PREFIX}/${System.mapLibraryName("throughline_ffi")}"))
+            File(System.getProperty("throughline.library")).inputStream().use { it.copyTo(zip) }
+        }
+        val path = System.getProperty("java.class.path") + File.pathSeparator + jar.path
+        val ended = Children.run(LoadingApp, nowhere, classPath = path)
+        assertEquals("true", ended.saidOf("recorded"), "$ended")
+        // Two copies would be two libraries, of which one has no client.
+        assertEquals("1", ended.saidOf("copies"), "$ended")
+        // A process that is killed would leave its copy, and each start makes one.
+        assertEquals("0", ended.saidOf("left"), "$ended")
+        jar.parentFile.deleteRecursively()
+    }
+
+    @Test
+    fun `a library that is nowhere is missed with the name of the artifact that has it`() {
+        val ended = Children.run(LoadingApp, nowhere)
+        assertTrue("dev.throughline:throughline-native-${Platform.RESOURCE_PREFIX}" in ended.saidOf("refused")!!, "$ended")
+    }
+}
+
+/** Starts with the library that is there. */
+object LoadingApp {
+    @JvmStatic
+    fun main(arguments: Array<String>) {
+        try {
+            repeat(2) {
+                if (Throughline.isRunning) Throughline.shutdown()
+                Throughline.start(Consent.GRANTED) {
+                    serviceName = "loading"
+                    dataDir = File(arguments[0], "data")
+                    selfReport = false
+                }
+            }
+        } catch (refused: ThroughlineException.Library) {
+            println("refused ${refused.message}")
+            return
+        }
+        val before = Throughline.health()!!.accepted
+        repeat(2) { Throughline.event("loaded") }
+        Throughline.drain()
+        println("recorded ${Throughline.health()!!.accepted - before >= 2}")
+        // Its own and JNA's are the only libraries that JNA unpacks. It may delete a file that is in use.
+        val unpacked = Regex("/\\S*/jna[0-9]+\\.tmp")
+        val mapped = File("/proc/self/maps").readLines().mapNotNull { unpacked.find(it)?.value }.toSet()
+        println("copies ${mapped.size - 1}")
+        println("left ${mapped.count { File(it).exists() }}")
+        Throughline.shutdown()
     }
 }

@@ -9,7 +9,9 @@ import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.io.File
+import java.util.zip.ZipEntry
 import java.util.zip.ZipFile
+import java.util.zip.ZipOutputStream
 import kotlin.io.path.createTempDirectory
 import kotlin.reflect.KClass
 
@@ -44,34 +46,42 @@ class ShrunkTest {
         return output
     }
 
-    @Test
-    fun `an app that was shrunk by our rules still records`() {
-        val directory = createTempDirectory("shrunk").toFile()
-        val java = File(System.getProperty("java.home"), "bin/java").path
-        val shrunk = File(directory, "shrunk.jar")
-        val app = place(ShrunkApp::class)
-        val inputs = listOf(Throughline::class, Unit::class, kotlinx.coroutines.Job::class, com.sun.jna.Native::class).map(::place)
-        val modules = listOf("java.base", "java.desktop", "java.logging", "jdk.unsupported")
-            .joinToString("\n") { "-libraryjars <java.home>/jmods/$it.jmod(!**.jar;!module-info.class)" }
-        val configuration = File(directory, "shrunk.pro").apply {
-            writeText(
-                """
-                -injars $app(dev/throughline/android/ShrunkApp*)
-                ${inputs.joinToString("\n") { "-injars $it(!META-INF/**)" }}
-                $modules
-                -outjars $shrunk
-                -include ${File("src/main/consumer-rules.pro").absolutePath}
-                -keep class dev.throughline.android.ShrunkApp { public static void main(java.lang.String[]); }
-                # From the rules of Kotlin and the coroutines.
-                -keepclassmembers class kotlinx.coroutines.** { volatile <fields>; }
-                -dontwarn org.jetbrains.annotations.**
-                -dontwarn kotlin.**,kotlinx.**,android.**,sun.misc.**,java.lang.instrument.**,org.codehaus.mojo.**
-                -dontnote **
-                """.trimIndent(),
-            )
+    /** A jar of classes, which Maven has in a folder until it packages them. */
+    private fun jar(classes: File, to: File, prefix: String = ""): File {
+        if (classes.isFile) return classes
+        ZipOutputStream(to.outputStream()).use { zip ->
+            classes.walk().filter { it.isFile && it.relativeTo(classes).path.startsWith(prefix) && it.extension == "class" }.forEach {
+                zip.putNextEntry(ZipEntry(it.relativeTo(classes).path))
+                it.inputStream().use { bytes -> bytes.copyTo(zip) }
+            }
         }
-        val tool = System.getProperty("java.class.path")
-        run(java, "-cp", tool, "proguard.ProGuard", "@$configuration")
+        return to
+    }
+
+    /** What an app has: itself, and what it gets with Throughline. */
+    private fun inputs(directory: File): List<File> =
+        listOf(jar(place(ShrunkApp::class), File(directory, "app.jar"), "dev/throughline/android/ShrunkApp")) +
+            jar(place(Throughline::class), File(directory, "core.jar")) +
+            listOf(Unit::class, kotlinx.coroutines.Job::class, com.sun.jna.Native::class).map(::place)
+
+    /** The rules that the artifacts bring, and what is an app's own matter. */
+    private val rules = """
+        -include ${File("src/main/consumer-rules.pro").absolutePath}
+        -include ${File("../core/src/main/resources/META-INF/proguard/throughline-core.pro").absolutePath}
+        -keep class dev.throughline.android.ShrunkApp { public static void main(java.lang.String[]); }
+        # From the rules of Kotlin and the coroutines.
+        -keepclassmembers class kotlinx.coroutines.** { volatile <fields>; }
+        -dontwarn org.jetbrains.annotations.**
+        -dontwarn kotlin.**,kotlinx.**,android.**,sun.misc.**,java.lang.instrument.**,org.codehaus.mojo.**
+        -dontnote **
+    """.trimIndent()
+
+    private val java = File(System.getProperty("java.home"), "bin/java").path
+
+    private fun shrinkAndRun(tool: String, shrink: (directory: File, shrunk: File) -> List<String>) {
+        val directory = createTempDirectory("shrunk").toFile()
+        val shrunk = File(directory, "shrunk.jar")
+        run(java, "-cp", System.getProperty("java.class.path"), tool, *shrink(directory, shrunk).toTypedArray())
         val names = ZipFile(shrunk).use { zip -> zip.entries().asSequence().map { it.name }.toList() }
         assertTrue("dev/throughline/internal/Door.class" in names)
         assertFalse("dev/throughline/StorePolicy.class" in names, "nothing was renamed")
@@ -79,5 +89,21 @@ class ShrunkTest {
         val said = run(java, "-cp", shrunk.path, library, "dev.throughline.android.ShrunkApp", File(directory, "data").path)
         assertEquals("true 0 3", said.trim().lines().last())
         directory.deleteRecursively()
+    }
+
+    @Test
+    fun `an app that was shrunk by our rules still records`() = shrinkAndRun("proguard.ProGuard") { directory, shrunk ->
+        val modules = listOf("java.base", "java.desktop", "java.logging", "jdk.unsupported")
+            .joinToString("\n") { "-libraryjars <java.home>/jmods/$it.jmod(!**.jar;!module-info.class)" }
+        val inputs = inputs(directory).joinToString("\n") { "-injars $it(!META-INF/**)" }
+        val configuration = File(directory, "shrunk.pro").apply { writeText("$inputs\n$modules\n-outjars $shrunk\n$rules\n") }
+        listOf("@$configuration")
+    }
+
+    @Test
+    fun `an app that R8 has shrunk by our rules still records`() = shrinkAndRun("com.android.tools.r8.R8") { directory, shrunk ->
+        val configuration = File(directory, "shrunk.pro").apply { writeText(rules) }
+        listOf("--classfile", "--release", "--lib", System.getProperty("java.home"), "--pg-conf", configuration.path) +
+            listOf("--output", shrunk.path) + inputs(directory).map { it.path }
     }
 }

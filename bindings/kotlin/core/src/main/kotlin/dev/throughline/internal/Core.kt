@@ -49,6 +49,7 @@ internal object Core {
             }
         }
         return translating { TelemetryCore.start(configuration.generated(), consent.generated(), transport, auth, log) }
+            .also { Library.isOpen() }
     }
 
     /** The version of the native library. Null: it does not say. */

@@ -42,6 +42,7 @@ import okhttp3.Call as HttpCall
  * client are traced, too. Throughline's own requests never are.
  */
 public fun OkHttpClient.traced(): OkHttpClient {
+    if (!Release.fits) return this
     val calls = Calls()
     val before = eventListenerFactory
     val factory = CallFactory(calls, if (before is CallFactory) before.inner else before)

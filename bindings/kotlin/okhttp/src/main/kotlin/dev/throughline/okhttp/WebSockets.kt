@@ -22,7 +22,7 @@ import okio.ByteString
  * or throws, the message begins a new trace. A listener that is traced already is traced once.
  */
 public fun traced(listener: WebSocketListener, headers: (message: String) -> Map<String, String>?): WebSocketListener =
-    TracedListener((listener as? TracedListener)?.inner ?: listener, headers)
+    if (Release.fits) TracedListener((listener as? TracedListener)?.inner ?: listener, headers) else listener
 
 private class TracedListener(
     val inner: WebSocketListener,
