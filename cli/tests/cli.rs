@@ -27,6 +27,8 @@ struct Inspector {
     url: String,
     /// Address of the sample backend, if it was asked for.
     backend: String,
+    /// Where devices in the network send to, if that was asked for.
+    device_url: Option<String>,
 }
 
 impl Inspector {
@@ -47,7 +49,8 @@ impl Inspector {
             panic!("the inspector has not started: {said}");
         };
         let [url, backend] = ["url", "backend"].map(|key| addresses[key].as_str().unwrap().to_owned());
-        Self { process, url, backend }
+        let device_url = addresses["device_url"].as_str().map(str::to_owned);
+        Self { process, url, backend, device_url }
     }
 
     fn get(&self, path: &str) -> String {

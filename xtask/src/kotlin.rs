@@ -15,9 +15,12 @@ pub(crate) fn maven(build: Build, arguments: &[&str]) -> Result<Command> {
     // Compose draws with it, without a display.
     ensure_library("libGL.so.1", &["libgl1", "libfontconfig1"])?;
     let library = libraries(build)?.join(SHARED);
-    // The compiler does not delete classes whose source is gone, and a package would ship them.
+    // The compiler does not delete classes whose source is gone: a package would ship them, and
+    // tests that have moved would still run.
     for module in ["core", "okhttp", "androidx", "android", "compose", "consumer"] {
-        let _ = std::fs::remove_dir_all(format!("bindings/kotlin/{module}/target/classes"));
+        for classes in ["classes", "test-classes"] {
+            let _ = std::fs::remove_dir_all(format!("bindings/kotlin/{module}/target/{classes}"));
+        }
     }
     let mut maven = Command::new("mvn");
     maven.current_dir("bindings/kotlin").args(["--batch-mode", "--quiet"]).args(arguments);

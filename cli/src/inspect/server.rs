@@ -1,10 +1,10 @@
 //! The inspector's HTTP server: OTLP in; metrics, health, and what [`views`] shows out.
 
 use std::io::{ErrorKind, Read};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -69,21 +69,53 @@ async fn serve(listener: TcpListener, app: Router) -> std::io::Result<()> {
     axum::serve(listener, app).await
 }
 
-fn router(names: Names, received: Arc<Received>, symbols: Arc<Symbols>) -> Router {
-    let collector = Router::new()
+/// Binds the same port of another interface, for devices in the network. It takes OTLP below a
+/// path that nobody can guess, and shows nothing: whoever is in the network could read it.
+pub(crate) async fn bind_for_devices(
+    host: IpAddr,
+    port: u16,
+    token: &str,
+    received: Arc<Received>,
+) -> Result<(String, impl Future<Output = std::io::Result<()>> + Send + 'static)> {
+    let is_served = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].contains(&host);
+    ensure!(!is_served, "{host} is served without --host");
+    ensure!(!host.is_unspecified(), "give --host the address of one interface, as `ip addr` or `ifconfig` shows it");
+    let listener = TcpListener::bind((host, port)).await.with_context(|| {
+        format!("cannot listen on {}: is it an address of this machine?", SocketAddr::new(host, port))
+    })?;
+    let url = format!("http://{}/{token}", listener.local_addr()?);
+    let refuse = || async {
+        let text = "this address takes OTLP from devices, below the path that `inspect` has printed at its start\n";
+        (StatusCode::FORBIDDEN, text)
+    };
+    let app = Router::new()
+        .nest(&format!("/{token}"), collector())
+        .layer(middleware::from_fn_with_state(Arc::clone(&received), refusals::count))
+        // What has no token is not counted: anybody in the network could fill the list.
+        .fallback(refuse)
+        .with_state(received);
+    Ok((url, serve(listener, app)))
+}
+
+/// Takes OTLP.
+fn collector() -> Router<Arc<Received>> {
+    Router::new()
         .route("/v1/logs", post(|state, headers, body| collect(Export::Logs, state, headers, body)))
         .route("/v1/traces", post(|state, headers, body| collect(Export::Traces, state, headers, body)))
         .route("/v1/metrics", post(|state, headers, body| collect(Export::Metrics, state, headers, body)))
         // The same limit applies after decompression, in `unpacked`.
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(RequestBodyLimitLayer::new(MAX_BODY))
-        .layer(middleware::from_fn(known_coding));
+        .layer(middleware::from_fn(known_coding))
+}
+
+fn router(names: Names, received: Arc<Received>, symbols: Arc<Symbols>) -> Router {
     Router::new()
         .route("/api/stats", get(stats))
         .route("/metrics", get(metrics))
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
-        .merge(collector)
+        .merge(collector())
         .merge(views::router(symbols))
         .method_not_allowed_fallback(|| async {
             (

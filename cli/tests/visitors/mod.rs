@@ -137,3 +137,47 @@ fn a_port_that_another_program_has_on_ipv6_is_said() {
     let is_said = said.contains(&format!("another program listens on [::1]:{port}"));
     assert!(is_said || said.contains("cannot listen on port"), "{said}");
 }
+
+/// Another address of this machine that no other machine reaches. Only Linux has it.
+#[cfg(target_os = "linux")]
+const ELSEWHERE: &str = "127.0.0.2";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_device_in_the_network_sends_below_a_secret_path_and_sees_nothing() {
+    let inspector = Inspector::start(&["--host", ELSEWHERE]);
+    let url = inspector.device_url.as_deref().unwrap();
+    let (address, token) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    assert!(address.starts_with(ELSEWHERE) && token.len() == 32, "{url}");
+    let ask = |head: &str| raw(address, &format!("{head}host: {address}\r\nconnection: close\r\n\r\n{{}}"));
+    let send =
+        |path: &str| ask(&format!("POST {path} HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 2\r\n")).0;
+    assert_eq!(send(&format!("/{token}/v1/logs")), 200);
+    for path in ["/v1/logs", "/wrong/v1/logs", "//v1/logs", &format!("/{token}x/v1/logs")] {
+        assert_eq!(send(path), 403, "{path}");
+    }
+    for path in PATHS {
+        for prefix in ["", &format!("/{token}")] {
+            let (status, answer) = ask(&format!("GET {prefix}{path} HTTP/1.1\r\n"));
+            assert!(matches!(status, 403 | 404), "{prefix}{path}: {answer}");
+        }
+    }
+    assert_eq!(inspector.stats()["requests"], 1);
+    // The path at the usual address is none.
+    assert_ne!(post(&inspector, &format!("/{token}/v1/logs"), "host: localhost\r\n").0, 200);
+}
+
+#[test]
+fn an_address_for_devices_is_refused_if_it_is_none_or_if_its_secret_can_be_guessed() {
+    for (arguments, said) in [
+        (&["--host", "127.0.0.1"][..], "without --host"),
+        (&["--host", "0.0.0.0"], "one interface"),
+        (&["--host", "192.0.2.1"], "an address of this machine"),
+        (&["--host", "127.0.0.2", "--token", "short"], "at least 16"),
+        (&["--token", "0123456789abcdef"], "--host"),
+    ] {
+        let output = throughline().args(["inspect", "--port", "0"]).args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(said), "{arguments:?}: {text}");
+    }
+}
