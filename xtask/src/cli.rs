@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::release::Release;
+
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Every command of the repository")]
 pub(crate) struct Cli {
@@ -49,8 +51,13 @@ pub(crate) enum Task {
     },
     /// Assembles the Android archive (AAR); with an NDK it contains the native libraries.
     Android,
-    /// Builds the arm64 static library for iOS; on a Mac also the XCFramework.
+    /// Builds the arm64 static library for iOS; on a Mac the XCFramework.
     Ios,
+    /// Writes what is published of one language.
+    Release {
+        #[command(subcommand)]
+        release: Release,
+    },
     /// Checks the shipped static library: it shows only our symbols, and links beside another
     /// SQLite.
     Archive,

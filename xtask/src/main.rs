@@ -17,6 +17,7 @@ mod libraries;
 mod lint;
 mod proof;
 mod react_native_package;
+mod release;
 mod size;
 mod steps;
 mod swift;
@@ -45,7 +46,9 @@ fn main() -> Result<()> {
         Task::Example { language, once: false } => example::example(language, example::After::Serve),
         Task::UnifiedView { write } => backends::unified_view(write),
         Task::Android => android::android().map(|_| ()),
+        Task::Ios if cfg!(target_os = "macos") => release::swift::framework().map(|_| ()),
         Task::Ios => ios::ios(),
+        Task::Release { release } => release::release(&release),
         Task::Archive => archive::archive(),
         Task::Proof => proof::proof(&libraries::target()?),
         Task::Size => size::size(),

@@ -13,8 +13,9 @@ use crate::kotlin::kotlin;
 use crate::libraries::{Build, target};
 use crate::lint::{FEATURES, lint};
 use crate::proof::proof;
+use crate::release;
 use crate::steps::{cargo, report, run, step};
-use crate::swift::{declarations, guides, swift};
+use crate::swift::{PACKAGE, declarations, guides, swift};
 use crate::tools::relay;
 use crate::typescript::typescript;
 
@@ -43,12 +44,13 @@ fn languages(options: &Test) -> Result<()> {
         android()?;
     }
     if wants(Language::Swift) {
-        for package in ["bindings/swift", "examples/swift/profile"] {
+        for package in [PACKAGE, "examples/swift/profile"] {
             let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing"];
             swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &options.kills.to_string())])?;
         }
         declarations()?;
         guides()?;
+        release::check()?;
         example(Language::Swift, After::End)?;
     }
     if wants(Language::ReactNative) {
