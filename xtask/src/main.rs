@@ -10,6 +10,7 @@ mod calls;
 mod cli;
 mod connect;
 mod example;
+mod guide;
 mod inspector;
 mod ios;
 mod kotlin;

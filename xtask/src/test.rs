@@ -9,6 +9,7 @@ use crate::bindings::{self, bindings};
 use crate::cli::{Language, Test};
 use crate::connect::{PEERS, connect_node, telemetry_service};
 use crate::example::{After, example};
+use crate::guide::swift_guide;
 use crate::kotlin::kotlin;
 use crate::libraries::{Build, target};
 use crate::lint::{FEATURES, lint};
@@ -51,6 +52,7 @@ fn languages(options: &Test) -> Result<()> {
         declarations()?;
         guides()?;
         release::check()?;
+        swift_guide()?;
         example(Language::Swift, After::End)?;
     }
     if wants(Language::ReactNative) {
