@@ -2,7 +2,7 @@
 //! Rust library, and they must not collide with ours.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -17,6 +17,9 @@ const OURS: [&str; 5] =
 
 /// The prefix that the symbols of others get in a Mach-O archive.
 const PREFIX: &str = "_throughline_private";
+
+/// How the symbols of Apple's frameworks begin, of those that Rust's crates use.
+const FRAMEWORKS: [&str; 6] = ["_CF", "_kCF", "_Sec", "_kSec", "_SC", "_objc_"];
 
 /// Writes an ELF archive whose only global symbols are ours. SQLite, the Rust runtime and the
 /// allocator become local to it.
@@ -67,6 +70,11 @@ pub(crate) fn prefix(archive: &Path, out: &Path) -> Result<()> {
     std::fs::remove_dir_all(folder).context("removing the objects")?;
     let foreign: Vec<String> = globals(out)?.into_iter().filter(|name| !is_ours(name)).collect();
     ensure!(foreign.is_empty(), "{} symbols are not ours: {foreign:?}", foreign.len());
+    let listed = output(llvm("llvm-nm").args(["--undefined-only", "--just-symbol-name", "--no-llvm-bc"]).arg(out))?;
+    let framed: Vec<&str> =
+        listed.lines().filter(|name| FRAMEWORKS.iter().any(|begin| name.starts_with(begin))).collect();
+    // Neither Package.swift nor the pods name a framework.
+    ensure!(framed.is_empty(), "the app would have to link a framework of Apple's: {framed:?}");
     Ok(())
 }
 
@@ -102,15 +110,29 @@ pub(crate) fn archive() -> Result<()> {
     ensure!(listed.contains("throughline_record"), "no symbols were listed");
     let some: Vec<&&str> = foreign.iter().take(10).collect();
     ensure!(foreign.is_empty(), "{} symbols are not ours: {some:?}", foreign.len());
-    let other = dir.join("other");
-    let manifest =
-        ["build", "--quiet", "--release", "--manifest-path", "tests/linking/other/Cargo.toml", "--target-dir"];
-    run("another Rust library", &[&manifest[..], &[other.to_str().context("a path is not UTF-8")?]].concat())?;
+    let other = other(&dir.join("other"))?;
     let program = dir.join("app");
     let mut link = Command::new("cc");
-    link.arg("tests/linking/main.c").arg(&archive).arg(other.join("release/libother.a"));
+    link.arg("tests/linking/main.c").arg(&archive).arg(other);
     step("an app with both", link.args(["-lpthread", "-ldl", "-lm", "-lgcc_s", "-o"]).arg(&program))?;
     step("the app runs", &mut Command::new(program))
+}
+
+/// Builds another Rust library with another SQLite, and returns its archive.
+pub(crate) fn other(folder: &Path) -> Result<PathBuf> {
+    let manifest =
+        ["build", "--quiet", "--release", "--manifest-path", "tests/linking/other/Cargo.toml", "--target-dir"];
+    run("another Rust library", &[&manifest[..], &[folder.to_str().context("a path is not UTF-8")?]].concat())?;
+    Ok(folder.join("release/libother.a"))
+}
+
+/// Writes the static library for this machine as it is shipped.
+pub(crate) fn for_this_machine(built: &Path, out: &Path) -> Result<()> {
+    if cfg!(target_os = "macos") {
+        std::fs::copy(built, out).map(|_| ()).context("the library")
+    } else {
+        localize(built, out)
+    }
 }
 
 /// The name of a defined global symbol, from a line of readelf.

@@ -9,7 +9,7 @@ use crate::cli::Bench;
 use crate::kotlin::maven;
 use crate::libraries::{Build, target};
 use crate::steps::{run, step_with_output};
-use crate::swift::command;
+use crate::swift::{PACKAGE, command};
 use crate::typescript::hermes_figures;
 
 /// The most that a row of the facades may be. Rows that are not listed have no goal.
@@ -67,7 +67,7 @@ fn facades() -> Result<Vec<Value>> {
     let mut kotlin = maven(Build::Shipped, &[&["--projects", "core"][..], &main].concat())?;
     let mut rows = rows_in(&step_with_output("Kotlin", &mut kotlin)?).context("Kotlin printed no figures")?;
     let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing", "--filter", "BenchTests"];
-    let mut swift = command(Build::Shipped, "bindings/swift", &tests, &[("THROUGHLINE_BENCH", "1")])?;
+    let mut swift = command(Build::Shipped, PACKAGE, &tests, &[("THROUGHLINE_BENCH", "1")])?;
     rows.extend(rows_in(&step_with_output("Swift", &mut swift)?).context("Swift printed no figures")?);
     rows.extend(rows_in(&hermes_figures()?).context("Hermes printed no figures")?);
     Ok(rows)

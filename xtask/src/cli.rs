@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::release::Release;
+
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Every command of the repository")]
 pub(crate) struct Cli {
@@ -47,14 +49,13 @@ pub(crate) enum Task {
         #[arg(long)]
         write: bool,
     },
-    /// Writes packages as a registry takes them.
-    Release {
-        /// The language of the packages.
-        #[command(subcommand)]
-        packages: Packages,
-    },
-    /// Builds the arm64 static library for iOS; on a Mac also the XCFramework.
+    /// Builds the arm64 static library for iOS; on a Mac the XCFramework.
     Ios,
+    /// Writes what is published of one language.
+    Release {
+        #[command(subcommand)]
+        release: Release,
+    },
     /// Checks the shipped static library: it shows only our symbols, and links beside another
     /// SQLite.
     Archive,
@@ -76,23 +77,6 @@ pub(crate) enum Task {
         /// How long to run, in seconds.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
-    },
-}
-
-/// What `release` writes.
-#[derive(Subcommand)]
-pub(crate) enum Packages {
-    /// Publishes the artifacts for the JVM and Android to a Maven repository in a folder. The
-    /// libraries for Android need an NDK (`ANDROID_NDK_HOME`) and cargo-ndk.
-    Kotlin {
-        /// The folder. What other machines have published there stays: each adds the library of
-        /// its own system.
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-        /// Build the native library of this machine alone. The version of the AAR then ends in
-        /// `-nonative`: it is for tests, and no release.
-        #[arg(long)]
-        host_only: bool,
     },
 }
 

@@ -1,8 +1,8 @@
 //! The library for iOS.
 //!
-//! On a Mac it is built with Apple's SDK, as an XCFramework. On Debian it is built with a Rust that
-//! compiles its own standard library, and with Apple's C headers as the Zig project carries them.
-//! That is enough for a static library, and for linking a program to see that it links and how
+//! On Debian it is built with a Rust that compiles its own standard library, and with Apple's C
+//! headers as the Zig project carries them. On a Mac `release/swift.rs` builds it with Apple's SDK.
+//! Debian's is enough for a static library, and for linking a program to see that it links and how
 //! large it is. The program cannot be run there.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::archive::prefix;
 use crate::libraries::{ARCHIVE, target};
-use crate::steps::{run, step};
+use crate::steps::step;
 use crate::tools::{ios_sdk, llvm};
 
 const TARGET: &str = "aarch64-apple-ios";
@@ -23,38 +23,16 @@ const CRASH_TARGETS: [&str; 4] = [TARGET, "aarch64-apple-ios-sim", "x86_64-apple
 
 /// `cargo xtask ios`.
 pub(crate) fn ios() -> Result<()> {
-    if cfg!(target_os = "macos") {
-        return framework();
-    }
     let archive = library(&[])?;
     check_beside_others(&archive)?;
     check_crash_handlers()?;
-    let sources = Path::new("bindings/swift/Sources");
-    for (folder, file) in [("ThroughlineFFI", "door"), ("ThroughlineFFI", "frames"), ("ThroughlineProcess", "process")]
-    {
+    let sources = Path::new("bindings/swift/Sources/ThroughlineFFI");
+    for file in ["door", "frames", "process"] {
         let object = target()?.join("ios").join(file).with_extension("o");
-        compile(&sources.join(folder).join(file).with_extension("c"), &object)?;
+        compile(&sources.join(file).with_extension("c"), &object)?;
     }
     println!("── {}: {} KiB", archive.display(), std::fs::metadata(&archive)?.len() / 1_024);
     Ok(())
-}
-
-/// Builds the XCFramework for devices and simulators. Needs a Mac.
-fn framework() -> Result<()> {
-    let out = target()?.join("ios");
-    let folder = out.to_string_lossy();
-    let mut make = Command::new("xcodebuild");
-    make.arg("-create-xcframework");
-    for triple in [TARGET, "aarch64-apple-ios-sim"] {
-        let build = ["build", "--profile", "shipped", "--package", "throughline-ffi", "--lib", "--target", triple];
-        run(triple, &[&build[..], &["--target-dir", &folder]].concat())?;
-        let shipped = out.join(triple).join(ARCHIVE);
-        prefix(&out.join(triple).join("shipped").join(ARCHIVE), &shipped)?;
-        make.arg("-library").arg(shipped).args(["-headers", "bindings/swift/Sources/ThroughlineFFI/include"]);
-    }
-    let framework = out.join("ThroughlineFFI.xcframework");
-    let _ = std::fs::remove_dir_all(&framework);
-    step("XCFramework", make.arg("-output").arg(framework))
 }
 
 /// Builds the archive as it is shipped, on Debian. Its global symbols are ours.

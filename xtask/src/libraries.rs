@@ -38,6 +38,13 @@ pub(crate) fn target() -> Result<PathBuf> {
 
 /// Builds the libraries in the shipped profile, and the inspector. Returns the libraries' folder.
 pub(crate) fn libraries(build: Build) -> Result<PathBuf> {
+    let folder = shipped(build)?;
+    inspector()?;
+    Ok(folder)
+}
+
+/// Builds the libraries in the shipped profile. Returns their folder.
+pub(crate) fn shipped(build: Build) -> Result<PathBuf> {
     let mut arguments = vec!["build", "--quiet", "--profile", "shipped", "--package", "throughline-ffi"];
     if build == Build::Testing {
         arguments.extend(["--features", "testing"]);
@@ -47,7 +54,6 @@ pub(crate) fn libraries(build: Build) -> Result<PathBuf> {
     if cfg!(target_os = "linux") {
         is_bound_at_load(&folder.join(SHARED))?;
     }
-    inspector()?;
     Ok(folder)
 }
 

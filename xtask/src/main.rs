@@ -10,6 +10,7 @@ mod calls;
 mod cli;
 mod connect;
 mod example;
+mod guide;
 mod inspector;
 mod ios;
 mod kotlin;
@@ -28,7 +29,7 @@ mod typescript;
 use anyhow::Result;
 use clap::Parser;
 
-use crate::cli::{Cli, Packages, Task};
+use crate::cli::{Cli, Task};
 
 fn main() -> Result<()> {
     match Cli::parse().task {
@@ -45,11 +46,9 @@ fn main() -> Result<()> {
         Task::Example { language, once: true } => example::example(language, example::After::End),
         Task::Example { language, once: false } => example::example(language, example::After::Serve),
         Task::UnifiedView { write } => backends::unified_view(write),
-        Task::Release { packages: Packages::Kotlin { out, host_only } } => {
-            let native = if host_only { android::Native::None } else { android::Native::All };
-            release::kotlin::release(out.as_deref(), native)
-        }
+        Task::Ios if cfg!(target_os = "macos") => release::swift::framework().map(|_| ()),
         Task::Ios => ios::ios(),
+        Task::Release { release } => release::release(&release),
         Task::Archive => archive::archive(),
         Task::Proof => proof::proof(&libraries::target()?),
         Task::Size => size::size(),

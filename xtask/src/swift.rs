@@ -9,10 +9,16 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::archive::localize;
+use crate::archive::for_this_machine;
 use crate::libraries::{ARCHIVE, Build, libraries, target};
 use crate::steps::step;
 use crate::tools::{quoted, swift_root, works};
+
+/// The package, whose manifest lies at the root: there, SwiftPM looks for that of a repository.
+pub(crate) const PACKAGE: &str = ".";
+
+/// The folder of its sources.
+const SOURCES: &str = "bindings/swift";
 
 /// The program whose deaths the tests of the Swift facade look at.
 const PROGRAM_THAT_DIES: &str = "ThroughlineDies";
@@ -34,12 +40,7 @@ pub(crate) fn command(
     // A folder with the static library alone: the linker would prefer a shared library beside it.
     let linked = linked()?;
     std::fs::create_dir_all(&linked)?;
-    let (built, shipped) = (libraries.join(ARCHIVE), linked.join(ARCHIVE));
-    if cfg!(target_os = "macos") {
-        std::fs::copy(built, shipped)?;
-    } else {
-        localize(&built, &shipped)?;
-    }
+    for_this_machine(&libraries.join(ARCHIVE), &linked.join(ARCHIVE))?;
     // A killed test may have left an inspector running. Its file cannot be written, but replaced.
     let inspector = linked.join("throughline");
     let _ = std::fs::remove_file(&inspector);
@@ -63,15 +64,19 @@ pub(crate) fn command(
 }
 
 /// Compiles the files that are for Apple's systems only against declarations of Apple's types.
-/// Needs what [`swift`] built for the package.
+/// Needs what [`swift`] built for [`PACKAGE`].
 pub(crate) fn declarations() -> Result<()> {
     if cfg!(target_os = "macos") {
         return Ok(());
     }
-    let package = "bindings/swift";
-    let modules = format!("\"$THROUGHLINE_LIBRARY_DIR/{}/release/Modules\"", scratch(package));
+    let modules = modules();
     let script = format!("exec sh Declarations/check.sh {modules} \"$THROUGHLINE_LIBRARY_DIR/declarations\"");
-    step("swift for UIKit and SwiftUI", &mut shell(package, &script, &[])?)
+    step("swift for UIKit and SwiftUI", &mut shell(SOURCES, &script, &[])?)
+}
+
+/// The folder of the modules that [`swift`] built for the package, for a shell script.
+fn modules() -> String {
+    format!("\"$THROUGHLINE_LIBRARY_DIR/{}/release/Modules\"", scratch(PACKAGE))
 }
 
 /// The folder with what the guides' examples leave out.
@@ -106,11 +111,10 @@ pub(crate) fn guides() -> Result<()> {
     }
     println!("── {count} examples");
     ensure!(count > 20, "the guides' examples were not found");
-    let package = "bindings/swift";
-    let modules = format!("\"$THROUGHLINE_LIBRARY_DIR/{}/release/Modules\"", scratch(package));
+    let modules = modules();
     let folders = "\"$THROUGHLINE_LIBRARY_DIR/declarations\" \"$THROUGHLINE_LIBRARY_DIR/guides\"";
     let script = format!("exec sh Guides/check.sh {modules} {folders}");
-    step("swift of the guides", &mut shell(package, &script, &[])?)
+    step("swift of the guides", &mut shell(SOURCES, &script, &[])?)
 }
 
 /// The file with what the examples of a guide leave out.
@@ -130,6 +134,9 @@ fn write_examples(guide: &Path, fences: Vec<Fence>, left_out: &Path, folder: &Pa
         let place = format!("#sourceLocation(file: \"{}\", line: {line})\n", guide.display());
         if code.starts_with("// swift-tools-version") {
             std::fs::write(folder.join(format!("manifest-{stem}-{line}.swift")), code)?;
+        } else if code.lines().any(|line| line == "@main") {
+            // It begins in a type, and not with its first statement.
+            std::fs::write(folder.join(format!("app-{stem}-{line}.swift")), place + &code)?;
         } else if code.lines().any(|line| line.starts_with("import ")) {
             std::fs::write(folder.join(format!("program-{stem}-{line}.swift")), place + &code)?;
         } else {
@@ -184,18 +191,19 @@ fn fences(text: &str) -> Vec<Fence> {
 }
 
 /// The folder that Swift packages are linked from and built in.
-fn linked() -> Result<PathBuf> {
+pub(crate) fn linked() -> Result<PathBuf> {
     Ok(target()?.join("swift"))
 }
 
 /// The folder below [`linked`] in which a package is built.
 fn scratch(package: &str) -> String {
-    format!("build-{}", package.replace('/', "-"))
+    let name = if package == PACKAGE { "package" } else { package };
+    format!("build-{}", name.replace('/', "-"))
 }
 
 /// A shell script where Swift is, in a folder of the repository. `$THROUGHLINE_LIBRARY_DIR` is the
 /// folder that [`linked`] names.
-fn shell(folder: &str, script: &str, environment: &[(&str, &str)]) -> Result<Command> {
+pub(crate) fn shell(folder: &str, script: &str, environment: &[(&str, &str)]) -> Result<Command> {
     let linked = linked()?;
     if works("swift") {
         let mut shell = Command::new("sh");

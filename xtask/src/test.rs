@@ -8,13 +8,14 @@ use crate::bindings::{self, bindings};
 use crate::cli::{Language, Test};
 use crate::connect::{PEERS, connect_node, telemetry_service};
 use crate::example::{After, example};
+use crate::guide::swift_guide;
 use crate::kotlin::kotlin;
 use crate::libraries::{Build, target};
 use crate::lint::{FEATURES, lint};
 use crate::proof::proof;
-use crate::release::kotlin_adopters;
+use crate::release::{self, kotlin_adopters};
 use crate::steps::{cargo, report, run, step};
-use crate::swift::{declarations, guides, swift};
+use crate::swift::{PACKAGE, declarations, guides, swift};
 use crate::tools::relay;
 use crate::typescript::typescript;
 
@@ -43,12 +44,14 @@ fn languages(options: &Test) -> Result<()> {
         kotlin_adopters()?;
     }
     if wants(Language::Swift) {
-        for package in ["bindings/swift", "examples/swift/profile"] {
+        for package in [PACKAGE, "examples/swift/profile"] {
             let tests = ["test", "-c", "release", "-Xswiftc", "-enable-testing"];
             swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &options.kills.to_string())])?;
         }
         declarations()?;
         guides()?;
+        release::check()?;
+        swift_guide()?;
         example(Language::Swift, After::End)?;
     }
     if wants(Language::ReactNative) {

@@ -27,9 +27,11 @@ clashes=$(sed -n 's/^extension \([A-Za-z]*\).*/\1/p' "$out/names.swift" | while 
 done)
 test -z "$clashes" || { echo "also types of Apple's frameworks or of Swift's:" $clashes; exit 1; }
 
-# Compiles as far as the checks of actor isolation, which a check of types alone leaves out.
-flags="$flags -swift-version 6 -warnings-as-errors -package-name swift -D DECLARATIONS -I $modules"
-for include in ThroughlineFFI ThroughlineProcess; do flags="$flags -I Sources/$include/include"; done
+# Compiles as far as the checks of actor isolation, which a check of types alone leaves out. SwiftPM
+# names the package after the folder of its manifest.
+package=$(basename "$(cd ../.. && pwd)" | tr '[:upper:]' '[:lower:]')
+flags="$flags -swift-version 6 -warnings-as-errors -package-name $package -D DECLARATIONS -I $modules"
+flags="$flags -I Sources/ThroughlineFFI/include"
 swiftc $flags -emit-module -module-name ThroughlineUI -o "$out/ThroughlineUI.swiftmodule" Sources/ThroughlineUI/*.swift
 swiftc $flags -emit-sil -module-name ThroughlineUI -o /dev/null Sources/ThroughlineUI/*.swift
 swiftc $flags -emit-sil -module-name ShopApp -o /dev/null ../../examples/swift/ios-app/*.swift

@@ -5,7 +5,7 @@
 set -e
 modules=$1 declarations=$2 examples=$3
 flags="-swift-version 6 -wmo -suppress-warnings -I $declarations -I $modules -I Sources/ThroughlineFFI/include"
-flags="$flags -I Sources/ThroughlineProcess/include -Xfrontend -enable-objc-interop -o /dev/null -emit-sil"
+flags="$flags -Xfrontend -enable-objc-interop -o /dev/null -emit-sil"
 manifest=$(dirname "$(readlink -f "$(command -v swiftc)")")/../lib/swift/pm/ManifestAPI
 status=0
 for file in "$examples"/*.swift; do

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 
 use crate::android::{Native, aar};
-use crate::kotlin::kotlin;
+use crate::kotlin::kotlin as maven;
 use crate::libraries::{Build, SHARED, target};
 use crate::release::elf::is_fit_for_hosts;
 use crate::release::pom::{About, Dependency, Packaging, about, dependencies, properties};
@@ -24,6 +25,24 @@ const MODULES: [(&str, Packaging); 4] =
 /// How the artifacts begin that have the native library of a desktop.
 const NATIVE: &str = "throughline-native-";
 
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The Maven repository, a folder. What other machines have published there stays: each adds
+    /// the library of its own system. Default: `target/release/maven`.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Build the native library of this machine alone. The version of the AAR then ends in
+    /// `-nonative`: it is for tests, and no release. Without it, the libraries for Android are
+    /// built, which needs an NDK (`ANDROID_NDK_HOME`) and cargo-ndk.
+    #[arg(long)]
+    host_only: bool,
+}
+
+/// `cargo xtask release kotlin`.
+pub(crate) fn kotlin(options: &Options) -> Result<()> {
+    release(options.out.as_deref(), if options.host_only { Native::None } else { Native::All })
+}
+
 /// Publishes everything to a Maven repository in a folder.
 ///
 /// What other machines have published there stays: each adds the library of its own system.
@@ -38,7 +57,7 @@ pub(crate) fn release(out: Option<&Path>, native: Native) -> Result<()> {
     }
     let projects = "core,okhttp,androidx,android,compose";
     let package = ["--projects", projects, "--activate-profiles", "javadoc", "package", "-DskipTests"];
-    kotlin(Build::Shipped, &package)?;
+    maven(Build::Shipped, &package)?;
     let dir = target()?.join("release/parts");
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;

@@ -168,6 +168,10 @@ public struct Configuration: Sendable {
         system["os.name"] = "iOS"
         #elseif os(macOS)
         system["os.name"] = "macOS"
+        #elseif os(tvOS)
+        system["os.name"] = "tvOS"
+        #elseif os(visionOS)
+        system["os.name"] = "visionOS"
         #elseif os(Linux)
         system["os.name"] = "Linux"
         #endif

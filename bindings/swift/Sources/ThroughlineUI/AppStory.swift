@@ -1,9 +1,10 @@
-// For UIKit. The tests run on Linux, where this file is only compiled against declarations.
-#if canImport(UIKit) && !os(watchOS)
+// For UIKit on iOS and Mac Catalyst; tvOS and visionOS lack a part of it. The tests run on Linux, where
+// this file is only compiled against declarations.
+#if canImport(UIKit) && (os(iOS) || DECLARATIONS)
 import Network
 import QuartzCore
 import Throughline
-internal import ThroughlineProcess
+internal import ThroughlineFFI
 import UIKit
 #if !DECLARATIONS
 import UIKit.UIGestureRecognizerSubclass

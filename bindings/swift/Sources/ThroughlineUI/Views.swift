@@ -11,6 +11,7 @@ extension View {
     }
 
     /// Records taps on the view under a name. What the view does with them does not change.
+    @available(tvOS 16, *)
     public func tracedTap(_ target: String) -> some View {
         simultaneousGesture(TapGesture().onEnded { Throughline.tap(target) })
     }

@@ -6,13 +6,13 @@ import PackageDescription
 let package = Package(
     name: "ThroughlineReactNative",
     platforms: [.iOS(.v15), .macOS(.v12)],
-    dependencies: [.package(path: "../../../swift")],
+    dependencies: [.package(name: "Throughline", path: "../../../..")],
     targets: [
         .target(
             name: "ThroughlineReactNative",
             dependencies: [
-                .product(name: "Throughline", package: "swift"),
-                .product(name: "ThroughlineUI", package: "swift"),
+                .product(name: "Throughline", package: "Throughline"),
+                .product(name: "ThroughlineUI", package: "Throughline"),
             ],
             exclude: ["ThroughlineModule.h", "ThroughlineModule.mm"]),
         .testTarget(name: "ThroughlineReactNativeTests", dependencies: ["ThroughlineReactNative"]),

@@ -1,3 +1,0 @@
-import Throughline
-import ThroughlineUI
-import UIKit
