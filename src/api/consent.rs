@@ -40,6 +40,7 @@ impl Telemetry {
         // been: a consent must not begin anew while the worker still erases.
         if consent == Consent::Denied {
             lifecycle.deny();
+            self.client.unlisted.clear();
         }
         let _turn = lifecycle.take_turn();
         if consent == Consent::Denied {
@@ -96,6 +97,7 @@ impl Telemetry {
         if is_ignored() {
             return false;
         }
+        self.client.unlisted.clear();
         if self.client.lifecycle.cell().is_on() {
             let answer = self.client.lifecycle.ask(timeout, |reply| Command::Erase { reply });
             if answer.is_some() || !self.client.lifecycle.has_died() {

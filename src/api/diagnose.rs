@@ -36,14 +36,20 @@ impl Telemetry {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn diagnose(&self, timeout: Duration) -> Diagnosis {
-        let flushed = (!timeout.is_zero()).then(|| self.flush(timeout));
+        let reason = if timeout.is_zero() { None } else { self.flush(timeout).reason };
+        self.diagnose_after(reason.as_deref())
+    }
+
+    /// The same without a flush, for a caller who has made one: `reason` is what it has returned.
+    #[doc(hidden)]
+    pub fn diagnose_after(&self, reason: Option<&str>) -> Diagnosis {
         let health = self.health();
         let mut findings = Vec::new();
         findings.extend(self.why_off());
         if let Some(shared) = self.client.lifecycle.shared().filter(|_| !is_ignored()) {
             findings.extend(why_not_stored(&health));
             findings.extend(why_not_sent(shared, &health));
-            findings.extend(withheld(shared, flushed.as_ref().and_then(|outcome| outcome.reason.as_deref())));
+            findings.extend(withheld(shared, reason));
             findings.extend(unexpected(shared));
         }
         findings.extend(self.client.unlisted.finding());
@@ -115,8 +121,9 @@ fn withheld(shared: &Shared, reason: Option<&str>) -> Option<Finding> {
     let Conditions { network, low_power, battery_percent, charging, .. } =
         *shared.conditions.lock().unwrap_or_else(PoisonError::into_inner);
     let is_weak = |percent| percent < LOW_BATTERY_PERCENT;
-    let blocked = match reason {
-        Some(reason) => Blocked::ALL.into_iter().find(|blocked| blocked.explanation() == reason)?,
+    let said = reason.and_then(|reason| Blocked::ALL.into_iter().find(|blocked| blocked.explanation() == reason));
+    let blocked = match said {
+        Some(said) => said,
         None if network == Network::Offline => Blocked::Offline,
         None if network == Network::Metered && shared.config.send.metered_uploads != MeteredUploads::All => {
             Blocked::Metered

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::model::diagnosis::{Cause, Finding};
 use crate::model::limits::{MAX_UNLISTED_HOST_BYTES, MAX_UNLISTED_HOSTS};
+use crate::policy::trace::host_of;
 
 /// Hosts of requests that got no trace headers because nobody has listed them.
 #[derive(Debug, Default)]
@@ -14,16 +15,18 @@ impl UnlistedHosts {
     /// out.
     #[cold]
     pub(super) fn note(&self, url: &str) {
-        let Ok(mut hosts) = self.0.try_lock() else { return };
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
+        let (Some(host), Ok(mut hosts)) = (host_of(url), self.0.try_lock()) else { return };
         if hosts.len() < MAX_UNLISTED_HOSTS
             && host.len() <= MAX_UNLISTED_HOST_BYTES
             && !hosts.iter().any(|known| known == host)
         {
             hosts.push(host.to_owned());
         }
+    }
+
+    /// Forgets them: they say where the user was.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// What a diagnosis says of them.

@@ -59,6 +59,8 @@ pub enum Cause {
     Refused,
     /// The backend is overloaded or fails: 429, 5xx.
     BackendFails,
+    /// What the host brought has failed: its transport, its authorization, or its exporter.
+    HostFails,
     /// No destination takes some kinds of events.
     NotRouted,
     /// The session is not in the sample.
@@ -165,6 +167,9 @@ impl Cause {
             Cause::Refused => ("refused", "Look at the backend's log, and whether it takes this signal at all."),
             Cause::BackendFails => {
                 ("backend_fails", "Nothing in the app: events wait on the device and are sent again.")
+            }
+            Cause::HostFails => {
+                ("host_fails", "Look at the app's own transport, authorization or exporter, which the text names.")
             }
             Cause::NotRouted => ("not_routed", "Look at `lanes`, `kinds` and `signals` of the destinations."),
             Cause::SampledOut => (

@@ -17,7 +17,7 @@ use rustix::fs::{Access, FlockOperation, OFlags};
 
 use super::journal::run_file::key_of;
 use super::journal::{ParentFile, owner};
-use crate::model::limits::MAX_SIBLING_PROCESSES;
+use crate::model::limits::{MAX_RUN_FILES_AT_START, MAX_SIBLING_PROCESSES};
 
 const FILE: &str = "lock";
 /// The folder of the journals.
@@ -123,12 +123,17 @@ fn place(dir: &Path, n: u32) -> PathBuf {
 }
 
 /// The journals of `dir` and of the directories below beside which there is a run file, of
-/// processes that live and of others.
+/// processes that live and of others: the newest, so that a start does not read what a hundred
+/// crashes have left.
 pub(crate) fn run_files(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let folders = (0..=MAX_SIBLING_PROCESSES).map(move |n| place(dir, n).join(RUNS));
     let entries = folders.flat_map(|runs| std::fs::read_dir(runs).into_iter().flatten().flatten());
-    let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "crash"));
-    files.map(|path| path.with_extension("journal"))
+    let is_run_file = |path: &PathBuf| path.extension().is_some_and(|end| end == "crash");
+    let dated = entries.filter(|entry| is_run_file(&entry.path()));
+    let mut files: Vec<_> =
+        dated.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+    files.sort_by(|one, other| other.cmp(one));
+    files.into_iter().take(MAX_RUN_FILES_AT_START).map(|(_, path)| path.with_extension("journal"))
 }
 
 /// Whether a journal in `dir` belongs to a process that lives.

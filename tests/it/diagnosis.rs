@@ -222,14 +222,20 @@ fn a_host_that_gets_no_trace_headers_is_named_without_its_secrets() {
     let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
     let config = builder(dir.path()).endpoint(server.url()).trace_host(TraceHost::new("api.shop.test"));
     let telemetry = started(config, Consent::Granted);
-    for url in ["https://api.shop.test/cart", "https://ada:secret@api.other.test:8443/v1?token=secret"] {
+    let hostile = ["data:,secret", "tel:+49secret", "file:///secret", "https://secret\\@evil.test/"];
+    for url in ["https://api.shop.test/cart", "https://ada:secret@api.other.test:8443/v1?token=secret"]
+        .into_iter()
+        .chain(hostile)
+    {
         let mut request = telemetry.start_resource("GET", url);
         request.headers(&[]);
         request.stop(200, |resource| resource);
     }
     let text = telemetry.diagnose(PATIENCE).to_string();
-    assert!(text.contains("[host_not_listed]") && text.contains("api.other.test:8443"), "{text}");
+    assert!(text.contains("[host_not_listed]") && text.contains(": api.other.test."), "{text}");
     assert!(!text.contains("api.shop.test") && !text.contains("secret"), "{text}");
+    assert!(telemetry.erase(LONG));
+    assert!(!telemetry.diagnose(PATIENCE).to_string().contains("other.test"), "it was erased");
 }
 
 #[test]

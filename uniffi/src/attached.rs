@@ -1,7 +1,6 @@
 //! What the client answers to JavaScript that attaches to it: see `throughline_attach`.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use throughline_attach::Attachable;
@@ -9,7 +8,7 @@ use throughline_attach::Attachable;
 use crate::core::TelemetryCore;
 use crate::diagnosis::{Diagnosis, Finding};
 use crate::health::{HealthReport, NamedCount};
-use crate::records::{Consent, HeaderField, HostDuration};
+use crate::records::{Consent, HeaderField};
 
 impl Attachable for TelemetryCore {
     fn is_running(&self) -> bool {
@@ -67,8 +66,8 @@ impl TelemetryCore {
             "pauseDestination" => self.pause_destination(first?.as_str()?.to_owned()).into(),
             "resumeDestination" => self.resume_destination(first?.as_str()?.to_owned()).into(),
             "health" => self.health().to_json(),
-            // The thread of JavaScript does not wait: what was seen until now.
-            "diagnose" => self.diagnose(HostDuration(Duration::ZERO)).to_json(),
+            // The thread of JavaScript does not wait: it has made a flush, and says its reason.
+            "diagnose" => self.diagnose_after(first.and_then(Value::as_str)).to_json(),
             _ => return None,
         })
     }

@@ -197,7 +197,9 @@ impl Scopes {
     pub(crate) fn end_died(&self, session: Uuid, death: Death) {
         let mut locked = self.lock();
         if locked.open.session.id == session {
-            locked.renew(self.recorder.boot(), death.reason());
+            // A session with a crash is kept, under whichever rule.
+            self.keep_session_if(|_| true);
+            locked.renew_from(self.recorder.boot(), death.reason(), Some(death.wall));
         }
     }
 
@@ -280,6 +282,11 @@ impl Locked<'_> {
     }
 
     fn renew(&mut self, now: BootTime, reason: EndReason) {
+        self.renew_from(now, reason, None);
+    }
+
+    /// The same, for a session that was over at the wall time `died`.
+    fn renew_from(&mut self, now: BootTime, reason: EndReason, died: Option<u64>) {
         let (scopes, recorder) = (self.scopes, &self.scopes.recorder);
         let last = BootTime(scopes.last_active.load(Ordering::Relaxed));
         let old = self.open.session;
@@ -297,7 +304,8 @@ impl Locked<'_> {
                 EndReason::Crash => scopes.crashed().unwrap_or(now),
                 _ => now,
             };
-            scopes.record_session(SessionChange::End, &old, None, reason.name(), recorder.wall(ended));
+            let ended = died.unwrap_or_else(|| recorder.wall(ended));
+            scopes.record_session(SessionChange::End, &old, None, reason.name(), ended);
         }
         self.begin(next, now);
         scopes.record_session(SessionChange::Start, &next, Some(old.id), reason.name(), started_wall);

@@ -14,6 +14,7 @@ use crate::model::time::BootTime;
 use crate::policy::backoff;
 use crate::storage::queue::{Answered, Queue, QueueError, Retry, Settlement};
 use crate::wire::transport::cause::{answered, unanswered};
+use crate::wire::transport::classify::ASKS_FOR_REST;
 use crate::wire::transport::{Response, TransportError};
 
 /// What became of a request, for the log, `health()` and the flushes that wait.
@@ -104,7 +105,11 @@ impl Uploader {
                 is_told = is_read || matches!(verdict, Verdict::Delivered { .. });
                 let verdict = match verdict {
                     // It may have accepted what was told alone: then the events are gone.
-                    Verdict::Delivered { .. } if is_limited && !told.is_empty() => Verdict::Retry,
+                    Verdict::Delivered { .. } if is_limited && !told.is_empty() => {
+                        let wait = waits.iter().find(|(signal, _)| signal.0 == part.signal).map(|(_, wait)| *wait);
+                        settled.failure = wait.map(|wait| format!("{answered}, but {}", asks(wait)));
+                        Verdict::Retry
+                    }
                     verdict => verdict,
                 };
                 if let Verdict::Delivered { rejected } = verdict {
@@ -206,7 +211,7 @@ fn leave_alone(
 
 /// What is said of a server that asks for a wait.
 fn asks(wait: Duration) -> String {
-    format!("it asks to be left alone for {} s", wait.as_secs())
+    format!("{ASKS_FOR_REST} {} s", wait.as_secs())
 }
 
 /// When an answer came, and 64 random bits.

@@ -176,6 +176,10 @@ impl<'a> Worker<'a> {
 
     /// Commits what became of a request that was under way.
     pub(super) fn settle(&mut self, at: usize, result: Result<Response, TransportError>) {
+        self.settle_as(at, result, false);
+    }
+
+    fn settle_as(&mut self, at: usize, result: Result<Response, TransportError>, is_cancelled: bool) {
         let InFlight { leased, dir, destination, .. } = self.in_flight.swap_remove(at);
         self.keep_connections_until = Some(Instant::now() + KEEP_CONNECTION);
         let Some(open) = self.storage.open() else { return };
@@ -188,7 +192,9 @@ impl<'a> Worker<'a> {
             Ok(settled) => {
                 // A backend that took some of the events is one that can be reached.
                 let failure = settled.failure.as_deref().filter(|_| settled.delivered == 0);
-                self.shared.observed.note(&destination, failure);
+                if !is_cancelled {
+                    self.shared.observed.note(&destination, failure);
+                }
                 self.settled(settled, leased.part.rows);
             }
             Err(error) => self.directory_failed(place, error),
@@ -199,7 +205,7 @@ impl<'a> Worker<'a> {
     /// settled as requests without an answer: their destinations do not come first again.
     pub(super) fn cancel_requests(&mut self, reason: &str) {
         while !self.in_flight.is_empty() {
-            self.settle(0, Err(TransportError(reason.to_owned())));
+            self.settle_as(0, Err(TransportError(reason.to_owned())), true);
         }
     }
 

@@ -29,3 +29,6 @@ pub(crate) const HOME_LOCK_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) const EMPTY_FILE_TRIES: u32 = 5;
 /// Time between two of them.
 pub(crate) const EMPTY_FILE_PAUSE: Duration = Duration::from_millis(1);
+/// Run files that a start looks into, the newest first: each costs its caller five reads. Recovery
+/// reads the others.
+pub(crate) const MAX_RUN_FILES_AT_START: usize = 8;

@@ -168,6 +168,11 @@ fn certain_host(url: &str) -> Option<(Scheme, &str)> {
     is_sound.then(|| (scheme, host.strip_suffix('.').unwrap_or(host)))
 }
 
+/// The host of a URL to which headers could be sent.
+pub(crate) fn host_of(url: &str) -> Option<&str> {
+    certain_host(url).map(|(_, host)| host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

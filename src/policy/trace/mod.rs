@@ -52,6 +52,7 @@ pub use crate::model::names::headers::PROPAGATION_HEADERS;
 pub use baggage::Baggage;
 pub(crate) use current::{current, current_trace, with_context};
 pub use headers::{Extracted, Header, extract, inject};
+pub(crate) use hosts::host_of;
 pub use hosts::{Injected, TraceHosts, Withheld};
 pub use store::{ContextStore, StoreCounts};
 pub use w3c::TraceState;

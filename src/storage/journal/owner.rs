@@ -93,8 +93,8 @@ impl Drop for Claim {
     }
 }
 
-/// Whether the journal at `path` belongs to a process that lives. It must be asked by somebody who
-/// has locked the directory.
+/// Whether the journal at `path` belongs to a process that lives. Several may ask at once: the lock
+/// that is tried is one that they can share, and that the owner's excludes.
 pub(crate) fn is_alive(path: &Path) -> bool {
     // Not to wait for ever for somebody who writes into a pipe, and not to follow a link.
     let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits();
@@ -103,7 +103,7 @@ pub(crate) fn is_alive(path: &Path) -> bool {
     if !meta.is_file() {
         return false;
     }
-    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK) {
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK) {
         return true;
     }
     let mut preamble = vec![0; PREAMBLE];

@@ -39,6 +39,8 @@ impl Queue {
                         state.accepted_age = None;
                         state.accepted_of.clear();
                         state.answers.clear();
+                        // Nor is it told of what another one did not get.
+                        state.losses = None;
                         let batches = control.batches.iter_mut().filter(|((of, _), _)| of == id);
                         let parts = batches.flat_map(|(_, batch)| batch.parts.iter_mut());
                         parts.for_each(PartState::forget_refusals);

@@ -210,6 +210,8 @@ mod tests {
         let lost: Vec<_> = queue.untold(sentry).unwrap().into_iter().map(|loss| (loss.of, loss.count)).collect();
         assert_eq!(lost, [(OF, 2)], "the part that waits, and the row behind it");
         assert_eq!(queue.control.destinations[&other].losses, None);
+        queue.configure(&[("sentry".to_owned(), 2), ("other".to_owned(), 1)]).unwrap();
+        assert_eq!(queue.untold(sentry).unwrap(), [], "another backend lost nothing of that");
     }
 
     #[test]

@@ -26,6 +26,11 @@ const CERTIFICATE: [&str; 9] = [
     "self signed certificate",
 ];
 
+/// What is said of a server that asks for a wait.
+pub(crate) const ASKS_FOR_REST: &str = "it asks to be left alone for";
+/// How we say that what the host brought has failed.
+const HOSTS: [&str; 3] = ["the host's authorization", "the host returned no authorization", "the transport panicked"];
+
 /// What a failure means, from the text of it that `health()` shows.
 pub fn cause_of(failure: &str) -> Cause {
     let has_any = |signs: &[&str]| signs.iter().any(|sign| failure.contains(sign));
@@ -45,6 +50,9 @@ pub fn cause_of(failure: &str) -> Cause {
         Some(200..=399) => Cause::NotABackend,
         Some(408 | 429 | 500..) => Cause::BackendFails,
         Some(_) => Cause::Refused,
+        None if failure.contains("the backend rejected") => Cause::Refused,
+        None if failure.contains(ASKS_FOR_REST) => Cause::BackendFails,
+        None if has_any(&HOSTS) || !failure.contains("no answer") => Cause::HostFails,
         None if failure.contains(":4317") => Cause::WrongPort,
         None => Cause::Unreachable,
     }
@@ -87,8 +95,17 @@ mod tests {
             ("invalid peer certificate: UnknownIssuer", Cause::CertificateRefused),
             ("java.security.cert.CertPathValidatorException: Trust anchor for …", Cause::CertificateRefused),
             ("The certificate for this server is invalid.", Cause::CertificateRefused),
+            ("the host returned no authorization within 20 s", Cause::HostFails),
+            ("the transport panicked", Cause::HostFails),
         ] {
             assert_eq!(cause_of(&unanswered(url, error, false)), cause, "{error}");
+        }
+        for (text, cause) in [
+            ("the backend rejected 3 records", Cause::Refused),
+            ("https://h/api/1/envelope: it asks to be left alone for 60 s", Cause::BackendFails),
+            ("the exporter has panicked", Cause::HostFails),
+        ] {
+            assert_eq!(cause_of(text), cause, "{text}");
         }
         assert_eq!(cause_of(&unanswered("https://h/", "received corrupt message of type", false)), Cause::WrongPort);
         assert_eq!(cause_of(&unanswered("http://h:4317/", "connection refused", false)), Cause::WrongPort);

@@ -70,7 +70,7 @@ pub fn running() -> f64 {
 /// | `setSessionSampleRate`, `setTraceSampleRate` | 0.0 to 1.0 | whether it was taken |
 /// | `pauseDestination`, `resumeDestination` | name | whether a destination has it |
 /// | `health` | | the client's own condition |
-/// | `diagnose` | | what keeps data from arriving, as far as it was seen until now |
+/// | `diagnose` | a flush's reason or null | what keeps data from arriving |
 ///
 /// Headers are objects. Those for a request are of the request that was started under the slot,
 /// else of the context under it, else of the current context.

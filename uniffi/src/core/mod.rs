@@ -166,6 +166,14 @@ impl TelemetryCore {
 }
 
 impl TelemetryCore {
+    /// What keeps data from arriving, for a caller who has made a flush.
+    pub(crate) fn diagnose_after(&self, reason: Option<&str>) -> Diagnosis {
+        guard(
+            || Diagnosis::of(None),
+            || Diagnosis::of(self.client.telemetry().map(|telemetry| telemetry.diagnose_after(reason))),
+        )
+    }
+
     /// Whether the client was not shut down yet. Unlike other calls, this one is never counted.
     pub(crate) fn runs(&self) -> bool {
         self.client.is_open()

@@ -34,6 +34,7 @@ const uniffiIsDebug =
  * | `setSessionSampleRate`, `setTraceSampleRate` | 0.0 to 1.0 | whether it was taken |
  * | `pauseDestination`, `resumeDestination` | name | whether a destination has it |
  * | `health` | | the client's own condition |
+ * | `diagnose` | a flush's reason or null | what keeps data from arriving |
  *
  * Headers are objects. Those for a request are of the request that was started under the slot,
  * else of the context under it, else of the current context.
@@ -164,7 +165,7 @@ function uniffiEnsureInitialized() {
     if (bindingsContractVersion !== scaffoldingContractVersion) {
         throw new UniffiInternalError.ContractVersionMismatch(scaffoldingContractVersion, bindingsContractVersion);
     }
-    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_ask() !== 49895) {
+    if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_ask() !== 40061) {
         throw new UniffiInternalError.ApiChecksumMismatch("uniffi_throughline_attach_checksum_func_ask");
     }
     if (nativeModule().ubrn_uniffi_throughline_attach_checksum_func_record_tap() !== 61954) {

@@ -171,14 +171,15 @@ export async function flush(timeoutMs = 10_000): Promise<FlushOutcome> {
  */
 export async function diagnose(timeoutMs = 5_000): Promise<Diagnosis> {
   let [cause, seen] = ["not_started", "the client was not started"];
+  let reason: string | null | undefined;
   try {
-    await flush(timeoutMs);
+    ({ reason } = await flush(timeoutMs));
     if (!native()) [cause, seen] = ["native_library", NO_MODULE];
   } catch (error) {
     if (typeof found === "string") [cause, seen] = ["native_library", found];
     else if (!isRunning()) seen = said(error);
   }
-  const diagnosis = asked("diagnose");
+  const diagnosis = asked("diagnose", reason ?? null);
   if (diagnosis) return diagnosis;
   const advice = cause === "not_started" ? "Call `start` once, when the app starts." : "Build the app again.";
   const text = `Data does not arrive.\n[${cause}] ${seen}. ${advice}`;

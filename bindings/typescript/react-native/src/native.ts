@@ -23,7 +23,7 @@ export interface Client {
   resumeDestination(name: string): boolean | undefined;
   /** The core's report, without what this side counts. */
   health(): CoreHealth | undefined;
-  diagnose(): Diagnosis | undefined;
+  diagnose(reason: string | null): Diagnosis | undefined;
 }
 
 /** One thing that keeps data from arriving, or explains what is missing. */

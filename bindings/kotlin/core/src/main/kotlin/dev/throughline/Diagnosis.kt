@@ -42,7 +42,10 @@ public class Diagnosis internal constructor(
         /** While no client runs. Nothing native is asked: its library may be what is missing. */
         fun withoutClient(failure: Throwable?): Diagnosis {
             val finding = when (failure) {
-                null -> Finding("not_started", true, null, "the client was not started", START)
+                null -> {
+                    val seen = if (Throughline.isStarting) "the start is under way" else "the client was not started"
+                    Finding("not_started", true, null, seen, START)
+                }
                 is ThroughlineException.Library ->
                     Finding("native_library", true, null, failure.message.orEmpty(), LIBRARY)
                 else -> Finding("not_started", true, null, "the client did not start: ${failure.message}", START)
@@ -51,7 +54,7 @@ public class Diagnosis internal constructor(
             return Diagnosis(listOf(finding), 0, 0, text)
         }
 
-        private const val START = "Call `Throughline.start` once, in `Application.onCreate`."
+        private const val START = "`Throughline.start` is called once, in `Application.onCreate`."
         private const val LIBRARY = "Build the app with the native library of the same version as the package, for " +
             "the processor of this device."
     }

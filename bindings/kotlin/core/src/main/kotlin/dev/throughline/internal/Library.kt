@@ -3,7 +3,6 @@ package dev.throughline.internal
 import com.sun.jna.Native
 import com.sun.jna.Platform
 import java.io.File
-import java.io.IOException
 
 /**
  * The native library.
@@ -46,19 +45,30 @@ internal object Library {
         try {
             System.loadLibrary(NAME)
         } catch (missing: UnsatisfiedLinkError) {
+            if (System.getProperty("java.vm.name") == "Dalvik") {
+                throw UnsatisfiedLinkError(
+                    "${missing.message}. The app's package lacks the library for this processor: see its ABI " +
+                        "filters and splits",
+                )
+            }
             val unpacked = try {
                 Native.extractFromResourcePath(NAME, Library::class.java.classLoader)
-            } catch (absent: IOException) {
-                throw UnsatisfiedLinkError(
-                    "${missing.message}. Neither is there one for ${Platform.RESOURCE_PREFIX} on the class path: " +
-                        "add the artifact dev.throughline:throughline-native-${Platform.RESOURCE_PREFIX}",
-                )
+            } catch (absent: Throwable) {
+                // Also JNA's own library may be missing.
+                throw UnsatisfiedLinkError("${missing.message}. ${advice(absent)}")
             }
             loadFile(unpacked.absolutePath)
             // From a folder of the class path it is the app's own file, which has the library's name.
             this.unpacked = unpacked.takeIf { it.name != System.mapLibraryName(NAME) }
         }
         isFound = true
+    }
+
+    private fun advice(absent: Throwable): String = try {
+        "Neither is there one for ${Platform.RESOURCE_PREFIX} on the class path: add the artifact " +
+            "dev.throughline:throughline-native-${Platform.RESOURCE_PREFIX}"
+    } catch (broken: Throwable) {
+        "JNA cannot be used either: $absent"
     }
 
     /** What JNA has unpacked, until it is open. */

@@ -118,6 +118,7 @@ internal object Running {
     }
 
     fun diagnose(timeout: Duration): Diagnosis {
+        if (core == null && Starts.isUnderWay) Starts.await(timeout)
         TracedStores.report()
         return ask(null) { Diagnosis.of(it.diagnose(timeout)) } ?: Diagnosis.withoutClient(failure)
     }
