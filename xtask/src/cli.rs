@@ -49,6 +49,12 @@ pub(crate) enum Task {
         #[arg(long)]
         write: bool,
     },
+    /// Follows the guide for a language word for word, from an empty folder to the first event.
+    Guide {
+        /// The language.
+        #[arg(value_enum)]
+        language: Language,
+    },
     /// Builds the arm64 static library for iOS; on a Mac the XCFramework.
     Ios,
     /// Writes what is published of one language.

@@ -46,6 +46,46 @@ pub(crate) fn swift_guide() -> Result<()> {
     followed
 }
 
+/// Follows the guide for Rust in a home of its own, where the checkout is as the guide has it.
+pub(crate) fn rust_guide() -> Result<()> {
+    ensure_program("curl", &["curl"])?;
+    let text = std::fs::read_to_string("docs/first-event-rust.md")?;
+    let (steps, _) = text.split_once("\n## 5. Look at it\n").context("the guide's steps have no end")?;
+    let blocks = blocks(steps)?;
+    ensure!(blocks.len() > 5, "the guide has no steps");
+    let home = std::env::temp_dir().join(format!("throughline-guide-rust-{}", std::process::id()));
+    std::fs::create_dir_all(home.join("src"))?;
+    std::os::unix::fs::symlink(std::env::current_dir()?, home.join("src/throughline"))?;
+    let followed = follow_in_home(&blocks, &home);
+    let _ = std::fs::remove_dir_all(&home);
+    followed
+}
+
+fn follow_in_home(blocks: &[Block], home: &Path) -> Result<()> {
+    let script = script(blocks);
+    let has_networks = Command::new("unshare").args(["--net", "true"]).output().is_ok_and(|done| done.status.success());
+    let mut shell = if has_networks {
+        // The port is free in a network of its own, and nothing can be downloaded there.
+        let mut inside = Command::new("unshare");
+        inside.args(["--net", "--pid", "--fork", "--kill-child", "sh", "-c"]);
+        inside.arg(format!("set -e\nip link set lo up\n{script}")).env("CARGO_NET_OFFLINE", "true");
+        ensure_program("ip", &["iproute2"])?;
+        inside
+    } else {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]);
+        shell
+    };
+    let of_the_user = std::env::home_dir().context("there is no home directory")?;
+    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        if std::env::var_os(name).is_none() {
+            shell.env(name, of_the_user.join(folder));
+        }
+    }
+    shell.current_dir(home).env("HOME", home).env("TMPDIR", home).env_remove("CARGO_TARGET_DIR");
+    step("the guide for Rust, word for word", &mut shell)
+}
+
 fn follow(blocks: &[Block], folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     ensure!(std::fs::read_dir(folder)?.next().is_none(), "the folder is not empty");

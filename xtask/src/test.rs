@@ -8,7 +8,7 @@ use crate::bindings::{self, bindings};
 use crate::cli::{Language, Test};
 use crate::connect::{PEERS, connect_node, telemetry_service};
 use crate::example::{After, example};
-use crate::guide::swift_guide;
+use crate::guide::{rust_guide, swift_guide};
 use crate::kotlin::kotlin;
 use crate::libraries::{Build, target};
 use crate::lint::{FEATURES, lint};
@@ -69,6 +69,7 @@ fn rust() -> Result<()> {
     let mut all = cargo(&tests);
     all.env("PROPTEST_RNG_SEED", SEED).env("THROUGHLINE_RELAY", relay()?).env(PEERS, "1");
     step(&format!("tests (seed {SEED})"), &mut all)?;
+    rust_guide()?;
     run("quickstart", &["run", "--quiet", "--example", "quickstart"])?;
     run("own backend", &["run", "--quiet", "--example", "own_backend"])?;
     telemetry_service()?;
