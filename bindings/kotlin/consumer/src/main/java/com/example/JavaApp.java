@@ -116,6 +116,7 @@ public final class JavaApp {
             failure -> System.out.println("refused: " + failure.getMessage()),
             configuration -> configuration.setServiceName("again"));
         JavaTime.awaitStart(TELEMETRY);
+        System.out.println(JavaTime.diagnose(TELEMETRY, Duration.ZERO));
         JavaTime.awaitStart(TELEMETRY, Duration.ofSeconds(1));
     }
 

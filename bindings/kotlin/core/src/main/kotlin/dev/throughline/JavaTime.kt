@@ -26,6 +26,11 @@ public fun Throughline.flush(timeout: Duration = Duration.ofSeconds(10)): FlushO
 public fun Throughline.flushCrashes(timeout: Duration = Duration.ofSeconds(2)): FlushOutcome =
     flushCrashes(timeout.toKotlinDuration())
 
+/** As [Throughline.diagnose]. */
+@JvmOverloads
+public fun Throughline.diagnose(timeout: Duration = Duration.ofSeconds(5)): Diagnosis =
+    diagnose(timeout.toKotlinDuration())
+
 /** As [Throughline.watchMainThread]. */
 @JvmOverloads
 public fun Throughline.watchMainThread(main: MainThread, threshold: Duration = Duration.ofSeconds(2)): Unit =
