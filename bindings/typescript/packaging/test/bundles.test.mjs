@@ -33,7 +33,7 @@ const NOT_IN_APPS = /\/(testing|jest|calls|native|heap)$/;
 /** How much an app may download for both packages. */
 const GOAL = 15 * 1024;
 /** How much it downloads now. The goal is not met yet; until it is, nothing may be added unnoticed. */
-const NOW = 17 * 1024;
+const NOW = 17.25 * 1024;
 
 /** What of core an app with one library imports itself. `fetch` and the like come with React Native's package. */
 const core = ["@throughline/core"];
