@@ -27,8 +27,8 @@ struct Inspector {
     url: String,
     /// Address of the sample backend, if it was asked for.
     backend: String,
-    /// Where devices in the network send to, if that was asked for.
-    device_url: Option<String>,
+    /// Where devices in the network send to, if that was asked for; else empty.
+    device_url: String,
 }
 
 impl Inspector {
@@ -48,8 +48,9 @@ impl Inspector {
             process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
             panic!("the inspector has not started: {said}");
         };
-        let [url, backend] = ["url", "backend"].map(|key| addresses[key].as_str().unwrap().to_owned());
-        let device_url = addresses["device_url"].as_str().map(str::to_owned);
+        // A host may read them as texts alone.
+        let addresses = ["url", "backend", "device_url"].map(|key| addresses[key].as_str().unwrap().to_owned());
+        let [url, backend, device_url] = addresses;
         Self { process, url, backend, device_url }
     }
 

@@ -100,7 +100,8 @@ async fn serve_until_interrupted(options: &Options) -> Result<()> {
     let url = format!("http://{address}");
     let backend_url = backend.as_ref().map(|backend| format!("http://{}", backend.address));
     if options.json {
-        let backend = backend_url.unwrap_or_default();
+        // Readers of an older version know texts alone.
+        let (backend, device_url) = (backend_url.unwrap_or_default(), device_url.unwrap_or_default());
         output::line(json!({ "url": url, "backend": backend, "device_url": device_url }))?;
     } else {
         let backend = backend_url.map_or(String::new(), |url| {

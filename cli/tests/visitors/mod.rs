@@ -146,7 +146,7 @@ const ELSEWHERE: &str = "127.0.0.2";
 #[test]
 fn a_device_in_the_network_sends_below_a_secret_path_and_sees_nothing() {
     let inspector = Inspector::start(&["--host", ELSEWHERE]);
-    let url = inspector.device_url.as_deref().unwrap();
+    let url = &inspector.device_url;
     let (address, token) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     assert!(address.starts_with(ELSEWHERE) && token.len() == 32, "{url}");
     let ask = |head: &str| raw(address, &format!("{head}host: {address}\r\nconnection: close\r\n\r\n{{}}"));
