@@ -308,14 +308,12 @@ fn sort_by(
         };
         if !is_meant {
             *(if target.is_wanted(lane, kind) { &mut left_out.elsewhere } else { &mut left_out.nowhere }) += 1;
+            left_out.kinds.add(kind);
             continue;
         }
-        if row.seq < first {
-            left_out.expired += 1;
-            continue;
-        }
-        let Some(signal) = signal else {
-            left_out.unsupported += 1;
+        let (Some(signal), false) = (signal, row.seq < first) else {
+            *(if row.seq < first { &mut left_out.expired } else { &mut left_out.unsupported }) += 1;
+            left_out.kinds.add(kind);
             continue;
         };
         let at = match sorted.signals.iter().position(|group| group.signal == signal) {

@@ -10,8 +10,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::kinds::Kinds;
 use super::lanes::Gone;
-use super::state::{BatchState, DestinationState, Kinds, PartState};
+use super::state::{BatchState, DestinationState, PartState};
 use super::{Queue, QueueError, row, schema};
 use crate::model::event::Lane;
 use crate::model::event::decode::Record;
@@ -51,6 +52,8 @@ pub struct LeftOut {
     pub elsewhere: u64,
     /// They are older than the backend takes: they are dropped.
     pub expired: u64,
+    /// The kinds of all of these.
+    pub kinds: Kinds,
 }
 
 impl LeftOut {
@@ -107,8 +110,15 @@ impl Queue {
             let fresh = || BatchState { from: *seqs.start(), ..BatchState::default() };
             let batch = queue.control.batches.entry((destination, lane)).or_insert_with(fresh);
             batch.to = *seqs.end();
+            batch.set_apart(left_out.kinds);
             for part in parts {
-                if part.is_deferred { batch.defer(part.into()) } else { batch.push(part.into()) }
+                let part = PartState { apart: left_out.kinds, ..part.into() };
+                if part.is_deferred {
+                    batch.defer(part);
+                } else {
+                    batch.set_apart(part.kinds);
+                    batch.push(part);
+                }
             }
             queue.complete(destination, lane)?;
             if left_out.rows() > 0 { queue.delete_in_stuck(lane, *seqs.start(), *seqs.end()) } else { Ok(()) }

@@ -34,6 +34,7 @@ mod control;
 mod destinations;
 mod error;
 mod held;
+mod kinds;
 mod lanes;
 mod limits;
 mod losses;

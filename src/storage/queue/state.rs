@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ByLane;
 use super::answers::Answers;
+pub use super::kinds::Kinds;
 use super::losses::Losses;
 use super::sent::SentToday;
 use crate::model::event::{EventKind, Lane};
@@ -247,33 +248,6 @@ impl DropList {
     }
 }
 
-/// Kinds of events, a bit for each code. No kind at all stands for kinds that are not known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Kinds(u64);
-
-impl Kinds {
-    /// Adds a kind.
-    pub fn add(&mut self, kind: EventKind) {
-        self.0 |= 1u64.checked_shl(kind.code().into()).unwrap_or(0);
-    }
-
-    /// Adds all of these.
-    pub fn merge(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    /// Whether the kind is among them.
-    pub fn has(self, kind: EventKind) -> bool {
-        self.0.checked_shr(kind.code().into()).is_some_and(|bits| bits & 1 != 0)
-    }
-
-    /// Whether it is known which they are. A part that an older version has frozen does not say.
-    pub fn is_known(self) -> bool {
-        self.0 != 0
-    }
-}
-
 /// A part of a batch: what goes out in one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartState {
@@ -289,7 +263,11 @@ pub struct PartState {
     /// kinds in its range, whatever a later exporter makes of them.
     #[serde(default)]
     pub kinds: Kinds,
-    /// How many they are.
+    /// Kinds of which rows behind its first row are not its own, while it is deferred: they were
+    /// left out, or are in another part.
+    #[serde(default)]
+    pub apart: Kinds,
+    /// How many rows it has.
     pub rows: u64,
     /// How often it was halved. Parts with a lower depth are sent first, so that both halves of a
     /// part are heard before one of them is halved again.
@@ -402,11 +380,24 @@ impl BatchState {
         self.parts.iter().filter(has).any(|part| (part.from..=part.to).contains(&seq))
     }
 
-    /// Adds rows of a signal that may not be sent now to those that have been deferred before.
+    /// Notes that rows of these kinds, behind the first row of the parts that are deferred, are in
+    /// none of these.
+    pub(super) fn set_apart(&mut self, kinds: Kinds) {
+        self.parts.iter_mut().filter(|part| part.is_deferred).for_each(|part| part.apart.merge(kinds));
+    }
+
+    /// Adds rows of a signal that may not be sent now to those that have been deferred before. They
+    /// become a part of their own if another filter or version was in between: a part has every row
+    /// of its kinds in its range.
     pub(super) fn defer(&mut self, new: PartState) {
-        let is_same =
-            |part: &&mut PartState| part.is_deferred && (part.signal, part.version) == (new.signal, new.version);
-        match self.parts.iter_mut().find(is_same) {
+        let goes_on = |part: &PartState| {
+            let is_whole = !part.apart.has_any(part.kinds) && !part.apart.has_any(new.kinds);
+            part.is_deferred && is_whole && (part.signal, part.version) == (new.signal, new.version)
+        };
+        let found = self.parts.iter().find(|part| goes_on(part)).map(|part| part.id);
+        let others = self.parts.iter_mut().filter(|part| part.is_deferred && Some(part.id) != found);
+        others.for_each(|part| part.apart.merge(new.kinds));
+        match self.parts.iter_mut().find(|part| Some(part.id) == found) {
             Some(part) => {
                 part.to = new.to;
                 part.rows += new.rows;

@@ -168,6 +168,41 @@ fn route(dir: &Path, turns: &[Turn]) {
     assert_eq!(world.queue.depth().iter().map(|lane| lane.rows).sum::<u64>(), 0, "rows that nobody needs");
 }
 
+#[test]
+fn what_was_deferred_under_another_filter_is_sent_once() {
+    use Turn::{Absorb, Filter, Pause, Record, Upload};
+    let dir = tempfile::tempdir().unwrap();
+    // The logs of `b` are paused, then its filter wants none, and then it wants them again.
+    let turns = [
+        Record(6, 1),
+        Absorb(9),
+        Upload(3, 3),
+        Filter(1, 5),
+        Record(6, 1),
+        Absorb(9),
+        Upload(3, 3),
+        Filter(1, 0),
+        Record(6, 1),
+        Absorb(9),
+        Upload(3, 3),
+    ];
+    route(dir.path(), &turns);
+    let found = [
+        Record(6, 1),
+        Record(3, 1),
+        Absorb(2),
+        Record(6, 1),
+        Upload(3, 3),
+        Filter(1, 1),
+        Upload(0, 1),
+        Record(6, 1),
+        Filter(1, 0),
+        Upload(0, 1),
+        Pause(false, false),
+    ];
+    route(tempfile::tempdir().unwrap().path(), &found);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 300, ..ProptestConfig::default() })]
 
