@@ -15,16 +15,15 @@ pub(crate) fn load(dir: &Path) -> Option<Persisted> {
     serde_json::from_slice(&read(&dir.join(FILE)).ok()?).ok()
 }
 
-/// Writes the session down, as far as the file does not hold a newer one of another process.
-/// Returns what the file held. It is not synced, because a loss of power costs no more than the
+/// Writes the session down, as far as the file does not hold a newer one of another process. It is
+/// not synced, because a loss of power costs no more than the
 /// continuation of one session.
-pub(crate) fn save(dir: &Path, session: &Persisted) -> io::Result<Option<Persisted>> {
-    let other = load(dir);
-    let merged = other.as_ref().map_or_else(|| Some(session.clone()), |other| session.beside(other));
+pub(crate) fn save(dir: &Path, session: &Persisted) -> io::Result<()> {
+    let merged = load(dir).map_or_else(|| Some(session.clone()), |other| session.beside(&other));
     if let Some(merged) = merged {
         replace(&dir.join(FILE), &serde_json::to_vec(&merged)?, Durability::Process)?;
     }
-    Ok(other)
+    Ok(())
 }
 
 /// Removes the file.

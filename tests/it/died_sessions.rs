@@ -207,3 +207,23 @@ fn a_session_that_has_crashed_is_over_however_its_process_ends() {
         assert!(next.shutdown(LONG));
     }
 }
+
+#[test]
+fn an_idle_process_does_not_end_again_the_session_in_which_another_has_crashed() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let mut app = App::start(dir.path(), &server.url(), Sign::Lock);
+    let mut idle = App::start(dir.path(), &server.url(), Sign::Lock);
+    let session = app.tell("session");
+    assert_eq!(idle.tell("session"), session);
+    app.crash();
+    // The relaunch knows at once what the idle process has not read yet.
+    let next = next_launch(dir.path(), &server);
+    idle.tell("renew");
+    idle.must("flush");
+    idle.kill();
+    assert_eq!(ended(&server).iter().filter(|(of, _)| *of == session).count(), 1, "{:?}", ended(&server));
+    assert_eq!(ended(&server)[0], (session.clone(), "process_crash".to_owned()));
+    let mut begun: Vec<_> = begun(&server).into_iter().map(|(of, _)| of).collect();
+    begun.dedup();
+    assert_eq!(begun[..2], [session, next]);
+}

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use throughline::event::Action;
 use throughline::health::StorageState;
 use throughline::internals::dirlock::DirLock;
+use throughline::ledger::DropReason;
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
 use throughline::{Config, Consent, Host, Telemetry};
@@ -313,6 +315,42 @@ fn an_extension_and_the_app_agree_on_the_session_and_end_it_once() {
     extension.start_view("Widget");
     assert!(extension.suspend(LONG) && extension.resume(LONG) && extension.drain(LONG));
     assert_eq!(extension.session_id(), app.session_id());
+}
+
+#[test]
+fn an_idle_process_does_not_end_again_the_session_that_another_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let clock = ManualClock::new();
+    let app = process(dir.path(), &server, &clock);
+    let first = app.session_id().unwrap();
+    until("the session is written down", || dir.path().join("session.json").exists());
+    clock.advance(Duration::from_secs(20 * 60));
+    let extension = process(dir.path(), &server, &clock);
+    let second = extension.session_id().unwrap();
+    assert_ne!(second, first);
+    assert!(extension.flush(LONG).complete);
+    // The app was not suspended: nothing has told it that it was idle, until the user comes back.
+    app.record_action(&Action::tap("back"));
+    assert!(app.flush(LONG).complete);
+    assert_eq!(app.session_id(), Some(second), "it goes on where the user is");
+    app.renew_session();
+    assert!(app.flush(LONG).complete && extension.flush(LONG).complete);
+    // Each process delivers for itself, so the order of arrival says nothing.
+    let all = |name: &str| {
+        let told =
+            |log: &LogRecord| (text(&log.attributes, "rum.session.sequence"), text(&log.attributes, "session.id"));
+        let mut found: Vec<_> = received(&server).named(name).iter().map(|log| told(log)).collect();
+        found.sort();
+        found
+    };
+    let third = app.session_id().unwrap();
+    let of = |number: u8, id: Uuid| (number.to_string(), id.to_string());
+    assert_eq!(all("session.end"), [of(1, first), of(2, second)]);
+    assert_eq!(all("session.start"), [of(1, first), of(2, second), of(3, third)]);
+    let books = books(&app);
+    assert_eq!(books.dropped.of(DropReason::Withdrawn), 2, "what it took back is counted");
+    assert_eq!(books.dropped.total(), 2);
 }
 
 #[test]

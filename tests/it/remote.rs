@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use throughline::event::{Action, ErrorEvent, Lane};
 use throughline::internals::journal::owner::WITHOUT_LOCK;
 use throughline::internals::kill_point::{act_at, panic_at};
+use throughline::ledger::DropReason;
 use throughline::{Consent, Telemetry};
 use uuid::Uuid;
 
@@ -174,6 +175,10 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
         "grant" => telemetry.set_consent(Consent::Granted).is_ok().to_string(),
         "push" => id(telemetry.push_view(rest)),
         "session" => telemetry.session_id().unwrap().to_string(),
+        "renew" => {
+            telemetry.renew_session();
+            String::new()
+        }
         "storage" => format!("{:?}", telemetry.health().storage),
         "hints" => telemetry.health().hints.join("; "),
         "summary" => telemetry.run_summary().iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -183,7 +188,8 @@ fn obey(telemetry: &Telemetry, verb: &str, rest: &str) -> String {
         "dropped" => {
             let books = telemetry.books(LONG).unwrap().remove(0);
             assert!(books.balanced(), "{books:?}");
-            books.dropped.total().to_string()
+            // A session's start that another process was before it in is no loss.
+            (books.dropped.total() - books.dropped.of(DropReason::Withdrawn)).to_string()
         }
         "raise" => {
             until("crashes are captured", || telemetry.health().captures_crashes);

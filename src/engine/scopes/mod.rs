@@ -14,6 +14,7 @@ mod actions;
 mod metering;
 mod operations;
 mod roots;
+mod session_changes;
 mod sessions;
 mod stores;
 mod views;
@@ -37,6 +38,7 @@ use actions::ActionScope;
 use metering::Metering;
 use operations::Operations;
 use roots::Waiting;
+use session_changes::SessionChanges;
 use sessions::Saved;
 use stores::Stores;
 use views::Views;
@@ -107,6 +109,7 @@ struct OpenScopes {
     roots: Vec<Waiting>,
     contexts: ContextStore,
     saved: Saved,
+    changes: SessionChanges,
 }
 
 /// The scopes while their lock is held.
@@ -142,6 +145,7 @@ impl Scopes {
                 roots: Vec::new(),
                 contexts: ContextStore::default(),
                 saved: Saved::nothing(),
+                changes: SessionChanges::default(),
             }),
             metering: Metering::since(now, wall),
             repeats: Mutex::default(),

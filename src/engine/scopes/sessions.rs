@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
+use super::session_changes::SessionChanges;
 use super::{Locked, Scopes};
 use crate::engine::recorder::Recorder;
 use crate::model::config::{Config, TailSampling};
-use crate::model::event::{Session, SessionChange};
 use crate::model::limits::{ACTIVITY_GRAIN, DYING_TIME, SESSION_SAVE_EVERY};
-use crate::model::names::{self, words};
+use crate::model::names::words;
 use crate::model::time::BootTime;
 use crate::policy::session::{Death, EndReason, Persisted, Resumed, SessionState};
 use crate::policy::trace::ContextStore;
@@ -63,55 +63,24 @@ impl Scopes {
             _ => fresh,
         };
         let scopes = Self::new(recorder, config, session, now);
+        let mut locked = scopes.lock();
         if let (Some(earlier), Some(Resumed::Over(reason)), true) = (earlier, resumed, scopes.events) {
             // The session of an app that is suspended ended because the user had left.
             let has_died = reason != EndReason::ProcessDeath || is_alone();
-            scopes.end_earlier(earlier, if has_died { reason } else { EndReason::InactivityTimeout });
+            locked.end_earlier(earlier, if has_died { reason } else { EndReason::InactivityTimeout });
         }
-        let mut locked = scopes.lock();
         locked.write_scope();
         if earlier.is_some_and(|earlier| earlier.kept && earlier.id == session.id) {
             scopes.recorder.go_on_keeping();
         }
         if session.id == fresh.id {
             let previous = earlier.map(|earlier| earlier.id);
-            scopes.record_session(SessionChange::Start, &session, previous, words::SESSION_APP_LAUNCH, wall);
+            let changes = &mut locked.open.changes;
+            scopes.open_session_start(changes, &session, previous, words::SESSION_APP_LAUNCH);
         }
         locked.synthesize_view(words::VIEW_LAUNCH);
         drop(locked);
         scopes
-    }
-
-    /// Records the end of an earlier process's session, under that session's own id.
-    fn end_earlier(&self, earlier: &Persisted, reason: EndReason) {
-        self.recorder.set_scope(earlier.id, None, self.session_rate());
-        // What a process died of releases the events that it kept aside.
-        if earlier.kept || (earlier.death.is_some() && self.tail_sampling().is_some()) {
-            self.recorder.go_on_keeping();
-        }
-        let Persisted { id, sequence, started_wall, last_wall, .. } = *earlier;
-        let session = SessionState { id, sequence, started: BootTime(0), started_wall };
-        let ended = earlier.death.map_or(last_wall, |death| death.wall);
-        self.record_session(SessionChange::End, &session, None, reason.name(), ended);
-    }
-
-    /// Records a session's start or end, if sessions are events. Also called on the worker's
-    /// thread, after an erasure.
-    fn record_session(
-        &self,
-        change: SessionChange,
-        session: &SessionState,
-        previous: Option<Uuid>,
-        reason: &str,
-        wall: u64,
-    ) {
-        if !self.events {
-            return;
-        }
-        let attributes = [(names::SESSION_SEQUENCE, (session.sequence as i64).into())];
-        let mut event = Session::new(change, session.id, reason).at(wall).attributes(&attributes);
-        event.previous = previous;
-        self.recorder.record_own(&event, self.recorder.boot());
     }
 
     /// The session's id.
@@ -241,8 +210,18 @@ impl Scopes {
                     self.recorder.go_on_keeping();
                 }
             }
+            // What has begun here since is newer, whatever its number.
+            Resumed::Over(_) if !locked.open.changes.are_certain() => locked.renumber(other.sequence.saturating_add(1)),
             Resumed::Over(_) => locked.open.saved.ended_elsewhere = other.sequence,
         }
+    }
+
+    /// Makes the last end and start of a session final, or takes back what another process has done
+    /// before. `other` is what that has written down. Called after [`Scopes::follow`].
+    pub(crate) fn settle_session(&self, other: Option<&Persisted>) {
+        let mut locked = self.lock();
+        let current = locked.open.session;
+        self.make_certain(&mut locked.open.changes, other, &current);
     }
 
     /// Begins a first session, as on a fresh installation: everything was erased.
@@ -254,23 +233,48 @@ impl Scopes {
         locked.begin(session, now);
         (locked.open.saved.closed, locked.open.contexts) = (false, ContextStore::default());
         locked.open.saved.ended_elsewhere = 0;
-        self.record_session(SessionChange::Start, &session, None, words::SESSION_APP_LAUNCH, wall);
+        locked.open.changes = SessionChanges::default();
+        self.open_session_start(&mut locked.open.changes, &session, None, words::SESSION_APP_LAUNCH);
         locked.synthesize_view(words::VIEW_LAUNCH);
     }
 
-    /// What the next process must know, if it has changed and 15 s have passed since it was last
-    /// written down. A new session is due at once.
-    pub(crate) fn to_save_if_due(&self, now: BootTime) -> Option<Persisted> {
-        self.lock().take_unsaved(|saved| now.since(BootTime(saved.last_active)) >= SESSION_SAVE_EVERY)
+    /// Whether the next process must know something new: the session has changed, or the user was
+    /// active since that was last written down. While the process is not about to end (`may_end`),
+    /// activity is written down every 15 s.
+    pub(crate) fn is_save_due(&self, now: BootTime, may_end: bool) -> bool {
+        let locked = self.lock();
+        let last = BootTime(locked.open.saved.last_active);
+        locked.has_changed() || (locked.is_behind() && (may_end || now.since(last) >= SESSION_SAVE_EVERY))
     }
 
     /// What the next process must know, if it has changed at all.
     pub(crate) fn to_save(&self) -> Option<Persisted> {
-        self.lock().take_unsaved(|_| true)
+        let mut locked = self.lock();
+        (locked.has_changed() || locked.is_behind()).then(|| locked.take_unsaved())
     }
 }
 
 impl Locked<'_> {
+    /// Ends an earlier process's session, under that session's own id.
+    fn end_earlier(&mut self, earlier: &Persisted, reason: EndReason) {
+        let scopes = self.scopes;
+        scopes.recorder.set_scope(earlier.id, None, scopes.session_rate());
+        // What a process died of releases the events that it kept aside.
+        if earlier.kept || (earlier.death.is_some() && scopes.tail_sampling().is_some()) {
+            scopes.recorder.go_on_keeping();
+        }
+        let Persisted { id, sequence, started_wall, last_wall, .. } = *earlier;
+        let session = SessionState { id, sequence, started: BootTime(0), started_wall };
+        let ended = earlier.death.map_or(last_wall, |death| death.wall);
+        scopes.open_session_end(&mut self.open.changes, &session, reason.name(), ended);
+    }
+
+    /// Gives the session a number above those of other processes.
+    fn renumber(&mut self, sequence: u64) {
+        self.open.session.sequence = sequence;
+        self.open.saved.is_stale = true;
+    }
+
     fn renew_if_over(&mut self, now: BootTime) {
         let last = BootTime(self.scopes.last_active.load(Ordering::Relaxed));
         let has_survived = self.scopes.survived_from().is_some_and(|from| now >= from);
@@ -297,6 +301,8 @@ impl Locked<'_> {
         let next =
             SessionState { id: recorder.new_id(), sequence: newest.saturating_add(1), started: now, started_wall };
         let views = self.leave(now);
+        // What the worker has not come to yet: these sessions of this process follow each other.
+        scopes.make_certain(&mut self.open.changes, None, &old);
         if newest == old.sequence {
             // Both may be long before this event: the end of the time of inactivity, and the crash.
             let ended = match reason {
@@ -305,10 +311,10 @@ impl Locked<'_> {
                 _ => now,
             };
             let ended = died.unwrap_or_else(|| recorder.wall(ended));
-            scopes.record_session(SessionChange::End, &old, None, reason.name(), ended);
+            scopes.open_session_end(&mut self.open.changes, &old, reason.name(), ended);
         }
         self.begin(next, now);
-        scopes.record_session(SessionChange::Start, &next, Some(old.id), reason.name(), started_wall);
+        scopes.open_session_start(&mut self.open.changes, &next, Some(old.id), reason.name());
         self.show(views, now);
     }
 
@@ -342,21 +348,29 @@ impl Locked<'_> {
         self.write_scope();
     }
 
-    fn take_unsaved(&mut self, may_update: impl FnOnce(&Saved) -> bool) -> Option<Persisted> {
+    /// Whether something else has changed than when the user was last active.
+    fn has_changed(&self) -> bool {
+        let saved = &self.open.saved;
+        saved.is_stale
+            || self.scopes.recorder.has_happened() != saved.kept
+            || self.scopes.crashed().is_some() != saved.crashed
+    }
+
+    /// Whether the user was active since.
+    fn is_behind(&self) -> bool {
+        self.scopes.last_active.load(Ordering::Relaxed) > self.open.saved.last_active
+    }
+
+    fn take_unsaved(&mut self) -> Persisted {
         let recorder = &self.scopes.recorder;
         let last_active = self.scopes.last_active.load(Ordering::Relaxed);
         let kept = recorder.has_happened();
         let death = self.scopes.crashed().map(|at| Death { is_hang: false, wall: recorder.wall(at) });
-        let saved = &self.open.saved;
-        let has_changed = saved.is_stale || kept != saved.kept || death.is_some() != saved.crashed;
-        let is_due = has_changed || (last_active > saved.last_active && may_update(saved));
-        if !is_due {
-            return None;
-        }
-        self.open.saved = Saved { last_active, kept, crashed: death.is_some(), is_stale: false, ..*saved };
-        let closed = self.open.saved.closed;
+        let saved = &mut self.open.saved;
+        (saved.last_active, saved.kept, saved.crashed, saved.is_stale) = (last_active, kept, death.is_some(), false);
+        let closed = saved.closed;
         let SessionState { id, sequence, started_wall, .. } = self.open.session;
         let last_wall = recorder.wall(BootTime(last_active));
-        Some(Persisted { id, sequence, started_wall, last_wall, closed, kept, death })
+        Persisted { id, sequence, started_wall, last_wall, closed, kept, death }
     }
 }

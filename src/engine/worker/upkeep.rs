@@ -28,7 +28,8 @@ impl Worker<'_> {
         next.map(|at| Instant::now() + if manual { MANUAL_TICK } else { at.since(now) })
     }
 
-    /// Writes the session down if that is due, and goes over to that of another process.
+    /// Writes the session down if that is due, and goes over to that of another process. What has
+    /// ended and begun here becomes final.
     pub(super) fn keep_session(&self) {
         let scopes = &self.shared.scopes;
         // Once the user has denied consent, nothing is written any more.
@@ -37,12 +38,16 @@ impl Worker<'_> {
         }
         let is_suspended = matches!(self.storage, Storage::Suspended);
         let may_end = self.closing.is_some() || is_suspended || !self.conditions.foreground;
-        let session = if may_end { scopes.to_save() } else { scopes.to_save_if_due(self.shared.recorder().boot()) };
-        if let Some(session) = session {
-            match session_file::save(&self.shared.config.data_dir, &session) {
-                Ok(other) => other.iter().for_each(|other| scopes.follow(other)),
-                Err(error) => self.shared.debug.log(&format!("the session could not be saved: {error}")),
-            }
+        if !scopes.is_save_due(self.shared.recorder().boot(), may_end) {
+            return;
+        }
+        let data_dir = &self.shared.config.data_dir;
+        // Once more at the latest moment: it says who was first.
+        let other = session_file::load(data_dir);
+        other.iter().for_each(|other| scopes.follow(other));
+        scopes.settle_session(other.as_ref());
+        if let Some(Err(error)) = scopes.to_save().map(|session| session_file::save(data_dir, &session)) {
+            self.shared.debug.log(&format!("the session could not be saved: {error}"));
         }
     }
 

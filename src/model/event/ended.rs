@@ -8,8 +8,12 @@ use super::encode::{append_ended, append_uint, field};
 
 /// Ends an encoded event for this reason. A view gets a version of its own, because readers keep
 /// the highest: they have seen the snapshot as one of a view that is shown. The view on which the
-/// process has crashed counts that.
+/// process has crashed counts that. The start and the end of a session are moments, so they stay as
+/// they are.
 pub(crate) fn end(record: &mut Vec<u8>, reason: &str, crashed_on: Option<Uuid>) {
+    if let Ok(EventKind::Session) = Record::peek_kind(record) {
+        return;
+    }
     if let Ok(Some(view)) = next_version(record, crashed_on) {
         *record = view;
     }
