@@ -137,6 +137,8 @@ pub enum BackendFormat {
         application_id: String,
         /// The platform that events are shown under. Empty: that of the device.
         source: String,
+        /// Whether operations and spans go to RUM as vitals, in place of the intake for spans.
+        operations: bool,
     },
     /// Sentry's envelopes. The destination's endpoint is the DSN.
     Sentry,
@@ -237,11 +239,12 @@ impl Destination {
     fn exporter(&self, format: &BackendFormat) -> Result<Arc<dyn Exporter>, TelemetryError> {
         self.check_unused(format)?;
         Ok(match format {
-            BackendFormat::Datadog { site, client_token, application_id, source } => {
+            BackendFormat::Datadog { site, client_token, application_id, source, operations } => {
                 let datadog = match self.endpoint.as_str() {
                     "" => backends::Datadog::new(site, client_token, application_id)?,
                     base => backends::Datadog::with_base_url(base, client_token, application_id)?,
                 };
+                let datadog = datadog.operations(*operations);
                 Arc::new(if source.is_empty() { datadog } else { datadog.source(source)? })
             }
             BackendFormat::Sentry => Arc::new(backends::Sentry::new(&self.endpoint)?),

@@ -119,14 +119,15 @@ public struct Destination: Sendable {
     ///
     /// `site` is the short name of the site, `us1`, `us3`, `us5`, `eu1`, `ap1`, `ap2`, or its
     /// domain. It is not used if `endpoint` is the base URL of a proxy that has the intakes' paths.
-    /// `source` is the platform that events are shown under, if it is not that of the device.
+    /// `source` is the platform that events are shown under, if it is not that of the device. With
+    /// `operations`, operations and spans go to RUM as vitals, in place of the intake for spans.
     public static func datadog(
         clientToken: String, applicationID: String, site: String = "us1", source: String = "",
-        endpoint: String = "", name: String = "datadog"
+        operations: Bool = false, endpoint: String = "", name: String = "datadog"
     ) -> Destination {
         var destination = Destination(endpoint: endpoint, name: name)
         destination.format = .datadog(
-            site: site, clientToken: clientToken, applicationId: applicationID, source: source)
+            site: site, clientToken: clientToken, applicationId: applicationID, source: source, operations: operations)
         return destination
     }
 

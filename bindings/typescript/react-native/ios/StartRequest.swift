@@ -128,7 +128,8 @@ extension Destination {
         case .datadog:
             return .datadog(
                 clientToken: try fields.text("clientToken") ?? "", applicationID: try fields.text("applicationId") ?? "",
-                site: try fields.text("site") ?? "us1", source: "react-native", endpoint: endpoint, name: name ?? "datadog")
+                site: try fields.text("site") ?? "us1", source: "react-native",
+                operations: try fields.flag("operations") ?? false, endpoint: endpoint, name: name ?? "datadog")
         case .sentry: return .sentry(dsn: endpoint, name: name ?? "sentry")
         case .connect:
             let json = try fields.flag("json") ?? false

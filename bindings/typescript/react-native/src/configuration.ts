@@ -33,6 +33,8 @@ export type BackendFormat =
       readonly applicationId: string;
       /** `us1`, `us3`, `us5`, `eu1`, `ap1`, `ap2`, or the site's domain. Default: `us1`. */
       readonly site?: string;
+      /** Whether operations and spans go to RUM as vitals, in place of the intake for spans. Default: false. */
+      readonly operations?: boolean;
     }
   | {
       /** Sentry, for errors, release health and logs. The endpoint is the DSN. */

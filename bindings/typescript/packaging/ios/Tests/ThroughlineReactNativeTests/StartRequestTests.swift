@@ -56,7 +56,7 @@ final class StartRequestTests: XCTestCase {
         written.destinations += [
             .datadog(
                 clientToken: "pub1", applicationID: "00000000-0000-4000-8000-000000000000", site: "eu1",
-                source: "react-native", name: "datadog"),
+                source: "react-native", operations: true, name: "datadog"),
             .sentry(dsn: "https://key@sentry.example.com/42", name: "sentry"),
             .connect(endpoint: "https://own.example.com", json: true, name: "own"),
             .fluentd(endpoint: "https://logs.example.com", tag: "shop.app", name: "logs"),

@@ -166,10 +166,18 @@ public class Destination internal constructor(
      * domain. It is not used with a base URL.
      * @param source the platform that events are shown under, `react-native` for example. Empty:
      * that of the device.
+     * @param operations whether operations and spans go to RUM as vitals, in place of the intake for
+     * spans.
      */
     @JvmOverloads
-    public fun datadog(clientToken: String, applicationId: String, site: String = "us1", source: String = "") {
-        format = BackendFormat.Datadog(site, clientToken, applicationId, source)
+    public fun datadog(
+        clientToken: String,
+        applicationId: String,
+        site: String = "us1",
+        source: String = "",
+        operations: Boolean = false,
+    ) {
+        format = BackendFormat.Datadog(site, clientToken, applicationId, source, operations)
     }
 
     /** Sends errors, release health and logs to Sentry. The endpoint is the DSN. */

@@ -60,7 +60,7 @@ private val written = Setup<Configuration> {
         kinds = setOf(Destination.Kind.ERROR, Destination.Kind.LONG_TASK, Destination.Kind.SPAN)
         maxAge = 2.hours
     }
-    destination("datadog", "") { datadog("pub1", "00000000-0000-4000-8000-000000000000", "eu1", "react-native") }
+    destination("datadog", "") { datadog("pub1", "00000000-0000-4000-8000-000000000000", "eu1", "react-native", true) }
     destination("sentry", "https://key@sentry.example.com/42") { sentry() }
     destination("own", "https://own.example.com") { connect(json = true) }
     destination("logs", "https://logs.example.com") { fluentd("shop.app") }

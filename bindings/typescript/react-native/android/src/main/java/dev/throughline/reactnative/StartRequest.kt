@@ -107,7 +107,8 @@ internal class StartRequest private constructor(
             val token = fields.text("clientToken") ?: ""
             val application = fields.text("applicationId") ?: ""
             val site = fields.text("site") ?: "us1"
-            return { datadog(token, application, site, "react-native") }
+            val operations = fields.flag("operations") ?: false
+            return { datadog(token, application, site, "react-native", operations) }
         }
 
         private fun connect(fields: Fields): Setting<Destination> {
