@@ -12,21 +12,26 @@ use crate::slots::Slots;
 
 /// How many clients a process may start. An app starts one, a test suite some hundreds.
 const MAX_CLIENTS: usize = 4_096;
+/// How many places are made at once.
+const BLOCK: usize = 64;
 /// How many meters are kept. Further ones are looked up at every call.
 const MAX_METERS: usize = 1_000;
 /// How many problems are kept. The oldest is dropped first.
 const MAX_PROBLEMS: usize = 16;
 
 /// Every client that was started. A handle is a place in this table plus one. The table only grows,
-/// so that looking up a stale or invented handle is safe.
-static CLIENTS: [OnceLock<Arc<Client>>; MAX_CLIENTS] = [const { OnceLock::new() }; MAX_CLIENTS];
+/// so that looking up a stale or invented handle is safe. It grows by blocks, because an empty place
+/// is not zero on Apple's systems: a whole table would be 64 KiB of every app.
+static CLIENTS: [OnceLock<Block>; MAX_CLIENTS / BLOCK] = [const { OnceLock::new() }; MAX_CLIENTS / BLOCK];
 static STARTED: AtomicUsize = AtomicUsize::new(0);
+
+type Block = Box<[OnceLock<Arc<Client>>]>;
 
 /// The client with a handle.
 #[inline]
 pub(crate) fn find(handle: u64) -> Option<&'static Client> {
     let place = usize::try_from(handle).ok()?.checked_sub(1)?;
-    CLIENTS.get(place)?.get().map(Arc::as_ref)
+    CLIENTS.get(place / BLOCK)?.get()?.get(place % BLOCK)?.get().map(Arc::as_ref)
 }
 
 /// A declared store.
@@ -65,7 +70,8 @@ impl Client {
     pub(crate) fn register(telemetry: Telemetry) -> Option<(u64, Arc<Self>)> {
         let client = Arc::new(Self { telemetry: RwLock::new(Some(telemetry)), ..Self::default() });
         let place = STARTED.fetch_add(1, Ordering::Relaxed);
-        CLIENTS.get(place)?.set(Arc::clone(&client)).ok()?;
+        let block = CLIENTS.get(place / BLOCK)?.get_or_init(|| (0..BLOCK).map(|_| OnceLock::new()).collect());
+        block.get(place % BLOCK)?.set(Arc::clone(&client)).ok()?;
         Some((place as u64 + 1, client))
     }
 
