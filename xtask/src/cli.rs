@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::release::Release;
+use crate::release;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Every command of the repository")]
@@ -57,11 +57,9 @@ pub(crate) enum Task {
     },
     /// Builds the arm64 static library for iOS; on a Mac the XCFramework.
     Ios,
-    /// Writes what is published of one language.
-    Release {
-        #[command(subcommand)]
-        release: Release,
-    },
+    /// Writes everything that is published, with checksums and the list of what is in it; or what
+    /// is published of one language.
+    Release(release::Options),
     /// Checks the shipped static library: it shows only our symbols, and links beside another
     /// SQLite.
     Archive,

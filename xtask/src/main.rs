@@ -52,7 +52,7 @@ fn main() -> Result<()> {
         Task::Guide { .. } => anyhow::bail!("there are guides to be followed for rust, swift and kotlin"),
         Task::Ios if cfg!(target_os = "macos") => release::swift::framework().map(|_| ()),
         Task::Ios => ios::ios(),
-        Task::Release { release } => release::release(&release),
+        Task::Release(options) => release::release(&options),
         Task::Archive => archive::archive(),
         Task::Proof => proof::proof(&libraries::target()?),
         Task::Size => size::size(),

@@ -87,11 +87,21 @@ pub(crate) fn install() -> Result<()> {
     step("npm packages", in_workspace("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
 }
 
-/// Compiles the packages.
+/// Checks the packages, and compiles them.
 fn packages() -> Result<()> {
     install()?;
     react_native_bindings(Mode::Check)?;
     step("format of TypeScript", in_workspace("npx").args(["prettier", "--check", "--log-level", "warn", "."]))?;
+    compile()
+}
+
+/// Installs what the packages need, and compiles them.
+pub(crate) fn build() -> Result<()> {
+    install()?;
+    compile()
+}
+
+fn compile() -> Result<()> {
     step("TypeScript", in_workspace("npx").args(["tsc", "--build"]))?;
     step("generated code", in_workspace("node").arg("react-native/generated/bundle.mjs"))
 }

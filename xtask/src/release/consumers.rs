@@ -14,7 +14,13 @@ use crate::tools::ensure_program;
 const APPS: &str = "bindings/kotlin/adopter";
 
 /// The versions that fit together. An archive for Android without libraries fits nothing.
-const BOM: &str = "throughline-maven/dev/throughline/throughline-bom/0.1.0/throughline-bom-0.1.0.pom";
+const BOM: &str = concat!(
+    "throughline-maven/dev/throughline/throughline-bom/",
+    env!("CARGO_PKG_VERSION"),
+    "/throughline-bom-",
+    env!("CARGO_PKG_VERSION"),
+    ".pom"
+);
 
 /// Builds and runs an app by Maven and one by Gradle, and looks for what they sent.
 pub(super) fn consumers(outside: &Outside) -> Result<()> {

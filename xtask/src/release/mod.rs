@@ -1,20 +1,38 @@
 //! `cargo xtask release`: packages as a registry takes them.
 
+mod all;
 mod check;
 mod consumers;
 mod elf;
+mod files;
 mod guide;
 mod kotlin;
+mod parts;
 mod pom;
 mod repository;
+mod sbom;
 pub(crate) mod swift;
+mod versions;
 mod xcframework;
 
+pub(crate) use all::same_twice;
 pub(crate) use check::check;
 pub(crate) use elf::{LINK_ARGUMENTS, is_fit_for_android};
 
+pub(crate) use files::jar;
+
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+
+/// Everything, or what is published of one language.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    all: all::Everything,
+    #[command(subcommand)]
+    one: Option<Release>,
+}
 
 #[derive(Subcommand)]
 pub(crate) enum Release {
@@ -25,11 +43,12 @@ pub(crate) enum Release {
     Kotlin(kotlin::Options),
 }
 
-/// Writes one language's release.
-pub(crate) fn release(release: &Release) -> Result<()> {
-    match release {
-        Release::Swift(options) => swift::swift(options),
-        Release::Kotlin(options) => kotlin::kotlin(options),
+/// Writes the release of everything, or one language's.
+pub(crate) fn release(options: &Options) -> Result<()> {
+    match &options.one {
+        None => all::all(&options.all),
+        Some(Release::Swift(options)) => swift::swift(options),
+        Some(Release::Kotlin(options)) => kotlin::kotlin(options),
     }
 }
 
