@@ -131,3 +131,32 @@ pub(crate) enum Language {
     /// app in Kotlin.
     Backends,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::Cli;
+    use crate::commands::{commands, documents};
+
+    #[test]
+    fn a_page_that_names_a_command_or_an_option_that_is_gone_is_found() -> anyhow::Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let (mut count, mut wrong) = (0, Vec::new());
+        for page in documents(&root)? {
+            for command in commands(&std::fs::read_to_string(&page)?, &["cargo xtask"]) {
+                let words = std::iter::once("xtask").chain(command.iter().map(String::as_str));
+                if let Err(error) = Cli::try_parse_from(words) {
+                    wrong.push(format!("{}: cargo xtask {}: {error}", page.display(), command.join(" ")));
+                }
+                count += 1;
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(count > 30, "{count} commands");
+        assert!(Cli::try_parse_from(["xtask", "release", "pascal"]).is_err());
+        Ok(())
+    }
+}

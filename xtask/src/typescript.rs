@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::bindings::{Mode, react_native_bindings};
+use crate::guide::react_native_guide;
 use crate::inspector::Inspector;
 use crate::libraries::{WORKSPACE, inspector, target};
 use crate::react_native_package::react_native_package;
@@ -78,7 +79,15 @@ pub(crate) fn typescript(kills: u32) -> Result<()> {
     processes.env("THROUGHLINE_KILLS", kills.to_string()).env("THROUGHLINE_SEED", KILL_SEED);
     processes.args(["--import", "./harness/preload.mjs", "--test", "harness/build/parents/"]);
     step(&format!("kills, crashes and reloads of Hermes (seed {KILL_SEED})"), &mut processes)?;
-    react_native_package()
+    react_native_package()?;
+    react_native_guide(&program)
+}
+
+/// Follows the guide for React Native alone.
+pub(crate) fn guide() -> Result<()> {
+    packages()?;
+    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
+    react_native_guide(&hermes_program(&harness()?)?)
 }
 
 /// Installs what the packages need.

@@ -5,7 +5,6 @@ mod check;
 mod consumers;
 mod elf;
 mod files;
-mod guide;
 mod kotlin;
 mod parts;
 mod pom;
@@ -17,6 +16,7 @@ mod xcframework;
 
 pub(crate) use all::same_twice;
 pub(crate) use check::check;
+pub(crate) use consumers::Outside;
 pub(crate) use elf::{LINK_ARGUMENTS, is_fit_for_android};
 
 pub(crate) use files::jar;
@@ -56,6 +56,6 @@ pub(crate) fn release(options: &Options) -> Result<()> {
 /// alone. All of it happens in a home of its own, outside the checkout.
 pub(crate) fn kotlin_adopters() -> Result<()> {
     let outside = consumers::Outside::new()?;
-    guide::guide(&outside)?;
+    crate::guide::kotlin_guide(&outside)?;
     consumers::consumers(&outside)
 }

@@ -34,8 +34,8 @@ pub(super) fn npm(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the crates as a registry takes them. Unless it is a trial, nothing may be uncommitted, and
-/// they are compiled as they are written.
+/// Writes the crates as a registry takes them. Unless it is a trial, nothing may be uncommitted,
+/// and they are compiled as they are written.
 pub(super) fn crates(out: &Path, is_trial: bool) -> Result<()> {
     empty(out)?;
     let folder = target()?;

@@ -111,6 +111,10 @@ pub(super) fn write(file: &Path) -> Result<()> {
     for pod in ["Throughline", "ThroughlineFFI", "ThroughlineFFIGenerated", "ThroughlineUI"] {
         components.push(Component::ours(&format!("pkg:cocoapods/{pod}"), pod, native.clone()));
     }
+    // What everybody knows to be in it. A list without them would be a list of something else.
+    for name in ["libsqlite3-sys", "rustls", "jna", "kotlin-stdlib", "uniffi-bindgen-react-native"] {
+        ensure!(components.iter().any(|component| component.name == name), "{name} is not listed");
+    }
     let text = document(components, &date(epoch()?, "%Y-%m-%dT%H:%M:%SZ")?, |unnamed| {
         std::fs::write(file, unnamed)?;
         sha256(file)
@@ -129,7 +133,8 @@ fn document(components: Vec<Component>, time: &str, sum: impl FnOnce(&str) -> Re
             ensure!(known.contains_key(needed), "{} needs {needed}, which is not listed", component.purl);
         }
     }
-    let is_ours = |component: &&Component| component.purl.ends_with(VERSION) && component.name.contains(ALL);
+    // What is ours comes from no registry.
+    let is_ours = |component: &&Component| component.hash.is_none() && component.version == VERSION;
     let ours: Vec<&String> = known.values().filter(is_ours).map(|component| &component.purl).collect();
     let mut dependencies = vec![json!({ "ref": ALL, "dependsOn": ours })];
     dependencies.extend(
