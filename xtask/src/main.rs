@@ -11,6 +11,7 @@ mod cli;
 #[cfg(test)]
 mod commands;
 mod connect;
+mod docs;
 mod example;
 mod guide;
 mod inspector;
@@ -56,6 +57,7 @@ fn main() -> Result<()> {
         Task::Ios if cfg!(target_os = "macos") => release::swift::framework().map(|_| ()),
         Task::Ios => ios::ios(),
         Task::Release(options) => release::release(&options),
+        Task::Docs => docs::docs(),
         Task::Archive => archive::archive(),
         Task::Proof => proof::proof(&libraries::target()?),
         Task::Size => size::size(),

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::bindings::{Mode, react_native_bindings};
+use crate::docs::type_doc;
 use crate::guide::react_native_guide;
 use crate::inspector::Inspector;
 use crate::libraries::{WORKSPACE, inspector, target};
@@ -80,6 +81,7 @@ pub(crate) fn typescript(kills: u32) -> Result<()> {
     processes.args(["--import", "./harness/preload.mjs", "--test", "harness/build/parents/"]);
     step(&format!("kills, crashes and reloads of Hermes (seed {KILL_SEED})"), &mut processes)?;
     react_native_package()?;
+    type_doc(&target()?.join("docs/typescript"))?;
     react_native_guide(&program)
 }
 

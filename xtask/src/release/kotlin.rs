@@ -20,7 +20,7 @@ use crate::steps::{output, step};
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The modules of classes. `androidx` is none of them: it is only compiled against.
-pub(super) const MODULES: [(&str, Packaging); 4] =
+pub(crate) const MODULES: [(&str, Packaging); 4] =
     [("core", Packaging::Jar), ("okhttp", Packaging::Jar), ("compose", Packaging::Jar), ("android", Packaging::Aar)];
 
 /// How the artifacts begin that have the native library of a desktop.

@@ -20,6 +20,7 @@ pub(crate) use consumers::Outside;
 pub(crate) use elf::{LINK_ARGUMENTS, is_fit_for_android};
 
 pub(crate) use files::jar;
+pub(crate) use kotlin::{MODULES, VERSION};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

@@ -75,7 +75,7 @@ pub(super) fn dependencies(pom: &str, properties: &BTreeMap<String, String>, ver
 
 /// What kind of file an artifact is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Packaging {
+pub(crate) enum Packaging {
     /// Classes or a library for desktops.
     Jar,
     /// An archive for Android.
