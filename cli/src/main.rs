@@ -70,3 +70,36 @@ fn main() -> ExitCode {
         Command::Symbolicate(options) => symbolicate::run(&options),
     })
 }
+
+#[cfg(test)]
+#[path = "../../xtask/src/commands.rs"]
+mod commands;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::Cli;
+    use super::commands::{commands, documents};
+
+    #[test]
+    fn a_page_that_names_a_command_or_an_option_that_is_gone_is_found() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let (mut count, mut wrong) = (0, Vec::new());
+        let programs = ["throughline", "cargo run -p throughline-cli --", "cargo run --quiet -p throughline-cli --"];
+        for page in documents(&root).unwrap_or_default() {
+            for command in commands(&std::fs::read_to_string(&page).unwrap_or_default(), &programs) {
+                let words = std::iter::once("throughline").chain(command.iter().map(String::as_str));
+                if let Err(error) = Cli::try_parse_from(words) {
+                    wrong.push(format!("{}: throughline {}: {error}", page.display(), command.join(" ")));
+                }
+                count += 1;
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(count > 15, "{count} commands");
+        assert!(Cli::try_parse_from(["throughline", "inspect", "--portal", "1"]).is_err());
+    }
+}

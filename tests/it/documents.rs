@@ -110,6 +110,58 @@ fn every_relative_link_leads_somewhere() {
     assert!(links > 40, "{links} links");
 }
 
+/// The names by which links lead to the headings of a page, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (_, line) in prose(text) {
+        let title = line.trim_start_matches('#');
+        if !line.starts_with('#') || !title.starts_with(' ') {
+            continue;
+        }
+        // Of a link in a heading only its text counts.
+        let title: String = title.split("](").map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)).collect();
+        let marks = |mark: &char| mark.is_alphanumeric() || [' ', '-', '_'].contains(mark);
+        let name: String = title.trim().to_lowercase().chars().filter(marks).collect();
+        let name = name.replace(' ', "-");
+        let another = (1..).map(|number| format!("{name}-{number}")).find(|name| !found.contains(name));
+        let name = if found.contains(&name) { another.unwrap() } else { name };
+        found.insert(name);
+    }
+    found
+}
+
+#[test]
+fn every_link_to_a_heading_leads_to_one() {
+    let (mut links, mut missing) = (0, Vec::new());
+    for path in documents() {
+        for (number, line) in prose(&read(&path)) {
+            for part in line.split("](").skip(1) {
+                let Some((file, anchor)) = part.split(')').next().unwrap().split_once('#') else { continue };
+                if file.contains("://") {
+                    continue;
+                }
+                let page = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+                // A line of a source file is no heading.
+                if page.extension().is_some_and(|extension| extension == "md") {
+                    links += 1;
+                    if !anchors(&read(&page)).contains(anchor) {
+                        missing.push(format!("{}:{number}: {file}#{anchor}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no heading is there:\n{}", missing.join("\n"));
+    assert!(links > 30, "{links} links");
+}
+
+#[test]
+fn an_anchor_is_what_the_page_of_a_heading_makes_of_it() {
+    let text = "# A, b & `c.d`\n## A [link](x.md) here\n## Same\n```sh\n# no heading\n```\n### Same\n#no\n";
+    let expected = ["a-b--cd", "a-link-here", "same", "same-1"];
+    assert_eq!(anchors(text), expected.map(str::to_owned).into());
+}
+
 #[test]
 fn every_path_in_a_document_exists() {
     let mut paths = 0;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::libraries::target;
-use crate::release::{LINK_ARGUMENTS, is_fit_for_android};
+use crate::release::{LINK_ARGUMENTS, is_fit_for_android, jar};
 use crate::steps::{cargo, output, step};
 
 /// The files that an AAR must have.
@@ -38,12 +38,10 @@ pub(crate) fn aar(classes: &Path, version: &str, native: Native) -> Result<PathB
     }
     prefab(&parts, version)?;
     let aar = dir.join(format!("throughline-android-{version}.aar"));
-    let mut jar = Command::new("jar");
-    jar.args(["--create", "--no-manifest", "--file"]).arg(&aar).arg("-C").arg(&parts).arg(".");
-    step("AAR", &mut jar)?;
+    jar(&aar, &parts, false)?;
     let names = output(Command::new("jar").args(["--list", "--file"]).arg(&aar))?;
     for part in PARTS {
-        ensure!(names.lines().any(|name| name.trim_start_matches("./") == part), "the AAR lacks {part}");
+        ensure!(names.lines().any(|name| name.starts_with(part)), "the AAR lacks {part}");
     }
     Ok(aar)
 }

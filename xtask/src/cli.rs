@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::release::Release;
+use crate::release;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Every command of the repository")]
@@ -57,11 +57,11 @@ pub(crate) enum Task {
     },
     /// Builds the arm64 static library for iOS; on a Mac the XCFramework.
     Ios,
-    /// Writes what is published of one language.
-    Release {
-        #[command(subcommand)]
-        release: Release,
-    },
+    /// Writes everything that is published, with checksums and the list of what is in it; or what
+    /// is published of one language.
+    Release(release::Options),
+    /// Writes the pages of the API in Rust, TypeScript and Kotlin to `target/docs`.
+    Docs,
     /// Checks the shipped static library: it shows only our symbols, and links beside another
     /// SQLite.
     Archive,
@@ -132,4 +132,33 @@ pub(crate) enum Language {
     /// The services and configurations below `examples/backends`, against the Rust client and an
     /// app in Kotlin.
     Backends,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::Cli;
+    use crate::commands::{commands, documents};
+
+    #[test]
+    fn a_page_that_names_a_command_or_an_option_that_is_gone_is_found() -> anyhow::Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let (mut count, mut wrong) = (0, Vec::new());
+        for page in documents(&root)? {
+            for command in commands(&std::fs::read_to_string(&page)?, &["cargo xtask"]) {
+                let words = std::iter::once("xtask").chain(command.iter().map(String::as_str));
+                if let Err(error) = Cli::try_parse_from(words) {
+                    wrong.push(format!("{}: cargo xtask {}: {error}", page.display(), command.join(" ")));
+                }
+                count += 1;
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(count > 30, "{count} commands");
+        assert!(Cli::try_parse_from(["xtask", "release", "pascal"]).is_err());
+        Ok(())
+    }
 }

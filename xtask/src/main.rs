@@ -8,7 +8,10 @@ mod bench;
 mod bindings;
 mod calls;
 mod cli;
+#[cfg(test)]
+mod commands;
 mod connect;
+mod docs;
 mod example;
 mod guide;
 mod inspector;
@@ -49,10 +52,12 @@ fn main() -> Result<()> {
         Task::Guide { language: cli::Language::Rust } => guide::rust_guide(),
         Task::Guide { language: cli::Language::Swift } => guide::swift_guide(),
         Task::Guide { language: cli::Language::Kotlin } => release::kotlin_adopters(),
-        Task::Guide { .. } => anyhow::bail!("there are guides to be followed for rust, swift and kotlin"),
+        Task::Guide { language: cli::Language::ReactNative } => typescript::guide(),
+        Task::Guide { .. } => anyhow::bail!("there are guides to be followed for rust, swift, kotlin and react-native"),
         Task::Ios if cfg!(target_os = "macos") => release::swift::framework().map(|_| ()),
         Task::Ios => ios::ios(),
-        Task::Release { release } => release::release(&release),
+        Task::Release(options) => release::release(&options),
+        Task::Docs => docs::docs(),
         Task::Archive => archive::archive(),
         Task::Proof => proof::proof(&libraries::target()?),
         Task::Size => size::size(),

@@ -82,7 +82,8 @@ fn rust() -> Result<()> {
     torture(&["kill", "-n", "200", "--seed", SEED])?;
     torture(&["corrupt", "-n", "60", "--seed", SEED])?;
     torture(&["disk-full", "-n", "3", "--seed", SEED])?;
-    torture(&["crash"])
+    torture(&["crash"])?;
+    release::same_twice()
 }
 
 /// Calls the command line as the README does.

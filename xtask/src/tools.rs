@@ -31,6 +31,9 @@ const REACT_NATIVE_GENERATOR: (&str, &str) = ("uniffi-bindgen-react-native", "0.
 /// The PyPI package that has the code of Relay, Sentry's receiver, and its version.
 const RELAY: (&str, &str) = ("sentry-relay", "0.10.1");
 
+/// The PyPI package that has the schemas of CycloneDX, and its version.
+const CYCLONEDX: (&str, &str) = ("cyclonedx-python-lib", "11.12.0");
+
 /// The directory that keeps tools across checkouts.
 pub(crate) fn cache() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
@@ -154,7 +157,16 @@ pub(crate) fn react_native_generator() -> Result<PathBuf> {
 
 /// The Python that has Relay's library, which is installed on first use.
 pub(crate) fn relay() -> Result<PathBuf> {
-    let (package, version) = RELAY;
+    python("Relay", RELAY, "")
+}
+
+/// The Python that has CycloneDX' own library with its schemas, which is installed on first use.
+pub(crate) fn cyclonedx() -> Result<PathBuf> {
+    python("CycloneDX", CYCLONEDX, "[json-validation]")
+}
+
+/// A Python that has a package with its `extras`.
+fn python(name: &str, (package, version): (&str, &str), extras: &str) -> Result<PathBuf> {
     let root = cache()?.join(format!("{package}-{version}"));
     let (python, complete) = (root.join("bin/python"), root.join("complete"));
     if complete.exists() {
@@ -165,10 +177,10 @@ pub(crate) fn relay() -> Result<PathBuf> {
     // tells whether it is complete.
     let _ = std::fs::remove_dir_all(&root);
     std::fs::create_dir_all(cache()?)?;
-    step("Python for Relay", Command::new("python3").args(["-m", "venv"]).arg(&root))?;
+    step(&format!("Python for {name}"), Command::new("python3").args(["-m", "venv"]).arg(&root))?;
     let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", &format!("{package}=={version}")]);
-    step("library of Relay", &mut install)?;
+    install.args(["-m", "pip", "install", "--quiet", &format!("{package}{extras}=={version}")]);
+    step(&format!("library of {name}"), &mut install)?;
     std::fs::write(complete, "")?;
     Ok(python)
 }

@@ -6,6 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::bindings::{Mode, react_native_bindings};
+use crate::docs::type_doc;
+use crate::guide::react_native_guide;
 use crate::inspector::Inspector;
 use crate::libraries::{WORKSPACE, inspector, target};
 use crate::react_native_package::react_native_package;
@@ -78,7 +80,16 @@ pub(crate) fn typescript(kills: u32) -> Result<()> {
     processes.env("THROUGHLINE_KILLS", kills.to_string()).env("THROUGHLINE_SEED", KILL_SEED);
     processes.args(["--import", "./harness/preload.mjs", "--test", "harness/build/parents/"]);
     step(&format!("kills, crashes and reloads of Hermes (seed {KILL_SEED})"), &mut processes)?;
-    react_native_package()
+    react_native_package()?;
+    type_doc(&target()?.join("docs/typescript"))?;
+    react_native_guide(&program)
+}
+
+/// Follows the guide for React Native alone.
+pub(crate) fn guide() -> Result<()> {
+    packages()?;
+    std::fs::create_dir_all(Path::new(WORKSPACE).join("build"))?;
+    react_native_guide(&hermes_program(&harness()?)?)
 }
 
 /// Installs what the packages need.
@@ -87,11 +98,21 @@ pub(crate) fn install() -> Result<()> {
     step("npm packages", in_workspace("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
 }
 
-/// Compiles the packages.
+/// Checks the packages, and compiles them.
 fn packages() -> Result<()> {
     install()?;
     react_native_bindings(Mode::Check)?;
     step("format of TypeScript", in_workspace("npx").args(["prettier", "--check", "--log-level", "warn", "."]))?;
+    compile()
+}
+
+/// Installs what the packages need, and compiles them.
+pub(crate) fn build() -> Result<()> {
+    install()?;
+    compile()
+}
+
+fn compile() -> Result<()> {
     step("TypeScript", in_workspace("npx").args(["tsc", "--build"]))?;
     step("generated code", in_workspace("node").arg("react-native/generated/bundle.mjs"))
 }

@@ -36,3 +36,15 @@ end
 headers = spec.set["private_header_files"].flat_map { |pattern| Dir.glob(File.join(PACKAGE, pattern)) }
 public_headers = files.grep(/\.(h|hpp)$/) - headers
 raise "Swift would read #{public_headers}" unless public_headers.empty?
+
+# The Podfile that docs/react-native.md shows, for an app in a folder beside the checkout.
+guide = File.read(File.join(ROOT, "docs/react-native.md"))
+podfile = guide[/^```ruby\n(.*?)^```/m, 1] or raise "the guide shows no Podfile"
+named = {}
+Object.new.instance_eval do
+  define_singleton_method(:pod) { |name, path:| named[name] = path }
+  instance_eval(podfile)
+end
+pods = Dir.glob("*.podspec", base: ROOT).map { |file| file.delete_suffix(".podspec") }
+raise "the guide names the pods #{named.keys}" unless named.keys.sort == pods.sort
+raise "the guide looks for them in #{named.values.uniq}" unless named.values.uniq == ["../../throughline"]

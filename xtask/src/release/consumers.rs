@@ -14,7 +14,13 @@ use crate::tools::ensure_program;
 const APPS: &str = "bindings/kotlin/adopter";
 
 /// The versions that fit together. An archive for Android without libraries fits nothing.
-const BOM: &str = "throughline-maven/dev/throughline/throughline-bom/0.1.0/throughline-bom-0.1.0.pom";
+const BOM: &str = concat!(
+    "throughline-maven/dev/throughline/throughline-bom/",
+    env!("CARGO_PKG_VERSION"),
+    "/throughline-bom-",
+    env!("CARGO_PKG_VERSION"),
+    ".pom"
+);
 
 /// Builds and runs an app by Maven and one by Gradle, and looks for what they sent.
 pub(super) fn consumers(outside: &Outside) -> Result<()> {
@@ -77,10 +83,10 @@ fn by_gradle(outside: &Outside, inspector: &Inspector, repository: &str) -> Resu
 
 /// A folder outside the checkout that is the home of whoever works there. It has what Maven has
 /// already fetched, except what is ours.
-pub(super) struct Outside(pub(super) PathBuf);
+pub(crate) struct Outside(pub(crate) PathBuf);
 
 impl Outside {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let root = std::env::temp_dir().join(format!("throughline-adopters-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&root);
         let outside = Self(root);
@@ -103,7 +109,7 @@ impl Outside {
     }
 
     /// A command whose home is this folder, and whose Rust is the one of this machine.
-    pub(super) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         let root = self.0.display();
         command.env("HOME", &self.0);

@@ -11,6 +11,7 @@ use crate::android::{Native, aar};
 use crate::kotlin::kotlin as maven;
 use crate::libraries::{Build, SHARED, target};
 use crate::release::elf::is_fit_for_hosts;
+use crate::release::files::{date, epoch, jar};
 use crate::release::pom::{About, Dependency, Packaging, about, dependencies, properties};
 use crate::release::repository::{Files, Repository};
 use crate::steps::{output, step};
@@ -19,7 +20,7 @@ use crate::steps::{output, step};
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The modules of classes. `androidx` is none of them: it is only compiled against.
-const MODULES: [(&str, Packaging); 4] =
+pub(crate) const MODULES: [(&str, Packaging); 4] =
     [("core", Packaging::Jar), ("okhttp", Packaging::Jar), ("compose", Packaging::Jar), ("android", Packaging::Aar)];
 
 /// How the artifacts begin that have the native library of a desktop.
@@ -56,7 +57,9 @@ pub(crate) fn release(out: Option<&Path>, native: Native) -> Result<()> {
         crate::android::ndk()?;
     }
     let projects = "core,okhttp,androidx,android,compose";
-    let package = ["--projects", projects, "--activate-profiles", "javadoc", "package", "-DskipTests"];
+    // Maven dates what it packs with it.
+    let dated = format!("-Dproject.build.outputTimestamp={}", date(epoch()?, "%Y-%m-%dT%H:%M:%SZ")?);
+    let package = ["--projects", projects, "--activate-profiles", "javadoc", "package", "-DskipTests", &dated];
     maven(Build::Shipped, &package)?;
     let dir = target()?.join("release/parts");
     let _ = std::fs::remove_dir_all(&dir);
@@ -94,19 +97,20 @@ pub(crate) fn release(out: Option<&Path>, native: Native) -> Result<()> {
         let pom = std::fs::read_to_string(module.join("pom.xml"))?;
         let (name, description) = about(&pom)?;
         let mut needed = dependencies(&pom, &versions, VERSION)?;
-        let jar = module.join(format!("target/{artifact}-{VERSION}.jar"));
-        classes.insert(artifact.clone(), class_names(&jar)?);
+        let classes_jar = module.join(format!("target/{artifact}-{VERSION}.jar"));
+        classes.insert(artifact.clone(), class_names(&classes_jar)?);
         let main = match packaging {
             Packaging::Aar => {
                 // The core brings the jar for desktops, which has the same classes.
                 let jna = versions.get("jna.version").context("no version of JNA")?.clone();
                 needed.push(Dependency { group: "net.java.dev.jna".into(), artifact: "jna".into(), version: jna });
-                aar(&jar, &android, native)?
+                aar(&classes_jar, &android, native)?
             }
-            _ => jar,
+            _ => classes_jar,
         };
         let sources = Some(jar_of(&dir, &format!("{artifact}-sources"), &module.join("src/main/kotlin"))?);
-        let javadoc = Some(module.join(format!("target/{artifact}-{VERSION}-javadoc.jar")));
+        let pages = module.join(format!("target/{artifact}-{VERSION}-javadoc.jar"));
+        let javadoc = Some(repacked(&dir, &format!("{artifact}-javadoc"), &pages)?);
         repository.publish(
             &described(artifact, &name, &description, *packaging, needed),
             &Files { main: Some(main), sources, javadoc },
@@ -159,9 +163,17 @@ fn each_class_is_in_one_artifact(artifacts: &BTreeMap<String, Vec<String>>) -> R
 /// A jar of the files of a folder.
 fn jar_of(dir: &Path, name: &str, folder: &Path) -> Result<PathBuf> {
     let file = dir.join(format!("{name}.jar"));
-    let mut jar = Command::new("jar");
-    output(jar.args(["--create", "--file"]).arg(&file).arg("-C").arg(folder).arg("."))?;
+    jar(&file, folder, true)?;
     Ok(file)
+}
+
+/// A jar with the files of another one, which was packed in another order on another day.
+fn repacked(dir: &Path, name: &str, from: &Path) -> Result<PathBuf> {
+    let folder = dir.join(name);
+    std::fs::create_dir_all(&folder)?;
+    output(Command::new("jar").current_dir(&folder).args(["--extract", "--file"]).arg(std::path::absolute(from)?))?;
+    let _ = std::fs::remove_file(folder.join("META-INF/MANIFEST.MF"));
+    jar_of(dir, name, &folder)
 }
 
 /// The jar that registries ask for, of an artifact without classes.

@@ -1,20 +1,39 @@
 //! `cargo xtask release`: packages as a registry takes them.
 
+mod all;
 mod check;
 mod consumers;
 mod elf;
-mod guide;
+mod files;
 mod kotlin;
+mod parts;
 mod pom;
 mod repository;
+mod sbom;
 pub(crate) mod swift;
+mod versions;
 mod xcframework;
 
+pub(crate) use all::same_twice;
 pub(crate) use check::check;
+pub(crate) use consumers::Outside;
 pub(crate) use elf::{LINK_ARGUMENTS, is_fit_for_android};
 
+pub(crate) use files::jar;
+pub(crate) use kotlin::{MODULES, VERSION};
+
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+
+/// Everything, or what is published of one language.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    all: all::Everything,
+    #[command(subcommand)]
+    one: Option<Release>,
+}
 
 #[derive(Subcommand)]
 pub(crate) enum Release {
@@ -25,11 +44,12 @@ pub(crate) enum Release {
     Kotlin(kotlin::Options),
 }
 
-/// Writes one language's release.
-pub(crate) fn release(release: &Release) -> Result<()> {
-    match release {
-        Release::Swift(options) => swift::swift(options),
-        Release::Kotlin(options) => kotlin::kotlin(options),
+/// Writes the release of everything, or one language's.
+pub(crate) fn release(options: &Options) -> Result<()> {
+    match &options.one {
+        None => all::all(&options.all),
+        Some(Release::Swift(options)) => swift::swift(options),
+        Some(Release::Kotlin(options)) => kotlin::kotlin(options),
     }
 }
 
@@ -37,6 +57,6 @@ pub(crate) fn release(release: &Release) -> Result<()> {
 /// alone. All of it happens in a home of its own, outside the checkout.
 pub(crate) fn kotlin_adopters() -> Result<()> {
     let outside = consumers::Outside::new()?;
-    guide::guide(&outside)?;
+    crate::guide::kotlin_guide(&outside)?;
     consumers::consumers(&outside)
 }

@@ -34,7 +34,7 @@ impl Dependency {
 }
 
 /// The text of the first element of a name.
-fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     Some(rest.split_once(&format!("</{name}>"))?.0.trim())
 }
@@ -75,7 +75,7 @@ pub(super) fn dependencies(pom: &str, properties: &BTreeMap<String, String>, ver
 
 /// What kind of file an artifact is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Packaging {
+pub(crate) enum Packaging {
     /// Classes or a library for desktops.
     Jar,
     /// An archive for Android.

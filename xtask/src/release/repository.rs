@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use crate::release::files::{date, epoch};
 use crate::release::pom::{About, GROUP};
 use crate::steps::output;
 
@@ -80,7 +81,7 @@ impl Repository {
         }
         versions.sort();
         let versions: String = versions.iter().map(|version| format!("      <version>{version}</version>\n")).collect();
-        let now = output(Command::new("date").args(["-u", "+%Y%m%d%H%M%S"]))?;
+        let dated = date(epoch()?, "%Y%m%d%H%M%S")?;
         let text = format!(
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <metadata>
@@ -91,11 +92,10 @@ impl Repository {
     <release>{latest}</release>
     <versions>
 {versions}    </versions>
-    <lastUpdated>{}</lastUpdated>
+    <lastUpdated>{dated}</lastUpdated>
   </versioning>
 </metadata>
-"#,
-            now.trim()
+"#
         );
         let file = folder.join("maven-metadata.xml");
         std::fs::write(&file, text)?;

@@ -4,20 +4,18 @@
 //! manifest names, with this checksum. CocoaPods downloads one archive with the sources as well.
 //! Nothing is uploaded here.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
+use super::files::{sha256, zip};
 use super::xcframework::{self, NAME, SLICES, Slice};
 use crate::archive::{for_this_machine, prefix};
 use crate::ios;
 use crate::libraries::{ARCHIVE, Build, shipped, target};
 use crate::steps::{cargo, output, step};
-use crate::tools::ensure_program;
 
 /// Where a checkout's manifest finds the native library.
 const LIBRARY: &str = "bindings/swift/Library";
@@ -27,6 +25,9 @@ const NOT_RELEASED: &str = "let released: (url: String, checksum: String)? = nil
 
 /// The line of the pods that a release replaces.
 const NO_SOURCE: &str = "  s.source = { :http => s.homepage }";
+
+/// The folder that a release is downloaded from, unless another one is named.
+pub(super) const URL: &str = concat!("https://throughline.dev/swift/", env!("CARGO_PKG_VERSION"));
 
 /// The pods. Each is one module: CocoaPods knows no packages.
 const PODS: [&str; 4] = ["ThroughlineFFI", "ThroughlineFFIGenerated", "Throughline", "ThroughlineUI"];
@@ -45,7 +46,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "target/swift-release")]
     out: PathBuf,
     /// The address of the folder that the release will be downloaded from.
-    #[arg(long, default_value = concat!("https://throughline.dev/swift/", env!("CARGO_PKG_VERSION")))]
+    #[arg(long, default_value = URL)]
     url: String,
     /// Build the library for this machine alone, into the checkout, whose package then needs
     /// nothing else.
@@ -58,11 +59,16 @@ pub(crate) fn swift(options: &Options) -> Result<()> {
     if options.host {
         return host();
     }
-    let framework = framework()?;
-    std::fs::create_dir_all(&options.out)?;
-    publish(&framework, Path::new("."), &options.out, &options.url)?;
+    release(&options.out, &options.url)?;
     println!("── {}: upload it to {}, and tag a commit that has its Package.swift", options.out.display(), options.url);
     Ok(())
+}
+
+/// Builds the XCFramework, and writes what is published of it into a folder.
+pub(super) fn release(out: &Path, url: &str) -> Result<()> {
+    let framework = framework()?;
+    std::fs::create_dir_all(out)?;
+    publish(&framework, Path::new("."), out, url)
 }
 
 /// Builds the library for this machine, where the checkout's manifest finds it.
@@ -148,48 +154,4 @@ fn rewrite(file: &Path, line: &str, by: &str, out: &Path) -> Result<()> {
     };
     let name = file.file_name().context("a file without a name")?;
     Ok(std::fs::write(out.join(name), format!("{before}{by}\n{after}"))?)
-}
-
-/// Writes an archive that is the same whenever it is made of the same files: a checksum is
-/// published for it.
-fn zip(archive: &Path, folder: &Path, roots: &[&Path]) -> Result<()> {
-    ensure_program("zip", &["zip"])?;
-    let mut files = BTreeSet::new();
-    for root in roots {
-        list(folder, root, &mut files)?;
-    }
-    // The first moment that the format can express, whatever the time zone.
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(315_532_800);
-    for file in &files {
-        std::fs::File::options().append(true).open(folder.join(file))?.set_modified(time)?;
-    }
-    let archive = std::path::absolute(archive)?;
-    let _ = std::fs::remove_file(&archive);
-    let mut zip = Command::new("zip");
-    zip.current_dir(folder).env("TZ", "UTC").args(["-q", "-X", "-D"]).arg(&archive).args(&files);
-    step(&format!("{}", archive.display()), &mut zip)
-}
-
-/// The files below a path of a folder.
-fn list(folder: &Path, path: &Path, files: &mut BTreeSet<PathBuf>) -> Result<()> {
-    if !folder.join(path).is_dir() {
-        files.insert(path.to_owned());
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(folder.join(path))? {
-        list(folder, &path.join(entry?.file_name()), files)?;
-    }
-    Ok(())
-}
-
-/// The SHA-256 of a file, which is SwiftPM's checksum.
-fn sha256(file: &Path) -> Result<String> {
-    let mut sum = if cfg!(target_os = "macos") { Command::new("shasum") } else { Command::new("sha256sum") };
-    if cfg!(target_os = "macos") {
-        sum.args(["-a", "256"]);
-    }
-    let printed = output(sum.arg(file))?;
-    let checksum = printed.split_whitespace().next().context("no checksum")?;
-    ensure!(checksum.len() == 64, "`{checksum}` is no SHA-256");
-    Ok(checksum.to_owned())
 }

@@ -14,6 +14,7 @@ type AnyFetch = (...args: never[]) => unknown;
 
 /** Something that has a `fetch`: the global object. */
 export interface FetchScope {
+  /** The function that is replaced. */
   fetch: Fetch;
 }
 

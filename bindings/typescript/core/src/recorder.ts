@@ -23,6 +23,7 @@ export interface FacadeCounts {
   lostEarlyCalls: number;
 }
 
+/** What this facade could not hand on. `health()` has it, too. */
 export const counts: FacadeCounts = { failures: 0, closedCalls: 0, lostEarlyCalls: 0 };
 
 /** The sink that takes calls now. */

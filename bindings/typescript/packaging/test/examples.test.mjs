@@ -7,10 +7,24 @@ import { app, run, write } from "../app.mjs";
 
 const require = createRequire(join(app, "package.json"));
 
-test("every example of the guide compiles", () => {
-  const guide = readFileSync(new URL("../../../../docs/react-native.md", import.meta.url), "utf8");
-  const examples = [...guide.matchAll(/```tsx?\n(.*?)```/gs)].map(([, example]) => example);
+/** The examples of a page, without the indentation of a list that they stand in. */
+function examplesOf(page) {
+  const text = readFileSync(new URL(`../../../../${page}`, import.meta.url), "utf8");
+  return [...text.matchAll(/^( *)```tsx?\n(.*?)^ *```/gms)].map(([, indent, example]) =>
+    example.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+  );
+}
+
+test("every example of the guides compiles", () => {
+  const examples = examplesOf("docs/react-native.md");
   assert.ok(examples.length >= 2);
+  // What stands in the configuration, where it stands.
+  const part = examplesOf("docs/destinations.md");
+  assert.equal(part.length, 1);
+  examples.push(
+    'import { start } from "@throughline/react-native";\n' +
+      `declare const dsn: string;\nstart("granted", {\nserviceName: "shop",\n${part[0]}});\n`,
+  );
   const files = examples.map((example, at) => {
     write(`guide/example${at}.tsx`, `export {};\n${example}`);
     return `guide/example${at}.tsx`;

@@ -55,3 +55,14 @@ test("Vitest runs the same test by the guide's settings", () => {
   write("runners/telemetry.spec.js", `import { expect, test } from "vitest";${TEST}`);
   run("vitest", "run", "--config", "vitest.config.mjs", "runners/telemetry.spec.js");
 });
+
+test("Metro takes the guide's settings for the versions that do not read `exports` by themselves", async () => {
+  const { createRequire } = await import("node:module");
+  const { join } = await import("node:path");
+  write("metro-before/metro.config.js", settings("unstable_enablePackageExports"));
+  const require = createRequire(join(app, "package.json"));
+  const { loadConfig } = require("metro");
+  const config = await loadConfig({ config: join(app, "metro-before/metro.config.js") });
+  assert.equal(config.resolver.unstable_enablePackageExports, true);
+  assert.equal(config.projectRoot, join(app, "metro-before"));
+});

@@ -43,7 +43,10 @@ export interface ErrorOptions {
    * no boundary has caught, which `ErrorUtils` does not see. Without it, they are seen only if `traceConsoleErrors` is
    * on, or where React Native has exception listeners.
    */
-  readonly exceptionsManager?: { handleException: (error: unknown, isFatal: boolean) => unknown };
+  readonly exceptionsManager?: {
+    /** Reports an error that nobody has caught. */
+    handleException: (error: unknown, isFatal: boolean) => unknown;
+  };
 }
 
 const globals = globalThis as Globals;

@@ -20,8 +20,11 @@ interface StateLike {
 
 /** The reference of a container of React Navigation, as `createNavigationContainerRef()` makes it. */
 export interface NavigationRefLike {
+  /** Whether the container is mounted. */
   isReady(): boolean;
+  /** The state of the outermost navigator. */
   getRootState(): unknown;
+  /** Calls a listener at each change. Returns how to end that. */
   addListener(type: "state" | "ready", listener: () => void): () => void;
 }
 

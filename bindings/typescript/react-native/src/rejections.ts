@@ -11,7 +11,9 @@ import { apart, found, options, quietly, tell } from "./found.js";
 /** What a tracker of rejections takes, in Hermes and in the package `promise`. */
 export interface TrackerOptions {
   readonly allRejections?: boolean;
+  /** Nobody has handled the rejection of the promise with this number. */
   readonly onUnhandled?: (id: number, rejection: unknown) => void;
+  /** Somebody has handled it after all. */
   readonly onHandled?: (id: number, rejection?: unknown) => void;
 }
 
@@ -23,7 +25,12 @@ export interface RejectionOptions {
    */
   readonly others?: TrackerOptions;
   /** `promise/setimmediate/rejection-tracking`, where `Promise` is not the engine's own. */
-  readonly polyfill?: { enable(options: TrackerOptions): void; disable?(): void };
+  readonly polyfill?: {
+    /** Begins to track. */
+    enable(options: TrackerOptions): void;
+    /** Ends it. */
+    disable?(): void;
+  };
 }
 
 interface Hermes {
