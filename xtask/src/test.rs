@@ -18,6 +18,7 @@ use crate::steps::{cargo, report, run, step};
 use crate::swift::{PACKAGE, declarations, guides, swift};
 use crate::tools::relay;
 use crate::typescript::typescript;
+use crate::xcode::xcode;
 
 /// The seed of the property tests and of the short tortures.
 const SEED: &str = "20260101";
@@ -49,6 +50,7 @@ fn languages(options: &Test) -> Result<()> {
             swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &options.kills.to_string())])?;
         }
         declarations()?;
+        xcode()?;
         guides()?;
         release::check()?;
         swift_guide()?;
