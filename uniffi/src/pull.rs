@@ -23,9 +23,10 @@ const UNTIL_ANSWERED: Duration = Duration::from_secs(60 * 60);
 pub struct PendingUpload {
     /// The number for `uploadDone`.
     pub id: u64,
-    /// What the request is known by across processes. A retry has the same key, also one that a later
-    /// process makes; another body, or another destination, has another one. A host whose requests
-    /// outlive the process answers a key that is under way, or was answered, with that answer.
+    /// What the request is known by across processes. A retry has the same key, also one that a
+    /// later process makes; another body, or another destination, has another one. A host whose
+    /// requests outlive the process answers a key that is under way, or was answered, with that
+    /// answer.
     pub key: String,
     /// The request to send.
     pub request: HttpRequest,

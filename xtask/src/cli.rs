@@ -55,6 +55,9 @@ pub(crate) enum Task {
         #[arg(value_enum)]
         language: Language,
     },
+    /// Builds the pages of the Swift facade's API with DocC, into
+    /// `target/swift/documentation/pages`.
+    Documentation,
     /// Builds the arm64 static library for iOS; on a Mac the XCFramework.
     Ios,
     /// Writes what is published of one language.

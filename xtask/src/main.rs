@@ -51,6 +51,11 @@ fn main() -> Result<()> {
         Task::Guide { language: cli::Language::Swift } => guide::swift_guide(),
         Task::Guide { language: cli::Language::Kotlin } => release::kotlin_adopters(),
         Task::Guide { .. } => anyhow::bail!("there are guides to be followed for rust, swift and kotlin"),
+        Task::Documentation => {
+            let build = ["build", "-c", "release", "-Xswiftc", "-enable-testing"];
+            swift::swift(libraries::Build::Testing, swift::PACKAGE, &build, &[])?;
+            swift::documentation()
+        }
         Task::Ios if cfg!(target_os = "macos") => release::swift::framework().map(|_| ()),
         Task::Ios => ios::ios(),
         Task::Release { release } => release::release(&release),

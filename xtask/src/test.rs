@@ -15,7 +15,7 @@ use crate::lint::{FEATURES, lint};
 use crate::proof::proof;
 use crate::release::{self, kotlin_adopters};
 use crate::steps::{cargo, report, run, step};
-use crate::swift::{PACKAGE, declarations, guides, swift};
+use crate::swift::{PACKAGE, declarations, documentation, guides, swift};
 use crate::tools::relay;
 use crate::typescript::typescript;
 use crate::xcode::xcode;
@@ -52,6 +52,7 @@ fn languages(options: &Test) -> Result<()> {
         declarations()?;
         xcode()?;
         guides()?;
+        documentation()?;
         release::check()?;
         swift_guide()?;
         example(Language::Swift, After::End)?;

@@ -77,7 +77,8 @@ fn objects(root: &Value) -> Result<&BTreeMap<String, Value>> {
     }
 }
 
-/// Checks what the objects refer to outside of the project file. Returns the files that are compiled.
+/// Checks what the objects refer to outside of the project file. Returns the files that are
+/// compiled.
 fn check(root: &Value, app: &Path) -> Result<BTreeSet<PathBuf>> {
     let objects = objects(root)?;
     let object = |id: &str| objects.get(id).with_context(|| format!("no object has the id {id}"));

@@ -115,16 +115,17 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
 
     /// Sends one request, of which the host may have to know in a later process what it was. Every
     /// retry has the same key, also one that a later process makes; a request with another body or
-    /// for another destination has another one. The key has 32 hexadecimal digits. A transport whose
-    /// requests outlive the process, as those of a background session do, answers a request that is
-    /// under way, or was answered already, with that answer. By default, [`send`](Self::send).
+    /// for another destination has another one. The key has 32 hexadecimal digits. A transport
+    /// whose requests outlive the process, as those of a background session do, answers a request
+    /// that is under way, or was answered already, with that answer. By default,
+    /// [`send`](Self::send).
     fn send_keyed<'a>(&'a self, request: Request, _key: &'a str) -> Sending<'a> {
         self.send(request)
     }
 
     /// How long a request may take, if that is not
-    /// [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT): for a transport that leaves to the system
-    /// when something is sent. Nothing else goes to the same destination meanwhile.
+    /// [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT): for a transport that leaves to the
+    /// system when something is sent. Nothing else goes to the same destination meanwhile.
     fn patience(&self) -> Option<Duration> {
         None
     }

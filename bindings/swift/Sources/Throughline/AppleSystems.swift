@@ -1,4 +1,5 @@
-// For Apple's systems. On Linux, where the tests run, this file is only compiled against declarations.
+// For Apple's systems. On Linux, where the tests run, this file is only compiled against
+// declarations.
 #if canImport(Darwin) || DECLARATIONS
 import Foundation
 #if DECLARATIONS
@@ -7,14 +8,15 @@ import Throughline
 #endif
 
 extension BackgroundUploads {
-    /// Begins to send over a background session with this identifier, which no other session of the app
-    /// has. Call it in every launch of the app, right after the start of the client.
+    /// Begins to send over a background session with this identifier, which no other session of the
+    /// app has. Call it in every launch of the app, right after the start of the client.
     ///
     /// - Parameters:
     ///   - identifier: The session's. An app extension needs one of its own.
     ///   - appGroup: The group of the app and its extensions, such as `group.com.example.shop`. A
     ///     background session of an extension needs one.
-    /// - Throws: When the directory of the uploads cannot be made, or the process has no such group.
+    /// - Throws: When the directory of the uploads cannot be made, or the process has no such
+    ///   group.
     public static func start(identifier: String, appGroup: String? = nil) throws {
         let configuration = URLSessionConfiguration.background(withIdentifier: identifier)
         // Throughline itself waits for Wi-Fi or the charger, if the app wants that.
@@ -33,8 +35,8 @@ extension BackgroundUploads {
 }
 
 extension Configuration {
-    /// A directory in the container that an app and its extensions share, for ``dataDir``. It is not
-    /// part of a backup, and can be read from the first unlock on.
+    /// A directory in the container that an app and its extensions share, for ``dataDir``. It is
+    /// not part of a backup, and can be read from the first unlock on.
     ///
     /// - Parameter appGroup: The group, such as `group.com.example.shop`.
     /// - Throws: When the process has no such group, or the directory cannot be made.

@@ -1,8 +1,8 @@
 import Foundation
 
-/// What ``BackgroundUploads`` keeps on the disk, because another process of the app may need it: the
-/// body of each upload that was started, and the outcome of each that has ended and that the core has
-/// not taken yet. A file is called after the key of its upload.
+/// What ``BackgroundUploads`` keeps on the disk, because another process of the app may need it:
+/// the body of each upload that was started, and the outcome of each that has ended and that the
+/// core has not taken yet. A file is called after the key of its upload.
 struct BackgroundSpool: Sendable {
     private let directory: URL
 

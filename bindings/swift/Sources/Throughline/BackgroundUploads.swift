@@ -4,9 +4,9 @@ internal import ThroughlineFFI
 import FoundationNetworking
 #endif
 
-/// Sends what Throughline has recorded over a background `URLSession`: the system sends it also while
-/// the app is suspended, and after its end. An upload whose process has died is settled by the next
-/// one, once. Set ``Configuration/pull``, and start it right after the client:
+/// Sends what Throughline has recorded over a background `URLSession`: the system sends it also
+/// while the app is suspended, and after its end. An upload whose process has died is settled by
+/// the next one, once. Set ``Configuration/pull``, and start it right after the client:
 ///
 /// ```swift
 /// configuration.pull = true
@@ -25,8 +25,8 @@ public final class BackgroundUploads: @unchecked Sendable {
     static let mostSeconds: TimeInterval = 55 * 60
     /// After this an upload of which nothing was heard is started again.
     private static let lostAfter: TimeInterval = 60 * 60
-    /// How long the outcome of an upload is waited for which the system no longer knows: it may have
-    /// ended while the app did not run.
+    /// How long the outcome of an upload is waited for which the system no longer knows: it may
+    /// have ended while the app did not run.
     private static let grace: TimeInterval = 10
     /// How long an answer is kept that the client has not asked for. Events are no older either.
     private static let keepFor: TimeInterval = 7 * 86_400
@@ -86,8 +86,8 @@ public final class BackgroundUploads: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - configuration: Of the session. It is copied.
-    ///   - directory: Where bodies and answers are kept, which must be the same in every process. It
-    ///     must not be ``Configuration/dataDir``.
+    ///   - directory: Where bodies and answers are kept, which must be the same in every process.
+    ///     It must not be ``Configuration/dataDir``.
     /// - Throws: When the directory cannot be made.
     public static func start(_ configuration: URLSessionConfiguration, directory: URL) throws {
         let uploads = try BackgroundUploads(directory: directory)
@@ -105,15 +105,15 @@ public final class BackgroundUploads: @unchecked Sendable {
         uploads.begin(URLSessionUploads(own, events: uploads))
     }
 
-    /// Hands what was recorded to the system now, instead of within 30 seconds. Call it when the app
-    /// goes to the background. Returns at once.
+    /// Hands what was recorded to the system now, instead of within 30 seconds. Call it when the
+    /// app goes to the background. Returns at once.
     public static func send() {
         guard let uploads = lock.withLock({ running }) else { return }
         uploads.queue.async { uploads.ask() }
     }
 
-    /// For `application(_:handleEventsForBackgroundURLSession:completionHandler:)`: calls the handler,
-    /// on the main queue, when the client has taken what has ended, or after 20 seconds.
+    /// For `application(_:handleEventsForBackgroundURLSession:completionHandler:)`: calls the
+    /// handler, on the main queue, when the client has taken what has ended, or after 20 seconds.
     public static func handleEvents(completionHandler: @escaping () -> Void) {
         let completion = Completion(call: completionHandler)
         guard let uploads = lock.withLock({ running }) else { return DispatchQueue.main.async { completion.call() } }

@@ -3485,9 +3485,10 @@ public struct PendingUpload: Equatable, Hashable {
      */
     public let id: UInt64
     /**
-     * What the request is known by across processes. A retry has the same key, also one that a later
-     * process makes; another body, or another destination, has another one. A host whose requests
-     * outlive the process answers a key that is under way, or was answered, with that answer.
+     * What the request is known by across processes. A retry has the same key, also one that a
+     * later process makes; another body, or another destination, has another one. A host whose
+     * requests outlive the process answers a key that is under way, or was answered, with that
+     * answer.
      */
     public let key: String
     /**
@@ -3502,9 +3503,10 @@ public struct PendingUpload: Equatable, Hashable {
          * The number for `uploadDone`.
          */id: UInt64, 
         /**
-         * What the request is known by across processes. A retry has the same key, also one that a later
-         * process makes; another body, or another destination, has another one. A host whose requests
-         * outlive the process answers a key that is under way, or was answered, with that answer.
+         * What the request is known by across processes. A retry has the same key, also one that a
+         * later process makes; another body, or another destination, has another one. A host whose
+         * requests outlive the process answers a key that is under way, or was answered, with that
+         * answer.
          */key: String, 
         /**
          * The request to send.

@@ -5,8 +5,8 @@ import FoundationNetworking
 #endif
 @testable import Throughline
 
-/// What `nsurlsessiond` is on a device: it sends files whether or not the process that wanted it lives.
-/// What it has taken is in a directory; it sends when the test says so.
+/// What `nsurlsessiond` is on a device: it sends files whether or not the process that wanted it
+/// lives. What it has taken is in a directory; it sends when the test says so.
 private final class Daemon: BackgroundSession, @unchecked Sendable {
     private struct Order: Codable {
         var url: String
@@ -110,8 +110,8 @@ final class BackgroundTests: XCTestCase {
         uploads.stop()
     }
 
-    /// The tests below run this in a process of its own. It prints the key of each upload that it has
-    /// handed over, and is killed.
+    /// The tests below run this in a process of its own. It prints the key of each upload that it
+    /// has handed over, and is killed.
     func testChildThatStartsAnUpload() throws {
         guard let place = ProcessInfo.processInfo.environment["THROUGHLINE_BACKGROUND"] else {
             throw XCTSkip("only as a child of the tests below")

@@ -75,7 +75,8 @@ final class ExtensionTests: XCTestCase {
         try Throughline.start(Self.configuration(root, inspector.url), consent: .granted)
         Throughline.action("key", ["n": "of the app"])
         XCTAssertTrue(try Throughline.flush(timeout: 60).isComplete)
-        // It has no backend of its own, and lives beside the app. The system ends it as it ends them all.
+        // It has no backend of its own, and lives beside the app. The system ends it as it ends
+        // them all.
         let ext = try ext(nil)
         ext.child.stop(SIGKILL)
         let limit = Date(timeIntervalSinceNow: 60)

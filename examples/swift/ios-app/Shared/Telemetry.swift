@@ -1,4 +1,5 @@
-// How the app and its extension start Throughline: with one directory, and one answer of the user's.
+// How the app and its extension start Throughline: with one directory, and one answer of the
+// user's.
 import Foundation
 import Throughline
 
@@ -21,7 +22,8 @@ enum Telemetry {
     static func configuration(endpoint: String?) -> Configuration {
         var configuration = Configuration(serviceName: "shop", endpoint: endpoint)
         configuration.environment = .development
-        // Without the entitlement, for example before a team is chosen, each has a directory of its own.
+        // Without the entitlement, for example before a team is chosen, each has a directory of its
+        // own.
         configuration.dataDir = try? Configuration.sharedDataDir(appGroup: appGroup)
         return configuration
     }

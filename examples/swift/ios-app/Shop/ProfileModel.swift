@@ -1,4 +1,5 @@
-// What the user changes. Throughline records the change, the request, and that they belong together.
+// What the user changes. Throughline records the change, the request, and that they belong
+// together.
 import Foundation
 import Observation
 import ThroughlineUI

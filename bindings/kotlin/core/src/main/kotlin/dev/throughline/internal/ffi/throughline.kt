@@ -4716,9 +4716,10 @@ data class PendingUpload (
     val `id`: kotlin.ULong
     , 
     /**
-     * What the request is known by across processes. A retry has the same key, also one that a later
-     * process makes; another body, or another destination, has another one. A host whose requests
-     * outlive the process answers a key that is under way, or was answered, with that answer.
+     * What the request is known by across processes. A retry has the same key, also one that a
+     * later process makes; another body, or another destination, has another one. A host whose
+     * requests outlive the process answers a key that is under way, or was answered, with that
+     * answer.
      */
     val `key`: kotlin.String
     , 
