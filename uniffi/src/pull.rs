@@ -11,17 +11,33 @@ use tokio::sync::oneshot;
 
 use crate::host::{HttpRequest, HttpResponse};
 
-/// How long a request waits until it is fetched and answered. A background session may need
-/// minutes.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// How long a request waits until it is fetched.
+const UNTIL_FETCHED: Duration = Duration::from_secs(15 * 60);
+
+/// How long a request that was fetched waits for its answer. The system may make a background
+/// session wait for a better network, or for the charger.
+const UNTIL_ANSWERED: Duration = Duration::from_secs(60 * 60);
 
 /// A request to send, and the number by which `uploadDone` takes its outcome.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct PendingUpload {
     /// The number for `uploadDone`.
     pub id: u64,
+    /// What the request is known by across processes. A retry has the same key, also one that a
+    /// later process makes; another body, or another destination, has another one. A host whose
+    /// requests outlive the process answers a key that is under way, or was answered, with that
+    /// answer.
+    pub key: String,
     /// The request to send.
     pub request: HttpRequest,
+}
+
+/// A request that waits for the host.
+struct Offer {
+    id: u64,
+    key: String,
+    request: Request,
+    reply: Reply,
 }
 
 type Reply = oneshot::Sender<Result<Response, TransportError>>;
@@ -31,7 +47,7 @@ struct Requests {
     /// The number of the latest request.
     last: u64,
     /// Requests that the host has not fetched yet.
-    offered: VecDeque<(u64, Request, Reply)>,
+    offered: VecDeque<Offer>,
     /// Requests that the host has fetched and not answered yet.
     taken: HashMap<u64, Reply>,
 }
@@ -56,17 +72,17 @@ impl Pull {
 
     /// The next request. Waits for one at most `patience`.
     pub(crate) fn next(&self, patience: Duration) -> Option<PendingUpload> {
-        let until = Instant::now() + patience.min(PATIENCE);
+        let until = Instant::now() + patience.min(UNTIL_FETCHED);
         let mut requests = self.requests();
         loop {
-            while let Some((id, request, reply)) = requests.offered.pop_front() {
+            while let Some(Offer { id, key, request, reply }) = requests.offered.pop_front() {
                 // The core does not wait for this one any more.
                 if reply.is_closed() {
                     continue;
                 }
                 requests.taken.retain(|_, reply| !reply.is_closed());
                 requests.taken.insert(id, reply);
-                return Some(PendingUpload { id, request: request.into() });
+                return Some(PendingUpload { id, key, request: request.into() });
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -89,21 +105,46 @@ impl Pull {
 #[derive(Debug)]
 pub(crate) struct Pulled(pub(crate) Arc<Pull>);
 
-impl Transport for Pulled {
-    fn send(&self, request: Request) -> Sending<'_> {
-        let (reply, answer) = oneshot::channel();
-        {
+impl Pulled {
+    fn offer(&self, request: Request, key: String) -> Sending<'_> {
+        let (reply, mut answer) = oneshot::channel();
+        let id = {
             let mut requests = self.0.requests();
             requests.last += 1;
             let id = requests.last;
-            requests.offered.push_back((id, request, reply));
-        }
+            requests.offered.push_back(Offer { id, key, request, reply });
+            id
+        };
         self.0.offered.notify_one();
         Box::pin(async move {
-            match tokio::time::timeout(PATIENCE, answer).await {
-                Ok(Ok(answer)) => answer,
-                _ => Err(TransportError("the host did not fetch or answer the request within 15 minutes".to_owned())),
+            let fetched = match tokio::time::timeout(UNTIL_FETCHED, &mut answer).await {
+                Ok(answered) => return answered.unwrap_or_else(|_| Err(unanswered())),
+                Err(_) => self.0.requests().taken.contains_key(&id),
+            };
+            if !fetched {
+                return Err(TransportError("the host did not fetch the request within 15 minutes".to_owned()));
             }
+            let answered = tokio::time::timeout(UNTIL_ANSWERED, answer).await;
+            answered.unwrap_or_else(|_| Ok(Err(unanswered()))).unwrap_or_else(|_| Err(unanswered()))
         })
+    }
+}
+
+/// Why there is no answer to a request that the host has fetched.
+fn unanswered() -> TransportError {
+    TransportError("the host did not answer the request within an hour".to_owned())
+}
+
+impl Transport for Pulled {
+    fn send(&self, request: Request) -> Sending<'_> {
+        self.offer(request, String::new())
+    }
+
+    fn send_keyed<'a>(&'a self, request: Request, key: &'a str) -> Sending<'a> {
+        self.offer(request, key.to_owned())
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(UNTIL_FETCHED + UNTIL_ANSWERED + Duration::from_secs(60))
     }
 }

@@ -60,7 +60,7 @@ pub(crate) enum Task {
     /// Writes everything that is published, with checksums and the list of what is in it; or what
     /// is published of one language.
     Release(release::Options),
-    /// Writes the pages of the API in Rust, TypeScript and Kotlin to `target/docs`.
+    /// Writes the pages of the API in every language to `target/docs`.
     Docs,
     /// Checks the shipped static library: it shows only our symbols, and links beside another
     /// SQLite.

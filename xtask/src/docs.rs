@@ -1,5 +1,4 @@
-//! `cargo xtask docs`: the pages of the API in every language that has a tool for it here, below one
-//! page that leads to them. Swift's tool is Xcode's.
+//! `cargo xtask docs`: the pages of the API in every language, below one page that leads to them.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,7 +10,7 @@ use crate::kotlin::kotlin;
 use crate::libraries::{Build, WORKSPACE, target};
 use crate::release::{MODULES, VERSION};
 use crate::steps::{cargo, output, step};
-use crate::typescript;
+use crate::{swift, typescript};
 
 /// `cargo xtask docs`.
 pub(crate) fn docs() -> Result<()> {
@@ -20,6 +19,8 @@ pub(crate) fn docs() -> Result<()> {
     std::fs::create_dir_all(&out)?;
     let mut pages = vec![("Rust".to_owned(), "rust/throughline/index.html".to_owned())];
     rust(&out.join("rust"))?;
+    pages.push(("Swift".to_owned(), "swift/documentation/throughline/index.html".to_owned()));
+    swift_pages(&out.join("swift"))?;
     pages.push(("TypeScript and React Native".to_owned(), "typescript/index.html".to_owned()));
     type_doc(&out.join("typescript"))?;
     for artifact in kotlin_pages(&out.join("kotlin"))? {
@@ -38,6 +39,15 @@ fn rust(out: &Path) -> Result<()> {
     let arguments = ["doc", "--no-deps", "--package", "throughline", "--features", "tracing"];
     step("rustdoc", cargo(&arguments).env("RUSTDOCFLAGS", "-D warnings -D missing_docs"))?;
     output(Command::new("cp").arg("-R").arg(target()?.join("doc")).arg(out)).map(|_| ())
+}
+
+/// Of the Swift package. A comment that names something that does not exist is an error.
+fn swift_pages(out: &Path) -> Result<()> {
+    let build = ["build", "-c", "release", "-Xswiftc", "-enable-testing"];
+    swift::swift(Build::Testing, swift::PACKAGE, &build, &[])?;
+    swift::documentation()?;
+    let pages = swift::linked()?.join("documentation/pages");
+    output(Command::new("cp").arg("-R").args([&pages, out])).map(|_| ())
 }
 
 /// Of the npm packages. What an app can import and has no documentation is an error.
@@ -78,7 +88,8 @@ fn index(pages: &[(String, String)]) -> Result<String> {
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Throughline {VERSION}</title>\n\
          <style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em }}</style>\n\
-         <h1>Throughline {VERSION}</h1>\n<p>What an app calls, in each language. The guides are in the repository.</p>\n\
+         <h1>Throughline {VERSION}</h1>\n<p>What an app calls, in each language. The guides are in the repository. Swift's pages need a server: \
+         <code>python3 -m http.server --directory target/docs</code>.</p>\n\
          <ul>\n{list}</ul>\n</html>\n"
     ))
 }

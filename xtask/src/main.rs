@@ -28,6 +28,7 @@ mod swift;
 mod test;
 mod tools;
 mod typescript;
+mod xcode;
 
 use anyhow::Result;
 use clap::Parser;

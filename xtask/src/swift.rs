@@ -79,6 +79,13 @@ fn modules() -> String {
     format!("\"$THROUGHLINE_LIBRARY_DIR/{}/release/Modules\"", scratch(PACKAGE))
 }
 
+/// Builds the pages of the facade's API with DocC, into `swift/documentation/pages` of the target
+/// directory. Needs what [`swift`] built for [`PACKAGE`].
+pub(crate) fn documentation() -> Result<()> {
+    let script = format!("exec sh Documentation/build.sh {} \"$THROUGHLINE_LIBRARY_DIR/documentation\"", modules());
+    step("pages of the API of Swift", &mut shell(SOURCES, &script, &[])?)
+}
+
 /// The folder with what the guides' examples leave out.
 const GUIDES: &str = "bindings/swift/Guides";
 

@@ -15,9 +15,10 @@ use crate::lint::{FEATURES, lint};
 use crate::proof::proof;
 use crate::release::{self, kotlin_adopters};
 use crate::steps::{cargo, report, run, step};
-use crate::swift::{PACKAGE, declarations, guides, swift};
+use crate::swift::{PACKAGE, declarations, documentation, guides, swift};
 use crate::tools::relay;
 use crate::typescript::typescript;
+use crate::xcode::xcode;
 
 /// The seed of the property tests and of the short tortures.
 const SEED: &str = "20260101";
@@ -49,7 +50,9 @@ fn languages(options: &Test) -> Result<()> {
             swift(Build::Testing, package, &tests, &[("THROUGHLINE_KILLS", &options.kills.to_string())])?;
         }
         declarations()?;
+        xcode()?;
         guides()?;
+        documentation()?;
         release::check()?;
         swift_guide()?;
         example(Language::Swift, After::End)?;

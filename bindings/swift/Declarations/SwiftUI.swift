@@ -1,5 +1,6 @@
 @_exported import Foundation
 @_exported import FoundationNetworking
+@_exported import UIKit
 
 @MainActor @preconcurrency public protocol View {
     associatedtype Body: View
@@ -43,6 +44,12 @@ extension View {
     public nonisolated func task(@_inheritActorContext _ action: @escaping @Sendable () async -> Void) -> some View {
         EmptyView()
     }
+    public nonisolated func onChange<V: Equatable>(
+        of value: V, initial: Bool = false, _ action: @escaping (_ oldValue: V, _ newValue: V) -> Void
+    ) -> some View { EmptyView() }
+    public nonisolated func alert<S: StringProtocol, A: View, M: View>(
+        _ title: S, isPresented: Binding<Bool>, @ViewBuilder actions: () -> A, @ViewBuilder message: () -> M
+    ) -> some View { EmptyView() }
     public nonisolated func simultaneousGesture<T: Gesture>(_ gesture: T) -> some View { EmptyView() }
 }
 
@@ -96,6 +103,10 @@ extension State: Sendable where Value: Sendable {}
     }
     public var projectedValue: Binding<Value> { self }
     public subscript<Subject>(dynamicMember path: WritableKeyPath<Value, Subject>) -> Binding<Subject> { fatalError() }
+}
+
+extension Binding {
+    public static func constant(_ value: Value) -> Binding<Value> { fatalError() }
 }
 
 extension Binding: @unchecked Sendable where Value: Sendable {}
@@ -152,11 +163,32 @@ extension App {
     public static func main() {}
 }
 
+@MainActor @preconcurrency @propertyWrapper public struct UIApplicationDelegateAdaptor<Delegate: UIApplicationDelegate>
+where Delegate: NSObject {
+    public init(_ type: Delegate.Type = Delegate.self) { fatalError() }
+    public var wrappedValue: Delegate { fatalError() }
+}
+
 // MARK: What an app reads of its surroundings
+
+@propertyWrapper public struct AppStorage<Value>: DynamicProperty {
+    private let key: String
+    public var wrappedValue: Value {
+        get { fatalError() }
+        nonmutating set { fatalError() }
+    }
+}
+
+extension AppStorage where Value == String {
+    public init(wrappedValue: Value, _ key: String, store: UserDefaults? = nil) { fatalError() }
+}
+
+public enum ScenePhase: Comparable, Sendable { case background, inactive, active }
 
 public struct EnvironmentValues: Sendable {
     public var dismiss: DismissAction { fatalError() }
     public var isEnabled: Bool { fatalError() }
+    public var scenePhase: ScenePhase { fatalError() }
 }
 
 @MainActor @preconcurrency public struct DismissAction {

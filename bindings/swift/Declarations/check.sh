@@ -6,7 +6,7 @@ set -e
 modules=$1 out=$2
 mkdir -p "$out"
 flags="-parse-as-library -wmo -I $out -Xfrontend -enable-objc-interop"
-names="ObjectiveC MetricKit QuartzCore Network UIKit SwiftUI Combine CoreData MapKit Later os"
+names="ObjectiveC MetricKit QuartzCore Network UIKit SwiftUI Combine CoreData MapKit Later os AppleFoundation UserNotifications"
 for name in $names; do
     swiftc $flags -suppress-warnings -emit-module -module-name $name -o "$out/$name.swiftmodule" Declarations/$name.swift
 done
@@ -34,7 +34,16 @@ flags="$flags -swift-version 6 -warnings-as-errors -package-name $package -D DEC
 flags="$flags -I Sources/ThroughlineFFI/include"
 swiftc $flags -emit-module -module-name ThroughlineUI -o "$out/ThroughlineUI.swiftmodule" Sources/ThroughlineUI/*.swift
 swiftc $flags -emit-sil -module-name ThroughlineUI -o /dev/null Sources/ThroughlineUI/*.swift
-swiftc $flags -emit-sil -module-name ShopApp -o /dev/null ../../examples/swift/ios-app/*.swift
+# For Apple's systems, where there are background sessions and app groups.
+swiftc $flags -emit-module -module-name ThroughlineOnApple -o "$out/ThroughlineOnApple.swiftmodule" \
+    Sources/Throughline/AppleSystems.swift
+swiftc $flags -emit-sil -module-name ThroughlineOnApple -o /dev/null Sources/Throughline/AppleSystems.swift
+# The sample app and its extension, which may not have what only an app may call.
+sample=../../examples/swift/ios-app
+apple="-Xfrontend -import-module -Xfrontend ThroughlineOnApple -Xfrontend -import-module -Xfrontend AppleFoundation"
+swiftc $flags $apple -emit-sil -module-name Shop -o /dev/null $sample/Shop/*.swift $sample/Shared/*.swift
+swiftc $flags $apple -emit-sil -module-name ShopNotifications -o /dev/null \
+    $sample/ShopNotifications/*.swift $sample/Shared/*.swift
 swiftc $flags -emit-sil -module-name Neighbours -o /dev/null Declarations/Checks/Neighbours.swift
 swiftc $flags -typecheck -module-name Suspending -Xfrontend -verify Declarations/Checks/Suspending.swift
 # What JavaScript starts with. Its Objective-C++ finds `ThroughlineStarter` by `@objc`, which needs Apple's systems.
@@ -50,3 +59,12 @@ swiftc $flags -emit-sil -module-name UncaughtExceptions -o /dev/null \
 # For iOS, where MetricKit is.
 swiftc $flags -emit-sil -module-name MetricKitReporter -o /dev/null \
     Sources/Throughline/MetricKitReporter.swift Declarations/Checks/Reporting.swift
+# An app extension may link `Throughline`: what only an app may call is not in it.
+modules=$(sed -n 's/^\(internal \|@_exported \)*import \([A-Za-z.]*\).*/\2/p' Sources/Throughline/*.swift | sort -u)
+for module in $modules; do
+    case $module in
+    AppleFoundation | Darwin | Dispatch | Foundation | FoundationNetworking | Glibc | MetricKit | ObjectiveC) ;;
+    Observation | Throughline | ThroughlineFFI | ThroughlineFFIGenerated | os) ;;
+    *) echo "Throughline imports $module, which an app extension may not have" && exit 1 ;;
+    esac
+done

@@ -16,6 +16,7 @@ struct API {
 @MainActor let profile = Traced(ProfileModel(), as: "UserProfile") { $0.path("displayName", \.displayName) }
 let api = API()
 let cart = ["A-17"]
+let directory = FileManager.default.temporaryDirectory
 let key = "secret"
 let name = "Ada"
 let (old, new) = ("", "SPRING")

@@ -6,6 +6,8 @@ set -e
 modules=$1 declarations=$2 examples=$3
 flags="-swift-version 6 -wmo -suppress-warnings -I $declarations -I $modules -I Sources/ThroughlineFFI/include"
 flags="$flags -Xfrontend -enable-objc-interop -o /dev/null -emit-sil"
+# What the package has on Apple's systems alone.
+flags="$flags -Xfrontend -import-module -Xfrontend ThroughlineOnApple"
 manifest=$(dirname "$(readlink -f "$(command -v swiftc)")")/../lib/swift/pm/ManifestAPI
 status=0
 for file in "$examples"/*.swift; do

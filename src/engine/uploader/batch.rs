@@ -103,7 +103,7 @@ pub(super) fn lease(
         let part = PartState { rows, ..part };
         let leased = Leased { destination: id, lane, bytes, part, since: situation.now, snapshots: Vec::new() };
         target.started(lane);
-        return Ok(Lease::Send(Box::new(Outgoing { request, leased })));
+        return Ok(Lease::Send(Box::new(Outgoing { request, key: body::frozen_key(queue, &leased), leased })));
     }
     Ok(Lease::Later(LEASE_AGAIN_AFTER))
 }

@@ -68,6 +68,8 @@ pub enum Step {
 pub struct Outgoing {
     /// What to send.
     pub request: Request,
+    /// What the request is known by: see [`key`](body::key).
+    pub key: String,
     /// What [`Uploader::settle`] needs to know about it.
     pub leased: Leased,
 }

@@ -63,10 +63,12 @@ fn lease(
         return Ok(None);
     };
     let snapshots = rows.rows.iter().map(|row| ((row.run, row.n), version(&rows, row))).collect();
-    let part = PartState { signal: signal.0, ..PartState::default() };
+    let hash = body::hash(&plain);
+    let part = PartState { signal: signal.0, hash, ..PartState::default() };
+    let key = body::key(queue, target.id, Lane::Event, &part);
     let request = Body::of(plain, count, exporter)?.request(exporter, signal, &situation.attempt(&part))?;
     let bytes = request.body.len() as u64;
     let (destination, lane, since) = (target.id, Lane::Event, situation.now);
     let leased = Leased { destination, lane, bytes, part, since, snapshots };
-    Ok(Some(Box::new(Outgoing { request, leased })))
+    Ok(Some(Box::new(Outgoing { request, key, leased })))
 }

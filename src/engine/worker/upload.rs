@@ -59,10 +59,10 @@ pub(super) struct InFlight<'a> {
 impl<'a> InFlight<'a> {
     /// Sends a request. The authority gives up what takes too long.
     fn start(shared: &'a Shared, transport: &'a dyn Transport, outgoing: Outgoing, directory: &Directory) -> Self {
-        let Outgoing { request, leased } = outgoing;
+        let Outgoing { request, key, leased } = outgoing;
         let url = shown(&request.url);
         let destination = directory.queue.destination_name(leased.destination).cloned().unwrap_or_default();
-        let answer = shared.authority.send(transport, request, destination.clone());
+        let answer = shared.authority.send(transport, request, destination.clone(), key);
         Self { answer, shared, leased, url, dir: directory.dir().to_owned(), destination }
     }
 

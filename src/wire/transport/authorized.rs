@@ -63,6 +63,8 @@ pub trait AuthHeaders: Send + Sync + fmt::Debug {
     fn headers(&self, destination: &str, refresh: bool) -> Authorizing<'_>;
 }
 
+type Answer = Result<Response, TransportError>;
+
 /// The host's authorization, and what it has returned so far.
 pub(crate) struct Authority {
     auth: Option<Arc<dyn AuthHeaders>>,
@@ -92,19 +94,20 @@ impl Authority {
         transport: &'a dyn Transport,
         request: Request,
         destination: String,
+        key: String,
     ) -> Sending<'a> {
         Box::pin(async move {
             kill_point("transport");
-            let Some(auth) = &self.auth else { return self.transmit(transport, request).await };
+            let Some(auth) = &self.auth else { return self.transmit(transport, request, &key).await };
             let headers = match self.known(&destination) {
                 Some(Some(known)) => known,
                 known => self.ask(&**auth, &destination, known.is_some()).await?,
             };
-            let mut answer = self.transmit(transport, with(request.clone(), headers)).await?;
+            let mut answer = self.transmit(transport, with(request.clone(), headers), &key).await?;
             if answer.status == 401 {
                 match self.ask(&**auth, &destination, true).await {
                     Ok(headers) if !headers.is_empty() => {
-                        answer = self.transmit(transport, with(request, headers)).await?;
+                        answer = self.transmit(transport, with(request, headers), &key).await?;
                     }
                     // The host has nothing to do with this destination, or cannot renew now.
                     Ok(_) | Err(_) => {}
@@ -117,8 +120,9 @@ impl Authority {
         })
     }
 
-    async fn transmit(&self, transport: &dyn Transport, request: Request) -> Result<Response, TransportError> {
-        let answer = tokio::time::timeout(self.patience.1, transport.send(request)).await;
+    async fn transmit(&self, transport: &dyn Transport, request: Request, key: &str) -> Answer {
+        let patience = transport.patience().unwrap_or(self.patience.1);
+        let answer = tokio::time::timeout(patience, transport.send_keyed(request, key)).await;
         answer.unwrap_or_else(|_| Err(TransportError::late()))
     }
 
@@ -210,7 +214,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let seen = std::array::from_fn(|_| {
             let request = Request { url: String::new(), headers: Vec::new(), body: Vec::new() };
-            let answer = runtime.block_on(authority.send(&backend, request, "own".to_owned()));
+            let answer = runtime.block_on(authority.send(&backend, request, "own".to_owned(), "key".to_owned()));
             answer.map(|answer| answer.status)
         });
         (seen, backend.tokens.into_inner().unwrap())
@@ -248,5 +252,43 @@ mod tests {
         let ([answer], tokens) = sent(Host { renews: true }, &[SILENT]);
         assert!(answer.unwrap_err().is_late(), "the backend has the body, as far as anyone knows");
         assert_eq!(tokens, ["old"]);
+    }
+
+    #[test]
+    fn an_upload_that_the_system_sends_later_is_not_given_up_meanwhile() {
+        /// Answers later than the client waits for others, with the key that it was given.
+        #[derive(Debug)]
+        struct Later(Option<Duration>);
+
+        impl Transport for Later {
+            fn send(&self, _request: Request) -> Sending<'_> {
+                Box::pin(async { Err(TransportError("it has a key".to_owned())) })
+            }
+
+            fn send_keyed<'a>(&'a self, _request: Request, key: &'a str) -> Sending<'a> {
+                Box::pin(async move {
+                    if self.0.is_none() {
+                        std::future::pending::<()>().await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Ok(Response { status: 200, body: key.as_bytes().to_vec(), ..Response::default() })
+                })
+            }
+
+            fn patience(&self) -> Option<Duration> {
+                self.0
+            }
+        }
+
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let soon = Duration::from_millis(1);
+        let answer = |patience| {
+            let request = Request { url: String::new(), headers: Vec::new(), body: Vec::new() };
+            let authority = Authority { patience: (soon, soon), ..Authority::new(None) };
+            let transport = Later(patience);
+            runtime.block_on(authority.send(&transport, request, "own".to_owned(), "key".to_owned()))
+        };
+        assert!(answer(None).unwrap_err().is_late());
+        assert_eq!(answer(Some(REQUEST_TIMEOUT)).unwrap().body, b"key");
     }
 }

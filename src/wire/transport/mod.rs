@@ -51,6 +51,7 @@ mod probe;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 pub(crate) use authorized::Authority;
 pub use authorized::{AuthHeaders, Authorizing};
@@ -103,13 +104,31 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportErr
 /// - does not retry, because the client does, in its own time;
 /// - reads at most [`MAX_RESPONSE_BYTES`](crate::limits::MAX_RESPONSE_BYTES) of the response's body
 ///   and says so in [`Response::truncated`];
-/// - ends within [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT); the client gives up then;
+/// - ends within [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT), unless it has another
+///   [`patience`](Self::patience); the client gives up then;
 /// - does not record the request: its own uploads are not telemetry of the app.
 pub trait Transport: Send + Sync + std::fmt::Debug {
     /// Sends one request. Called on the client's worker thread, inside its current-thread tokio
     /// runtime: the future must not block. Work that blocks goes to `tokio::task::spawn_blocking`,
     /// or to a thread of the host's.
     fn send(&self, request: Request) -> Sending<'_>;
+
+    /// Sends one request, of which the host may have to know in a later process what it was. Every
+    /// retry has the same key, also one that a later process makes; a request with another body or
+    /// for another destination has another one. The key has 32 hexadecimal digits. A transport
+    /// whose requests outlive the process, as those of a background session do, answers a request
+    /// that is under way, or was answered already, with that answer. By default,
+    /// [`send`](Self::send).
+    fn send_keyed<'a>(&'a self, request: Request, _key: &'a str) -> Sending<'a> {
+        self.send(request)
+    }
+
+    /// How long a request may take, if that is not
+    /// [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT): for a transport that leaves to the
+    /// system when something is sent. Nothing else goes to the same destination meanwhile.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
 
     /// Nothing will be sent for a while: close pooled connections, and whatever else costs memory
     /// or wakes the device. Does nothing by default.

@@ -13,3 +13,4 @@ mod draft;
 mod formats;
 mod host;
 mod support;
+mod uploads;

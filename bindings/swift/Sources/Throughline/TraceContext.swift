@@ -1,6 +1,6 @@
 import Foundation
 
-/// A place in a trace: what happens inside ``run(_:)-(()->T)`` belongs to it. It may be kept,
+/// A place in a trace: what happens inside ``run(_:)`` belongs to it. It may be kept,
 /// handed to other threads, and used after the operation that it came from has ended.
 public struct TraceContext: Sendable, Hashable {
     let slot: UInt64

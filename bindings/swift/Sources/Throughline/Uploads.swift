@@ -43,6 +43,11 @@ public struct UploadResponse: Sendable {
 public struct PendingUpload: Sendable {
     /// The number by which the core knows the request.
     fileprivate let id: UInt64
+    /// What the request is known by across processes: 32 hexadecimal digits. A retry has the same
+    /// key, also one that a later process makes. Another body, or another destination, has another
+    /// one. An app whose uploads outlive its process gives a key that is under way no second
+    /// upload, and the answer that has come to it.
+    public let key: String
     /// The request to send.
     public let request: UploadRequest
 }
@@ -58,7 +63,8 @@ public protocol HostTransport: Sendable {
 }
 
 extension Throughline {
-    /// The next request to send, when ``Configuration/pull`` is set. For background `URLSession`s.
+    /// The next request to send, when ``Configuration/pull`` is set. ``BackgroundUploads`` calls it
+    /// for an app whose uploads go over a background `URLSession`.
     ///
     /// Give its outcome to ``uploadDone(_:_:)``.
     ///
@@ -66,7 +72,7 @@ extension Throughline {
     /// - Returns: `nil` when there is nothing to send, or when the client does not run.
     public static func nextUpload(wait: TimeInterval = 5) -> PendingUpload? {
         Running.shared.core?.nextUpload(wait: wait).map {
-            PendingUpload(id: $0.id, request: UploadRequest($0.request))
+            PendingUpload(id: $0.id, key: $0.key, request: UploadRequest($0.request))
         }
     }
 

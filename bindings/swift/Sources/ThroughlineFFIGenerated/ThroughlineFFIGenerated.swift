@@ -3485,6 +3485,13 @@ public struct PendingUpload: Equatable, Hashable {
      */
     public let id: UInt64
     /**
+     * What the request is known by across processes. A retry has the same key, also one that a
+     * later process makes; another body, or another destination, has another one. A host whose
+     * requests outlive the process answers a key that is under way, or was answered, with that
+     * answer.
+     */
+    public let key: String
+    /**
      * The request to send.
      */
     public let request: HttpRequest
@@ -3496,9 +3503,16 @@ public struct PendingUpload: Equatable, Hashable {
          * The number for `uploadDone`.
          */id: UInt64, 
         /**
+         * What the request is known by across processes. A retry has the same key, also one that a
+         * later process makes; another body, or another destination, has another one. A host whose
+         * requests outlive the process answers a key that is under way, or was answered, with that
+         * answer.
+         */key: String, 
+        /**
          * The request to send.
          */request: HttpRequest) {
         self.id = id
+        self.key = key
         self.request = request
     }
 
@@ -3519,12 +3533,14 @@ public struct FfiConverterTypePendingUpload: FfiConverterRustBuffer {
         return
             try PendingUpload(
                 id: FfiConverterUInt64.read(from: &buf), 
+                key: FfiConverterString.read(from: &buf), 
                 request: FfiConverterTypeHttpRequest.read(from: &buf)
         )
     }
 
     public static func write(_ value: PendingUpload, into buf: inout [UInt8]) {
         FfiConverterUInt64.write(value.id, into: &buf)
+        FfiConverterString.write(value.key, into: &buf)
         FfiConverterTypeHttpRequest.write(value.request, into: &buf)
     }
 }

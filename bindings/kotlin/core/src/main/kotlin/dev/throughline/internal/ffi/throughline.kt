@@ -4716,6 +4716,14 @@ data class PendingUpload (
     val `id`: kotlin.ULong
     , 
     /**
+     * What the request is known by across processes. A retry has the same key, also one that a
+     * later process makes; another body, or another destination, has another one. A host whose
+     * requests outlive the process answers a key that is under way, or was answered, with that
+     * answer.
+     */
+    val `key`: kotlin.String
+    , 
+    /**
      * The request to send.
      */
     val `request`: HttpRequest
@@ -4736,17 +4744,20 @@ public object FfiConverterTypePendingUpload: FfiConverterRustBuffer<PendingUploa
     override fun read(buf: ByteBuffer): PendingUpload {
         return PendingUpload(
             FfiConverterULong.read(buf),
+            FfiConverterString.read(buf),
             FfiConverterTypeHttpRequest.read(buf),
         )
     }
 
     override fun allocationSize(value: PendingUpload) = (
             FfiConverterULong.allocationSize(value.`id`) +
+            FfiConverterString.allocationSize(value.`key`) +
             FfiConverterTypeHttpRequest.allocationSize(value.`request`)
     )
 
     override fun write(value: PendingUpload, buf: ByteBuffer) {
             FfiConverterULong.write(value.`id`, buf)
+            FfiConverterString.write(value.`key`, buf)
             FfiConverterTypeHttpRequest.write(value.`request`, buf)
     }
 }

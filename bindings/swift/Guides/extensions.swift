@@ -1,0 +1,4 @@
+import Foundation
+import Throughline
+
+@MainActor var configuration = Configuration(serviceName: "shop")
