@@ -19,8 +19,13 @@ use crate::steps::{output, step};
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The modules of classes. `androidx` is none of them: it is only compiled against.
-const MODULES: [(&str, Packaging); 4] =
-    [("core", Packaging::Jar), ("okhttp", Packaging::Jar), ("compose", Packaging::Jar), ("android", Packaging::Aar)];
+const MODULES: [(&str, Packaging); 5] = [
+    ("core", Packaging::Jar),
+    ("okhttp", Packaging::Jar),
+    ("compose", Packaging::Jar),
+    ("work", Packaging::Jar),
+    ("android", Packaging::Aar),
+];
 
 /// How the artifacts begin that have the native library of a desktop.
 const NATIVE: &str = "throughline-native-";
@@ -55,7 +60,7 @@ pub(crate) fn release(out: Option<&Path>, native: Native) -> Result<()> {
     if native == Native::All {
         crate::android::ndk()?;
     }
-    let projects = "core,okhttp,androidx,android,compose";
+    let projects = "core,okhttp,androidx,android,work,compose";
     let package = ["--projects", projects, "--activate-profiles", "javadoc", "package", "-DskipTests"];
     maven(Build::Shipped, &package)?;
     let dir = target()?.join("release/parts");
