@@ -40,7 +40,6 @@ object OneOfSeveral {
         "session" -> "${Throughline.sessionId}"
         "installation" -> "${Throughline.installationId}"
         "consent" -> "${Throughline.setConsent(Consent.valueOf(argument))}"
-        "pending" -> "${Throughline.health()!!.queued}"
         "throw" -> {
             Thread { throw IllegalStateException("thrown in $name") }.apply { start() }.join()
             Runtime.getRuntime().halt(1)
@@ -159,16 +158,25 @@ class ProcessesTest {
     }
 
     @Test
-    fun `a user who refuses is asked in one process, and the others must be told`() {
+    fun `what a user has refused in one process is not sent by another one that was not told`() {
         val main = start("main")
         val push = start("push")
-        push.ask("record 3")
-        main.ask("record 3")
+        assertEquals("true", push.ask("record 3"))
+        assertEquals("true", main.ask("record 3"))
         main.ask("consent DENIED")
-        push.ask("consent DENIED")
         val until = System.nanoTime() + 60_000_000_000
-        while (File(directory, "data").walk().any { it.name.startsWith("queue.db") } && System.nanoTime() < until) Thread.onSpinWait()
-        assertEquals(emptyList<String>(), File(directory, "data").walk().filter { it.name.startsWith("queue.db") }.map { it.path }.toList())
+        while (File(directory, "data/queue.db").exists() && System.nanoTime() < until) Thread.onSpinWait()
+        push.ask("flush")
         assertEquals(0, backend.seen().count { it.target.startsWith("of ") })
+        // It goes on recording until it is told.
+        assertEquals("true", push.ask("record 1"))
+        push.ask("flush")
+        assertEquals(listOf(0), arrived("push"))
+        push.ask("consent DENIED")
+        push.ask("record 5")
+        push.ask("flush")
+        main.ask("flush")
+        assertEquals(listOf(0), arrived("push"))
+        assertEquals(emptyList<Int>(), arrived("main"))
     }
 }
