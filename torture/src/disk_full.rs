@@ -80,7 +80,11 @@ fn cycle(random: &mut Random, dir: &Path) -> Result<()> {
     record(&telemetry, 20_000, 2_000);
     let until = Instant::now() + Duration::from_secs(10);
     while !says_full(&telemetry) {
-        ensure!(Instant::now() < until, "the disk is full, and nobody says so: {:?}", telemetry.diagnose(Duration::ZERO));
+        ensure!(
+            Instant::now() < until,
+            "the disk is full, and nobody says so: {:?}",
+            telemetry.diagnose(Duration::ZERO)
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
     drop(file);
