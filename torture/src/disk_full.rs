@@ -2,16 +2,18 @@
 //!
 //! Each cycle records into a small file system until there are events in the queue, fills it with
 //! another file, records on, and removes that file. It must hold that a crash is accepted while the
-//! disk is full and is delivered afterwards, that nothing stays behind, and that the books balance.
+//! disk is full and is delivered afterwards, that a diagnosis says that the disk is full as long as
+//! it is, that nothing stays behind, and that the books balance.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use throughline::diagnosis::Cause;
 use throughline::event::{Action, ErrorEvent};
 use throughline::testing::FaultServer;
 use throughline::{Config, Consent, Environment, Telemetry};
@@ -76,7 +78,15 @@ fn cycle(random: &mut Random, dir: &Path) -> Result<()> {
     let crash = telemetry.record_error(&ErrorEvent::crash("Full", "while the disk was full", "main"));
     ensure!(crash.is_some(), "a crash was refused while the disk was full");
     record(&telemetry, 20_000, 2_000);
-    std::thread::sleep(Duration::from_millis(300));
+    let until = Instant::now() + Duration::from_secs(10);
+    while !says_full(&telemetry) {
+        ensure!(
+            Instant::now() < until,
+            "the disk is full, and nobody says so: {:?}",
+            telemetry.diagnose(Duration::ZERO)
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
     drop(file);
     std::fs::remove_file(&hog)?;
     ensure!(telemetry.drain(Duration::from_secs(10)), "the worker does not answer after the disk was freed");
@@ -87,11 +97,18 @@ fn cycle(random: &mut Random, dir: &Path) -> Result<()> {
     let books = telemetry.books(Duration::from_secs(10))?.remove(0);
     ensure!(books.balanced(), "the books do not balance: {books:?}");
     ensure!(outcome.complete && books.queued == 0, "not delivered after the disk was freed: {outcome:?} {books:?}");
+    ensure!(!says_full(&telemetry), "the disk is said to be full when it is not any more");
     ensure!(crash.is_some_and(|id| server.stored_ids().contains(&id)), "the crash was lost");
     telemetry.shutdown(Duration::from_secs(5));
     drop(telemetry);
     let _ = std::fs::remove_dir_all(dir);
     Ok(())
+}
+
+/// Whether a developer who asks what is wrong is told that the disk is full.
+fn says_full(telemetry: &Telemetry) -> bool {
+    let said = telemetry.diagnose(Duration::ZERO);
+    said.findings.iter().any(|finding| finding.cause == Cause::StorageFull)
 }
 
 /// Records events at a pace that the worker keeps up with.

@@ -62,7 +62,7 @@ pub(crate) fn type_doc(out: &Path) -> Result<()> {
 
 /// Of the Maven artifacts: what their archives of documentation have.
 fn kotlin_pages(out: &Path) -> Result<Vec<String>> {
-    let projects = "core,okhttp,androidx,android,compose";
+    let projects = "core,okhttp,androidx,android,work,compose";
     let package = ["--projects", projects, "--activate-profiles", "javadoc", "package", "-DskipTests"];
     kotlin(Build::Shipped, &package)?;
     let mut artifacts = Vec::new();

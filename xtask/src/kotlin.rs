@@ -17,7 +17,7 @@ pub(crate) fn maven(build: Build, arguments: &[&str]) -> Result<Command> {
     let library = libraries(build)?.join(SHARED);
     // The compiler does not delete classes whose source is gone: a package would ship them, and
     // tests that have moved would still run.
-    for module in ["core", "okhttp", "androidx", "android", "compose", "consumer"] {
+    for module in ["core", "okhttp", "androidx", "android", "work", "compose", "consumer"] {
         for classes in ["classes", "test-classes"] {
             let _ = std::fs::remove_dir_all(format!("bindings/kotlin/{module}/target/{classes}"));
         }

@@ -20,8 +20,13 @@ use crate::steps::{output, step};
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The modules of classes. `androidx` is none of them: it is only compiled against.
-pub(crate) const MODULES: [(&str, Packaging); 4] =
-    [("core", Packaging::Jar), ("okhttp", Packaging::Jar), ("compose", Packaging::Jar), ("android", Packaging::Aar)];
+pub(crate) const MODULES: [(&str, Packaging); 5] = [
+    ("core", Packaging::Jar),
+    ("okhttp", Packaging::Jar),
+    ("compose", Packaging::Jar),
+    ("work", Packaging::Jar),
+    ("android", Packaging::Aar),
+];
 
 /// How the artifacts begin that have the native library of a desktop.
 const NATIVE: &str = "throughline-native-";
@@ -56,7 +61,7 @@ pub(crate) fn release(out: Option<&Path>, native: Native) -> Result<()> {
     if native == Native::All {
         crate::android::ndk()?;
     }
-    let projects = "core,okhttp,androidx,android,compose";
+    let projects = "core,okhttp,androidx,android,work,compose";
     // Maven dates what it packs with it.
     let dated = format!("-Dproject.build.outputTimestamp={}", date(epoch()?, "%Y-%m-%dT%H:%M:%SZ")?);
     let package = ["--projects", projects, "--activate-profiles", "javadoc", "package", "-DskipTests", &dated];

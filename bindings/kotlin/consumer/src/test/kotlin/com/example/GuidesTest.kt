@@ -18,8 +18,11 @@ class GuidesTest {
     private val root = File(System.getProperty("throughline.root"))
     private val guides = mapOf(
         "README.md" to "readme.txt",
+        "docs/background-uploads.md" to "kotlin.txt",
+        "docs/consent.md" to "kotlin.txt",
         "docs/destinations.md" to "destinations.txt",
         "docs/kotlin.md" to "kotlin.txt",
+        "docs/processes.md" to "kotlin.txt",
         "docs/react-native.md" to "react-native.txt",
     )
 
