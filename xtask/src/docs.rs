@@ -1,5 +1,5 @@
-//! `cargo xtask docs`: the pages of the API in every language that has a tool for it here, below one
-//! page that leads to them. Swift's tool is Xcode's.
+//! `cargo xtask docs`: the pages of the API in every language that has a tool for it here, below
+//! one page that leads to them. Swift's tool is Xcode's.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,9 +8,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::kotlin::kotlin;
-use crate::libraries::{Build, WORKSPACE, target};
+use crate::libraries::{Build, target};
 use crate::release::{MODULES, VERSION};
 use crate::steps::{cargo, output, step};
+use crate::typedoc::type_doc;
 use crate::typescript;
 
 /// `cargo xtask docs`.
@@ -21,6 +22,7 @@ pub(crate) fn docs() -> Result<()> {
     let mut pages = vec![("Rust".to_owned(), "rust/throughline/index.html".to_owned())];
     rust(&out.join("rust"))?;
     pages.push(("TypeScript and React Native".to_owned(), "typescript/index.html".to_owned()));
+    typescript::install()?;
     type_doc(&out.join("typescript"))?;
     for artifact in kotlin_pages(&out.join("kotlin"))? {
         pages.push((format!("Kotlin: {artifact}"), format!("kotlin/{artifact}/index.html")));
@@ -38,16 +40,6 @@ fn rust(out: &Path) -> Result<()> {
     let arguments = ["doc", "--no-deps", "--package", "throughline", "--features", "tracing"];
     step("rustdoc", cargo(&arguments).env("RUSTDOCFLAGS", "-D warnings -D missing_docs"))?;
     output(Command::new("cp").arg("-R").arg(target()?.join("doc")).arg(out)).map(|_| ())
-}
-
-/// Of the npm packages. What an app can import and has no documentation is an error.
-pub(crate) fn type_doc(out: &Path) -> Result<()> {
-    typescript::install()?;
-    let folder = Path::new(WORKSPACE).join("typedoc");
-    let quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-    step("TypeDoc's packages", Command::new("npm").current_dir(&folder).args(quiet))?;
-    let mut pages = Command::new("npx");
-    step("TypeDoc", pages.current_dir(&folder).args(["typedoc", "--out"]).arg(std::path::absolute(out)?))
 }
 
 /// Of the Maven artifacts: what their archives of documentation have.
