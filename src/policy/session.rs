@@ -131,6 +131,12 @@ impl Persisted {
         (self.sequence > other.sequence).then(|| self.clone())
     }
 
+    /// The session, without the moment of its start, which only the wall clock knows.
+    pub fn session(&self) -> SessionState {
+        let Self { id, sequence, started_wall, .. } = *self;
+        SessionState { id, sequence, started: BootTime(0), started_wall }
+    }
+
     /// Decides, at the start of a process, whether the session continues.
     pub fn resume(&self, now: BootTime, wall: u64) -> Resumed {
         if let Some(death) = self.death {

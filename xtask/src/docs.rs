@@ -7,9 +7,10 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::kotlin::kotlin;
-use crate::libraries::{Build, WORKSPACE, target};
+use crate::libraries::{Build, target};
 use crate::release::{MODULES, VERSION};
 use crate::steps::{cargo, output, step};
+use crate::typedoc::type_doc;
 use crate::{swift, typescript};
 
 /// `cargo xtask docs`.
@@ -22,6 +23,7 @@ pub(crate) fn docs() -> Result<()> {
     pages.push(("Swift".to_owned(), "swift/documentation/throughline/index.html".to_owned()));
     swift_pages(&out.join("swift"))?;
     pages.push(("TypeScript and React Native".to_owned(), "typescript/index.html".to_owned()));
+    typescript::install()?;
     type_doc(&out.join("typescript"))?;
     for artifact in kotlin_pages(&out.join("kotlin"))? {
         pages.push((format!("Kotlin: {artifact}"), format!("kotlin/{artifact}/index.html")));
@@ -48,16 +50,6 @@ fn swift_pages(out: &Path) -> Result<()> {
     swift::documentation()?;
     let pages = swift::linked()?.join("documentation/pages");
     output(Command::new("cp").arg("-R").args([&pages, out])).map(|_| ())
-}
-
-/// Of the npm packages. What an app can import and has no documentation is an error.
-pub(crate) fn type_doc(out: &Path) -> Result<()> {
-    typescript::install()?;
-    let folder = Path::new(WORKSPACE).join("typedoc");
-    let quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-    step("TypeDoc's packages", Command::new("npm").current_dir(&folder).args(quiet))?;
-    let mut pages = Command::new("npx");
-    step("TypeDoc", pages.current_dir(&folder).args(["typedoc", "--out"]).arg(std::path::absolute(out)?))
 }
 
 /// Of the Maven artifacts: what their archives of documentation have.

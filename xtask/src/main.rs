@@ -27,6 +27,7 @@ mod steps;
 mod swift;
 mod test;
 mod tools;
+mod typedoc;
 mod typescript;
 mod xcode;
 

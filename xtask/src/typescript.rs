@@ -6,13 +6,13 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::bindings::{Mode, react_native_bindings};
-use crate::docs::type_doc;
 use crate::guide::react_native_guide;
 use crate::inspector::Inspector;
 use crate::libraries::{WORKSPACE, inspector, target};
 use crate::react_native_package::react_native_package;
 use crate::steps::{run, step, step_with_output};
 use crate::tools::{ensure_program, hermes};
+use crate::typedoc::type_doc;
 
 /// The forms in which an app may ship its code: React Native's preset lowers `async` functions, and
 /// builds for production leave out what only developers need.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::{Recorder, Watch};
+use super::{Moment, Recorder, Versions, Watch};
 use crate::model::event::encode::{ContextAttributes, encode_context, encode_scope};
 use crate::model::event::scrub::Author;
 use crate::model::time::BootTime;
@@ -70,6 +70,19 @@ impl Recorder {
         encode_scope(session, view, &mut record);
         self.set_version(Part::Scope, record);
         self.crash.note(|state| state.session = Some(session));
+    }
+
+    /// The moment of a session that is not the current one. `None` when the journal has no room for
+    /// its scope.
+    pub(crate) fn moment_of(&self, session: Uuid) -> Option<Moment> {
+        let mut record = Vec::new();
+        encode_scope(session, None, &mut record);
+        let version = self.next_version.fetch_add(1, Ordering::Relaxed);
+        let mut payload = Vec::with_capacity(record.len() + 5);
+        frame::put_counter(&mut payload, u64::from(version));
+        payload.extend_from_slice(&record);
+        let versions = Versions { scope: version, ..self.versions.get() };
+        self.push(FrameType::Context, &payload).then(|| self.moments.now(versions))
     }
 
     fn set_version(&self, part: Part, record: Vec<u8>) {

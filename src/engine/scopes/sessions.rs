@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
-use super::session_changes::SessionChanges;
 use super::{Locked, Scopes};
 use crate::engine::recorder::Recorder;
 use crate::model::config::{Config, TailSampling};
@@ -28,14 +27,14 @@ pub(super) struct Saved {
     is_stale: bool,
     /// The client was shut down.
     closed: bool,
-    /// The number of the newest session that another process has ended, or has seen ended.
-    ended_elsewhere: u64,
+    /// The newest session of another process, if that is over and came after this one.
+    passed: Option<Persisted>,
 }
 
 impl Saved {
     /// Nothing has been written down yet.
     pub(super) fn nothing() -> Self {
-        Self { last_active: 0, kept: false, crashed: false, is_stale: true, closed: false, ended_elsewhere: 0 }
+        Self { last_active: 0, kept: false, crashed: false, is_stale: true, closed: false, passed: None }
     }
 
     pub(super) fn note_shutdown(&mut self) {
@@ -75,8 +74,7 @@ impl Scopes {
         }
         if session.id == fresh.id {
             let previous = earlier.map(|earlier| earlier.id);
-            let changes = &mut locked.open.changes;
-            scopes.open_session_start(changes, &session, previous, words::SESSION_APP_LAUNCH);
+            locked.start_session(previous, words::SESSION_APP_LAUNCH);
         }
         locked.synthesize_view(words::VIEW_LAUNCH);
         drop(locked);
@@ -211,17 +209,9 @@ impl Scopes {
                 }
             }
             // What has begun here since is newer, whatever its number.
-            Resumed::Over(_) if !locked.open.changes.are_certain() => locked.renumber(other.sequence.saturating_add(1)),
-            Resumed::Over(_) => locked.open.saved.ended_elsewhere = other.sequence,
+            Resumed::Over(_) if locked.open.changes.is_new() => locked.renumber(other.sequence.saturating_add(1)),
+            Resumed::Over(_) => locked.open.saved.passed = Some(other.clone()),
         }
-    }
-
-    /// Makes the last end and start of a session final, or takes back what another process has done
-    /// before. `other` is what that has written down. Called after [`Scopes::follow`].
-    pub(crate) fn settle_session(&self, other: Option<&Persisted>) {
-        let mut locked = self.lock();
-        let current = locked.open.session;
-        self.make_certain(&mut locked.open.changes, other, &current);
     }
 
     /// Begins a first session, as on a fresh installation: everything was erased.
@@ -230,26 +220,36 @@ impl Scopes {
         let wall = self.recorder.wall(now);
         let mut locked = self.lock();
         let session = SessionState { id: self.recorder.new_id(), sequence: 1, started: now, started_wall: wall };
+        locked.forget_changes();
         locked.begin(session, now);
         (locked.open.saved.closed, locked.open.contexts) = (false, ContextStore::default());
-        locked.open.saved.ended_elsewhere = 0;
-        locked.open.changes = SessionChanges::default();
-        self.open_session_start(&mut locked.open.changes, &session, None, words::SESSION_APP_LAUNCH);
+        locked.open.saved.passed = None;
+        locked.start_session(None, words::SESSION_APP_LAUNCH);
         locked.synthesize_view(words::VIEW_LAUNCH);
     }
 
-    /// Whether the next process must know something new: the session has changed, or the user was
+    /// What has begun and ended is erased, before the journal begins anew.
+    pub(crate) fn forget_session_changes(&self) {
+        self.lock().forget_changes();
+    }
+
+    /// Whether the session's file has to be looked at: the session has changed, or the user was
     /// active since that was last written down. While the process is not about to end (`may_end`),
     /// activity is written down every 15 s.
     pub(crate) fn is_save_due(&self, now: BootTime, may_end: bool) -> bool {
         let locked = self.lock();
         let last = BootTime(locked.open.saved.last_active);
-        locked.has_changed() || (locked.is_behind() && (may_end || now.since(last) >= SESSION_SAVE_EVERY))
+        !locked.open.changes.are_certain()
+            || locked.has_changed()
+            || (locked.is_behind() && (may_end || now.since(last) >= SESSION_SAVE_EVERY))
     }
 
-    /// What the next process must know, if it has changed at all.
-    pub(crate) fn to_save(&self) -> Option<Persisted> {
+    /// Makes what has ended and begun here final, or takes back what another process was before
+    /// in; `other` is what that has written down. Returns what the next process must know, if that
+    /// has changed. Called after [`Scopes::follow`].
+    pub(crate) fn to_save(&self, other: Option<&Persisted>) -> Option<Persisted> {
         let mut locked = self.lock();
+        locked.settle_session(other);
         (locked.has_changed() || locked.is_behind()).then(|| locked.take_unsaved())
     }
 }
@@ -263,10 +263,8 @@ impl Locked<'_> {
         if earlier.kept || (earlier.death.is_some() && scopes.tail_sampling().is_some()) {
             scopes.recorder.go_on_keeping();
         }
-        let Persisted { id, sequence, started_wall, last_wall, .. } = *earlier;
-        let session = SessionState { id, sequence, started: BootTime(0), started_wall };
-        let ended = earlier.death.map_or(last_wall, |death| death.wall);
-        scopes.open_session_end(&mut self.open.changes, &session, reason.name(), ended);
+        let ended = earlier.death.map_or(earlier.last_wall, |death| death.wall);
+        self.end_session(&earlier.session(), reason, ended);
     }
 
     /// Gives the session a number above those of other processes.
@@ -297,13 +295,15 @@ impl Locked<'_> {
         // Whatever ends it now: it was over before.
         let reason = if scopes.crashed().is_some() { EndReason::Crash } else { reason };
         let started_wall = recorder.wall(now);
-        let newest = old.sequence.max(self.open.saved.ended_elsewhere);
+        // The end of this one was recorded by the process that began the other.
+        let passed = self.open.saved.passed.take().filter(|other| other.sequence > old.sequence);
+        let newest = passed.as_ref().map_or(old.sequence, |other| other.sequence);
         let next =
             SessionState { id: recorder.new_id(), sequence: newest.saturating_add(1), started: now, started_wall };
         let views = self.leave(now);
-        // What the worker has not come to yet: these sessions of this process follow each other.
-        scopes.make_certain(&mut self.open.changes, None, &old);
-        if newest == old.sequence {
+        if let Some(other) = &passed {
+            self.end_other(other, other.death.map_or(EndReason::InactivityTimeout, Death::reason));
+        } else {
             // Both may be long before this event: the end of the time of inactivity, and the crash.
             let ended = match reason {
                 EndReason::InactivityTimeout => old.deadline(last),
@@ -311,10 +311,10 @@ impl Locked<'_> {
                 _ => now,
             };
             let ended = died.unwrap_or_else(|| recorder.wall(ended));
-            scopes.open_session_end(&mut self.open.changes, &old, reason.name(), ended);
+            self.end_session(&old, reason, ended);
         }
         self.begin(next, now);
-        scopes.open_session_start(&mut self.open.changes, &next, Some(old.id), reason.name());
+        self.start_session(Some(passed.map_or(old.id, |other| other.id)), reason.name());
         self.show(views, now);
     }
 
@@ -322,6 +322,7 @@ impl Locked<'_> {
     fn go_over_to(&mut self, session: SessionState, now: BootTime) {
         let views = self.leave(now);
         self.begin(session, now);
+        self.open.changes.is_known();
         self.open.saved.is_stale = false;
         self.show(views, now);
     }
@@ -369,6 +370,7 @@ impl Locked<'_> {
         let saved = &mut self.open.saved;
         (saved.last_active, saved.kept, saved.crashed, saved.is_stale) = (last_active, kept, death.is_some(), false);
         let closed = saved.closed;
+        self.open.changes.is_known();
         let SessionState { id, sequence, started_wall, .. } = self.open.session;
         let last_wall = recorder.wall(BootTime(last_active));
         Persisted { id, sequence, started_wall, last_wall, closed, kept, death }

@@ -100,6 +100,7 @@ impl Worker<'_> {
         self.in_flight.clear();
         self.shared.recorder().crash().end();
         scopes.close();
+        scopes.forget_session_changes();
         let counters = journal.counters();
         *self.shared.settled() = Some(Settled { dir: None, head: journal.skip(), counters, contexts: Vec::new() });
         scopes.forget_totals();

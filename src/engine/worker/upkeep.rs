@@ -45,8 +45,7 @@ impl Worker<'_> {
         // Once more at the latest moment: it says who was first.
         let other = session_file::load(data_dir);
         other.iter().for_each(|other| scopes.follow(other));
-        scopes.settle_session(other.as_ref());
-        if let Some(Err(error)) = scopes.to_save().map(|session| session_file::save(data_dir, &session)) {
+        if let Some(Err(error)) = scopes.to_save(other.as_ref()).map(|session| session_file::save(data_dir, &session)) {
             self.shared.debug.log(&format!("the session could not be saved: {error}"));
         }
     }

@@ -111,8 +111,10 @@ impl Queue {
             let batch = queue.control.batches.entry((destination, lane)).or_insert_with(fresh);
             batch.to = *seqs.end();
             batch.set_apart(left_out.kinds);
+            let mut apart = left_out.kinds;
+            parts.iter().filter(|part| !part.is_deferred).for_each(|part| apart.merge(part.kinds));
             for part in parts {
-                let part = PartState { apart: left_out.kinds, ..part.into() };
+                let part = PartState { apart, ..part.into() };
                 if part.is_deferred {
                     batch.defer(part);
                 } else {

@@ -10,6 +10,11 @@ use crate::model::event::EventKind;
 pub struct Kinds(u64);
 
 impl Kinds {
+    /// Every kind that there can be.
+    pub fn all() -> Self {
+        Self(u64::MAX)
+    }
+
     /// Adds a kind.
     pub fn add(&mut self, kind: EventKind) {
         self.0 |= 1u64.checked_shl(kind.code().into()).unwrap_or(0);

@@ -264,8 +264,8 @@ pub struct PartState {
     #[serde(default)]
     pub kinds: Kinds,
     /// Kinds of which rows behind its first row are not its own, while it is deferred: they were
-    /// left out, or are in another part.
-    #[serde(default)]
+    /// left out, or are in another part. Of a part of an older version that is not known.
+    #[serde(default = "Kinds::all")]
     pub apart: Kinds,
     /// How many rows it has.
     pub rows: u64,
