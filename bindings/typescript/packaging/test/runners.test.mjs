@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { run, write } from "../app.mjs";
+import { app, run, write } from "../app.mjs";
 
 /** A test of an app's, as the guide says that it is written. Both runners have `test` and `expect`. */
 const TEST = `
