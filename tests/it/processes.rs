@@ -354,6 +354,43 @@ fn an_idle_process_does_not_end_again_the_session_that_another_has_ended() {
 }
 
 #[test]
+fn a_session_that_every_process_has_left_idle_is_ended_once_by_the_first_that_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = FaultServer::start().unwrap();
+    let clock = ManualClock::new();
+    let app = process(dir.path(), &server, &clock);
+    let first = app.session_id().unwrap();
+    until("the session is written down", || dir.path().join("session.json").exists());
+    clock.advance(Duration::from_secs(20 * 60));
+    let extension = process(dir.path(), &server, &clock);
+    let second = extension.session_id().unwrap();
+    assert!(extension.flush(LONG).complete);
+    clock.advance(Duration::from_secs(20 * 60));
+    // Neither process has said that the second session is over. The app does not know it at all.
+    app.record_action(&Action::tap("back"));
+    assert!(app.flush(LONG).complete);
+    let third = app.session_id().unwrap();
+    extension.record_action(&Action::tap("shared"));
+    assert!(extension.flush(LONG).complete);
+    assert_eq!(extension.session_id(), Some(third), "it goes on where the user is");
+    let told = |name: &str| {
+        let logs = received(&server);
+        let mut found: Vec<_> = (logs.named(name).iter())
+            .map(|log| (text(&log.attributes, "rum.session.sequence"), text(&log.attributes, "session.id")))
+            .collect();
+        found.sort();
+        found
+    };
+    let of = |number: u8, id: Uuid| (number.to_string(), id.to_string());
+    assert_eq!(told("session.end"), [of(1, first), of(2, second)]);
+    assert_eq!(told("session.start"), [of(1, first), of(2, second), of(3, third)]);
+    let logs = received(&server);
+    let begun = logs.named("session.start");
+    let newest = begun.iter().find(|log| text(&log.attributes, "session.id") == third.to_string()).unwrap();
+    assert_eq!(text(&newest.attributes, "session.previous_id"), second.to_string());
+}
+
+#[test]
 fn an_extension_and_the_app_that_start_together_are_one_installation() {
     for _ in 0..5 {
         let dir = tempfile::tempdir().unwrap();

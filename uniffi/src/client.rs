@@ -20,8 +20,8 @@ const MAX_METERS: usize = 1_000;
 const MAX_PROBLEMS: usize = 16;
 
 /// Every client that was started. A handle is a place in this table plus one. The table only grows,
-/// so that looking up a stale or invented handle is safe. It grows by blocks, because an empty place
-/// is not zero on Apple's systems: a whole table would be 64 KiB of every app.
+/// so that looking up a stale or invented handle is safe. It grows by blocks, because an empty
+/// place is not zero on Apple's systems: a whole table would be 64 KiB of every app.
 static CLIENTS: [OnceLock<Block>; MAX_CLIENTS / BLOCK] = [const { OnceLock::new() }; MAX_CLIENTS / BLOCK];
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 

@@ -4724,7 +4724,10 @@ public enum BackendFormat: Equatable, Hashable {
          */applicationId: String, 
         /**
          * The platform that events are shown under. Empty: that of the device.
-         */source: String
+         */source: String, 
+        /**
+         * Whether operations and spans go to RUM as vitals, in place of the intake for spans.
+         */operations: Bool
     )
     /**
      * Sentry's envelopes. The destination's endpoint is the DSN.
@@ -4767,7 +4770,7 @@ public struct FfiConverterTypeBackendFormat: FfiConverterRustBuffer {
         let variant: Int32 = try readInt(&buf)
         switch variant {
         
-        case 1: return .datadog(site: try FfiConverterString.read(from: &buf), clientToken: try FfiConverterString.read(from: &buf), applicationId: try FfiConverterString.read(from: &buf), source: try FfiConverterString.read(from: &buf)
+        case 1: return .datadog(site: try FfiConverterString.read(from: &buf), clientToken: try FfiConverterString.read(from: &buf), applicationId: try FfiConverterString.read(from: &buf), source: try FfiConverterString.read(from: &buf), operations: try FfiConverterBool.read(from: &buf)
         )
         
         case 2: return .sentry
@@ -4786,12 +4789,13 @@ public struct FfiConverterTypeBackendFormat: FfiConverterRustBuffer {
         switch value {
         
         
-        case let .datadog(site,clientToken,applicationId,source):
+        case let .datadog(site,clientToken,applicationId,source,operations):
             writeInt(&buf, Int32(1))
             FfiConverterString.write(site, into: &buf)
             FfiConverterString.write(clientToken, into: &buf)
             FfiConverterString.write(applicationId, into: &buf)
             FfiConverterString.write(source, into: &buf)
+            FfiConverterBool.write(operations, into: &buf)
             
         
         case .sentry:

@@ -5606,7 +5606,11 @@ sealed class BackendFormat {
         /**
          * The platform that events are shown under. Empty: that of the device.
          */
-        val `source`: kotlin.String) : BackendFormat()
+        val `source`: kotlin.String, 
+        /**
+         * Whether operations and spans go to RUM as vitals, in place of the intake for spans.
+         */
+        val `operations`: kotlin.Boolean) : BackendFormat()
         
     {
         
@@ -5671,6 +5675,7 @@ public object FfiConverterTypeBackendFormat : FfiConverterRustBuffer<BackendForm
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
                 FfiConverterString.read(buf),
+                FfiConverterBoolean.read(buf),
                 )
             2 -> BackendFormat.Sentry
             3 -> BackendFormat.Connect(
@@ -5692,6 +5697,7 @@ public object FfiConverterTypeBackendFormat : FfiConverterRustBuffer<BackendForm
                 + FfiConverterString.allocationSize(value.`clientToken`)
                 + FfiConverterString.allocationSize(value.`applicationId`)
                 + FfiConverterString.allocationSize(value.`source`)
+                + FfiConverterBoolean.allocationSize(value.`operations`)
             )
         }
         is BackendFormat.Sentry -> {
@@ -5724,6 +5730,7 @@ public object FfiConverterTypeBackendFormat : FfiConverterRustBuffer<BackendForm
                 FfiConverterString.write(value.`clientToken`, buf)
                 FfiConverterString.write(value.`applicationId`, buf)
                 FfiConverterString.write(value.`source`, buf)
+                FfiConverterBoolean.write(value.`operations`, buf)
                 Unit
             }
             is BackendFormat.Sentry -> {
