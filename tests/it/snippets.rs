@@ -112,7 +112,7 @@ fn owner(block: &Block) -> Result<&'static str, String> {
             let marks =
                 ["transformIgnorePatterns", "vitest/config", "TurboModuleRegistry", "unstable_enablePackageExports"];
             let is_used = |mark: &&str| block.code.contains(*mark) && says(RUNNERS, &format!("settings(\"{mark}\")"));
-            if marks.iter().any(|mark| is_used(mark)) { Ok("runners.test.mjs") } else { nobody() }
+            if marks.iter().any(is_used) { Ok("runners.test.mjs") } else { nobody() }
         }
         "json" => match serde_json::from_str::<serde_json::Value>(&block.code) {
             Ok(_) => Ok("this test"),
