@@ -350,9 +350,9 @@ fn a_backend_that_begins_to_refuse_everything_loses_nothing_and_is_not_flooded()
             tick(&telemetry);
         }
         let refused = server.received().len() - before;
-        // Of three signals each is asked 16 times and then after 1, 2 and 4 hours, and so are halves
-        // of what was refused. How many answers come within their minute depends on the machine: 3
-        // to 109 were seen.
+        // Each of three signals is asked 16 times and then after 1, 2 and 4 hours, and so are the
+        // halves of what was refused. How many answers come within their minute depends on the
+        // machine: 3 to 109 requests were seen.
         assert!(refused <= 150, "{}: {refused} requests", backend.name);
         server.always(backend.accepts());
         pass(&telemetry, &clock, Duration::from_secs(600), backend.name, is_settled);

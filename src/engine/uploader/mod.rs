@@ -68,7 +68,7 @@ pub enum Step {
 pub struct Outgoing {
     /// What to send.
     pub request: Request,
-    /// What the request is known by: the destination, the place of its events and what its body says.
+    /// What the request is known by: the destination, the place of its events and the body.
     pub key: String,
     /// What [`Uploader::settle`] needs to know about it.
     pub leased: Leased,
