@@ -31,15 +31,18 @@ impl Worker<'_> {
         let home = home(self.shared);
         self.forget_recorded();
         erase_shared(&self.shared.config.data_dir);
-        let (own, mut is_erased) = match self.storage.take_open() {
-            Some(open) => {
-                // They are erased below, with the others that belong to nobody.
-                open.adopted.into_iter().for_each(Directory::close);
-                (Some(open.own.dir().to_owned()), open.own.erase())
-            }
-            None => (home.clone(), home.is_none_or(|home| self.erase_closed(&home))),
+        let own = self.storage.take_open().map(|open| {
+            // They are erased with the others that belong to nobody.
+            open.adopted.into_iter().for_each(Directory::close);
+            open.own
+        });
+        // The others first: until they are told, they may send.
+        let dir = own.as_ref().map_or(home.clone(), |own| Some(own.dir().to_owned()));
+        let mut is_erased = erase_others(&self.shared.config.data_dir, dir.as_deref());
+        is_erased &= match own {
+            Some(own) => own.erase(),
+            None => home.is_none_or(|home| self.erase_closed(&home)),
         };
-        is_erased &= erase_others(&self.shared.config.data_dir, own.as_deref());
         if !is_erased {
             self.shared.debug.log("not everything could be erased; the rest is erased before it is sent");
         }
