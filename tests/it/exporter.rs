@@ -471,14 +471,17 @@ fn a_transport_that_panics_costs_a_retry_and_not_the_worker() {
     let config = builder(dir.path()).session_events(false).endpoint("http://h").build().unwrap();
     let telemetry = Telemetry::start_with(config, Consent::Granted, host).unwrap();
     telemetry.record_action(&Action::tap("buy")).unwrap();
+    let mut reasons = Vec::new();
     loop {
         let outcome = telemetry.flush(Duration::from_millis(200));
         assert!(telemetry.drain(LONG), "the worker died");
         if outcome.complete {
             break;
         }
-        assert!(outcome.reason.unwrap().contains("panicked"));
+        // On a busy machine a flush may end before its request has failed, and says that.
+        reasons.push(outcome.reason.unwrap());
     }
+    assert!(reasons.iter().any(|reason| reason.contains("panicked")), "{reasons:?}");
     assert_eq!(books(&telemetry).delivered, 1);
     assert!(telemetry.health().panics >= 8);
 }
