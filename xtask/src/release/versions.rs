@@ -10,7 +10,7 @@ use crate::steps::output;
 
 /// Where the version is written: the ending of files' paths, and what stands around it. White space
 /// is as wide as one space.
-const PLACES: [(&str, &str); 22] = [
+const PLACES: [(&str, &str); 23] = [
     ("Cargo.toml", r#"[workspace.package] version = "{}""#),
     ("Cargo.toml", r#"{ path = "crash-writer", version = "{}" }"#),
     ("Throughline.podspec", r#"s.version = "{}""#),
@@ -32,6 +32,7 @@ const PLACES: [(&str, &str); 22] = [
     (".envelope", r#""sdk":{"name":"throughline","version":"{}""#),
     ("docs/kotlin.md", "<artifactId>throughline-jvm</artifactId> <version>{}</version>"),
     ("docs/kotlin.md", "throughline-bom:{}\""),
+    ("examples/kotlin/android-app/gradle/libs.versions.toml", "throughline = \"{}\""),
     ("docs/react-native.md", "throughline-{core,react-native}-{}.tgz"),
 ];
 
