@@ -58,6 +58,7 @@ mod rum;
 mod sanic;
 mod semconv;
 mod sentry;
+mod shared_sessions;
 mod signals;
 mod snippets;
 mod sources;

@@ -137,13 +137,18 @@ impl Keeping {
         }
     }
 
+    /// Whether a session in which nothing has happened is kept.
+    pub(super) fn keeps(&self, id: Uuid, rate: f64) -> bool {
+        sampling::keep_session(id, rate) && !self.has(ALL)
+    }
+
     /// Decides anew whether the current session is kept. One in which something happened stays so.
     pub(super) fn decide(&self, rate: f64) {
         // The lock is held to the end: what happens on another thread must not be overruled by what
         // was decided just before.
         let session = self.session();
         let SessionInUse { id, has_happened } = *session;
-        let is_sampled = sampling::keep_session(id, rate) && !self.has(ALL);
+        let is_sampled = self.keeps(id, rate);
         self.set(KEPT, is_sampled || (has_happened && self.has(ASIDE)));
     }
 

@@ -323,8 +323,8 @@ impl Recorder {
     /// The frame under which an event is appended. `None` when it is refused; that has been
     /// counted.
     #[inline]
-    fn admit<E: Event + ?Sized>(&self, frame: FrameType, event: &E) -> Option<FrameType> {
-        if !frame.is_accepted() {
+    fn admit<E: Event + ?Sized>(&self, frame: FrameType, event: &E, began: Option<&Began>) -> Option<FrameType> {
+        if !frame.is_accepted() || began.is_some_and(|began| began.is_kept) {
             return Some(frame);
         }
         match self.keeping.admit(event) {
@@ -347,7 +347,7 @@ impl Recorder {
         author: Author,
         began: Option<&Began>,
     ) -> bool {
-        let Some(frame) = self.admit(frame, event) else { return false };
+        let Some(frame) = self.admit(frame, event, began) else { return false };
         let (versions, action) = match began {
             Some(began) => (began.versions, began.action),
             None if self.watch.load(Ordering::Relaxed) == 0 => (self.versions.get(), None),
@@ -428,8 +428,8 @@ impl Recorder {
             return None;
         }
         let is_caused = !matches!(kind, EventKind::Session | EventKind::View | EventKind::Action | EventKind::Metric);
-        let Began { versions, action } = self.surroundings();
-        Some(Began { versions, action: action.filter(|_| is_caused) })
+        let began = self.surroundings();
+        Some(Began { action: began.action.filter(|_| is_caused), ..began })
     }
 
     /// Decides anew whether the current session is kept. One in which something happened stays so.

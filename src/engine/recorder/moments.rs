@@ -17,7 +17,7 @@ pub struct Moment(Arc<Versions>);
 
 impl Moment {
     pub(super) fn began(&self) -> Began {
-        Began { versions: *self.0, action: None }
+        Began { versions: *self.0, action: None, is_kept: false }
     }
 }
 
@@ -26,6 +26,8 @@ impl Moment {
 pub(super) struct Began {
     pub(super) versions: Versions,
     pub(super) action: Option<Uuid>,
+    /// Whether it is kept, whatever becomes of the current session's events.
+    pub(super) is_kept: bool,
 }
 
 /// The moments that are in use.
@@ -74,7 +76,11 @@ impl Recorder {
     /// What an event belongs to that has begun: to what is current, if everything before was
     /// erased.
     pub(super) fn existing(&self, began: Began) -> Began {
-        if self.moments.exist(began.versions) { began } else { Began { versions: self.versions.get(), action: None } }
+        if self.moments.exist(began.versions) {
+            began
+        } else {
+            Began { versions: self.versions.get(), action: None, ..began }
+        }
     }
 
     /// As [`Recorder::open`], also on a thread of ours.
@@ -92,6 +98,11 @@ impl Recorder {
     /// As [`Recorder::open`], for an event that began at this moment.
     pub(crate) fn open_begun<E: Event>(&self, event: &E, moment: &Moment) -> Option<(Open, Uuid)> {
         self.open_as(event, self.existing(moment.began()))
+    }
+
+    /// The same, of a session that is not the current one and is kept.
+    pub(crate) fn open_kept<E: Event>(&self, event: &E, moment: &Moment) -> Option<Open> {
+        self.open_as(event, Began { is_kept: true, ..moment.began() }).map(|(open, _)| open)
     }
 
     /// Everything that was recorded is erased, contexts and scopes too: what has begun before

@@ -7,8 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::{Moment, Recorder, Versions, Watch};
+use crate::model::event::Lane;
 use crate::model::event::encode::{ContextAttributes, encode_context, encode_scope};
 use crate::model::event::scrub::Author;
+use crate::model::ledger::DropReason;
 use crate::model::time::BootTime;
 use crate::storage::frame::{self, FrameType};
 
@@ -73,8 +75,9 @@ impl Recorder {
     }
 
     /// The moment of a session that is not the current one. `None` when the journal has no room for
-    /// its scope.
+    /// its scope; that has been counted.
     pub(crate) fn moment_of(&self, session: Uuid) -> Option<Moment> {
+        self.pay();
         let mut record = Vec::new();
         encode_scope(session, None, &mut record);
         let version = self.next_version.fetch_add(1, Ordering::Relaxed);
@@ -82,7 +85,16 @@ impl Recorder {
         frame::put_counter(&mut payload, u64::from(version));
         payload.extend_from_slice(&record);
         let versions = Versions { scope: version, ..self.versions.get() };
-        self.push(FrameType::Context, &payload).then(|| self.moments.now(versions))
+        if !self.push(FrameType::Context, &payload) {
+            self.journal.refuse(Lane::Event, DropReason::JournalFull);
+            return None;
+        }
+        Some(self.moments.now(versions))
+    }
+
+    /// Whether a session is kept that is not the current one, as far as its id says.
+    pub(crate) fn keeps(&self, session: Uuid, rate: f64) -> bool {
+        self.keeping.keeps(session, rate)
     }
 
     fn set_version(&self, part: Part, record: Vec<u8>) {

@@ -115,10 +115,10 @@ impl Recorder {
 
     /// Events belong to something else since a time.
     pub(super) fn note_change(&self, since: BootTime) {
-        let began = Began { versions: self.versions.get(), action: self.current_action() };
+        let began = Began { versions: self.versions.get(), action: self.current_action(), is_kept: false };
         self.past.note(since, began, self.clock.boot());
         self.crash.note(|state| {
-            let Began { versions, action } = began;
+            let Began { versions, action, .. } = began;
             (state.context, state.scope, state.action) = (versions.context, versions.scope, action);
         });
     }
@@ -126,14 +126,18 @@ impl Recorder {
     /// What an event belongs to that is recorded now: what the thread replays belongs to what was
     /// current then, as far as that is known.
     pub(super) fn surroundings(&self) -> Began {
-        self.replayed().unwrap_or_else(|| Began { versions: self.versions.get(), action: self.current_action() })
+        self.replayed().unwrap_or_else(|| Began {
+            versions: self.versions.get(),
+            action: self.current_action(),
+            is_kept: false,
+        })
     }
 
     /// What a call belongs to that this thread replays. `None`: it replays none, or that is not
     /// known.
     #[inline]
     pub(crate) fn then(&self) -> Option<Then> {
-        let Began { versions, action } = self.replayed()?;
+        let Began { versions, action, .. } = self.replayed()?;
         Some(Then { is_of_shown_view: versions.scope == self.versions.get().scope, action })
     }
 

@@ -11,11 +11,10 @@
 use uuid::Uuid;
 
 use super::{Locked, Scopes};
-use crate::engine::recorder::{Moment, Open};
+use crate::engine::recorder::Open;
 use crate::model::event::{Session, SessionChange};
 use crate::model::names;
-use crate::policy::sampling::keep_session;
-use crate::policy::session::{EndReason, Persisted, Resumed, SessionState};
+use crate::policy::session::{Death, EndReason, Persisted, Resumed, SessionState};
 
 /// The event of a session's start or end.
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +41,22 @@ impl Change {
     }
 }
 
+/// A change, and its event. The latter is `None` when it was not recorded, because sessions are no
+/// events or this one is not sampled: the change has happened all the same.
+#[derive(Debug, Clone, Copy)]
+struct Uncertain {
+    open: Option<Open>,
+    change: Change,
+}
+
 /// What has ended and begun here and waits for the worker.
 #[derive(Debug, Default)]
 pub(super) struct SessionChanges {
     /// The first session that has ended since the worker came.
-    end: Option<(Open, Change)>,
-    start: Option<(Open, Change)>,
+    end: Option<Uncertain>,
+    start: Option<Uncertain>,
+    /// Sessions that have begun here since.
+    begun: Vec<Uuid>,
     /// Sessions of other processes that have ended here since.
     ended: Vec<Uuid>,
     /// The session has begun here and is not written down.
@@ -65,7 +74,7 @@ impl SessionChanges {
         self.is_new
     }
 
-    /// The session has been written down, or is another process's.
+    /// The session is another process's.
     pub(super) fn is_known(&mut self) {
         self.is_new = false;
     }
@@ -73,41 +82,40 @@ impl SessionChanges {
     /// Whether `other`, which another process has written down, came after the session that ended
     /// here.
     fn came_between(&self, other: &Persisted) -> bool {
-        let is_own = |change: &Option<(Open, Change)>| change.is_some_and(|(_, of)| of.session.id == other.id);
-        let after = self.end.is_some_and(|(_, end)| other.sequence > end.session.sequence);
-        after && !is_own(&self.end) && !is_own(&self.start)
+        let ended = self.end.map(|end| end.change.session);
+        ended.is_some_and(|ended| other.sequence > ended.sequence && other.id != ended.id)
+            && !self.begun.contains(&other.id)
     }
 }
 
 impl Locked<'_> {
     /// Ends a session, whose scope is the recorder's current one.
     pub(super) fn end_session(&mut self, session: &SessionState, reason: EndReason, wall: u64) {
-        let end = self.scopes.open_change(Change::end(session, reason, wall), None);
-        self.note_end(session, end);
+        let end = self.scopes.open_change(Change::end(session, reason, wall));
+        self.note_end(end);
     }
 
     /// Ends a session of another process that this one goes past, until it is known who was first.
     pub(super) fn end_other(&mut self, other: &Persisted, reason: EndReason) {
-        let session = other.session();
         let end = self.scopes.open_end_of(other, reason);
-        self.note_end(&session, end);
+        self.note_end(end);
     }
 
-    fn note_end(&mut self, session: &SessionState, end: Option<(Open, Change)>) {
-        let scopes = self.scopes;
+    fn note_end(&mut self, end: Uncertain) {
+        let (scopes, id) = (self.scopes, end.change.session.id);
         let changes = &mut self.open.changes;
         // What was begun just now is true if it is what ends.
-        if let Some((open, start)) = changes.start.take() {
-            let has_gone_on = start.session.id == session.id;
-            scopes.settle_change(open, &start, has_gone_on);
+        if let Some(start) = changes.start.take() {
+            let has_gone_on = start.change.session.id == id;
+            scopes.settle_change(start, has_gone_on);
             if !has_gone_on {
-                changes.ended.push(session.id);
+                changes.ended.push(id);
             }
         }
         if changes.end.is_none() {
-            changes.end = end;
-        } else if let Some((open, end)) = end {
-            scopes.settle_change(open, &end, true);
+            changes.end = Some(end);
+        } else {
+            scopes.settle_change(end, true);
         }
     }
 
@@ -116,76 +124,84 @@ impl Locked<'_> {
         let session = self.open.session;
         let change = SessionChange::Start;
         let start = Change { change, session, previous, reason, wall: session.started_wall };
-        let opened = self.scopes.open_change(start, None);
-        (self.open.changes.start, self.open.changes.is_new) = (opened, true);
+        let start = self.scopes.open_change(start);
+        let changes = &mut self.open.changes;
+        (changes.start, changes.is_new) = (Some(start), true);
+        changes.begun.push(session.id);
     }
 
-    /// Makes the events final, or takes them back. `other` is what the session's file holds, and
-    /// this process has followed it.
-    pub(super) fn settle_session(&mut self, other: Option<&Persisted>) {
+    /// Makes the events final, or takes them back. The session's file held `before` when this
+    /// process wrote to it, and holds `after` now; this process has followed both.
+    pub(super) fn settle_session(&mut self, before: Option<&Persisted>, after: Option<&Persisted>) {
         let (scopes, current) = (self.scopes, self.open.session);
+        // What another process has written since says more than what was there.
+        let other = after.filter(|after| !self.open.changes.begun.contains(&after.id)).or(before);
         let between = other.filter(|other| self.open.changes.came_between(other));
-        let SessionChanges { end, start, ended, is_new } = std::mem::take(&mut self.open.changes);
-        self.open.changes.is_new = is_new;
-        if let Some((open, mut end)) = end {
-            if let Some(death) = other.filter(|other| other.id == end.session.id).and_then(|other| other.death) {
-                (end.reason, end.wall) = (death.reason().name(), death.wall);
+        let SessionChanges { end, start, ended, is_new, .. } = std::mem::take(&mut self.open.changes);
+        self.open.changes.is_new = is_new && after.is_none_or(|after| after.id != current.id);
+        if let Some(end) = end {
+            // Another process has written down what it dies of. It dies before it records that.
+            let is_unknown = |death: Death| death.wall != end.change.wall;
+            match other.filter(|other| other.id == end.change.session.id) {
+                Some(died) if died.death.is_some_and(is_unknown) => {
+                    scopes.settle_change(end, false);
+                    scopes.end_of(died, EndReason::Crash);
+                }
+                _ => scopes.settle_change(end, between.is_none()),
             }
-            scopes.settle_change(open, &end, between.is_none());
         }
         let passed = between.filter(|other| other.id != current.id);
-        if let Some((open, start)) = start {
-            let previous = passed.map(|other| other.id).or(start.previous);
-            let goes_on = start.session.id == current.id;
-            let session = if goes_on { current } else { start.session };
-            scopes.settle_change(open, &Change { session, previous, ..start }, goes_on);
+        if let Some(Uncertain { open, change }) = start {
+            let previous = passed.map(|other| other.id).or(change.previous);
+            let goes_on = change.session.id == current.id;
+            let session = if goes_on { current } else { change.session };
+            scopes.settle_change(Uncertain { open, change: Change { session, previous, ..change } }, goes_on);
         }
         if let Some(other) = passed.filter(|other| !ended.contains(&other.id)) {
             let now = scopes.recorder.boot();
-            let reason = match other.resume(now, scopes.recorder.wall(now)) {
-                // Whether that process lives is not known here.
-                Resumed::Over(EndReason::ProcessDeath) => EndReason::InactivityTimeout,
-                Resumed::Over(reason) => reason,
-                Resumed::GoesOn(_) => EndReason::ExplicitStop,
-            };
-            if let Some((open, end)) = scopes.open_end_of(other, reason) {
-                scopes.settle_change(open, &end, true);
-            }
+            scopes.end_of(
+                other,
+                match other.resume(now, scopes.recorder.wall(now)) {
+                    // Whether that process lives is not known here.
+                    Resumed::Over(EndReason::ProcessDeath) => EndReason::InactivityTimeout,
+                    Resumed::Over(reason) => reason,
+                    Resumed::GoesOn(_) => EndReason::ExplicitStop,
+                },
+            );
         }
     }
 
     /// What has begun and ended is erased.
     pub(super) fn forget_changes(&mut self) {
         let SessionChanges { end, start, .. } = std::mem::take(&mut self.open.changes);
-        for (open, change) in [end, start].into_iter().flatten() {
-            self.scopes.settle_change(open, &change, false);
-        }
+        [end, start].into_iter().flatten().for_each(|change| self.scopes.settle_change(change, false));
     }
 }
 
 impl Scopes {
-    /// Opens the event, if sessions are events: in the current scope, or in that of a moment.
-    fn open_change(&self, change: Change, moment: Option<&Moment>) -> Option<(Open, Change)> {
-        if !self.events {
-            return None;
-        }
-        let open = change.with(|event| match moment {
-            Some(moment) => self.recorder.open_begun(event, moment).map(|(open, _)| open),
-            None => self.recorder.open_own(event),
-        })?;
-        Some((open, change))
+    /// Opens the event, in the current scope.
+    fn open_change(&self, change: Change) -> Uncertain {
+        let open = if self.events { change.with(|event| self.recorder.open_own(event)) } else { None };
+        Uncertain { open, change }
     }
 
-    /// Opens the end of another process's session, if that is kept.
-    fn open_end_of(&self, other: &Persisted, reason: EndReason) -> Option<(Open, Change)> {
-        if !other.kept && !keep_session(other.id, self.session_rate()) {
-            return None;
-        }
-        let wall = other.death.map_or(other.last_wall, |death| death.wall);
-        self.open_change(Change::end(&other.session(), reason, wall), self.recorder.moment_of(other.id).as_ref())
+    /// Opens the end of another process's session in that session's scope, if it is kept.
+    fn open_end_of(&self, other: &Persisted, reason: EndReason) -> Uncertain {
+        let (reason, wall) = other.death.map_or((reason, other.last_wall), |death| (death.reason(), death.wall));
+        let change = Change::end(&other.session(), reason, wall);
+        let is_kept = other.kept || self.recorder.keeps(other.id, self.session_rate());
+        let moment = if self.events && is_kept { self.recorder.moment_of(other.id) } else { None };
+        let open = moment.and_then(|moment| change.with(|event| self.recorder.open_kept(event, &moment)));
+        Uncertain { open, change }
     }
 
-    fn settle_change(&self, open: Open, change: &Change, is_true: bool) {
+    /// Records the end of another process's session.
+    fn end_of(&self, other: &Persisted, reason: EndReason) {
+        self.settle_change(self.open_end_of(other, reason), true);
+    }
+
+    fn settle_change(&self, Uncertain { open, change }: Uncertain, is_true: bool) {
+        let Some(open) = open else { return };
         if is_true {
             change.with(|event| self.recorder.close(open, event));
         } else {

@@ -244,13 +244,17 @@ impl Scopes {
             || (locked.is_behind() && (may_end || now.since(last) >= SESSION_SAVE_EVERY))
     }
 
-    /// Makes what has ended and begun here final, or takes back what another process was before
-    /// in; `other` is what that has written down. Returns what the next process must know, if that
-    /// has changed. Called after [`Scopes::follow`].
-    pub(crate) fn to_save(&self, other: Option<&Persisted>) -> Option<Persisted> {
+    /// What the next process must know, if that has changed.
+    pub(crate) fn to_save(&self) -> Option<Persisted> {
         let mut locked = self.lock();
-        locked.settle_session(other);
         (locked.has_changed() || locked.is_behind()).then(|| locked.take_unsaved())
+    }
+
+    /// Makes what has ended and begun here final, or takes back what another process was before
+    /// in: the session's file held `before` when this process wrote to it, and holds `after` now.
+    pub(crate) fn settle_session(&self, before: Option<&Persisted>, after: Option<&Persisted>) {
+        after.iter().for_each(|after| self.follow(after));
+        self.lock().settle_session(before, after);
     }
 }
 
@@ -370,7 +374,6 @@ impl Locked<'_> {
         let saved = &mut self.open.saved;
         (saved.last_active, saved.kept, saved.crashed, saved.is_stale) = (last_active, kept, death.is_some(), false);
         let closed = saved.closed;
-        self.open.changes.is_known();
         let SessionState { id, sequence, started_wall, .. } = self.open.session;
         let last_wall = recorder.wall(BootTime(last_active));
         Persisted { id, sequence, started_wall, last_wall, closed, kept, death }

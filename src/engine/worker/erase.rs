@@ -39,6 +39,8 @@ impl Worker<'_> {
         // The others first: until they are told, they may send.
         let dir = own.as_ref().map_or(home.clone(), |own| Some(own.dir().to_owned()));
         let mut is_erased = erase_others(&self.shared.config.data_dir, dir.as_deref());
+        // One of them may have written its session down before it was told.
+        erase_shared(&self.shared.config.data_dir);
         is_erased &= match own {
             Some(own) => own.erase(),
             None => home.is_none_or(|home| self.erase_closed(&home)),

@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
-use super::storage::{Place, Storage};
+use super::storage::{Place, Storage, home};
 use super::{Shared, Worker};
+use crate::engine::directory::owes_erasure;
 use crate::engine::recorder::Recorder;
 use crate::engine::recorder::Versions;
 use crate::model::config::Consent;
@@ -42,12 +43,17 @@ impl Worker<'_> {
             return;
         }
         let data_dir = &self.shared.config.data_dir;
-        // Once more at the latest moment: it says who was first.
-        let other = session_file::load(data_dir);
-        other.iter().for_each(|other| scopes.follow(other));
-        if let Some(Err(error)) = scopes.to_save(other.as_ref()).map(|session| session_file::save(data_dir, &session)) {
+        // Another process has been told to erase everything: nothing of before may come back.
+        if home(self.shared).is_some_and(|home| owes_erasure(&home)) {
+            return;
+        }
+        let before = session_file::load(data_dir);
+        before.iter().for_each(|other| scopes.follow(other));
+        if let Some(Err(error)) = scopes.to_save().map(|session| session_file::save(data_dir, &session)) {
             self.shared.debug.log(&format!("the session could not be saved: {error}"));
         }
+        // The file says who was first, unless another process replaces it in this very moment.
+        scopes.settle_session(before.as_ref(), session_file::load(data_dir).as_ref());
     }
 
     /// Writes the installation down if it is new. Looks for it if it could not be read before.
