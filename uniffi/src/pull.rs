@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,10 +43,12 @@ struct Offer {
 
 type Reply = oneshot::Sender<Result<Response, TransportError>>;
 
+/// The number of the latest request. It outlives the client: an answer that comes when another one
+/// runs must not be taken for that of another request.
+static LATEST: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Default)]
 struct Requests {
-    /// The number of the latest request.
-    last: u64,
     /// Requests that the host has not fetched yet.
     offered: VecDeque<Offer>,
     /// Requests that the host has fetched and not answered yet.
@@ -110,8 +113,7 @@ impl Pulled {
         let (reply, mut answer) = oneshot::channel();
         let id = {
             let mut requests = self.0.requests();
-            requests.last += 1;
-            let id = requests.last;
+            let id = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
             requests.offered.push_back(Offer { id, key, request, reply });
             id
         };

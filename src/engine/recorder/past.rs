@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn what_is_over_for_long_is_forgotten_and_little_is_kept() {
         let past = Past::default();
-        let began = |scope| Began { versions: Versions { context: 1, scope }, action: None };
+        let began = |scope| Began { versions: Versions { context: 1, scope }, action: None, is_kept: false };
         let at = |seconds| BootTime(0).after(Duration::from_secs(seconds));
         past.note(at(1), began(1), at(1));
         past.note(at(3), began(2), at(3));

@@ -103,7 +103,8 @@ pub(super) fn lease(
         let part = PartState { rows, ..part };
         let leased = Leased { destination: id, lane, bytes, part, since: situation.now, snapshots: Vec::new() };
         target.started(lane);
-        return Ok(Lease::Send(Box::new(Outgoing { request, key: body::frozen_key(queue, &leased), leased })));
+        let key = body::frozen_key(queue, &target.exporter, &leased);
+        return Ok(Lease::Send(Box::new(Outgoing { request, key, leased })));
     }
     Ok(Lease::Later(LEASE_AGAIN_AFTER))
 }

@@ -127,24 +127,25 @@ pub(super) fn hash(body: &[u8]) -> String {
     hex
 }
 
-/// What a request is known by, across processes: the destination, the place of its events in the
-/// queue, and what it says of them. A retry has the same key, another body another one. A host that
+/// What a request is known by, across processes: the destination and its address, the place of its
+/// events in the queue, and what it says of them. A retry has the same key, another body another one. A host that
 /// hears of the outcome of a request whose process has died finds by it whose outcome that is.
-pub(super) fn key(queue: &Queue, destination: u32, lane: Lane, part: &PartState) -> String {
+pub(super) fn key(queue: &Queue, exporter: &Guarded, destination: u32, lane: Lane, part: &PartState) -> String {
     let name = queue.destination_name(destination).map(String::as_str).unwrap_or_default();
     let PartState { signal, from, to, hash: body, .. } = part;
-    let mut key = hash(format!("{name}\n{lane:?} {signal} {from} {to} {body}").as_bytes());
+    let url = exporter.shown_url(Signal(*signal));
+    let mut key = hash(format!("{name}\n{url}\n{lane:?} {signal} {from} {to} {body}").as_bytes());
     key.truncate(32);
     key
 }
 
 /// The key of a part of a frozen batch. Encoding it again may have written another hash down than
 /// the one that it was leased with.
-pub(super) fn frozen_key(queue: &Queue, leased: &Leased) -> String {
+pub(super) fn frozen_key(queue: &Queue, exporter: &Guarded, leased: &Leased) -> String {
     let Leased { destination, lane, part, .. } = leased;
     let batch = queue.batch(*destination, *lane);
     let frozen = batch.and_then(|batch| batch.parts.iter().find(|frozen| frozen.id == part.id));
-    key(queue, *destination, *lane, frozen.unwrap_or(part))
+    key(queue, exporter, *destination, *lane, frozen.unwrap_or(part))
 }
 
 /// Compresses a body.

@@ -65,7 +65,7 @@ fn lease(
     let snapshots = rows.rows.iter().map(|row| ((row.run, row.n), version(&rows, row))).collect();
     let hash = body::hash(&plain);
     let part = PartState { signal: signal.0, hash, ..PartState::default() };
-    let key = body::key(queue, target.id, Lane::Event, &part);
+    let key = body::key(queue, exporter, target.id, Lane::Event, &part);
     let request = Body::of(plain, count, exporter)?.request(exporter, signal, &situation.attempt(&part))?;
     let bytes = request.body.len() as u64;
     let (destination, lane, since) = (target.id, Lane::Event, situation.now);

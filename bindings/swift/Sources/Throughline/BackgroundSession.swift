@@ -11,6 +11,9 @@ protocol BackgroundSession: AnyObject, Sendable {
 
     /// The keys of the uploads that are under way, those of earlier processes included.
     func underWay() async -> Set<String>
+
+    /// Ends everything that is under way, without an answer.
+    func cancelAll()
 }
 
 /// Hears how the uploads of a ``BackgroundSession`` end, on any thread.
@@ -28,6 +31,8 @@ final class URLSessionUploads: NSObject, BackgroundSession, @unchecked Sendable 
     private let lock = NSLock()
     /// The bodies of the answers so far, by tasks.
     private var bodies: [Int: Data] = [:]
+    /// Tasks of whose answers enough was read.
+    private var full: Set<Int> = []
     private var session: URLSession?
     private weak var events: (any BackgroundSessionEvents)?
 
@@ -57,10 +62,14 @@ final class URLSessionUploads: NSObject, BackgroundSession, @unchecked Sendable 
         }
     }
 
+    func cancelAll() { session?.getAllTasks { tasks in tasks.forEach { $0.cancel() } } }
+
     private func end(_ task: URLSessionTask, _ error: (any Error)?) {
-        let body = lock.withLock { bodies.removeValue(forKey: task.taskIdentifier) } ?? Data()
+        let (body, isFull) = lock.withLock {
+            (bodies.removeValue(forKey: task.taskIdentifier) ?? Data(), full.remove(task.taskIdentifier) != nil)
+        }
         guard let key = task.taskDescription else { return }
-        guard error == nil, let response = task.response as? HTTPURLResponse else { return report(key, nil) }
+        guard error == nil || isFull, let response = task.response as? HTTPURLResponse else { return report(key, nil) }
         var headers: [String: String] = [:]
         for (name, value) in response.allHeaderFields { headers["\(name)".lowercased()] = "\(value)" }
         report(key, UploadResponse(status: response.statusCode, headers: headers, body: body))
@@ -77,11 +86,14 @@ extension URLSessionUploads: URLSessionDataDelegate {
     ) { completionHandler(nil) }
 
     func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
-        lock.withLock {
+        let isFull = lock.withLock {
             var body = bodies[dataTask.taskIdentifier] ?? Data()
             body.append(data.prefix(Limit.responseBytes - body.count))
             bodies[dataTask.taskIdentifier] = body
+            return body.count == Limit.responseBytes && full.insert(dataTask.taskIdentifier).inserted
         }
+        // An answer without an end would hold the destination for as long as an upload may take.
+        if isFull { dataTask.cancel() }
     }
 
     func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {

@@ -16,7 +16,10 @@ struct BackgroundSpool: Sendable {
             (status, headers, body) = (response.status, response.headers, response.body.prefix(Limit.responseBytes))
         }
 
-        var response: UploadResponse { UploadResponse(status: status, headers: headers, body: body) }
+        /// Without its date: the client would take it for the server's time now.
+        var response: UploadResponse {
+            UploadResponse(status: status, headers: headers.filter { $0.key.lowercased() != "date" }, body: body)
+        }
     }
 
     /// Makes the directory, if there is none. It is not part of a backup: a restored one would have
@@ -64,6 +67,13 @@ struct BackgroundSpool: Sendable {
     /// Removes what is kept of an upload.
     func remove(_ key: String) {
         for kind in ["body", "outcome"] { try? FileManager.default.removeItem(at: file(key, kind)) }
+    }
+
+    /// Removes what is kept of every upload.
+    func removeAll() {
+        for file in files() where ["body", "outcome"].contains(file.pathExtension) {
+            try? FileManager.default.removeItem(at: file)
+        }
     }
 
     /// The keys of the uploads whose bodies or outcomes are kept.

@@ -32,11 +32,19 @@ public final class BackgroundUploads: @unchecked Sendable {
     private static let keepFor: TimeInterval = 7 * 86_400
     /// How often the client is asked for what it has recorded, while the app runs.
     private static let interval: TimeInterval = 30
+    /// How soon the client is asked again after an upload that was accepted. What it has recorded
+    /// meanwhile goes together.
+    private static let pause: TimeInterval = 5
+    /// How long the client is not asked after the first upload of a row that was not accepted, and
+    /// at most. Asking it ends its own waiting.
+    private static let backoff: (first: TimeInterval, most: TimeInterval) = (30, 15 * 60)
     /// How long the system waits at most until the client has taken what it was started for.
     private static let eventsWithin: TimeInterval = 20
 
     private static let lock = NSLock()
     nonisolated(unsafe) private static var running: BackgroundUploads?
+    /// The user does not want anything to be sent.
+    nonisolated(unsafe) private static var isRefused = false
 
     private let queue = DispatchQueue(label: "throughline.background-uploads", qos: .utility)
     private let asking = DispatchQueue(label: "throughline.background-uploads.ask", qos: .utility)
@@ -53,6 +61,11 @@ public final class BackgroundUploads: @unchecked Sendable {
     private var uncertain: Set<String> = []
     /// The uploads that the client waits for.
     private var waiting: [String: PendingUpload] = [:]
+    /// What was under way when everything was erased.
+    private var forgotten: Set<String> = []
+    /// Uploads in a row that were not accepted.
+    private var failures = 0
+    private var notBefore = Date.distantPast
     private var isAsking = false
     private var isToAskAgain = false
     private var hasReportedAll = false
@@ -130,6 +143,32 @@ public final class BackgroundUploads: @unchecked Sendable {
         }
     }
 
+    /// The user has consented, or not.
+    static func consent(_ consent: Consent) {
+        let uploads = lock.withLock {
+            isRefused = consent == .denied
+            return isRefused ? running : nil
+        }
+        uploads?.queue.async { uploads?.forget() }
+    }
+
+    /// Erases what waits to be sent, and what is under way.
+    static func erase() {
+        let uploads = lock.withLock { running }
+        uploads?.queue.sync { uploads?.forget() }
+    }
+
+    private func forget() {
+        forgotten.formUnion(underWay.keys)
+        session?.cancelAll()
+        spool.removeAll()
+        (underWay, uncertain, endedEarly) = ([:], [], [])
+        let unanswered = waiting.values
+        waiting = [:]
+        // What was erased is answered by nobody; what was recorded since comes again.
+        for upload in unanswered { Throughline.uploadDone(upload, nil) }
+    }
+
     private func complete() {
         let completions = self.completions
         self.completions = []
@@ -151,6 +190,7 @@ public final class BackgroundUploads: @unchecked Sendable {
         self.session = session
         for key in keys.subtracting(endedEarly) { underWay[key] = Date() }
         endedEarly = []
+        if Self.lock.withLock({ Self.isRefused }) { forget() }
         counts.removed += spool.removeOutcomes(before: Date(timeIntervalSinceNow: -Self.keepFor))
         uncertain = spool.keys(with: "body").subtracting(underWay.keys)
         queue.asyncAfter(deadline: .now() + grace) { self.giveUpUncertain() }
@@ -174,14 +214,21 @@ public final class BackgroundUploads: @unchecked Sendable {
 
     /// Asks the client until it has nothing more.
     private func ask() {
-        guard session != nil else { return }
+        guard session != nil, Date() >= notBefore else { return }
         if isAsking {
             isToAskAgain = true
             return
         }
         isAsking = true
         asking.async { [self] in
-            while let upload = Throughline.nextUpload(wait: 1) { queue.sync { take(upload) } }
+            while let upload = Throughline.nextUpload(wait: 1) {
+                // After a failure the client would give out the same again at once.
+                let goesOn = queue.sync {
+                    take(upload)
+                    return Date() >= notBefore
+                }
+                if !goesOn { break }
+            }
             queue.async { self.asked() }
         }
     }
@@ -205,6 +252,7 @@ public final class BackgroundUploads: @unchecked Sendable {
             guard Throughline.uploadDone(upload, outcome.response) else { return }
             spool.remove(key)
             counts.settled += 1
+            note(outcome.response)
             return
         }
         waiting[key] = upload
@@ -220,7 +268,19 @@ public final class BackgroundUploads: @unchecked Sendable {
         }
     }
 
+    /// Notes how an upload has ended, for when the client is asked again.
+    private func note(_ response: UploadResponse?) {
+        if let response, (200..<300).contains(response.status) {
+            (failures, notBefore) = (0, .distantPast)
+            return
+        }
+        let wait = Self.backoff.first * pow(2, Double(min(failures, 10)))
+        failures += 1
+        notBefore = Date(timeIntervalSinceNow: min(wait, Self.backoff.most))
+    }
+
     private func end(_ key: String, _ response: UploadResponse?) {
+        if forgotten.remove(key) != nil { return }
         if session == nil { endedEarly.insert(key) }
         underWay[key] = nil
         uncertain.remove(key)
@@ -231,7 +291,8 @@ public final class BackgroundUploads: @unchecked Sendable {
         } else if response != nil {
             counts.kept += 1
         }
-        ask()
+        note(response)
+        queue.asyncAfter(deadline: .now() + Self.pause) { self.ask() }
     }
 
     /// What has become of uploads so far.
@@ -242,6 +303,9 @@ public final class BackgroundUploads: @unchecked Sendable {
 
     /// Asks the client now.
     func askNow() { queue.async { self.ask() } }
+
+    /// Makes these the app's uploads, or none.
+    static func use(_ uploads: BackgroundUploads?) { lock.withLock { running = uploads } }
 
     /// Asks no more. What is under way goes on.
     func stop() { queue.sync { timer?.cancel() } }

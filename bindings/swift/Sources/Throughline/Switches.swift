@@ -44,6 +44,7 @@ extension Throughline {
     public static func setConsent(_ consent: Consent) {
         Running.shared.whenStarted(.consent) { _ = $0.setConsent(consent: consent.generated) }
         if consent == .granted { MetricKitReporter.consented() }
+        BackgroundUploads.consent(consent)
     }
 
     /// Switches recording on or off, and keeps that for the next start. Off holds at once, and a

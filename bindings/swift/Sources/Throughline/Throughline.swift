@@ -25,6 +25,7 @@ public enum Throughline {
     ///   library.
     public static func start(_ configuration: Configuration, consent: Consent) throws(ThroughlineError) {
         try Running.shared.start(configuration, consent: consent)
+        BackgroundUploads.consent(consent)
     }
 
     /// Ends the client: writes what was recorded to the database, and closes it. What was not sent
@@ -84,7 +85,9 @@ public enum Throughline {
     ///   the app has a part of it. That part is erased before anything of it is sent.
     @discardableResult
     public static func erase(timeout: TimeInterval = 5) -> Bool {
-        Running.shared.core?.erase(timeout: timeout) ?? false
+        let isErased = Running.shared.core?.erase(timeout: timeout) ?? false
+        BackgroundUploads.erase()
+        return isErased
     }
 
     /// Closes the database and releases every lock, before the app is suspended. Until

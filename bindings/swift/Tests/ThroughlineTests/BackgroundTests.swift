@@ -32,6 +32,13 @@ private final class Daemon: BackgroundSession, @unchecked Sendable {
 
     func underWay() async -> Set<String> { keys }
 
+    func cancelAll() {
+        for key in keys {
+            try? FileManager.default.removeItem(at: directory.appendingPathComponent(key))
+            events?.ended(key, nil)
+        }
+    }
+
     var keys: Set<String> { Set((try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []) }
 
     /// The keys of what this process has started.
@@ -107,6 +114,44 @@ final class BackgroundTests: XCTestCase {
         let numbers = try inspector.seen().filter { $0.action == "tap" }.map { $0.attributes["n"]! }
         XCTAssertEqual(numbers.count, 1_200)
         XCTAssertEqual(Set(numbers).count, 1_200)
+        uploads.stop()
+    }
+
+    func testNothingIsSentOrKeptOfWhatTheUserHasRefused() throws {
+        let inspector = try Inspector()
+        for refuse in [{ Throughline.setConsent(.denied) }, { _ = Throughline.erase() }] {
+            try Self.start(root, inspector.url)
+            let daemon = try Daemon(root.appendingPathComponent("daemon"))
+            let uploads = try uploads()
+            daemon.events = uploads
+            BackgroundUploads.use(uploads)
+            uploads.begin(daemon)
+            Throughline.action("secret")
+            until("the system has the upload") { uploads.askNow(); return !daemon.keys.isEmpty }
+            refuse()
+            until("the system has nothing") { daemon.keys.isEmpty && files().isEmpty }
+            uploads.stop()
+            BackgroundUploads.use(nil)
+            try Throughline.shutdown()
+        }
+        XCTAssertEqual(try inspector.seen().filter { $0.action == "secret" }.count, 0)
+    }
+
+    func testAServerThatFailsIsNotAskedAgainAtOnce() throws {
+        try Self.start(root, "http://127.0.0.1:9")
+        let daemon = try Daemon(root.appendingPathComponent("daemon"))
+        let uploads = try uploads()
+        daemon.events = uploads
+        uploads.begin(daemon)
+        Throughline.action("tap")
+        until("the system has the upload") { uploads.askNow(); return !daemon.own.isEmpty }
+        let first = daemon.own
+        uploads.ended(first[0], UploadResponse(status: 503))
+        for _ in 0..<100 { uploads.askNow() }
+        XCTAssertEqual(uploads.count().settled, 1)
+        for _ in 0..<100 { uploads.askNow() }
+        XCTAssertEqual(uploads.count().started, first.count)
+        XCTAssertEqual(daemon.own, first)
         uploads.stop()
     }
 

@@ -10,14 +10,17 @@ final class NotificationService: UNNotificationServiceExtension {
     ) {
         start()
         Throughline.event("notification.received")
-        contentHandler(request.content)
-        // The system may suspend the process now, and ends one that holds a lock then.
+        // The system may suspend the process as soon as it has the content, and ends one that holds
+        // a lock then.
         Throughline.suspendStorage()
+        contentHandler(request.content)
     }
 
     /// The system uses one process for several notifications.
     private func start() {
         if Throughline.isRunning {
+            // The user may have decided in the app meanwhile.
+            Throughline.setConsent(Telemetry.consent)
             Throughline.resumeStorage()
             return
         }

@@ -4,6 +4,7 @@ import dev.throughline.HostTransport
 import dev.throughline.UploadRequest
 import dev.throughline.UploadResponse
 import java.io.InputStream
+import java.net.HttpRetryException
 import java.net.HttpURLConnection
 import java.net.URL
 import java.util.concurrent.ConcurrentHashMap
@@ -25,7 +26,12 @@ internal class PlainTransport : HostTransport {
             connection.setFixedLengthStreamingMode(request.body.size)
             for ((name, value) in request.headers) connection.setRequestProperty(name, value)
             connection.outputStream.use { it.write(request.body) }
-            val status = connection.responseCode
+            val status = try {
+                connection.responseCode
+            } catch (refused: HttpRetryException) {
+                // A body that is streamed is not sent twice, so an answer 401 comes like this.
+                return UploadResponse(refused.responseCode(), emptyMap(), ByteArray(0))
+            }
             val stream = if (status < FIRST_ERROR) connection.inputStream else connection.errorStream
             val headers = HashMap<String, String>()
             for ((name, values) in connection.headerFields) if (name != null) headers[name] = values.last()

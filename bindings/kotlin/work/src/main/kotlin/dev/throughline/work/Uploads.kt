@@ -5,6 +5,7 @@ import dev.throughline.PendingUpload
 import dev.throughline.Throughline
 import dev.throughline.UploadResponse
 import java.net.URI
+import java.net.URISyntaxException
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.ExecutionException
 import java.util.concurrent.TimeUnit
@@ -63,7 +64,8 @@ internal class Uploads(
         sender.start()
         return try {
             CompletableFuture.anyOf(answered, stopped).get(patience.inWholeMilliseconds, TimeUnit.MILLISECONDS)
-            answered.getNow(null)
+            // The transport may fail in the moment in which the worker is stopped.
+            if (answered.isCompletedExceptionally) null else answered.getNow(null)
         } catch (failed: ExecutionException) {
             null
         } catch (late: TimeoutException) {
@@ -79,7 +81,11 @@ internal class Uploads(
         }
     }
 
-    private fun serverOf(upload: PendingUpload): String = URI(upload.request.url).run { "$scheme://$authority" }
+    private fun serverOf(upload: PendingUpload): String = try {
+        URI(upload.request.url).run { "$scheme://$authority" }
+    } catch (odd: URISyntaxException) {
+        upload.request.url
+    }
 
     private companion object {
         const val TOO_MANY = 429
