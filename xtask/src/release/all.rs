@@ -1,6 +1,7 @@
 //! `cargo xtask release`: everything that is published, of one version, in one folder.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -10,7 +11,7 @@ use super::{files, kotlin, parts, sbom, swift};
 use crate::android::{Native, ndk};
 use crate::libraries::target;
 use crate::release::kotlin::VERSION;
-use crate::steps::cargo;
+use crate::steps::{cargo, output};
 
 /// A part of the release.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -63,6 +64,9 @@ pub(super) fn all(options: &Everything) -> Result<()> {
         Err(why) if options.dry_run => println!("── version {VERSION}, which is not to be published: {why}"),
         Err(why) => bail!(why),
     }
+    let changed = output(Command::new("git").args(["status", "--porcelain"]))?;
+    let is_committed = changed.trim().is_empty();
+    ensure!(is_committed || options.dry_run, "commit first, because the files are dated by the commit:\n{changed}");
     let missing = missing(wants(Part::Swift), wants(Part::Maven));
     for what in &missing {
         println!("── {what}");

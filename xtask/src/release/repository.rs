@@ -51,6 +51,8 @@ impl Repository {
         let About { artifact, version, packaging, .. } = about;
         let folder = self.0.join(artifact).join(version);
         let _ = std::fs::remove_dir_all(&folder);
+        // What was written without its native libraries must not be published beside it.
+        let _ = std::fs::remove_dir_all(self.0.join(artifact).join(format!("{version}-nonative")));
         std::fs::create_dir_all(&folder)?;
         let path = |classifier: &str, ending: &str| folder.join(format!("{artifact}-{version}{classifier}.{ending}"));
         let copy = |from: &Option<PathBuf>, to: &Path| -> Result<Option<Value>> {
