@@ -128,8 +128,9 @@ pub(super) fn hash(body: &[u8]) -> String {
 }
 
 /// What a request is known by, across processes: the destination and its address, the place of its
-/// events in the queue, and what it says of them. A retry has the same key, another body another one. A host that
-/// hears of the outcome of a request whose process has died finds by it whose outcome that is.
+/// events in the queue, and what it says of them. A retry has the same key, another body another
+/// one. A host that hears of the outcome of a request whose process has died finds by it whose
+/// outcome that is.
 pub(super) fn key(queue: &Queue, exporter: &Guarded, destination: u32, lane: Lane, part: &PartState) -> String {
     let name = queue.destination_name(destination).map(String::as_str).unwrap_or_default();
     let PartState { signal, from, to, hash: body, .. } = part;
