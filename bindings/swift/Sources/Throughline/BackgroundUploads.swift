@@ -264,6 +264,8 @@ public final class BackgroundUploads: @unchecked Sendable {
             underWay[key] = Date()
             counts.started += 1
         } catch {
+            // The disk may be full: the client would give out the same again at once.
+            note(nil)
             end(key, nil)
         }
     }
@@ -282,7 +284,8 @@ public final class BackgroundUploads: @unchecked Sendable {
     private func end(_ key: String, _ response: UploadResponse?) {
         if forgotten.remove(key) != nil { return }
         if session == nil { endedEarly.insert(key) }
-        underWay[key] = nil
+        // Of something that nobody waits for it says nothing how the server is now.
+        if underWay.removeValue(forKey: key) != nil { note(response) }
         uncertain.remove(key)
         if let response { spool.keep(BackgroundSpool.Outcome(response), of: key) } else { spool.remove(key) }
         if let upload = waiting.removeValue(forKey: key), Throughline.uploadDone(upload, response) {
@@ -291,7 +294,6 @@ public final class BackgroundUploads: @unchecked Sendable {
         } else if response != nil {
             counts.kept += 1
         }
-        note(response)
         queue.asyncAfter(deadline: .now() + Self.pause) { self.ask() }
     }
 
