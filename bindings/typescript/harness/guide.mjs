@@ -10,9 +10,11 @@ const shared = options("lowered", "development");
 const contents = `
 import "./telemetry";
 import "./hello";
-import { flush, shutdown } from "@throughline/react-native";
+import { flush, shutdown, startAction } from "@throughline/react-native";
 
 async function end() {
+  // An action collects until nothing happens any more. The next one ends it at once.
+  startAction("end");
   const { delivered, isComplete } = await flush(5000);
   console.log(delivered + " delivered");
   await shutdown();
