@@ -183,6 +183,26 @@ fn an_app_that_survives_its_fatal_error_goes_on_in_another_session_after_ten_sec
 }
 
 #[test]
+fn the_end_of_a_session_is_not_taken_back_for_the_crash_that_the_process_wrote_down_itself() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap());
+    let clock = ManualClock::new();
+    let telemetry = with_clock(dir.path(), &server, &clock);
+    let crashed = telemetry.session_id().unwrap();
+    // The second crash, and a time server, give the session another time of death than its file has.
+    for _ in 0..2 {
+        telemetry.record_error(&ErrorEvent::crash("TypeError", "no total", "at pay")).unwrap();
+        assert!(telemetry.flush(LONG).complete);
+        clock.advance(Duration::from_secs(2));
+        clock.jump_wall(1);
+    }
+    telemetry.renew_session();
+    assert!(telemetry.flush(LONG).complete);
+    assert_eq!(ended(&server), [(crashed.to_string(), "process_crash".to_owned())]);
+    assert_eq!(books(&telemetry).dropped.total(), 0);
+    assert!(telemetry.shutdown(LONG));
+}
+
+#[test]
 fn a_session_that_has_crashed_is_over_however_its_process_ends() {
     type End = fn(&Telemetry);
     let ends: [(&str, End); 2] = [

@@ -141,9 +141,9 @@ impl Locked<'_> {
         self.open.changes.is_new = is_new && after.is_none_or(|after| after.id != current.id);
         if let Some(end) = end {
             // Another process has written down what it dies of. It dies before it records that.
-            let is_unknown = |death: Death| death.wall != end.change.wall;
+            let is_news = |death: Death| death.reason().name() != end.change.reason;
             match other.filter(|other| other.id == end.change.session.id) {
-                Some(died) if died.death.is_some_and(is_unknown) => {
+                Some(died) if died.death.is_some_and(is_news) => {
                     scopes.settle_change(end, false);
                     scopes.end_of(died, EndReason::Crash);
                 }
