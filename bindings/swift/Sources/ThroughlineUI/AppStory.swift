@@ -63,7 +63,9 @@ public final class AppStory: NSObject {
             started = Self.opened()
             enteredForeground()
         } else {
+            // The system has started the app for a push or a fetch, and suspends it after that.
             deviceChanged()
+            uploadAndClose()
         }
     }
 
@@ -88,14 +90,18 @@ public final class AppStory: NSObject {
         }
     }
 
-    /// Uploads for as long as the system allows, then closes the database: the system ends a
-    /// suspended app that holds a lock on a file.
     private func enteredBackground() {
         link?.invalidate()
         link = nil
         started = nil
         conditions.foreground = false
         deviceChanged()
+        uploadAndClose()
+    }
+
+    /// Uploads for as long as the system allows, then closes the database: the system ends a
+    /// suspended app that holds a lock on a file.
+    private func uploadAndClose() {
         let time = BackgroundTime()
         time.begin()
         DispatchQueue.global(qos: .utility).async {

@@ -456,7 +456,7 @@ public object Throughline {
      * see [awaitStart].
      */
     @JvmStatic public fun nextUpload(wait: Duration = 5.seconds): PendingUpload? =
-        Running.ask(null) { core -> core.nextUpload(wait)?.let { PendingUpload(it.id, it.request.public()) } }
+        Running.ask(null) { core -> core.nextUpload(wait)?.let { PendingUpload(it.id, it.key, it.request.public()) } }
 
     /**
      * Takes the outcome of a request: the response, or null when there was no answer.

@@ -23,6 +23,12 @@ public class UploadResponse @JvmOverloads constructor(
 /** A request that the app sends itself. [Throughline.nextUpload] returns it. */
 public class PendingUpload internal constructor(
     internal val id: ULong,
+    /**
+     * What the request is known by across processes: 32 hexadecimal digits. A retry has the same key, also one that a
+     * later process makes. Another body, or another destination, has another one. An app whose uploads outlive its
+     * process gives a key that is under way no second upload, and the answer that has come to it.
+     */
+    public val key: String,
     /** The request to send. */
     public val request: UploadRequest,
 )

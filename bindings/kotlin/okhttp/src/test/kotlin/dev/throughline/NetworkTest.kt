@@ -368,10 +368,13 @@ class NetworkTest {
             val second = Throughline.nextUpload(10.seconds)!!
             assertEquals("fresh", second.request.headers["authorization"])
             assertTrue(second.request.body.contentEquals(first.request.body))
+            assertTrue(Regex("[0-9a-f]{32}").matches(first.key), first.key)
+            assertEquals(first.key, second.key, "a retry is the same upload")
             assertTrue(Throughline.uploadDone(second, UploadResponse(200, mapOf("content-type" to "application/json"), "{}".toByteArray())))
             assertTrue(!Throughline.uploadDone(second, null))
             while (true) {
                 val next = Throughline.nextUpload(500.milliseconds) ?: break
+                assertTrue(next.key != first.key, "another body is another upload")
                 assertTrue(Throughline.uploadDone(next, UploadResponse(200, emptyMap(), "{}".toByteArray())))
             }
             assertTrue(Throughline.flush(5.seconds).isComplete)
