@@ -188,7 +188,7 @@ fn the_end_of_a_session_is_not_taken_back_for_the_crash_that_the_process_wrote_d
     let clock = ManualClock::new();
     let telemetry = with_clock(dir.path(), &server, &clock);
     let crashed = telemetry.session_id().unwrap();
-    // The second crash, and a time server, give the session another time of death than its file has.
+    // The second crash and a time server move the time of death from that in the file.
     for _ in 0..2 {
         telemetry.record_error(&ErrorEvent::crash("TypeError", "no total", "at pay")).unwrap();
         assert!(telemetry.flush(LONG).complete);
