@@ -16,8 +16,8 @@ function examplesOf(page) {
 }
 
 test("every example of the guides compiles", () => {
-  const examples = examplesOf("docs/react-native.md");
-  assert.ok(examples.length >= 2);
+  const examples = [...examplesOf("docs/react-native.md"), ...examplesOf("docs/consent.md")];
+  assert.ok(examples.length >= 3);
   // What stands in the configuration, where it stands.
   const part = examplesOf("docs/destinations.md");
   assert.equal(part.length, 1);

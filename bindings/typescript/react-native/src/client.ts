@@ -40,6 +40,8 @@ const SEEK_MS = 1_000;
 
 let found: Native | undefined | string;
 let client: Client | undefined;
+/** What the user has decided, until a client that was not found then has been told. */
+let decided: Consent | undefined;
 /** Undoes what was instrumented. There is one from the time on at which the app has started or attached. */
 let uninstall: (() => void) | undefined;
 let hasWarned = false;
@@ -69,9 +71,10 @@ export function useNative(side: Native): void {
  * with the times at which they were made; the latest 100 have waited.
  *
  * When the app has started the client natively, this attaches to it, and the configuration is not used: `health()` then
- * says so. So it does when this is called again, as Fast Refresh does. When the native start takes more than a second,
- * calls go on waiting until it is over, and {@link isRunning} says when. Where there is no native module, as in Expo Go
- * and in tests, nothing is recorded, and one warning says so.
+ * says so. So it does when this is called again, as Fast Refresh does. A consent that is `granted` or `denied` is what
+ * the user has decided, and reaches that client; `pending` takes no decision back. When the native start takes more than
+ * a second, calls go on waiting until it is over, and {@link isRunning} says when. Where there is no native module, as
+ * in Expo Go and in tests, nothing is recorded, and one warning says so.
  *
  * @throws ThroughlineError when the configuration cannot work, or when the native library is of another version, which
  * JavaScript that is updated over the air may meet.
@@ -84,6 +87,7 @@ export function start(consent: Consent, configuration: Configuration, instrument
   if (answer.attached) {
     addProblem("the client ran already: the configuration of `start` in JavaScript was not used");
   }
+  if (consent !== "pending") decided = answer.attached ? consent : undefined;
   join(side, instrumentation);
 }
 
@@ -119,6 +123,11 @@ function join(side: Native, instrumentation: Instrumentation): boolean {
 /** Lets calls go to the client that runs, if that is another one than before. Returns whether it is. */
 function reach(side: Native): boolean {
   const running = asking(() => side.running());
+  if (running && decided) {
+    const consent = decided;
+    decided = undefined;
+    asking(() => running.setConsent(consent));
+  }
   if (!running || running.handle === client?.handle) return false;
   const { record, recordAt } = asking(() => side.door(running.handle));
   client = running;
@@ -236,9 +245,14 @@ export const installationId = (): string | undefined => asked("installationId");
 /**
  * Sets what the user has decided. With `denied`, nothing is recorded from now on, and what was recorded is erased.
  *
- * @returns false when the client does not run, or when the decision could not be kept: `health()` then says why.
+ * @returns false when the client does not run: it is told when it does. Also false when the decision could not be
+ * carried out: `health()` then says why.
  */
-export const setConsent = (consent: Consent): boolean => asked("setConsent", consent) ?? false;
+export function setConsent(consent: Consent): boolean {
+  const isDone = asked("setConsent", consent);
+  decided = isDone === undefined ? consent : undefined;
+  return isDone ?? false;
+}
 
 /** Switches recording on or off, and keeps that for later starts. Returns false when it could not be kept. */
 export const setEnabled = (enabled: boolean): boolean => asked("setEnabled", !!enabled) ?? false;

@@ -23,6 +23,8 @@ class Process implements Native {
   asked = 0;
   runs: number | undefined;
   answer = "{}";
+  /** The decisions that clients were told, with their handles. */
+  readonly consents: [number, string][] = [];
 
   processStart(): number {
     return 0;
@@ -55,7 +57,8 @@ class Process implements Native {
       traceHeaders: () => ({}),
       traceId: () => undefined,
       sessionId: () => `session-${handle}`,
-    } as unknown as Client;
+      setConsent: (consent) => !!this.consents.push([handle, consent]),
+    } as Partial<Client> as Client;
   }
 
   door(handle: number): ReturnType<Native["door"]> {
@@ -152,6 +155,42 @@ test("a start that takes longer than the platform waits for is no error, and not
     assert.deepEqual(process.named(handle), ["early", "late"]);
     await throughline.shutdown();
     assert.equal(globalThis.fetch, plain);
+  }));
+
+test("a refusal reaches the client that was started natively, and `pending` takes no decision back", () =>
+  inTime(async (pass) => {
+    const process = new Process();
+    useNative(process);
+    process.answer = '{"attached":true}';
+    const first = process.startNatively();
+    throughline.start("denied", configuration);
+    throughline.start("pending", configuration);
+    assert.deepEqual(process.consents, [[first, "denied"]]);
+    await throughline.shutdown();
+    // The native start takes longer than JavaScript waits.
+    process.answer = '{"attached":true,"starting":true}';
+    throughline.start("granted", configuration);
+    assert.equal(process.consents.length, 1);
+    const second = process.startNatively();
+    pass(1_000);
+    throughline.event("found");
+    const third = process.startNatively();
+    pass(1_000);
+    throughline.event("replaced");
+    assert.deepEqual(process.consents, [
+      [first, "denied"],
+      [second, "granted"],
+    ]);
+    assert.deepEqual(process.named(third), ["replaced"]);
+    await throughline.shutdown();
+    // The user answers before the client is there.
+    assert.equal(throughline.attach(), false);
+    assert.equal(throughline.setConsent("denied"), false);
+    const last = process.startNatively();
+    pass(1_000);
+    throughline.event("nobody");
+    assert.deepEqual(process.consents.at(-1), [last, "denied"]);
+    await throughline.shutdown();
   }));
 
 test("an app that attaches before its native start is attached as soon as the client runs", () =>
