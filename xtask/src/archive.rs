@@ -57,7 +57,7 @@ pub(crate) fn prefix(archive: &Path, out: &Path) -> Result<()> {
     let mut join = llvm("llvm-ar");
     join.arg("rcsD").arg(out).current_dir(&folder);
     for name in names {
-        let mut rename = if cfg!(target_os = "macos") { Command::new("rust-objcopy") } else { llvm("llvm-objcopy") };
+        let mut rename = llvm("llvm-objcopy");
         rename
             .current_dir(&folder)
             .args(["--strip-debug", "--redefine-syms=symbols", "--remove-section=__LLVM,__bitcode"])

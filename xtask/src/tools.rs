@@ -210,10 +210,11 @@ pub(crate) fn ios_sdk() -> Result<PathBuf> {
     Ok(sdk)
 }
 
-/// A tool of LLVM: Debian's names have the version, a Mac's have no prefix.
+/// A tool of LLVM. Debian's names have the version. On a Mac it is the one that cargo-binutils
+/// calls: Apple's tools of these names lack options that we need.
 pub(crate) fn llvm(name: &str) -> Command {
     if cfg!(target_os = "macos") {
-        Command::new(name.trim_start_matches("llvm-"))
+        Command::new(name.replace("llvm-", "rust-"))
     } else {
         Command::new(format!("{name}-19"))
     }
