@@ -1,6 +1,9 @@
 // Asks once whether anything may be sent. Until there is an answer, events wait on the device.
+// Then the system asks whether notifications may be shown: without that, it never starts the
+// extension.
 import SwiftUI
 import ThroughlineUI
+import UserNotifications
 
 struct ConsentDialog: ViewModifier {
     @AppStorage("telemetry.consent", store: Telemetry.answers) private var answer = ""
@@ -17,5 +20,6 @@ struct ConsentDialog: ViewModifier {
     private func decide(_ answer: String, _ consent: Consent) {
         self.answer = answer
         Throughline.setConsent(consent)
+        Task { _ = try? await UNUserNotificationCenter.current().requestAuthorization(options: [.alert]) }
     }
 }

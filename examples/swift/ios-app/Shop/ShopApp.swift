@@ -21,7 +21,7 @@ final class AppDelegate: NSObject, UIApplicationDelegate {
     ) -> Bool {
         let endpoint = Bundle.main.object(forInfoDictionaryKey: "TelemetryEndpoint") as? String
         var configuration = Telemetry.configuration(endpoint: endpoint)
-        configuration.traceHosts = [TraceHost("api.example.com")]
+        configuration.traceHosts = [TraceHost("127.0.0.1")]
         configuration.deviceTag = UIDevice.current.identifierForVendor?.uuidString
         // The system sends, also after the app has left the screen.
         configuration.pull = true
