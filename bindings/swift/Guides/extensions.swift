@@ -1,4 +1,5 @@
 import Foundation
 import Throughline
+import UIKit
 
 @MainActor var configuration = Configuration(serviceName: "shop")

@@ -3,6 +3,7 @@ import Foundation
 import FoundationNetworking
 import Observation
 import Throughline
+import UIKit
 
 @Observable
 final class ProfileModel {
