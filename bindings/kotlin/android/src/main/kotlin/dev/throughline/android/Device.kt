@@ -1,11 +1,6 @@
 package dev.throughline.android
 
-import android.app.job.JobInfo
-import android.app.job.JobParameters
-import android.app.job.JobScheduler
-import android.app.job.JobService
 import android.content.BroadcastReceiver
-import android.content.ComponentName
 import android.content.Context
 import android.content.Intent
 import android.content.IntentFilter
@@ -15,10 +10,8 @@ import android.net.NetworkCapabilities
 import android.os.BatteryManager
 import android.os.PowerManager
 import dev.throughline.NetworkKind
-import dev.throughline.Throughline
 import java.io.File
 import java.util.concurrent.atomic.AtomicReference
-import kotlin.time.Duration.Companion.seconds
 
 /**
  * Watches network, battery and power saving, which decide when uploads are made. What the system
@@ -80,47 +73,5 @@ internal object ProcessMemory {
         line?.filter(Char::isDigit)?.toLongOrNull()?.times(1_024)
     } catch (refused: java.io.IOException) {
         null
-    }
-}
-
-/** Uploads what is left when the app has gone to the background and there is a network. */
-public class UploadService : JobService() {
-    override fun onStartJob(parameters: JobParameters): Boolean {
-        Thread({
-            val isDone = try {
-                // When the process was created for the job, the app's start has only just begun.
-                Throughline.awaitStart()
-                Throughline.flush(60.seconds).isComplete
-            } catch (notRunning: dev.throughline.ThroughlineException) {
-                // The app does not start the client here. A launch that does will send the rest.
-                true
-            }
-            jobFinished(parameters, !isDone)
-        }, "throughline-upload").start()
-        return true
-    }
-
-    /**
-     * The system ends the job. A request that is under way ends, the rest waits for another job.
-     */
-    override fun onStopJob(parameters: JobParameters): Boolean = true
-
-    internal companion object {
-        @Volatile
-        var jobId: Int? = null
-
-        fun schedule(context: Context) {
-            val id = jobId ?: return
-            val job = JobInfo.Builder(id, ComponentName(context, UploadService::class.java))
-                .setRequiredNetworkType(JobInfo.NETWORK_TYPE_ANY)
-                .setMinimumLatency(1_000)
-                .build()
-            try {
-                context.getSystemService(JobScheduler::class.java)?.schedule(job)
-            } catch (refused: RuntimeException) {
-                // There are too many jobs, or the manifest has no such service. The next launch
-                // sends the rest.
-            }
-        }
     }
 }

@@ -5,10 +5,7 @@ import android.app.Application
 import android.app.ApplicationExitInfo
 import android.app.Exits
 import android.app.job.JobInfo
-import android.app.job.JobParameters
 import android.app.job.JobScheduler
-import android.app.job.JobService
-import android.app.job.JobServiceEngine
 import android.app.job.JobWorkItem
 import android.content.BroadcastReceiver
 import android.content.Intent
@@ -19,7 +16,6 @@ import android.net.Network
 import android.net.NetworkCapabilities
 import android.os.BatteryManager
 import android.util.Log
-import com.sun.net.httpserver.HttpServer
 import dev.throughline.Conditions
 import dev.throughline.Configuration
 import dev.throughline.Consent
@@ -34,11 +30,8 @@ import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
 import sun.misc.Unsafe
 import java.io.File
-import java.net.InetSocketAddress
-import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
-import java.util.concurrent.atomic.AtomicInteger
 import java.util.zip.GZIPInputStream
 import kotlin.io.path.createTempDirectory
 import kotlin.time.Duration.Companion.milliseconds
@@ -55,7 +48,7 @@ internal fun <T> make(type: Class<T>): T = type.cast(unsafe.allocateInstance(typ
 /**
  * An app on the framework's own classes. It has those services of the system that are used here.
  */
-private class App(private val directory: File) : Application() {
+internal class App(private val directory: File) : Application() {
     class Connectivity : ConnectivityManager(null, null) {
         @JvmField
         var told: NetworkCallback? = null
@@ -141,7 +134,7 @@ class AppTest {
 
     @AfterEach
     fun end() {
-        if (Throughline.isRunning) Throughline.shutdown()
+        if (Throughline.awaitStart()) Throughline.shutdown()
         directory.deleteRecursively()
     }
 
@@ -251,7 +244,7 @@ class AppTest {
         Throughline.shutdown()
         Throughline.start(app, Consent.GRANTED, { screens = false; frames = false }) { serviceName = "shop" }
         assertTrue(Throughline.awaitStart())
-        UploadService.schedule(app)
+        UploadService.schedule(app)?.join()
         assertEquals(emptyList<JobInfo>(), app.jobs.all)
     }
 
@@ -376,50 +369,9 @@ class AppTest {
         app.receivers.single().onReceive(app, Intent(Intent.ACTION_BATTERY_CHANGED))
         assertEquals(Conditions(true, NetworkKind.OFFLINE, null, false, false), known())
 
-        UploadService.schedule(app)
+        UploadService.schedule(app)?.join()
         val job = app.jobs.all.single()
         assertEquals(4711, job.id)
         assertEquals(UploadService::class.java.name, job.service.className)
-    }
-
-    private class Engine : JobServiceEngine(null) {
-        @JvmField
-        var isToBeRepeated: CompletableFuture<Boolean>? = null
-
-        override fun onStartJob(parameters: JobParameters?): Boolean = false
-        override fun onStopJob(parameters: JobParameters?): Boolean = false
-        override fun jobFinished(parameters: JobParameters?, isToBeRepeated: Boolean) {
-            this.isToBeRepeated!!.complete(isToBeRepeated)
-        }
-    }
-
-    @Test
-    fun `a job whose process has only just begun waits for the start`() {
-        val engine = withoutDevice<Engine>().apply { isToBeRepeated = CompletableFuture() }
-        val service = UploadService()
-        JobService::class.java.getDeclaredField("mEngine").apply { isAccessible = true }.set(service, engine)
-        val arrived = AtomicInteger()
-        val backend = HttpServer.create(InetSocketAddress("127.0.0.1", 0), 0)
-        backend.createContext("/") { exchange ->
-            exchange.requestBody.readBytes()
-            arrived.incrementAndGet()
-            exchange.responseHeaders.add("content-type", "application/json")
-            exchange.sendResponseHeaders(200, 2)
-            exchange.responseBody.use { it.write("{}".toByteArray()) }
-        }
-        backend.start()
-        val isJobThere = CountDownLatch(1)
-        Throughline.start(app, Consent.GRANTED, { screens = false; frames = false; conditions = false; exitReasons = false }) {
-            isJobThere.await()
-            serviceName = "shop"
-            startJitter = false
-            endpoint("http://127.0.0.1:${backend.address.port}") { encoding = Destination.Encoding.JSON }
-        }
-        Throughline.event("left behind")
-        assertTrue(service.onStartJob(withoutDevice()))
-        isJobThere.countDown()
-        assertFalse(engine.isToBeRepeated!!.get(30, TimeUnit.SECONDS))
-        assertTrue(arrived.get() > 0)
-        backend.stop(0)
     }
 }
