@@ -20,6 +20,7 @@ public class JavaAndroidApp extends Application {
             configuration.setServiceName("shop");
             configuration.endpoint("https://otlp.example.com");
             configuration.traceHost("api.example.com");
+            configuration.resource("process.name", ThroughlineAndroid.processName());
         });
     }
 

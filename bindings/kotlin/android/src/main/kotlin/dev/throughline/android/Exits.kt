@@ -14,7 +14,10 @@ import java.io.InputStream
  *
  * @param process the name of this process. Each process of an app reports its own.
  */
-internal class ExitReasons(private val context: Context, private val process: String = ProcessState.name(context)) {
+internal class ExitReasons(
+    private val context: Context,
+    private val process: String = processName().ifEmpty { context.packageName },
+) {
     /** Reports what is new. The client must run; call it off the main thread. */
     fun report(): Unit = guarded {
         if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return

@@ -5,6 +5,8 @@ import android.app.ActivityManager.RunningAppProcessInfo
 import android.app.Application
 import android.os.Build
 import android.os.SystemClock
+import java.io.File
+import java.io.IOException
 
 /**
  * What is known of this process at a start.
@@ -36,11 +38,15 @@ internal class ProcessState(val isForeground: Boolean, val started: Long?) {
         private fun startedAt(): Long? =
             if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.N) android.os.Process.getStartElapsedRealtime() else null
 
-        /** The name of this process, which for the main one is that of the package. */
-        fun name(application: android.content.Context): String {
-            val name = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.P) Application.getProcessName() else null
-            return name ?: application.packageName
+        /** The name of this process. Before Android 9, only the kernel tells it. */
+        fun name(sdk: Int = Build.VERSION.SDK_INT, commandLine: File = File("/proc/self/cmdline")): String = try {
+            if (sdk >= Build.VERSION_CODES.P) Application.getProcessName().orEmpty() else nameIn(commandLine.readText())
+        } catch (refused: IOException) {
+            ""
         }
+
+        /** The command line is the name, which the system has set, and zeros behind it. */
+        private fun nameIn(commandLine: String): String = commandLine.substringBefore('\u0000')
 
         /** The time since the device was booted, ms. */
         fun clock(): Long = SystemClock.elapsedRealtime()

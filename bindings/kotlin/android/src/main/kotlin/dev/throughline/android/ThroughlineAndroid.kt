@@ -135,6 +135,12 @@ public fun Throughline.start(
     }
 }
 
+/**
+ * The name of this process, on every Android: that of the package for the main one, and with a
+ * suffix such as `:push` for those of `android:process`. Empty: the system does not say.
+ */
+public fun processName(): String = ProcessState.name()
+
 /** Watches what the app does from now on. */
 private fun Throughline.watch(application: Application, options: AndroidOptions) {
     val process = ProcessState.now()
