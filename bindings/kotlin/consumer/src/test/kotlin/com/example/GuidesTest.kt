@@ -26,6 +26,12 @@ class GuidesTest {
         "docs/react-native.md" to "react-native.txt",
     )
 
+    /** How an app keeps the user's answer. The guide for consent shows it, and others use it. */
+    private val answer by lazy {
+        val shown = fences("docs/consent.md").single { it.text.startsWith("class Answer(") }.text
+        "import android.content.Context\nimport dev.throughline.*\n\n$shown\n"
+    }
+
     private class Fence(val line: Int, val text: String)
 
     /** The examples of a guide, without the indentation of a list that they stand in. */
@@ -65,7 +71,7 @@ class GuidesTest {
         val context = File("src/test/preludes", prelude).readText()
         fences(guide).map { fence ->
             DynamicTest.dynamicTest("$guide:${fence.line}") {
-                assertNull(Compiler.refusal(mapOf("Example.kt" to source(fence, context))))
+                assertNull(Compiler.refusal(mapOf("Example.kt" to source(fence, context), "Answer.kt" to answer)))
             }
         }
     }

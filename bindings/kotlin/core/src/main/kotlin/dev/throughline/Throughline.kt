@@ -277,7 +277,7 @@ public object Throughline {
 
     /**
      * Records exceptions that nobody has caught as crashes, and passes them to the handler that was
-     * set before. The crash is on the disk before that handler runs, which takes at most 100 ms.
+     * set before. That handler waits until the crash is on the disk: 100 ms, or 2.1 s in a start.
      *
      * [start] does it unless [Configuration.captureUncaughtExceptions] is off. Call it yourself for
      * crashes before the start, or above a handler that was set after it.
