@@ -3,6 +3,7 @@ package com.example.shop
 import android.app.Activity
 import android.app.AlertDialog
 import android.os.Bundle
+import android.text.InputType
 import android.widget.Button
 import android.widget.EditText
 import android.widget.LinearLayout
@@ -10,48 +11,60 @@ import android.widget.ScrollView
 import android.widget.TextView
 import dev.throughline.Consent
 import dev.throughline.Throughline
-import java.io.IOException
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.withContext
 
 /** The only screen. It is a view of its own name, also after it was turned. */
 class ShopActivity : Activity() {
     private lateinit var name: EditText
+    private lateinit var port: EditText
     private lateinit var said: TextView
     private var question: AlertDialog? = null
-    private val jobs = ArrayList<Job>()
+    private var listening: Job? = null
     private val app get() = application as ShopApp
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
-        name = EditText(this).apply { setText(state?.getString(NAME) ?: "") }
-        said = TextView(this).apply { text = state?.getString(SAID) ?: "" }
+        name = field("Name", state?.getString(NAME))
+        port = field("Port of the sample backend", state?.getString(PORT))
+        port.inputType = InputType.TYPE_CLASS_NUMBER
+        said = TextView(this)
         val column = LinearLayout(this).apply { orientation = LinearLayout.VERTICAL }
+        column.addView(port)
         column.addView(name)
-        column.addView(button("Save") { rename(INSPECTOR) })
-        column.addView(button("Save, but nobody listens") { rename(NOBODY) })
-        column.addView(button("What keeps data from arriving?") { diagnose() })
+        column.addView(button("Save") { app.model.save("${name.text}", "${port.text}".toIntOrNull() ?: 0) })
+        column.addView(button("Save, but nobody listens") { app.model.save("${name.text}", NOBODY) })
+        column.addView(button("What keeps data from arriving?") { app.model.diagnose() })
         column.addView(button("Crash") { throw IllegalStateException("The user asked for a crash") })
         column.addView(button("Ask me again") { ask() })
         column.addView(said)
         setContentView(ScrollView(this).apply { addView(column) })
         Throughline.markInteractive()
+    }
+
+    override fun onStart() {
+        super.onStart()
+        // The model goes on while the screen is turned, and knows none of its screens.
+        listening = app.scope.launch { app.model.said.collect { said.text = it } }
         if (app.answer.consent == Consent.PENDING) ask()
+    }
+
+    override fun onStop() {
+        listening?.cancel()
+        // While there is no answer, the next start asks again.
+        question?.dismiss()
+        super.onStop()
     }
 
     override fun onSaveInstanceState(state: Bundle) {
         super.onSaveInstanceState(state)
         state.putString(NAME, name.text.toString())
-        state.putString(SAID, said.text.toString())
+        state.putString(PORT, port.text.toString())
     }
 
-    override fun onDestroy() {
-        // The screen that takes this one's place asks again.
-        question?.dismiss()
-        jobs.forEach { it.cancel() }
-        super.onDestroy()
+    private fun field(label: String, kept: String?) = EditText(this).apply {
+        hint = label
+        setText(kept ?: "")
     }
 
     private fun button(label: String, clicked: () -> Unit) = Button(this).apply {
@@ -69,33 +82,9 @@ class ShopActivity : Activity() {
             .show()
     }
 
-    private fun rename(port: Int) {
-        val to = name.text.toString()
-        // The app's scope: the request goes on while the screen is turned.
-        val renaming = app.scope.launch {
-            try {
-                val status = app.model.rename(to, port)
-                show("Saved: $status")
-            } catch (offline: IOException) {
-                show("Kept on the device: ${offline.message}")
-            }
-        }
-        said.text = if (renaming.isActive) "Saving …" else said.text
-    }
-
-    private fun diagnose() {
-        // It may wait for the network, so not on the main thread.
-        jobs += app.scope.launch { show(withContext(Dispatchers.IO) { "${Throughline.diagnose()}" }) }
-    }
-
-    private fun show(text: String) {
-        if (!isDestroyed) said.text = text
-    }
-
     private companion object {
         const val NAME = "name"
-        const val SAID = "said"
-        const val INSPECTOR = 4318
+        const val PORT = "port"
         const val NOBODY = 1
     }
 }
