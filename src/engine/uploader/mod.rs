@@ -103,6 +103,8 @@ pub struct Uploader {
     targets: Vec<Target>,
     random: u64,
     conditions: Conditions,
+    /// Whether the transport waits for a network itself.
+    awaits_network: bool,
     /// Whether a flush is under way.
     flush: bool,
     /// The names of the destinations that the app has paused.
@@ -124,6 +126,7 @@ impl Uploader {
             targets: Vec::new(),
             random: seed | 1,
             conditions: Conditions::default(),
+            awaits_network: false,
             flush: false,
             paused: BTreeSet::new(),
             panics: Arc::default(),
@@ -187,6 +190,19 @@ impl Uploader {
         }
     }
 
+    /// Whether the transport waits for a network itself: then it gets requests offline, too.
+    pub fn set_awaits_network(&mut self, awaits_network: bool) {
+        self.awaits_network = awaits_network;
+    }
+
+    /// The conditions under which a request that is made now is sent. The network that the
+    /// transport waits for may be a metered one.
+    fn to_be_met(&self) -> Conditions {
+        let waits = self.awaits_network && self.conditions.network == Network::Offline;
+        let network = if waits { Network::Metered } else { self.conditions.network };
+        Conditions { network, ..self.conditions }
+    }
+
     /// The conditions that the host reported last.
     pub fn conditions(&self) -> Conditions {
         self.conditions
@@ -218,7 +234,7 @@ impl Uploader {
         let situation = Situation {
             now: self.clock.boot(),
             flush: self.flush,
-            conditions: self.conditions,
+            conditions: self.to_be_met(),
             policy: self.policy,
             sent_today: queue.sent_today(),
             wall: self.clock.wall(),

@@ -125,7 +125,9 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
 
     /// How long a request may take, if that is not
     /// [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT): for a transport that leaves to the
-    /// system when something is sent. Nothing else goes to the same destination meanwhile.
+    /// system when something is sent. Nothing else goes to the same destination meanwhile. Such a
+    /// transport gets requests also while the device is offline, unless
+    /// [`MeteredUploads`](crate::MeteredUploads) forbids what it may cost later.
     fn patience(&self) -> Option<Duration> {
         None
     }

@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline_ffi::{Consent, HostDuration, HttpResponse, PendingUpload, TelemetryCore};
+use throughline_ffi::{
+    Consent, DeviceConditions, HostDuration, HttpResponse, NetworkKind, PendingUpload, TelemetryCore,
+};
 
 use crate::support::{config, draft, record, seconds};
 
@@ -86,5 +88,22 @@ fn an_upload_whose_app_has_died_is_settled_once_by_the_next_process() {
     let [accepted, delivered, queued, dropped] = books(&core);
     assert!(accepted > 20, "{accepted} accepted");
     assert_eq!((delivered, queued, dropped), (accepted, 0, 0));
+    core.shutdown(seconds(5)).unwrap();
+}
+
+#[test]
+fn a_host_that_waits_for_the_network_gets_what_was_recorded_offline() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = start(&dir.path().join("data"));
+    core.set_conditions(DeviceConditions {
+        foreground: true,
+        network: NetworkKind::Offline,
+        battery_percent: None,
+        charging: false,
+        low_power: false,
+    });
+    record(core.door(), &draft("a tap with three attributes"));
+    let upload = next(&core).expect("the system keeps it until there is a network");
+    assert!(core.upload_done(upload.id, answer(200)));
     core.shutdown(seconds(5)).unwrap();
 }
