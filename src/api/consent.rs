@@ -53,8 +53,9 @@ impl Telemetry {
             (_, Consent::Denied) => {}
             (before, consent) if before == consent => {}
             (Consent::Denied, consent) => {
+                // When the client is switched off, nothing begins before it is on again.
                 if let Some(shared) = lifecycle.shared() {
-                    shared.begin_anew();
+                    shared.begins_anew.store(true, Ordering::Release);
                 }
                 lifecycle.give_consent(consent, &self.client.parts)?;
                 if let Some(shared) = lifecycle.shared() {

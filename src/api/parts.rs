@@ -26,6 +26,7 @@ use crate::storage::dirlock;
 use crate::storage::health::{Health, StorageState};
 use crate::storage::installation::{Found, Installation};
 use crate::storage::session_file;
+use crate::storage::switches::Switches;
 use crate::wire::transport::{Authority, Transport};
 
 /// What a client is made of. All of it is there whether or not the client is on.
@@ -60,12 +61,15 @@ impl Parts {
         self.globals.catch_up(shared.recorder(), &self.config);
     }
 
-    /// Builds what the client and its worker share. Reads two small files, the installation's and
-    /// the last session's, and what the last runs wrote down of their deaths. The very first start
-    /// writes the installation.
+    /// Builds what the client and its worker share. Reads three small files, the installation's,
+    /// the last session's and that of the switches, and what the last runs wrote down of their
+    /// deaths. The very first start writes the installation.
     pub(super) fn build(&self, lifecycle: &Arc<LifecycleCell>) -> Result<Arc<Shared>, Error> {
         let wake = Arc::new(Notify::new());
         let recorder = self.recorder(&wake)?;
+        // The end of the last session and the start of this one are sampled at once.
+        let switches = Switches::load(&self.config.data_dir).unwrap_or_default();
+        recorder.set_trace_rate(switches.trace_sample_rate.unwrap_or(self.config.trace_sample_rate));
         let tag = self.config.device_tag.as_deref();
         let found = self.config.installation_id.then(|| Installation::begin(&self.config.data_dir, tag)).flatten();
         // A directory that was restored from another device holds that device's session.
@@ -74,11 +78,13 @@ impl Parts {
                 session_file::forget(&self.config.data_dir);
                 None
             }
-            _ => session_file::load(&self.config.data_dir).map(|earlier| self.with_death(earlier)),
+            // Before the first unlock the file cannot be read: the worker reads it when it can.
+            _ => session_file::load(&self.config.data_dir).ok().flatten().map(|earlier| self.with_death(earlier)),
         };
         self.globals.begin(&recorder, &self.config, found);
         let is_alone = || !dirlock::anybody_lives(&self.config.data_dir);
-        let scopes = Scopes::start(recorder, &self.config, earlier.as_ref(), is_alone);
+        let rate = switches.session_sample_rate.unwrap_or(self.config.session_sample_rate);
+        let scopes = Scopes::start(recorder, &self.config, rate, earlier.as_ref(), is_alone);
         let transport = (!self.config.destinations.is_empty()).then(|| self.transport()).flatten();
         Ok(Arc::new(Shared {
             config: self.config.clone(),
@@ -121,7 +127,6 @@ impl Parts {
         let wake = Arc::clone(wake);
         let recorder = Recorder::new(self.host.clock.clone(), redactor, Box::new(move || wake.notify_one()))
             .map_err(|error| Error::Storage { reason: error.to_string() })?;
-        recorder.set_trace_rate(self.config.trace_sample_rate);
         Ok(recorder)
     }
 

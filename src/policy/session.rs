@@ -121,11 +121,14 @@ pub enum Resumed {
 }
 
 impl Persisted {
-    /// What to write beside `other`, which a process of the same app has written before. `None`
-    /// when that is newer: of two sessions with one number it is the one that was written first.
-    pub fn beside(&self, other: &Self) -> Option<Self> {
+    /// What to write beside `other`, which a process of the same app has written before, at the
+    /// wall time `wall`. `None` when that is newer: of two sessions with one number it is the one
+    /// that was written first.
+    pub fn beside(&self, other: &Self, wall: u64) -> Option<Self> {
         if self.id == other.id {
-            let (last_wall, kept) = (self.last_wall.max(other.last_wall), self.kept || other.kept);
+            // If the wall clock was set back, the other's time has not come yet.
+            let last_wall = if other.last_wall > wall { self.last_wall } else { self.last_wall.max(other.last_wall) };
+            let kept = self.kept || other.kept;
             return Some(Self { last_wall, kept, death: self.death.or(other.death), ..self.clone() });
         }
         (self.sequence > other.sequence).then(|| self.clone())
@@ -181,11 +184,12 @@ mod tests {
             death: None,
         };
         let (mine, newer) = (of(1, 7, 10), of(2, 8, 5));
-        assert_eq!(newer.beside(&mine), Some(newer.clone()));
-        assert_eq!(mine.beside(&newer), None);
-        assert_eq!(mine.beside(&of(3, 7, 5)), None, "the other was first");
-        assert_eq!(mine.beside(&of(1, 7, 20)), Some(of(1, 7, 20)), "the user was active in the other process");
-        assert!(of(1, 7, 0).beside(&Persisted { kept: true, ..of(1, 7, 0) }).unwrap().kept);
+        assert_eq!(newer.beside(&mine, 30), Some(newer.clone()));
+        assert_eq!(mine.beside(&newer, 30), None);
+        assert_eq!(mine.beside(&of(3, 7, 5), 30), None, "the other was first");
+        assert_eq!(mine.beside(&of(1, 7, 20), 30), Some(of(1, 7, 20)), "the user was active in the other process");
+        assert_eq!(mine.beside(&of(1, 7, 20), 15), Some(of(1, 7, 10)), "the clock was set back");
+        assert!(of(1, 7, 0).beside(&Persisted { kept: true, ..of(1, 7, 0) }, 30).unwrap().kept);
     }
 
     #[test]
@@ -211,7 +215,7 @@ mod tests {
             let death = Death { is_hang, wall: 110 * minute };
             let died = Persisted { closed: is_hang, death: Some(death), ..last.clone() };
             assert_eq!(died.resume(now, 111 * minute), Resumed::Over(death.reason()), "however soon");
-            assert_eq!(last.beside(&died).unwrap().death, Some(death), "the other process knows it");
+            assert_eq!(last.beside(&died, 120 * minute).unwrap().death, Some(death), "the other process knows it");
         }
         let closed = Persisted { closed: true, ..last };
         assert_eq!(closed.resume(now, 125 * minute), Resumed::Over(EndReason::InactivityTimeout));

@@ -9,19 +9,29 @@ use crate::policy::session::Persisted;
 /// The file in the data directory.
 pub(crate) const FILE: &str = "session.json";
 
-/// Reads the session of the last process. This is one small read, at the start. `None` when the
-/// file is missing or cannot be read.
-pub(crate) fn load(dir: &Path) -> Option<Persisted> {
-    serde_json::from_slice(&read(&dir.join(FILE)).ok()?).ok()
+/// Reads the session that was written down last. `None` when there is none, or when the file is
+/// damaged.
+///
+/// # Errors
+/// When the file cannot be read, as before the first unlock of a device.
+pub(crate) fn load(dir: &Path) -> io::Result<Option<Persisted>> {
+    match read(&dir.join(FILE)) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-/// Writes the session down, as far as the file does not hold a newer one of another process. It is
-/// not synced, because a loss of power costs no more than the
-/// continuation of one session.
-pub(crate) fn save(dir: &Path, session: &Persisted) -> io::Result<()> {
-    let merged = load(dir).map_or_else(|| Some(session.clone()), |other| session.beside(&other));
+/// Writes the session down at the wall time `wall`, as far as the file does not hold a newer one of
+/// another process. A session that the file does not know yet is synced: without it, its number
+/// would be given again after a loss of power. How long it goes on is not.
+pub(crate) fn save(dir: &Path, session: &Persisted, wall: u64) -> io::Result<()> {
+    let other = load(dir)?;
+    let is_known = other.as_ref().is_some_and(|other| other.id == session.id);
+    let durability = if is_known { Durability::Process } else { Durability::Power };
+    let merged = other.map_or_else(|| Some(session.clone()), |other| session.beside(&other, wall));
     if let Some(merged) = merged {
-        replace(&dir.join(FILE), &serde_json::to_vec(&merged)?, Durability::Process)?;
+        replace(&dir.join(FILE), &serde_json::to_vec(&merged)?, durability)?;
     }
     Ok(())
 }

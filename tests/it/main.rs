@@ -58,6 +58,7 @@ mod rum;
 mod sanic;
 mod semconv;
 mod sentry;
+mod session_file;
 mod shared_sessions;
 mod signals;
 mod snippets;

@@ -120,7 +120,7 @@ struct Locked<'s> {
 
 impl Scopes {
     /// The scopes of a session in which nothing else is open yet.
-    fn new(recorder: Recorder, config: &Config, session: SessionState, now: BootTime) -> Self {
+    fn new(recorder: Recorder, config: &Config, rate: f64, session: SessionState, now: BootTime) -> Self {
         let wall = recorder.wall(now);
         Self {
             recorder,
@@ -129,7 +129,7 @@ impl Scopes {
             crashed: AtomicU64::new(0),
             watch: AtomicU64::new(0),
             counts: Default::default(),
-            session_rate: AtomicU64::new(config.session_sample_rate.to_bits()),
+            session_rate: AtomicU64::new(rate.to_bits()),
             tail_sampling: Mutex::new(config.tail_sampling),
             events: config.session_events,
             synthetic: config.synthetic_views,

@@ -80,11 +80,13 @@ impl SessionChanges {
     }
 
     /// Whether `other`, which another process has written down, came after the session that ended
-    /// here.
+    /// here, or before one that has begun here and knows of none before it.
     fn came_between(&self, other: &Persisted) -> bool {
-        let ended = self.end.map(|end| end.change.session);
-        ended.is_some_and(|ended| other.sequence > ended.sequence && other.id != ended.id)
-            && !self.begun.contains(&other.id)
+        let is_later = match self.end.map(|end| end.change.session) {
+            Some(ended) => other.sequence > ended.sequence && other.id != ended.id,
+            None => self.start.is_some_and(|start| start.change.previous.is_none()),
+        };
+        is_later && !self.begun.contains(&other.id)
     }
 }
 

@@ -43,11 +43,12 @@ impl Saved {
 }
 
 impl Scopes {
-    /// Begins a session, or goes on with the one that an earlier process wrote down. `is_alone`
-    /// says whether no other process of the app lives.
+    /// Begins a session, or goes on with the one that an earlier process wrote down. `rate` is the
+    /// share of sessions that are kept. `is_alone` says whether no other process of the app lives.
     pub(crate) fn start(
         recorder: Recorder,
         config: &Config,
+        rate: f64,
         earlier: Option<&Persisted>,
         is_alone: impl FnOnce() -> bool,
     ) -> Self {
@@ -61,7 +62,7 @@ impl Scopes {
             Some(Resumed::GoesOn(session)) => session,
             _ => fresh,
         };
-        let scopes = Self::new(recorder, config, session, now);
+        let scopes = Self::new(recorder, config, rate, session, now);
         let mut locked = scopes.lock();
         if let (Some(earlier), Some(Resumed::Over(reason)), true) = (earlier, resumed, scopes.events) {
             // The session of an app that is suspended ended because the user had left.
@@ -191,8 +192,10 @@ impl Scopes {
         let mut locked = self.lock();
         let own = locked.open.session;
         if own.id == other.id {
-            // The user was active there.
-            self.last_active.fetch_max(last.0, Ordering::Relaxed);
+            // The user was active there, unless the clock was set back since.
+            if other.last_wall <= wall {
+                self.last_active.fetch_max(last.0, Ordering::Relaxed);
+            }
             self.set_deadline(&own, BootTime(self.last_active.load(Ordering::Relaxed)));
             return;
         }
@@ -248,6 +251,11 @@ impl Scopes {
     pub(crate) fn to_save(&self) -> Option<Persisted> {
         let mut locked = self.lock();
         (locked.has_changed() || locked.is_behind()).then(|| locked.take_unsaved())
+    }
+
+    /// What the next process must know could not be written down.
+    pub(crate) fn note_unsaved(&self) {
+        self.lock().open.saved.is_stale = true;
     }
 
     /// Makes what has ended and begun here final, or takes back what another process was before

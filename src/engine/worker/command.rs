@@ -107,6 +107,8 @@ impl Worker<'_> {
                 self.diagnostics.push(DiagnosticsJob { payload, zone_s, reply });
             }
             Command::Drain { reply } => {
+                // The process may die next. What has ended would be ended once more by the next.
+                self.keep_session();
                 self.drain_all();
                 // A caller that waits for this usually looks at the health next.
                 self.publish();

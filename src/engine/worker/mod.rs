@@ -187,15 +187,9 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Applies the settings that an earlier call made. True when the client stays off.
+    /// Whether the client stays off, because an earlier process was switched off.
     fn is_switched_off(&self) -> bool {
-        let Some(switches) = Switches::load(&self.shared.config.data_dir) else { return false };
-        if let Some(rate) = switches.session_sample_rate {
-            self.shared.scopes.set_session_rate(rate);
-        }
-        if let Some(rate) = switches.trace_sample_rate {
-            self.shared.recorder().set_trace_rate(rate);
-        }
+        let switches = Switches::load(&self.shared.config.data_dir).unwrap_or_default();
         switches.enabled == Some(false) && self.shared.lifecycle.obey_earlier_process()
     }
 
@@ -229,6 +223,9 @@ impl<'a> Worker<'a> {
 
     /// Ends: closes the database and answers everybody who waits.
     fn close(&mut self) {
+        // What has come since the last turn.
+        self.keep_session();
+        self.drain_all();
         self.cancel_requests("the client was shut down");
         let closing = self.closing.take().unwrap_or(Closing { ending: Ending::Shutdown, reply: None });
         self.shared.recorder().crash().end();

@@ -346,6 +346,7 @@ impl Worker<'_> {
     /// Closes the database and releases every lock.
     pub(super) fn suspend(&mut self) {
         self.collect_metrics();
+        self.keep_session();
         self.drain_all();
         self.cancel_requests("the app was suspended");
         if !matches!(self.storage, Storage::Closed) {

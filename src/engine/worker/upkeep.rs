@@ -1,9 +1,10 @@
 //! What the worker does beside draining and uploading: closing what has settled in the scopes,
 //! writing session and installation down, and housekeeping in the database.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::storage::{Place, Storage, home};
+use super::storage::{Place, home};
 use super::{Shared, Worker};
 use crate::engine::directory::owes_erasure;
 use crate::engine::recorder::Recorder;
@@ -37,7 +38,7 @@ impl Worker<'_> {
         if self.shared.consent() == Consent::Denied {
             return;
         }
-        let is_suspended = matches!(self.storage, Storage::Suspended);
+        let is_suspended = self.shared.is_suspended.load(Ordering::Relaxed);
         let may_end = self.closing.is_some() || is_suspended || !self.conditions.foreground;
         if !scopes.is_save_due(self.shared.recorder().boot(), may_end) {
             return;
@@ -47,13 +48,20 @@ impl Worker<'_> {
         if home(self.shared).is_some_and(|home| owes_erasure(&home)) {
             return;
         }
-        let before = session_file::load(data_dir);
+        let before = match session_file::load(data_dir) {
+            Ok(before) => before,
+            // The device is locked: what is in the file is seen later.
+            Err(_) if !self.storage.is_open() && !is_suspended => return,
+            Err(_) => None,
+        };
         before.iter().for_each(|other| scopes.follow(other));
-        if let Some(Err(error)) = scopes.to_save().map(|session| session_file::save(data_dir, &session)) {
+        let wall = self.shared.recorder().wall(self.shared.recorder().boot());
+        if let Some(Err(error)) = scopes.to_save().map(|session| session_file::save(data_dir, &session, wall)) {
+            scopes.note_unsaved();
             self.shared.debug.log(&format!("the session could not be saved: {error}"));
         }
         // The file says who was first, unless another process replaces it in this very moment.
-        scopes.settle_session(before.as_ref(), session_file::load(data_dir).as_ref());
+        scopes.settle_session(before.as_ref(), session_file::load(data_dir).ok().flatten().as_ref());
     }
 
     /// Writes the installation down if it is new. Looks for it if it could not be read before.
@@ -75,7 +83,7 @@ impl Worker<'_> {
         if self.shared.consent() == Consent::Denied {
             return;
         }
-        if let Some(other) = session_file::load(&config.data_dir) {
+        if let Ok(Some(other)) = session_file::load(&config.data_dir) {
             scopes.follow(&other);
         }
         globals.follow_installation(self.shared.recorder(), config);
