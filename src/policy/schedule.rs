@@ -12,7 +12,7 @@ pub enum Network {
     /// The host has not said: requests are tried.
     #[default]
     Unknown,
-    /// There is no network: no request is tried.
+    /// There is no network: no request is tried, unless the transport waits for one itself.
     Offline,
     /// Wi-Fi or Ethernet.
     Unmetered,

@@ -22,14 +22,13 @@ pub(crate) fn load(dir: &Path) -> io::Result<Option<Persisted>> {
     }
 }
 
-/// Writes the session down at the wall time `wall`, as far as the file does not hold a newer one of
-/// another process. A session that the file does not know yet is synced: without it, its number
-/// would be given again after a loss of power. How long it goes on is not.
-pub(crate) fn save(dir: &Path, session: &Persisted, wall: u64) -> io::Result<()> {
-    let other = load(dir)?;
-    let is_known = other.as_ref().is_some_and(|other| other.id == session.id);
+/// Writes the session down at the wall time `wall`, unless what the file holds, `other`, is a newer
+/// one of another process. A session that the file does not know yet is synced: without it, its
+/// number would be given again after a loss of power. How long it goes on is not.
+pub(crate) fn save(dir: &Path, session: &Persisted, other: Option<&Persisted>, wall: u64) -> io::Result<()> {
+    let is_known = other.is_some_and(|other| other.id == session.id);
     let durability = if is_known { Durability::Process } else { Durability::Power };
-    let merged = other.map_or_else(|| Some(session.clone()), |other| session.beside(&other, wall));
+    let merged = other.map_or_else(|| Some(session.clone()), |other| session.beside(other, wall));
     if let Some(merged) = merged {
         replace(&dir.join(FILE), &serde_json::to_vec(&merged)?, durability)?;
     }

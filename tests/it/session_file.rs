@@ -1,11 +1,12 @@
 //! What is written down of the session for the next process, when the file cannot be read or
 //! written, when the clock is set back, and when the process dies soon.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use throughline::event::{Action, Log, Severity};
+use throughline::event::Action;
 use throughline::testing::FaultServer;
 use throughline::time::{Clock, ManualClock};
 use throughline::{Config, Consent, Host, Telemetry};
@@ -82,14 +83,15 @@ fn a_session_that_could_not_be_written_down_is_written_as_soon_as_it_can() {
     assert!(telemetry.flush(LONG).complete, "what has ended and begun is sent all the same");
     assert_eq!(told(&server, "session.end").len(), 1);
     std::fs::remove_dir(&file).unwrap();
-    telemetry.record_log(&Log::new(Severity::Info, "no touch"));
-    until("the session is written down", || telemetry.drain(LONG) && file.is_file());
+    // In the foreground it is tried again after 15 seconds.
+    assert!(telemetry.suspend(LONG) && file.is_file());
     let written = std::fs::read_to_string(&file).unwrap();
     assert!(written.contains(&telemetry.session_id().unwrap().to_string()), "{written}");
 }
 
-#[test]
-fn a_session_that_begins_while_the_device_is_locked_follows_the_last_one() {
+/// What the server is told when a process starts while the device is locked, an hour after another,
+/// and is unlocked later: the earlier session, and those that begin meanwhile.
+fn started_while_locked(begin: impl FnOnce(&Telemetry)) -> (FaultServer, String) {
     let (dir, server, clock) = (tempfile::tempdir().unwrap(), FaultServer::start().unwrap(), ManualClock::new());
     let before = start_at(dir.path(), &server, &clock, 1.0);
     let first = before.session_id().unwrap().to_string();
@@ -104,19 +106,38 @@ fn a_session_that_begins_while_the_device_is_locked_follows_the_last_one() {
     std::os::unix::fs::symlink(&file, &file).unwrap();
     let telemetry = start_at(dir.path(), &server, &clock, 1.0);
     telemetry.record_action(&Action::tap("locked"));
+    begin(&telemetry);
     until("the client finds the device locked", || {
         matches!(telemetry.health().storage, throughline::StorageState::Locked(_))
     });
     std::fs::rename(&aside, &file).unwrap();
     drop(other);
     until("everything is sent", || telemetry.flush(LONG).complete);
-    let second = telemetry.session_id().unwrap().to_string();
-    assert_eq!(told(&server, "session.end"), [("1".to_owned(), first.clone())]);
-    assert_eq!(told(&server, "session.start"), [("1".to_owned(), first.clone()), ("2".to_owned(), second)]);
-    let starts = distinct(&server).into_iter().filter(|log| log.event_name == "session.start");
-    let previous: Vec<_> = starts.map(|log| text(&log.attributes, "session.previous_id")).collect();
-    assert!(previous.contains(&first), "{previous:?}");
     assert_eq!(books(&telemetry).dropped.total(), 0);
+    (server, first)
+}
+
+#[test]
+fn a_session_that_begins_while_the_device_is_locked_follows_the_last_one() {
+    let (server, first) = started_while_locked(|_| ());
+    let [(one, old), (two, new)] = told(&server, "session.start").try_into().unwrap();
+    assert_eq!((one.as_str(), &old, two.as_str()), ("1", &first, "2"));
+    assert_eq!(told(&server, "session.end"), [(one, first.clone())]);
+    let starts = distinct(&server).into_iter().filter(|log| log.event_name == "session.start");
+    let begun = starts.map(|log| (text(&log.attributes, "session.id"), text(&log.attributes, "session.previous_id")));
+    assert!(begun.into_iter().any(|begun| begun == (new.clone(), first.clone())));
+}
+
+#[test]
+fn a_session_that_begins_and_ends_while_the_device_is_locked_has_its_end() {
+    let mut ended = String::new();
+    let (server, first) = started_while_locked(|telemetry| {
+        ended = telemetry.session_id().unwrap().to_string();
+        telemetry.renew_session();
+    });
+    let ids: BTreeSet<_> = told(&server, "session.end").into_iter().map(|(_, id)| id).collect();
+    assert_eq!(ids, BTreeSet::from([first, ended]));
+    assert_eq!(told(&server, "session.start").len(), 3);
 }
 
 #[test]

@@ -19,6 +19,11 @@ const UNTIL_FETCHED: Duration = Duration::from_secs(15 * 60);
 /// session wait for a better network, or for the charger.
 const UNTIL_ANSWERED: Duration = Duration::from_secs(60 * 60);
 
+/// How long after the host has asked for a request it gets those that are made offline. One that
+/// waits for a network itself asks all the time; one that the system wakes when there is one does
+/// not.
+const ASKS_WITHIN: Duration = Duration::from_secs(60);
+
 /// A request to send, and the number by which `uploadDone` takes its outcome.
 #[derive(Debug, Clone, uniffi::Record)]
 pub struct PendingUpload {
@@ -53,6 +58,8 @@ struct Requests {
     offered: VecDeque<Offer>,
     /// Requests that the host has fetched and not answered yet.
     taken: HashMap<u64, Reply>,
+    /// When the host has asked last.
+    asked: Option<Instant>,
 }
 
 /// The requests that wait for the host.
@@ -75,8 +82,10 @@ impl Pull {
 
     /// The next request. Waits for one at most `patience`.
     pub(crate) fn next(&self, patience: Duration) -> Option<PendingUpload> {
-        let until = Instant::now() + patience.min(UNTIL_FETCHED);
+        let now = Instant::now();
+        let until = now + patience.min(UNTIL_FETCHED);
         let mut requests = self.requests();
+        requests.asked = Some(now);
         loop {
             while let Some(Offer { id, key, request, reply }) = requests.offered.pop_front() {
                 // The core does not wait for this one any more.
@@ -148,5 +157,9 @@ impl Transport for Pulled {
 
     fn patience(&self) -> Option<Duration> {
         Some(UNTIL_FETCHED + UNTIL_ANSWERED + Duration::from_secs(60))
+    }
+
+    fn awaits_network(&self) -> bool {
+        self.0.requests().asked.is_some_and(|asked| asked.elapsed() <= ASKS_WITHIN)
     }
 }

@@ -59,6 +59,8 @@ pub(super) struct SessionChanges {
     begun: Vec<Uuid>,
     /// Sessions of other processes that have ended here since.
     ended: Vec<Uuid>,
+    /// The first session that has begun here since knows of none before it.
+    is_first: bool,
     /// The session has begun here and is not written down.
     is_new: bool,
 }
@@ -80,13 +82,11 @@ impl SessionChanges {
     }
 
     /// Whether `other`, which another process has written down, came after the session that ended
-    /// here, or before one that has begun here and knows of none before it.
+    /// here, or before the first one that has begun here.
     fn came_between(&self, other: &Persisted) -> bool {
-        let is_later = match self.end.map(|end| end.change.session) {
-            Some(ended) => other.sequence > ended.sequence && other.id != ended.id,
-            None => self.start.is_some_and(|start| start.change.previous.is_none()),
-        };
-        is_later && !self.begun.contains(&other.id)
+        let ended = self.end.map(|end| end.change.session);
+        let is_later = ended.is_some_and(|ended| other.sequence > ended.sequence && other.id != ended.id);
+        (is_later || self.is_first) && !self.begun.contains(&other.id)
     }
 }
 
@@ -128,6 +128,7 @@ impl Locked<'_> {
         let start = Change { change, session, previous, reason, wall: session.started_wall };
         let start = self.scopes.open_change(start);
         let changes = &mut self.open.changes;
+        changes.is_first |= changes.begun.is_empty() && previous.is_none();
         (changes.start, changes.is_new) = (Some(start), true);
         changes.begun.push(session.id);
     }
@@ -139,7 +140,7 @@ impl Locked<'_> {
         // What another process has written since says more than what was there.
         let other = after.filter(|after| !self.open.changes.begun.contains(&after.id)).or(before);
         let between = other.filter(|other| self.open.changes.came_between(other));
-        let SessionChanges { end, start, ended, is_new, .. } = std::mem::take(&mut self.open.changes);
+        let SessionChanges { end, start, begun, ended, is_first, is_new } = std::mem::take(&mut self.open.changes);
         self.open.changes.is_new = is_new && after.is_none_or(|after| after.id != current.id);
         if let Some(end) = end {
             // Another process has written down what it dies of. It dies before it records that.
@@ -149,12 +150,14 @@ impl Locked<'_> {
                     scopes.settle_change(end, false);
                     scopes.end_of(died, EndReason::Crash);
                 }
-                _ => scopes.settle_change(end, between.is_none()),
+                // Nobody else can have ended a session that no file has ever named.
+                _ => scopes.settle_change(end, between.is_none() || begun.contains(&end.change.session.id)),
             }
         }
         let passed = between.filter(|other| other.id != current.id);
         if let Some(Uncertain { open, change }) = start {
-            let previous = passed.map(|other| other.id).or(change.previous);
+            let passed = passed.map(|other| other.id);
+            let previous = if is_first { change.previous.or(passed) } else { passed.or(change.previous) };
             let goes_on = change.session.id == current.id;
             let session = if goes_on { current } else { change.session };
             scopes.settle_change(Uncertain { open, change: Change { session, previous, ..change } }, goes_on);

@@ -198,9 +198,12 @@ impl Uploader {
     /// The conditions under which a request that is made now is sent. The network that the
     /// transport waits for may be a metered one.
     fn to_be_met(&self) -> Conditions {
-        let waits = self.awaits_network && self.conditions.network == Network::Offline;
-        let network = if waits { Network::Metered } else { self.conditions.network };
+        let network = if self.awaits_it() { Network::Metered } else { self.conditions.network };
         Conditions { network, ..self.conditions }
+    }
+
+    fn awaits_it(&self) -> bool {
+        self.awaits_network && self.conditions.network == Network::Offline
     }
 
     /// The conditions that the host reported last.
@@ -315,6 +318,8 @@ impl Uploader {
         Ok(match (wait, blocked) {
             (Some(wait), _) => Step::Wait(wait.max(SHORTEST_WAIT)),
             (None, _) if is_busy => Step::Busy,
+            // The network that is awaited need not be a metered one.
+            (None, Some(Blocked::Metered)) if self.awaits_it() => Step::Blocked(Blocked::Offline),
             (None, Some(reason)) => Step::Blocked(reason),
             (None, None) if is_held => Step::Blocked(Blocked::Paused),
             (None, None) => Step::Idle,

@@ -99,6 +99,8 @@ struct Worker<'a> {
     reported: Option<Instant>,
     /// When the last housekeeping was.
     cleaned_up: Option<Instant>,
+    /// When the session could not be written down, until that is tried again.
+    session_failed: Option<Instant>,
     /// Why the last request failed, if it did.
     last_failure: Option<String>,
     /// Server time less device time in milliseconds, as events carry it.
@@ -129,6 +131,7 @@ impl<'a> Worker<'a> {
             offline_since: None,
             reported: None,
             cleaned_up: None,
+            session_failed: None,
             last_failure: None,
             server_offset_ms: 0,
             measured_at: None,

@@ -324,9 +324,6 @@ impl Worker<'_> {
 
     /// Tells a directory that was just opened what the others have been told.
     fn instruct(&self, directory: &mut Directory) {
-        let transport = self.shared.transport.as_deref();
-        let patience = transport.and_then(|transport| self.shared.guarded(|| transport.patience()).flatten());
-        directory.uploader.set_awaits_network(patience.is_some());
         directory.uploader.set_conditions(self.conditions, self.shared.clock.boot());
         directory.uploader.set_flush(!self.flushes.is_empty());
         directory.uploader.set_paused(self.shared.pauses.names());

@@ -10,7 +10,7 @@ use crate::engine::directory::owes_erasure;
 use crate::engine::recorder::Recorder;
 use crate::engine::recorder::Versions;
 use crate::model::config::Consent;
-use crate::model::limits::{CLEAN_UP_EVERY, KEPT_CONTEXTS, MANUAL_TICK};
+use crate::model::limits::{CLEAN_UP_EVERY, KEPT_CONTEXTS, MANUAL_TICK, SESSION_SAVE_EVERY};
 use crate::model::time::Clock;
 use crate::storage::queue::{Live, QueueError};
 use crate::storage::session_file;
@@ -32,18 +32,24 @@ impl Worker<'_> {
 
     /// Writes the session down if that is due, and goes over to that of another process. What has
     /// ended and begun here becomes final.
-    pub(super) fn keep_session(&self) {
-        let scopes = &self.shared.scopes;
+    pub(super) fn keep_session(&mut self) {
+        let shared = self.shared;
+        let scopes = &shared.scopes;
         // Once the user has denied consent, nothing is written any more.
         if self.shared.consent() == Consent::Denied {
             return;
         }
         let is_suspended = self.shared.is_suspended.load(Ordering::Relaxed);
         let may_end = self.closing.is_some() || is_suspended || !self.conditions.foreground;
+        // A disk that is full is not tried at every turn.
+        if self.session_failed.is_some_and(|at| may_end || at.elapsed() >= SESSION_SAVE_EVERY) {
+            self.session_failed = None;
+            scopes.note_unsaved();
+        }
         if !scopes.is_save_due(self.shared.recorder().boot(), may_end) {
             return;
         }
-        let data_dir = &self.shared.config.data_dir;
+        let data_dir = &shared.config.data_dir;
         // Another process has been told to erase everything: nothing of before may come back.
         if home(self.shared).is_some_and(|home| owes_erasure(&home)) {
             return;
@@ -55,10 +61,11 @@ impl Worker<'_> {
             Err(_) => None,
         };
         before.iter().for_each(|other| scopes.follow(other));
-        let wall = self.shared.recorder().wall(self.shared.recorder().boot());
-        if let Some(Err(error)) = scopes.to_save().map(|session| session_file::save(data_dir, &session, wall)) {
-            scopes.note_unsaved();
-            self.shared.debug.log(&format!("the session could not be saved: {error}"));
+        let wall = shared.recorder().wall(shared.recorder().boot());
+        let save = |session| session_file::save(data_dir, &session, before.as_ref(), wall);
+        if let Some(Err(error)) = scopes.to_save().map(save) {
+            self.session_failed = Some(Instant::now());
+            shared.debug.log(&format!("the session could not be saved: {error}"));
         }
         // The file says who was first, unless another process replaces it in this very moment.
         scopes.settle_session(before.as_ref(), session_file::load(data_dir).ok().flatten().as_ref());

@@ -140,6 +140,7 @@ impl<'a> Worker<'a> {
     /// nothing left to send are given up.
     fn next_request(&mut self, transport: &'a dyn Transport) -> Next {
         let shared = self.shared;
+        let awaits_network = shared.guarded(|| transport.awaits_network()).unwrap_or_default();
         let Some(open) = self.storage.open() else { return Next::Nothing(Uploads::Idle) };
         let mut uploads = Uploads::Idle;
         let mut failed = None;
@@ -147,6 +148,7 @@ impl<'a> Worker<'a> {
         for (place, directory) in open.directories().filter(|(_, directory)| directory.is_configured()) {
             let elsewhere = self.in_flight.iter().filter(|request| request.dir != directory.dir());
             let busy: Vec<String> = elsewhere.map(|request| request.destination.clone()).collect();
+            directory.uploader.set_awaits_network(awaits_network);
             let next = directory.uploader.next(&mut directory.queue, &busy);
             shared.note_panics(directory.uploader.take_panics());
             match (next, place) {

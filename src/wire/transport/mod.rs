@@ -125,11 +125,16 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
 
     /// How long a request may take, if that is not
     /// [`REQUEST_TIMEOUT`](crate::limits::REQUEST_TIMEOUT): for a transport that leaves to the
-    /// system when something is sent. Nothing else goes to the same destination meanwhile. Such a
-    /// transport gets requests also while the device is offline, unless
-    /// [`MeteredUploads`](crate::MeteredUploads) forbids what it may cost later.
+    /// system when something is sent. Nothing else goes to the same destination meanwhile.
     fn patience(&self) -> Option<Duration> {
         None
+    }
+
+    /// Whether requests are made also while the device is offline, because the transport waits for
+    /// a network itself. It may be a metered one: what
+    /// [`MeteredUploads`](crate::MeteredUploads) forbids there waits. By default, none is made.
+    fn awaits_network(&self) -> bool {
+        false
     }
 
     /// Nothing will be sent for a while: close pooled connections, and whatever else costs memory

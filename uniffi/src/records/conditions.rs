@@ -26,7 +26,8 @@ impl From<Consent> for throughline::Consent {
 pub enum NetworkKind {
     /// The host does not know. Requests are tried.
     Unknown,
-    /// There is no network. Nothing is sent.
+    /// There is no network. Nothing is sent. A host that asks for requests to send them later gets
+    /// them all the same.
     Offline,
     /// A network without a volume charge, for example Wi-Fi.
     Unmetered,

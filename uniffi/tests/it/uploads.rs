@@ -102,6 +102,8 @@ fn a_host_that_waits_for_the_network_gets_what_was_recorded_offline() {
         charging: false,
         low_power: false,
     });
+    // As `BackgroundUploads` does all the time.
+    core.next_upload(HostDuration(Duration::ZERO));
     record(core.door(), &draft("a tap with three attributes"));
     let upload = next(&core).expect("the system keeps it until there is a network");
     assert!(core.upload_done(upload.id, answer(200)));

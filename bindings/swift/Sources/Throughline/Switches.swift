@@ -101,7 +101,7 @@ extension Throughline {
 public enum NetworkKind: Sendable {
     /// The app does not know. Requests are tried.
     case unknown
-    /// There is no network. Nothing is sent.
+    /// There is no network. Nothing is sent; ``BackgroundUploads`` hands it to the system.
     case offline
     /// A network without a volume charge, for example Wi-Fi.
     case unmetered

@@ -5437,7 +5437,8 @@ public enum NetworkKind: Equatable, Hashable {
      */
     case unknown
     /**
-     * There is no network. Nothing is sent.
+     * There is no network. Nothing is sent. A host that asks for requests to send them later gets
+     * them all the same.
      */
     case offline
     /**

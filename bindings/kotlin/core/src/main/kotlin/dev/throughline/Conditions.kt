@@ -5,7 +5,7 @@ public enum class NetworkKind {
     /** The app does not know. Requests are tried. */
     UNKNOWN,
 
-    /** There is no network. Nothing is sent. */
+    /** There is no network. Nothing is sent. An app that asks for requests to send them later gets them all the same. */
     OFFLINE,
 
     /** A network without a volume charge, for example Wi-Fi. */

@@ -34,6 +34,7 @@ import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 import java.util.zip.GZIPInputStream
 import kotlin.io.path.createTempDirectory
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
@@ -290,11 +291,13 @@ class AppTest {
         repeat(200) { ThroughlineSink.network(if (it % 2 == 0) NetworkKind.METERED else NetworkKind.OFFLINE) }
         start()
         assertEquals(0, Throughline.health()!!.lostEarlyCalls)
-        // Without a network nothing is offered.
-        assertEquals(null, offered("kept"))
+        assertEquals(listOf("offline"), obstacles())
         ThroughlineSink.network(NetworkKind.UNMETERED)
-        assertTrue("kept" in uploaded())
+        assertEquals(emptyList<String>(), obstacles())
+        assertEquals("pulled again", offered("pulled again"))
     }
+
+    private fun obstacles() = Throughline.diagnose(Duration.ZERO).findings.filter { it.blocks }.map { it.cause }
 
     /** The name of an event, if an upload is offered after it. */
     private fun offered(event: String): String? {

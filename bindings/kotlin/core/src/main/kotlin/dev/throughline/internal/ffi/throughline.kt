@@ -6104,7 +6104,8 @@ enum class NetworkKind {
      */
     UNKNOWN,
     /**
-     * There is no network. Nothing is sent.
+     * There is no network. Nothing is sent. A host that asks for requests to send them later gets
+     * them all the same.
      */
     OFFLINE,
     /**
