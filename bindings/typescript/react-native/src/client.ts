@@ -71,10 +71,10 @@ export function useNative(side: Native): void {
  * with the times at which they were made; the latest 100 have waited.
  *
  * When the app has started the client natively, this attaches to it, and the configuration is not used: `health()` then
- * says so. So it does when this is called again, as Fast Refresh does. A consent that is `granted` or `denied` is what
- * the user has decided, and reaches that client; `pending` takes no decision back. When the native start takes more than
- * a second, calls go on waiting until it is over, and {@link isRunning} says when. Where there is no native module, as
- * in Expo Go and in tests, nothing is recorded, and one warning says so.
+ * says so. So it does when this is called again, as Fast Refresh does. Of the consent, only a refusal reaches that client:
+ * {@link setConsent} says everything else. When the native start takes more than a second, calls go on waiting until it
+ * is over, and {@link isRunning} says when. Where there is no native module, as in Expo Go and in tests, nothing is
+ * recorded, and one warning says so.
  *
  * @throws ThroughlineError when the configuration cannot work, or when the native library is of another version, which
  * JavaScript that is updated over the air may meet.
@@ -87,7 +87,8 @@ export function start(consent: Consent, configuration: Configuration, instrument
   if (answer.attached) {
     addProblem("the client ran already: the configuration of `start` in JavaScript was not used");
   }
-  if (consent !== "pending") decided = answer.attached ? consent : undefined;
+  // A reload says again what the app says at its start: that must not take a refusal back.
+  if (consent === "denied") decided = answer.attached ? consent : undefined;
   join(side, instrumentation);
 }
 
@@ -125,8 +126,7 @@ function reach(side: Native): boolean {
   const running = asking(() => side.running());
   if (running && decided) {
     const consent = decided;
-    decided = undefined;
-    asking(() => running.setConsent(consent));
+    if (asking(() => running.setConsent(consent) || running.isRunning())) decided = undefined;
   }
   if (!running || running.handle === client?.handle) return false;
   const { record, recordAt } = asking(() => side.door(running.handle));
@@ -249,9 +249,9 @@ export const installationId = (): string | undefined => asked("installationId");
  * carried out: `health()` then says why.
  */
 export function setConsent(consent: Consent): boolean {
-  const isDone = asked("setConsent", consent);
-  decided = isDone === undefined ? consent : undefined;
-  return isDone ?? false;
+  const isDone = asked("setConsent", consent) ?? false;
+  decided = isDone || isRunning() ? undefined : consent;
+  return isDone;
 }
 
 /** Switches recording on or off, and keeps that for later starts. Returns false when it could not be kept. */

@@ -157,7 +157,7 @@ test("a start that takes longer than the platform waits for is no error, and not
     assert.equal(globalThis.fetch, plain);
   }));
 
-test("a refusal reaches the client that was started natively, and `pending` takes no decision back", () =>
+test("a refusal reaches the client that was started natively, and no later start takes it back", () =>
   inTime(async (pass) => {
     const process = new Process();
     useNative(process);
@@ -165,11 +165,12 @@ test("a refusal reaches the client that was started natively, and `pending` take
     const first = process.startNatively();
     throughline.start("denied", configuration);
     throughline.start("pending", configuration);
+    throughline.start("granted", configuration);
     assert.deepEqual(process.consents, [[first, "denied"]]);
     await throughline.shutdown();
     // The native start takes longer than JavaScript waits.
     process.answer = '{"attached":true,"starting":true}';
-    throughline.start("granted", configuration);
+    throughline.start("denied", configuration);
     assert.equal(process.consents.length, 1);
     const second = process.startNatively();
     pass(1_000);
@@ -179,17 +180,17 @@ test("a refusal reaches the client that was started natively, and `pending` take
     throughline.event("replaced");
     assert.deepEqual(process.consents, [
       [first, "denied"],
-      [second, "granted"],
+      [second, "denied"],
     ]);
     assert.deepEqual(process.named(third), ["replaced"]);
     await throughline.shutdown();
     // The user answers before the client is there.
     assert.equal(throughline.attach(), false);
-    assert.equal(throughline.setConsent("denied"), false);
+    assert.equal(throughline.setConsent("granted"), false);
     const last = process.startNatively();
     pass(1_000);
-    throughline.event("nobody");
-    assert.deepEqual(process.consents.at(-1), [last, "denied"]);
+    throughline.event("found");
+    assert.deepEqual(process.consents.at(-1), [last, "granted"]);
     await throughline.shutdown();
   }));
 
