@@ -47,13 +47,21 @@ public class UploadService : JobService() {
 
         /** Schedules the job if the app has one, on a thread that this returns. */
         fun schedule(context: Context): Thread? {
-            val id = jobId ?: return null
-            // The user may leave the app while it starts.
+            // The user may leave the app while it starts: the options are read on another thread.
+            if (jobId == null && !Throughline.isStarting) return null
             val scheduler = Thread(
-                { if (Throughline.awaitStart() && !isHopeless(obstacles())) enqueue(context, id) },
+                {
+                    val id = if (Throughline.awaitStart()) jobId else null
+                    if (id != null && !isHopeless(obstacles())) enqueue(context, id)
+                },
                 "throughline-schedule",
             )
-            return scheduler.apply { start() }
+            return try {
+                scheduler.apply { start() }
+            } catch (noMemory: OutOfMemoryError) {
+                // There is no thread to be had. The next launch sends the rest.
+                null
+            }
         }
 
         private fun enqueue(context: Context, id: Int) {
