@@ -15,6 +15,7 @@ use crate::model::event::{Action, ErrorEvent, EventKind, Lane, Resource};
 use crate::model::export::{ExportRow, Exporter, Signal, Verdict};
 use crate::model::ledger::DropReason;
 use crate::model::time::{Clock, ManualClock};
+use crate::policy::schedule::{Conditions, Network};
 use crate::storage::queue::{Queue, QueueLimits, open_or_rebuild};
 use crate::wire::export::otlp::Otlp;
 use crate::wire::transport::{Response, TransportError};
@@ -150,6 +151,26 @@ fn plain(outgoing: &Outgoing) -> Vec<u8> {
     let mut plain = Vec::new();
     GzDecoder::new(outgoing.request.body.as_slice()).read_to_end(&mut plain).unwrap();
     plain
+}
+
+#[test]
+fn a_transport_that_awaits_a_network_gets_offline_what_may_go_over_a_metered_one() {
+    let told = |awaits: bool, metered_uploads| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = World::new(dir.path(), 1);
+        world.uploader.policy.metered_uploads = metered_uploads;
+        world.uploader.set_awaits_network(awaits);
+        let offline = Conditions { network: Network::Offline, ..Conditions::default() };
+        world.uploader.set_conditions(offline, world.uploader.clock.boot());
+        match world.uploader.next(&mut world.queue, &[]).unwrap() {
+            Step::Send(_) => "sent",
+            Step::Blocked(reason) => reason.explanation(),
+            _ => "nothing",
+        }
+    };
+    assert_eq!(told(true, MeteredUploads::All), "sent");
+    assert_eq!(told(true, MeteredUploads::CrashesOnly), "the device is offline", "and not what may come later");
+    assert_eq!(told(false, MeteredUploads::All), "the device is offline");
 }
 
 #[test]

@@ -22,18 +22,15 @@ import dev.throughline.Consent
 import dev.throughline.Destination
 import dev.throughline.NetworkKind
 import dev.throughline.Throughline
-import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
-import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
 import sun.misc.Unsafe
 import java.io.File
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 import java.util.zip.GZIPInputStream
-import kotlin.io.path.createTempDirectory
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
@@ -123,22 +120,7 @@ private class Settings : SharedPreferences, SharedPreferences.Editor {
 }
 
 /** Starts an app on the framework's own classes. Only what a device would have is missing. */
-class AppTest {
-    private val directory = createTempDirectory("app").toFile()
-    private val app = App(directory)
-
-    @BeforeEach
-    fun inFront() {
-        ProcessState.importance = { RunningAppProcessInfo.IMPORTANCE_FOREGROUND }
-        ThroughlineSink.network(NetworkKind.UNKNOWN)
-    }
-
-    @AfterEach
-    fun end() {
-        if (Throughline.awaitStart()) Throughline.shutdown()
-        directory.deleteRecursively()
-    }
-
+class AppTest : AppSetUp() {
     private fun start(configure: Configuration.() -> Unit = {}) {
         Throughline.start(app, Consent.GRANTED, { uploadJobId = 4711; screens = false; frames = false }) {
             serviceName = "shop"

@@ -1,6 +1,5 @@
 package dev.throughline.android
 
-import android.app.ActivityManager.RunningAppProcessInfo
 import android.app.job.JobInfo
 import android.app.job.JobParameters
 import android.app.job.JobService
@@ -9,39 +8,20 @@ import com.sun.net.httpserver.HttpServer
 import dev.throughline.Configuration
 import dev.throughline.Consent
 import dev.throughline.Destination
-import dev.throughline.NetworkKind
 import dev.throughline.Setup
 import dev.throughline.Throughline
-import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertTrue
-import org.junit.jupiter.api.BeforeEach
 import org.junit.jupiter.api.Test
 import java.net.InetSocketAddress
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicInteger
-import kotlin.io.path.createTempDirectory
 
 /** The job that uploads what is left, on the framework's own classes. */
-class UploadJobTest {
-    private val directory = createTempDirectory("job").toFile()
-    private val app = App(directory)
-
-    @BeforeEach
-    fun inFront() {
-        ProcessState.importance = { RunningAppProcessInfo.IMPORTANCE_FOREGROUND }
-        ThroughlineSink.network(NetworkKind.UNKNOWN)
-    }
-
-    @AfterEach
-    fun end() {
-        if (Throughline.awaitStart()) Throughline.shutdown()
-        directory.deleteRecursively()
-    }
-
+class UploadJobTest : AppSetUp() {
     private class Engine : JobServiceEngine(null) {
         @JvmField
         var isToBeRepeated: CompletableFuture<Boolean>? = null
