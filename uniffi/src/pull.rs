@@ -58,7 +58,7 @@ struct Requests {
     offered: VecDeque<Offer>,
     /// Requests that the host has fetched and not answered yet.
     taken: HashMap<u64, Reply>,
-    /// When the host has asked last.
+    /// Until when the host has waited last, or waits.
     asked: Option<Instant>,
 }
 
@@ -85,7 +85,7 @@ impl Pull {
         let now = Instant::now();
         let until = now + patience.min(UNTIL_FETCHED);
         let mut requests = self.requests();
-        requests.asked = Some(now);
+        requests.asked = requests.asked.max(Some(until));
         loop {
             while let Some(Offer { id, key, request, reply }) = requests.offered.pop_front() {
                 // The core does not wait for this one any more.
@@ -94,6 +94,7 @@ impl Pull {
                 }
                 requests.taken.retain(|_, reply| !reply.is_closed());
                 requests.taken.insert(id, reply);
+                requests.asked = Some(Instant::now());
                 return Some(PendingUpload { id, key, request: request.into() });
             }
             let left = until.saturating_duration_since(Instant::now());

@@ -85,8 +85,9 @@ impl SessionChanges {
     /// here, or before the first one that has begun here.
     fn came_between(&self, other: &Persisted) -> bool {
         let ended = self.end.map(|end| end.change.session);
-        let is_later = ended.is_some_and(|ended| other.sequence > ended.sequence && other.id != ended.id);
-        (is_later || self.is_first) && !self.begun.contains(&other.id)
+        let is_later = ended.is_some_and(|ended| other.sequence > ended.sequence);
+        let is_ended = ended.is_some_and(|ended| ended.id == other.id);
+        (is_later || self.is_first) && !is_ended && !self.begun.contains(&other.id)
     }
 }
 

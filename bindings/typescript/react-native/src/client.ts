@@ -87,8 +87,10 @@ export function start(consent: Consent, configuration: Configuration, instrument
   if (answer.attached) {
     addProblem("the client ran already: the configuration of `start` in JavaScript was not used");
   }
-  // A reload says again what the app says at its start: that must not take a refusal back.
-  if (consent === "denied") decided = answer.attached ? consent : undefined;
+  // A client that this has started knows the decision. One that ran already does not hear of `granted`: a reload says
+  // again what the app says at its start, which must not take a refusal back.
+  if (!answer.attached && consent !== "pending") decided = undefined;
+  else if (consent === "denied") decided = consent;
   join(side, instrumentation);
 }
 

@@ -192,6 +192,13 @@ test("a refusal reaches the client that was started natively, and no later start
     throughline.event("found");
     assert.deepEqual(process.consents.at(-1), [last, "granted"]);
     await throughline.shutdown();
+    // The newest decision holds.
+    throughline.setConsent("denied");
+    process.answer = "{}";
+    const started = process.startNatively();
+    throughline.start("granted", configuration);
+    assert.ok(!process.consents.some(([handle]) => handle === started));
+    await throughline.shutdown();
   }));
 
 test("an app that attaches before its native start is attached as soon as the client runs", () =>
